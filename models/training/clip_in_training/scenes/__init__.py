@@ -1,0 +1,1 @@
+"""Drawn inspection scenes with captions and one-attribute edits: the demo model's training data."""

@@ -1,0 +1,93 @@
+"""From attributes to a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PIL import Image
+
+from clip_in_training.scenes.attributes import DIRECTIONS, NONE, code_of
+from clip_in_training.scenes.camera import camera
+from clip_in_training.scenes.layout import OBJECT_SIZE, Layout, places
+from clip_in_training.scenes.paint import Paint, paint, shade
+from clip_in_training.scenes.parts import containers, devices, hardware
+from clip_in_training.scenes.parts.defects import draw_defect
+from clip_in_training.scenes.parts.extras import draw_extra
+from clip_in_training.scenes.parts.items import draw_item
+from clip_in_training.scenes.parts.tag import draw_tag
+from clip_in_training.scenes.pen import Pen
+from clip_in_training.scenes.photograph import develop, draw_surface, floor_color, surface_color
+
+SUPERSAMPLING = 3
+ITEM_SIZES = {"small": 0.088, "large": 0.135}
+
+# How each object is drawn, and where on it a defect shows: its x, y and width in the object's frame.
+_OBJECTS: dict[str, tuple[Callable[[Pen, Paint, str, str], None], tuple[float, float, float]]] = {
+    "bolt": (hardware.bolt, (0.0, -0.06, 0.3)),
+    "gear": (hardware.gear, (0.0, 0.29, 0.26)),
+    "plate": (hardware.plate, (0.0, 0.06, 0.34)),
+    "plug": (hardware.plug, (0.0, 0.06, 0.3)),
+    "bottle": (containers.bottle, (0.04, 0.14, 0.34)),
+    "box": (containers.box, (0.0, 0.0, 0.0)),
+    "mug": (containers.mug, (0.0, 0.43, 0.22)),
+    "gauge": (devices.gauge, (0.0, 0.4, 0.24)),
+    "chip": (devices.chip, (0.08, 0.12, 0.34)),
+    "padlock": (devices.padlock, (0.17, 0.34, 0.28)),
+    "torch": (devices.torch, (0.0, -0.08, 0.28)),
+    "switch": (devices.switch, (0.27, 0.1, 0.2)),
+}
+
+
+def _defect_site(kind: str, shape: str, state: str) -> tuple[float, float, float]:
+    if kind == "box":
+        # On the lower half of a closed lid; on the lower flap of an open box.
+        height = 0.3 if shape == "square box" else 0.17
+        return (0.12, height + 0.085, 0.2) if state == "open" else (0.18, height * 0.75, 0.26)
+    return _OBJECTS[kind][1]
+
+
+def draw(attributes: dict[str, str], layout: Layout, size: int) -> Image.Image:
+    """Draw the scene as an RGB picture of ``size`` x ``size`` pixels.
+
+    The drawing is in units of the mat, so any size shows the same picture; 128 is the smallest at which every
+    attribute can be told.
+    """
+    pixels = size * SUPERSAMPLING
+    image = Image.new("RGB", (pixels, pixels), floor_color(layout))
+    mat = Pen(image, camera(attributes["viewpoint"], layout.stream("camera"), pixels))
+    ground = surface_color(attributes["surface"], layout)
+    draw_surface(mat, attributes["surface"], ground, layout)
+    # Light from the left throws shadows to the right and a little down.
+    offset = 0.028 if attributes["light"] == "left" else -0.028
+    shadow = Pen(image, mat.placed(offset, 0.018).matrix, shade(ground, 0.62))
+    where = places(attributes["position"], layout)
+    for pen in (shadow, mat):
+        _draw_object(pen, attributes, layout, where.main)
+        tones = paint(attributes["item_color"], layout.stream("item color"))
+        jitter = layout.stream("items")
+        for x, y in where.items[: int(attributes["count"])]:
+            part = pen.placed(x, y, ITEM_SIZES[attributes["item_size"]], jitter.uniform(0, 360))
+            draw_item(part, attributes["item"], tones, shade(ground, 0.8))
+        if attributes["extra"] != NONE:
+            draw_extra(pen.placed(*where.extra, 0.27, where.extra_degrees), attributes["extra"])
+        code = code_of(attributes)
+        if code:
+            jitter = layout.stream("tag")
+            draw_tag(pen.placed(*where.tag, 1.0, jitter.uniform(-6, 6)), code, jitter)
+    return develop(image, size, attributes["light"], layout)
+
+
+def _draw_object(pen: Pen, attributes: dict[str, str], layout: Layout, centre: tuple[float, float]) -> None:
+    jitter = layout.stream("object")
+    turn = jitter.uniform(-8, 8)
+    if attributes["orientation"] in DIRECTIONS:
+        turn += 90 * DIRECTIONS.index(attributes["orientation"])
+    own = pen.placed(*centre, OBJECT_SIZE * jitter.uniform(0.93, 1.0), turn)
+    tones = paint(attributes["color"], jitter)
+    kind, shape, state = attributes["object"], attributes["shape"], attributes["state"]
+    _OBJECTS[kind][0](own, tones, shape, state)
+    if attributes["defect"] != NONE and pen.shadow is None:
+        x, y, width = _defect_site(kind, shape, state)
+        jitter = layout.stream("defect")
+        site = own.placed(x, y, width * jitter.uniform(0.95, 1.1), jitter.uniform(-15, 15))
+        draw_defect(site, attributes["defect"], tones, jitter)
