@@ -24,9 +24,9 @@ def _centred(scale: float) -> list[list[float]]:
 # Corners of the mat in the picture, in units of its side. "top" shows a margin around the mat, "close" none;
 # the tilted ones keep every glyph at least 9 px high at 128 px.
 _CORNERS: dict[str, list[list[float]]] = {
-    "top": _centred(0.82),
+    "top": _centred(0.84),
     "close": _centred(1.0),
-    "far": _centred(0.66),
+    "far": _centred(0.68),
     "front": [[0.18, 0.15], [0.82, 0.15], [1.02, 0.93], [-0.02, 0.93]],
     "left": [[0.05, -0.02], [0.88, 0.15], [0.88, 0.85], [0.05, 1.02]],
     "right": [[0.12, 0.15], [0.95, -0.02], [0.95, 1.02], [0.12, 0.85]],

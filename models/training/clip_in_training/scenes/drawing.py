@@ -15,7 +15,7 @@ from clip_in_training.scenes.parts.defects import draw_defect
 from clip_in_training.scenes.parts.extras import draw_extra
 from clip_in_training.scenes.parts.items import draw_item
 from clip_in_training.scenes.parts.tag import draw_tag
-from clip_in_training.scenes.pen import Pen
+from clip_in_training.scenes.pen import Color, Pen
 from clip_in_training.scenes.photograph import develop, draw_surface, floor_color, surface_color
 
 SUPERSAMPLING = 3
@@ -29,21 +29,28 @@ _OBJECTS: dict[str, tuple[Callable[[Pen, Paint, str, str], None], tuple[float, f
     "plug": (hardware.plug, (0.0, 0.06, 0.3)),
     "bottle": (containers.bottle, (0.04, 0.14, 0.34)),
     "box": (containers.box, (0.0, 0.0, 0.0)),
-    "mug": (containers.mug, (0.0, 0.43, 0.22)),
-    "gauge": (devices.gauge, (0.0, 0.4, 0.24)),
+    "mug": (containers.mug, (0.0, 0.43, 0.25)),
+    "gauge": (devices.gauge, (0.0, 0.21, 0.27)),
     "chip": (devices.chip, (0.08, 0.12, 0.34)),
     "padlock": (devices.padlock, (0.17, 0.34, 0.28)),
     "torch": (devices.torch, (0.0, -0.08, 0.28)),
-    "switch": (devices.switch, (0.27, 0.1, 0.2)),
+    "switch": (devices.switch, (0.21, 0.1, 0.3)),
 }
 
 
-def _defect_site(kind: str, shape: str, state: str) -> tuple[float, float, float]:
+def _defect_site(kind: str, shape: str, state: str, tones: Paint) -> tuple[tuple[float, float, float], Color]:
+    """Where on the object a defect shows, and the colour of the surface there."""
+    site = _OBJECTS[kind][1]
     if kind == "box":
-        # On the lower half of a closed lid; on the lower flap of an open box.
-        height = 0.3 if shape == "square box" else 0.17
-        return (0.12, height + 0.085, 0.2) if state == "open" else (0.18, height * 0.75, 0.26)
-    return _OBJECTS[kind][1]
+        # On the lower flap of an open box; on the lower half of a closed lid.
+        if state == "open":
+            return (0.08, (0.29 if shape == "square box" else 0.17) + 0.1, 0.22), tones.light
+        return (0.18, 0.23 if shape == "square box" else 0.135, 0.26), tones.base
+    if kind == "bottle" and state != "full":
+        return (site if state == "empty" else (0.03, 0.06, 0.26)), containers.GLASS
+    if kind == "gauge":
+        return site, devices.FACE
+    return site, tones.base
 
 
 def draw(attributes: dict[str, str], layout: Layout, size: int) -> Image.Image:
@@ -87,7 +94,7 @@ def _draw_object(pen: Pen, attributes: dict[str, str], layout: Layout, centre: t
     kind, shape, state = attributes["object"], attributes["shape"], attributes["state"]
     _OBJECTS[kind][0](own, tones, shape, state)
     if attributes["defect"] != NONE and pen.shadow is None:
-        x, y, width = _defect_site(kind, shape, state)
+        (x, y, width), ground = _defect_site(kind, shape, state, tones)
         jitter = layout.stream("defect")
         site = own.placed(x, y, width * jitter.uniform(0.95, 1.1), jitter.uniform(-15, 15))
-        draw_defect(site, attributes["defect"], tones, jitter)
+        draw_defect(site, attributes["defect"], ground, jitter)

@@ -2,7 +2,9 @@
 
 Every row has a random stream of its own, derived from (seed, split, kind of row, index). So a file does not
 depend on how many processes draw, a longer run begins with the rows of a shorter one, and splits share no
-stream by construction: the split is part of what the stream is derived from.
+stream by construction: the split is part of what the stream is derived from. Pictures are lossless WebP.
+
+With more than one worker, a script that calls this needs the usual ``if __name__ == "__main__"``.
 """
 
 from __future__ import annotations
@@ -146,8 +148,8 @@ def stream(seed: int, split: str, kind: str, index: int) -> np.random.Generator:
 
 def _encoded(image: Image.Image, path: str) -> dict[str, object]:
     buffer = io.BytesIO()
-    # Sensor noise does not compress: level 1 is within 3 % of level 9 in size and several times as fast.
-    image.save(buffer, "PNG", compress_level=1)
+    # Against PNG, a third smaller, and faster both to write and to read. More effort gains nothing: it is noise.
+    image.save(buffer, "WEBP", lossless=True, quality=0, method=0)
     return {"bytes": buffer.getvalue(), "path": path}
 
 
@@ -156,8 +158,8 @@ def _edit_row(task: tuple[int, str, str, int, int]) -> dict[str, object]:
     pair = edit_pair(category, stream(seed, split, category, index), size)
     name = f"{split}-{seed}-{category}-{index:06d}"
     return {
-        "source_image": _encoded(pair.source.image, f"{name}-source.png"),
-        "edited_image": _encoded(pair.target.image, f"{name}-target.png"),
+        "source_image": _encoded(pair.source.image, f"{name}-source.webp"),
+        "edited_image": _encoded(pair.target.image, f"{name}-target.webp"),
         "source_caption": pair.source.caption,
         "target_caption": pair.target.caption,
         "edit_prompt": pair.instruction,
@@ -175,7 +177,7 @@ def _scene_row(task: tuple[int, str, int, int]) -> dict[str, object]:
     seed, split, index, size = task
     scene = single_scene(stream(seed, split, "scene", index), size)
     return {
-        "image": _encoded(scene.image, f"{split}-{seed}-scene-{index:06d}.png"),
+        "image": _encoded(scene.image, f"{split}-{seed}-scene-{index:06d}.webp"),
         "caption": scene.caption,
         "caption_long": scene.caption_long,
         "attributes": json.dumps(scene.attributes),

@@ -7,7 +7,7 @@ import math
 from clip_in_training.scenes.paint import Paint, shade
 from clip_in_training.scenes.pen import Pen
 
-_GLASS = (190, 212, 220)
+GLASS = (190, 212, 220)
 _COFFEE = (72, 42, 24)
 
 
@@ -24,24 +24,24 @@ def bottle(pen: Pen, paint: Paint, shape: str, state: str) -> None:
         (0.27, -0.08),
         (0.27, 0.5),
     ]
-    pen.polygon(outline, _GLASS, shade(_GLASS, 0.5))
+    pen.polygon(outline, GLASS, shade(GLASS, 0.5))
     level = {"full": -0.08, "half full": 0.2, "empty": 0.5}[state]
     if level < 0.5:
         pen.rectangle(-0.24, level, 0.24, 0.47, paint.base, paint.dark, detail=True)
     pen.rectangle(-0.27, 0.42, 0.27, 0.5, paint.dark, detail=True)
     pen.rectangle(-neck - 0.05, -0.5, neck + 0.05, -0.34, paint.base, paint.edge)
-    pen.stroke([(-0.19, -0.02), (-0.19, 0.38)], 0.035, shade(_GLASS, 1.6))
+    pen.stroke([(-0.19, -0.02), (-0.19, 0.38)], 0.035, shade(GLASS, 1.6))
 
 
 def box(pen: Pen, paint: Paint, shape: str, state: str) -> None:
     """A carton from above: closed with its seam taped, or open with four flaps and a dark inside."""
-    w, h = (0.3, 0.3) if shape == "square box" else (0.3, 0.17)
+    w, h = (0.29, 0.29) if shape == "square box" else (0.3, 0.17)
     if state == "closed":
         w, h = w * 1.35, h * 1.35
         pen.rectangle(-w, -h, w, h, paint.base, paint.edge)
         pen.rectangle(-w, -0.045, w, 0.045, shade(paint.base, 1.5), paint.dark, detail=True)
         return
-    f = 0.17
+    f = 0.2
     for flap in (
         [(-w, -h), (w, -h), (w - 0.05, -h - f), (-w + 0.05, -h - f)],
         [(-w, h), (w, h), (w - 0.05, h + f), (-w + 0.05, h + f)],
@@ -65,8 +65,8 @@ def mug(pen: Pen, paint: Paint, shape: str, state: str) -> None:
     pen.polygon(hole, shade(paint.base, 0.35), paint.edge, detail=True)
     pen.circle(0, 0.12, 0.37, paint.base, paint.edge)
     if state == "full":
-        pen.circle(0, 0.12, 0.29, _COFFEE, paint.edge, detail=True)
+        pen.circle(0, 0.12, 0.25, _COFFEE, paint.edge, detail=True)
         pen.ellipse(-0.1, 0.03, 0.07, 0.045, shade(_COFFEE, 1.35), detail=True)
     else:
-        pen.circle(0, 0.12, 0.29, shade(paint.base, 0.8), paint.edge, detail=True)
-        pen.circle(0.02, 0.14, 0.2, paint.light, detail=True)
+        pen.circle(0, 0.12, 0.25, shade(paint.base, 0.8), paint.edge, detail=True)
+        pen.circle(0.02, 0.14, 0.17, paint.light, detail=True)

@@ -7,7 +7,7 @@ import math
 from clip_in_training.scenes.paint import INK, STEEL, Paint, shade
 from clip_in_training.scenes.pen import Pen
 
-_FACE = (244, 244, 238)
+FACE = (244, 244, 238)
 _NEEDLE = (205, 30, 30)
 _GLOW = (255, 244, 150)
 _LAMP_ON = (70, 235, 90)
@@ -18,10 +18,10 @@ def gauge(pen: Pen, paint: Paint, shape: str, state: str) -> None:
     """A dial in a coloured bezel; the needle points left (low), up (middle) or right (high)."""
     if shape == "round dial":
         pen.circle(0, 0, 0.48, paint.base, paint.edge)
-        pen.circle(0, 0, 0.35, _FACE, paint.edge, detail=True)
+        pen.circle(0, 0, 0.35, FACE, paint.edge, detail=True)
     else:
         pen.rectangle(-0.46, -0.46, 0.46, 0.46, paint.base, paint.edge)
-        pen.rectangle(-0.34, -0.34, 0.34, 0.34, _FACE, paint.edge, detail=True)
+        pen.rectangle(-0.34, -0.34, 0.34, 0.34, FACE, paint.edge, detail=True)
     for k in range(7):
         angle = math.radians(-210 + 40 * k)
         c, s = math.cos(angle), math.sin(angle)
@@ -100,13 +100,13 @@ def switch(pen: Pen, paint: Paint, shape: str, state: str) -> None:
     """A wall switch with a pilot lamp: a rocker that is pressed at one end, or a lever thrown up or down."""
     pen.rectangle(-0.38, -0.48, 0.38, 0.48, paint.base, paint.edge)
     on = state == "on"
-    pen.circle(0.0, -0.36, 0.065, _LAMP_ON if on else _LAMP_OFF, INK, detail=True)
+    pen.circle(-0.14, -0.35, 0.065, _LAMP_ON if on else _LAMP_OFF, INK, detail=True)
     if shape == "rocker":
         bright, dim = (236, 236, 232), (150, 150, 150)
-        pen.rectangle(-0.18, -0.22, 0.18, 0.08, dim if on else bright, INK, detail=True)
-        pen.rectangle(-0.18, 0.08, 0.18, 0.38, bright if on else dim, INK, detail=True)
+        pen.rectangle(-0.31, -0.22, 0.02, 0.08, dim if on else bright, INK, detail=True)
+        pen.rectangle(-0.31, 0.08, 0.02, 0.38, bright if on else dim, INK, detail=True)
         return
-    pen.circle(0, 0.08, 0.17, STEEL, INK, detail=True)
+    pen.circle(-0.14, 0.08, 0.17, STEEL, INK, detail=True)
     y = -0.17 if on else 0.33
-    pen.stroke([(0, 0.08), (0, y)], 0.09, INK)
-    pen.circle(0, y, 0.085, (225, 225, 222), INK, detail=True)
+    pen.stroke([(-0.14, 0.08), (-0.14, y)], 0.09, INK)
+    pen.circle(-0.14, y, 0.085, (225, 225, 222), INK, detail=True)
