@@ -148,7 +148,7 @@ def stream(seed: int, split: str, kind: str, index: int) -> np.random.Generator:
 
 def _encoded(image: Image.Image, path: str) -> dict[str, object]:
     buffer = io.BytesIO()
-    # Against PNG, a third smaller, and faster both to write and to read. More effort gains nothing: it is noise.
+    # A third smaller than PNG, faster to write and to read. More effort gains nothing: what is left is noise.
     image.save(buffer, "WEBP", lossless=True, quality=0, method=0)
     return {"bytes": buffer.getvalue(), "path": path}
 

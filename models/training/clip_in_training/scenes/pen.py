@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -21,21 +22,30 @@ class Pen:
     gives the shadow of a part.
     """
 
-    def __init__(self, image: Image.Image, matrix: np.ndarray, shadow: Color | None = None) -> None:
+    def __init__(
+        self,
+        image: Image.Image,
+        matrix: np.ndarray,
+        shadow: Color | None = None,
+        draw: ImageDraw.ImageDraw | None = None,
+    ) -> None:
         self.image = image
-        self.draw = ImageDraw.Draw(image)
+        self.draw = draw or ImageDraw.Draw(image)
         self.matrix = matrix
         self.shadow = shadow
-        w = matrix[2, 2]
-        # Pixels per unit at the frame's origin; strokes are thin, so one value for the frame is enough.
-        jacobian = matrix[:2, :2] / w - np.outer(matrix[:2, 2], matrix[2, :2]) / (w * w)
-        self.scale = math.sqrt(abs(jacobian[0, 0] * jacobian[1, 1] - jacobian[0, 1] * jacobian[1, 0]))
+
+    @cached_property
+    def scale(self) -> float:
+        """Pixels per unit at the frame's origin; strokes are thin, so one value for the frame is enough."""
+        (a, b, x), (c, d, y), (g, h, w) = self.matrix.tolist()
+        x, y = x / w, y / w
+        return math.sqrt(abs((a - x * g) * (d - y * h) - (b - x * h) * (c - y * g))) / abs(w)
 
     def placed(self, x: float, y: float, size: float = 1.0, degrees: float = 0.0) -> Pen:
         """A pen whose origin is (x, y) here, whose unit is ``size`` here, turned clockwise by ``degrees``."""
         c, s = size * math.cos(math.radians(degrees)), size * math.sin(math.radians(degrees))
         local = np.array([[c, -s, x], [s, c, y], [0.0, 0.0, 1.0]])
-        return Pen(self.image, self.matrix @ local, self.shadow)
+        return Pen(self.image, self.matrix @ local, self.shadow, self.draw)
 
     def pixels(self, points: Points | np.ndarray) -> list[tuple[float, float]]:
         """Where points of this frame fall in the picture."""
