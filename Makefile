@@ -1,0 +1,68 @@
+# The two commands of the README are `make serve` and `make test`. Each sets up all it needs.
+
+LISTEN ?= 127.0.0.1:8080
+MODEL ?= models/demo
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+ORT_DIR := .cache/onnxruntime
+export ORT_DYLIB_PATH ?= $(CURDIR)/$(ORT_DIR)/libonnxruntime.so
+CLIP_IN := target/release/clip-in
+TRAIN := PYTHONPATH=models/training $(PY) -m clip_in_training
+
+.PHONY: help serve test test-rust test-python lint onnxruntime python build train-demo ablation-demo lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | column -t -s '	'
+
+serve: build ## build and serve MODEL (models/demo) on LISTEN (127.0.0.1:8080)
+	$(CLIP_IN) serve --model $(MODEL) --listen $(LISTEN)
+
+test: test-rust test-python ## everything that CI runs: both test suites and the linters
+	@$(MAKE) --no-print-directory lint
+
+test-rust: onnxruntime ## tests of the server
+	cargo test --locked
+
+test-python: python build ## tests of the training module, and of the server against PyTorch, Pillow and a browser
+	$(PY) -m pytest models/training/tests tests/python
+
+lint: python ## formatting and lints
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	$(PY) -m ruff check models/training tests deploy
+	$(PY) -m ruff format --check models/training tests deploy
+
+build: onnxruntime ## the release binary
+	cargo build --release --locked
+
+# An ORT_DYLIB_PATH from outside wins, and then nothing is fetched.
+onnxruntime: ## the pinned ONNX Runtime library
+ifeq ($(ORT_DYLIB_PATH),$(CURDIR)/$(ORT_DIR)/libonnxruntime.so)
+	@test -f $(ORT_DIR)/VERSION && grep -q "onnxruntime==$$(cat $(ORT_DIR)/VERSION) " deploy/onnxruntime/requirements.txt \
+		|| { test -x .cache/pip/bin/python || $(PYTHON) -m venv .cache/pip; \
+		     .cache/pip/bin/python deploy/onnxruntime/fetch.py $(ORT_DIR); }
+endif
+
+python: $(VENV)/.installed ## the Python environment of the training module and the tests
+
+# --no-deps: the lists are complete, so nothing is resolved anew.
+$(VENV)/.installed: models/training/requirements.txt tests/requirements.txt
+	test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps -r models/training/requirements.txt -r tests/requirements.txt
+	touch $@
+
+train-demo: python ## generate scenes, train the demo model, export it to models/demo (under an hour on two cores)
+	$(TRAIN) generate --recipe models/recipes/demo.toml
+	$(TRAIN) train --recipe models/recipes/demo.toml --resume
+	$(TRAIN) export --recipe models/recipes/demo.toml --out models/demo
+
+ablation-demo: python ## the demo recipe with plain CLIP losses and with CLIP-IN's, at equal steps
+	$(TRAIN) ablation --recipe models/recipes/demo.toml
+
+lock: ## pin the Python requirements anew (needs uv)
+	cd models/training && uv pip compile --universal --fork-strategy fewest --python-version 3.10 --no-header --quiet requirements.in -o requirements.txt
+	uv pip compile --universal --fork-strategy fewest --python-version 3.10 --no-header --quiet -c models/training/requirements.txt tests/requirements.in -o tests/requirements.txt
+
+clean: ## remove what was built and fetched
+	rm -rf target .cache $(VENV)

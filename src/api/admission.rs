@@ -1,0 +1,128 @@
+//! Who gets in: bounds on requests and on the bytes of their bodies, so that memory has a limit whatever is sent.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, StatusCode, header};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::ApiError;
+
+/// Bounds of the whole server.
+#[derive(Debug)]
+pub struct Admission {
+    requests: Arc<Semaphore>,
+    body_units: Arc<Semaphore>,
+    max_body_bytes: usize,
+}
+
+/// A body that was read; its share of the byte budget is free again when this is dropped.
+#[derive(Debug)]
+pub struct AdmittedBody {
+    /// The whole body.
+    pub bytes: Bytes,
+    _share: Option<OwnedSemaphorePermit>,
+}
+
+/// The byte budget is counted in these, so that a body does not pay for a lock at every packet.
+const UNIT: usize = 64 * 1024;
+
+impl Admission {
+    /// At most `requests` at a time, with bodies of `bytes_in_flight` together and `max_body_bytes` each.
+    pub fn new(requests: usize, bytes_in_flight: usize, max_body_bytes: usize) -> Self {
+        Self {
+            requests: Arc::new(Semaphore::new(requests)),
+            body_units: Arc::new(Semaphore::new(bytes_in_flight.div_ceil(UNIT))),
+            max_body_bytes,
+        }
+    }
+
+    /// A place for one request until the permit is dropped.
+    ///
+    /// # Errors
+    /// 429 at once if all places are taken.
+    pub fn enter(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        let full = |_| {
+            ApiError::overloaded(
+                "the server is working on as many requests as it may; try again",
+                1,
+            )
+        };
+        self.requests.clone().try_acquire_owned().map_err(full)
+    }
+
+    /// Reads a body, taking from the byte budget as it grows: a client that announces much and sends little holds little.
+    ///
+    /// # Errors
+    /// 413 for a body over the limit, 429 if the budget is used up, 400 if the client breaks off.
+    pub async fn read(
+        &self,
+        headers: &HeaderMap,
+        mut body: Body,
+    ) -> Result<AdmittedBody, ApiError> {
+        let announced = headers
+            .get(header::CONTENT_LENGTH)
+            .and_then(|v| v.to_str().ok())
+            .and_then(|v| v.parse().ok());
+        if announced.is_some_and(|bytes: usize| bytes > self.max_body_bytes) {
+            return Err(self.too_large());
+        }
+        let mut collected = BytesMut::new();
+        let mut share: Option<OwnedSemaphorePermit> = None;
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|e| {
+                ApiError::bad_request("body_incomplete", format!("the body broke off: {e}"))
+            })?;
+            let Ok(chunk) = frame.into_data() else {
+                continue;
+            };
+            if collected.len() + chunk.len() > self.max_body_bytes {
+                return Err(self.too_large());
+            }
+            self.grow(&mut share, collected.len() + chunk.len())?;
+            if collected.is_empty() {
+                // The announced length spares copies, bounded so that an announcement alone costs nothing.
+                collected.reserve(announced.unwrap_or(0).min(4 << 20).max(chunk.len()));
+            }
+            collected.extend_from_slice(&chunk);
+        }
+        Ok(AdmittedBody {
+            bytes: collected.freeze(),
+            _share: share,
+        })
+    }
+
+    fn grow(&self, share: &mut Option<OwnedSemaphorePermit>, bytes: usize) -> Result<(), ApiError> {
+        let held = share.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        let missing = bytes.div_ceil(UNIT).saturating_sub(held);
+        if missing == 0 {
+            return Ok(());
+        }
+        let missing = u32::try_from(missing).unwrap_or(u32::MAX);
+        let more = self
+            .body_units
+            .clone()
+            .try_acquire_many_owned(missing)
+            .map_err(|_| {
+                ApiError::overloaded(
+                    "the bodies of other requests fill the memory set aside for them; try again",
+                    1,
+                )
+            })?;
+        match share {
+            Some(share) => share.merge(more),
+            None => *share = Some(more),
+        }
+        Ok(())
+    }
+
+    fn too_large(&self) -> ApiError {
+        let message = format!(
+            "the body is larger than {} bytes; send fewer items at a time",
+            self.max_body_bytes
+        );
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
+    }
+}

@@ -1,0 +1,144 @@
+//! One error of the API: what was wrong, where, and what to do. Here alone a cause gets its status and code.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::engine::{EmbedError, EngineError, ItemError};
+
+/// An answer that is an error: `{"error": {"type", "code", "message", "param"}}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiError {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// Stable, one a cause.
+    pub code: &'static str,
+    /// For the reader.
+    pub message: String,
+    /// The field or item to blame, such as `images[2]`.
+    pub param: Option<String>,
+    /// When trying again makes sense.
+    pub retry_after_seconds: Option<u64>,
+}
+
+impl ApiError {
+    /// An error with a status, a code and a sentence.
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+            param: None,
+            retry_after_seconds: None,
+        }
+    }
+
+    /// A request that cannot be right: 400.
+    pub fn bad_request(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, message)
+    }
+
+    /// The server has as much to do as it may: 429.
+    pub fn overloaded(message: impl Into<String>, retry_after_seconds: u64) -> Self {
+        let error = Self::new(StatusCode::TOO_MANY_REQUESTS, "overloaded", message);
+        Self {
+            retry_after_seconds: Some(retry_after_seconds),
+            ..error
+        }
+    }
+
+    /// Says which field or item is to blame.
+    #[must_use]
+    pub fn at(mut self, param: impl Into<String>) -> Self {
+        self.param = Some(param.into());
+        self
+    }
+
+    /// An embedding that could not be computed; `param_of` names the item by its position.
+    pub fn from_embed(error: EmbedError, param_of: impl FnOnce(usize) -> String) -> Self {
+        match error {
+            EmbedError::Item { index, error } => Self::from(error).at(param_of(index)),
+            EmbedError::Engine(error) => error.into(),
+        }
+    }
+
+    /// OpenAI's `type` field: the family that a client acts on.
+    fn family(&self) -> &'static str {
+        match self.status.as_u16() {
+            429 => "overloaded_error",
+            408 | 504 => "timeout_error",
+            400..=499 => "invalid_request_error",
+            _ => "server_error",
+        }
+    }
+}
+
+impl From<ItemError> for ApiError {
+    fn from(error: ItemError) -> Self {
+        let (status, code) = match &error {
+            ItemError::Image(image) => {
+                let too_large = matches!(image.code(), "image_too_large" | "image_too_many_bytes");
+                (
+                    if too_large {
+                        StatusCode::PAYLOAD_TOO_LARGE
+                    } else {
+                        StatusCode::BAD_REQUEST
+                    },
+                    image.code(),
+                )
+            }
+            ItemError::Base64(_) => (StatusCode::BAD_REQUEST, "invalid_base64"),
+            ItemError::UrlNotAllowed => (StatusCode::BAD_REQUEST, "url_not_allowed"),
+            ItemError::TextTooLong { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "text_too_long"),
+            ItemError::WouldTruncate { .. } => (StatusCode::BAD_REQUEST, "text_would_be_truncated"),
+            ItemError::Tokenize(_) => (StatusCode::BAD_REQUEST, "text_not_tokenisable"),
+        };
+        Self::new(status, code, error.to_string())
+    }
+}
+
+impl From<EngineError> for ApiError {
+    fn from(error: EngineError) -> Self {
+        let message = error.to_string();
+        match error {
+            EngineError::Overloaded {
+                retry_after_seconds,
+                ..
+            } => Self::overloaded(message, retry_after_seconds),
+            EngineError::DeadlineExceeded => {
+                Self::new(StatusCode::GATEWAY_TIMEOUT, "deadline_exceeded", message)
+            }
+            EngineError::Stopping => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", message)
+            }
+            EngineError::Dead => Self::new(StatusCode::SERVICE_UNAVAILABLE, "engine_dead", message),
+            EngineError::Inference(_) => Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "inference_failed",
+                message,
+            ),
+        }
+    }
+}
+
+/// The error's code, left on the response for the metrics.
+#[derive(Debug, Clone, Copy)]
+pub struct ErrorCode(pub &'static str);
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let family = self.family();
+        let body = json!({"error": {
+            "type": family, "code": self.code, "message": self.message, "param": self.param,
+        }});
+        let mut response = (self.status, Json(body)).into_response();
+        if let Some(seconds) = self.retry_after_seconds {
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response.extensions_mut().insert(ErrorCode(self.code));
+        response
+    }
+}

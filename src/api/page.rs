@@ -1,0 +1,92 @@
+//! The page at `/`: an image, some descriptions, ranked scores. Everything it needs is in the binary and the bundle.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use super::{ApiError, AppState};
+
+/// Nothing from outside, and nothing inline: what the page loads is what is served here.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; \
+                      form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
+
+fn file(content_type: &'static str, content: &'static str) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, content_type),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CACHE_CONTROL, "no-cache"),
+    ];
+    (headers, content).into_response()
+}
+
+/// The page.
+pub async fn index() -> Response {
+    file("text/html; charset=utf-8", include_str!("page/index.html"))
+}
+
+/// Its style sheet.
+pub async fn style() -> Response {
+    file("text/css; charset=utf-8", include_str!("page/page.css"))
+}
+
+/// Its script.
+pub async fn script() -> Response {
+    file(
+        "text/javascript; charset=utf-8",
+        include_str!("page/page.js"),
+    )
+}
+
+/// The sample scenes of the model: `{"samples": [{"url", "title", "texts"}]}`.
+pub async fn samples(State(state): State<Arc<AppState>>) -> Json<Value> {
+    let samples = state.model.samples().iter().map(|sample| {
+        json!({"url": format!("/samples/{}", base_name(&sample.file)), "title": sample.title, "texts": sample.texts})
+    });
+    Json(json!({"samples": samples.collect::<Vec<_>>()}))
+}
+
+/// One sample scene's image. Only files that the bundle names as samples are served.
+pub async fn sample(
+    State(state): State<Arc<AppState>>,
+    Path(name): Path<String>,
+) -> Result<Response, ApiError> {
+    let missing = || {
+        ApiError::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            "the model has no such sample",
+        )
+    };
+    let sample = state
+        .model
+        .samples()
+        .iter()
+        .find(|s| base_name(&s.file) == name)
+        .ok_or_else(missing)?;
+    let path = state
+        .model
+        .bundle()
+        .resolve(&sample.file)
+        .map_err(|_| missing())?;
+    let bytes = tokio::fs::read(path).await.map_err(|_| missing())?;
+    let content_type = match sample.file.rsplit('.').next() {
+        Some("png") => "image/png",
+        Some("webp") => "image/webp",
+        Some("jpg" | "jpeg") => "image/jpeg",
+        _ => "application/octet-stream",
+    };
+    let headers = [
+        (header::CONTENT_TYPE, content_type),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    Ok((headers, bytes).into_response())
+}
+
+fn base_name(file: &str) -> &str {
+    file.rsplit('/').next().unwrap_or(file)
+}

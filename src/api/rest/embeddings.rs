@@ -1,0 +1,206 @@
+//! `POST /v1/embeddings`: OpenAI's shape, for images too.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+
+use super::images_and_texts::check_items;
+use super::item_list::{Entry, EntryList};
+use super::json_body;
+use super::request_form::{Content, RequestForm};
+use super::usage::Usage;
+use crate::api::{ApiError, AppState};
+use crate::engine::{EmbedOptions, ImageSource, Item};
+use crate::matching::shorten;
+
+#[derive(Debug, Default, Deserialize)]
+struct EmbeddingsRequest {
+    #[serde(default)]
+    model: Option<String>,
+    input: EntryList,
+    #[serde(default)]
+    modality: Modality,
+    #[serde(default)]
+    encoding_format: EncodingFormat,
+    #[serde(default)]
+    dimensions: Option<usize>,
+    #[serde(default)]
+    truncate: Option<bool>,
+}
+
+/// What a bare string in `input` is.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Modality {
+    #[default]
+    Text,
+    Image,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum EncodingFormat {
+    #[default]
+    Float,
+    Base64,
+}
+
+/// OpenAI's list of embeddings.
+#[derive(Debug, Serialize)]
+pub struct EmbeddingsResponse {
+    object: &'static str,
+    data: Vec<EmbeddingObject>,
+    model: String,
+    usage: Usage,
+}
+
+#[derive(Debug, Serialize)]
+struct EmbeddingObject {
+    object: &'static str,
+    index: usize,
+    embedding: Vector,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Vector {
+    Float(Vec<f32>),
+    /// Little-endian f32.
+    Base64(String),
+}
+
+/// Embeds texts and images.
+pub async fn create(
+    State(state): State<Arc<AppState>>,
+    request: Request,
+) -> Result<Json<EmbeddingsResponse>, ApiError> {
+    let form = RequestForm::read(&state, request).await?;
+    let (request, items) = read(&form)?;
+    let model = state.model(request.model.as_deref())?;
+    if items.is_empty() {
+        return Err(ApiError::bad_request("no_input", "at least one item is needed").at("input"));
+    }
+    check_items(items.len(), state.max_items).map_err(|e| e.at("input"))?;
+    let width = model.manifest().embedding_dim;
+    let dimensions = request.dimensions.unwrap_or(width);
+    if !(1..=width).contains(&dimensions) {
+        let message = format!("dimensions is {dimensions}; this model gives 1 to {width}");
+        return Err(ApiError::bad_request("invalid_dimensions", message).at("dimensions"));
+    }
+    let options = EmbedOptions {
+        truncate: request.truncate.unwrap_or(true),
+        ..EmbedOptions::default()
+    };
+    let embedded = model
+        .embed(items, options)
+        .await
+        .map_err(|e| ApiError::from_embed(e, |i| format!("input[{i}]")))?;
+    let data = embedded
+        .embeddings
+        .iter()
+        .enumerate()
+        .map(|(index, embedding)| {
+            let numbers = shorten(embedding, dimensions);
+            let embedding = match request.encoding_format {
+                EncodingFormat::Float => Vector::Float(numbers),
+                EncodingFormat::Base64 => {
+                    let bytes: Vec<u8> = numbers
+                        .iter()
+                        .flat_map(|number| number.to_le_bytes())
+                        .collect();
+                    Vector::Base64(STANDARD.encode(bytes))
+                }
+            };
+            EmbeddingObject {
+                object: "embedding",
+                index,
+                embedding,
+            }
+        });
+    Ok(Json(EmbeddingsResponse {
+        object: "list",
+        data: data.collect(),
+        model: model.name().to_owned(),
+        usage: Usage::new(embedded.tokens, embedded.truncated),
+    }))
+}
+
+fn read(form: &RequestForm) -> Result<(EmbeddingsRequest, Vec<Item>), ApiError> {
+    if let Content::Json(body) = &form.content {
+        let mut request: EmbeddingsRequest = json_body::parse(body)?;
+        let modality = request.modality;
+        let items = std::mem::take(&mut request.input.0)
+            .into_iter()
+            .map(|entry| match (entry, modality) {
+                (Entry::Text(text), _) | (Entry::Plain(text), Modality::Text) => Item::Text(text),
+                (Entry::Image(image), _) | (Entry::Plain(image), Modality::Image) => {
+                    Item::Image(ImageSource::Base64(image))
+                }
+            });
+        return Ok((request, items.collect()));
+    }
+    let mut request = EmbeddingsRequest::default();
+    let mut items = Vec::new();
+    for (name, value) in &form.query {
+        request.field(name, value, &mut items)?;
+    }
+    match &form.content {
+        Content::Image(bytes) => items.push(Item::Image(ImageSource::Bytes(bytes.clone()))),
+        Content::Multipart(parts) => {
+            for part in parts {
+                if matches!(part.name.as_str(), "image" | "images") {
+                    items.push(Item::Image(ImageSource::Bytes(part.bytes.clone())));
+                    continue;
+                }
+                let value = std::str::from_utf8(&part.bytes).map_err(|_| {
+                    ApiError::bad_request("text_not_utf8", "the field is not UTF-8").at(&part.name)
+                })?;
+                request.field(&part.name, value, &mut items)?;
+            }
+        }
+        Content::Json(_) => {}
+    }
+    Ok((request, items))
+}
+
+impl EmbeddingsRequest {
+    /// A form field or query parameter.
+    fn field(&mut self, name: &str, value: &str, items: &mut Vec<Item>) -> Result<(), ApiError> {
+        let invalid = |message: &str| ApiError::bad_request("invalid_request", message).at(name);
+        match name {
+            "text" | "texts" => items.push(Item::Text(value.to_owned())),
+            "model" => self.model = Some(value.to_owned()),
+            "dimensions" => {
+                self.dimensions = Some(
+                    value
+                        .parse()
+                        .map_err(|_| invalid("dimensions is a whole number"))?,
+                );
+            }
+            "truncate" => {
+                self.truncate = Some(
+                    value
+                        .parse()
+                        .map_err(|_| invalid("truncate is true or false"))?,
+                )
+            }
+            "modality" => {}
+            "encoding_format" => {
+                self.encoding_format = match value {
+                    "float" => EncodingFormat::Float,
+                    "base64" => EncodingFormat::Base64,
+                    _ => return Err(invalid("encoding_format is float or base64")),
+                };
+            }
+            _ => {
+                let fields = "unknown field; there are image, text, model, dimensions, encoding_format and truncate";
+                return Err(invalid(fields));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,76 @@
+//! REST: a file a resource. The names are those of the HTTP contract in the README.
+
+mod classify;
+mod embeddings;
+mod health;
+mod images_and_texts;
+mod item_list;
+mod json_body;
+mod models;
+mod observe;
+mod request_form;
+mod similarity;
+mod usage;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use super::{ApiError, AppState, page};
+
+/// All routes.
+pub fn router(state: Arc<AppState>) -> Router {
+    Router::new()
+        .route("/", get(page::index))
+        .route("/page.css", get(page::style))
+        .route("/page.js", get(page::script))
+        .route("/samples", get(page::samples))
+        .route("/samples/{name}", get(page::sample))
+        .route("/healthz", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .route("/v1/models", get(models::list))
+        .route("/v1/models/{name}", get(models::one))
+        .route("/v1/embeddings", post(embeddings::create))
+        .route("/v1/similarity", post(similarity::create))
+        .route("/v1/classify", post(classify::create))
+        .fallback(no_such_route)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(axum::middleware::from_fn_with_state(
+            state.clone(),
+            observe::observe,
+        ))
+        .with_state(state)
+}
+
+async fn no_such_route() -> ApiError {
+    ApiError::new(
+        StatusCode::NOT_FOUND,
+        "not_found",
+        "there is no such path; the README lists what there is",
+    )
+}
+
+async fn wrong_method() -> ApiError {
+    let message = "this path exists, but not for this method";
+    ApiError::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        message,
+    )
+}
+
+/// A bug in a handler costs its request an answer of 500, and nothing else.
+fn panicked(_: Box<dyn std::any::Any + Send>) -> axum::response::Response {
+    tracing::error!("a handler panicked");
+    let message = "the server made a mistake; it is logged";
+    axum::response::IntoResponse::into_response(ApiError::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "internal_error",
+        message,
+    ))
+}

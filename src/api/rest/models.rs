@@ -1,0 +1,46 @@
+//! `GET /v1/models`: what is served, in OpenAI's shape with our own facts beside it.
+
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use serde_json::{Value, json};
+
+use crate::api::{ApiError, AppState};
+use crate::engine::Model;
+
+/// All models.
+pub async fn list(State(state): State<Arc<AppState>>) -> Json<Value> {
+    Json(json!({"object": "list", "data": [describe(&state.model)]}))
+}
+
+/// One model by name.
+pub async fn one(
+    State(state): State<Arc<AppState>>,
+    Path(name): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    Ok(Json(describe(state.model(Some(&name))?)))
+}
+
+fn describe(model: &Model) -> Value {
+    let manifest = model.manifest();
+    let created = model
+        .loaded()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    json!({
+        "id": model.name(),
+        "object": "model",
+        "created": created,
+        "owned_by": "clip-in",
+        "description": manifest.description,
+        "modalities": ["text", "image"],
+        "embedding_dim": manifest.embedding_dim,
+        "image_size": manifest.image.size,
+        "context_length": manifest.text.context_length,
+        "similarity": manifest.similarity,
+        "precision": model.precision(),
+        "device": "cpu",
+    })
+}

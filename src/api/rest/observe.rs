@@ -1,0 +1,69 @@
+//! Around every request: its place, its time limit, its metrics, its log line.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use crate::api::error::ErrorCode;
+use crate::api::{ApiError, AppState};
+
+/// Lets a request in if there is a place, gives it its time, and writes down how it went.
+pub async fn observe(State(state): State<Arc<AppState>>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let route = match request.extensions().get::<MatchedPath>() {
+        Some(path) => path.as_str().to_owned(),
+        // Unknown paths share one label: a scanner must not create a metric a guess.
+        None => "other".to_owned(),
+    };
+    // Monitoring must see an overloaded server: only work is counted against the bound.
+    let place = if request.method() == Method::POST {
+        state.admission.enter().map(Some)
+    } else {
+        Ok(None)
+    };
+    let response = match place {
+        Ok(place) => {
+            state.metrics.requests_in_flight.inc();
+            let answered = tokio::time::timeout(state.request_time, next.run(request)).await;
+            state.metrics.requests_in_flight.dec();
+            drop(place);
+            answered.unwrap_or_else(|_| {
+                let message = format!(
+                    "the request took longer than {} s",
+                    state.request_time.as_secs()
+                );
+                ApiError::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message)
+                    .into_response()
+            })
+        }
+        Err(error) => error.into_response(),
+    };
+    let status = response.status();
+    let code = response
+        .extensions()
+        .get::<ErrorCode>()
+        .map_or("", |code| code.0);
+    let seconds = started.elapsed().as_secs_f64();
+    state
+        .metrics
+        .requests
+        .with_label_values(&[route.as_str(), status.as_str(), code])
+        .inc();
+    state
+        .metrics
+        .request_seconds
+        .with_label_values(&[route.as_str()])
+        .observe(seconds);
+    tracing::debug!(
+        route,
+        status = status.as_u16(),
+        code,
+        milliseconds = seconds * 1e3,
+        "request"
+    );
+    response
+}

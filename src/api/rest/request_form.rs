@@ -1,0 +1,132 @@
+//! The three forms in which a request may come: JSON, multipart/form-data, or an image as the raw body.
+
+use axum::body::Body;
+use axum::extract::{FromRequest, Multipart, Query, Request};
+use axum::http::{HeaderMap, StatusCode, header};
+use bytes::Bytes;
+
+use crate::api::admission::AdmittedBody;
+use crate::api::{ApiError, AppState};
+
+/// A request's content, read whole.
+#[derive(Debug)]
+pub struct RequestForm {
+    /// The content by its form.
+    pub content: Content,
+    /// Query parameters in order; a name may stand several times.
+    pub query: Vec<(String, String)>,
+    /// Keeps the body's share of the byte budget.
+    _body: AdmittedBody,
+}
+
+/// The content by its form.
+#[derive(Debug)]
+pub enum Content {
+    /// `application/json`
+    Json(Bytes),
+    /// `multipart/form-data`
+    Multipart(Vec<Part>),
+    /// `image/…` or `application/octet-stream`: the body is one image.
+    Image(Bytes),
+}
+
+/// One part of multipart/form-data.
+#[derive(Debug)]
+pub struct Part {
+    /// The field's name.
+    pub name: String,
+    /// Its content.
+    pub bytes: Bytes,
+}
+
+/// Most parts of a multipart body: far beyond any honest request, far below what parsing could choke on.
+const MAX_PARTS: usize = 10_000;
+
+impl RequestForm {
+    /// Reads a request.
+    ///
+    /// # Errors
+    /// 415 for a content type that is none of the three, 400 for a broken body.
+    pub async fn read(state: &AppState, request: Request) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        let Query(query) = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
+            .map_err(|e| ApiError::bad_request("invalid_query", e.body_text()))?;
+        let form = form_of(&parts.headers)?;
+        let admitted = state.admission.read(&parts.headers, body).await?;
+        let bytes = admitted.bytes.clone();
+        let content = match form {
+            Form::Json => Content::Json(bytes),
+            Form::Image if bytes.is_empty() => {
+                return Err(ApiError::bad_request(
+                    "image_empty",
+                    "the body is empty; send the image's bytes",
+                ));
+            }
+            Form::Image => Content::Image(bytes),
+            Form::Multipart => {
+                Content::Multipart(read_parts(Request::from_parts(parts, Body::from(bytes))).await?)
+            }
+        };
+        Ok(Self {
+            content,
+            query,
+            _body: admitted,
+        })
+    }
+}
+
+enum Form {
+    Json,
+    Multipart,
+    Image,
+}
+
+fn form_of(headers: &HeaderMap) -> Result<Form, ApiError> {
+    let value = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let essence = value
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    match essence.as_str() {
+        "application/json" => Ok(Form::Json),
+        "multipart/form-data" => Ok(Form::Multipart),
+        "application/octet-stream" => Ok(Form::Image),
+        image if image.starts_with("image/") => Ok(Form::Image),
+        other => {
+            let message = format!(
+                "content type {other:?} is not understood; send application/json, multipart/form-data, or an image with its own type (image/jpeg, …)"
+            );
+            Err(ApiError::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_content_type",
+                message,
+            ))
+        }
+    }
+}
+
+async fn read_parts(request: Request) -> Result<Vec<Part>, ApiError> {
+    let invalid = |reason: String| ApiError::bad_request("invalid_multipart", reason);
+    let mut multipart = Multipart::from_request(request, &())
+        .await
+        .map_err(|e| invalid(e.body_text()))?;
+    let mut parts = Vec::new();
+    while let Some(field) = multipart
+        .next_field()
+        .await
+        .map_err(|e| invalid(e.body_text()))?
+    {
+        if parts.len() == MAX_PARTS {
+            return Err(invalid(format!("more than {MAX_PARTS} parts")));
+        }
+        let name = field.name().unwrap_or_default().to_owned();
+        let bytes = field.bytes().await.map_err(|e| invalid(e.body_text()))?;
+        parts.push(Part { name, bytes });
+    }
+    Ok(parts)
+}

@@ -1,0 +1,25 @@
+//! What a request cost, in tokens.
+
+use serde::Serialize;
+
+/// OpenAI's usage object, and what was cut off: truncation must be visible.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Usage {
+    /// Tokens that the text encoder read, start and end tokens included.
+    pub prompt_tokens: usize,
+    /// The same: nothing is generated here.
+    pub total_tokens: usize,
+    /// Tokens of texts beyond the model's context.
+    pub truncated_tokens: usize,
+}
+
+impl Usage {
+    /// Usage of so many tokens.
+    pub fn new(tokens: usize, truncated: usize) -> Self {
+        Self {
+            prompt_tokens: tokens,
+            total_tokens: tokens,
+            truncated_tokens: truncated,
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! From settings to a server that listens, answers, and stops without losing what it accepted.
+
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::admission::Admission;
+use super::{AppState, rest};
+use crate::config::ServeSettings;
+use crate::engine::{CpuPool, LoadError, Model};
+use crate::telemetry::Metrics;
+
+/// Why the server does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The model cannot be served.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The address cannot be used.
+    #[error("cannot listen on {address}: {reason}")]
+    Listen {
+        /// Address and port.
+        address: std::net::SocketAddr,
+        /// What the system said.
+        reason: std::io::Error,
+    },
+    /// The system refused something else.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// Two metrics with one name.
+    #[error(transparent)]
+    Metrics(#[from] prometheus::Error),
+    /// Accepted requests were still open when the time for a stop was over.
+    #[error("stopped after {0} s with requests still unanswered")]
+    DrainTimeout(u64),
+}
+
+/// Loads the model, listens, and answers until SIGTERM or SIGINT; then answers what was accepted and returns.
+///
+/// # Errors
+/// [`ServeError`]; also when a stop had to leave requests unanswered.
+pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
+    let metrics = Arc::new(Metrics::new()?);
+    let pool = CpuPool::new(settings.prepare_threads(), metrics.clone())?;
+    // The address first: a port that is taken should not cost the time to load a model.
+    let listener =
+        TcpListener::bind(settings.listen)
+            .await
+            .map_err(|reason| ServeError::Listen {
+                address: settings.listen,
+                reason,
+            })?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let (path, precision) = (settings.model.clone(), settings.precision.clone());
+    let (engine, shared) = (settings.engine(), metrics.clone());
+    let load =
+        tokio::task::spawn_blocking(move || Model::load(&path, &precision, &engine, pool, shared));
+    let model = load.await.map_err(std::io::Error::other)??;
+    metrics
+        .model_info
+        .with_label_values(&[model.name(), model.precision(), "cpu"])
+        .set(1);
+    let admission = Admission::new(
+        settings.max_requests as usize,
+        settings.bytes_in_flight(),
+        settings.max_body_bytes(),
+    );
+    let state = Arc::new(AppState::new(
+        model.clone(),
+        metrics,
+        admission,
+        settings.max_items as usize,
+        settings.request_time(),
+    ));
+    state.trouble();
+    let address = listener.local_addr()?;
+    tracing::info!(
+        model = model.name(),
+        precision = model.precision(),
+        device = "cpu",
+        "ready on http://{address}"
+    );
+
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let server = axum::serve(listener, rest::router(state.clone())).with_graceful_shutdown(async {
+        let _ = stopped.await;
+    });
+    let mut server = tokio::spawn(server.into_future());
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        ended = &mut server => return Ok(ended.map_err(std::io::Error::other)??),
+    }
+    tracing::info!("stopping: what was accepted is still answered");
+    state.begin_stop();
+    let _ = stop.send(());
+    let drained = tokio::time::timeout(settings.drain_time(), server).await;
+    tokio::task::spawn_blocking(move || model.stop())
+        .await
+        .map_err(std::io::Error::other)?;
+    match drained {
+        Ok(ended) => ended.map_err(std::io::Error::other)??,
+        Err(_) => return Err(ServeError::DrainTimeout(settings.drain_time().as_secs())),
+    }
+    tracing::info!("stopped");
+    Ok(())
+}

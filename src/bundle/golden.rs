@@ -1,0 +1,87 @@
+//! Golden embeddings: a few images and texts with what PyTorch computed for them at export.
+//!
+//! The server recomputes them before it says that it is ready: a server that answers is a server that agrees with training.
+
+use serde::Deserialize;
+
+use super::{Bundle, BundleError, Variant};
+
+/// Content of `golden.json`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Golden {
+    /// Images with their embeddings.
+    pub images: Vec<GoldenImage>,
+    /// Texts with their embeddings.
+    pub texts: Vec<GoldenText>,
+}
+
+/// An image file and its embedding.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GoldenImage {
+    /// File name inside the bundle.
+    pub file: String,
+    /// What PyTorch computed.
+    pub embedding: Vec<f32>,
+}
+
+/// A text and its embedding.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GoldenText {
+    /// The text as a client would send it.
+    pub text: String,
+    /// What PyTorch computed.
+    pub embedding: Vec<f32>,
+}
+
+impl Golden {
+    /// Reads the bundle's golden embeddings. An empty set is refused: it would prove nothing.
+    pub fn read(bundle: &Bundle) -> Result<Self, BundleError> {
+        let golden: Self = bundle.read_json(&bundle.manifest.golden)?;
+        let width = bundle.manifest.embedding_dim;
+        let images = golden.images.iter().map(|image| image.embedding.len());
+        let widths_fit = images
+            .chain(golden.texts.iter().map(|text| text.embedding.len()))
+            .all(|n| n == width);
+        if golden.images.is_empty() || golden.texts.is_empty() || !widths_fit {
+            let path = bundle.resolve(&bundle.manifest.golden)?;
+            let reason = format!(
+                "needs at least one image and one text, each with an embedding of {width} numbers"
+            );
+            return Err(BundleError::Content { path, reason });
+        }
+        Ok(golden)
+    }
+}
+
+/// Compares one embedding with the golden one; gives 1 − cosine.
+///
+/// # Errors
+/// [`BundleError::Golden`] if the distance is more than the variant allows, or not a number.
+pub fn compare(
+    variant: &Variant,
+    item: &str,
+    expected: &[f32],
+    found: &[f32],
+) -> Result<f64, BundleError> {
+    let dot = |a: &[f32], b: &[f32]| {
+        a.iter()
+            .zip(b)
+            .map(|(x, y)| f64::from(*x) * f64::from(*y))
+            .sum::<f64>()
+    };
+    let cosine = dot(expected, found) / (dot(expected, expected) * dot(found, found)).sqrt();
+    let distance = 1.0 - cosine;
+    // Written so that NaN is a failure.
+    if distance <= variant.golden_tolerance {
+        return Ok(distance.max(0.0));
+    }
+    Err(BundleError::Golden {
+        variant: variant.precision.clone(),
+        item: item.to_owned(),
+        distance,
+        tolerance: variant.golden_tolerance,
+    })
+}

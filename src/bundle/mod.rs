@@ -1,0 +1,207 @@
+//! What a model is on disk: a folder with a manifest, two graphs, a tokenizer and golden embeddings.
+//!
+//! [`Bundle::open`] reads the manifest and checks that every file is the one that was exported. Whether the graphs still
+//! compute what PyTorch computed is the golden check's question ([`golden`]), which needs sessions.
+
+mod files;
+pub mod golden;
+mod manifest;
+
+use std::path::{Path, PathBuf};
+
+pub use manifest::{
+    Cleaning, Element, FORMAT_VERSION, ImageInput, ImageSide, Layout, Manifest, PadTo, Parity,
+    ParityPair, Positions, Similarity, SimilarityKind, TextInput, TextSide, Variant,
+};
+use serde::Deserialize;
+
+/// A bundle whose manifest is valid and whose files have their checksums.
+#[derive(Debug, Clone)]
+pub struct Bundle {
+    root: PathBuf,
+    /// The manifest.
+    pub manifest: Manifest,
+}
+
+/// Why a folder is not a usable bundle.
+#[derive(Debug, thiserror::Error)]
+pub enum BundleError {
+    /// There is no manifest.
+    #[error("{0} has no bundle.json: give the folder that the export wrote")]
+    NotABundle(PathBuf),
+    /// The manifest cannot be used.
+    #[error("{path}: {reason}")]
+    Manifest {
+        /// The manifest.
+        path: PathBuf,
+        /// Which field is wrong, and how.
+        reason: String,
+    },
+    /// A file is missing or cannot be read.
+    #[error("cannot read {path}: {reason}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// A file's name leads out of the bundle, or the manifest has no checksum for it.
+    #[error("{path}: {reason}")]
+    BadReference {
+        /// The name as it stands in the manifest.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A file is not the one that was exported.
+    #[error(
+        "{path} has sha256 {found}, the manifest says {expected}: the file was changed or damaged; copy the bundle again"
+    )]
+    Checksum {
+        /// The file.
+        path: PathBuf,
+        /// Checksum in the manifest.
+        expected: String,
+        /// Checksum of the file.
+        found: String,
+    },
+    /// A file has the right checksum and the wrong content.
+    #[error("{path}: {reason}")]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The graphs compute something else than the exporter did.
+    #[error(
+        "golden check of {variant} failed for {item}: 1 - cosine = {distance:.2e}, allowed is {tolerance:.2e}; the graph, the \
+         preprocessing or the runtime does not agree with training"
+    )]
+    Golden {
+        /// Precision of the variant.
+        variant: String,
+        /// The image file or the text.
+        item: String,
+        /// 1 − cosine.
+        distance: f64,
+        /// What the variant allows.
+        tolerance: f64,
+    },
+}
+
+/// A scene that the server's page offers to click on.
+#[derive(Debug, Clone, Deserialize, serde::Serialize)]
+pub struct Sample {
+    /// File name inside the bundle.
+    pub file: String,
+    /// A few words for people.
+    pub title: String,
+    /// Descriptions worth trying on it.
+    pub texts: Vec<String>,
+}
+
+impl Bundle {
+    /// Opens a bundle: reads the manifest, then checks every file against its checksum.
+    pub fn open(root: &Path) -> Result<Self, BundleError> {
+        let bundle = Self::open_unverified(root)?;
+        for (name, expected) in &bundle.manifest.files {
+            files::verify(&bundle.resolve(name)?, expected)?;
+        }
+        Ok(bundle)
+    }
+
+    /// Opens a bundle without reading anything but its manifest.
+    pub fn open_unverified(root: &Path) -> Result<Self, BundleError> {
+        let path = root.join("bundle.json");
+        if !path.is_file() {
+            return Err(BundleError::NotABundle(root.to_owned()));
+        }
+        let text = files::read_to_string(&path)?;
+        let manifest =
+            Manifest::parse(&text).map_err(|reason| BundleError::Manifest { path, reason })?;
+        let bundle = Self {
+            root: root.to_owned(),
+            manifest,
+        };
+        for name in bundle.references() {
+            bundle.resolve(name)?;
+            if !bundle.manifest.files.contains_key(name) {
+                let reason = "the manifest's `files` has no checksum for it".to_owned();
+                return Err(BundleError::BadReference {
+                    path: name.to_owned(),
+                    reason,
+                });
+            }
+        }
+        Ok(bundle)
+    }
+
+    /// The folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The variant of a precision.
+    pub fn variant(&self, precision: &str) -> Option<&Variant> {
+        self.manifest
+            .variants
+            .iter()
+            .find(|variant| variant.precision == precision)
+    }
+
+    /// Path of a file that the manifest names. A name cannot lead out of the bundle.
+    pub fn resolve(&self, name: &str) -> Result<PathBuf, BundleError> {
+        let plain = Path::new(name)
+            .components()
+            .all(|part| matches!(part, std::path::Component::Normal(_)));
+        if name.is_empty() || !plain {
+            let reason = "a file of a bundle is named relative to it, without `..`".to_owned();
+            return Err(BundleError::BadReference {
+                path: name.to_owned(),
+                reason,
+            });
+        }
+        Ok(self.root.join(name))
+    }
+
+    /// Content of a file that the manifest names.
+    pub fn read(&self, name: &str) -> Result<Vec<u8>, BundleError> {
+        files::read(&self.resolve(name)?)
+    }
+
+    /// The sample scenes; empty if the bundle has none.
+    pub fn samples(&self) -> Result<Vec<Sample>, BundleError> {
+        match &self.manifest.samples {
+            Some(name) => self.read_json(name),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// A JSON file of the bundle as a value of type `T`.
+    pub(crate) fn read_json<T: serde::de::DeserializeOwned>(
+        &self,
+        name: &str,
+    ) -> Result<T, BundleError> {
+        let path = self.resolve(name)?;
+        let bytes = files::read(&path)?;
+        serde_json::from_slice(&bytes).map_err(|e| BundleError::Content {
+            path,
+            reason: e.to_string(),
+        })
+    }
+
+    fn references(&self) -> impl Iterator<Item = &str> {
+        let manifest = &self.manifest;
+        let graphs = manifest
+            .variants
+            .iter()
+            .flat_map(|v| [v.image.as_str(), v.text.as_str()]);
+        let others = [
+            Some(&manifest.tokenizer),
+            Some(&manifest.golden),
+            manifest.samples.as_ref(),
+        ];
+        graphs.chain(others.into_iter().flatten().map(String::as_str))
+    }
+}

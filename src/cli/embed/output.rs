@@ -1,0 +1,257 @@
+//! The Parquet file, written in parts so that a killed process loses little.
+//!
+//! While work is going on, rows are in `OUT.parts/part-N.parquet`, each written beside its name and renamed. At the end the
+//! old output and the parts are merged into one file, which replaces the old one by a rename. So at any time there is a
+//! whole output, old or new, and a row is in it or in a part.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use arrow_array::builder::{FixedSizeListBuilder, Float32Builder, StringBuilder};
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchReader, StringArray};
+use arrow_schema::{DataType, Field, Schema};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
+use serde_json::json;
+
+use super::sources::Source;
+use crate::engine::Embedding;
+
+/// An embedded item.
+pub struct Row {
+    pub key: String,
+    pub source: Source,
+    pub embedding: Embedding,
+}
+
+/// The file being written.
+pub struct Output {
+    path: PathBuf,
+    parts: PathBuf,
+    next_part: usize,
+    schema: Arc<Schema>,
+    width: usize,
+    done: HashSet<String>,
+}
+
+/// Where items that could not be embedded are listed.
+pub fn errors_path(out: &Path) -> PathBuf {
+    with_suffix(out, ".errors.jsonl")
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+impl Output {
+    /// Opens the output and reads what is there from an earlier run.
+    ///
+    /// # Errors
+    /// If the earlier run used another model: embeddings of two models must not be mixed.
+    pub fn open(path: &Path, model: &str, width: usize) -> anyhow::Result<Self> {
+        let item = Arc::new(Field::new_list_field(DataType::Float32, false));
+        let fields = vec![
+            Field::new("id", DataType::Utf8, false),
+            Field::new("kind", DataType::Utf8, false),
+            Field::new("text", DataType::Utf8, true),
+            Field::new(
+                "embedding",
+                DataType::FixedSizeList(item, i32::try_from(width)?),
+                false,
+            ),
+        ];
+        let metadata = HashMap::from([("clip_in_model".to_owned(), model.to_owned())]);
+        let schema = Arc::new(Schema::new_with_metadata(fields, metadata));
+        let parts = with_suffix(path, ".parts");
+        fs::create_dir_all(&parts).with_context(|| format!("cannot create {}", parts.display()))?;
+        let mut this = Self {
+            path: path.to_owned(),
+            parts,
+            next_part: 0,
+            schema,
+            width,
+            done: HashSet::new(),
+        };
+        for file in this.files()? {
+            this.remember(&file)?;
+        }
+        // Items that failed are tried again, and listed again if they fail again.
+        let errors = errors_path(path);
+        if errors.exists() {
+            fs::remove_file(&errors)
+                .with_context(|| format!("cannot replace {}", errors.display()))?;
+        }
+        Ok(this)
+    }
+
+    /// Keys of the items that are there already.
+    pub fn done(&self) -> &HashSet<String> {
+        &self.done
+    }
+
+    /// Writes rows as a new part and empties them.
+    pub fn write(&mut self, rows: &mut Vec<Row>) -> anyhow::Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let batch = self.batch(rows)?;
+        let name = format!("part-{:06}.parquet", self.next_part);
+        self.write_file(&self.parts.join(name), std::iter::once(Ok(batch)))?;
+        self.next_part += 1;
+        self.done.extend(rows.drain(..).map(|row| row.key));
+        Ok(())
+    }
+
+    /// Lists an item that could not be embedded.
+    pub fn report(&self, source: &Source, reason: &str) -> anyhow::Result<()> {
+        let path = errors_path(&self.path);
+        let mut file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        writeln!(
+            file,
+            "{}",
+            json!({"id": source.id, "kind": source.kind_name(), "error": reason})
+        )?;
+        Ok(())
+    }
+
+    /// Merges everything into the output; gives its number of rows.
+    pub fn finish(self) -> anyhow::Result<usize> {
+        let files = self.files()?;
+        let batches = files.iter().flat_map(|file| match open(file) {
+            Ok(reader) => Box::new(reader.map(|batch| Ok(batch?)))
+                as Box<dyn Iterator<Item = anyhow::Result<RecordBatch>>>,
+            Err(error) => Box::new(std::iter::once(Err(error))),
+        });
+        self.write_file(&self.path, batches)?;
+        fs::remove_dir_all(&self.parts)
+            .with_context(|| format!("cannot remove {}", self.parts.display()))?;
+        Ok(self.done.len())
+    }
+
+    /// The output and its parts, as far as they exist, oldest first.
+    fn files(&self) -> anyhow::Result<Vec<PathBuf>> {
+        let mut parts: Vec<PathBuf> = fs::read_dir(&self.parts)?
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect::<Result<_, _>>()?;
+        parts.retain(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "parquet")
+        });
+        parts.sort();
+        let output = self.path.is_file().then(|| self.path.clone());
+        Ok(output.into_iter().chain(parts).collect())
+    }
+
+    fn remember(&mut self, file: &Path) -> anyhow::Result<()> {
+        let reader = open(file)?;
+        let found = reader.schema();
+        if found.metadata().get("clip_in_model") != self.schema.metadata().get("clip_in_model")
+            || found.fields() != self.schema.fields()
+        {
+            bail!(
+                "{} was written with another model; name another --out, or remove it",
+                file.display()
+            );
+        }
+        let is_part = file.starts_with(&self.parts);
+        let number = file
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .and_then(|stem| stem.strip_prefix("part-"));
+        let part_number = number
+            .filter(|_| is_part)
+            .and_then(|number| number.parse::<usize>().ok());
+        self.next_part = self
+            .next_part
+            .max(part_number.map_or(0, |number| number + 1));
+        let mut new = 0;
+        for batch in reader {
+            let batch = batch?;
+            let (Some(ids), Some(kinds)) = (strings(&batch, 0), strings(&batch, 1)) else {
+                bail!("{} is not an output of clip-in embed", file.display());
+            };
+            for (id, kind) in ids.iter().zip(kinds.iter()) {
+                let key = format!("{}:{}", kind.unwrap_or_default(), id.unwrap_or_default());
+                new += usize::from(self.done.insert(key));
+            }
+        }
+        if new == 0 && part_number.is_some() {
+            // Merged already: the process was killed between the merge and the removal of the parts.
+            fs::remove_file(file).with_context(|| format!("cannot remove {}", file.display()))?;
+        }
+        Ok(())
+    }
+
+    fn batch(&self, rows: &[Row]) -> anyhow::Result<RecordBatch> {
+        let (mut ids, mut kinds, mut texts) = (
+            StringBuilder::new(),
+            StringBuilder::new(),
+            StringBuilder::new(),
+        );
+        let item = Arc::new(Field::new_list_field(DataType::Float32, false));
+        let mut embeddings =
+            FixedSizeListBuilder::new(Float32Builder::new(), i32::try_from(self.width)?)
+                .with_field(item);
+        for row in rows {
+            ids.append_value(&row.source.id);
+            kinds.append_value(row.source.kind_name());
+            texts.append_option(row.source.text());
+            embeddings.values().append_slice(&row.embedding);
+            embeddings.append(true);
+        }
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(ids.finish()),
+            Arc::new(kinds.finish()),
+            Arc::new(texts.finish()),
+            Arc::new(embeddings.finish()),
+        ];
+        Ok(RecordBatch::try_new(self.schema.clone(), columns)?)
+    }
+
+    /// Writes beside the name, then renames: a file of that name is always whole.
+    fn write_file(
+        &self,
+        path: &Path,
+        batches: impl Iterator<Item = anyhow::Result<RecordBatch>>,
+    ) -> anyhow::Result<()> {
+        let scratch = with_suffix(path, ".writing");
+        let failed = || format!("cannot write {}", path.display());
+        let file = File::create(&scratch).with_context(failed)?;
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
+            .build();
+        let mut writer = ArrowWriter::try_new(file, self.schema.clone(), Some(properties))?;
+        for batch in batches {
+            writer.write(&batch?).with_context(failed)?;
+        }
+        writer
+            .into_inner()
+            .with_context(failed)?
+            .sync_all()
+            .with_context(failed)?;
+        fs::rename(&scratch, path).with_context(failed)
+    }
+}
+
+fn open(file: &Path) -> anyhow::Result<ParquetRecordBatchReader> {
+    let opened = File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(opened)
+        .with_context(|| format!("{} is not a Parquet file", file.display()))?;
+    Ok(builder.build()?)
+}
+
+fn strings(batch: &RecordBatch, column: usize) -> Option<&StringArray> {
+    batch.columns().get(column)?.as_any().downcast_ref()
+}

@@ -1,0 +1,97 @@
+//! `clip-in model inspect|verify`
+
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+
+use crate::bundle::Bundle;
+use crate::engine::verify;
+
+#[derive(Debug, Subcommand)]
+pub enum ModelCommand {
+    /// Print what a bundle is: sizes, inputs, variants, where it comes from
+    Inspect {
+        /// Folder of the bundle
+        folder: PathBuf,
+        /// Print the whole manifest as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check every checksum and recompute the golden embeddings of every variant; exit status 1 if one is off
+    Verify {
+        /// Folder of the bundle
+        folder: PathBuf,
+    },
+}
+
+pub fn run(command: &ModelCommand) -> anyhow::Result<()> {
+    match command {
+        ModelCommand::Inspect { folder, json } => inspect(folder, *json),
+        ModelCommand::Verify { folder } => check(folder),
+    }
+}
+
+fn inspect(folder: &Path, json: bool) -> anyhow::Result<()> {
+    let bundle = Bundle::open_unverified(folder)?;
+    let manifest = &bundle.manifest;
+    if json {
+        println!("{}", serde_json::to_string_pretty(manifest)?);
+        return Ok(());
+    }
+    let (image, text) = (&manifest.image, &manifest.text);
+    println!("{}: {}", manifest.name, manifest.description);
+    println!("embeddings   {} wide", manifest.embedding_dim);
+    println!(
+        "images       {} x {} pixels, {:?}, {:?}",
+        image.size[1], image.size[0], image.resize_mode, image.interpolation
+    );
+    println!(
+        "texts        {} tokens, {:?} positions, padded to {:?}",
+        text.context_length, text.positions, text.pad_to
+    );
+    println!(
+        "similarity   {:?}, logit scale {:.2}, bias {:.2}",
+        manifest.similarity.kind, manifest.similarity.logit_scale, manifest.similarity.logit_bias
+    );
+    for variant in &manifest.variants {
+        let (image, text) = (variant.parity.image.worst, variant.parity.text.worst);
+        println!(
+            "{:<12} 1 - cosine to PyTorch at worst {image:.1e} (image), {text:.1e} (text); benchmark {:+.1} points",
+            variant.precision, variant.benchmark_delta
+        );
+    }
+    for field in ["recipe", "created", "code_revision", "data_fingerprint"] {
+        if let Some(value) = manifest
+            .provenance
+            .get(field)
+            .and_then(|value| value.as_str())
+        {
+            println!("{:<12} {value}", field.replace('_', " "));
+        }
+    }
+    println!("files        {}", manifest.files.len());
+    Ok(())
+}
+
+fn check(folder: &Path) -> anyhow::Result<()> {
+    let bundle = Bundle::open(folder)?;
+    println!(
+        "{}: {} files have their checksums",
+        bundle.manifest.name,
+        bundle.manifest.files.len()
+    );
+    for variant in &bundle.manifest.variants {
+        let distances = verify(&bundle, variant)?;
+        let worst = distances
+            .iter()
+            .map(|(_, distance)| *distance)
+            .fold(0.0, f64::max);
+        println!(
+            "{}: {} golden embeddings agree, 1 - cosine at worst {worst:.1e} (allowed {:.1e})",
+            variant.precision,
+            distances.len(),
+            variant.golden_tolerance
+        );
+    }
+    Ok(())
+}

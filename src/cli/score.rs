@@ -1,0 +1,79 @@
+//! `clip-in score`: one image against some texts, without a server.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+use serde_json::json;
+
+use super::{block_on, load};
+use crate::engine::{EmbedError, EmbedOptions, EngineSettings, ImageSource, Item};
+use crate::matching::{rank, score};
+
+#[derive(Debug, Args)]
+pub struct ScoreArguments {
+    /// Folder of the bundle
+    #[arg(long, env = "CLIP_IN_MODEL", default_value = "models/demo")]
+    model: PathBuf,
+    /// Precision to run at
+    #[arg(long, default_value = "fp32")]
+    precision: String,
+    /// The image file
+    #[arg(long)]
+    image: PathBuf,
+    /// A text; give it several times to compare several
+    #[arg(long, required = true)]
+    text: Vec<String>,
+    /// Print JSON, in the order of the texts
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(arguments: &ScoreArguments) -> anyhow::Result<()> {
+    let bytes = std::fs::read(&arguments.image)
+        .with_context(|| format!("cannot read {}", arguments.image.display()))?;
+    let settings = EngineSettings {
+        workers: 1,
+        threads_per_worker: num_cpus::get(),
+        ..EngineSettings::default()
+    };
+    let model = load(&arguments.model, &arguments.precision, &settings)?;
+    let mut items = vec![Item::Image(ImageSource::Bytes(bytes.into()))];
+    items.extend(arguments.text.iter().cloned().map(Item::Text));
+    let result = block_on(model.embed(items, EmbedOptions::default()))?;
+    model.stop();
+    let embedded = result.map_err(|error| match error {
+        EmbedError::Item { index: 0, error } => {
+            anyhow::anyhow!("{}: {error}", arguments.image.display())
+        }
+        EmbedError::Item { index, error } => anyhow::anyhow!("text {index}: {error}"),
+        EmbedError::Engine(error) => error.into(),
+    })?;
+    let (image, texts) = embedded.embeddings.split_at(1);
+    let scores = score(image, texts, &model.manifest().similarity);
+    let (cosines, probabilities) = (&scores.cosines[0], &scores.probabilities[0]);
+    if embedded.truncated > 0 {
+        eprintln!(
+            "note: {} tokens did not fit into the model's context and were cut off",
+            embedded.truncated
+        );
+    }
+    if arguments.json {
+        let result = json!({
+            "model": model.name(), "texts": arguments.text, "scores": cosines, "logits": scores.logits[0],
+            "probabilities": probabilities, "truncated_tokens": embedded.truncated,
+        });
+        println!("{result}");
+        return Ok(());
+    }
+    println!("probability  cosine  text");
+    for label in rank(cosines, probabilities) {
+        println!(
+            "{:>10.1}%  {:>6.3}  {}",
+            label.score * 100.0,
+            label.cosine,
+            arguments.text[label.index]
+        );
+    }
+    Ok(())
+}

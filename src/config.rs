@@ -1,0 +1,136 @@
+//! Every setting of the server, once: default < environment < flag; typed, and checked before anything starts.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::engine::EngineSettings;
+use crate::preprocess::Limits;
+use crate::telemetry::LogFormat;
+
+/// Settings of `clip-in serve`.
+#[derive(Debug, Clone, Args)]
+pub struct ServeSettings {
+    /// Folder of the bundle to serve
+    #[arg(long, env = "CLIP_IN_MODEL", default_value = "models/demo")]
+    pub model: PathBuf,
+
+    /// Address and port to listen on; anything but a loopback address makes the server reachable for others
+    #[arg(long, env = "CLIP_IN_LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+
+    /// Precision to run at: fp32, or another variant that the bundle has
+    #[arg(long, env = "CLIP_IN_PRECISION", default_value = "fp32")]
+    pub precision: String,
+
+    /// Worker threads, each with sessions of its own [default: one a core]
+    #[arg(long, env = "CLIP_IN_WORKERS", value_parser = clap::value_parser!(u16).range(1..=512))]
+    pub workers: Option<u16>,
+
+    /// Threads inside one session
+    #[arg(long, env = "CLIP_IN_THREADS_PER_WORKER", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub threads_per_worker: u16,
+
+    /// Threads that decode, resize and tokenise [default: one a core]
+    #[arg(long, env = "CLIP_IN_PREPARE_THREADS", value_parser = clap::value_parser!(u16).range(1..=512))]
+    pub prepare_threads: Option<u16>,
+
+    /// Items that may wait for a worker; more is answered with 429
+    #[arg(long, env = "CLIP_IN_QUEUE", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub queue: u32,
+
+    /// Most images in a batch
+    #[arg(long, env = "CLIP_IN_MAX_BATCH_IMAGES", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub max_batch_images: u16,
+
+    /// Most texts in a batch
+    #[arg(long, env = "CLIP_IN_MAX_BATCH_TEXTS", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub max_batch_texts: u16,
+
+    /// Largest request body in MiB
+    #[arg(long, env = "CLIP_IN_MAX_BODY_MIB", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub max_body_mib: u16,
+
+    /// Largest encoded image in MiB
+    #[arg(long, env = "CLIP_IN_MAX_IMAGE_MIB", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub max_image_mib: u16,
+
+    /// Largest image in megapixels, read from its header before anything is decoded
+    #[arg(long, env = "CLIP_IN_MAX_IMAGE_MEGAPIXELS", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub max_image_megapixels: u16,
+
+    /// Most items (images and texts together) in one request
+    #[arg(long, env = "CLIP_IN_MAX_ITEMS", default_value_t = 2048, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub max_items: u32,
+
+    /// Requests being worked on at the same time; more is answered with 429
+    #[arg(long, env = "CLIP_IN_MAX_REQUESTS", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub max_requests: u32,
+
+    /// Seconds that a request may take, reading its body included
+    #[arg(long, env = "CLIP_IN_REQUEST_SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u16).range(1..=3600))]
+    pub request_seconds: u16,
+
+    /// Seconds that a stop waits for accepted requests
+    #[arg(long, env = "CLIP_IN_DRAIN_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3600))]
+    pub drain_seconds: u16,
+
+    /// Shape of the log lines
+    #[arg(long, env = "CLIP_IN_LOG_FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+
+    /// What is logged: error, warn, info, debug, or a filter such as clip_in=debug,warn
+    #[arg(long, env = "CLIP_IN_LOG", default_value = "info")]
+    pub log: String,
+}
+
+const MIB: usize = 1 << 20;
+
+/// Bytes of bodies that may be in memory, in units of the largest body: a few requests of the worst kind.
+const BODIES_IN_FLIGHT: usize = 4;
+
+impl ServeSettings {
+    /// How the model is run.
+    pub fn engine(&self) -> EngineSettings {
+        EngineSettings {
+            workers: self.workers.map_or_else(num_cpus::get, usize::from),
+            threads_per_worker: self.threads_per_worker.into(),
+            queue_capacity: self.queue as usize,
+            max_batch_images: self.max_batch_images.into(),
+            max_batch_texts: self.max_batch_texts.into(),
+            image_limits: Limits {
+                max_bytes: usize::from(self.max_image_mib) * MIB,
+                max_pixels: u64::from(self.max_image_megapixels) * 1_000_000,
+                ..Limits::default()
+            },
+            ..EngineSettings::default()
+        }
+    }
+
+    /// Threads of the pool that decodes and tokenises.
+    pub fn prepare_threads(&self) -> usize {
+        self.prepare_threads.map_or_else(num_cpus::get, usize::from)
+    }
+
+    /// Largest body in bytes.
+    pub fn max_body_bytes(&self) -> usize {
+        usize::from(self.max_body_mib) * MIB
+    }
+
+    /// Bytes of bodies that may be in memory at the same time.
+    pub fn bytes_in_flight(&self) -> usize {
+        BODIES_IN_FLIGHT * self.max_body_bytes()
+    }
+
+    /// Longest time of a request.
+    pub fn request_time(&self) -> Duration {
+        Duration::from_secs(self.request_seconds.into())
+    }
+
+    /// Longest time of a stop.
+    pub fn drain_time(&self) -> Duration {
+        Duration::from_secs(self.drain_seconds.into())
+    }
+}

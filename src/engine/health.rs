@@ -1,0 +1,44 @@
+//! Whether the engine can answer, and why not.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// Liveness of a model's workers.
+#[derive(Debug, Default)]
+pub struct Health {
+    workers: AtomicUsize,
+    dead: AtomicUsize,
+    stopping: AtomicBool,
+}
+
+impl Health {
+    pub(super) fn worker_started(&self) {
+        self.workers.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// A worker ended although nobody asked it to. Gives how many are left.
+    pub(super) fn worker_died(&self) -> usize {
+        self.dead.fetch_add(1, Ordering::SeqCst);
+        self.workers.fetch_sub(1, Ordering::SeqCst) - 1
+    }
+
+    pub(super) fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+    }
+
+    /// Workers alive.
+    pub fn workers(&self) -> usize {
+        self.workers.load(Ordering::SeqCst)
+    }
+
+    /// Why the engine is not ready; `None` when it is.
+    pub fn trouble(&self) -> Option<String> {
+        let dead = self.dead.load(Ordering::SeqCst);
+        if self.stopping.load(Ordering::SeqCst) {
+            Some("stopping".to_owned())
+        } else if dead > 0 {
+            Some(format!("{dead} of {} workers died", dead + self.workers()))
+        } else {
+            None
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! A picture as it came: its bytes, or text that spells them.
+
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use bytes::Bytes;
+
+use super::ItemError;
+
+/// An encoded picture.
+#[derive(Debug, Clone)]
+pub enum ImageSource {
+    /// The file's bytes.
+    Bytes(Bytes),
+    /// Base64 (standard or URL-safe alphabet, padding optional), or a `data:image/…;base64,` URI.
+    Base64(String),
+}
+
+/// Clients differ in padding; both forms name the same bytes.
+const LENIENT: GeneralPurposeConfig =
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
+const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
+
+impl ImageSource {
+    /// The file's bytes.
+    ///
+    /// # Errors
+    /// [`ItemError::Base64`] if the text does not spell any.
+    pub fn bytes(&self) -> Result<Cow<'_, [u8]>, ItemError> {
+        match self {
+            Self::Bytes(bytes) => Ok(Cow::Borrowed(bytes)),
+            Self::Base64(text) => decode(text).map(Cow::Owned),
+        }
+    }
+}
+
+fn decode(text: &str) -> Result<Vec<u8>, ItemError> {
+    let refused = |reason: String| ItemError::Base64(reason);
+    let text = text.trim_ascii();
+    let payload = match text.get(..5) {
+        Some(scheme) if scheme.eq_ignore_ascii_case("data:") => {
+            let (head, payload) = text
+                .split_once(',')
+                .ok_or_else(|| refused("a data URI needs a comma before its data".to_owned()))?;
+            if !head.to_ascii_lowercase().ends_with(";base64") {
+                return Err(refused(
+                    "only data URIs of the form data:image/…;base64,… are read".to_owned(),
+                ));
+            }
+            payload
+        }
+        _ if text.starts_with("http://") || text.starts_with("https://") => {
+            return Err(ItemError::UrlNotAllowed);
+        }
+        _ => text,
+    };
+    let engine = if payload.contains(['-', '_']) {
+        URL_SAFE
+    } else {
+        STANDARD
+    };
+    // MIME wraps lines; the copy is made only then.
+    let payload = if payload.contains(['\n', '\r']) {
+        Cow::Owned(payload.replace(['\n', '\r'], ""))
+    } else {
+        Cow::Borrowed(payload)
+    };
+    engine
+        .decode(payload.as_bytes())
+        .map_err(|e| refused(e.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(text: &str) -> Result<Vec<u8>, ItemError> {
+        ImageSource::Base64(text.to_owned())
+            .bytes()
+            .map(Cow::into_owned)
+    }
+
+    #[test]
+    fn every_spelling_gives_the_same_bytes() {
+        for text in [
+            "+/+/AQ==",
+            "+/+/AQ",
+            "-_-_AQ",
+            "+/+/\r\nAQ==",
+            "data:image/png;base64,+/+/AQ==",
+            "DATA:;base64,+/+/AQ",
+        ] {
+            assert_eq!(bytes(text).unwrap(), [0xfb, 0xff, 0xbf, 1], "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_base64_says_why() {
+        for text in [
+            "not base64!",
+            "data:image/png,raw",
+            "data:image/png;base64",
+            "abc\u{e9}",
+        ] {
+            assert!(matches!(bytes(text), Err(ItemError::Base64(_))), "{text}");
+        }
+        assert_eq!(
+            bytes("http://example.com/x.png"),
+            Err(ItemError::UrlNotAllowed)
+        );
+    }
+}

@@ -1,0 +1,91 @@
+//! One item on its way through the queue.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+
+use super::EngineError;
+use crate::preprocess::Pixels;
+
+/// An L2-normalised embedding; shared, since caches and several answers may hold it.
+pub type Embedding = Arc<[f32]>;
+
+/// When an answer is of no use any more.
+pub type Deadline = Option<Instant>;
+
+/// Which of the two waiting lines an item stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Lane {
+    /// Someone waits for the answer.
+    #[default]
+    Interactive,
+    /// A catalogue job: it gets what interactive requests leave.
+    Bulk,
+}
+
+impl Lane {
+    /// Both lanes.
+    pub const ALL: [Self; 2] = [Self::Interactive, Self::Bulk];
+
+    /// Name in metrics and headers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Interactive => "interactive",
+            Self::Bulk => "bulk",
+        }
+    }
+}
+
+/// Image or text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Modality {
+    /// Runs on the image encoder.
+    Image,
+    /// Runs on the text encoder.
+    Text,
+}
+
+impl Modality {
+    /// Name in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Image => "image",
+            Self::Text => "text",
+        }
+    }
+}
+
+/// An item that is ready for an encoder.
+#[derive(Debug)]
+pub enum Input {
+    /// Preprocessed pixels.
+    Image(Pixels),
+    /// Token ids.
+    Text(Vec<u32>),
+}
+
+/// An input with the way back to whoever waits for it.
+#[derive(Debug)]
+pub struct Job {
+    pub input: Input,
+    pub deadline: Deadline,
+    pub enqueued: Instant,
+    pub reply: oneshot::Sender<Result<Embedding, EngineError>>,
+}
+
+impl Job {
+    /// Nobody waits any more.
+    pub fn is_cancelled(&self) -> bool {
+        self.reply.is_closed()
+    }
+
+    pub fn is_expired(&self, now: Instant) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= now)
+    }
+
+    pub fn answer(self, result: Result<Embedding, EngineError>) {
+        // The receiver may have gone in the meantime; then nobody wants the answer.
+        let _ = self.reply.send(result);
+    }
+}

@@ -1,0 +1,51 @@
+//! From items to embeddings: decode on a CPU pool, queue, batch across requests, run, answer.
+//!
+//! ```text
+//! Model::embed → CpuPool (decode, resize, tokenise) → Queue → worker thread (one pair of sessions) → answer
+//! ```
+//!
+//! The engine knows nothing of HTTP. An item is prepared whole before it is queued, so that a broken one fails alone; a
+//! request that is gone or late leaves the queue unrun; a full queue is an answer, not a wait.
+
+mod cpu_pool;
+mod golden;
+mod health;
+mod image_source;
+mod job;
+mod model;
+mod prepare;
+mod queue;
+mod worker;
+
+pub use cpu_pool::CpuPool;
+pub use golden::verify;
+pub use health::Health;
+pub use image_source::ImageSource;
+pub use job::{Deadline, Embedding, Lane, Modality};
+pub use model::{EmbedError, EmbedOptions, Embedded, EngineSettings, LoadError, Model};
+pub use prepare::{Item, ItemError};
+
+/// Why an embedding could not be computed, when the item itself is not to blame.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EngineError {
+    /// The queue has no room.
+    #[error("the server is busy: {queued} items are waiting; try again in {retry_after_seconds} s")]
+    Overloaded {
+        /// Items that wait.
+        queued: usize,
+        /// When trying again makes sense, from the measured service rate.
+        retry_after_seconds: u64,
+    },
+    /// The deadline passed before the item was run.
+    #[error("the deadline passed before the item was run")]
+    DeadlineExceeded,
+    /// The server is stopping.
+    #[error("the server is stopping")]
+    Stopping,
+    /// No worker is left that could run it.
+    #[error("no worker is alive; the server must be restarted")]
+    Dead,
+    /// The runtime failed.
+    #[error("{0}")]
+    Inference(String),
+}

@@ -1,0 +1,182 @@
+//! Items → encoder inputs: decode and resize images, tokenise texts. A bad item is found here, before anything is queued.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::future::try_join_all;
+
+use super::image_source::ImageSource;
+use super::job::Input;
+use super::{CpuPool, EngineError, EngineSettings};
+use crate::bundle::{Bundle, BundleError};
+use crate::preprocess::{self, ImageError, ImageSpec, Limits};
+use crate::telemetry::Metrics;
+use crate::tokenize::TextTokenizer;
+
+/// Something to embed.
+#[derive(Debug, Clone)]
+pub enum Item {
+    /// A picture as it came.
+    Image(ImageSource),
+    /// A text.
+    Text(String),
+}
+
+/// Why one item cannot be embedded.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ItemError {
+    /// The picture is broken, unsupported or too large.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// The text that should spell the picture's bytes does not.
+    #[error("the image is neither base64 nor a base64 data URI: {0}")]
+    Base64(String),
+    /// The image is a URL, and this server fetches none.
+    #[error(
+        "image URLs are not fetched by this server; send the image itself, as base64 or as a form field"
+    )]
+    UrlNotAllowed,
+    /// The text is longer than the server reads.
+    #[error("the text has {bytes} bytes, at most {most} are read; send it in parts")]
+    TextTooLong {
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        most: usize,
+    },
+    /// The text does not fit into the context, and the request asked not to cut it.
+    #[error(
+        "the text is {truncated} tokens longer than the model's context of {context} tokens; shorten it or allow truncation"
+    )]
+    WouldTruncate {
+        /// Tokens that would be cut off.
+        truncated: usize,
+        /// The model's context.
+        context: usize,
+    },
+    /// The tokenizer failed.
+    #[error("the text cannot be tokenised: {0}")]
+    Tokenize(String),
+}
+
+/// An encoder input and how many tokens it took and lost.
+#[derive(Debug)]
+pub struct Prepared {
+    pub input: Input,
+    pub tokens: usize,
+    pub truncated: usize,
+}
+
+/// What preparing needs of a model.
+#[derive(Debug)]
+pub struct Preparer {
+    pub spec: ImageSpec,
+    pub tokenizer: TextTokenizer,
+    pub context_length: usize,
+    pub limits: Limits,
+    pub max_text_bytes: usize,
+    pub metrics: Arc<Metrics>,
+}
+
+/// Texts that one piece of pool work tokenises: enough to be worth the hand-over.
+const TEXTS_AT_A_TIME: usize = 64;
+
+impl Preparer {
+    /// Preprocessing and tokenizer of a bundle.
+    pub fn new(
+        bundle: &Bundle,
+        settings: &EngineSettings,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, BundleError> {
+        let manifest = &bundle.manifest;
+        let unsupported = |reason| BundleError::Manifest {
+            path: bundle.root().join("bundle.json"),
+            reason,
+        };
+        Ok(Self {
+            spec: manifest.image.spec().map_err(unsupported)?,
+            tokenizer: TextTokenizer::load(bundle)?,
+            context_length: manifest.text.context_length,
+            limits: settings.image_limits,
+            max_text_bytes: settings.max_text_bytes,
+            metrics,
+        })
+    }
+
+    /// Prepares all items, in order. The result of each is its own.
+    pub async fn prepare(
+        self: &Arc<Self>,
+        pool: &CpuPool,
+        items: Vec<Item>,
+        truncate: bool,
+    ) -> Result<Vec<Result<Prepared, ItemError>>, EngineError> {
+        let mut pieces = Vec::new();
+        let mut piece: Vec<Item> = Vec::new();
+        for item in items {
+            let alone = matches!(item, Item::Image(_));
+            if !piece.is_empty() && (alone || piece.len() == TEXTS_AT_A_TIME) {
+                pieces.push(std::mem::take(&mut piece));
+            }
+            if alone {
+                pieces.push(vec![item])
+            } else {
+                piece.push(item)
+            }
+        }
+        if !piece.is_empty() {
+            pieces.push(piece);
+        }
+        let work = pieces.into_iter().map(|piece| {
+            let this = self.clone();
+            pool.run(move || {
+                piece
+                    .into_iter()
+                    .map(|item| this.prepare_one(item, truncate))
+                    .collect::<Vec<_>>()
+            })
+        });
+        Ok(try_join_all(work).await?.into_iter().flatten().collect())
+    }
+
+    pub fn prepare_one(&self, item: Item, truncate: bool) -> Result<Prepared, ItemError> {
+        let started = Instant::now();
+        match item {
+            Item::Image(source) => {
+                let pixels = preprocess::preprocess(&source.bytes()?, &self.limits, &self.spec)?;
+                self.metrics
+                    .decode_seconds
+                    .observe(started.elapsed().as_secs_f64());
+                Ok(Prepared {
+                    input: Input::Image(pixels),
+                    tokens: 0,
+                    truncated: 0,
+                })
+            }
+            Item::Text(text) => {
+                if text.len() > self.max_text_bytes {
+                    return Err(ItemError::TextTooLong {
+                        bytes: text.len(),
+                        most: self.max_text_bytes,
+                    });
+                }
+                let tokens = self.tokenizer.encode(&text).map_err(ItemError::Tokenize)?;
+                if tokens.truncated > 0 && !truncate {
+                    let (truncated, context) = (tokens.truncated, self.context_length);
+                    return Err(ItemError::WouldTruncate { truncated, context });
+                }
+                self.metrics
+                    .tokenize_seconds
+                    .observe(started.elapsed().as_secs_f64());
+                self.metrics
+                    .truncated_tokens
+                    .inc_by(tokens.truncated as u64);
+                let (count, truncated) = (tokens.ids.len(), tokens.truncated);
+                Ok(Prepared {
+                    input: Input::Text(tokens.ids),
+                    tokens: count,
+                    truncated,
+                })
+            }
+        }
+    }
+}

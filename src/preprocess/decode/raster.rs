@@ -1,0 +1,147 @@
+//! PNG, WebP, BMP, TIFF and GIF, through the `image` crate.
+
+use std::io::Cursor;
+
+use image::{
+    ImageDecoder,
+    codecs::{
+        bmp::BmpDecoder, gif::GifDecoder, png::PngDecoder, tiff::TiffDecoder, webp::WebPDecoder,
+    },
+    metadata::Orientation,
+};
+
+use super::{Decoded, Format, colour};
+use crate::preprocess::{error::ImageError, limits::Limits, orientation::UPRIGHT, rgb::RgbImage};
+
+/// Memory beside the pixels that a decoder may take, in bytes: tables, windows, a compressed strip.
+const WORKING_MEMORY: u64 = 32 << 20;
+
+/// Decodes a file of `format`, which is not JPEG, as it is stored. The orientation is only looked for if `oriented`:
+/// metadata that nobody needs is a way in that nobody needs.
+pub(super) fn decode(
+    bytes: &[u8],
+    format: Format,
+    limits: &Limits,
+    oriented: bool,
+) -> Result<Decoded, ImageError> {
+    let file = File {
+        bytes,
+        format,
+        limits,
+        oriented,
+    };
+    let input = Cursor::new(bytes);
+    let refuse = |error| refusal(format, error);
+    match format {
+        Format::Png => {
+            if let Some((width, height)) = png_size(bytes) {
+                limits.check_size(format, width, height)?;
+            }
+            file.read(PngDecoder::with_limits(input, header_limits()).map_err(refuse)?)
+        }
+        Format::WebP => file.read(WebPDecoder::new(input).map_err(refuse)?),
+        Format::Bmp => file.read(BmpDecoder::new(input).map_err(refuse)?),
+        Format::Tiff => file.read(TiffDecoder::new(input).map_err(refuse)?),
+        Format::Gif => file.read(GifDecoder::new(input).map_err(refuse)?),
+        Format::Jpeg => Err(ImageError::UnknownFormat),
+    }
+}
+
+/// What reading a header may take. Metadata can be compressed too.
+fn header_limits() -> image::Limits {
+    let mut limits = image::Limits::no_limits();
+    limits.max_alloc = Some(WORKING_MEMORY);
+    limits
+}
+
+/// Width and height from a PNG's first chunk. The decoder takes memory for a row while it opens the file, so this
+/// is read before there is a decoder.
+fn png_size(bytes: &[u8]) -> Option<(u32, u32)> {
+    let header = bytes.get(12..24)?.strip_prefix(b"IHDR")?;
+    let (sides, _) = header.as_chunks::<4>();
+    let &[width, height] = sides else { return None };
+    Some((u32::from_be_bytes(width), u32::from_be_bytes(height)))
+}
+
+/// The content of a WebP file's EXIF chunk. The decoder would take memory for as many bytes as the chunk claims to
+/// have, which can be 4 GiB in a file of a hundred bytes; here a chunk ends where the file ends.
+fn webp_exif(bytes: &[u8]) -> Option<&[u8]> {
+    let mut chunks = bytes.get(12..)?;
+    loop {
+        let (name, rest) = chunks.split_at_checked(4)?;
+        let (size, rest) = rest.split_first_chunk::<4>()?;
+        let size = u32::from_le_bytes(*size) as usize;
+        if name == b"EXIF" {
+            return rest.get(..size);
+        }
+        // Chunks begin at even offsets.
+        chunks = rest.get(size.checked_add(size % 2)?..)?;
+    }
+}
+
+/// A file, and what is to be done with it.
+struct File<'a> {
+    bytes: &'a [u8],
+    format: Format,
+    limits: &'a Limits,
+    oriented: bool,
+}
+
+impl File<'_> {
+    /// Checks the header that `decoder` has read, then decodes.
+    fn read(&self, mut decoder: impl ImageDecoder) -> Result<Decoded, ImageError> {
+        let format = self.format;
+        let (width, height) = decoder.dimensions();
+        self.limits.check_size(format, width, height)?;
+        let refuse = |error| refusal(format, error);
+        let bytes = decoder.total_bytes();
+        let mut allowance = image::Limits::no_limits();
+        // Twice: some decoders count an intermediate copy, with more channels than they deliver.
+        allowance.max_alloc = Some(bytes.saturating_mul(2).saturating_add(WORKING_MEMORY));
+        decoder.set_limits(allowance).map_err(refuse)?;
+
+        let orientation = if self.oriented {
+            self.orientation(&mut decoder)
+        } else {
+            None
+        };
+        let colour = decoder.color_type();
+        let bytes = usize::try_from(bytes).map_err(|_| unsupported(format, "this size"))?;
+        let mut samples = vec![0; bytes];
+        decoder.read_image(&mut samples).map_err(refuse)?;
+        let pixels = colour::to_rgb(colour, samples)
+            .ok_or_else(|| unsupported(format, "floating-point samples"))?;
+        let image = RgbImage::new(width, height, pixels).ok_or_else(|| ImageError::Corrupt {
+            format,
+            reason: "its size is not what its header says".to_owned(),
+        })?;
+        Ok(Decoded {
+            image,
+            orientation: orientation.map_or(UPRIGHT, Orientation::to_exif),
+        })
+    }
+
+    /// Unreadable metadata is no reason to refuse pixels: it counts as none.
+    fn orientation(&self, decoder: &mut impl ImageDecoder) -> Option<Orientation> {
+        match self.format {
+            Format::WebP => webp_exif(self.bytes).and_then(Orientation::from_exif_chunk),
+            _ => decoder.orientation().ok(),
+        }
+    }
+}
+
+fn refusal(format: Format, error: image::ImageError) -> ImageError {
+    match error {
+        image::ImageError::Unsupported(error) => unsupported(format, &error.to_string()),
+        other => ImageError::Corrupt {
+            format,
+            reason: other.to_string(),
+        },
+    }
+}
+
+fn unsupported(format: Format, what: &str) -> ImageError {
+    ImageError::UnsupportedFormat {
+        what: format!("this kind of {format} ({what})"),
+    }
+}

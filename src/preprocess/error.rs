@@ -1,0 +1,87 @@
+//! Why an image was refused, said to whoever sent it.
+
+use super::decode::Format;
+
+/// An image that cannot be used. The text is meant for the person who sent the image; [`ImageError::code`] is meant
+/// for programs.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImageError {
+    /// No bytes at all.
+    #[error("the image is empty (0 bytes); send the content of an image file")]
+    Empty,
+    /// The file is larger than [`super::Limits::max_bytes`].
+    #[error(
+        "the image file has {bytes} bytes and at most {limit} are accepted; send a smaller file"
+    )]
+    TooManyBytes {
+        /// Size of the file in bytes.
+        bytes: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The content begins like no image format that is known here.
+    #[error(
+        "the content is not an image in a known format; send JPEG, PNG, WebP, BMP, TIFF or GIF"
+    )]
+    UnknownFormat,
+    /// An image, but of a format or a kind of a format that is not decoded here.
+    #[error(
+        "{what} is not supported; convert the image to JPEG, PNG, WebP, BMP, TIFF or GIF with 8 or 16 bits a channel"
+    )]
+    UnsupportedFormat {
+        /// The format or the feature of it.
+        what: String,
+    },
+    /// The header announces more pixels than [`super::Limits`] allows.
+    #[error(
+        "the image is {width}x{height} pixels; at most {max_side} a side and {max_pixels} in all are accepted; \
+         scale it down before sending"
+    )]
+    TooLarge {
+        /// Width in the header, in pixels.
+        width: u32,
+        /// Height in the header, in pixels.
+        height: u32,
+        /// The longest side that is accepted, in pixels.
+        max_side: u32,
+        /// The largest area that is accepted, in pixels.
+        max_pixels: u64,
+    },
+    /// The header announces a width or a height of zero.
+    #[error("the {format} image has no pixels ({width}x{height}); send an image of at least 1x1")]
+    NoPixels {
+        /// The format that was recognised.
+        format: Format,
+        /// Width in the header, in pixels.
+        width: u32,
+        /// Height in the header, in pixels.
+        height: u32,
+    },
+    /// Recognised, but cut off or damaged.
+    #[error(
+        "the {format} image is damaged or incomplete ({reason}); check the file and send it again"
+    )]
+    Corrupt {
+        /// The format that was recognised.
+        format: Format,
+        /// What the decoder objected to.
+        reason: String,
+    },
+}
+
+impl ImageError {
+    /// A stable name for this kind of refusal, for programs and for metrics.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Empty => "image_empty",
+            Self::TooManyBytes { .. } => "image_too_many_bytes",
+            Self::UnknownFormat => "image_unknown_format",
+            Self::UnsupportedFormat { .. } => "image_unsupported_format",
+            Self::TooLarge { .. } => "image_too_large",
+            Self::NoPixels { .. } => "image_no_pixels",
+            Self::Corrupt { .. } => "image_corrupt",
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Which size to scale to and which part of it to keep: torchvision's `Resize` and `CenterCrop`, and open_clip's
+//! `ResizeKeepRatio` and `CenterCropOrPad`, as numbers.
+
+use super::spec::{ImageSpec, ResizeMode};
+
+/// A rectangle of an image, in pixels from its top left corner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// First column.
+    pub x: usize,
+    /// First row.
+    pub y: usize,
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+}
+
+/// What to do with an image of one given size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Plan {
+    /// Size of the whole image after scaling: width, height.
+    pub scaled: (usize, usize),
+    /// The part of the scaled image that is kept.
+    pub window: Window,
+    /// Where the kept part goes in the output: column, row. Not (0, 0) only where there is padding.
+    pub at: (usize, usize),
+    /// Size of the output: width, height.
+    pub output: (usize, usize),
+}
+
+/// Plans the way from `width` x `height` to the encoder's size.
+pub(super) fn plan(width: usize, height: usize, spec: &ImageSpec) -> Plan {
+    let output = (spec.width.max(1), spec.height.max(1));
+    let scaled = match spec.resize_mode {
+        ResizeMode::Squash => output,
+        ResizeMode::Shortest if output.0 == output.1 => short_side(width, height, output.0),
+        // open_clip leaves torchvision's rule for inputs that are not square. (It also falls back to bicubic there,
+        // whatever the configuration says; the manifest's filter is used here.)
+        ResizeMode::Shortest => keep_ratio(width, height, output, f64::min),
+        ResizeMode::Longest => keep_ratio(width, height, output, f64::max),
+    };
+    let (x, left, kept_width) = centre(scaled.0, output.0);
+    let (y, top, kept_height) = centre(scaled.1, output.1);
+    Plan {
+        scaled,
+        window: Window {
+            x,
+            y,
+            width: kept_width,
+            height: kept_height,
+        },
+        at: (left, top),
+        output,
+    }
+}
+
+/// torchvision's `Resize(size)`: the short side becomes `size`, the long side is rounded down.
+fn short_side(width: usize, height: usize, size: usize) -> (usize, usize) {
+    if width <= height {
+        (size, size * height / width)
+    } else {
+        (size * width / height, size)
+    }
+}
+
+/// open_clip's `ResizeKeepRatio`: one ratio for both sides, each rounded half to even. Pillow fails where a side
+/// would become 0 pixels (1x1000 into a square of 224); here it becomes 1.
+fn keep_ratio(
+    width: usize,
+    height: usize,
+    output: (usize, usize),
+    choose: fn(f64, f64) -> f64,
+) -> (usize, usize) {
+    let ratio = choose(
+        width as f64 / output.0 as f64,
+        height as f64 / output.1 as f64,
+    );
+    let side = |length: usize| ((length as f64 / ratio).round_ties_even() as usize).max(1);
+    (side(width), side(height))
+}
+
+/// One axis of `CenterCropOrPad`: first pixel kept, pixels of padding before it, pixels kept.
+fn centre(length: usize, output: usize) -> (usize, usize, usize) {
+    if length < output {
+        return (0, (output - length) / 2, length);
+    }
+    // Python rounds a half to the even neighbour.
+    let half = (length - output) / 2;
+    let odd = (length - output) % 2;
+    (half + (odd & half & 1), 0, output)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::centre;
+
+    #[test]
+    fn halves_round_to_even() {
+        let offsets: Vec<usize> = (224..=232).map(|n| centre(n, 224).0).collect();
+        assert_eq!(offsets, [0, 0, 1, 2, 2, 2, 3, 4, 4]);
+    }
+
+    #[test]
+    fn padding_puts_the_odd_pixel_behind() {
+        assert_eq!(centre(221, 224), (0, 1, 221));
+    }
+}

@@ -1,0 +1,39 @@
+//! From the bytes of an image file to the tensor that an image encoder takes.
+//!
+//! ```text
+//! bytes → format (by content) → header and limits → pixels → RGB → resize and crop → tensor
+//! ```
+//!
+//! The reference is what the encoder saw in training: Pillow's `convert("RGB")` and `resize`, with torchvision's and
+//! open_clip's geometry. The resize agrees with Pillow to the bit; where decoding does not, the file that
+//! decodes says so.
+
+mod decode;
+mod error;
+mod fit;
+mod geometry;
+mod limits;
+mod orientation;
+mod resize;
+mod rgb;
+mod spec;
+mod tensor;
+
+pub use decode::{Format, decode};
+pub use error::ImageError;
+pub use fit::fit;
+pub use geometry::Window;
+pub use limits::Limits;
+pub use resize::{resize, resize_window};
+pub use rgb::RgbImage;
+pub use spec::{ImageSpec, InputLayout, Interpolation, ResizeMode};
+pub use tensor::Pixels;
+
+/// Turns one encoded image into one item of the encoder's input.
+///
+/// # Errors
+/// Whatever [`decode`] refuses; everything after it cannot fail.
+pub fn preprocess(bytes: &[u8], limits: &Limits, spec: &ImageSpec) -> Result<Pixels, ImageError> {
+    let image = decode(bytes, limits, spec.exif_orientation)?;
+    Ok(tensor::to_pixels(fit(&image, spec), spec))
+}

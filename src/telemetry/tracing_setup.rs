@@ -1,0 +1,26 @@
+//! Log lines to standard error: for people, or JSON for machines.
+
+use clap::ValueEnum;
+use tracing_subscriber::EnvFilter;
+
+/// Shape of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Starts logging; `filter` is in `tracing`'s syntax (`info`, `clip_in=debug,warn`). Only the first call has an effect.
+pub fn start_logging(format: LogFormat, filter: &str) {
+    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    // A second subscriber (in tests) is refused; that is no error.
+    let _ = match format {
+        LogFormat::Text => builder.with_target(false).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+}

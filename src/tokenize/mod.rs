@@ -1,0 +1,78 @@
+//! Text → token ids, by the rule of `models/README.md`: the same ids as in training, or the embeddings mean nothing.
+
+use tokenizers::Tokenizer;
+
+use crate::bundle::{Bundle, BundleError, TextSide};
+
+/// The tokenizer of one model.
+#[derive(Debug)]
+pub struct TextTokenizer {
+    tokenizer: Tokenizer,
+    context_length: usize,
+    sot_id: Option<u32>,
+    eot_id: u32,
+}
+
+/// A text as the encoder reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tokens {
+    /// Start token (if the model has one), text, end token; never longer than the context.
+    pub ids: Vec<u32>,
+    /// How many tokens of the text did not fit and were cut off.
+    pub truncated: usize,
+}
+
+impl TextTokenizer {
+    /// Loads the tokenizer of a bundle.
+    pub fn load(bundle: &Bundle) -> Result<Self, BundleError> {
+        let name = &bundle.manifest.tokenizer;
+        let mut tokenizer =
+            Tokenizer::from_bytes(bundle.read(name)?).map_err(|e| BundleError::Content {
+                path: bundle.root().join(name),
+                reason: format!("not a tokenizer: {e}"),
+            })?;
+        // A user who writes `<|endoftext|>` means these characters; as a token it would end the text early.
+        tokenizer.set_encode_special_tokens(true);
+        // Cutting and padding are this module's and the batch's work.
+        tokenizer.with_padding(None);
+        let failed = |e: tokenizers::Error| BundleError::Content {
+            path: bundle.root().join(name),
+            reason: e.to_string(),
+        };
+        tokenizer.with_truncation(None).map_err(failed)?;
+        let TextSide {
+            context_length,
+            sot_id,
+            eot_id,
+            ..
+        } = bundle.manifest.text;
+        Ok(Self {
+            tokenizer,
+            context_length,
+            sot_id,
+            eot_id,
+        })
+    }
+
+    /// Encodes one text. An empty text is start token and end token.
+    ///
+    /// # Errors
+    /// What the tokenizer says of a text that it cannot encode.
+    pub fn encode(&self, text: &str) -> Result<Tokens, String> {
+        let encoding = self
+            .tokenizer
+            .encode_fast(text, false)
+            .map_err(|e| e.to_string())?;
+        let pieces = encoding.get_ids();
+        let room = self.context_length - 1 - usize::from(self.sot_id.is_some());
+        let kept = pieces.len().min(room);
+        let mut ids = Vec::with_capacity(kept + 2);
+        ids.extend(self.sot_id);
+        ids.extend_from_slice(&pieces[..kept]);
+        ids.push(self.eot_id);
+        Ok(Tokens {
+            ids,
+            truncated: pieces.len() - kept,
+        })
+    }
+}
