@@ -1,0 +1,153 @@
+"""The command line: one subcommand a step."""
+
+import argparse
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+from clip_in_training.data.shards import DataError
+from clip_in_training.export.weights import ExportError
+from clip_in_training.recipe import Recipe, RecipeError, load_recipe
+from clip_in_training.train.checkpoint import CheckpointError
+from clip_in_training.train.loop import TrainingError
+
+KNOWN_ERRORS = (RecipeError, DataError, ExportError, CheckpointError, TrainingError, FileNotFoundError)
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
+    root = argparse.ArgumentParser(
+        prog="python -m clip_in_training",
+        description="Trains a dual encoder with the CLIP-IN losses; exports bundles for `clip-in serve`.",
+        epilog="A whole run: generate, then train, then export; all read the same recipe.",
+    )
+    commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, help_text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=help_text, description=help_text)
+        sub.add_argument(
+            "--recipe", type=Path, required=True, help="the recipe, e.g. models/recipes/demo.toml"
+        )
+        return sub
+
+    generate = command("generate", "Draw the recipe's scenes and edits (train, validation, test) as Parquet.")
+    generate.add_argument(
+        "--force", action="store_true", help="draw again even if the data of this recipe is there"
+    )
+
+    train = command("train", "Run stage A and stage B into a run folder.")
+    train.add_argument("--run", type=Path, help="run folder (default: runs/<recipe file name>)")
+    train.add_argument(
+        "--resume", action="store_true", help="go on from the last checkpoint of the run folder"
+    )
+    train.add_argument("--start", type=Path, help="take this stage_a.pt instead of training stage A")
+
+    export = command(
+        "export", "Write a bundle from a finished run; refuse if its graphs disagree with PyTorch."
+    )
+    export.add_argument("--run", type=Path, help="run folder (default: runs/<recipe file name>)")
+    export.add_argument("--out", type=Path, required=True, help="the bundle's directory, e.g. models/demo")
+
+    evaluate = command("evaluate", "Measure a bundle's graphs on a generated split.")
+    evaluate.add_argument("--bundle", type=Path, required=True, help="the bundle's directory")
+    evaluate.add_argument("--split", default="test", choices=["test", "validation"], help="which scenes")
+    evaluate.add_argument("--json", action="store_true", help="print JSON instead of tables")
+
+    ablation = command(
+        "ablation", "Train the variants of [ablation.variants] from the same start and compare them."
+    )
+    ablation.add_argument("--run", type=Path, help="run folder (default: runs/<recipe file name>-ablation)")
+    ablation.add_argument("--start", type=Path, help="take this stage_a.pt instead of training stage A")
+    ablation.add_argument(
+        "--steps", type=int, help="steps of each variant (default: the recipe's ablation.steps)"
+    )
+    ablation.add_argument("--resume", action="store_true", help="go on where an earlier comparison stopped")
+    ablation.add_argument("--out", type=Path, help="also write the tables to this Markdown file")
+    return root
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command; 0 on success, 1 on an error that a person can act on (printed as one line)."""
+    options = parser().parse_args(arguments)
+    try:
+        recipe, text = load_recipe(options.recipe)
+        COMMANDS[options.command](options, recipe, text)
+    except KNOWN_ERRORS as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; `--resume` goes on from the last checkpoint", file=sys.stderr)
+        return 130
+    return 0
+
+
+# Each command imports what it needs when it runs: PyTorch takes seconds to load, `--help` needs none of it.
+
+
+def _generate(options: argparse.Namespace, recipe: Recipe, text: str) -> None:
+    from clip_in_training.data.generation import generate
+
+    generate(recipe, options.force)
+
+
+def _train(options: argparse.Namespace, recipe: Recipe, text: str) -> None:
+    from clip_in_training.train.run import train
+
+    run = options.run or Path("runs") / options.recipe.stem
+    train(recipe, text, run, options.resume, options.start)
+    print(
+        f"trained; now: python -m clip_in_training export --recipe {options.recipe} --run {run} --out BUNDLE"
+    )
+
+
+def _export(options: argparse.Namespace, recipe: Recipe, text: str) -> None:
+    from clip_in_training.export.bundle import export_bundle
+
+    run = options.run or Path("runs") / options.recipe.stem
+    benchmarks = export_bundle(recipe, options.recipe.name, text, run, options.out)
+    print(_report(benchmarks))
+    print(f"\nbundle written to {options.out}")
+
+
+def _evaluate(options: argparse.Namespace, recipe: Recipe, text: str) -> None:
+    from clip_in_training.evaluate.benchmark import benchmark
+    from clip_in_training.evaluate.graphs import Graphs
+    from clip_in_training.tokenizer.encode import load_tokenizer
+
+    bundle = options.bundle
+    tokenize = load_tokenizer(bundle / "tokenizer.json", recipe.text_tower.context_length)
+    benchmarks = benchmark(
+        Graphs(bundle / "image.onnx", bundle / "text.onnx", tokenize), recipe, options.split
+    )
+    print(json.dumps(benchmarks, indent=1) if options.json else _report(benchmarks))
+
+
+def _ablation(options: argparse.Namespace, recipe: Recipe, text: str) -> None:
+    from clip_in_training.ablation.compare import compare
+
+    if options.steps:
+        recipe = dataclasses.replace(
+            recipe, ablation=dataclasses.replace(recipe.ablation, steps=options.steps)
+        )
+    run = options.run or Path("runs") / f"{options.recipe.stem}-ablation"
+    report = compare(recipe, text, run, options.start, options.resume)
+    print(report)
+    if options.out:
+        options.out.write_text(report + "\n", encoding="utf-8")
+
+
+def _report(benchmarks: dict) -> str:
+    from clip_in_training.evaluate.benchmark import pairs_table, retrieval_rows
+
+    pairs = pairs_table({"fp32": benchmarks["pairs"]}, "graph")
+    return pairs + "\n\n" + retrieval_rows({"fp32": benchmarks["retrieval"]}, "graph")
+
+
+COMMANDS = {
+    "generate": _generate,
+    "train": _train,
+    "export": _export,
+    "evaluate": _evaluate,
+    "ablation": _ablation,
+}

@@ -1,0 +1,59 @@
+"""Both benchmarks of the demo data on held-out scenes, and their tables in Markdown."""
+
+from pathlib import Path
+
+import numpy as np
+
+from clip_in_training.data.examples import load_edits, load_scenes
+from clip_in_training.evaluate.graphs import Graphs
+from clip_in_training.evaluate.pairs import pair_accuracy
+from clip_in_training.evaluate.retrieval import retrieval_table
+from clip_in_training.recipe import Recipe
+from clip_in_training.scenes.attributes import ATTRIBUTES
+
+
+def benchmark(graphs: Graphs, recipe: Recipe, split: str = "test") -> dict[str, dict]:
+    """Pair accuracy on short captions by category, and retrieval among single scenes for short and long
+    captions.
+
+    Keys: "pairs" (category -> percent, and "mean"), "retrieval" ("short" and "long" -> measure -> percent),
+    "counts". Raises `DataError` if the split was not generated.
+    """
+    folder, size = Path(recipe.data.directory) / split, recipe.data.image_size
+    edits = load_edits(folder, size, ATTRIBUTES)
+    images = graphs.encode_images(edits.pixels.reshape(-1, *edits.pixels.shape[2:]))
+    texts = graphs.encode_texts([text for row in edits.short for text in row])
+    width = images.shape[-1]
+    pairs = pair_accuracy(images.reshape(-1, 2, width), texts.reshape(-1, 2, width), edits.category)
+    scenes = load_scenes(folder, size, ATTRIBUTES)
+    found = graphs.encode_images(scenes.pixels[:, 0])
+    retrieval = {
+        kind: retrieval_table(found, graphs.encode_texts([row[0] for row in captions]))
+        for kind, captions in (("short", scenes.short), ("long", scenes.long))
+    }
+    each = int(np.unique(edits.category, return_counts=True)[1].min())
+    return {
+        "pairs": pairs,
+        "retrieval": retrieval,
+        "counts": {"pairs_per_category": each, "scenes": len(scenes)},
+    }
+
+
+def pairs_table(rows: dict[str, dict[str, float]], label: str = "model") -> str:
+    """A Markdown table of pair accuracies, a line a model."""
+    names = list(next(iter(rows.values())))
+    lines = [f"| {label} | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
+    for row, values in rows.items():
+        lines.append(f"| {row} | " + " | ".join(f"{values[name]:.1f}" for name in names) + " |")
+    return "\n".join(lines)
+
+
+def retrieval_rows(rows: dict[str, dict[str, dict[str, float]]], label: str = "model") -> str:
+    """A Markdown table of retrieval, a line a model and caption length."""
+    first = next(iter(rows.values()))
+    names = list(first["short"])
+    lines = [f"| {label} | captions | " + " | ".join(names) + " |", "|---" * (len(names) + 2) + "|"]
+    for row, by_kind in rows.items():
+        for kind, values in by_kind.items():
+            lines.append(f"| {row} | {kind} | " + " | ".join(f"{values[name]:.1f}" for name in names) + " |")
+    return "\n".join(lines)

@@ -1,0 +1,27 @@
+"""The MMVP pair rule: two images, two texts, both texts have to find their image."""
+
+import numpy as np
+
+
+def pair_is_right(similarity: np.ndarray) -> np.ndarray:
+    """Applies MMVP-VLM's rule, text to image, to [pairs, 2 images, 2 texts] of cosines.
+
+    Right iff S[1,1] > S[2,1] and S[2,2] > S[1,2]: each text prefers its own image. Both are strict, a tie is
+    wrong, so a model that does not see the difference gets about 0 %, and a guessing one 25 %.
+    """
+    first = similarity[:, 0, 0] > similarity[:, 1, 0]
+    second = similarity[:, 1, 1] > similarity[:, 0, 1]
+    return first & second
+
+
+def pair_similarity(images: np.ndarray, texts: np.ndarray) -> np.ndarray:
+    """Cosines [pairs, 2, 2] of unit vectors [pairs, 2, embedding_dim] each."""
+    return np.einsum("pid,ptd->pit", images, texts)
+
+
+def pair_accuracy(images: np.ndarray, texts: np.ndarray, categories: np.ndarray) -> dict[str, float]:
+    """Share of right pairs by category in percent, and "mean", the mean of the categories."""
+    right = pair_is_right(pair_similarity(images, texts))
+    names = list(dict.fromkeys(categories.tolist()))
+    table = {name: 100 * float(right[categories == name].mean()) for name in names}
+    return {**table, "mean": float(np.mean(list(table.values())))}

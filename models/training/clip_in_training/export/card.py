@@ -1,0 +1,75 @@
+"""model-card.md: what the model is, how it was made and how well it does, from measured values only."""
+
+from pathlib import Path
+
+from clip_in_training.evaluate.benchmark import pairs_table, retrieval_rows
+
+TEMPLATE = """# {name}
+
+{description}. A dual encoder in the manner of CLIP, trained from scratch with the CLIP-IN losses (arXiv 2508.02329) on
+drawn scenes: an image and a text become vectors of length {dim} whose cosine says how well they fit, fine enough to
+tell a scene from the same scene with one thing changed.
+
+- Image encoder: residual convolutional net, {image_parameters:,} parameters, {size}x{size} px, {grid}x{grid} patch vectors.
+- Text encoder: {depth} transformer layers of width {width}, rotary positions, {text_parameters:,} parameters, up to
+  {context} tokens.
+- Licence: Apache-2.0. Data: drawn by this repository's own generator, no third-party images or texts.
+
+## Training
+
+{edits:,} training edits over nine categories (fingerprint `{fingerprint}`), seed {seed}. Stage A ({steps_a} steps)
+teaches the image encoder the drawn attributes; stage B ({steps_b} steps, {batch_pairs} edits a batch) trains both with:
+{losses}. It took {wall:.0f} minutes on the wall and {cpu:.0f} core-minutes on CPU (two cores, {precision}). The recipe is in
+`bundle.json` under `provenance`.
+
+## How well it does
+
+All numbers are computed on the exported graphs, on held-out scenes whose seeds training never saw.
+
+Pair rule of MMVP-VLM, text to image, short captions, {per_category} pairs a category, percent (chance 25; a tie is wrong):
+
+{pairs}
+
+Retrieval among {scenes} scenes, percent:
+
+{retrieval}
+
+## Parity and size
+
+| graph | 1 - cosine, worst | mean | largest difference of a coordinate |
+|---|---|---|---|
+{parity}
+
+Compared with fp32 PyTorch on {parity_images} images and {parity_texts} texts, alone and in batches. Patch vectors come
+from the coarse feature map through a projection of their own, trained to answer to short captions; they serve heat maps.
+
+| file | bytes |
+|---|---|
+{files}
+
+## Limits
+
+It has seen drawn scenes only: twelve kinds of objects, eight colours, six kinds of small parts, six surfaces, tags of two or three
+characters. On photographs, other objects and free language its scores mean little; train it on your own data first.
+Where the table above is low, a difference is small in pixels (a shape variant, a small mark, one character): do not rely on it there.
+"""
+
+
+def write_card(path: Path, values: dict) -> None:
+    """Fills the template; `values` come from the export (see `export.bundle`)."""
+    benchmarks = values["benchmarks"]
+    parity = [
+        f"| {tower}.onnx | {p['worst']:.1e} | {p['mean']:.1e} | {p['max_abs']:.1e} |"
+        for tower, p in values["parity"].items()
+    ]
+    files = [f"| {name} | {size:,} |" for name, size in values["files"].items()]
+    text = TEMPLATE.format(
+        **{key: v for key, v in values.items() if key not in ("benchmarks", "parity", "files")},
+        pairs=pairs_table({"fp32": benchmarks["pairs"]}, "graph"),
+        retrieval=retrieval_rows({"fp32": benchmarks["retrieval"]}, "graph"),
+        per_category=benchmarks["counts"]["pairs_per_category"],
+        scenes=benchmarks["counts"]["scenes"],
+        parity="\n".join(parity),
+        files="\n".join(files),
+    )
+    path.write_text(text, encoding="utf-8")

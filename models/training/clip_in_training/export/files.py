@@ -1,0 +1,21 @@
+"""How files of a bundle are written and identified."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Sorted and indented, so that two exports of the same model differ in nothing."""
+    text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    """sha256 in hex of every file below `folder`, except the manifest, by relative path."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != "bundle.json"
+    }

@@ -1,0 +1,92 @@
+"""PyTorch towers to ONNX graphs."""
+
+import copy
+import io
+import logging
+import warnings
+from pathlib import Path
+
+import onnx
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from clip_in_training.model.dual_encoder import DualEncoder
+
+OPSET = 18
+"""Old enough for every ONNX Runtime that the server may meet, new enough for one-operator reductions."""
+
+
+class ImageGraph(nn.Module):
+    """`pixels` uint8 NHWC to `embedding` and `patch_embeddings`, both of unit length."""
+
+    def __init__(self, model: DualEncoder):
+        super().__init__()
+        self.tower = model.image_tower
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Runs the tower once for both outputs."""
+        vectors, patches, _ = self.tower(pixels)
+        return functional.normalize(vectors, dim=-1), functional.normalize(patches, dim=-1)
+
+
+class TextGraph(nn.Module):
+    """`token_ids` int64 to `embedding` of unit length."""
+
+    def __init__(self, model: DualEncoder):
+        super().__init__()
+        self.model = model
+
+    def forward(self, token_ids: Tensor) -> Tensor:
+        """Any batch, any length."""
+        return self.model.encode_text(token_ids)
+
+
+def fold_batch_norm(module: nn.Module) -> nn.Module:
+    """A copy in evaluation mode in which each convolution has swallowed the BatchNorm behind it."""
+    folded = copy.deepcopy(module).eval()
+    for parent in list(folded.modules()):
+        if isinstance(parent, nn.Sequential) and len(parent) == 2 and isinstance(parent[1], nn.BatchNorm2d):
+            parent[0] = fuse_conv_bn_eval(parent[0], parent[1])
+            parent[1] = nn.Identity()
+    return folded
+
+
+def export_graphs(model: DualEncoder, folder: Path) -> None:
+    """Writes image.onnx and text.onnx (fp32) of a model whose weights are final."""
+    size = model.image_tower.grid * 16
+    pixels = torch.zeros(2, size, size, 3, dtype=torch.uint8)
+    image = ImageGraph(fold_batch_norm(model)).to(memory_format=torch.contiguous_format)
+    outputs = ["embedding", "patch_embeddings"]
+    _export(image, pixels, folder / "image.onnx", "pixels", {0: "batch"}, outputs)
+    token_ids = torch.full((2, 12), model.text_tower.end_id, dtype=torch.int64)
+    text = TextGraph(copy.deepcopy(model).eval())
+    _export(text, token_ids, folder / "text.onnx", "token_ids", {0: "batch", 1: "length"}, ["embedding"])
+
+
+def _export(
+    module: nn.Module, example: Tensor, path: Path, name: str, axes: dict[int, str], outputs: list[str]
+) -> None:
+    """One graph. The trace-based exporter gives the smaller graph here: no shape arithmetic is left in it."""
+    buffer = io.BytesIO()
+    dynamic = {name: axes} | {output: {0: "batch"} for output in outputs}
+    with warnings.catch_warnings(), torch.inference_mode():
+        warnings.simplefilter("ignore")
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+        torch.onnx.export(
+            module,
+            (example,),
+            buffer,
+            input_names=[name],
+            output_names=outputs,
+            dynamic_axes=dynamic,
+            opset_version=OPSET,
+            do_constant_folding=True,
+            dynamo=False,
+        )
+    graph = onnx.load_from_string(buffer.getvalue())
+    onnx.checker.check_model(graph, full_check=True)
+    graph.producer_version = ""
+    graph.doc_string = ""
+    path.write_bytes(graph.SerializeToString(deterministic=True))

@@ -1,0 +1,27 @@
+"""AdamW with a warm-up and a cosine, as CLIP is trained."""
+
+import math
+
+import torch
+from torch import nn
+
+from clip_in_training.recipe import OptimiserRecipe
+
+
+def build_optimiser(modules: list[nn.Module], recipe: OptimiserRecipe) -> torch.optim.AdamW:
+    """Weight decay for matrices and kernels only: decaying norms, biases or the logit scale helps nothing."""
+    parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=tuple(recipe.betas), fused=True)
+
+
+def learning_rate(step: int, steps: int, recipe: OptimiserRecipe) -> float:
+    """The rate of a step (from 0): linear up to the peak, then half a cosine down to zero."""
+    warmup = max(1, round(steps * recipe.warmup_fraction))
+    if step < warmup:
+        return recipe.learning_rate * (step + 1) / warmup
+    progress = (step - warmup) / max(1, steps - warmup)
+    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
