@@ -33,6 +33,7 @@ def train_tokenizer(captions: Iterable[str], vocabulary_size: int) -> Tokenizer:
             normalizers.Lowercase(),
             normalizers.Replace(Regex(r"\s+"), " "),
             normalizers.Strip(),
+            normalizers.Prepend(" "),  # the first word is the same token as anywhere else
         ]
     )
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(

@@ -1,0 +1,244 @@
+"""Generate, train, interrupt, resume, export, and refuse what does not agree: the whole way at toy size."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from clip_in_training.ablation.compare import compare
+from clip_in_training.cli import main
+from clip_in_training.evaluate.graphs import Graphs
+from clip_in_training.export.files import checksums
+from clip_in_training.export.parity import measure_parity
+from clip_in_training.export.weights import ExportError, round_weights
+from clip_in_training.model import load_bundle
+from clip_in_training.recipe import load_recipe
+from clip_in_training.train.checkpoint import CheckpointError
+from clip_in_training.train.loop import TrainingError
+from clip_in_training.train.run import train
+
+RECIPE = """
+name = "toy"
+description = "A toy"
+embedding_dim = 24
+threads = 1
+precision = "fp32"
+log_every = 1
+checkpoint_every = 2
+[data]
+directory = "{data}"
+image_size = 64
+train_pairs_per_category = 3
+validation_pairs_per_category = 1
+test_pairs_per_category = 8
+test_scenes = 12
+workers = 1
+[tokenizer]
+vocabulary_size = 400
+[image_tower]
+widths = [8, 12, 16]
+blocks = [1, 0, 1]
+fine_width = 8
+value_width = 4
+where_width = 2
+feature_width = 24
+[text_tower]
+width = 24
+heads = 2
+hidden = 32
+[stage_a]
+steps = 2
+batch = 8
+[stage_b]
+steps = 6
+pairs = 4
+[stage_b.losses]
+clip_short = 0.5
+clip_long = 0.5
+hard_negative_short = 0.5
+hard_negative_long = 0.5
+attributes = 0.1
+patches = 0.1
+[ablation]
+steps = 2
+[ablation.variants.plain]
+clip_short = 1.0
+keep_pairs_together = false
+[ablation.variants.clip-in]
+hard_negative_short = 1.0
+"""
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("toy")
+    (folder / "toy.toml").write_text(RECIPE.format(data=(folder / "data").as_posix()))
+    assert main(["generate", "--recipe", str(folder / "toy.toml")]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(work):
+    recipe, text = load_recipe(work / "toy.toml")
+    train(recipe, text, work / "run")
+    return work / "run"
+
+
+@pytest.fixture(scope="module")
+def bundle(work, trained):
+    arguments = [
+        "export",
+        "--recipe",
+        str(work / "toy.toml"),
+        "--run",
+        str(trained),
+        "--out",
+        str(work / "out"),
+    ]
+    assert main(arguments) == 0
+    return work / "out"
+
+
+def curve(run: Path, stage: str = "stage_b") -> list[float]:
+    log = EventAccumulator(str(run / "log" / stage)).Reload()
+    return [event.value for event in log.Scalars(f"{stage}/loss")]
+
+
+def test_generating_again_does_nothing(work, capsys):
+    stamps = {p: p.stat().st_mtime_ns for p in (work / "data").rglob("*.parquet")}
+    assert main(["generate", "--recipe", str(work / "toy.toml")]) == 0
+    assert "already holds" in capsys.readouterr().out
+    assert stamps == {p: p.stat().st_mtime_ns for p in (work / "data").rglob("*.parquet")}
+
+
+def test_an_interrupted_run_resumes_on_the_same_curve(work, trained):
+    recipe, text = load_recipe(work / "toy.toml")
+    train(recipe, text, work / "cut", stop_at=3)
+    partial = curve(work / "cut")
+    assert len(partial) == 3
+    with pytest.raises(ExportError, match="stopped at step 3 of 6"):
+        from clip_in_training.export.bundle import export_bundle
+
+        export_bundle(recipe, "toy.toml", text, work / "cut", work / "never")
+    assert not (work / "never").exists()
+    train(recipe, text, work / "cut", resume=True)
+    assert curve(work / "cut") == pytest.approx(curve(trained), rel=1e-5)
+    a, b = (torch.load(run / "stage_b.pt", weights_only=True) for run in (work / "cut", trained))
+    for name, value in b["modules"]["model"].items():
+        torch.testing.assert_close(a["modules"]["model"][name], value, rtol=1e-4, atol=1e-5)
+
+
+def test_resuming_with_another_recipe_is_refused(work, trained):
+    recipe, text = load_recipe(work / "toy.toml")
+    with pytest.raises(TrainingError, match="differs from the recipe"):
+        train(recipe, text + "# changed", trained, resume=True)
+
+
+def test_a_loss_that_is_not_a_number_stops_training(work, monkeypatch):
+    recipe, text = load_recipe(work / "toy.toml")
+    from clip_in_training.train import stage_a
+
+    loss = stage_a.attribute_loss
+    monkeypatch.setattr(stage_a, "attribute_loss", lambda *a: loss(*a) * float("nan"))
+    with pytest.raises(TrainingError, match="nan at step 0"):
+        train(recipe, text, work / "nan")
+
+
+def test_a_broken_checkpoint_is_named(work):
+    recipe, text = load_recipe(work / "toy.toml")
+    (work / "broken.pt").write_bytes(b"nothing")
+    with pytest.raises(CheckpointError, match=r"broken.pt is not a readable checkpoint"):
+        train(recipe, text, work / "other", start=work / "broken.pt")
+    with pytest.raises(CheckpointError, match="train first"):
+        train(recipe, text, work / "other", start=work / "none.pt")
+
+
+def test_the_bundle_is_complete_and_agrees_with_itself(bundle):
+    manifest = json.loads((bundle / "bundle.json").read_text())
+    assert manifest["files"] == checksums(bundle)
+    assert {"image.onnx", "text.onnx", "tokenizer.json", "model.safetensors", "model-card.md"} <= set(
+        manifest["files"]
+    )
+    assert manifest["provenance"]["training_cpu_seconds"] > 0
+    assert set(manifest["provenance"]["benchmarks"]) == {"pairs", "retrieval", "counts"}
+    assert manifest["variants"][0]["parity"]["image"]["max_abs"] <= 1e-4
+    golden = json.loads((bundle / manifest["golden"]).read_text())
+    model, preprocess, tokenize = load_bundle(bundle)
+    graphs = Graphs(bundle / "image.onnx", bundle / "text.onnx", tokenize, threads=1)
+    for entry in golden["images"]:
+        pixels = preprocess(Image.open(bundle / entry["file"]))[None]
+        np.testing.assert_allclose(graphs.encode_images(pixels.numpy())[0], entry["embedding"], atol=1e-4)
+    for entry in golden["texts"]:
+        np.testing.assert_allclose(graphs.encode_texts([entry["text"]])[0], entry["embedding"], atol=1e-4)
+    for entry in json.loads((bundle / manifest["samples"]).read_text()):
+        assert (bundle / entry["file"]).is_file() and len(set(entry["texts"])) >= 4
+    assert model.scale().item() == pytest.approx(manifest["similarity"]["logit_scale"])
+
+
+def test_patch_output_and_dynamic_axes(bundle):
+    model, _, tokenize = load_bundle(bundle)
+    graphs = Graphs(bundle / "image.onnx", bundle / "text.onnx", tokenize, threads=1)
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
+    (patches,) = graphs.image.run(["patch_embeddings"], {"pixels": pixels})
+    with torch.inference_mode():
+        np.testing.assert_allclose(patches, model.encode_patches(torch.from_numpy(pixels)).numpy(), atol=1e-4)
+    for length in (2, 5, 96, 130):
+        ids = np.full((2, length), 9, dtype=np.int64)
+        ids[:, -1] = 2
+        (vectors,) = graphs.text.run(["embedding"], {"token_ids": ids})
+        with torch.inference_mode():
+            np.testing.assert_allclose(vectors, model.encode_text(torch.from_numpy(ids)).numpy(), atol=1e-4)
+
+
+def test_weights_survive_storing(bundle, trained):
+    stored = load_file(bundle / "model.safetensors")
+    final = torch.load(trained / "stage_b.pt", weights_only=True)["modules"]["model"]
+    for name, value in round_weights(final).items():
+        assert (stored[name].to(value.dtype) == value).all(), name
+        assert stored[name].dtype == (torch.float16 if value.ndim >= 2 else value.dtype)
+
+
+def test_graphs_that_disagree_are_refused(bundle):
+    model, _, tokenize = load_bundle(bundle)
+    graphs = Graphs(bundle / "image.onnx", bundle / "text.onnx", tokenize, threads=1)
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 64, 64, 3), dtype=np.uint8)
+    measure_parity(model, tokenize, graphs, pixels, ["a red mug"])
+    with torch.no_grad():
+        model.image_tower.projection.bias[0] += 0.05
+    with pytest.raises(ExportError, match=r"image\.onnx disagrees with PyTorch"):
+        measure_parity(model, tokenize, graphs, pixels, ["a red mug"])
+
+
+def test_a_refused_export_leaves_the_old_bundle(work, trained, bundle, monkeypatch, capsys):
+    before = checksums(bundle)
+    monkeypatch.setattr("clip_in_training.export.parity.LIMIT", -1.0)
+    arguments = ["export", "--recipe", str(work / "toy.toml"), "--run", str(trained), "--out", str(bundle)]
+    assert main(arguments) == 1
+    assert "disagrees with PyTorch" in capsys.readouterr().err
+    assert checksums(bundle) == before and not bundle.with_name("out.partial").exists()
+
+
+def test_evaluate_prints_the_benchmarks_of_the_manifest(work, bundle, capsys):
+    assert main(["evaluate", "--recipe", str(work / "toy.toml"), "--bundle", str(bundle), "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    manifest = json.loads((bundle / "bundle.json").read_text())
+    assert printed["pairs"] == pytest.approx(manifest["provenance"]["benchmarks"]["pairs"])
+
+
+def test_ablation_compares_from_one_start(work, trained):
+    recipe, text = load_recipe(work / "toy.toml")
+    report = compare(recipe, text, work / "ablation", trained / "stage_a.pt", resume=False)
+    assert "| plain |" in report and "| clip-in |" in report
+    assert len(curve(work / "ablation" / "plain")) == 2
+
+
+def test_errors_are_one_line(work, capsys):
+    assert main(["train", "--recipe", str(work / "none.toml")]) == 1
+    assert capsys.readouterr().err.startswith("error: cannot read the recipe")
+    assert main(["export", "--recipe", str(work / "toy.toml"), "--run", "nowhere", "--out", "x"]) == 1
+    assert "train first" in capsys.readouterr().err

@@ -1,0 +1,62 @@
+"""Recipes: what is misspelt is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from clip_in_training.recipe import RecipeError, load_recipe, parse_recipe, variant_of
+
+RECIPES = Path(__file__).resolve().parents[2] / "recipes"
+SMALL = 'name = "x"\ndescription = "y"\n'
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda p: p.name)
+def test_every_recipe_of_the_repository_is_valid(path):
+    recipe, text = load_recipe(path)
+    assert recipe.name and text
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("nmae = 1", "unknown key `nmae`"),
+        ("[stage_b.losses]\nhard_negatives = 1.0", "unknown key `stage_b.losses.hard_negatives`"),
+        ('seed = "one"', "`seed` must be int"),
+        ("seed = true", "`seed` must be int"),
+        ("[image_tower]\nwidths = [1, 2.5]", r"`image_tower.widths\[1\]` must be int"),
+        ("data = 3", "`data` must be a table"),
+        ('precision = "fp8"', "`precision` must be bf16 or fp32"),
+        ('[stage_b.losses]\nhard_negative = "most"', "hard_negative` must be"),
+        ("[image_tower]\nwidths = [8, 8]\nblocks = [1]", "equal lengths"),
+        ("[ablation.variants.plain]\nclip = 1.0", "unknown key `ablation.variants.plain.clip`"),
+        ("[", "not valid TOML"),
+    ],
+)
+def test_mistakes_are_named(text, message):
+    with pytest.raises(RecipeError, match=message):
+        parse_recipe(SMALL + text)
+
+
+def test_a_missing_name_is_an_error():
+    with pytest.raises(RecipeError, match="missing key `name`"):
+        parse_recipe('description = "y"')
+
+
+def test_a_missing_file_is_an_error(tmp_path):
+    with pytest.raises(RecipeError, match="cannot read"):
+        load_recipe(tmp_path / "none.toml")
+
+
+def test_whole_numbers_stand_for_floats():
+    recipe = parse_recipe(SMALL + "[stage_b.losses]\nclip_short = 1")
+    assert isinstance(recipe.stage_b.losses.clip_short, float)
+
+
+def test_a_variant_replaces_the_losses_and_nothing_else():
+    recipe = parse_recipe(
+        SMALL + "[stage_b]\nsteps = 9\n[stage_b.losses]\nclip_long = 1.0\n[ablation]\nsteps = 4"
+    )
+    variant = variant_of(recipe, "plain", {"clip_short": 1.0, "keep_pairs_together": False})
+    assert variant.stage_b.losses.clip_long == 0 and variant.stage_b.losses.clip_short == 1
+    assert variant.stage_b.steps == 4 and not variant.stage_b.keep_pairs_together
+    assert variant.image_tower == recipe.image_tower
