@@ -6,6 +6,14 @@
 //! request → api → preprocess | tokenize → engine (queue → batch → session) → matching → api → response
 //! ```
 
+#![warn(missing_docs)]
+// What input can reach must not panic.
+#![cfg_attr(
+    not(test),
+    warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)
+)]
+#![warn(clippy::await_holding_lock)]
+
 pub mod api;
 pub mod bundle;
 pub mod cli;

@@ -64,14 +64,18 @@ fn every_byte_is_pillows() {
 
 #[derive(Deserialize)]
 struct Fits {
-    cases: Vec<(u32, (u32, u32), (usize, usize), usize, usize, u8, u32)>,
+    cases: Vec<Fit>,
 }
+
+/// Seed, size of the image, size of the input, mode, filter, fill, checksum.
+#[derive(Debug, Deserialize)]
+struct Fit(u32, (u32, u32), (usize, usize), usize, usize, u8, u32);
 
 #[test]
 fn every_fit_is_open_clips() {
     let fits: Fits = serde_json::from_str(include_str!("fixtures/open_clip_fit.json")).unwrap();
     assert!(fits.cases.len() >= 300);
-    for case @ &(seed, (width, height), to, mode, filter, fill_color, crc) in &fits.cases {
+    for case @ &Fit(seed, (width, height), to, mode, filter, fill_color, crc) in &fits.cases {
         let mode = [
             ResizeMode::Shortest,
             ResizeMode::Squash,

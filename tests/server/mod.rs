@@ -1,0 +1,211 @@
+//! The real server as a process of its own, on a free port, for the tests of this folder.
+
+#![allow(dead_code)] // Each test file uses a part.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use reqwest::blocking::{Client, Response};
+use serde_json::Value;
+
+pub struct Server {
+    process: Child,
+    pub url: String,
+    pub client: Client,
+}
+
+pub fn demo() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("models/demo")
+}
+
+pub fn fixture(name: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures/images")
+        .join(name);
+    std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+pub fn base64(bytes: &[u8]) -> String {
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+pub fn program() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_clip-in"))
+}
+
+impl Server {
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts the server with more arguments and waits until it says that it is ready.
+    pub fn start_with(arguments: &[&str]) -> Self {
+        let mut process = program()
+            .args(["serve", "--listen", "127.0.0.1:0", "--model"])
+            .arg(demo())
+            .args(arguments)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
+        let mut seen = String::new();
+        let url = loop {
+            let Some(line) = lines.next() else {
+                panic!("the server ended: {seen}")
+            };
+            let line = line.unwrap();
+            if let Some(at) = line.find("http://") {
+                break line[at..].split_whitespace().next().unwrap().to_owned();
+            }
+            seen += &line;
+        };
+        // Someone must read on, or the server blocks when the pipe is full.
+        std::thread::spawn(move || {
+            lines.for_each(|line| drop(line.map(|line| eprintln!("{line}"))))
+        });
+        let client = Client::builder()
+            .timeout(Duration::from_secs(60))
+            .build()
+            .unwrap();
+        Self {
+            process,
+            url,
+            client,
+        }
+    }
+
+    pub fn get(&self, path: &str) -> Response {
+        self.client
+            .get(format!("{}{path}", self.url))
+            .send()
+            .unwrap()
+    }
+
+    pub fn post(&self, path: &str, json: &Value) -> Response {
+        self.client
+            .post(format!("{}{path}", self.url))
+            .json(json)
+            .send()
+            .unwrap()
+    }
+
+    /// Posts bytes under a content type.
+    pub fn post_bytes(&self, path: &str, content_type: &str, body: Vec<u8>) -> Response {
+        let request = self.client.post(format!("{}{path}", self.url));
+        request
+            .header("content-type", content_type)
+            .body(body)
+            .send()
+            .unwrap()
+    }
+
+    /// One metric's value, by the exposition line's beginning.
+    pub fn metric(&self, name: &str) -> f64 {
+        let text = self.get("/metrics").text().unwrap();
+        let line = text
+            .lines()
+            .find(|line| line.starts_with(name))
+            .unwrap_or_else(|| panic!("no {name} in {text}"));
+        line.rsplit(' ').next().unwrap().parse().unwrap()
+    }
+
+    /// Memory that the process holds, in bytes.
+    pub fn resident_bytes(&self) -> u64 {
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmRSS:"))
+            .unwrap();
+        line.split_whitespace()
+            .nth(1)
+            .unwrap()
+            .parse::<u64>()
+            .unwrap()
+            * 1024
+    }
+
+    pub fn terminate(&self) {
+        let id = self.process.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &id])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+
+    /// Waits for the end of the process.
+    pub fn wait(&mut self, most: Duration) -> Option<ExitStatus> {
+        let until = Instant::now() + most;
+        while Instant::now() < until {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                return Some(status);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        None
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The JSON of an answer that must be a success.
+pub fn success(response: Response) -> Value {
+    let status = response.status();
+    let text = response.text().unwrap();
+    assert!(status.is_success(), "{status}: {text}");
+    serde_json::from_str(&text).unwrap()
+}
+
+/// Status, code and param of an answer that must be an error of the contract.
+pub fn failure(response: Response) -> (u16, String, Option<String>) {
+    let status = response.status().as_u16();
+    let text = response.text().unwrap();
+    let body: Value =
+        serde_json::from_str(&text).unwrap_or_else(|e| panic!("{status}, {e}: {text}"));
+    let error = &body["error"];
+    assert!(
+        !error["message"].as_str().unwrap().is_empty() && error["type"].is_string(),
+        "{text}"
+    );
+    (
+        status,
+        error["code"].as_str().unwrap().to_owned(),
+        error["param"].as_str().map(str::to_owned),
+    )
+}
+
+/// The embeddings of an answer of `/v1/embeddings`, in its order.
+pub fn embeddings(answer: &Value) -> Vec<Vec<f32>> {
+    let data = answer["data"].as_array().unwrap();
+    data.iter()
+        .map(|entry| numbers(&entry["embedding"]))
+        .collect()
+}
+
+pub fn numbers(list: &Value) -> Vec<f32> {
+    list.as_array()
+        .unwrap()
+        .iter()
+        .map(|x| x.as_f64().unwrap() as f32)
+        .collect()
+}
+
+/// Largest difference of a coordinate.
+pub fn distance(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    a.iter()
+        .zip(b)
+        .map(|(x, y)| (x - y).abs())
+        .fold(0.0, f32::max)
+}
