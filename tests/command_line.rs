@@ -21,17 +21,34 @@ fn text(bytes: &[u8]) -> String {
 
 /// Columns id, kind, embedding of an output file.
 fn rows(path: &Path) -> Vec<(String, String, Vec<f32>)> {
-    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap().build().unwrap();
+    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap())
+        .unwrap()
+        .build()
+        .unwrap();
     let mut rows = Vec::new();
     for batch in reader {
         let batch = batch.unwrap();
         let column = |name: &str| batch.column_by_name(name).unwrap();
-        let strings = |name: &str| column(name).as_any().downcast_ref::<StringArray>().unwrap().clone();
+        let strings = |name: &str| {
+            column(name)
+                .as_any()
+                .downcast_ref::<StringArray>()
+                .unwrap()
+                .clone()
+        };
         let (ids, kinds) = (strings("id"), strings("kind"));
-        let vectors = column("embedding").as_any().downcast_ref::<FixedSizeListArray>().unwrap();
+        let vectors = column("embedding")
+            .as_any()
+            .downcast_ref::<FixedSizeListArray>()
+            .unwrap();
         for i in 0..batch.num_rows() {
             let vector = vectors.value(i);
-            let vector = vector.as_any().downcast_ref::<Float32Array>().unwrap().values().to_vec();
+            let vector = vector
+                .as_any()
+                .downcast_ref::<Float32Array>()
+                .unwrap()
+                .values()
+                .to_vec();
             rows.push((ids.value(i).to_owned(), kinds.value(i).to_owned(), vector));
         }
     }
@@ -45,22 +62,61 @@ fn score_agrees_with_the_server() {
     fs::write(&image, fixture("420-large.jpg")).unwrap();
     let model = demo().display().to_string();
     let image = image.display().to_string();
-    let arguments = ["score", "--model", &model, "--image", &image, "--text", "a red bolt", "--text", "a blue mug"];
-    let found: Value = serde_json::from_slice(&run(&[&arguments[..], &["--json"]].concat()).stdout).unwrap();
+    let arguments = [
+        "score",
+        "--model",
+        &model,
+        "--image",
+        &image,
+        "--text",
+        "a red bolt",
+        "--text",
+        "a blue mug",
+    ];
+    let found: Value =
+        serde_json::from_slice(&run(&[&arguments[..], &["--json"]].concat()).stdout).unwrap();
     let server = Server::start();
     let body = json!({"images": [server::base64(&fixture("420-large.jpg"))], "texts": ["a red bolt", "a blue mug"]});
     let expected = success(server.post("/v1/similarity", &body));
     assert!(distance(&numbers(&found["scores"]), &numbers(&expected["scores"][0])) < 1e-5);
-    assert!(distance(&numbers(&found["probabilities"]), &numbers(&expected["probabilities"][0])) < 1e-4);
+    assert!(
+        distance(
+            &numbers(&found["probabilities"]),
+            &numbers(&expected["probabilities"][0])
+        ) < 1e-4
+    );
     let printed = text(&run(&arguments).stdout);
-    assert!(printed.contains("a red bolt") && printed.contains('%'), "{printed}");
+    assert!(
+        printed.contains("a red bolt") && printed.contains('%'),
+        "{printed}"
+    );
 
-    let missing = run(&["score", "--model", &model, "--image", "/nowhere.png", "--text", "a"]);
+    let missing = run(&[
+        "score",
+        "--model",
+        &model,
+        "--image",
+        "/nowhere.png",
+        "--text",
+        "a",
+    ]);
     assert!(!missing.status.success() && text(&missing.stderr).contains("/nowhere.png"));
     let broken = folder.path().join("broken.jpg");
     fs::write(&broken, fixture("truncated-half.jpg")).unwrap();
-    let broken = run(&["score", "--model", &model, "--image", &broken.display().to_string(), "--text", "a"]);
-    assert!(!broken.status.success() && text(&broken.stderr).contains("broken.jpg"), "{}", text(&broken.stderr));
+    let broken = run(&[
+        "score",
+        "--model",
+        &model,
+        "--image",
+        &broken.display().to_string(),
+        "--text",
+        "a",
+    ]);
+    assert!(
+        !broken.status.success() && text(&broken.stderr).contains("broken.jpg"),
+        "{}",
+        text(&broken.stderr)
+    );
 }
 
 #[test]
@@ -81,15 +137,34 @@ fn embed_goes_on_where_it_was_and_loses_nothing() {
     let path = |p: &Path| p.display().to_string();
     let model = path(&demo());
     let (images_path, texts_path, out_path) = (path(&images), path(&texts), path(&out));
-    let arguments =
-        ["embed", "--model", &model, "--images", &images_path, "--texts", &texts_path, "--out", &out_path];
+    let arguments = [
+        "embed",
+        "--model",
+        &model,
+        "--images",
+        &images_path,
+        "--texts",
+        &texts_path,
+        "--out",
+        &out_path,
+    ];
 
     let first = run(&arguments);
     assert!(first.status.success(), "{}", text(&first.stderr));
     let found = rows(&out);
-    let ids: Vec<_> = found.iter().map(|(id, kind, _)| format!("{kind}:{id}")).collect();
-    let expected =
-        ["image:420.jpg", "image:below/rgb.bmp", "image:cmyk.jpg", "image:lossy.webp", "image:rgb.png", "text:1", "text:3"];
+    let ids: Vec<_> = found
+        .iter()
+        .map(|(id, kind, _)| format!("{kind}:{id}"))
+        .collect();
+    let expected = [
+        "image:420.jpg",
+        "image:below/rgb.bmp",
+        "image:cmyk.jpg",
+        "image:lossy.webp",
+        "image:rgb.png",
+        "text:1",
+        "text:3",
+    ];
     assert_eq!(ids, expected);
     let errors = fs::read_to_string(folder.path().join("out.parquet.errors.jsonl")).unwrap();
     assert_eq!(errors.lines().count(), 2, "{errors}");
@@ -99,12 +174,20 @@ fn embed_goes_on_where_it_was_and_loses_nothing() {
     fs::write(images.join("broken.jpg"), fixture("444.jpg")).unwrap();
     fs::write(images.join("zz-new.png"), fixture("grey.png")).unwrap();
     let second = run(&arguments);
-    assert!(text(&second.stderr).contains("7 of 10 items are there already"), "{}", text(&second.stderr));
+    assert!(
+        text(&second.stderr).contains("7 of 10 items are there already"),
+        "{}",
+        text(&second.stderr)
+    );
     let after = rows(&out);
     assert_eq!(after.len(), 9);
     assert_eq!(after[..7], found[..]);
     let strict = run(&[&arguments[..], &["--strict"]].concat());
-    assert_eq!(strict.status.code(), Some(1), "notes.txt is still no picture");
+    assert_eq!(
+        strict.status.code(),
+        Some(1),
+        "notes.txt is still no picture"
+    );
 
     // The numbers are the server's.
     let server = Server::start();
@@ -117,11 +200,20 @@ fn embed_goes_on_where_it_was_and_loses_nothing() {
 fn embed_killed_at_any_time_ends_with_every_item_once() {
     let folder = tempfile::tempdir().unwrap();
     let texts = folder.path().join("texts.txt");
-    let lines: Vec<String> = (0..6000).map(|i| format!("a plate with {i} holes")).collect();
+    let lines: Vec<String> = (0..6000)
+        .map(|i| format!("a plate with {i} holes"))
+        .collect();
     fs::write(&texts, lines.join("\n")).unwrap();
     let out = folder.path().join("out.parquet");
     let mut command = program();
-    command.arg("embed").arg("--model").arg(demo()).arg("--texts").arg(&texts).arg("--out").arg(&out);
+    command
+        .arg("embed")
+        .arg("--model")
+        .arg(demo())
+        .arg("--texts")
+        .arg(&texts)
+        .arg("--out")
+        .arg(&out);
     for milliseconds in [300, 500, 700, 900] {
         let mut process = command.stderr(std::process::Stdio::null()).spawn().unwrap();
         std::thread::sleep(std::time::Duration::from_millis(milliseconds));
@@ -129,7 +221,10 @@ fn embed_killed_at_any_time_ends_with_every_item_once() {
         process.wait().unwrap();
     }
     assert!(command.status().unwrap().success());
-    let mut ids: Vec<usize> = rows(&out).iter().map(|row| row.0.parse().unwrap()).collect();
+    let mut ids: Vec<usize> = rows(&out)
+        .iter()
+        .map(|row| row.0.parse().unwrap())
+        .collect();
     ids.sort_unstable();
     assert_eq!(ids, (1..=6000).collect::<Vec<_>>());
     assert!(!folder.path().join("out.parquet.parts").exists());
@@ -143,13 +238,21 @@ fn a_bundle_that_is_not_what_was_exported_is_refused_by_name() {
         fs::create_dir_all(to.parent().unwrap()).unwrap();
         fs::copy(demo().join(name), to).unwrap();
     };
-    let manifest: Value = serde_json::from_slice(&fs::read(demo().join("bundle.json")).unwrap()).unwrap();
-    manifest["files"].as_object().unwrap().keys().for_each(|name| restore(name));
+    let manifest: Value =
+        serde_json::from_slice(&fs::read(demo().join("bundle.json")).unwrap()).unwrap();
+    manifest["files"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .for_each(|name| restore(name));
     restore("bundle.json");
     let folder = copy.path().display().to_string();
     let verify = || {
         let output = run(&["model", "verify", &folder]);
-        (output.status.success(), text(&output.stdout) + &text(&output.stderr))
+        (
+            output.status.success(),
+            text(&output.stdout) + &text(&output.stderr),
+        )
     };
     assert!(verify().0, "{}", verify().1);
 
@@ -160,7 +263,10 @@ fn a_bundle_that_is_not_what_was_exported_is_refused_by_name() {
     bytes[middle] ^= 1;
     fs::write(&graph, bytes).unwrap();
     let (good, said) = verify();
-    assert!(!good && said.contains("image.onnx") && said.contains("sha256"), "{said}");
+    assert!(
+        !good && said.contains("image.onnx") && said.contains("sha256"),
+        "{said}"
+    );
     let refused = run(&["serve", "--listen", "127.0.0.1:0", "--model", &folder]);
     assert!(!refused.status.success() && text(&refused.stderr).contains("image.onnx"));
     restore("image.onnx");
@@ -176,7 +282,10 @@ fn a_bundle_that_is_not_what_was_exported_is_refused_by_name() {
     changed["files"]["golden/golden.json"] = json!(sha256(content.as_bytes()));
     fs::write(copy.path().join("bundle.json"), changed.to_string()).unwrap();
     let (good, said) = verify();
-    assert!(!good && said.contains("golden check of fp32 failed"), "{said}");
+    assert!(
+        !good && said.contains("golden check of fp32 failed"),
+        "{said}"
+    );
     restore("golden/golden.json");
 
     // manifests that cannot be right name the field
@@ -197,10 +306,16 @@ fn a_bundle_that_is_not_what_was_exported_is_refused_by_name() {
     assert!(!good.status.success() && text(&good.stderr).contains(said));
     restore("bundle.json");
     let inspected = text(&run(&["model", "inspect", &folder]).stdout);
-    assert!(inspected.contains("clip-in-demo") && inspected.contains("fp32"), "{inspected}");
+    assert!(
+        inspected.contains("clip-in-demo") && inspected.contains("fp32"),
+        "{inspected}"
+    );
 }
 
 fn sha256(bytes: &[u8]) -> String {
     use sha2::{Digest, Sha256};
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

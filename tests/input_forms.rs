@@ -143,3 +143,46 @@ fn labels_are_ranked_the_same_in_every_form() {
         );
     }
 }
+
+/// A picture of more than 2 MiB: an uncompressed BMP, 24 bits a pixel.
+fn large_image() -> Vec<u8> {
+    let (width, height) = (1024_u32, 1024_u32);
+    let size = width * height * 3;
+    let mut bytes = b"BM".to_vec();
+    for field in [
+        54 + size,
+        0,
+        54,
+        40,
+        width,
+        height,
+        1 | 24 << 16,
+        0,
+        size,
+        0,
+        0,
+        0,
+        0,
+    ] {
+        bytes.extend(field.to_le_bytes());
+    }
+    bytes.extend((0..size).map(|i| (i / 9 % 251) as u8));
+    bytes
+}
+
+#[test]
+fn a_large_image_fits_through_every_door() {
+    let server = Server::start();
+    let image = large_image();
+    let raw = success(server.post_bytes("/v1/embeddings", "image/bmp", image.clone()));
+    let json = success(server.post(
+        "/v1/embeddings",
+        &json!({"input": {"image": base64(&image)}}),
+    ));
+    let form = Form::new().part("image", Part::bytes(image));
+    let url = format!("{}/v1/embeddings", server.url);
+    let form = success(server.client.post(url).multipart(form).send().unwrap());
+    for answer in [&json, &form] {
+        assert!(distance(&embeddings(answer)[0], &embeddings(&raw)[0]) <= 1e-6);
+    }
+}

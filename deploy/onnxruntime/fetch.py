@@ -21,6 +21,7 @@ PLATFORMS = {
 
 
 def pinned_version() -> str:
+    """The version that requirements.txt pins."""
     for line in (HERE / "requirements.txt").read_text().splitlines():
         if line.startswith("onnxruntime=="):
             return line.split("==")[1].split()[0]
@@ -28,6 +29,7 @@ def pinned_version() -> str:
 
 
 def main() -> None:
+    """Fetches the library unless it is there."""
     folder = pathlib.Path(sys.argv[1])
     machine = (platform.system(), platform.machine())
     if machine not in PLATFORMS:

@@ -44,7 +44,7 @@ def encoded_images() -> list[bytes]:
         mode = MODES[i % len(MODES)]
         if (encoding == "JPEG" and mode in ("RGBA", "P")) or (encoding != "TIFF" and mode == "CMYK"):
             mode = "CMYK" if encoding == "JPEG" and mode == "P" else "RGB"
-        if encoding in ("WEBP", "BMP") and mode in ("P", "CMYK"):
+        if encoding in ("WEBP", "BMP", "TIFF") and mode == "P":
             mode = "RGB"
         if encoding == "GIF":
             mode = "P"

@@ -95,13 +95,16 @@ function showAnswer(answer, milliseconds = 0) {
   say("note", answer ? noteOn(answer) : "");
   const facts = model && answer && model.id === answer.model ? [model.precision, model.device] : [];
   say("answered", answer ? [answer.model, ...facts, `${Math.round(milliseconds)} ms`].join(" · ") : "");
-  $("status").textContent = answer ? `Best of ${labels.length}: ${labels[0].label}, ${percent(labels[0].score)}` : "";
+  $("status").textContent = answer ? `Best of ${labels.length}: ${labels[0].label} ${percent(labels[0].score)}` : "";
+  // To the eye the first row says it; the sentence is for those who listen.
+  $("status").classList.toggle("heard", Boolean(answer));
   if (!answer) showMissing();
 }
 
 function showMissing() {
   const missing = [image ? "" : "an image", descriptions().length ? "" : "a description"].filter(Boolean);
-  if (missing.length) $("status").textContent = `Waiting for ${missing.join(" and ")}.`;
+  if (!missing.length) $("status").textContent = "No result.";
+  else $("status").textContent = `Waiting for ${missing.join(" and ")}.`;
 }
 
 // The request.
@@ -179,7 +182,7 @@ function showCurl(texts) {
   if ($("curl").hidden) return;
   // Inside double quotes curl takes a file name as it is, with the characters that end it elsewhere.
   const file = `"${image.name.replace(/["\\]/g, "\\$&")}"`;
-  const source = image.sample ? `curl -s ${quoted(new URL(image.sample, location.href).href)} | ` : "";
+  const source = image.sample ? `curl -s ${quoted(new URL(image.sample, location.href).href)} |\n` : "";
   const parts = [`${source}curl ${quoted(`${location.origin}/v1/classify`)}`, `-F ${quoted(`image=@${image.sample ? "-" : file}`)}`];
   // --form-string: a description that starts with @ or < is no file name.
   for (const text of texts) parts.push(`--form-string ${quoted(`label=${text}`)}`);

@@ -15,6 +15,7 @@ mod usage;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -39,6 +40,8 @@ pub fn router(state: Arc<AppState>) -> Router {
         .route("/v1/classify", post(classify::create))
         .fallback(no_such_route)
         .method_not_allowed_fallback(wrong_method)
+        // Bodies are bounded by admission, before any extractor sees them.
+        .layer(DefaultBodyLimit::disable())
         .layer(CatchPanicLayer::custom(panicked))
         .layer(axum::middleware::from_fn_with_state(
             state.clone(),

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use arrow_array::builder::{FixedSizeListBuilder, Float32Builder, StringBuilder};
-use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchReader, StringArray};
+use arrow_array::{Array, ArrayRef, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
@@ -129,9 +129,8 @@ impl Output {
     /// Merges everything into the output; gives its number of rows.
     pub fn finish(self) -> anyhow::Result<usize> {
         let files = self.files()?;
-        let batches = files.iter().flat_map(|file| match open(file) {
-            Ok(reader) => Box::new(reader.map(|batch| Ok(batch?)))
-                as Box<dyn Iterator<Item = anyhow::Result<RecordBatch>>>,
+        let batches = files.iter().flat_map(|file| match read(file) {
+            Ok(reader) => Box::new(reader.map(|batch| Ok(batch?))) as Batches,
             Err(error) => Box::new(std::iter::once(Err(error))),
         });
         self.write_file(&self.path, batches)?;
@@ -155,8 +154,10 @@ impl Output {
     }
 
     fn remember(&mut self, file: &Path) -> anyhow::Result<()> {
-        let reader = open(file)?;
-        let found = reader.schema();
+        // The builder's schema: the reader's own has lost its metadata.
+        let builder = open(file)?;
+        let found = builder.schema().clone();
+        let reader = builder.build()?;
         if found.metadata().get("clip_in_model") != self.schema.metadata().get("clip_in_model")
             || found.fields() != self.schema.fields()
         {
@@ -245,11 +246,16 @@ impl Output {
     }
 }
 
-fn open(file: &Path) -> anyhow::Result<ParquetRecordBatchReader> {
+type Batches = Box<dyn Iterator<Item = anyhow::Result<RecordBatch>>>;
+
+fn open(file: &Path) -> anyhow::Result<ParquetRecordBatchReaderBuilder<File>> {
     let opened = File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(opened)
-        .with_context(|| format!("{} is not a Parquet file", file.display()))?;
-    Ok(builder.build()?)
+    ParquetRecordBatchReaderBuilder::try_new(opened)
+        .with_context(|| format!("{} is not a Parquet file", file.display()))
+}
+
+fn read(file: &Path) -> anyhow::Result<ParquetRecordBatchReader> {
+    Ok(open(file)?.build()?)
 }
 
 fn strings(batch: &RecordBatch, column: usize) -> Option<&StringArray> {

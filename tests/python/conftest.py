@@ -1,0 +1,87 @@
+"""The real server, as `make` built it, and a browser to look at it with."""
+
+import os
+import queue
+import re
+import shutil
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 120
+
+
+def server_binary() -> Path:
+    """CLIP_IN_BINARY, or whichever profile was built last."""
+    if named := os.environ.get("CLIP_IN_BINARY"):
+        return Path(named).resolve()
+    built = [
+        path for profile in ("debug", "release") if (path := ROOT / "target" / profile / "clip-in").exists()
+    ]
+    if not built:
+        pytest.fail("there is no clip-in binary to test: run `cargo build`, or set CLIP_IN_BINARY")
+    return max(built, key=lambda path: path.stat().st_mtime)
+
+
+@pytest.fixture(scope="session")
+def server():
+    """Address of a server of models/demo on a free port."""
+    library = ROOT / ".cache" / "onnxruntime" / "libonnxruntime.so"
+    process = subprocess.Popen(
+        [server_binary(), "serve", "--model", ROOT / "models" / "demo", "--listen", "127.0.0.1:0"],
+        env={"ORT_DYLIB_PATH": str(library), **os.environ},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    log = queue.Queue()
+
+    def read_log():
+        # To the end, or the server would block on a full pipe.
+        for line in process.stderr:
+            log.put(line)
+        log.put(None)
+
+    threading.Thread(target=read_log, daemon=True).start()
+    try:
+        yield wait_until_ready(log)
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def wait_until_ready(log: queue.Queue) -> str:
+    """The address that the server logs once it answers."""
+    seen, deadline = [], time.monotonic() + START_SECONDS
+    while True:
+        try:
+            line = log.get(timeout=max(0.0, deadline - time.monotonic()))
+        except queue.Empty:
+            pytest.fail(f"not ready after {START_SECONDS} s:\n{''.join(seen)}")
+        if line is None:
+            pytest.fail(f"the server stopped before it was ready:\n{''.join(seen)}")
+        seen.append(line)
+        if ready := re.search(r"ready on (http://[\d.]+:\d+)", line):
+            return ready[1]
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """An installed Chromium; none is downloaded."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    executable = next(filter(None, map(shutil.which, names)), None)
+    if executable is None:
+        pytest.skip(f"no browser to look at the page with: none of {', '.join(names)} is installed")
+    arguments = (
+        "--headless --no-sandbox --disable-gpu --disable-background-networking --disable-component-update"
+    )
+    with playwright.sync_playwright() as running:
+        chromium = running.chromium.launch(
+            executable_path=executable, args=[*arguments.split(), "--disable-sync"]
+        )
+        yield chromium
+        chromium.close()
