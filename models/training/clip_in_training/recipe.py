@@ -114,6 +114,8 @@ class StageARecipe:
 
     steps: int = 4000
     batch: int = 128
+    reading: float = 0.25
+    """Weight of `losses.reading`: where the characters of a code are, and what they are."""
     optimiser: OptimiserRecipe = field(default_factory=lambda: OptimiserRecipe(learning_rate=2e-3))
 
 

@@ -5,10 +5,13 @@ import numpy as np
 from clip_in_training.recipe import AugmentRecipe
 
 
-def augment(pixels: np.ndarray, recipe: AugmentRecipe, random: np.random.Generator) -> np.ndarray:
+def augment(
+    pixels: np.ndarray, recipe: AugmentRecipe, random: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Shifts each image by a few pixels (edges repeated) and varies its brightness and contrast.
 
-    uint8 [batch, size, size, 3] in and out. Shifts make the towers read a thing at any place of a stride;
+    uint8 [batch, size, size, 3] in and out; beside them int64 [batch, 2], how far each image's content moved
+    down and to the right, in pixels. Shifts make the towers read a thing at any place of a stride;
     nothing is flipped and no hue is turned, since left, right and colours are what captions speak about.
     """
     batch, size = pixels.shape[:2]
@@ -23,4 +26,4 @@ def augment(pixels: np.ndarray, recipe: AugmentRecipe, random: np.random.Generat
         columns = np.clip(place + right, 0, size - 1)
         curve = np.clip(levels * gain + bias, 0, 255).astype(np.uint8)
         shifted[index] = curve[pixels[index][rows][:, columns]]
-    return shifted
+    return shifted, -offsets

@@ -16,6 +16,9 @@ from tqdm import tqdm
 from clip_in_training.data.shards import DataError, read_rows, shards
 from clip_in_training.losses.attributes import UNKNOWN
 
+CODE_LENGTH = 3
+"""Most characters of a printed code."""
+
 SIDES = ("source", "target")
 _IMAGE_COLUMNS = {"source": "source_image", "target": "edited_image"}
 
@@ -25,14 +28,17 @@ class Examples:
     """Scenes, and for edits their sides next to each other.
 
     `pixels` uint8 [rows, sides, size, size, 3]; `short` and `long` captions [rows][sides]; `labels` int64
-    [rows, sides, attributes] in the order of the attribute table; `category` one name a row ("scene" for
-    single scenes). `sides` is 2 for edits (source, target) and 1 for scenes.
+    [rows, sides, attributes] in the order of the attribute table; `places` float32
+    [rows, sides, CODE_LENGTH, 2], (x, y) of the code's characters in units of the picture's side, NaN where
+    there is none; `category` one name a row ("scene" for single scenes). `sides` is 2 for edits (source,
+    target) and 1 for scenes.
     """
 
     pixels: np.ndarray
     short: list[tuple[str, ...]]
     long: list[tuple[str, ...]]
     labels: np.ndarray
+    places: np.ndarray
     category: np.ndarray
 
     def __len__(self) -> int:
@@ -50,16 +56,35 @@ def label_row(attributes: str, table: dict[str, list[str]]) -> list[int]:
     ]
 
 
+def place_row(places: list[list[float]] | None) -> np.ndarray:
+    """Places of a code's characters as float32 [CODE_LENGTH, 2], filled up with NaN."""
+    row = np.full((CODE_LENGTH, 2), np.nan, np.float32)
+    for i, place in enumerate((places or [])[:CODE_LENGTH]):
+        row[i] = place
+    return row
+
+
 def load_edits(folder: Path, size: int, table: dict[str, list[str]], limit: int | None = None) -> Examples:
     """Reads `edits-*.parquet`; at most `limit` rows."""
     columns = [*_IMAGE_COLUMNS.values(), "category"]
-    columns += [f"{side}_{name}" for side in SIDES for name in ("caption", "caption_long", "attributes")]
+    columns += [
+        f"{side}_{name}"
+        for side in SIDES
+        for name in ("caption", "caption_long", "attributes", "code_places")
+    ]
     return _load(folder, "edits", columns, size, table, limit)
 
 
 def load_scenes(folder: Path, size: int, table: dict[str, list[str]], limit: int | None = None) -> Examples:
     """Reads `scenes-*.parquet`; at most `limit` rows."""
-    return _load(folder, "scenes", ["image", "caption", "caption_long", "attributes"], size, table, limit)
+    return _load(
+        folder,
+        "scenes",
+        ["image", "caption", "caption_long", "attributes", "code_places"],
+        size,
+        table,
+        limit,
+    )
 
 
 def _load(folder: Path, kind: str, columns: list[str], size: int, table, limit) -> Examples:
@@ -88,6 +113,7 @@ def _load(folder: Path, kind: str, columns: list[str], size: int, table, limit) 
         short=[tuple(row[f"{p}caption"] for p in prefixes) for row in rows],
         long=[tuple(row[f"{p}caption_long"] for p in prefixes) for row in rows],
         labels=np.array(labels, dtype=np.int64).reshape(len(rows), len(prefixes), len(table)),
+        places=np.array([[place_row(row[f"{p}code_places"]) for p in prefixes] for row in rows], np.float32),
         category=np.array([row.get("category", "scene") for row in rows]),
     )
 

@@ -6,6 +6,8 @@ anywhere), and what a few learned queries read from the finer map (the first cha
 the label lies).
 """
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -53,6 +55,19 @@ class Stage(nn.Module):
 STEM_SIZE, STEM_STRIDE = 7, 4
 
 
+class Seen(NamedTuple):
+    """What the tower makes of a batch of images."""
+
+    features: Tensor
+    """[batch, feature_width], joined from all that follows."""
+    coarse: Tensor
+    """[batch, channels, grid, grid]."""
+    look: Tensor
+    """[batch, queries, cells]: where on the finer map each query looks; adds up to 1 over the cells."""
+    values: Tensor
+    """[batch, cells, value_width]: what there is to read in each cell of the finer map."""
+
+
 class ImageTower(nn.Module):
     """Pixels to one vector an image, and one a patch."""
 
@@ -84,10 +99,8 @@ class ImageTower(nn.Module):
         shift = torch.tensor([-m / s for m, s in zip(self.mean, self.std, strict=True)], device=pixels.device)
         return torch.addcmul(shift, pixels.to(torch.float32), scale).permute(0, 3, 1, 2)
 
-    def features(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """uint8 [batch, size, size, 3] to features [batch, feature_width] and the coarse map [batch, c, grid,
-        grid].
-        """
+    def see(self, pixels: Tensor) -> Seen:
+        """What the tower makes of uint8 [batch, size, size, 3]."""
         maps = self.normalise(pixels)
         before = maps
         for stage in self.stages:
@@ -100,15 +113,14 @@ class ImageTower(nn.Module):
         values = functional.relu(self.values(before)).flatten(2).transpose(1, 2)
         read = (look.to(values.dtype) @ values).flatten(1)
         joined = torch.cat([where, mean, largest, fine, read], dim=1)
-        return functional.relu(self.join(joined)), maps
+        return Seen(functional.relu(self.join(joined)), maps, look, values)
 
-    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """uint8 [batch, size, size, 3] to image vectors, patch vectors [batch, grid*grid, embedding], and
-        features.
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Seen]:
+        """uint8 [batch, size, size, 3] to image vectors, patch vectors [batch, cells, embedding], and `Seen`.
 
         None is normalised. Patches are in reading order. `patch_projection` is trained by `losses.patches`:
         it looks at the coarse map alone, so a patch vector says what is *there*, in the space of the texts.
         """
-        features, maps = self.features(pixels)
-        patches = self.patch_projection(maps.flatten(2).transpose(1, 2))
-        return self.projection(features), patches, features
+        seen = self.see(pixels)
+        patches = self.patch_projection(seen.coarse.flatten(2).transpose(1, 2))
+        return self.projection(seen.features), patches, seen

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from random import Random
 
 from PIL import Image
 
 from clip_in_training.scenes.attributes import DIRECTIONS, NONE, code_of
 from clip_in_training.scenes.camera import camera
-from clip_in_training.scenes.layout import OBJECT_SIZE, Layout, places
+from clip_in_training.scenes.layout import OBJECT_SIZE, Layout, Places, places
 from clip_in_training.scenes.paint import Paint, paint, shade
 from clip_in_training.scenes.parts import containers, devices, hardware
 from clip_in_training.scenes.parts.defects import draw_defect
 from clip_in_training.scenes.parts.extras import draw_extra
 from clip_in_training.scenes.parts.items import draw_item
-from clip_in_training.scenes.parts.tag import draw_tag
+from clip_in_training.scenes.parts.tag import character_centres, draw_tag
 from clip_in_training.scenes.pen import Color, Pen
 from clip_in_training.scenes.photograph import develop, draw_surface, floor_color, surface_color
 
@@ -80,8 +81,26 @@ def draw(attributes: dict[str, str], layout: Layout, size: int) -> Image.Image:
         code = code_of(attributes)
         if code:
             jitter = layout.stream("tag")
-            draw_tag(pen.placed(*where.tag, 1.0, jitter.uniform(-6, 6)), code, jitter)
+            draw_tag(_tag_frame(pen, where, jitter), code, jitter)
     return develop(image, size, attributes["light"], layout)
+
+
+def code_places(attributes: dict[str, str], layout: Layout) -> list[tuple[float, float]]:
+    """Where the characters of the code are in the picture: (x, y) in units of its side; empty without a code.
+
+    It is what a person who labels a picture would click on, and it tells training where to look.
+    """
+    code = code_of(attributes)
+    if not code:
+        return []
+    nowhere = Image.new("RGB", (1, 1))
+    mat = Pen(nowhere, camera(attributes["viewpoint"], layout.stream("camera"), 1))
+    frame = _tag_frame(mat, places(attributes["position"], layout), layout.stream("tag"))
+    return frame.pixels(character_centres(code))
+
+
+def _tag_frame(mat: Pen, where: Places, jitter: Random) -> Pen:
+    return mat.placed(*where.tag, 1.0, jitter.uniform(-6, 6))
 
 
 def _draw_object(pen: Pen, attributes: dict[str, str], layout: Layout, centre: tuple[float, float]) -> None:

@@ -27,13 +27,16 @@ from tqdm import tqdm
 
 from clip_in_training.scenes.attributes import CATEGORIES, sample_attributes
 from clip_in_training.scenes.captions import choose_said, long_caption, short_caption
-from clip_in_training.scenes.drawing import draw
+from clip_in_training.scenes.drawing import code_places, draw
 from clip_in_training.scenes.edits import sample_edit
 from clip_in_training.scenes.layout import Layout
 
 SPLITS = ("train", "validation", "test")
 
 IMAGE_TYPE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+
+PLACES_TYPE = pa.list_(pa.list_(pa.float32()))
+"""(x, y) of each character of the code, in units of the picture's side."""
 
 QUALITY_COLUMNS = (
     "clip_sim_source",
@@ -58,6 +61,8 @@ EDIT_SCHEMA = pa.schema(
         ("category", pa.string()),
         ("source_attributes", pa.string()),
         ("target_attributes", pa.string()),
+        ("source_code_places", PLACES_TYPE),
+        ("target_code_places", PLACES_TYPE),
         ("rejittered", pa.bool_()),
     ]
 )
@@ -69,6 +74,7 @@ SCENE_SCHEMA = pa.schema(
         ("caption", pa.string()),
         ("caption_long", pa.string()),
         ("attributes", pa.string()),
+        ("code_places", PLACES_TYPE),
     ]
 )
 
@@ -83,6 +89,8 @@ class Scene:
     attributes: dict[str, str]
     said: frozenset[str]
     """What the short caption mentions beside object and colour (see ``captions.stated_attributes``)."""
+    code_places: list[tuple[float, float]]
+    """(x, y) of each character of the code, in units of the picture's side."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +112,7 @@ def _scene(attributes: dict[str, str], said: set[str], layout: Layout, wording: 
         long_caption(attributes, Random(wording + 1)),
         attributes,
         frozenset(said),
+        code_places(attributes, layout),
     )
 
 
@@ -169,6 +178,8 @@ def _edit_row(task: tuple[int, str, str, int, int]) -> dict[str, object]:
         "category": category,
         "source_attributes": json.dumps(pair.source.attributes),
         "target_attributes": json.dumps(pair.target.attributes),
+        "source_code_places": pair.source.code_places,
+        "target_code_places": pair.target.code_places,
         "rejittered": pair.rejittered,
     }
 
@@ -181,6 +192,7 @@ def _scene_row(task: tuple[int, str, int, int]) -> dict[str, object]:
         "caption": scene.caption,
         "caption_long": scene.caption_long,
         "attributes": json.dumps(scene.attributes),
+        "code_places": scene.code_places,
     }
 
 

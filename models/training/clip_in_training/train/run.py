@@ -14,7 +14,7 @@ from clip_in_training.data.shards import shards
 from clip_in_training.model.attribute_heads import AttributeHeads
 from clip_in_training.model.dual_encoder import DualEncoder, parameter_count
 from clip_in_training.recipe import Recipe
-from clip_in_training.scenes.attributes import ATTRIBUTES
+from clip_in_training.scenes.attributes import ATTRIBUTES, CODE
 from clip_in_training.tokenizer.encode import TextEncoder, load_tokenizer
 from clip_in_training.tokenizer.training import save_tokenizer, train_tokenizer
 from clip_in_training.train import checkpoint
@@ -67,7 +67,7 @@ def prepare(recipe: Recipe, recipe_text: str, run: Path, resume: bool) -> Traini
     tokenize = load_tokenizer(run / TOKENIZER, recipe.text_tower.context_length)
     model = DualEncoder(recipe, tokenize.vocabulary_size)
     model.image_tower.to(memory_format=torch.channels_last)
-    heads = AttributeHeads(recipe.image_tower.feature_width, ATTRIBUTES)
+    heads = AttributeHeads(recipe.image_tower, ATTRIBUTES, CODE)
     return Training(recipe, run, edits, scenes, tokenize, model, heads, clock)
 
 
@@ -138,7 +138,7 @@ def label_accuracy(work: Training, examples: Examples) -> dict[str, float]:
         for start in range(0, len(examples), 64):
             rows = slice(start, start + 64)
             pixels = torch.from_numpy(np.ascontiguousarray(examples.pixels[rows])).flatten(0, 1)
-            features, _ = work.model.image_tower.features(pixels)
+            features = work.model.image_tower.see(pixels).features
             labels = torch.from_numpy(examples.labels[rows]).flatten(0, 1)
             logits = work.heads(features)
             right.append(

@@ -12,6 +12,7 @@ from clip_in_training.data.augment import augment
 from clip_in_training.data.examples import Examples
 from clip_in_training.data.order import Order
 from clip_in_training.losses.attributes import attribute_loss
+from clip_in_training.losses.reading import cells_of, reading_loss
 from clip_in_training.model.attribute_heads import AttributeHeads
 from clip_in_training.model.image_tower import ImageTower
 from clip_in_training.recipe import Recipe
@@ -41,18 +42,22 @@ class StageA:
         chosen = self.entries[self.order.rows(step)]
         pixels = np.stack([self.sets[number].pixels[row, side] for number, row, side in chosen])
         random = np.random.default_rng([self.recipe.seed, STREAM, step])
-        pixels = torch.from_numpy(augment(pixels, self.recipe.augment, random))
+        pixels, moved = augment(pixels, self.recipe.augment, random)
         labels = torch.from_numpy(np.stack([self.sets[n].labels[row, side] for n, row, side in chosen]))
-        return {"pixels": pixels, "labels": labels}
+        places = torch.from_numpy(np.stack([self.sets[n].places[row, side] for n, row, side in chosen]))
+        cells = cells_of(places, torch.from_numpy(moved), pixels.shape[1], 2 * self.tower.grid)
+        return {"pixels": torch.from_numpy(pixels), "labels": labels, "cells": cells}
 
     def terms(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """The loss of a batch, and the share of right readings by attribute."""
-        features, _ = self.tower.features(batch["pixels"])
-        logits, labels = self.heads(features), batch["labels"]
-        loss = attribute_loss(logits, labels)
+        seen, labels, cells = self.tower.see(batch["pixels"]), batch["labels"], batch["cells"]
+        logits = self.heads(seen.features)
+        attributes = attribute_loss(logits, labels)
+        reading = reading_loss(self.heads.read(seen, cells), cells, labels[:, self.heads.code])
+        loss = attributes + self.recipe.stage_a.reading * reading
         with torch.no_grad():
             right = {
                 f"right/{name}": (scores.argmax(-1) == labels[:, column]).float().mean()
                 for column, (name, scores) in enumerate(logits.items())
             }
-        return {"loss": loss, **right}
+        return {"loss": loss, "attributes": attributes, "reading": reading, **right}

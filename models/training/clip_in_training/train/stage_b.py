@@ -61,15 +61,16 @@ class StageB:
             for kind, rows in self.ids.items()
             if self.loss.needs(kind)
         }
+        pixels, _ = augment(pixels, self.recipe.augment, random)
         return {
-            "pixels": torch.from_numpy(augment(pixels, self.recipe.augment, random)),
+            "pixels": torch.from_numpy(pixels),
             "labels": torch.from_numpy(np.stack([self.edits.labels[row, side] for row, side in entries])),
             **ids,
         }
 
     def terms(self, batch: dict[str, Any]) -> dict[str, Tensor]:
         """Every loss term of a batch and their weighted sum."""
-        vectors, patches, features = self.model.image_tower(batch["pixels"])
+        vectors, patches, seen = self.model.image_tower(batch["pixels"])
         weights = self.recipe.stage_b.losses
         texts = {kind: self.model.encode_text(batch[kind]) for kind in self.ids if kind in batch}
         encoded = Encoded(
@@ -77,7 +78,7 @@ class StageB:
             short=texts.get("short"),
             long=texts.get("long"),
             patches=functional.normalize(patches.float(), dim=-1) if weights.patches > 0 else None,
-            attribute_logits=self.heads(features) if weights.attributes > 0 else None,
+            attribute_logits=self.heads(seen.features) if weights.attributes > 0 else None,
             labels=batch["labels"],
             scale=self.model.scale(),
         )

@@ -41,6 +41,11 @@ def _glyph(character: str, height: int) -> Image.Image:
     return cell
 
 
+def character_centres(code: str) -> list[tuple[float, float]]:
+    """Centres of a tag's characters, in the units and the frame that `draw_tag` draws in."""
+    return [(_ADVANCE * (k + 0.5 - len(code) / 2), 0.0) for k in range(len(code))]
+
+
 def draw_tag(pen: Pen, code: str, jitter: Random) -> None:
     """Draw the tag around the origin; units are those of the mat."""
     ground, ink = jitter.choice(_STYLES)
