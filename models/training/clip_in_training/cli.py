@@ -6,11 +6,8 @@ import json
 import sys
 from pathlib import Path
 
-from clip_in_training.data.shards import DataError
-from clip_in_training.export.weights import ExportError
+from clip_in_training.errors import CheckpointError, DataError, ExportError, TrainingError
 from clip_in_training.recipe import Recipe, RecipeError, load_recipe
-from clip_in_training.train.checkpoint import CheckpointError
-from clip_in_training.train.loop import TrainingError
 
 KNOWN_ERRORS = (RecipeError, DataError, ExportError, CheckpointError, TrainingError, FileNotFoundError)
 

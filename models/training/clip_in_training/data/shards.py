@@ -5,9 +5,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-
-class DataError(RuntimeError):
-    """The training data cannot be used; the message says what to do."""
+from clip_in_training.errors import DataError
 
 
 def shards(folder: Path, kind: str) -> list[Path]:

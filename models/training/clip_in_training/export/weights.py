@@ -6,9 +6,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-
-class ExportError(RuntimeError):
-    """The bundle was not written; the message says why and what to do."""
+from clip_in_training.errors import ExportError
 
 
 def round_weights(state: dict[str, Tensor]) -> dict[str, Tensor]:

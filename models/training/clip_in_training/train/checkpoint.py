@@ -8,9 +8,7 @@ from typing import Any
 
 import torch
 
-
-class CheckpointError(RuntimeError):
-    """A checkpoint cannot be used; the message says why."""
+from clip_in_training.errors import CheckpointError
 
 
 def save(path: Path, state: dict[str, Any]) -> None:

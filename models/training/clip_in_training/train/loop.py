@@ -12,14 +12,11 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
+from clip_in_training.errors import TrainingError
 from clip_in_training.recipe import OptimiserRecipe, Recipe
 from clip_in_training.train import checkpoint
 from clip_in_training.train.clock import Clock
 from clip_in_training.train.optimiser import build_optimiser, learning_rate
-
-
-class TrainingError(RuntimeError):
-    """Training cannot go on; the message names the step."""
 
 
 class Stage(Protocol):
