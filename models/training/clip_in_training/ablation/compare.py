@@ -14,7 +14,7 @@ from clip_in_training.train.run import prepare, run_stage_a, run_stage_b, take_s
 
 
 def compare(recipe: Recipe, recipe_text: str, run: Path, start: Path | None, resume: bool) -> str:
-    """Runs every variant of [ablation.variants] and returns the tables as Markdown.
+    """Runs every variant of [ablation.variants] and returns a report in Markdown.
 
     `start` is a stage A checkpoint; without it, stage A is trained once. Every variant begins with the same
     image tower, the same text tower and the same order of the data (all by the recipe's seed), and takes
@@ -34,7 +34,32 @@ def compare(recipe: Recipe, recipe_text: str, run: Path, start: Path | None, res
         run_stage_b(work, resume)
         results[name] = measure(work, variant) | {"cpu_minutes": (work.clock.cpu() - before) / 60}
         print(tables({name: results[name]}), flush=True)
-    return tables(results)
+    return f"{conditions(recipe)}\n\n{tables(results)}\n\n{losses_table(recipe, results)}"
+
+
+def conditions(recipe: Recipe) -> str:
+    """What every variant got, in words."""
+    pairs, steps = recipe.stage_b.pairs, recipe.ablation.steps
+    return (
+        f"Recipe `{recipe.name}`, seed {recipe.seed}. Every variant starts from one image tower (stage A, "
+        f"{recipe.stage_a.steps} steps) and one untrained text tower, takes {steps} steps with one "
+        f"schedule, and sees {2 * pairs} images with a short and a long caption each in every step. In "
+        "paired batches both sides of an edit are in the same batch; in shuffled ones they meet by chance. "
+        "Measured on the exported graphs, on held-out scenes, with one seed: a difference of a point or two "
+        "is noise."
+    )
+
+
+def losses_table(recipe: Recipe, results: dict[str, dict]) -> str:
+    """Weights of the terms and processor time of each variant."""
+    lines = ["| losses | terms (weight) | batches | core-minutes |", "|---|---|---|---|"]
+    for name, keys in recipe.ablation.variants.items():
+        terms = ", ".join(
+            f"{k} {v:g}" for k, v in keys.items() if isinstance(v, float | int) and not isinstance(v, bool)
+        )
+        batches = "paired" if keys.get("keep_pairs_together", True) else "shuffled"
+        lines.append(f"| {name} | {terms} | {batches} | {results[name]['cpu_minutes']:.1f} |")
+    return "\n".join(lines)
 
 
 def measure(work, recipe: Recipe) -> dict:
