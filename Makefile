@@ -24,8 +24,10 @@ test: test-rust test-python ## everything that CI runs: both test suites and the
 test-rust: onnxruntime ## tests of the server
 	cargo test --locked
 
-test-python: python build ## tests of the training module, and of the server against PyTorch, Pillow and a browser
-	$(PY) -m pytest models/training/tests tests/python
+# The server under test is the one that `cargo test` builds: a second profile would double the time.
+test-python: python onnxruntime ## tests of the training module, and of the server against PyTorch, Pillow and a browser
+	cargo test --locked --no-run --quiet
+	CLIP_IN_BINARY=target/debug/clip-in $(PY) -m pytest models/training/tests tests/python
 
 lint: python ## formatting and lints
 	cargo fmt --check
@@ -58,7 +60,9 @@ train-demo: python ## generate scenes, train the demo model, export it to models
 	$(TRAIN) export --recipe models/recipes/demo.toml --out models/demo
 
 ablation-demo: python ## the demo recipe with plain CLIP losses and with CLIP-IN's, at equal steps
-	$(TRAIN) ablation --recipe models/recipes/demo.toml
+	$(TRAIN) generate --recipe models/recipes/demo.toml
+	$(TRAIN) ablation --recipe models/recipes/demo.toml --resume --out models/training/ABLATION.md \
+		$(if $(wildcard runs/demo/stage_a.pt),--start runs/demo/stage_a.pt)
 
 lock: ## pin the Python requirements anew (needs uv)
 	cd models/training && uv pip compile --universal --fork-strategy fewest --python-version 3.10 --no-header --quiet requirements.in -o requirements.txt

@@ -37,7 +37,7 @@ pub struct ServeSettings {
     #[arg(long, env = "CLIP_IN_PREPARE_THREADS", value_parser = clap::value_parser!(u16).range(1..=512))]
     pub prepare_threads: Option<u16>,
 
-    /// Items that may wait for a worker; more is answered with 429
+    /// Items that may wait in each lane; more is answered with 429
     #[arg(long, env = "CLIP_IN_QUEUE", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub queue: u32,
 
@@ -48,6 +48,14 @@ pub struct ServeSettings {
     /// Most texts in a batch
     #[arg(long, env = "CLIP_IN_MAX_BATCH_TEXTS", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub max_batch_texts: u16,
+
+    /// Longest time of a bulk batch in milliseconds: what an interactive request may have to wait for
+    #[arg(long, env = "CLIP_IN_BULK_BATCH_MILLISECONDS", default_value_t = 150, value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    pub bulk_batch_milliseconds: u32,
+
+    /// Memory for the embeddings of texts that were sent before, in MiB; 0 switches the cache off
+    #[arg(long, env = "CLIP_IN_TEXT_CACHE_MIB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pub text_cache_mib: u32,
 
     /// Largest request body in MiB
     #[arg(long, env = "CLIP_IN_MAX_BODY_MIB", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
@@ -105,6 +113,8 @@ impl ServeSettings {
                 max_pixels: u64::from(self.max_image_megapixels) * 1_000_000,
                 ..Limits::default()
             },
+            text_cache_bytes: u64::from(self.text_cache_mib) << 20,
+            bulk_batch_time: Duration::from_millis(self.bulk_batch_milliseconds.into()),
             ..EngineSettings::default()
         }
     }

@@ -1,6 +1,7 @@
 //! Who gets in: bounds on requests and on the bytes of their bodies, so that memory has a limit whatever is sent.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -61,6 +62,18 @@ impl Admission {
         &self,
         headers: &HeaderMap,
         mut body: Body,
+    ) -> Result<AdmittedBody, ApiError> {
+        let result = self.collect(headers, &mut body).await;
+        if result.is_err() {
+            drain(body).await;
+        }
+        result
+    }
+
+    async fn collect(
+        &self,
+        headers: &HeaderMap,
+        body: &mut Body,
     ) -> Result<AdmittedBody, ApiError> {
         let announced = headers
             .get(header::CONTENT_LENGTH)
@@ -125,4 +138,23 @@ impl Admission {
         );
         ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
     }
+}
+
+/// What is read and thrown away behind a refusal, in bytes and in time.
+const DRAIN_BYTES: usize = 64 << 20;
+const DRAIN_TIME: Duration = Duration::from_secs(2);
+
+/// Reads the rest of a refused request and throws it away, within bounds. A client that is still sending when the
+/// connection closes gets a reset instead of the answer that says why.
+pub async fn drain(mut body: Body) {
+    let rest = async {
+        let mut bytes = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            bytes += frame.data_ref().map_or(0, Bytes::len);
+            if bytes > DRAIN_BYTES {
+                return;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(DRAIN_TIME, rest).await;
 }

@@ -8,6 +8,7 @@
 //! request that is gone or late leaves the queue unrun; a full queue is an answer, not a wait.
 
 mod cpu_pool;
+mod embed;
 mod golden;
 mod health;
 mod image_source;
@@ -15,14 +16,16 @@ mod job;
 mod model;
 mod prepare;
 mod queue;
+mod text_cache;
 mod worker;
 
 pub use cpu_pool::CpuPool;
+pub use embed::{EmbedError, EmbedOptions, Embedded};
 pub use golden::verify;
 pub use health::Health;
 pub use image_source::ImageSource;
 pub use job::{Deadline, Embedding, Lane, Modality};
-pub use model::{EmbedError, EmbedOptions, Embedded, EngineSettings, LoadError, Model};
+pub use model::{EngineSettings, LoadError, Model};
 pub use prepare::{Item, ItemError};
 
 /// Why an embedding could not be computed, when the item itself is not to blame.

@@ -3,14 +3,13 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::Duration;
 
-use tokio::sync::oneshot;
-
+use super::embed::EmbedOptions;
 use super::golden::check_golden;
-use super::job::{Deadline, Embedding, Job, Lane};
-use super::prepare::{Item, ItemError, Preparer};
+use super::prepare::{Item, ItemError, Prepared, Preparer};
 use super::queue::{BatchLimits, Queue};
+use super::text_cache::TextCache;
 use super::{CpuPool, EngineError, Health, worker};
 use crate::bundle::{Bundle, BundleError, Manifest, Sample};
 use crate::preprocess::Limits;
@@ -24,7 +23,7 @@ pub struct EngineSettings {
     pub workers: usize,
     /// Threads inside one session.
     pub threads_per_worker: usize,
-    /// Items that may wait for a worker.
+    /// Items that may wait in each lane.
     pub queue_capacity: usize,
     /// Most images in a batch.
     pub max_batch_images: usize,
@@ -34,6 +33,10 @@ pub struct EngineSettings {
     pub image_limits: Limits,
     /// Longest text in bytes.
     pub max_text_bytes: usize,
+    /// Bytes that the cache of text embeddings may hold; 0 switches it off.
+    pub text_cache_bytes: u64,
+    /// Longest time of a bulk batch, which is what an interactive item may have to wait for.
+    pub bulk_batch_time: Duration,
 }
 
 impl Default for EngineSettings {
@@ -46,6 +49,8 @@ impl Default for EngineSettings {
             max_batch_texts: 32,
             image_limits: Limits::default(),
             max_text_bytes: 64 * 1024,
+            text_cache_bytes: 64 << 20,
+            bulk_batch_time: Duration::from_millis(150),
         }
     }
 }
@@ -74,54 +79,6 @@ pub enum LoadError {
     Thread(#[from] std::io::Error),
 }
 
-/// Why a request got no embeddings.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum EmbedError {
-    /// One item is to blame.
-    #[error("item {index}: {error}")]
-    Item {
-        /// Position in the request.
-        index: usize,
-        /// What is wrong with it.
-        error: ItemError,
-    },
-    /// The engine could not do it.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-}
-
-/// Embeddings of a request, in its order.
-#[derive(Debug, Clone)]
-pub struct Embedded {
-    /// One for each item.
-    pub embeddings: Vec<Embedding>,
-    /// Tokens that the text encoder read, start and end tokens included.
-    pub tokens: usize,
-    /// Tokens that did not fit into the context.
-    pub truncated: usize,
-}
-
-/// Rules of one request.
-#[derive(Debug, Clone, Copy)]
-pub struct EmbedOptions {
-    /// Which queue.
-    pub lane: Lane,
-    /// When the answer is of no use any more.
-    pub deadline: Deadline,
-    /// Cut texts that are too long (and say so), or refuse them.
-    pub truncate: bool,
-}
-
-impl Default for EmbedOptions {
-    fn default() -> Self {
-        Self {
-            lane: Lane::Interactive,
-            deadline: None,
-            truncate: true,
-        }
-    }
-}
-
 /// A model that answers.
 #[derive(Debug)]
 pub struct Model {
@@ -130,6 +87,7 @@ pub struct Model {
     samples: Vec<Sample>,
     preparer: Arc<Preparer>,
     pool: CpuPool,
+    text_cache: Option<TextCache>,
     queue: Arc<Queue>,
     health: Arc<Health>,
     workers: Mutex<Vec<JoinHandle<()>>>,
@@ -166,6 +124,7 @@ impl Model {
         let limits = BatchLimits {
             images: settings.max_batch_images,
             texts: settings.max_batch_texts,
+            bulk_time: settings.bulk_batch_time,
         };
         let queue = Arc::new(Queue::new(settings.queue_capacity, limits, metrics.clone()));
         let health = Arc::new(Health::default());
@@ -186,11 +145,13 @@ impl Model {
                 metrics.clone(),
             )?);
         }
+        let bundle_width = bundle.manifest.embedding_dim;
         Ok(Arc::new(Self {
             samples: bundle.samples()?,
             precision: precision.to_owned(),
             bundle,
             preparer,
+            text_cache: TextCache::new(settings.text_cache_bytes, bundle_width, metrics),
             pool,
             queue,
             health,
@@ -234,47 +195,21 @@ impl Model {
         self.loaded
     }
 
-    /// Embeds items. All or nothing: nothing is run if one of them is bad.
-    ///
-    /// # Errors
-    /// The first bad item by its index, or why the engine could not do it.
-    pub async fn embed(
+    pub(super) fn text_cache(&self) -> Option<&TextCache> {
+        self.text_cache.as_ref()
+    }
+
+    pub(super) fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
+    /// Items → encoder inputs, each with its own result.
+    pub(super) async fn prepare(
         &self,
         items: Vec<Item>,
         options: EmbedOptions,
-    ) -> Result<Embedded, EmbedError> {
-        let prepared = self
-            .preparer
-            .prepare(&self.pool, items, options.truncate)
-            .await?;
-        let (mut tokens, mut truncated) = (0, 0);
-        let mut jobs = Vec::with_capacity(prepared.len());
-        let mut replies = Vec::with_capacity(prepared.len());
-        let enqueued = Instant::now();
-        for (index, item) in prepared.into_iter().enumerate() {
-            let item = item.map_err(|error| EmbedError::Item { index, error })?;
-            tokens += item.tokens;
-            truncated += item.truncated;
-            let (reply, receiver) = oneshot::channel();
-            jobs.push(Job {
-                input: item.input,
-                deadline: options.deadline,
-                enqueued,
-                reply,
-            });
-            replies.push(receiver);
-        }
-        self.queue.push(jobs, options.lane)?;
-        let mut embeddings = Vec::with_capacity(replies.len());
-        for reply in replies {
-            // A reply that is dropped unanswered was held by a worker that died.
-            embeddings.push(reply.await.map_err(|_| EngineError::Dead)??);
-        }
-        Ok(Embedded {
-            embeddings,
-            tokens,
-            truncated,
-        })
+    ) -> Result<Vec<Result<Prepared, ItemError>>, EngineError> {
+        self.preparer.prepare(&self.pool, items, options).await
     }
 
     /// Takes nothing more in, runs what was accepted, and waits until the workers have ended. Blocks.

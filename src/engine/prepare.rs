@@ -7,7 +7,7 @@ use futures_util::future::try_join_all;
 
 use super::image_source::ImageSource;
 use super::job::Input;
-use super::{CpuPool, EngineError, EngineSettings};
+use super::{CpuPool, EmbedOptions, EngineError, EngineSettings};
 use crate::bundle::{Bundle, BundleError};
 use crate::preprocess::{self, ImageError, ImageSpec, Limits};
 use crate::telemetry::Metrics;
@@ -108,7 +108,7 @@ impl Preparer {
         self: &Arc<Self>,
         pool: &CpuPool,
         items: Vec<Item>,
-        truncate: bool,
+        options: EmbedOptions,
     ) -> Result<Vec<Result<Prepared, ItemError>>, EngineError> {
         let mut pieces = Vec::new();
         let mut piece: Vec<Item> = Vec::new();
@@ -128,10 +128,10 @@ impl Preparer {
         }
         let work = pieces.into_iter().map(|piece| {
             let this = self.clone();
-            pool.run(move || {
+            pool.run(options.lane, move || {
                 piece
                     .into_iter()
-                    .map(|item| this.prepare_one(item, truncate))
+                    .map(|item| this.prepare_one(item, options.truncate))
                     .collect::<Vec<_>>()
             })
         });

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::EngineError;
 use super::job::{Input, Job, Lane, Modality};
@@ -26,11 +26,15 @@ pub struct BatchLimits {
     pub images: usize,
     /// Most texts in a batch.
     pub texts: usize,
+    /// Longest time that a bulk batch should take.
+    pub bulk_time: Duration,
 }
 
 /// Items of one modality that one run of an encoder answers.
 #[derive(Debug)]
 pub struct Batch {
+    /// Which items share a batch; for [`Queue::record`].
+    pub group: usize,
     pub modality: Modality,
     pub lane: Lane,
     pub jobs: Vec<Job>,
@@ -39,11 +43,13 @@ pub struct Batch {
 #[derive(Debug)]
 struct Waiting {
     lanes: [[VecDeque<Job>; GROUPS]; 2],
-    queued: usize,
+    queued: [usize; 2],
     turns_without_bulk: u32,
     /// Set once: why nothing more is taken in.
     closed: Option<EngineError>,
     rate: ServiceRate,
+    /// Seconds of one item in a batch, by group, smoothed; 0 before the first.
+    item_seconds: [f64; GROUPS],
 }
 
 /// Items a second, smoothed; for `Retry-After`.
@@ -69,10 +75,11 @@ impl Queue {
         let lanes = std::array::from_fn(|_| std::array::from_fn(|_| VecDeque::new()));
         let waiting = Waiting {
             lanes,
-            queued: 0,
+            queued: [0; 2],
             turns_without_bulk: 0,
             closed: None,
             rate: ServiceRate::default(),
+            item_seconds: [0.0; GROUPS],
         };
         Self {
             waiting: Mutex::new(waiting),
@@ -89,16 +96,17 @@ impl Queue {
         if let Some(reason) = &waiting.closed {
             return Err(reason.clone());
         }
-        if waiting.queued > 0 && waiting.queued + jobs.len() > self.capacity {
-            let (queued, retry_after_seconds) =
-                (waiting.queued, waiting.rate.seconds_for(waiting.queued));
+        // Each lane has a bound of its own: bulk work that fills its lane must not shut the other one.
+        let queued = waiting.queued[lane as usize];
+        if queued > 0 && queued + jobs.len() > self.capacity {
+            let retry_after_seconds = waiting.rate.seconds_for(queued);
             return Err(EngineError::Overloaded {
                 queued,
                 retry_after_seconds,
             });
         }
         let count = jobs.len();
-        waiting.queued += count;
+        waiting.queued[lane as usize] += count;
         for job in jobs {
             waiting.lanes[lane as usize][group_of(&job.input)].push_back(job);
         }
@@ -116,7 +124,7 @@ impl Queue {
     pub fn take(&self) -> Option<Batch> {
         let mut waiting = self.lock();
         loop {
-            while waiting.queued > 0 {
+            while waiting.queued != [0; 2] {
                 let batch = self.next_batch(&mut waiting);
                 if !batch.jobs.is_empty() {
                     return Some(batch);
@@ -134,6 +142,18 @@ impl Queue {
         }
     }
 
+    /// Notes how long a batch took, for the size of later ones.
+    pub fn record(&self, group: usize, items: usize, seconds: f64) {
+        let mut waiting = self.lock();
+        let known = &mut waiting.item_seconds[group];
+        let measured = seconds / items.max(1) as f64;
+        *known = if *known > 0.0 {
+            0.8 * *known + 0.2 * measured
+        } else {
+            measured
+        };
+    }
+
     /// Takes nothing more in; what is queued is still run.
     pub fn close(&self) {
         self.lock().closed.get_or_insert(EngineError::Stopping);
@@ -144,7 +164,7 @@ impl Queue {
     pub fn fail_all(&self, reason: &EngineError) {
         let mut waiting = self.lock();
         waiting.closed = Some(reason.clone());
-        waiting.queued = 0;
+        waiting.queued = [0; 2];
         let jobs: Vec<Job> = waiting
             .lanes
             .iter_mut()
@@ -169,11 +189,17 @@ impl Queue {
         } else {
             Modality::Text
         };
-        let most = if group == 0 {
+        let mut most = if group == 0 {
             self.limits.images
         } else {
             self.limits.texts
         };
+        let item_seconds = waiting.item_seconds[group];
+        if lane == Lane::Bulk && item_seconds > 0.0 {
+            // An interactive item that comes now waits for this batch: it must be short.
+            let fit = self.limits.bulk_time.as_secs_f64() / item_seconds;
+            most = most.min(fit.max(1.0) as usize);
+        }
         let now = Instant::now();
         let mut jobs = Vec::new();
         let mut taken = 0;
@@ -194,10 +220,11 @@ impl Queue {
                 jobs.push(job);
             }
         }
-        waiting.queued -= taken;
+        waiting.queued[lane as usize] -= taken;
         waiting.rate.count(jobs.len(), now);
         self.metrics.queue_depth(lane).sub(taken as i64);
         Batch {
+            group,
             modality,
             lane,
             jobs,
@@ -278,8 +305,6 @@ fn group_of(input: &Input) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use tokio::sync::oneshot;
 
     use super::*;
@@ -294,6 +319,7 @@ mod tests {
             BatchLimits {
                 images: 4,
                 texts: 4,
+                bulk_time: Duration::from_millis(150),
             },
             Arc::new(Metrics::new().unwrap()),
         )
@@ -368,6 +394,23 @@ mod tests {
         let lanes: Vec<_> = (0..BULK_TURN).map(|_| queue.take().unwrap().lane).collect();
         assert_eq!(lanes.iter().filter(|lane| **lane == Lane::Bulk).count(), 1);
         assert_eq!(lanes[0], Lane::Interactive);
+    }
+
+    #[test]
+    fn a_bulk_batch_is_as_short_as_it_must_be() {
+        let queue = queue(1000);
+        let _bulk = push(&queue, Lane::Bulk, (0..12).map(|_| image()).collect());
+        let _interactive = push(&queue, Lane::Interactive, (0..4).map(|_| image()).collect());
+        queue.record(0, 2, 0.14); // 70 ms an image: two fit into 150 ms
+        let sizes: Vec<_> = (0..3)
+            .map(|_| queue.take().map(|b| (b.lane, b.jobs.len())).unwrap())
+            .collect();
+        assert_eq!(
+            sizes,
+            [(Lane::Interactive, 4), (Lane::Bulk, 2), (Lane::Bulk, 2)]
+        );
+        (0..50).for_each(|_| queue.record(0, 1, 1.0)); // a second each: one at a time
+        assert_eq!(queue.take().unwrap().jobs.len(), 1);
     }
 
     #[test]

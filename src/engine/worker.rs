@@ -21,7 +21,11 @@ pub fn spawn(
 ) -> std::io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name(name).spawn(move || {
         health.worker_started();
-        let mut worker = Worker { encoders, metrics };
+        let mut worker = Worker {
+            encoders,
+            queue: queue.clone(),
+            metrics,
+        };
         let _watch = DeathWatch {
             queue: queue.clone(),
             health,
@@ -52,12 +56,14 @@ impl Drop for DeathWatch {
 
 struct Worker {
     encoders: Encoders,
+    queue: Arc<Queue>,
     metrics: Arc<Metrics>,
 }
 
 impl Worker {
     fn answer(&mut self, batch: Batch) {
         let Batch {
+            group,
             modality,
             lane,
             jobs,
@@ -69,7 +75,11 @@ impl Worker {
             "batch"
         );
         self.metrics.batch_size(modality).observe(jobs.len() as f64);
-        match self.run(modality, &jobs) {
+        let started = Instant::now();
+        let result = self.run(modality, &jobs);
+        self.queue
+            .record(group, jobs.len(), started.elapsed().as_secs_f64());
+        match result {
             Ok(embeddings) => jobs
                 .into_iter()
                 .zip(embeddings)

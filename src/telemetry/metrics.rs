@@ -29,6 +29,12 @@ pub struct Metrics {
     pub prepare_pending: IntGauge,
     /// Tokens cut off because a text was longer than the context.
     pub truncated_tokens: IntCounter,
+    /// Texts that the cache knew.
+    pub text_cache_hits: IntCounter,
+    /// Texts that it did not know.
+    pub text_cache_misses: IntCounter,
+    /// Bytes that it holds.
+    pub text_cache_bytes: IntGauge,
     /// Items whose client had gone when their turn came.
     pub cancelled: IntCounter,
     /// Items whose deadline had passed when their turn came.
@@ -154,6 +160,21 @@ impl Metrics {
                 r,
                 "clip_in_truncated_tokens_total",
                 "Tokens cut off because a text was longer than the context.",
+            )?,
+            text_cache_hits: counter(
+                r,
+                "clip_in_text_cache_hits_total",
+                "Texts whose embedding was cached.",
+            )?,
+            text_cache_misses: counter(
+                r,
+                "clip_in_text_cache_misses_total",
+                "Texts whose embedding had to be computed.",
+            )?,
+            text_cache_bytes: gauge(
+                r,
+                "clip_in_text_cache_bytes",
+                "Bytes that the cache of text embeddings holds.",
             )?,
             cancelled: counter(
                 r,

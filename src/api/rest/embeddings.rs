@@ -93,7 +93,7 @@ pub async fn create(
     }
     let options = EmbedOptions {
         truncate: request.truncate.unwrap_or(true),
-        ..EmbedOptions::default()
+        ..form.options
     };
     let embedded = model
         .embed(items, options)

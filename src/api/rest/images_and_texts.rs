@@ -20,6 +20,7 @@ pub struct ImagesAndTexts {
     pub texts: Vec<String>,
     /// Cut long texts, or refuse them.
     pub truncate: bool,
+    options: EmbedOptions,
     texts_field: &'static str,
     _form: Option<RequestForm>,
 }
@@ -54,6 +55,7 @@ impl ImagesAndTexts {
             Content::Json(body) => Self::from_json(json_body::parse(body)?, texts_field)?,
             Content::Multipart(_) | Content::Image(_) => Self::from_fields(&form, texts_field)?,
         };
+        this.options = form.options;
         this._form = Some(form);
         this.check(state.max_items)?;
         Ok(this)
@@ -91,6 +93,7 @@ impl ImagesAndTexts {
             images: images.collect::<Result<_, _>>()?,
             texts: texts.collect::<Result<_, _>>()?,
             truncate: json.truncate,
+            options: EmbedOptions::default(),
             texts_field,
             _form: None,
         })
@@ -103,6 +106,7 @@ impl ImagesAndTexts {
             images: vec![],
             texts: vec![],
             truncate: true,
+            options: EmbedOptions::default(),
             texts_field,
             _form: None,
         };
@@ -175,7 +179,7 @@ impl ImagesAndTexts {
         let items = images.into_iter().map(Item::Image).chain(texts).collect();
         let options = EmbedOptions {
             truncate: self.truncate,
-            ..EmbedOptions::default()
+            ..self.options
         };
         let field = self.texts_field;
         let mut embedded = model.embed(items, options).await.map_err(|error| {

@@ -9,6 +9,7 @@ mod json_body;
 mod models;
 mod observe;
 mod request_form;
+mod request_options;
 mod similarity;
 mod usage;
 

@@ -8,6 +8,7 @@ use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use crate::api::admission::drain;
 use crate::api::error::ErrorCode;
 use crate::api::{ApiError, AppState};
 
@@ -40,7 +41,10 @@ pub async fn observe(State(state): State<Arc<AppState>>, request: Request, next:
                     .into_response()
             })
         }
-        Err(error) => error.into_response(),
+        Err(error) => {
+            drain(request.into_body()).await;
+            error.into_response()
+        }
     };
     let status = response.status();
     let code = response

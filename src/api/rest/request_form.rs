@@ -2,11 +2,14 @@
 
 use axum::body::Body;
 use axum::extract::{FromRequest, Multipart, Query, Request};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use bytes::Bytes;
 
-use crate::api::admission::AdmittedBody;
+use super::request_options;
+use crate::api::admission::{AdmittedBody, drain};
 use crate::api::{ApiError, AppState};
+use crate::engine::EmbedOptions;
 
 /// A request's content, read whole.
 #[derive(Debug)]
@@ -15,6 +18,8 @@ pub struct RequestForm {
     pub content: Content,
     /// Query parameters in order; a name may stand several times.
     pub query: Vec<(String, String)>,
+    /// What the headers say.
+    pub options: EmbedOptions,
     /// Keeps the body's share of the byte budget.
     _body: AdmittedBody,
 }
@@ -49,9 +54,13 @@ impl RequestForm {
     /// 415 for a content type that is none of the three, 400 for a broken body.
     pub async fn read(state: &AppState, request: Request) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
-        let Query(query) = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
-            .map_err(|e| ApiError::bad_request("invalid_query", e.body_text()))?;
-        let form = form_of(&parts.headers)?;
+        let (query, options, form) = match read_head(&parts) {
+            Ok(head) => head,
+            Err(error) => {
+                drain(body).await;
+                return Err(error);
+            }
+        };
         let admitted = state.admission.read(&parts.headers, body).await?;
         let bytes = admitted.bytes.clone();
         let content = match form {
@@ -70,9 +79,21 @@ impl RequestForm {
         Ok(Self {
             content,
             query,
+            options,
             _body: admitted,
         })
     }
+}
+
+/// What the head of a request says of its body.
+fn read_head(parts: &Parts) -> Result<(Vec<(String, String)>, EmbedOptions, Form), ApiError> {
+    let Query(query) = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
+        .map_err(|e| ApiError::bad_request("invalid_query", e.body_text()))?;
+    Ok((
+        query,
+        request_options::read(&parts.headers)?,
+        form_of(&parts.headers)?,
+    ))
 }
 
 enum Form {

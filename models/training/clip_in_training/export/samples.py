@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from clip_in_training.export.files import write_json
-from clip_in_training.scenes.generate import edit_pair
+from clip_in_training.scenes.generate import edit_pair, stream
 
 CATEGORIES = [
     "color",
@@ -26,12 +24,12 @@ def write_samples(folder: Path, seed: int) -> None:
     """Writes samples/*.webp and samples/samples.json: a scene a category, its caption among near misses."""
     (folder / "samples").mkdir()
     entries = []
-    pairs = [edit_pair(c, np.random.default_rng([seed, 991, i]), SIZE) for i, c in enumerate(CATEGORIES)]
+    pairs = [edit_pair(c, stream(seed, "test", f"sample {c}", 0), SIZE) for c in CATEGORIES]
     for index, (category, pair) in enumerate(zip(CATEGORIES, pairs, strict=True)):
         shown, other = (pair.source, pair.target) if index % 2 == 0 else (pair.target, pair.source)
         name = f"samples/{index}.webp"
         shown.image.convert("RGB").save(folder / name, quality=86, method=6)
         strangers = [pairs[(index + k) % len(pairs)].source.caption for k in (1, 2, 4)]
         texts = [strangers[0], other.caption, shown.caption, *strangers[1:]]
-        entries.append({"file": name, "title": f"{category}: {pair.instruction}", "texts": texts})
+        entries.append({"file": name, "title": f"a difference in {category}", "texts": texts})
     write_json(folder / "samples" / "samples.json", entries)

@@ -1,0 +1,64 @@
+//! What a client may say about a request in its headers: which lane, and until when an answer is of use.
+
+use std::time::{Duration, Instant};
+
+use axum::http::{HeaderMap, HeaderName};
+
+use crate::api::ApiError;
+use crate::engine::{EmbedOptions, Lane};
+
+/// `interactive` (the default) or `bulk`.
+pub const LANE: HeaderName = HeaderName::from_static("x-clip-in-lane");
+
+/// Seconds, as a decimal number; `250ms` and `2s` are understood too.
+pub const TIMEOUT: HeaderName = HeaderName::from_static("x-request-timeout");
+
+/// Reads the headers.
+///
+/// # Errors
+/// 400 `invalid_lane` or `invalid_timeout`.
+pub fn read(headers: &HeaderMap) -> Result<EmbedOptions, ApiError> {
+    let mut options = EmbedOptions::default();
+    if let Some(value) = headers.get(&LANE) {
+        let name = value.to_str().unwrap_or_default();
+        let known = Lane::ALL.into_iter().find(|lane| lane.name() == name);
+        options.lane = known.ok_or_else(|| {
+            ApiError::bad_request("invalid_lane", "the lane is interactive or bulk")
+                .at(LANE.as_str())
+        })?;
+    }
+    if let Some(value) = headers.get(&TIMEOUT) {
+        let timeout = value.to_str().ok().and_then(duration).ok_or_else(|| {
+            let message = "the timeout is a positive number of seconds, such as 0.5, or 500ms";
+            ApiError::bad_request("invalid_timeout", message).at(TIMEOUT.as_str())
+        })?;
+        options.deadline = Instant::now().checked_add(timeout);
+    }
+    Ok(options)
+}
+
+fn duration(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    let (number, unit) = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
+        (Some(number), _) => (number, 1e-3),
+        (None, Some(number)) => (number, 1.0),
+        (None, None) => (text, 1.0),
+    };
+    let seconds = number.parse::<f64>().ok()? * unit;
+    (seconds > 0.0).then(|| Duration::try_from_secs_f64(seconds).ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_with_and_without_a_unit() {
+        assert_eq!(duration("0.5"), Some(Duration::from_millis(500)));
+        assert_eq!(duration("250ms"), Some(Duration::from_millis(250)));
+        assert_eq!(duration("2s"), Some(Duration::from_secs(2)));
+        for text in ["", "0", "-1", "soon", "nan", "inf", "1e300", "1h"] {
+            assert_eq!(duration(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! One request through the engine: what is known from the cache, the rest prepared, queued, awaited.
+
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+
+use super::EngineError;
+use super::job::{Deadline, Embedding, Job, Lane};
+use super::model::Model;
+use super::prepare::{Item, ItemError};
+use super::text_cache::{CachedText, TextCache};
+
+/// Why a request got no embeddings.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum EmbedError {
+    /// One item is to blame.
+    #[error("item {index}: {error}")]
+    Item {
+        /// Position in the request.
+        index: usize,
+        /// What is wrong with it.
+        error: ItemError,
+    },
+    /// The engine could not do it.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+/// Embeddings of a request, in its order.
+#[derive(Debug, Clone, Default)]
+pub struct Embedded {
+    /// One for each item.
+    pub embeddings: Vec<Embedding>,
+    /// Tokens that the text encoder read, start and end tokens included.
+    pub tokens: usize,
+    /// Tokens that did not fit into the context.
+    pub truncated: usize,
+}
+
+/// Rules of one request.
+#[derive(Debug, Clone, Copy)]
+pub struct EmbedOptions {
+    /// Which queue.
+    pub lane: Lane,
+    /// When the answer is of no use any more.
+    pub deadline: Deadline,
+    /// Cut texts that are too long (and say so), or refuse them.
+    pub truncate: bool,
+}
+
+impl Default for EmbedOptions {
+    fn default() -> Self {
+        Self {
+            lane: Lane::Interactive,
+            deadline: None,
+            truncate: true,
+        }
+    }
+}
+
+/// An item that the cache does not know.
+struct Missing {
+    index: usize,
+    /// Under which its embedding will be kept.
+    text: Option<String>,
+    tokens: usize,
+    truncated: usize,
+}
+
+impl Model {
+    /// Embeds items. All or nothing: nothing is run if one of them is bad.
+    ///
+    /// # Errors
+    /// The first bad item by its index, or why the engine could not do it. A request whose deadline passes ends then;
+    /// what of it still waits is never run.
+    pub async fn embed(
+        &self,
+        items: Vec<Item>,
+        options: EmbedOptions,
+    ) -> Result<Embedded, EmbedError> {
+        let work = self.embed_unbounded(items, options);
+        match options.deadline {
+            Some(deadline) => tokio::time::timeout_at(deadline.into(), work)
+                .await
+                .map_err(|_| EngineError::DeadlineExceeded)?,
+            None => work.await,
+        }
+    }
+
+    async fn embed_unbounded(
+        &self,
+        items: Vec<Item>,
+        options: EmbedOptions,
+    ) -> Result<Embedded, EmbedError> {
+        let mut answer = Embedded::default();
+        let mut found: Vec<Option<Embedding>> = Vec::with_capacity(items.len());
+        let (mut missing, mut unknown) = (Vec::new(), Vec::new());
+        for (index, item) in items.into_iter().enumerate() {
+            let cached = self
+                .text_cache()
+                .and_then(|cache| lookup(cache, &item, options.truncate));
+            if let Some(cached) = &cached {
+                answer.tokens += cached.tokens;
+                answer.truncated += cached.truncated;
+            } else {
+                let text = match &item {
+                    Item::Text(text) if self.text_cache().is_some() => Some(text.clone()),
+                    _ => None,
+                };
+                missing.push(Missing {
+                    index,
+                    text,
+                    tokens: 0,
+                    truncated: 0,
+                });
+                unknown.push(item);
+            }
+            found.push(cached.map(|cached| cached.embedding));
+        }
+        let replies = self.submit(unknown, &mut missing, options).await?;
+        for (reply, missing) in replies.into_iter().zip(missing) {
+            // A reply that is dropped unanswered was held by a worker that died.
+            let embedding = reply.await.map_err(|_| EngineError::Dead)??;
+            let Missing {
+                index,
+                text,
+                tokens,
+                truncated,
+            } = missing;
+            answer.tokens += tokens;
+            answer.truncated += truncated;
+            if let (Some(text), Some(cache)) = (text, self.text_cache()) {
+                cache.insert(
+                    text,
+                    CachedText {
+                        embedding: embedding.clone(),
+                        tokens,
+                        truncated,
+                    },
+                );
+            }
+            if let Some(slot) = found.get_mut(index) {
+                *slot = Some(embedding);
+            }
+        }
+        answer.embeddings = found.into_iter().flatten().collect();
+        Ok(answer)
+    }
+
+    /// Prepares items and queues them together.
+    async fn submit(
+        &self,
+        items: Vec<Item>,
+        missing: &mut [Missing],
+        options: EmbedOptions,
+    ) -> Result<Vec<oneshot::Receiver<Result<Embedding, EngineError>>>, EmbedError> {
+        if items.is_empty() {
+            return Ok(Vec::new());
+        }
+        let prepared = self.prepare(items, options).await?;
+        let mut jobs = Vec::with_capacity(prepared.len());
+        let mut replies = Vec::with_capacity(prepared.len());
+        let enqueued = Instant::now();
+        for (item, missing) in prepared.into_iter().zip(missing) {
+            let item = item.map_err(|error| EmbedError::Item {
+                index: missing.index,
+                error,
+            })?;
+            (missing.tokens, missing.truncated) = (item.tokens, item.truncated);
+            let (reply, receiver) = oneshot::channel();
+            jobs.push(Job {
+                input: item.input,
+                deadline: options.deadline,
+                enqueued,
+                reply,
+            });
+            replies.push(receiver);
+        }
+        self.queue().push(jobs, options.lane)?;
+        Ok(replies)
+    }
+}
+
+/// What the cache has for an item. A text that would be cut is no hit for a request that refuses cutting.
+fn lookup(cache: &TextCache, item: &Item, truncate: bool) -> Option<CachedText> {
+    match item {
+        Item::Text(text) => cache
+            .get(text)
+            .filter(|cached| truncate || cached.truncated == 0),
+        Item::Image(_) => None,
+    }
+}
