@@ -16,6 +16,7 @@ mod job;
 mod model;
 mod prepare;
 mod queue;
+mod service_rate;
 mod text_cache;
 mod worker;
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::EngineError;
 use super::job::{Input, Job, Lane, Modality};
+use super::service_rate::ServiceRate;
 use crate::telemetry::Metrics;
 
 /// Text lengths in one group differ by less than a factor of two; 2^16 is the longest context that a manifest may have.
@@ -50,14 +51,6 @@ struct Waiting {
     rate: ServiceRate,
     /// Seconds of one item in a batch, by group, smoothed; 0 before the first.
     item_seconds: [f64; GROUPS],
-}
-
-/// Items a second, smoothed; for `Retry-After`.
-#[derive(Debug, Default)]
-struct ServiceRate {
-    items_per_second: f64,
-    since: Option<Instant>,
-    items: usize,
 }
 
 /// The queue of one model.
@@ -133,8 +126,7 @@ impl Queue {
             if waiting.closed.is_some() {
                 return None;
             }
-            // The rate is of busy time only.
-            waiting.rate.since = None;
+            waiting.rate.pause();
             waiting = self
                 .work
                 .wait(waiting)
@@ -264,33 +256,6 @@ impl Waiting {
             .filter_map(|(i, group)| first(group).map(|since| (since, i)))
             .min()
             .map_or(0, |(_, i)| i)
-    }
-}
-
-impl ServiceRate {
-    fn count(&mut self, items: usize, now: Instant) {
-        self.items += items;
-        let since = *self.since.get_or_insert(now);
-        let seconds = (now - since).as_secs_f64();
-        if seconds >= 0.5 {
-            let measured = self.items as f64 / seconds;
-            let known = self.items_per_second > 0.0;
-            self.items_per_second = if known {
-                0.7 * self.items_per_second + 0.3 * measured
-            } else {
-                measured
-            };
-            (self.items, self.since) = (0, Some(now));
-        }
-    }
-
-    fn seconds_for(&self, queued: usize) -> u64 {
-        if self.items_per_second <= 0.0 {
-            return 1;
-        }
-        (queued as f64 / self.items_per_second)
-            .ceil()
-            .clamp(1.0, 60.0) as u64
     }
 }
 
