@@ -94,7 +94,7 @@ mod tests {
         assert_eq!(clip.cosines, [[1.0, 0.0, 0.6]]);
         assert_eq!(clip.logits, [[10.0, 0.0, 6.0]]);
         // exp(0), exp(-10), exp(-4) over their sum, by hand
-        let expected = [0.981_970_0, 0.000_044_58, 0.017_985_4];
+        let expected = [0.981_97, 0.000_044_58, 0.017_985_4];
         for (found, expected) in clip.probabilities[0].iter().zip(expected) {
             assert!((found - expected).abs() < 1e-6, "{found} is not {expected}");
         }

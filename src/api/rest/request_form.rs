@@ -54,7 +54,11 @@ impl RequestForm {
     /// 415 for a content type that is none of the three, 400 for a broken body.
     pub async fn read(state: &AppState, request: Request) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
-        let (query, options, form) = match read_head(&parts) {
+        let Head {
+            query,
+            options,
+            form,
+        } = match Head::read(&parts) {
             Ok(head) => head,
             Err(error) => {
                 drain(body).await;
@@ -85,15 +89,25 @@ impl RequestForm {
     }
 }
 
-/// What the head of a request says of its body.
-fn read_head(parts: &Parts) -> Result<(Vec<(String, String)>, EmbedOptions, Form), ApiError> {
-    let Query(query) = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
-        .map_err(|e| ApiError::bad_request("invalid_query", e.body_text()))?;
-    Ok((
-        query,
-        request_options::read(&parts.headers)?,
-        form_of(&parts.headers)?,
-    ))
+/// What the head of a request says, before its body is read.
+struct Head {
+    query: Vec<(String, String)>,
+    options: EmbedOptions,
+    form: Form,
+}
+
+impl Head {
+    fn read(parts: &Parts) -> Result<Self, ApiError> {
+        let Query(query) = Query::try_from_uri(&parts.uri)
+            .map_err(|e| ApiError::bad_request("invalid_query", e.body_text()))?;
+        let options = request_options::read(&parts.headers)?;
+        let form = form_of(&parts.headers)?;
+        Ok(Self {
+            query,
+            options,
+            form,
+        })
+    }
 }
 
 enum Form {
