@@ -61,7 +61,7 @@ train-demo: python ## generate scenes, train the demo model, export it to models
 
 ablation-demo: python ## the demo recipe with plain CLIP losses and with CLIP-IN's, at equal steps
 	$(TRAIN) generate --recipe models/recipes/demo.toml
-	$(TRAIN) ablation --recipe models/recipes/demo.toml --resume --out models/training/ABLATION.md \
+	$(TRAIN) ablation --recipe models/recipes/demo.toml --resume --out runs/ablation.md \
 		$(if $(wildcard runs/demo/stage_a.pt),--start runs/demo/stage_a.pt)
 
 lock: ## pin the Python requirements anew (needs uv)

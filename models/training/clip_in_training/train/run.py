@@ -102,9 +102,15 @@ def run_stage_a(work: Training, resume: bool) -> None:
 
 
 def take_stage_a(work: Training, path: Path) -> None:
-    """Starts from the image tower and attribute heads of a stage A checkpoint, and the time it took."""
+    """Starts from the image tower and attribute heads of a stage A checkpoint, and the time it took.
+
+    A stage B checkpoint will do as well: then both towers are taken, as when a trained CLIP is fine-tuned.
+    """
     state = checkpoint.load(path)
-    work.model.image_tower.load_state_dict(state["modules"]["image_tower"])
+    if "model" in state["modules"]:
+        work.model.load_state_dict(state["modules"]["model"])
+    else:
+        work.model.image_tower.load_state_dict(state["modules"]["image_tower"])
     work.heads.load_state_dict(state["modules"]["heads"])
     work.clock.restore(**state["clock"])
 
