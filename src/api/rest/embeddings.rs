@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::images_and_texts::check_items;
 use super::item_list::{Entry, EntryList};
 use super::json_body;
-use super::request_form::{Content, RequestForm};
+use super::request_form::{Content, Field, RequestForm};
 use super::usage::Usage;
 use crate::api::{ApiError, AppState};
 use crate::engine::{EmbedOptions, ImageSource, Item};
@@ -145,24 +145,11 @@ fn read(form: &RequestForm) -> Result<(EmbeddingsRequest, Vec<Item>), ApiError> 
     }
     let mut request = EmbeddingsRequest::default();
     let mut items = Vec::new();
-    for (name, value) in &form.query {
-        request.field(name, value, &mut items)?;
-    }
-    match &form.content {
-        Content::Image(bytes) => items.push(Item::Image(ImageSource::Bytes(bytes.clone()))),
-        Content::Multipart(parts) => {
-            for part in parts {
-                if matches!(part.name.as_str(), "image" | "images") {
-                    items.push(Item::Image(ImageSource::Bytes(part.bytes.clone())));
-                    continue;
-                }
-                let value = std::str::from_utf8(&part.bytes).map_err(|_| {
-                    ApiError::bad_request("text_not_utf8", "the field is not UTF-8").at(&part.name)
-                })?;
-                request.field(&part.name, value, &mut items)?;
-            }
+    for field in form.fields()? {
+        match field {
+            Field::Image(bytes) => items.push(Item::Image(ImageSource::Bytes(bytes))),
+            Field::Named(name, value) => request.field(name, value, &mut items)?,
         }
-        Content::Json(_) => {}
     }
     Ok((request, items))
 }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::item_list::{Entry, EntryList};
 use super::json_body;
-use super::request_form::{Content, RequestForm};
+use super::request_form::{Content, Field, RequestForm};
 use crate::api::{ApiError, AppState};
 use crate::engine::{EmbedOptions, Embedded, Embedding, ImageSource, Item, Model};
 
@@ -110,25 +110,11 @@ impl ImagesAndTexts {
             texts_field,
             _form: None,
         };
-        for (name, value) in &form.query {
-            this.field(name, value)?;
-        }
-        match &form.content {
-            Content::Image(bytes) => this.images.push(ImageSource::Bytes(bytes.clone())),
-            Content::Multipart(parts) => {
-                for part in parts {
-                    if matches!(part.name.as_str(), "image" | "images") {
-                        this.images.push(ImageSource::Bytes(part.bytes.clone()));
-                        continue;
-                    }
-                    let value = std::str::from_utf8(&part.bytes).map_err(|_| {
-                        ApiError::bad_request("text_not_utf8", "the field is not UTF-8")
-                            .at(&part.name)
-                    })?;
-                    this.field(&part.name, value)?;
-                }
+        for field in form.fields()? {
+            match field {
+                Field::Image(bytes) => this.images.push(ImageSource::Bytes(bytes)),
+                Field::Named(name, value) => this.field(name, value)?,
             }
-            Content::Json(_) => {}
         }
         Ok(this)
     }

@@ -87,6 +87,50 @@ impl RequestForm {
             _body: admitted,
         })
     }
+
+    /// Query parameters, then the body's fields, in order; a raw body is one image. JSON has no fields.
+    ///
+    /// # Errors
+    /// 400 `text_not_utf8` with the field's name.
+    pub fn fields(&self) -> Result<Vec<Field<'_>>, ApiError> {
+        let query = self
+            .query
+            .iter()
+            .map(|(name, value)| Ok(Field::Named(name, value)));
+        let parts: &[Part] = match &self.content {
+            Content::Multipart(parts) => parts,
+            _ => &[],
+        };
+        let raw = match &self.content {
+            Content::Image(bytes) => Some(Ok(Field::Image(bytes.clone()))),
+            _ => None,
+        };
+        query
+            .chain(parts.iter().map(Part::field))
+            .chain(raw)
+            .collect()
+    }
+}
+
+/// A field of a form, a query parameter, or a raw body.
+#[derive(Debug)]
+pub enum Field<'a> {
+    /// An image's bytes.
+    Image(Bytes),
+    /// Any other field: name and value.
+    Named(&'a str, &'a str),
+}
+
+impl Part {
+    fn field(&self) -> Result<Field<'_>, ApiError> {
+        if matches!(self.name.as_str(), "image" | "images") {
+            return Ok(Field::Image(self.bytes.clone()));
+        }
+        let value = std::str::from_utf8(&self.bytes).map_err(|_| {
+            ApiError::bad_request("text_not_utf8", "the field is not UTF-8").at(&self.name)
+        })?;
+        Ok(Field::Named(&self.name, value))
+    }
 }
 
 /// What the head of a request says, before its body is read.
