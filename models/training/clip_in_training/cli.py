@@ -9,6 +9,7 @@ from pathlib import Path
 from clip_in_training.errors import CheckpointError, DataError, ExportError, TrainingError
 from clip_in_training.recipe import Recipe, RecipeError, load_recipe
 
+REFERENCE_HELP = "Write an open_clip architecture with random weights as a bundle, to measure speed with."
 KNOWN_ERRORS = (RecipeError, DataError, ExportError, CheckpointError, TrainingError, FileNotFoundError)
 
 
@@ -61,6 +62,10 @@ def parser() -> argparse.ArgumentParser:
     )
     ablation.add_argument("--resume", action="store_true", help="go on where an earlier comparison stopped")
     ablation.add_argument("--out", type=Path, help="also write the tables to this Markdown file")
+    reference = commands.add_parser("reference", help=REFERENCE_HELP, description=REFERENCE_HELP)
+    reference.add_argument("--architecture", default="ViT-B-32", help="open_clip's name (default: ViT-B-32)")
+    reference.add_argument("--seed", type=int, default=1, help="of the weights (default: 1)")
+    reference.add_argument("--out", type=Path, required=True, help="the bundle's directory")
     return root
 
 
@@ -68,8 +73,10 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs one command; 0 on success, 1 on an error that a person can act on (printed as one line)."""
     options = parser().parse_args(arguments)
     try:
-        recipe, text = load_recipe(options.recipe)
-        COMMANDS[options.command](options, recipe, text)
+        if "recipe" in options:
+            COMMANDS[options.command](options, *load_recipe(options.recipe))
+        else:
+            COMMANDS[options.command](options)
     except KNOWN_ERRORS as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -134,6 +141,15 @@ def _ablation(options: argparse.Namespace, recipe: Recipe, text: str) -> None:
         options.out.write_text(report + "\n", encoding="utf-8")
 
 
+def _reference(options: argparse.Namespace) -> None:
+    from clip_in_training.reference.bundle import write_reference
+
+    manifest = write_reference(options.architecture, options.seed, options.out)
+    for tower, measured in manifest["variants"][0]["parity"].items():
+        print(f"{tower}.onnx: 1 - cosine to open_clip at worst {measured['worst']:.1e}")
+    print(f"bundle of random weights written to {options.out}")
+
+
 def _report(benchmarks: dict) -> str:
     from clip_in_training.evaluate.benchmark import pairs_table, retrieval_rows
 
@@ -147,4 +163,5 @@ COMMANDS = {
     "export": _export,
     "evaluate": _evaluate,
     "ablation": _ablation,
+    "reference": _reference,
 }

@@ -14,7 +14,7 @@ from clip_in_training.ablation.compare import compare
 from clip_in_training.cli import main
 from clip_in_training.evaluate.graphs import Graphs
 from clip_in_training.export.files import checksums
-from clip_in_training.export.parity import measure_parity
+from clip_in_training.export.parity import checks, measure_parity
 from clip_in_training.export.weights import ExportError, round_weights
 from clip_in_training.model import load_bundle
 from clip_in_training.recipe import load_recipe
@@ -207,11 +207,11 @@ def test_graphs_that_disagree_are_refused(bundle):
     model, _, tokenize = load_bundle(bundle)
     graphs = Graphs(bundle / "image.onnx", bundle / "text.onnx", tokenize, threads=1)
     pixels = np.random.default_rng(0).integers(0, 256, (8, 64, 64, 3), dtype=np.uint8)
-    measure_parity(model, tokenize, graphs, pixels, ["a red mug"])
+    measure_parity(checks(model, tokenize, pixels, ["a red mug"]), graphs)
     with torch.no_grad():
         model.image_tower.projection.bias[0] += 0.05
     with pytest.raises(ExportError, match=r"image\.onnx disagrees with PyTorch"):
-        measure_parity(model, tokenize, graphs, pixels, ["a red mug"])
+        measure_parity(checks(model, tokenize, pixels, ["a red mug"]), graphs)
 
 
 def test_a_refused_export_leaves_the_old_bundle(work, trained, bundle, monkeypatch, capsys):

@@ -10,11 +10,11 @@ from clip_in_training.data.shards import fingerprint
 from clip_in_training.evaluate.benchmark import benchmark
 from clip_in_training.evaluate.graphs import Graphs
 from clip_in_training.export.card import write_card
-from clip_in_training.export.files import checksums, write_json
+from clip_in_training.export.files import checksums, whole_or_not_at_all, write_json
 from clip_in_training.export.golden import TEXTS, write_golden
 from clip_in_training.export.graph import export_graphs
 from clip_in_training.export.manifest import GOLDEN_TOLERANCE, manifest, provenance
-from clip_in_training.export.parity import measure_parity
+from clip_in_training.export.parity import checks, measure_parity
 from clip_in_training.export.samples import write_samples
 from clip_in_training.export.weights import ExportError, round_weights, save_weights
 from clip_in_training.model.bundle import load_bundle
@@ -41,16 +41,8 @@ def export_bundle(recipe: Recipe, recipe_name: str, recipe_text: str, run: Path,
         raise ExportError(
             f"the training in {run} stopped at step {state['step']} of {state['steps']}; run `train --resume`"
         )
-    partial = out.with_name(out.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        benchmarks = _write(recipe, recipe_name, recipe_text, run, state, partial)
-        shutil.rmtree(out, ignore_errors=True)
-        partial.rename(out)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return benchmarks
+    with whole_or_not_at_all(out) as folder:
+        return _write(recipe, recipe_name, recipe_text, run, state, folder)
 
 
 def _write(recipe: Recipe, recipe_name: str, recipe_text: str, run: Path, state: dict, folder: Path) -> dict:
@@ -76,7 +68,7 @@ def _write(recipe: Recipe, recipe_name: str, recipe_text: str, run: Path, state:
         text for row in edits.short[: PARITY_ROWS // 2] + edits.long[: PARITY_ROWS // 2] for text in row
     ][:PARITY_ROWS]
     texts = [*texts, *TEXTS]
-    parity = measure_parity(reference, tokenize, graphs, pixels, texts)
+    parity = measure_parity(checks(reference, tokenize, pixels, texts), graphs)
     benchmarks = benchmark(graphs, recipe)
 
     write_golden(reference, preprocess, tokenize, folder, SAMPLE_SEED)

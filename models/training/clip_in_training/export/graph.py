@@ -59,16 +59,19 @@ def export_graphs(model: DualEncoder, folder: Path) -> None:
     pixels = torch.zeros(2, size, size, 3, dtype=torch.uint8)
     image = ImageGraph(fold_batch_norm(model)).to(memory_format=torch.contiguous_format)
     outputs = ["embedding", "patch_embeddings"]
-    _export(image, pixels, folder / "image.onnx", "pixels", {0: "batch"}, outputs)
+    export_graph(image, pixels, folder / "image.onnx", "pixels", {0: "batch"}, outputs)
     token_ids = torch.full((2, 12), model.text_tower.end_id, dtype=torch.int64)
     text = TextGraph(copy.deepcopy(model).eval())
-    _export(text, token_ids, folder / "text.onnx", "token_ids", {0: "batch", 1: "length"}, ["embedding"])
+    export_graph(text, token_ids, folder / "text.onnx", "token_ids", {0: "batch", 1: "length"}, ["embedding"])
 
 
-def _export(
+def export_graph(
     module: nn.Module, example: Tensor, path: Path, name: str, axes: dict[int, str], outputs: list[str]
 ) -> None:
-    """One graph. The trace-based exporter gives the smaller graph here: no shape arithmetic is left in it."""
+    """Writes one graph with one input, `name`, whose axes in `axes` are free.
+
+    The trace-based exporter gives the smaller graph here: no shape arithmetic is left in it.
+    """
     buffer = io.BytesIO()
     dynamic = {name: axes} | {output: {0: "batch"} for output in outputs}
     with warnings.catch_warnings(), torch.inference_mode():
