@@ -1,0 +1,98 @@
+"""Servers against each other: one after the other, in rounds of alternating order, always fresh processes."""
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import agreement
+from connection import Request
+from contenders import fastapi_ways
+from measurement import Measurement, measure
+from paths import BENCH_PYTHON, HERE
+
+LIMIT_SECONDS = 8
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the command line says."""
+
+    bundle: Path
+    rounds: int
+    seconds: float
+    clients: int
+    servers: frozenset[str]
+
+
+class Limit:
+    """What the machine could do at most (limit.py), measured in the round like a server."""
+
+    name = "limit"
+
+    def __init__(self, bundle: Path, precision: str, images: Sequence[bytes]):
+        self.bundle, self.precision, self.images = bundle, precision, images
+
+    def measure(self) -> Measurement:
+        """Runs limit.py."""
+        with tempfile.TemporaryDirectory() as folder:
+            files = [Path(folder, f"{i}.jpg") for i in range(len(self.images))]
+            for file, image in zip(files, self.images, strict=True):
+                file.write_bytes(image)
+            command = [BENCH_PYTHON, HERE / "limit.py", self.bundle, self.precision, str(LIMIT_SECONDS)]
+            done = subprocess.run([*command, *files], check=True, stdout=subprocess.PIPE, text=True)
+        found = json.loads(done.stdout)
+        say(
+            f"  limit: {found['per_second']:.1f}/s = cores / (encoder {found['encode_ms']:.1f} ms at batch "
+            f"{found['batch']} + decode {found['decode_ms']:.2f} ms, {found['decoder']})"
+        )
+        return Measurement(found["per_second"], cpu_ms=found["encode_ms"] + found["decode_ms"])
+
+
+def say(text: str) -> None:
+    """A line of progress."""
+    print(text, flush=True)
+
+
+def compare(
+    contenders: Sequence, requests_of: Callable[[object], list[Request]], settings: Settings
+) -> dict[str, list[Measurement]]:
+    """Measurements by name, one a round. The others' embeddings must agree with the first contender's."""
+    found: dict[str, list[Measurement]] = {contender.name: [] for contender in contenders}
+    reference = None
+    for number in range(settings.rounds):
+        say(f" round {number + 1} of {settings.rounds}")
+        for contender in contenders if number % 2 == 0 else reversed(contenders):
+            if isinstance(contender, Limit):
+                found[contender.name].append(contender.measure())
+                continue
+            requests = requests_of(contender)
+            with contender.start() as server:
+                vectors = agreement.vectors(server, requests)
+                if reference is None:
+                    reference = vectors
+                elif contender.same_vectors:
+                    agreement.check(contender.name, vectors, reference)
+                else:
+                    agreement.check_own(contender.name, vectors)
+                measured = measure(server, requests, settings.clients, settings.seconds)
+            found[contender.name].append(measured)
+            say(
+                f"  {contender.name}: {measured.per_second:.1f}/s, p50 {measured.p50_ms:.1f} ms, "
+                f"p99 {measured.p99_ms:.1f} ms, {measured.cpu_ms:.3f} ms CPU a request; "
+                f"the load generator takes {measured.client_share:.0%} of a core"
+            )
+    return found
+
+
+def faster_fastapi(requests_of: Callable[[object], list[Request]], settings: Settings):
+    """The faster of the two ways to run the FastAPI baseline, by a short try of each."""
+    speeds = []
+    for way in fastapi_ways(settings.bundle):
+        with way.start() as server:
+            tried = measure(server, requests_of(way), settings.clients, max(2.0, settings.seconds / 2))
+        say(f"  tried {way.name} (processes x threads of a session): {tried.per_second:.1f}/s")
+        speeds.append((tried.per_second, way))
+    return max(speeds, key=lambda pair: pair[0])[1]

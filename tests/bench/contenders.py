@@ -1,0 +1,121 @@
+"""What is compared: how each server is started, and how a request to it looks."""
+
+import base64
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from connection import Request
+from machine import cores
+from model_files import infinity_model
+from paths import BENCH_PYTHON, HERE, INFINITY_PYTHON, onnxruntime_library, server_binary
+from servers import HOST, Server, free_port
+
+
+def post(path: str, content_type: str, body: bytes, headers: dict[str, str] | None = None) -> bytes:
+    """An HTTP request as bytes."""
+    lines = [
+        f"POST {path} HTTP/1.1",
+        f"host: {HOST}",
+        f"content-type: {content_type}",
+        f"content-length: {len(body)}",
+        *(f"{name}: {value}" for name, value in (headers or {}).items()),
+    ]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """Requests in the shape that our server and the FastAPI baseline share."""
+
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def image(self, data: bytes, content_type: str = "image/jpeg") -> Request:
+        """One image, as the raw body."""
+        return Request(post("/v1/embeddings", content_type, data, self.headers))
+
+    def texts(self, texts: Sequence[str]) -> Request:
+        """Some texts, as JSON."""
+        body = json.dumps({"input": list(texts)}).encode()
+        return Request(post("/v1/embeddings", "application/json", body, self.headers))
+
+
+class ClipIn:
+    """Our server, with its defaults but for `arguments`."""
+
+    embeddings = Embeddings()
+
+    def __init__(self, bundle: Path, *arguments: str, name: str = "clip-in"):
+        self.bundle, self.arguments, self.name = bundle, arguments, name
+        self.same_vectors = "--precision" not in arguments
+
+    def start(self) -> Server:
+        """A fresh process."""
+        port = free_port()
+        command = [server_binary(), "serve", "--model", self.bundle, "--listen", f"{HOST}:{port}"]
+        environment = {"ORT_DYLIB_PATH": onnxruntime_library()}
+        return Server(self.name, [*command, *self.arguments], port, "/readyz", environment)
+
+
+class FastApi:
+    """The baseline, in one of the two ways to use all cores."""
+
+    embeddings = Embeddings()
+    same_vectors = True
+
+    def __init__(self, bundle: Path, processes: int, threads: int):
+        self.bundle, self.processes, self.threads = bundle, processes, threads
+        self.name = f"FastAPI {processes} x {threads}"
+
+    def start(self) -> Server:
+        """A fresh process (or several)."""
+        port = free_port()
+        command = [BENCH_PYTHON, HERE / "fastapi_baseline.py", self.bundle, port]
+        command += ["--processes", self.processes, "--threads", self.threads]
+        return Server(self.name, command, port, "/healthz")
+
+
+def fastapi_ways(bundle: Path) -> list[FastApi]:
+    """One process whose session uses all cores; a process a core, one thread each."""
+    return [FastApi(bundle, 1, cores()), FastApi(bundle, cores(), 1)]
+
+
+class InfinityRequests:
+    """OpenAI's embeddings request as infinity extends it: images as data URIs in JSON."""
+
+    def image(self, data: bytes, content_type: str = "image/jpeg") -> Request:
+        """One image."""
+        uri = f"data:{content_type};base64,{base64.b64encode(data).decode()}"
+        return self._request({"input": [uri], "modality": "image"})
+
+    def texts(self, texts: Sequence[str]) -> Request:
+        """Some texts."""
+        return self._request({"input": list(texts), "modality": "text"})
+
+    @staticmethod
+    def _request(content: dict) -> Request:
+        body = json.dumps({"model": "bench", "encoding_format": "float", **content}).encode()
+        return Request(post("/embeddings", "application/json", body))
+
+
+class Infinity:
+    """infinity-emb with its defaults on the CPU. Its weights are its own: same work, other vectors."""
+
+    name = "infinity"
+    embeddings = InfinityRequests()
+    same_vectors = False
+
+    def start(self) -> Server:
+        """A fresh process that asks nothing of the network."""
+        port = free_port()
+        command = [INFINITY_PYTHON.parent / "infinity_emb", "v2", "--model-id", infinity_model()]
+        command += ["--engine", "torch", "--device", "cpu", "--host", HOST, "--port", port]
+        command += ["--served-model-name", "bench"]
+        environment = {
+            "HF_HUB_OFFLINE": "1",
+            "TRANSFORMERS_OFFLINE": "1",
+            "DO_NOT_TRACK": "1",
+            "INFINITY_LOG_LEVEL": "warning",
+        }
+        return Server(self.name, command, port, "/health", environment)

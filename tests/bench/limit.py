@@ -1,0 +1,147 @@
+"""The most that this machine can give for one image, whatever the server: inference plus decoding.
+
+`limit.py BUNDLE PRECISION SECONDS IMAGE…` prints JSON. Runs in the bench environment, on the ONNX Runtime
+that the server loads.
+
+- Encoder: a one-thread session a core, all running at once, at the batch size (1, 2, 4, 8) whose CPU time an
+  image is least.
+- Decode and resize: libjpeg-turbo (simplejpeg), decoded whole or at the smallest scale whose short side is
+  still 2.5 times the model's input (below that, embeddings suffer), whichever is faster, then OpenCV's
+  INTER_AREA. That resize stands for the cost alone: it reads every pixel once, as any resize must that does
+  not alias, and what it gives is not used.
+
+The limit is cores / (encoder CPU + decode CPU): images a second, with no HTTP, no copies and no waiting.
+"""
+
+import io
+import json
+import os
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnxruntime
+import simplejpeg
+from PIL import Image
+
+BATCH_SIZES = (1, 2, 4, 8)
+SAFE_REDUCTION = 2.5
+
+
+class Encoder:
+    """A one-thread session of the image tower."""
+
+    def __init__(self, bundle: Path, manifest: dict, precision: str):
+        variant = next(v for v in manifest["variants"] if v["precision"] == precision)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self.session = onnxruntime.InferenceSession(
+            bundle / variant["image"], options, providers=["CPUExecutionProvider"]
+        )
+        self.input, self.output = manifest["image"]["input"]["name"], manifest["image"]["output"]
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        """Embeddings of a batch of pixels."""
+        return self.session.run([self.output], {self.input: batch})[0]
+
+
+def scaled_size(width: int, height: int, size: int) -> tuple[int, int]:
+    """torchvision's rule: the short side becomes `size`, the long side is rounded down."""
+    return (size, size * height // width) if width <= height else (size * width // height, size)
+
+
+def centre(pixels: np.ndarray, size: int) -> np.ndarray:
+    """The middle square."""
+    top, left = (round((side - size) / 2) for side in pixels.shape[:2])
+    return pixels[top : top + size, left : left + size]
+
+
+def pillow(data: bytes, size: int) -> np.ndarray:
+    """The reference."""
+    image = Image.open(io.BytesIO(data)).convert("RGB")
+    image = image.resize(scaled_size(*image.size, size), Image.Resampling.BICUBIC)
+    return centre(np.asarray(image), size)
+
+
+def turbo(data: bytes, size: int, reduced: bool) -> np.ndarray:
+    """libjpeg-turbo and OpenCV."""
+    least = int(SAFE_REDUCTION * size) if reduced else 0
+    pixels = simplejpeg.decode_jpeg(data, min_height=least, min_width=least)
+    height, width = pixels.shape[:2]
+    return centre(cv2.resize(pixels, scaled_size(width, height, size), interpolation=cv2.INTER_AREA), size)
+
+
+DECODERS = {"whole": False, "reduced": True}
+
+
+def on_all_cores(work, seconds: float) -> float:
+    """CPU seconds of one call, when every core repeats it for a while; `work` gets the number of its core."""
+    cores = len(os.sched_getaffinity(0))
+    start_together = threading.Barrier(cores)
+
+    def repeat(core: int) -> tuple[int, float]:
+        work(core)
+        start_together.wait()
+        before, until, calls = time.thread_time(), time.perf_counter() + seconds, 0
+        while time.perf_counter() < until:
+            work(core)
+            calls += 1
+        return calls, time.thread_time() - before
+
+    with ThreadPoolExecutor(cores) as pool:
+        done = list(pool.map(repeat, range(cores)))
+    return sum(cpu for _, cpu in done) / sum(calls for calls, _ in done)
+
+
+def decode_limit(images: list[bytes], size: int, seconds: float) -> tuple[str, float]:
+    """The faster way, and its CPU seconds an image."""
+
+    def cpu(name: str) -> float:
+        def work(_core: int) -> None:
+            for image in images:
+                turbo(image, size, DECODERS[name])
+
+        return on_all_cores(work, seconds / len(DECODERS)) / len(images)
+
+    return min(((name, cpu(name)) for name in DECODERS), key=lambda pair: pair[1])
+
+
+def encoder_limit(sessions: list[Encoder], pixels: np.ndarray, seconds: float) -> tuple[int, float]:
+    """The best batch size, and its CPU seconds an image."""
+
+    def cpu(size: int) -> float:
+        batch = np.resize(pixels, (size, *pixels.shape[1:]))
+        return on_all_cores(lambda core: sessions[core].run(batch), seconds / len(BATCH_SIZES)) / size
+
+    return min(((size, cpu(size)) for size in BATCH_SIZES), key=lambda pair: pair[1])
+
+
+def main() -> None:
+    """Measures and prints."""
+    bundle, precision, seconds = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
+    images = [Path(name).read_bytes() for name in sys.argv[4:]]
+    manifest = json.loads((bundle / "bundle.json").read_text())
+    size = manifest["image"]["size"][0]
+    cv2.setNumThreads(1)
+    cores = len(os.sched_getaffinity(0))
+    sessions = [Encoder(bundle, manifest, precision) for _ in range(cores)]
+    decoder, decode = decode_limit(images, size, seconds / 2)
+    pixels = np.stack([pillow(image, size) for image in images])
+    batch, encode = encoder_limit(sessions, pixels, seconds)
+    found = {
+        "per_second": cores / (encode + decode),
+        "encode_ms": encode * 1e3,
+        "decode_ms": decode * 1e3,
+        "batch": batch,
+        "decoder": decoder,
+    }
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""The models that are measured: a bundle for our server and FastAPI, the same architecture for infinity."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from environments import ensure
+from paths import CACHE, HERE, INFINITY_PYTHON, REFERENCE_BUNDLE, ROOT
+
+ARCHITECTURE = "ViT-B-32"
+
+
+class NoModel(Exception):
+    """A model could not be made."""
+
+
+def reference_bundle() -> Path:
+    """ViT-B/32 with random weights (they cost what trained ones cost); made on first use."""
+    if not (REFERENCE_BUNDLE / "bundle.json").exists():
+        command = [sys.executable, "-m", "clip_in_training", "reference", "--architecture", ARCHITECTURE]
+        done = subprocess.run(
+            [*command, "--out", str(REFERENCE_BUNDLE.relative_to(ROOT))],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": "models/training"},
+        )
+        if done.returncode != 0:
+            raise NoModel(
+                f"the reference bundle {REFERENCE_BUNDLE.relative_to(ROOT)} could not be made; "
+                "`--bundle models/demo` measures another one"
+            )
+    return REFERENCE_BUNDLE
+
+
+def infinity_model() -> Path:
+    """A folder in transformers' format: ViT-B/32, random weights, CLIP's vocabulary as open_clip ships it."""
+    folder = CACHE / "infinity-model"
+    if not (folder / "preprocessor_config.json").exists():
+        ensure(INFINITY_PYTHON)
+        package = importlib.util.find_spec("open_clip")
+        if package is None:
+            raise NoModel("infinity's tokenizer is made from a file of open_clip's: run `make python`")
+        vocabulary = Path(package.origin).parent / "bpe_simple_vocab_16e6.txt.gz"
+        subprocess.run([INFINITY_PYTHON, HERE / "infinity_model.py", vocabulary, folder], check=True)
+    return folder

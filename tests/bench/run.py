@@ -1,0 +1,101 @@
+"""`make bench`: our server, the baselines and the machine's limit, on the same model and the same inputs.
+
+Prints one Markdown table, then the targets and whether they were met; ends with status 1 if one was not.
+Ratios are medians of ratios taken in the same round; servers alternate in order from round to round. Run it
+on a machine that does nothing else.
+"""
+
+import argparse
+import sys
+import traceback
+from pathlib import Path
+
+import machine
+import scenario_images
+import scenario_lanes
+import scenario_overload
+import scenario_own_cost
+import scenario_texts
+from compare import Settings, say
+from environments import ensure
+from model_files import NoModel, reference_bundle
+from paths import BENCH_PYTHON, INFINITY_PYTHON
+from report import Report
+
+SCENARIOS = {
+    "images-hd": scenario_images.hd,
+    "images-vga": scenario_images.vga,
+    "images-bf16": scenario_images.bf16,
+    "images-int8": scenario_images.int8,
+    "texts-1": scenario_texts.one,
+    "texts-16": scenario_texts.sixteen,
+    "texts-cached": scenario_texts.cached,
+    "own-cost": scenario_own_cost.run,
+    "lanes": scenario_lanes.run,
+    "overload": scenario_overload.reference,
+    "overload-demo": scenario_overload.demo,
+}
+BASELINES = ("fastapi", "infinity", "limit")
+
+
+def names(known: list[str]):
+    """An argument that is some of the known names, with commas between."""
+
+    def parse(text: str) -> list[str]:
+        chosen = [name for name in text.split(",") if name]
+        if unknown := [name for name in chosen if name not in known]:
+            raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)}; there are {', '.join(known)}")
+        return chosen
+
+    return parse
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--only", type=names(list(SCENARIOS)), default=list(SCENARIOS), metavar="NAME,…")
+    parser.add_argument("--against", type=names(list(BASELINES)), default=list(BASELINES), metavar="NAME,…")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=10.0, help="measured time of a server in a round")
+    parser.add_argument("--clients", type=int, default=8, help="clients of a closed loop")
+    parser.add_argument("--bundle", type=Path, help="model (default: random ViT-B/32, made on first use)")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="also write the result there")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Runs the scenarios; 0 if every target was met."""
+    options = arguments()
+    ensure(BENCH_PYTHON)
+    if "infinity" in options.against and any(name in options.only for name in ("images-hd", "images-vga")):
+        ensure(INFINITY_PYTHON)
+    try:
+        bundle = (options.bundle or reference_bundle()).resolve()
+    except NoModel as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    settings = Settings(bundle, options.rounds, options.seconds, options.clients, frozenset(options.against))
+    report = Report()
+    described = machine.describe()
+    say(described)
+    for name in options.only:
+        say(f"\n{name}")
+        try:
+            SCENARIOS[name](settings, report)
+        except Exception as error:
+            traceback.print_exc()
+            report.failed(name, f"{type(error).__name__}: {str(error).splitlines()[0]}")
+    setup = (
+        f"Model {bundle.name}; {options.rounds} rounds of {options.seconds:g} s, {options.clients} clients. "
+        "Figures are medians over the rounds, ratios medians of ratios within a round."
+    )
+    text = report.markdown(f"{described}\n\n{setup}")
+    say(f"\n{text}")
+    if options.markdown:
+        options.markdown.parent.mkdir(parents=True, exist_ok=True)
+        options.markdown.write_text(text)
+    return 0 if report.all_met() else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

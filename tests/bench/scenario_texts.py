@@ -1,0 +1,63 @@
+"""Texts of 4 to 12 words. The baseline pads each to the model's whole context, as CLIP code commonly does."""
+
+from collections.abc import Callable
+
+from compare import Settings, compare, faster_fastapi, say
+from connection import Request
+from contenders import ClipIn
+from measurement import ratio
+from report import Report
+from texts import captions
+
+OVER_PADDING, CACHED_OVER_PADDING = 4.0, 20.0
+DIFFERENT = 1024
+LABELS = 32
+"""What an inspection line asks for all day."""
+
+
+def one(settings: Settings, report: Report) -> None:
+    """One text a request, nothing cached."""
+    _uncached("texts-1", 1, settings, report)
+
+
+def sixteen(settings: Settings, report: Report) -> None:
+    """16 texts a request, nothing cached."""
+    _uncached("texts-16", 16, settings, report)
+
+
+def cached(settings: Settings, report: Report) -> None:
+    """One text a request, out of few labels, with the server's cache as it is by default."""
+
+    def requests_of(contender) -> list[Request]:
+        return [contender.embeddings.texts([label]) for label in captions(LABELS)]
+
+    _against_fastapi(
+        "texts-cached", ClipIn(settings.bundle), requests_of, CACHED_OVER_PADDING, settings, report
+    )
+
+
+def _uncached(scenario: str, texts: int, settings: Settings, report: Report) -> None:
+    def requests_of(contender) -> list[Request]:
+        all_texts = captions(DIFFERENT)
+        groups = [all_texts[i : i + texts] for i in range(0, len(all_texts), texts)]
+        return [contender.embeddings.texts(group) for group in groups]
+
+    ours = ClipIn(settings.bundle, "--text-cache-mib", "0")
+    _against_fastapi(scenario, ours, requests_of, OVER_PADDING, settings, report)
+
+
+def _against_fastapi(
+    scenario: str,
+    ours: ClipIn,
+    requests_of: Callable[[object], list[Request]],
+    target: float,
+    settings: Settings,
+    report: Report,
+) -> None:
+    if "fastapi" not in settings.servers:
+        say("  skipped: it is measured against FastAPI")
+        return
+    fastapi = faster_fastapi(requests_of, settings)
+    found = compare([ours, fastapi], requests_of, settings)
+    report.add(scenario, found)
+    report.at_least(scenario, f"times {fastapi.name}", ratio(found[ours.name], found[fastapi.name]), target)
