@@ -87,8 +87,8 @@ def compare(
     return found
 
 
-def faster_fastapi(requests_of: Callable[[object], list[Request]], settings: Settings):
-    """The faster of the two ways to run the FastAPI baseline, by a short try of each."""
+def fastest_fastapi(requests_of: Callable[[object], list[Request]], settings: Settings):
+    """The fastest of the ways to run the FastAPI baseline, by a short try of each."""
     speeds = []
     for way in fastapi_ways(settings.bundle):
         with way.start() as server:

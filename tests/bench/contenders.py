@@ -42,24 +42,26 @@ class Embeddings:
 
 
 class ClipIn:
-    """Our server, with its defaults but for `arguments`."""
+    """Our server at a named precision (its own choice depends on the machine), else with its defaults."""
 
     embeddings = Embeddings()
 
-    def __init__(self, bundle: Path, *arguments: str, name: str = "clip-in"):
-        self.bundle, self.arguments, self.name = bundle, arguments, name
-        self.same_vectors = "--precision" not in arguments
+    def __init__(self, bundle: Path, *arguments: str, precision: str = "fp32"):
+        self.bundle, self.arguments, self.precision = bundle, arguments, precision
+        self.same_vectors = precision == "fp32"
+        self.name = "clip-in" if self.same_vectors else f"clip-in {precision}"
 
     def start(self) -> Server:
         """A fresh process."""
         port = free_port()
         command = [server_binary(), "serve", "--model", self.bundle, "--listen", f"{HOST}:{port}"]
+        command += ["--precision", self.precision, *self.arguments]
         environment = {"ORT_DYLIB_PATH": onnxruntime_library()}
-        return Server(self.name, [*command, *self.arguments], port, "/readyz", environment)
+        return Server(self.name, command, port, "/readyz", environment)
 
 
 class FastApi:
-    """The baseline, in one of the two ways to use all cores."""
+    """The baseline, in one of the ways to use all cores."""
 
     embeddings = Embeddings()
     same_vectors = True
@@ -77,8 +79,8 @@ class FastApi:
 
 
 def fastapi_ways(bundle: Path) -> list[FastApi]:
-    """One process whose session uses all cores; a process a core, one thread each."""
-    return [FastApi(bundle, 1, cores()), FastApi(bundle, cores(), 1)]
+    """One process whose session uses all cores; one whose requests run side by side; a process a core."""
+    return [FastApi(bundle, 1, cores()), FastApi(bundle, 1, 1), FastApi(bundle, cores(), 1)]
 
 
 class InfinityRequests:

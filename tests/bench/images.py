@@ -14,7 +14,7 @@ from paths import CACHE
 from PIL import Image, ImageDraw, ImageFilter
 
 DIFFERENT = 8
-"""Images of a size: enough that no cache of any server, and no branch predictor, knows them by heart."""
+"""Images of a size: no result hangs on one picture. (No server here has a cache of images switched on.)"""
 
 SENSOR_NOISE, COLOUR_NOISE = 3.0, 1.0
 """Standard deviations in levels of 255; cameras smooth the colours."""

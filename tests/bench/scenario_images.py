@@ -1,7 +1,7 @@
 """One image a request, as the raw body: what most of a CLIP server's life is."""
 
 import images
-from compare import Limit, Settings, compare, faster_fastapi, say
+from compare import Limit, Settings, compare, fastest_fastapi, say
 from contenders import ClipIn, Infinity
 from measurement import ratio
 from report import Report
@@ -40,7 +40,7 @@ def _fp32(scenario: str, files: list[bytes], settings: Settings, report: Report)
     contenders = [ClipIn(settings.bundle)]
     fastapi = None
     if "fastapi" in settings.servers:
-        fastapi = faster_fastapi(requests_of, settings)
+        fastapi = fastest_fastapi(requests_of, settings)
         contenders.append(fastapi)
     if "infinity" in settings.servers:
         contenders.append(Infinity())
@@ -62,11 +62,11 @@ def _precision(precision: str, settings: Settings, report: Report) -> None:
     if "fastapi" not in settings.servers:
         say("  skipped: it is measured against FastAPI")
         return
-    ours = ClipIn(settings.bundle, "--precision", precision, name=f"clip-in {precision}")
+    ours = ClipIn(settings.bundle, precision=precision)
     try:
         ours.start().stop()
     except ServerError as error:
-        if f"no {precision} variant" not in str(error):
+        if not error.refused:
             raise
         report.note(scenario, f"skipped: {str(error).splitlines()[-1]}")
         return
@@ -75,7 +75,7 @@ def _precision(precision: str, settings: Settings, report: Report) -> None:
     def requests_of(contender):
         return [contender.embeddings.image(file) for file in files]
 
-    fastapi = faster_fastapi(requests_of, settings)
+    fastapi = fastest_fastapi(requests_of, settings)
     # FastAPI first: its embeddings are fp32's, which a lower precision need not reach.
     found = compare([fastapi, ours], requests_of, settings)
     report.add(scenario, found, ours.name)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from compare import Settings, compare, faster_fastapi, say
+from compare import Settings, compare, fastest_fastapi, say
 from connection import Request
 from contenders import ClipIn
 from measurement import ratio
@@ -57,7 +57,7 @@ def _against_fastapi(
     if "fastapi" not in settings.servers:
         say("  skipped: it is measured against FastAPI")
         return
-    fastapi = faster_fastapi(requests_of, settings)
+    fastapi = fastest_fastapi(requests_of, settings)
     found = compare([ours, fastapi], requests_of, settings)
     report.add(scenario, found)
     report.at_least(scenario, f"times {fastapi.name}", ratio(found[ours.name], found[fastapi.name]), target)

@@ -18,7 +18,12 @@ TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 class ServerError(Exception):
-    """The server did not start, or died; the end of its log is in the message."""
+    """The server did not start; the end of its log is in the message."""
+
+    def __init__(self, message: str, refused: bool = False):
+        super().__init__(message)
+        self.refused = refused
+        """It ended by itself with status 1: what it was asked for is not to be had here."""
 
 
 def free_port() -> int:
@@ -41,7 +46,7 @@ class Server:
                 [str(part) for part in command],
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **(environment or {})},
+                env={**_clean_environment(), **(environment or {})},
                 start_new_session=True,
             )
         try:
@@ -104,7 +109,8 @@ class Server:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if not self.alive():
-                raise ServerError(f"{self.name} ended before it was ready:\n{self.log_tail()}")
+                message = f"{self.name} ended before it was ready:\n{self.log_tail()}"
+                raise ServerError(message, refused=self._process.returncode == 1)
             try:
                 self.get(path)
                 return
@@ -124,6 +130,11 @@ class Server:
                 except OSError:
                     continue  # the thread has ended
         return found
+
+
+def _clean_environment() -> dict[str, str]:
+    """This process's, without settings of our server that a shell may hold."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("CLIP_IN_")}
 
 
 def _stat(pid: int) -> list[str]:

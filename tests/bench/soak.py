@@ -1,9 +1,9 @@
 """`make soak`: does memory stay where it is? Twenty minutes of everything that a server may be sent.
 
-Resident memory is read every five seconds, into a CSV file and a plot. After minute 5 it must grow by less than
-2 %: the median of minute 5 to 6 against the median of the last minute. (A soak that is shorter than 20 minutes,
-to try things out, takes a quarter of its time for the first five minutes.) Sound requests must be answered with
-200, broken ones with the error that they deserve; anything else ends the soak with status 1.
+Resident memory is read every five seconds, into a CSV file and a plot. After minute 5 it must grow by less
+than 2 %: the median of minute 5 to 6 against the median of the last minute. (A soak that is shorter than 20
+minutes, to try things out, takes a quarter of its time for the first five minutes.) Sound requests must be
+answered with 200, broken ones with the error that they deserve; anything else ends the soak with status 1.
 """
 
 import argparse

@@ -1,7 +1,7 @@
-"""What a server gets in a long life: all formats, sizes, lengths, batch sizes, and now and then something broken.
+"""What a server gets in a long life: all formats, sizes and lengths, and now and then something broken.
 
-The requests are drawn from a seed before the soak starts, so that the generator costs little while it runs. There
-are enough of them that the shapes do not repeat in an order that an allocator could get used to.
+The requests are drawn from a seed before the soak starts, so that the generator costs little while it runs.
+There are enough of them that the shapes do not repeat in an order that an allocator could get used to.
 """
 
 import base64
