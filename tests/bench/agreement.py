@@ -17,10 +17,10 @@ class Disagreement(Exception):
     """A server computes something else."""
 
 
-def vectors(server: Server, requests: Sequence[Request]) -> np.ndarray:
+def vectors(server: Server, requests: Sequence[Request], asked: int = ASKED) -> np.ndarray:
     """Embeddings of the first requests, one request after the other."""
     rows = []
-    for request in requests[:ASKED]:
+    for request in requests[:asked]:
         with socket.create_connection(server.address, timeout=120) as connection:
             connection.sendall(request.bytes)
             answer = http.client.HTTPResponse(connection)

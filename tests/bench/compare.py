@@ -57,9 +57,15 @@ def say(text: str) -> None:
 
 
 def compare(
-    contenders: Sequence, requests_of: Callable[[object], list[Request]], settings: Settings
+    contenders: Sequence,
+    requests_of: Callable[[object], list[Request]],
+    settings: Settings,
+    asked: int = agreement.ASKED,
 ) -> dict[str, list[Measurement]]:
-    """Measurements by name, one a round. The others' embeddings must agree with the first contender's."""
+    """Measurements by name, one a round. The others' embeddings must agree with the first contender's.
+
+    Each server is `asked` for that many embeddings before it is measured.
+    """
     found: dict[str, list[Measurement]] = {contender.name: [] for contender in contenders}
     reference = None
     for number in range(settings.rounds):
@@ -70,7 +76,7 @@ def compare(
                 continue
             requests = requests_of(contender)
             with contender.start() as server:
-                vectors = agreement.vectors(server, requests)
+                vectors = agreement.vectors(server, requests, asked)
                 if reference is None:
                     reference = vectors
                 elif contender.same_vectors:

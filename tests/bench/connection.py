@@ -25,6 +25,7 @@ class Connection:
     __slots__ = (
         "answered",
         "body_at",
+        "closing",
         "file_number",
         "needed",
         "received",
@@ -46,7 +47,7 @@ class Connection:
             raise BrokenConnection("cannot connect")
         self.file_number = self.socket.fileno()
         self.stream, self.turn = stream, turn
-        self.wants_write = False
+        self.wants_write = self.closing = False
         self.request: Request | None = None
         self.received = bytearray()
 
@@ -100,6 +101,7 @@ class Connection:
         at = head.find(b"\r\ncontent-length:")
         if at < 0:
             raise BrokenConnection(f"an answer without a length: {head[:200]!r}")
+        self.closing = b"\r\nconnection: close" in head
         self.status = int(head[9:12])
         self.body_at = end + 4
         self.needed = self.body_at + int(head[at + 17 :].split(b"\r\n", 1)[0])

@@ -19,6 +19,7 @@ from typing import Any
 from connection import BrokenConnection, Connection, Request
 
 WARM_UP_SECONDS = 2.0
+RECONNECT_SECONDS = 0.1
 
 
 class LoadError(Exception):
@@ -78,6 +79,7 @@ class _Loop:
         self.turns = [0] * len(streams)
         self.outcomes = [Outcome(end - start) for _ in streams]
         self.due_at = [time.perf_counter()] * len(streams)
+        self.lost: list[tuple[float, int, int]] = []
         self.complaint: str | None = None
         self.strict = all(stream.rate is None for stream in streams)
         self.answers = 0
@@ -119,10 +121,18 @@ class _Loop:
             self.complaint = self.complaint or f"a connection broke: {error}"
         elif connection.request is None:
             self.idle[stream] = [other for other in self.idle[stream] if other is not connection]
-        if self.streams[stream].rate is None and now < self.end:
-            again = self.open(stream)
-            again.turn = connection.turn + 1
-            self.begin(again, now)
+        if self.streams[stream].rate is None:
+            when = now if connection.closing else now + RECONNECT_SECONDS
+            self.lost.append((when, stream, connection.turn + 1))
+
+    def replace_lost(self, now: float) -> None:
+        """New connections for closed-loop clients that lost theirs."""
+        due = [client for client in self.lost if client[0] <= now < self.end]
+        self.lost = [client for client in self.lost if client[0] > now]
+        for _, stream, turn in due:
+            connection = self.open(stream)
+            connection.turn = turn
+            self.begin(connection, now)
 
     def answered(self, connection: Connection, now: float) -> None:
         outcome, stream = self.outcomes[connection.stream], self.streams[connection.stream]
@@ -144,7 +154,9 @@ class _Loop:
         """Answered, and all of the request is out: the next one."""
         now = time.perf_counter()
         connection.request = None
-        if self.streams[connection.stream].rate is not None:
+        if connection.closing:
+            self.broke(connection, BrokenConnection("announced by the server"))
+        elif self.streams[connection.stream].rate is not None:
             self.idle[connection.stream].append(connection)
         elif now < self.end:
             connection.turn += 1
@@ -172,7 +184,7 @@ class _Loop:
         next_due = [
             due for due, stream in zip(self.due_at, self.streams, strict=True) if stream.rate is not None
         ]
-        wait = max(0.0, min([until, *next_due]) - now)
+        wait = max(0.0, min([until, *next_due, *(when for when, _, _ in self.lost)]) - now)
         for file_number, event in self.epoll.poll(wait):
             connection = self.connections.get(file_number)
             if connection is None:
@@ -231,12 +243,15 @@ def run(
                 probe_at.pop(0)
                 continue
             loop.send_due(now)
+            loop.replace_lost(now)
             loop.poll(probe_at[0])
             if loop.strict and loop.complaint:
                 raise LoadError(loop.complaint)
         share = (time.process_time() - cpu_at_start) / seconds
+        loop.send_due(end)
         loop.due_at = [float("inf")] * len(streams)
         while loop.busy() and time.perf_counter() < end + drain:
+            loop.lost = []
             loop.poll(end + drain)
     except BrokenConnection as error:
         raise LoadError(f"the server cannot be reached: {error}") from None

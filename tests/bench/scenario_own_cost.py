@@ -47,7 +47,7 @@ def cached_text_windows(
     server: Server, requests: list[Request], clients: int, seconds: float
 ) -> tuple[list[float], float]:
     """CPU microseconds of a request, a value a window; and the generator's share of a core."""
-    agreement.vectors(server, requests)
+    agreement.vectors(server, requests, len(requests))
     done = load.run(
         server.address,
         [load.Stream(requests, clients)],

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import agreement
 from compare import Settings, compare, fastest_fastapi, say
 from connection import Request
 from contenders import ClipIn
@@ -31,9 +32,9 @@ def cached(settings: Settings, report: Report) -> None:
     def requests_of(contender) -> list[Request]:
         return [contender.embeddings.texts([label]) for label in captions(LABELS)]
 
-    _against_fastapi(
-        "texts-cached", ClipIn(settings.bundle), requests_of, CACHED_OVER_PADDING, settings, report
-    )
+    # All labels are asked for before the clock runs: the cache is full, as it is all day but for its start.
+    ours = ClipIn(settings.bundle)
+    _against_fastapi("texts-cached", ours, requests_of, CACHED_OVER_PADDING, settings, report, LABELS)
 
 
 def _uncached(scenario: str, texts: int, settings: Settings, report: Report) -> None:
@@ -53,11 +54,12 @@ def _against_fastapi(
     target: float,
     settings: Settings,
     report: Report,
+    asked: int = agreement.ASKED,
 ) -> None:
     if "fastapi" not in settings.servers:
         say("  skipped: it is measured against FastAPI")
         return
     fastapi = fastest_fastapi(requests_of, settings)
-    found = compare([ours, fastapi], requests_of, settings)
+    found = compare([ours, fastapi], requests_of, settings, asked)
     report.add(scenario, found)
     report.at_least(scenario, f"times {fastapi.name}", ratio(found[ours.name], found[fastapi.name]), target)
