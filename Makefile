@@ -7,15 +7,17 @@ VENV := .venv
 PY := $(VENV)/bin/python
 ORT_DIR := .cache/onnxruntime
 export ORT_DYLIB_PATH ?= $(CURDIR)/$(ORT_DIR)/libonnxruntime.so
+# A pip of its own: the one that the system's Python has may refuse to run outside an environment.
+FETCH := { test -x .cache/pip/bin/python || $(PYTHON) -m venv .cache/pip; } && .cache/pip/bin/python deploy/onnxruntime/fetch.py
 CLIP_IN := target/release/clip-in
 TRAIN := PYTHONPATH=models/training $(PY) -m clip_in_training
 
-.PHONY: help serve test test-rust test-python lint onnxruntime python build train-demo ablation-demo lock clean
+.PHONY: help serve test test-rust test-python lint onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo ablation-demo reference gpu-bundle lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | column -t -s '	'
 
-serve: build ## build and serve MODEL (models/demo) on LISTEN (127.0.0.1:8080)
+serve: build onnxruntime-openvino ## build and serve MODEL (models/demo) on LISTEN (127.0.0.1:8080)
 	$(CLIP_IN) serve --model $(MODEL) --listen $(LISTEN)
 
 test: test-rust test-python ## everything that CI runs: both test suites and the linters
@@ -41,10 +43,14 @@ build: onnxruntime ## the release binary
 # An ORT_DYLIB_PATH from outside wins, and then nothing is fetched.
 onnxruntime: ## the pinned ONNX Runtime library
 ifeq ($(ORT_DYLIB_PATH),$(CURDIR)/$(ORT_DIR)/libonnxruntime.so)
-	@test -f $(ORT_DIR)/VERSION && grep -q "onnxruntime==$$(cat $(ORT_DIR)/VERSION) " deploy/onnxruntime/requirements.txt \
-		|| { test -x .cache/pip/bin/python || $(PYTHON) -m venv .cache/pip; \
-		     .cache/pip/bin/python deploy/onnxruntime/fetch.py $(ORT_DIR); }
+	@$(FETCH) onnxruntime $(ORT_DIR)
 endif
+
+onnxruntime-openvino: ## the ONNX Runtime that computes in bf16, if this processor does (84 MB)
+	@$(FETCH) onnxruntime-openvino .cache/onnxruntime-openvino --if-useful
+
+onnxruntime-cuda: ## the ONNX Runtime for graphics cards with the CUDA 12 libraries that it needs (1.7 GB)
+	@$(FETCH) onnxruntime-cuda .cache/onnxruntime-cuda
 
 python: $(VENV)/.installed ## the Python environment of the training module and the tests
 
@@ -63,6 +69,22 @@ ablation-demo: python ## the demo recipe with plain CLIP losses and with CLIP-IN
 	$(TRAIN) generate --recipe models/recipes/demo.toml
 	$(TRAIN) ablation --recipe models/recipes/demo.toml --resume --out runs/ablation.md \
 		$(if $(wildcard runs/demo/stage_a.pt),--start runs/demo/stage_a.pt)
+
+reference: python ## reference models with random weights, for measuring speed
+	$(foreach name,ViT-B-32 ViT-B-16,$(call REFERENCE,$(name),runs/reference))
+
+gpu-bundle: build python onnxruntime-cuda ## runs/gpu-bundle: measures this on a CUDA machine with neither Rust nor network (7 GB)
+	mkdir -p runs/gpu-bundle/models
+	$(foreach name,ViT-B-32 ViT-B-16 ViT-L-14,$(call REFERENCE,$(name),runs/gpu-bundle/models,fp16))
+	cp -r .cache/onnxruntime-cuda $(CLIP_IN) deploy/gpu-bundle/measure.sh runs/gpu-bundle/
+
+# A reference model that is not there yet: its name in open_clip, folder, precisions beside fp32.
+define REFERENCE
+	test -f $(2)/$(call lower,$(1))/bundle.json || $(TRAIN) reference --architecture $(1) --out $(2)/$(call lower,$(1))
+	$(if $(3),$(TRAIN) variants --bundle $(2)/$(call lower,$(1)) --precisions $(3))
+
+endef
+lower = $(subst V,v,$(subst T,t,$(subst B,b,$(subst L,l,$(1)))))
 
 lock: ## pin the Python requirements anew (needs uv)
 	cd models/training && uv pip compile --universal --fork-strategy fewest --python-version 3.10 --no-header --quiet requirements.in -o requirements.txt

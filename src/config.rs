@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::engine::EngineSettings;
+use crate::engine::{BatchPolicy, EngineSettings};
 use crate::preprocess::Limits;
+use crate::runtime::{CudaSettings, Device};
 use crate::telemetry::LogFormat;
 
 /// Settings of `clip-in serve`.
@@ -21,11 +22,29 @@ pub struct ServeSettings {
     #[arg(long, env = "CLIP_IN_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
 
-    /// Precision to run at: fp32, or another variant that the bundle has
-    #[arg(long, env = "CLIP_IN_PRECISION", default_value = "fp32")]
+    /// Precision to run at: fp32, bf16, fp16, int8, or auto: the fastest that loses at most half a point of the
+    /// model's benchmark and stays within 1 - cosine 1e-3
+    #[arg(long, env = "CLIP_IN_PRECISION", default_value = "auto")]
     pub precision: String,
 
-    /// Worker threads, each with sessions of its own [default: one a core]
+    /// What runs the model: cpu, or cards separated by commas, such as cuda:0,cuda:1
+    #[arg(
+        long,
+        env = "CLIP_IN_DEVICES",
+        default_value = "cpu",
+        value_delimiter = ','
+    )]
+    pub devices: Vec<Device>,
+
+    /// Most memory of a card that a session takes, in MiB; 0: no limit
+    #[arg(long, env = "CLIP_IN_CUDA_MEMORY_MIB", default_value_t = 0)]
+    pub cuda_memory_mib: u32,
+
+    /// Let cards multiply fp32 numbers in TF32: faster, and 1 - cosine to the CPU grows
+    #[arg(long, env = "CLIP_IN_CUDA_TF32")]
+    pub cuda_tf32: bool,
+
+    /// Worker threads on each device, each with sessions of its own [default: one a core on the CPU, one a card]
     #[arg(long, env = "CLIP_IN_WORKERS", value_parser = clap::value_parser!(u16).range(1..=512))]
     pub workers: Option<u16>,
 
@@ -41,13 +60,21 @@ pub struct ServeSettings {
     #[arg(long, env = "CLIP_IN_QUEUE", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub queue: u32,
 
-    /// Most images in a batch
-    #[arg(long, env = "CLIP_IN_MAX_BATCH_IMAGES", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=4096))]
-    pub max_batch_images: u16,
+    /// Most images in a batch [default: 8 on the CPU, 64 on a card]
+    #[arg(long, env = "CLIP_IN_MAX_BATCH_IMAGES", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub max_batch_images: Option<u16>,
 
-    /// Most texts in a batch
-    #[arg(long, env = "CLIP_IN_MAX_BATCH_TEXTS", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=4096))]
-    pub max_batch_texts: u16,
+    /// Most texts in a batch [default: 32 on the CPU, 256 on a card]
+    #[arg(long, env = "CLIP_IN_MAX_BATCH_TEXTS", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub max_batch_texts: Option<u16>,
+
+    /// How long a batch waits for company, in microseconds [default: 0 on the CPU, 2000 on a card]
+    #[arg(long, env = "CLIP_IN_BATCH_WAIT_MICROSECONDS", value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pub batch_wait_microseconds: Option<u32>,
+
+    /// Fill batches up to a power of two, so that few shapes occur [default: false on the CPU, true on a card]
+    #[arg(long, env = "CLIP_IN_BATCH_BUCKETS")]
+    pub batch_buckets: Option<bool>,
 
     /// Longest time of a bulk batch in milliseconds: what an interactive request may have to wait for
     #[arg(long, env = "CLIP_IN_BULK_BATCH_MILLISECONDS", default_value_t = 150, value_parser = clap::value_parser!(u32).range(1..=60_000))]
@@ -56,6 +83,10 @@ pub struct ServeSettings {
     /// Memory for the embeddings of texts that were sent before, in MiB; 0 switches the cache off
     #[arg(long, env = "CLIP_IN_TEXT_CACHE_MIB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     pub text_cache_mib: u32,
+
+    /// Memory for the embeddings of images that were sent before, in MiB; 0 switches the cache off
+    #[arg(long, env = "CLIP_IN_IMAGE_CACHE_MIB", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pub image_cache_mib: u32,
 
     /// Largest request body in MiB
     #[arg(long, env = "CLIP_IN_MAX_BODY_MIB", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
@@ -101,22 +132,42 @@ const BODIES_IN_FLIGHT: usize = 4;
 
 impl ServeSettings {
     /// How the model is run.
-    pub fn engine(&self) -> EngineSettings {
-        EngineSettings {
-            workers: self.workers.map_or_else(num_cpus::get, usize::from),
+    ///
+    /// # Errors
+    /// A sentence about devices that cannot be used together.
+    pub fn engine(&self) -> Result<EngineSettings, String> {
+        let cards = self.devices.iter().filter(|device| **device != Device::Cpu);
+        if ![0, self.devices.len()].contains(&cards.count()) || self.devices.is_empty() {
+            return Err("--devices: give cpu, or only cards; a model runs on one kind".to_owned());
+        }
+        let usual = BatchPolicy::of(self.devices[0]);
+        Ok(EngineSettings {
+            devices: self.devices.clone(),
+            workers: self.workers.map(usize::from),
             threads_per_worker: self.threads_per_worker.into(),
+            cuda: CudaSettings {
+                memory_limit: self.cuda_memory_mib as usize * MIB,
+                tf32: self.cuda_tf32,
+            },
             queue_capacity: self.queue as usize,
-            max_batch_images: self.max_batch_images.into(),
-            max_batch_texts: self.max_batch_texts.into(),
+            batching: BatchPolicy {
+                images: self.max_batch_images.map_or(usual.images, usize::from),
+                texts: self.max_batch_texts.map_or(usual.texts, usize::from),
+                bulk_time: Duration::from_millis(self.bulk_batch_milliseconds.into()),
+                wait: self
+                    .batch_wait_microseconds
+                    .map_or(usual.wait, |wait| Duration::from_micros(wait.into())),
+                buckets: self.batch_buckets.unwrap_or(usual.buckets),
+            },
             image_limits: Limits {
                 max_bytes: usize::from(self.max_image_mib) * MIB,
                 max_pixels: u64::from(self.max_image_megapixels) * 1_000_000,
                 ..Limits::default()
             },
             text_cache_bytes: u64::from(self.text_cache_mib) << 20,
-            bulk_batch_time: Duration::from_millis(self.bulk_batch_milliseconds.into()),
+            image_cache_bytes: u64::from(self.image_cache_mib) << 20,
             ..EngineSettings::default()
-        }
+        })
     }
 
     /// Threads of the pool that decodes and tokenises.

@@ -293,7 +293,7 @@ fn memory_does_not_jump() {
             &json!({"input": [image("huge-header.png"), image("widest-header.png")]}),
         ));
     }
-    // The allocator keeps a few buffers of 10 MB (45 to 65 MiB measured); a tree of values would take 160 MB and more.
+    // The allocator keeps a few buffers of 10 MB (28 to 46 MiB measured); a tree of values would take 160 MB and more.
     let now = server.resident_bytes();
     let (grown, late) = (now.saturating_sub(before), now.saturating_sub(early));
     assert!(grown < 128 << 20, "memory grew by {} MiB", grown >> 20);

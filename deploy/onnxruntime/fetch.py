@@ -1,10 +1,14 @@
-"""Fetch the pinned ONNX Runtime shared library into a folder: `fetch.py FOLDER`.
+"""Fetch a pinned ONNX Runtime shared library into a folder: `fetch.py BUILD FOLDER`.
 
-The library is taken out of the `onnxruntime` wheel: pip checks the wheel against the hashes in requirements.txt, and only
-the library is unpacked. It is independent of the Python that runs this. A library that is already there is left alone, so
-that a second run needs no network.
+BUILD is `onnxruntime` (the plain one), `onnxruntime-openvino` (bf16 on processors) or `onnxruntime-cuda` (graphics cards). The
+library is taken out of the wheels that BUILD.txt pins: pip checks them against the hashes there, and only the libraries are
+unpacked. They are independent of the Python that runs this. A library that is already there is left alone, so that a
+second run needs no network.
+
+    --if-useful    do nothing where the build brings nothing (OpenVINO on a processor without bf16), and do not fail
 """
 
+import fnmatch
 import pathlib
 import platform
 import subprocess
@@ -13,68 +17,107 @@ import tempfile
 import zipfile
 
 HERE = pathlib.Path(__file__).resolve().parent
+LIBRARY = "libonnxruntime.so"
+
+# Wheels by machine. A wheel's tag says what it may be installed on.
+LINUX = {("Linux", "x86_64"): ["manylinux_2_28_x86_64", "manylinux_2_27_x86_64", "manylinux2014_x86_64"]}
 PLATFORMS = {
-    ("Linux", "x86_64"): ("manylinux_2_28_x86_64", "libonnxruntime.so"),
-    ("Linux", "aarch64"): ("manylinux_2_28_aarch64", "libonnxruntime.so"),
-    ("Darwin", "arm64"): ("macosx_14_0_arm64", "libonnxruntime.dylib"),
+    "onnxruntime": LINUX
+    | {("Linux", "aarch64"): ["manylinux_2_28_aarch64"], ("Darwin", "arm64"): ["macosx_14_0_arm64"]},
+    "onnxruntime-openvino": LINUX,
+    "onnxruntime-cuda": LINUX,
+}
+# What is unpacked: of files that a wheel has under several names, the one that the loader asks for.
+MEMBERS = {
+    "onnxruntime": ["onnxruntime/capi/libonnxruntime.*"],
+    "onnxruntime-openvino": [
+        "onnxruntime/capi/libonnxruntime.so.*",
+        "onnxruntime/capi/libonnxruntime_providers_*.so",
+        "onnxruntime/capi/libopenvino.so.????",
+        "onnxruntime/capi/libopenvino_onnx_frontend.so.????",
+        "onnxruntime/capi/libopenvino_intel_cpu_plugin.so",
+        "onnxruntime/capi/libtbb.so.*",
+    ],
+    "onnxruntime-cuda": [
+        "onnxruntime/capi/libonnxruntime.so.*",
+        "onnxruntime/capi/libonnxruntime_providers_cuda.so",
+        "onnxruntime/capi/libonnxruntime_providers_shared.so",
+        "nvidia/*/lib/lib*.so.*",
+    ],
 }
 
 
-def pinned_version() -> str:
-    """The version that requirements.txt pins."""
-    for line in (HERE / "requirements.txt").read_text().splitlines():
-        if line.startswith("onnxruntime=="):
-            return line.split("==")[1].split()[0]
-    raise SystemExit(f"{HERE / 'requirements.txt'} pins no onnxruntime")
+def pinned(build: str) -> str:
+    """The requirements of a build, which are also its stamp: `name==version` of every wheel."""
+    lines = (HERE / f"{build}.txt").read_text().splitlines()
+    return " ".join(line.split()[0] for line in lines if "==" in line)
 
 
-def main() -> None:
-    """Fetches the library unless it is there."""
-    folder = pathlib.Path(sys.argv[1])
+def useful(build: str) -> bool:
+    """Whether this machine gains from a build."""
+    if build != "onnxruntime-openvino":
+        return True
+    cpuinfo = pathlib.Path("/proc/cpuinfo")
+    return platform.machine() == "x86_64" and cpuinfo.is_file() and "avx512_bf16" in cpuinfo.read_text()
+
+
+def fetch(build: str, folder: pathlib.Path) -> None:
+    """Downloads the wheels and unpacks their libraries. The stamp is written last."""
     machine = (platform.system(), platform.machine())
-    if machine not in PLATFORMS:
+    if machine not in PLATFORMS[build]:
         raise SystemExit(
-            f"no pinned ONNX Runtime for {machine[0]} on {machine[1]}: install one (1.23 or later) and set ORT_DYLIB_PATH to its library"
+            f"no pinned {build} for {machine[0]} on {machine[1]}: install ONNX Runtime 1.23 or later and set ORT_DYLIB_PATH to its library"
         )
-    wheel_platform, name = PLATFORMS[machine]
-    version = pinned_version()
-    library = folder / name
     stamp = folder / "VERSION"
-    if library.exists() and stamp.exists() and stamp.read_text() == version:
+    if (folder / LIBRARY).exists() and stamp.exists() and stamp.read_text() == pinned(build):
         return
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        command = [
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--no-deps",
-        ]
-        command += [
-            "--only-binary=:all:",
-            "--require-hashes",
-            "--platform",
-            wheel_platform,
-            "--python-version",
-            "3.11",
-        ]
-        command += ["--requirement", str(HERE / "requirements.txt"), "--dest", scratch]
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        command += ["--only-binary=:all:", "--require-hashes", "--python-version", "3.11"]
+        for tag in PLATFORMS[build][machine]:
+            command += ["--platform", tag]
+        command += ["--requirement", str(HERE / f"{build}.txt"), "--dest", scratch]
         if subprocess.run(command, check=False).returncode != 0:
             raise SystemExit(
-                f"could not download onnxruntime {version}: this first run needs the Python package index "
+                f"could not download {build}: this first run needs the Python package index "
                 "(or set ORT_DYLIB_PATH to a library that is already on this machine)"
             )
-        (wheel,) = pathlib.Path(scratch).glob("*.whl")
-        with zipfile.ZipFile(wheel) as archive:
-            members = [m for m in archive.namelist() if m.startswith("onnxruntime/capi/libonnxruntime.")]
-            unpacked = pathlib.Path(archive.extract(members[0], scratch))
-        unpacked.chmod(0o755)
-        unpacked.replace(library)
-        stamp.write_text(version)
-    print(f"ONNX Runtime {version} is in {library}")
+        for wheel in sorted(pathlib.Path(scratch).glob("*.whl")):
+            unpack(wheel, MEMBERS[build], folder, pathlib.Path(scratch))
+        stamp.write_text(pinned(build))
+    print(f"{pinned(build)} is in {folder}")
+
+
+def unpack(wheel: pathlib.Path, patterns: list[str], folder: pathlib.Path, scratch: pathlib.Path) -> None:
+    """Takes the libraries out of one wheel."""
+    with zipfile.ZipFile(wheel) as archive:
+        for member in archive.namelist():
+            if not any(fnmatch.fnmatch(member, pattern) for pattern in patterns):
+                continue
+            name = pathlib.PurePosixPath(member).name
+            if name.startswith("libonnxruntime.") and "providers" not in name:
+                name = LIBRARY  # one name on every platform
+            unpacked = pathlib.Path(archive.extract(member, scratch))
+            unpacked.chmod(0o755)
+            unpacked.replace(folder / name)
+
+
+def main() -> None:
+    """Reads the command line."""
+    arguments = [argument for argument in sys.argv[1:] if argument != "--if-useful"]
+    if len(arguments) != 2 or arguments[0] not in PLATFORMS:
+        raise SystemExit(f"usage: fetch.py {'|'.join(PLATFORMS)} FOLDER [--if-useful]")
+    build, folder = arguments
+    optional = "--if-useful" in sys.argv
+    if optional and not useful(build):
+        return
+    try:
+        fetch(build, pathlib.Path(folder))
+    except SystemExit as failure:
+        if not optional:
+            raise
+        print(f"{failure}; going on without it", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,9 @@ use crate::telemetry::Metrics;
 /// Why the server does not run.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
+    /// Settings that cannot be used together.
+    #[error("{0}")]
+    Settings(String),
     /// The model cannot be served.
     #[error(transparent)]
     Load(#[from] LoadError),
@@ -41,6 +44,7 @@ pub enum ServeError {
 /// # Errors
 /// [`ServeError`]; also when a stop had to leave requests unanswered.
 pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
+    let engine = settings.engine().map_err(ServeError::Settings)?;
     let metrics = Arc::new(Metrics::new()?);
     let pool = CpuPool::new(settings.prepare_threads(), metrics.clone())?;
     // The address first: a port that is taken should not cost the time to load a model.
@@ -54,14 +58,23 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let (path, precision) = (settings.model.clone(), settings.precision.clone());
-    let (engine, shared) = (settings.engine(), metrics.clone());
+    let shared = metrics.clone();
     let load =
         tokio::task::spawn_blocking(move || Model::load(&path, &precision, &engine, pool, shared));
     let model = load.await.map_err(std::io::Error::other)??;
+    let device = model.device();
     metrics
         .model_info
-        .with_label_values(&[model.name(), model.precision(), "cpu"])
+        .with_label_values(&[model.name(), model.precision(), &device, model.provider()])
         .set(1);
+    tracing::info!(
+        model = model.name(),
+        device,
+        provider = model.provider(),
+        "precision {}: {}",
+        model.precision(),
+        model.precision_reason()
+    );
     let admission = Admission::new(
         settings.max_requests as usize,
         settings.bytes_in_flight(),
@@ -79,7 +92,7 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
     tracing::info!(
         model = model.name(),
         precision = model.precision(),
-        device = "cpu",
+        device,
         "ready on http://{address}"
     );
 

@@ -211,11 +211,18 @@ pub struct Variant {
     pub text: String,
     /// Distance from fp32 PyTorch, measured at export.
     pub parity: ParityPair,
-    /// Change of the mean pair accuracy against fp32, in points.
+    /// Change of the mean pair accuracy against fp32, in points; `None` where it was not measured.
     #[serde(default)]
-    pub benchmark_delta: f64,
+    pub benchmark_delta: Option<f64>,
+    /// How many times as fast as fp32, measured at export on one thread; `None` where it was not measured.
+    #[serde(default)]
+    pub speedup: Option<f64>,
     /// Largest `1 - cosine` at which the golden check passes.
     pub golden_tolerance: f64,
+    /// Whether an item's embedding depends on the other items of its batch, as where activations are quantised by a range
+    /// that is taken from the whole batch. Such a variant is run item by item.
+    #[serde(default)]
+    pub batch_dependent: bool,
 }
 
 /// Parity of both towers.

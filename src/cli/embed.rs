@@ -54,7 +54,8 @@ pub fn run(arguments: &EmbedArguments) -> anyhow::Result<()> {
     let sources = sources::find(arguments.images.as_deref(), arguments.texts.as_deref())?;
     let settings = EngineSettings::default();
     let model = load(&arguments.model, &arguments.precision, &settings)?;
-    let mut output = Output::open(&arguments.out, model.name(), model.manifest().embedding_dim)?;
+    let width = model.manifest().embedding_dim;
+    let mut output = Output::open(&arguments.out, model.name(), model.precision(), width)?;
     let done: HashSet<String> = output.done().clone();
     let todo: Vec<Source> = sources
         .into_iter()
@@ -91,7 +92,8 @@ async fn embed_all(
     progress: &ProgressBar,
 ) -> anyhow::Result<usize> {
     // Enough to fill a batch on every worker while as much is being decoded.
-    let at_a_time = 4 * settings.workers * settings.max_batch_images.max(settings.max_batch_texts);
+    let batch = settings.batching.images.max(settings.batching.texts);
+    let at_a_time = 4 * num_cpus::get() * batch;
     let mut results = futures_util::stream::iter(todo)
         .map(|source| async move {
             let result = embed_one(model, &source).await;

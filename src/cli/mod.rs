@@ -1,6 +1,7 @@
 //! The command line: a file a subcommand.
 
 mod embed;
+mod measure;
 mod model;
 mod score;
 mod serve;

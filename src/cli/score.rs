@@ -33,7 +33,7 @@ pub fn run(arguments: &ScoreArguments) -> anyhow::Result<()> {
     let bytes = std::fs::read(&arguments.image)
         .with_context(|| format!("cannot read {}", arguments.image.display()))?;
     let settings = EngineSettings {
-        workers: 1,
+        workers: Some(1),
         threads_per_worker: num_cpus::get(),
         ..EngineSettings::default()
     };

@@ -5,10 +5,10 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 
 use super::EngineError;
+use super::embedding_cache::{Cached, EmbeddingCache, ImageDigest};
 use super::job::{Deadline, Embedding, Job, Lane};
 use super::model::Model;
-use super::prepare::{Item, ItemError};
-use super::text_cache::{CachedText, TextCache};
+use super::prepare::{Item, ItemError, Known};
 
 /// Why a request got no embeddings.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -58,13 +58,24 @@ impl Default for EmbedOptions {
     }
 }
 
-/// An item that the cache does not know.
+/// An item that the text cache does not know.
 struct Missing {
     index: usize,
     /// Under which its embedding will be kept.
     text: Option<String>,
+}
+
+/// An item on its way, and what of it is known already.
+struct Pending {
+    answer: Answer,
+    digest: Option<ImageDigest>,
     tokens: usize,
     truncated: usize,
+}
+
+enum Answer {
+    Known(Embedding),
+    Reply(oneshot::Receiver<Result<Embedding, EngineError>>),
 }
 
 impl Model {
@@ -107,85 +118,95 @@ impl Model {
                     Item::Text(text) if self.text_cache().is_some() => Some(text.clone()),
                     _ => None,
                 };
-                missing.push(Missing {
-                    index,
-                    text,
-                    tokens: 0,
-                    truncated: 0,
-                });
+                missing.push(Missing { index, text });
                 unknown.push(item);
             }
             found.push(cached.map(|cached| cached.embedding));
         }
-        let replies = self.submit(unknown, &mut missing, options).await?;
-        for (reply, missing) in replies.into_iter().zip(missing) {
-            // A reply that is dropped unanswered was held by a worker that died.
-            let embedding = reply.await.map_err(|_| EngineError::Dead)??;
-            let Missing {
-                index,
-                text,
-                tokens,
-                truncated,
-            } = missing;
-            answer.tokens += tokens;
-            answer.truncated += truncated;
-            if let (Some(text), Some(cache)) = (text, self.text_cache()) {
-                cache.insert(
-                    text,
-                    CachedText {
-                        embedding: embedding.clone(),
-                        tokens,
-                        truncated,
-                    },
-                );
+        let pending = self.submit(unknown, &missing, options).await?;
+        for (pending, missing) in pending.into_iter().zip(missing) {
+            let (embedding, known) = match pending.answer {
+                Answer::Known(embedding) => (embedding, true),
+                // A reply that is dropped unanswered was held by a worker that died.
+                Answer::Reply(reply) => (reply.await.map_err(|_| EngineError::Dead)??, false),
+            };
+            let cached = Cached {
+                embedding,
+                tokens: pending.tokens,
+                truncated: pending.truncated,
+            };
+            answer.tokens += cached.tokens;
+            answer.truncated += cached.truncated;
+            if let Some(slot) = found.get_mut(missing.index) {
+                *slot = Some(cached.embedding.clone());
             }
-            if let Some(slot) = found.get_mut(index) {
-                *slot = Some(embedding);
+            if let (Some(text), Some(cache)) = (missing.text, self.text_cache()) {
+                cache.insert(text, cached);
+            } else if let (Some(digest), Some(cache), false) =
+                (pending.digest, self.image_cache(), known)
+            {
+                cache.insert(digest, cached);
             }
         }
         answer.embeddings = found.into_iter().flatten().collect();
         Ok(answer)
     }
 
-    /// Prepares items and queues them together.
+    /// Prepares items and queues together what no cache knows.
     async fn submit(
         &self,
         items: Vec<Item>,
-        missing: &mut [Missing],
+        missing: &[Missing],
         options: EmbedOptions,
-    ) -> Result<Vec<oneshot::Receiver<Result<Embedding, EngineError>>>, EmbedError> {
+    ) -> Result<Vec<Pending>, EmbedError> {
         if items.is_empty() {
             return Ok(Vec::new());
         }
+        // Before anything is decoded: an overloaded server must not spend itself on what it will refuse.
+        let places = self
+            .queue()
+            .reserve(items.len(), options.lane, options.deadline)?;
         let prepared = self.prepare(items, options).await?;
         let mut jobs = Vec::with_capacity(prepared.len());
-        let mut replies = Vec::with_capacity(prepared.len());
+        let mut pending = Vec::with_capacity(prepared.len());
         let enqueued = Instant::now();
         for (item, missing) in prepared.into_iter().zip(missing) {
             let item = item.map_err(|error| EmbedError::Item {
                 index: missing.index,
                 error,
             })?;
-            (missing.tokens, missing.truncated) = (item.tokens, item.truncated);
-            let (reply, receiver) = oneshot::channel();
-            jobs.push(Job {
-                input: item.input,
-                deadline: options.deadline,
-                enqueued,
-                reply,
+            let answer = match item.input {
+                Known::Embedding(embedding) => Answer::Known(embedding),
+                Known::Input(input) => {
+                    let (reply, receiver) = oneshot::channel();
+                    jobs.push(Job {
+                        input,
+                        deadline: options.deadline,
+                        enqueued,
+                        reply,
+                    });
+                    Answer::Reply(receiver)
+                }
+            };
+            pending.push(Pending {
+                answer,
+                digest: item.digest,
+                tokens: item.tokens,
+                truncated: item.truncated,
             });
-            replies.push(receiver);
         }
-        self.queue().push(jobs, options.lane)?;
-        Ok(replies)
+        if !jobs.is_empty() {
+            self.queue().push(jobs, places)?;
+        }
+        Ok(pending)
     }
 }
 
 /// What the cache has for an item. A text that would be cut is no hit for a request that refuses cutting.
-fn lookup(cache: &TextCache, item: &Item, truncate: bool) -> Option<CachedText> {
+fn lookup(cache: &EmbeddingCache<String>, item: &Item, truncate: bool) -> Option<Cached> {
     match item {
         Item::Text(text) => cache
-            .get(text)
+            .get(text.as_str())
             .filter(|cached| truncate || cached.truncated == 0),
         Item::Image(_) => None,
     }

@@ -3,7 +3,7 @@
 use super::image_source::ImageSource;
 use super::job::Input;
 use super::model::{EngineSettings, LoadError};
-use super::prepare::{Item, Preparer};
+use super::prepare::{Item, Known, Preparer};
 use crate::bundle::golden::{Golden, compare};
 use crate::bundle::{Bundle, BundleError, Variant};
 use crate::runtime::{Encoders, SessionSettings};
@@ -32,8 +32,8 @@ pub fn check_golden(
         let prepared = preparer
             .prepare_one(item, true)
             .map_err(|e| content(&image.file, e.to_string()))?;
-        if let Input::Image(pixels) = &prepared.input {
-            for found in encoders.encode_images(&[pixels])? {
+        if let Known::Input(Input::Image(pixels)) = &prepared.input {
+            for found in encoders.encode_images(&[pixels], 1)? {
                 distances.push((
                     image.file.clone(),
                     compare(variant, &image.file, &image.embedding, &found)?,
@@ -46,8 +46,8 @@ pub fn check_golden(
         let prepared = preparer
             .prepare_one(item, true)
             .map_err(|e| content(&bundle.manifest.golden, e.to_string()))?;
-        if let Input::Text(ids) = &prepared.input {
-            for found in encoders.encode_texts(&[ids])? {
+        if let Known::Input(Input::Text(ids)) = &prepared.input {
+            for found in encoders.encode_texts(&[ids], 1, 0)? {
                 distances.push((
                     text.text.clone(),
                     compare(variant, &text.text, &text.embedding, &found)?,
@@ -65,6 +65,10 @@ pub fn check_golden(
 pub fn verify(bundle: &Bundle, variant: &Variant) -> Result<Vec<(String, f64)>, LoadError> {
     let metrics = Metrics::new().map_err(std::io::Error::other)?;
     let preparer = Preparer::new(bundle, &EngineSettings::default(), metrics.into())?;
-    let mut encoders = Encoders::load(bundle, variant, SessionSettings { threads: 1 })?;
+    let session = SessionSettings {
+        bf16: variant.precision == "bf16",
+        ..SessionSettings::cpu(1)
+    };
+    let mut encoders = Encoders::load(bundle, variant, &session, None)?;
     check_golden(bundle, variant, &preparer, &mut encoders)
 }

@@ -7,19 +7,23 @@
 //! The engine knows nothing of HTTP. An item is prepared whole before it is queued, so that a broken one fails alone; a
 //! request that is gone or late leaves the queue unrun; a full queue is an answer, not a wait.
 
+mod batching;
 mod cpu_pool;
 mod embed;
+mod embedding_cache;
 mod golden;
 mod health;
 mod image_source;
 mod job;
 mod model;
+mod precision;
 mod prepare;
 mod queue;
 mod service_rate;
-mod text_cache;
+mod sessions;
 mod worker;
 
+pub use batching::BatchPolicy;
 pub use cpu_pool::CpuPool;
 pub use embed::{EmbedError, EmbedOptions, Embedded};
 pub use golden::verify;
@@ -27,6 +31,7 @@ pub use health::Health;
 pub use image_source::ImageSource;
 pub use job::{Deadline, Embedding, Lane, Modality};
 pub use model::{EngineSettings, LoadError, Model};
+pub use precision::{Choice, choices, obstacle};
 pub use prepare::{Item, ItemError};
 
 /// Why an embedding could not be computed, when the item itself is not to blame.

@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use futures_util::future::try_join_all;
 
+use super::embedding_cache::{EmbeddingCache, ImageDigest, digest};
 use super::image_source::ImageSource;
-use super::job::Input;
+use super::job::{Embedding, Input};
 use super::{CpuPool, EmbedOptions, EngineError, EngineSettings};
 use crate::bundle::{Bundle, BundleError};
 use crate::preprocess::{self, ImageError, ImageSpec, Limits};
@@ -62,9 +63,20 @@ pub enum ItemError {
 /// An encoder input and how many tokens it took and lost.
 #[derive(Debug)]
 pub struct Prepared {
-    pub input: Input,
+    pub input: Known,
     pub tokens: usize,
     pub truncated: usize,
+    /// Of an image that the cache should keep.
+    pub digest: Option<ImageDigest>,
+}
+
+/// What is left to do for an item.
+#[derive(Debug)]
+pub enum Known {
+    /// An encoder must run.
+    Input(Input),
+    /// The cache had it.
+    Embedding(Embedding),
 }
 
 /// What preparing needs of a model.
@@ -75,6 +87,7 @@ pub struct Preparer {
     pub context_length: usize,
     pub limits: Limits,
     pub max_text_bytes: usize,
+    pub image_cache: Option<EmbeddingCache<ImageDigest>>,
     pub metrics: Arc<Metrics>,
 }
 
@@ -99,6 +112,11 @@ impl Preparer {
             context_length: manifest.text.context_length,
             limits: settings.image_limits,
             max_text_bytes: settings.max_text_bytes,
+            image_cache: EmbeddingCache::of_images(
+                settings.image_cache_bytes,
+                manifest.embedding_dim,
+                &metrics,
+            ),
             metrics,
         })
     }
@@ -142,14 +160,24 @@ impl Preparer {
         let started = Instant::now();
         match item {
             Item::Image(source) => {
-                let pixels = preprocess::preprocess(&source.bytes()?, &self.limits, &self.spec)?;
-                self.metrics
-                    .decode_seconds
-                    .observe(started.elapsed().as_secs_f64());
+                let bytes = source.bytes()?;
+                let digest = self.image_cache.as_ref().map(|_| digest(&bytes));
+                let cache = self.image_cache.as_ref().zip(digest.as_ref());
+                let input = match cache.and_then(|(cache, digest)| cache.get(digest)) {
+                    Some(cached) => Known::Embedding(cached.embedding),
+                    None => {
+                        let pixels = preprocess::preprocess(&bytes, &self.limits, &self.spec)?;
+                        self.metrics
+                            .decode_seconds
+                            .observe(started.elapsed().as_secs_f64());
+                        Known::Input(Input::Image(pixels))
+                    }
+                };
                 Ok(Prepared {
-                    input: Input::Image(pixels),
+                    input,
                     tokens: 0,
                     truncated: 0,
+                    digest,
                 })
             }
             Item::Text(text) => {
@@ -172,9 +200,10 @@ impl Preparer {
                     .inc_by(tokens.truncated as u64);
                 let (count, truncated) = (tokens.ids.len(), tokens.truncated);
                 Ok(Prepared {
-                    input: Input::Text(tokens.ids),
+                    input: Known::Input(Input::Text(tokens.ids)),
                     tokens: count,
                     truncated,
+                    digest: None,
                 })
             }
         }

@@ -2,14 +2,15 @@
 //!
 //! Items wait in groups that can share a batch: images together, texts with texts of about the same length (a batch of
 //! texts is padded to its longest, and padding costs as much as text). A batch is the group whose first item has waited
-//! longest, formed when a worker is free; nothing waits for company.
+//! longest, formed when a worker is free. Whether it waits for company is the policy's question; on a CPU nothing does.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::EngineError;
-use super::job::{Input, Job, Lane, Modality};
+use super::batching::BatchPolicy;
+use super::job::{Deadline, Input, Job, Lane, Modality};
 use super::service_rate::ServiceRate;
 use crate::telemetry::Metrics;
 
@@ -19,17 +20,6 @@ const GROUPS: usize = 1 + TEXT_GROUPS;
 
 /// While interactive work never ends, one batch in this many is bulk, so that bulk work cannot starve.
 const BULK_TURN: u32 = 16;
-
-/// What a batch may hold.
-#[derive(Debug, Clone, Copy)]
-pub struct BatchLimits {
-    /// Most images in a batch.
-    pub images: usize,
-    /// Most texts in a batch.
-    pub texts: usize,
-    /// Longest time that a bulk batch should take.
-    pub bulk_time: Duration,
-}
 
 /// Items of one modality that one run of an encoder answers.
 #[derive(Debug)]
@@ -45,6 +35,8 @@ pub struct Batch {
 struct Waiting {
     lanes: [[VecDeque<Job>; GROUPS]; 2],
     queued: [usize; 2],
+    /// Places of items that are still being prepared.
+    reserved: [usize; 2],
     turns_without_bulk: u32,
     /// Set once: why nothing more is taken in.
     closed: Option<EngineError>,
@@ -59,16 +51,39 @@ pub struct Queue {
     waiting: Mutex<Waiting>,
     work: Condvar,
     capacity: usize,
-    limits: BatchLimits,
+    workers: usize,
+    policy: BatchPolicy,
     metrics: Arc<Metrics>,
 }
 
+/// Places in the queue, held while a request's items are decoded and tokenised: a refusal must come before that work, not
+/// after it. What is not used is given back when it is dropped.
+#[derive(Debug)]
+pub struct Reservation {
+    queue: Arc<Queue>,
+    lane: Lane,
+    count: usize,
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.queue.lock().reserved[self.lane as usize] -= self.count;
+    }
+}
+
 impl Queue {
-    pub fn new(capacity: usize, limits: BatchLimits, metrics: Arc<Metrics>) -> Self {
+    /// A queue for `workers` workers with `capacity` places in each lane.
+    pub fn new(
+        capacity: usize,
+        workers: usize,
+        policy: BatchPolicy,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let lanes = std::array::from_fn(|_| std::array::from_fn(|_| VecDeque::new()));
         let waiting = Waiting {
             lanes,
             queued: [0; 2],
+            reserved: [0; 2],
             turns_without_bulk: 0,
             closed: None,
             rate: ServiceRate::default(),
@@ -78,33 +93,68 @@ impl Queue {
             waiting: Mutex::new(waiting),
             work: Condvar::new(),
             capacity,
-            limits,
+            workers: workers.max(1),
+            policy,
             metrics,
         }
     }
 
-    /// Puts a request's items in, all or none. A request may be larger than the queue: it gets in when the queue is empty.
-    pub fn push(&self, jobs: Vec<Job>, lane: Lane) -> Result<(), EngineError> {
+    /// Takes places for a request's items, all or none. A request may be larger than the queue: it gets in when the queue is
+    /// empty.
+    ///
+    /// # Errors
+    /// [`EngineError::Overloaded`] if there is no room, or if by the measured times the items would not be run before the
+    /// deadline: work that would come too late would only take the turn of work that does not. Or why the queue is closed.
+    pub fn reserve(
+        self: &Arc<Self>,
+        count: usize,
+        lane: Lane,
+        deadline: Deadline,
+    ) -> Result<Reservation, EngineError> {
         let mut waiting = self.lock();
         if let Some(reason) = &waiting.closed {
             return Err(reason.clone());
         }
         // Each lane has a bound of its own: bulk work that fills its lane must not shut the other one.
-        let queued = waiting.queued[lane as usize];
-        if queued > 0 && queued + jobs.len() > self.capacity {
-            let retry_after_seconds = waiting.rate.seconds_for(queued);
+        let ahead = waiting.queued[lane as usize] + waiting.reserved[lane as usize];
+        let in_time = deadline.is_none_or(|deadline| {
+            Instant::now() + waiting.time_for_queued(lane, self.workers) <= deadline
+        });
+        if ahead > 0 && (ahead + count > self.capacity || !in_time) {
+            let retry_after_seconds = waiting.rate.seconds_for(ahead);
             return Err(EngineError::Overloaded {
-                queued,
+                queued: ahead,
                 retry_after_seconds,
             });
         }
+        waiting.reserved[lane as usize] += count;
+        drop(waiting);
+        Ok(Reservation {
+            queue: self.clone(),
+            lane,
+            count,
+        })
+    }
+
+    /// Puts a request's items into the places that were reserved for them.
+    ///
+    /// # Errors
+    /// Why the queue was closed in the meantime.
+    pub fn push(&self, jobs: Vec<Job>, reservation: Reservation) -> Result<(), EngineError> {
+        let lane = reservation.lane;
         let count = jobs.len();
+        let mut waiting = self.lock();
+        if let Some(reason) = waiting.closed.clone() {
+            drop(waiting); // the reservation's end needs the lock
+            return Err(reason);
+        }
         waiting.queued[lane as usize] += count;
         for job in jobs {
             waiting.lanes[lane as usize][group_of(&job.input)].push_back(job);
         }
         self.metrics.queue_depth(lane).add(count as i64);
         drop(waiting);
+        drop(reservation);
         if count == 1 {
             self.work.notify_one();
         } else {
@@ -118,6 +168,11 @@ impl Queue {
         let mut waiting = self.lock();
         loop {
             while waiting.queued != [0; 2] {
+                if let Some(rest) = self.still_gathering(&waiting) {
+                    let woken = self.work.wait_timeout(waiting, rest);
+                    waiting = woken.unwrap_or_else(PoisonError::into_inner).0;
+                    continue;
+                }
                 let batch = self.next_batch(&mut waiting);
                 if !batch.jobs.is_empty() {
                     return Some(batch);
@@ -173,23 +228,41 @@ impl Queue {
         self.work.notify_all();
     }
 
+    /// How long to wait for more items yet; `None` when a batch should be run now: a group is full, its first item has
+    /// waited long enough, or nothing more will come.
+    fn still_gathering(&self, waiting: &Waiting) -> Option<Duration> {
+        if self.policy.wait.is_zero() || waiting.closed.is_some() {
+            return None;
+        }
+        let mut longest = Duration::ZERO;
+        for (group, jobs) in waiting
+            .lanes
+            .iter()
+            .flat_map(|lane| lane.iter().enumerate())
+        {
+            if jobs.len() >= self.policy.most(modality_of(group)) {
+                return None;
+            }
+            longest = longest.max(
+                jobs.front()
+                    .map_or(Duration::ZERO, |job| job.enqueued.elapsed()),
+            );
+        }
+        self.policy
+            .wait
+            .checked_sub(longest)
+            .filter(|rest| !rest.is_zero())
+    }
+
     fn next_batch(&self, waiting: &mut Waiting) -> Batch {
         let lane = waiting.choose_lane();
         let group = waiting.choose_group(lane);
-        let modality = if group == 0 {
-            Modality::Image
-        } else {
-            Modality::Text
-        };
-        let mut most = if group == 0 {
-            self.limits.images
-        } else {
-            self.limits.texts
-        };
+        let modality = modality_of(group);
+        let mut most = self.policy.most(modality);
         let item_seconds = waiting.item_seconds[group];
         if lane == Lane::Bulk && item_seconds > 0.0 {
             // An interactive item that comes now waits for this batch: it must be short.
-            let fit = self.limits.bulk_time.as_secs_f64() / item_seconds;
+            let fit = self.policy.bulk_time.as_secs_f64() / item_seconds;
             most = most.min(fit.max(1.0) as usize);
         }
         let now = Instant::now();
@@ -230,6 +303,19 @@ impl Queue {
 }
 
 impl Waiting {
+    /// Until a new item of a lane would have its turn, by the times that batches took.
+    fn time_for_queued(&self, lane: Lane, workers: usize) -> Duration {
+        let before: &[Lane] = match lane {
+            Lane::Interactive => &[Lane::Interactive],
+            Lane::Bulk => &Lane::ALL,
+        };
+        let groups = before
+            .iter()
+            .flat_map(|lane| self.lanes[*lane as usize].iter().zip(&self.item_seconds));
+        let seconds: f64 = groups.map(|(jobs, each)| jobs.len() as f64 * each).sum();
+        Duration::from_secs_f64(seconds / workers as f64)
+    }
+
     fn choose_lane(&mut self) -> Lane {
         let has_work = |lane: Lane| {
             self.lanes[lane as usize]
@@ -259,6 +345,14 @@ impl Waiting {
     }
 }
 
+fn modality_of(group: usize) -> Modality {
+    if group == 0 {
+        Modality::Image
+    } else {
+        Modality::Text
+    }
+}
+
 fn group_of(input: &Input) -> usize {
     match input {
         Input::Image(_) => 0,
@@ -269,166 +363,4 @@ fn group_of(input: &Input) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use tokio::sync::oneshot;
-
-    use super::*;
-    use crate::engine::job::Embedding;
-    use crate::preprocess::Pixels;
-
-    type Reply = oneshot::Receiver<Result<Embedding, EngineError>>;
-
-    fn queue(capacity: usize) -> Queue {
-        Queue::new(
-            capacity,
-            BatchLimits {
-                images: 4,
-                texts: 4,
-                bulk_time: Duration::from_millis(150),
-            },
-            Arc::new(Metrics::new().unwrap()),
-        )
-    }
-
-    fn job(input: Input, deadline: Option<Instant>) -> (Job, Reply) {
-        let (reply, receiver) = oneshot::channel();
-        (
-            Job {
-                input,
-                deadline,
-                enqueued: Instant::now(),
-                reply,
-            },
-            receiver,
-        )
-    }
-
-    fn text(tokens: usize) -> (Job, Reply) {
-        job(Input::Text(vec![1; tokens]), None)
-    }
-
-    fn image() -> (Job, Reply) {
-        job(Input::Image(Pixels::U8(vec![0; 3])), None)
-    }
-
-    fn push(queue: &Queue, lane: Lane, jobs: Vec<(Job, Reply)>) -> Vec<Reply> {
-        let (jobs, replies) = jobs.into_iter().unzip();
-        queue.push(jobs, lane).unwrap();
-        replies
-    }
-
-    #[test]
-    fn a_batch_has_one_modality_and_texts_of_like_length() {
-        let queue = queue(100);
-        let _replies = push(
-            &queue,
-            Lane::Interactive,
-            vec![
-                text(5),
-                image(),
-                text(60),
-                text(7),
-                image(),
-                text(8),
-                text(9),
-            ],
-        );
-        let sizes: Vec<_> = (0..4)
-            .map(|_| queue.take().map(|b| (b.modality, b.jobs.len())).unwrap())
-            .collect();
-        assert_eq!(
-            sizes,
-            [
-                (Modality::Text, 3),
-                (Modality::Image, 2),
-                (Modality::Text, 1),
-                (Modality::Text, 1)
-            ]
-        );
-    }
-
-    #[test]
-    fn interactive_goes_first_and_bulk_is_not_starved() {
-        let queue = queue(1000);
-        let _bulk = push(&queue, Lane::Bulk, (0..4).map(|_| image()).collect());
-        let _interactive = push(
-            &queue,
-            Lane::Interactive,
-            (0..4 * BULK_TURN).map(|_| image()).collect(),
-        );
-        let lanes: Vec<_> = (0..BULK_TURN).map(|_| queue.take().unwrap().lane).collect();
-        assert_eq!(lanes.iter().filter(|lane| **lane == Lane::Bulk).count(), 1);
-        assert_eq!(lanes[0], Lane::Interactive);
-    }
-
-    #[test]
-    fn a_bulk_batch_is_as_short_as_it_must_be() {
-        let queue = queue(1000);
-        let _bulk = push(&queue, Lane::Bulk, (0..12).map(|_| image()).collect());
-        let _interactive = push(&queue, Lane::Interactive, (0..4).map(|_| image()).collect());
-        queue.record(0, 2, 0.14); // 70 ms an image: two fit into 150 ms
-        let sizes: Vec<_> = (0..3)
-            .map(|_| queue.take().map(|b| (b.lane, b.jobs.len())).unwrap())
-            .collect();
-        assert_eq!(
-            sizes,
-            [(Lane::Interactive, 4), (Lane::Bulk, 2), (Lane::Bulk, 2)]
-        );
-        (0..50).for_each(|_| queue.record(0, 1, 1.0)); // a second each: one at a time
-        assert_eq!(queue.take().unwrap().jobs.len(), 1);
-    }
-
-    #[test]
-    fn a_full_queue_refuses_all_of_a_request_or_none() {
-        let queue = queue(4);
-        let _first = push(&queue, Lane::Interactive, vec![image(), image(), image()]);
-        let (jobs, _replies): (Vec<_>, Vec<_>) = (0..2).map(|_| image()).unzip();
-        assert!(matches!(
-            queue.push(jobs, Lane::Interactive),
-            Err(EngineError::Overloaded { queued: 3, .. })
-        ));
-        assert_eq!(queue.take().unwrap().jobs.len(), 3);
-        let _large = push(&queue, Lane::Bulk, (0..9).map(|_| image()).collect());
-    }
-
-    #[test]
-    fn cancelled_and_expired_items_are_not_run() {
-        let queue = queue(100);
-        let (cancelled, gone) = image();
-        drop(gone);
-        let (expired, mut late) = job(
-            Input::Image(Pixels::U8(vec![])),
-            Some(Instant::now() - Duration::from_secs(1)),
-        );
-        let (wanted, _reply) = image();
-        queue
-            .push(vec![cancelled, expired, wanted], Lane::Interactive)
-            .unwrap();
-        assert_eq!(queue.take().unwrap().jobs.len(), 1);
-        assert_eq!(late.try_recv().unwrap(), Err(EngineError::DeadlineExceeded));
-    }
-
-    #[test]
-    fn a_closed_queue_runs_what_it_took_in_and_takes_nothing_more() {
-        let queue = queue(100);
-        let _replies = push(&queue, Lane::Interactive, vec![image()]);
-        queue.close();
-        assert_eq!(
-            queue.push(vec![image().0], Lane::Interactive),
-            Err(EngineError::Stopping)
-        );
-        assert_eq!(queue.take().unwrap().jobs.len(), 1);
-        assert!(queue.take().is_none());
-    }
-
-    #[test]
-    fn when_nobody_is_left_everyone_is_told() {
-        let queue = queue(100);
-        let mut replies = push(&queue, Lane::Bulk, vec![image(), text(3)]);
-        queue.fail_all(&EngineError::Dead);
-        for reply in &mut replies {
-            assert_eq!(reply.try_recv().unwrap(), Err(EngineError::Dead));
-        }
-        assert!(queue.take().is_none());
-    }
-}
+mod tests;

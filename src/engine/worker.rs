@@ -5,16 +5,35 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use super::EngineError;
+use super::batching::BatchPolicy;
 use super::health::Health;
 use super::job::{Embedding, Input, Job, Modality};
 use super::queue::{Batch, Queue};
 use crate::runtime::{Encoders, RuntimeError};
 use crate::telemetry::Metrics;
 
+/// Runs every shape that the policy lets a batch have, the largest first, so that no request pays for a first time.
+///
+/// # Errors
+/// Whatever a run says: a card that has no memory for its largest batch is found here.
+pub fn warm_up(encoders: &mut Encoders, policy: &BatchPolicy) -> Result<(), RuntimeError> {
+    let blank = encoders.blank();
+    for rows in policy.row_buckets(Modality::Image) {
+        encoders.encode_images(&[&blank], rows)?;
+    }
+    for length in policy.length_buckets(encoders.context_length()) {
+        for rows in policy.row_buckets(Modality::Text) {
+            encoders.encode_texts(&[&[]], rows, length)?;
+        }
+    }
+    Ok(())
+}
+
 /// Starts a worker. It ends when the queue is closed and empty.
 pub fn spawn(
     name: String,
     encoders: Encoders,
+    policy: BatchPolicy,
     queue: Arc<Queue>,
     health: Arc<Health>,
     metrics: Arc<Metrics>,
@@ -23,6 +42,7 @@ pub fn spawn(
         health.worker_started();
         let mut worker = Worker {
             encoders,
+            policy,
             queue: queue.clone(),
             metrics,
         };
@@ -56,6 +76,7 @@ impl Drop for DeathWatch {
 
 struct Worker {
     encoders: Encoders,
+    policy: BatchPolicy,
     queue: Arc<Queue>,
     metrics: Arc<Metrics>,
 }
@@ -109,14 +130,20 @@ impl Worker {
                     Input::Image(pixels) => Some(pixels),
                     Input::Text(_) => None,
                 });
-                self.encoders.encode_images(&pixels.collect::<Vec<_>>())
+                let rows = self.policy.rows(modality, jobs.len());
+                self.encoders
+                    .encode_images(&pixels.collect::<Vec<_>>(), rows)
             }
             Modality::Text => {
                 let texts = jobs.iter().filter_map(|job| match &job.input {
                     Input::Text(ids) => Some(ids.as_slice()),
                     Input::Image(_) => None,
                 });
-                self.encoders.encode_texts(&texts.collect::<Vec<_>>())
+                let texts: Vec<_> = texts.collect();
+                let longest = texts.iter().map(|ids| ids.len()).max().unwrap_or(0);
+                let rows = self.policy.rows(modality, jobs.len());
+                self.encoders
+                    .encode_texts(&texts, rows, self.policy.length(longest))
             }
         };
         self.metrics

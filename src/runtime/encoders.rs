@@ -1,21 +1,16 @@
 //! The two sessions of a model. They belong to one thread: running one needs `&mut`.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use ndarray::{Array2, Array4};
-use ort::session::{Session, builder::GraphOptimizationLevel};
-use ort::value::{DynValue, Tensor};
+use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
+use ort::session::Session;
+use ort::value::{DynValue, PrimitiveTensorElementType, Tensor};
 
-use super::{RuntimeError, environment};
+use super::shared_weights::SharedWeights;
+use super::{Device, RuntimeError, SessionSettings, session};
 use crate::bundle::{Bundle, Element, PadTo, Variant};
 use crate::preprocess::Pixels;
-
-/// How sessions are made.
-#[derive(Debug, Clone, Copy)]
-pub struct SessionSettings {
-    /// Threads inside one operator.
-    pub threads: usize,
-}
 
 /// Image and text encoder of one model at one precision.
 #[derive(Debug)]
@@ -23,7 +18,12 @@ pub struct Encoders {
     image: Session,
     text: Session,
     shape: Shape,
+    /// Page-locked memory, from which a card copies without the processor's help.
+    pinned: Option<Allocator>,
 }
+
+/// One row of an encoder's output.
+type Embedding = Arc<[f32]>;
 
 /// What is needed of the manifest at every batch.
 #[derive(Debug)]
@@ -40,17 +40,64 @@ struct Shape {
     pad_to: PadTo,
 }
 
+/// Weights of both graphs of a variant, for sessions that share them.
+pub struct VariantWeights {
+    image: SharedWeights,
+    text: SharedWeights,
+}
+
+impl VariantWeights {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Session`] if a graph is not readable.
+    pub fn read(bundle: &Bundle, variant: &Variant) -> Result<Self, RuntimeError> {
+        let read = |name: &str| {
+            let path = path(bundle, name)?;
+            SharedWeights::read(&path).map_err(|reason| RuntimeError::Session {
+                graph: path.display().to_string(),
+                reason,
+            })
+        };
+        Ok(Self {
+            image: read(&variant.image)?,
+            text: read(&variant.text)?,
+        })
+    }
+}
+
+fn path(bundle: &Bundle, name: &str) -> Result<PathBuf, RuntimeError> {
+    bundle.resolve(name).map_err(|e| RuntimeError::Session {
+        graph: bundle.root().join(name).display().to_string(),
+        reason: e.to_string(),
+    })
+}
+
 impl Encoders {
     /// Loads both graphs of a variant.
+    ///
+    /// # Errors
+    /// [`RuntimeError`] if a graph or what should run it cannot be had.
     pub fn load(
         bundle: &Bundle,
         variant: &Variant,
-        settings: SessionSettings,
+        settings: &SessionSettings,
+        shared: Option<&VariantWeights>,
     ) -> Result<Self, RuntimeError> {
+        let graph = |name: &str, weights: Option<&SharedWeights>| {
+            session::load(&path(bundle, name)?, settings, weights)
+        };
+        let image = graph(&variant.image, shared.map(|weights| &weights.image))?;
+        let text = graph(&variant.text, shared.map(|weights| &weights.text))?;
+        let pinned = match settings.device {
+            Device::Cpu => None,
+            Device::Cuda(index) => Some(pinned(&image, index)?),
+        };
         let manifest = &bundle.manifest;
         Ok(Self {
-            image: session(bundle, &variant.image, settings)?,
-            text: session(bundle, &variant.text, settings)?,
+            image,
+            text,
+            pinned,
             shape: Shape {
                 embedding_dim: manifest.embedding_dim,
                 size: manifest.image.size,
@@ -67,138 +114,175 @@ impl Encoders {
     }
 
     /// Embeddings of preprocessed images, in order.
-    pub fn encode_images(&mut self, batch: &[&Pixels]) -> Result<Vec<Arc<[f32]>>, RuntimeError> {
+    ///
+    /// The graph runs on `rows` images (at least as many as the batch has; more is filled up with zeros), so that a device
+    /// that prefers few distinct shapes sees few.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Run`] or [`RuntimeError::Output`].
+    pub fn encode_images(
+        &mut self,
+        batch: &[&Pixels],
+        rows: usize,
+    ) -> Result<Vec<Embedding>, RuntimeError> {
         let [height, width] = self.shape.size;
-        let n = batch.len();
+        let rows = rows.max(batch.len());
+        let item = height * width * 3;
         let input = match self.shape.image_element {
-            Element::Uint8 => {
-                let values = gather(batch, n * height * width * 3, |pixels| match pixels {
-                    Pixels::U8(values) => Some(values.as_slice()),
+            Element::Uint8 => self.input([rows, height, width, 3], |values: &mut [u8]| {
+                gather(batch, item, values, |pixels| match pixels {
+                    Pixels::U8(values) => Some(values),
                     Pixels::F32(_) => None,
-                })?;
-                tensor(Array4::from_shape_vec((n, height, width, 3), values))?
-            }
-            _ => {
-                let values = gather(batch, n * height * width * 3, |pixels| match pixels {
-                    Pixels::F32(values) => Some(values.as_slice()),
+                })
+            })?,
+            _ => self.input([rows, 3, height, width], |values: &mut [f32]| {
+                gather(batch, item, values, |pixels| match pixels {
+                    Pixels::F32(values) => Some(values),
                     Pixels::U8(_) => None,
-                })?;
-                tensor(Array4::from_shape_vec((n, 3, height, width), values))?
-            }
+                })
+            })?,
         };
-        run(
-            &mut self.image,
-            &self.shape.image_input,
-            input,
-            &self.shape.image_output,
-            n,
-            self.shape.embedding_dim,
-        )
+        let (name, output) = (&self.shape.image_input, &self.shape.image_output);
+        let shape = [rows, self.shape.embedding_dim];
+        run(&mut self.image, name, input, output, shape, batch.len())
     }
 
-    /// Embeddings of tokenised texts, in order. The batch is padded as the manifest says.
-    pub fn encode_texts(&mut self, batch: &[&[u32]]) -> Result<Vec<Arc<[f32]>>, RuntimeError> {
-        let n = batch.len();
+    /// Embeddings of tokenised texts, in order. The batch is padded as the manifest says, and to at least `rows` texts of
+    /// at least `length` tokens.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Run`] or [`RuntimeError::Output`].
+    pub fn encode_texts(
+        &mut self,
+        batch: &[&[u32]],
+        rows: usize,
+        length: usize,
+    ) -> Result<Vec<Embedding>, RuntimeError> {
+        let rows = rows.max(batch.len());
         let longest = batch.iter().map(|ids| ids.len()).max().unwrap_or(0);
         let length = match self.shape.pad_to {
-            PadTo::Longest => longest,
+            PadTo::Longest => longest.max(length.min(self.shape.context_length)).max(1),
             PadTo::ContextLength => self.shape.context_length.max(longest),
         };
-        let mut ids = Array2::from_elem((n, length), i64::from(self.shape.pad_id));
-        for (mut row, text) in ids.rows_mut().into_iter().zip(batch) {
-            for (cell, id) in row.iter_mut().zip(*text) {
-                *cell = i64::from(*id);
+        let pad = i64::from(self.shape.pad_id);
+        let input = self.input([rows, length], |values: &mut [i64]| {
+            values.fill(pad);
+            for (row, text) in values.chunks_exact_mut(length).zip(batch) {
+                for (cell, id) in row.iter_mut().zip(*text) {
+                    *cell = i64::from(*id);
+                }
             }
+            Ok(())
+        })?;
+        let (name, output) = (&self.shape.text_input, &self.shape.text_output);
+        let shape = [rows, self.shape.embedding_dim];
+        run(&mut self.text, name, input, output, shape, batch.len())
+    }
+
+    /// Longest text in tokens.
+    pub fn context_length(&self) -> usize {
+        self.shape.context_length
+    }
+
+    /// Pixels of a black image, and the shortest text, for warming up.
+    pub fn blank(&self) -> Pixels {
+        let [height, width] = self.shape.size;
+        match self.shape.image_element {
+            Element::Uint8 => Pixels::U8(vec![0; height * width * 3]),
+            _ => Pixels::F32(vec![0.0; height * width * 3]),
         }
-        let input = tensor(Ok(ids))?;
-        run(
-            &mut self.text,
-            &self.shape.text_input,
-            input,
-            &self.shape.text_output,
-            n,
-            self.shape.embedding_dim,
-        )
+    }
+
+    /// A tensor that `fill` writes; page-locked where the device wants that.
+    fn input<T, const N: usize>(
+        &self,
+        shape: [usize; N],
+        fill: impl FnOnce(&mut [T]) -> Result<(), RuntimeError>,
+    ) -> Result<DynValue, RuntimeError>
+    where
+        T: PrimitiveTensorElementType + Clone + Default + std::fmt::Debug + 'static,
+    {
+        let failed = |e: ort::Error| RuntimeError::Run(e.to_string());
+        let Some(pinned) = &self.pinned else {
+            let mut values = vec![T::default(); shape.iter().product()];
+            fill(&mut values)?;
+            return Ok(Tensor::from_array((shape, values))
+                .map_err(failed)?
+                .into_dyn());
+        };
+        let mut tensor = Tensor::<T>::new(pinned, shape).map_err(failed)?;
+        let (_, values) = tensor.extract_tensor_mut();
+        values.fill(T::default());
+        fill(values)?;
+        Ok(tensor.into_dyn())
     }
 }
 
-fn session(
-    bundle: &Bundle,
-    graph: &str,
-    settings: SessionSettings,
-) -> Result<Session, RuntimeError> {
-    let failed = |reason: String| RuntimeError::Session {
-        graph: bundle.root().join(graph).display().to_string(),
-        reason,
-    };
-    let path = bundle.resolve(graph).map_err(|e| failed(e.to_string()))?;
-    let build = || -> ort::Result<Session> {
-        let builder = Session::builder(environment().map_err(|e| ort::Error::new(e.to_string()))?)?;
-        let mut builder = builder
-            .with_optimization_level(GraphOptimizationLevel::All)?
-            .with_intra_threads(settings.threads)?
-            .with_inter_threads(1)?
-            // A spinning thread burns a core that decoding needs: 174 ms against 103 ms a batch on a busy machine.
-            .with_intra_op_spinning(false)?
-            // Shapes change from batch to batch; a pattern a shape would be memory that only grows.
-            .with_memory_pattern(false)?;
-        builder.commit_from_file(&path)
-    };
-    build().map_err(|e| failed(e.to_string()))
+fn pinned(session: &Session, index: u16) -> Result<Allocator, RuntimeError> {
+    MemoryInfo::new(
+        AllocationDevice::CUDA_PINNED,
+        index.into(),
+        AllocatorType::Device,
+        MemoryType::CPUInput,
+    )
+    .and_then(|memory| Allocator::new(session, memory))
+    .map_err(|e| RuntimeError::Run(format!("no page-locked memory for cuda:{index}: {e}")))
 }
 
+/// Copies the items of a batch one behind the other.
 fn gather<T: Copy>(
     batch: &[&Pixels],
-    expected: usize,
+    item: usize,
+    values: &mut [T],
     values_of: impl Fn(&Pixels) -> Option<&[T]>,
-) -> Result<Vec<T>, RuntimeError> {
-    let mut values = Vec::with_capacity(expected);
-    for pixels in batch {
-        let found = values_of(pixels)
-            .ok_or_else(|| RuntimeError::Run("pixels of another element type".to_owned()))?;
-        values.extend_from_slice(found);
+) -> Result<(), RuntimeError> {
+    for (place, pixels) in values.chunks_exact_mut(item).zip(batch) {
+        match values_of(pixels) {
+            Some(found) if found.len() == item => place.copy_from_slice(found),
+            Some(found) => {
+                return Err(RuntimeError::Run(format!(
+                    "an image of {} values where {item} belong",
+                    found.len()
+                )));
+            }
+            None => {
+                return Err(RuntimeError::Run(
+                    "pixels of another element type".to_owned(),
+                ));
+            }
+        }
     }
-    Ok(values)
+    Ok(())
 }
 
-fn tensor<T, D>(
-    array: Result<ndarray::Array<T, D>, ndarray::ShapeError>,
-) -> Result<DynValue, RuntimeError>
-where
-    T: ort::value::PrimitiveTensorElementType + Clone + std::fmt::Debug + 'static,
-    D: ndarray::Dimension + 'static,
-{
-    let array = array.map_err(|e| RuntimeError::Run(e.to_string()))?;
-    let tensor = Tensor::from_array(array).map_err(|e| RuntimeError::Run(e.to_string()))?;
-    Ok(tensor.into_dyn())
-}
-
+/// Runs a graph whose output has `shape`, and gives the first `wanted` rows.
 fn run(
     session: &mut Session,
     input: &str,
     value: DynValue,
     output: &str,
-    rows: usize,
-    width: usize,
-) -> Result<Vec<Arc<[f32]>>, RuntimeError> {
+    shape: [usize; 2],
+    wanted: usize,
+) -> Result<Vec<Embedding>, RuntimeError> {
     let failed = |e: ort::Error| RuntimeError::Run(e.to_string());
     let outputs = session.run(ort::inputs![input => value]).map_err(failed)?;
     let found = outputs.get(output).ok_or_else(|| RuntimeError::Output {
         expected: format!("an output named {output}"),
         found: "without it".to_owned(),
     })?;
-    let (shape, values) = found.try_extract_tensor::<f32>().map_err(failed)?;
-    let expected = [rows as i64, width as i64];
-    if shape[..] != expected[..] {
+    let (found, values) = found.try_extract_tensor::<f32>().map_err(failed)?;
+    let expected = shape.map(|side| side as i64);
+    if found[..] != expected[..] {
         return Err(RuntimeError::Output {
             expected: format!("{expected:?}"),
-            found: format!("{shape:?}"),
+            found: format!("{found:?}"),
         });
     }
-    if values.iter().any(|value| !value.is_finite()) {
+    let rows = values.chunks_exact(shape[1].max(1)).take(wanted);
+    if rows.clone().flatten().any(|value| !value.is_finite()) {
         return Err(RuntimeError::Run(format!(
             "{output} holds a value that is not a number"
         )));
     }
-    Ok(values.chunks_exact(width).map(Arc::from).collect())
+    Ok(rows.map(Arc::from).collect())
 }

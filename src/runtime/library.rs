@@ -1,6 +1,9 @@
 //! Where the ONNX Runtime library is, and the process-wide environment made from it.
+//!
+//! There are three builds of the library: the plain one, one with the OpenVINO provider (bf16 on processors) and one with the
+//! CUDA provider. A process loads one of them, at its first session.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use ort::environment::Environment;
@@ -10,47 +13,121 @@ use super::RuntimeError;
 /// The library's file name, as `make onnxruntime` writes it on every platform.
 const FILE_NAME: &str = "libonnxruntime.so";
 
-/// The library that will be loaded: `ORT_DYLIB_PATH` if it is set, else a library beside the executable, else the one
-/// that `make onnxruntime` fetched for this checkout, else whatever the system's loader finds.
-pub fn library_path() -> PathBuf {
-    if let Some(path) = std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()) {
-        return PathBuf::from(path);
+/// A build of ONNX Runtime.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Build {
+    /// Only the CPU provider.
+    Plain,
+    /// With the OpenVINO provider.
+    OpenVino,
+    /// With the CUDA provider.
+    Cuda,
+}
+
+impl Build {
+    /// Folder in a checkout's `.cache` or beside the executable, and the make target that fills it.
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Plain => "onnxruntime",
+            Self::OpenVino => "onnxruntime-openvino",
+            Self::Cuda => "onnxruntime-cuda",
+        }
+    }
+
+    /// File beside the library that only this build has.
+    fn provider_file(self) -> Option<&'static str> {
+        match self {
+            Self::Plain => None,
+            Self::OpenVino => Some("libonnxruntime_providers_openvino.so"),
+            Self::Cuda => Some("libonnxruntime_providers_cuda.so"),
+        }
+    }
+
+    /// Whether the library at `path` is (at least) this build.
+    fn is_at(self, path: &Path) -> bool {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        path.is_file()
+            && self
+                .provider_file()
+                .is_none_or(|file| folder.join(file).is_file())
+    }
+}
+
+/// The library that will be loaded for a build: `ORT_DYLIB_PATH` if it is set and is that build, else one in a folder
+/// beside the executable, else the one that make fetched for this checkout. `None` if there is none.
+pub fn find_library(build: Build) -> Option<PathBuf> {
+    let named = std::env::var_os("ORT_DYLIB_PATH")
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from);
+    if build == Build::Plain && named.is_some() {
+        return named; // also if it is missing: the error then names it
     }
     let executable = std::env::current_exe().unwrap_or_default();
-    let beside = executable
-        .ancestors()
-        .skip(1)
-        .take(1)
-        .map(|folder| folder.join(FILE_NAME));
+    let beside = executable.ancestors().skip(1).take(1).flat_map(|folder| {
+        [
+            folder.join(FILE_NAME),
+            folder.join(build.folder()).join(FILE_NAME),
+        ]
+    });
     // target/release/clip-in → the checkout's .cache
     let checkout = executable
         .ancestors()
         .skip(3)
         .take(2)
-        .map(|root| root.join(".cache/onnxruntime").join(FILE_NAME));
-    beside
+        .map(|root| root.join(".cache").join(build.folder()).join(FILE_NAME));
+    named
+        .into_iter()
+        .chain(beside)
         .chain(checkout)
-        .find(|path| path.is_file())
-        .unwrap_or_else(|| PathBuf::from(FILE_NAME))
+        .find(|path| build.is_at(path))
 }
 
-/// The environment that every session shares. The library is loaded at the first call.
+struct Loaded {
+    path: PathBuf,
+    environment: Result<Environment, String>,
+}
+
+/// The environment that every session shares. The library is loaded at the first call, which decides the build.
 ///
 /// # Errors
-/// [`RuntimeError::Library`], the same one at every call.
-pub fn environment() -> Result<&'static Environment, RuntimeError> {
-    static ENVIRONMENT: OnceLock<Result<Environment, String>> = OnceLock::new();
-    let loaded = ENVIRONMENT.get_or_init(|| {
+/// [`RuntimeError::Library`], the same one at every call; [`RuntimeError::Build`] if this build is not there, or if
+/// the process has loaded another one that cannot do what this one can.
+pub fn environment(build: Build) -> Result<&'static Environment, RuntimeError> {
+    static LOADED: OnceLock<Loaded> = OnceLock::new();
+    let missing = |reason: String| RuntimeError::Build {
+        provider: build.folder(),
+        reason,
+    };
+    if LOADED.get().is_none() && build != Build::Plain && find_library(build).is_none() {
+        let target = build.folder();
+        return Err(missing(format!("run `make {target}`")));
+    }
+    let loaded = LOADED.get_or_init(|| {
+        // Left to itself, the system's loader looks for it.
+        let path = find_library(build).unwrap_or_else(|| PathBuf::from(FILE_NAME));
         // `init_from` reports a missing library; the lazy way would panic at the first session.
-        let builder = ort::init_from(library_path()).map_err(|e| e.to_string())?;
-        builder
-            .with_name("clip-in")
-            .with_telemetry(false)
-            .build()
+        let environment = ort::init_from(&path)
             .map_err(|e| e.to_string())
+            .and_then(|builder| {
+                builder
+                    .with_name("clip-in")
+                    .with_telemetry(false)
+                    .build()
+                    .map_err(|e| e.to_string())
+            });
+        tracing::debug!(path = %path.display(), "ONNX Runtime");
+        Loaded { path, environment }
     });
-    loaded.as_ref().map_err(|reason| RuntimeError::Library {
-        path: library_path().display().to_string(),
-        reason: reason.clone(),
-    })
+    let path = || loaded.path.display().to_string();
+    match &loaded.environment {
+        Err(reason) => Err(RuntimeError::Library {
+            path: path(),
+            reason: reason.clone(),
+        }),
+        Ok(_) if build != Build::Plain && !build.is_at(&loaded.path) => Err(missing(format!(
+            "this process has already loaded {}; give the model that needs the other build first",
+            path()
+        ))),
+        Ok(environment) => Ok(environment),
+    }
 }

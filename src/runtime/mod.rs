@@ -1,10 +1,15 @@
 //! ONNX Runtime: finding its library, and sessions that turn a batch into embeddings.
 
+mod device;
 mod encoders;
 mod library;
+mod session;
+mod shared_weights;
 
-pub use encoders::{Encoders, SessionSettings};
-pub use library::{environment, library_path};
+pub use device::{Device, cpu_has_bf16};
+pub use encoders::{Encoders, VariantWeights};
+pub use library::{Build, environment, find_library};
+pub use session::{CudaSettings, SessionSettings};
 
 /// Why the runtime could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +22,14 @@ pub enum RuntimeError {
         /// Where it was looked for.
         path: String,
         /// What the loader said.
+        reason: String,
+    },
+    /// The library that was found lacks a provider.
+    #[error("there is no {provider} here: {reason}")]
+    Build {
+        /// The build that has it.
+        provider: &'static str,
+        /// What to do.
         reason: String,
     },
     /// A graph could not be loaded.

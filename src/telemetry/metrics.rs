@@ -35,13 +35,19 @@ pub struct Metrics {
     pub text_cache_misses: IntCounter,
     /// Bytes that it holds.
     pub text_cache_bytes: IntGauge,
+    /// Images that the cache knew.
+    pub image_cache_hits: IntCounter,
+    /// Images that it did not know.
+    pub image_cache_misses: IntCounter,
+    /// Bytes that it holds.
+    pub image_cache_bytes: IntGauge,
     /// Items whose client had gone when their turn came.
     pub cancelled: IntCounter,
     /// Items whose deadline had passed when their turn came.
     pub expired: IntCounter,
     /// Items whose inference failed.
     pub inference_failures: IntCounter,
-    /// 1 for each loaded model, with its precision and the device that runs it.
+    /// 1 for each loaded model, with its precision, and the device and provider that run it.
     pub model_info: IntGaugeVec,
     /// 1 while the server is ready.
     pub ready: IntGauge,
@@ -118,9 +124,9 @@ impl Metrics {
             IntGaugeVec::new(
                 Opts::new(
                     "clip_in_model_info",
-                    "1 for each loaded model: its precision and the device that really runs it.",
+                    "1 for each loaded model: its precision, and the device and the provider that really run it.",
                 ),
-                &["model", "precision", "device"],
+                &["model", "precision", "device", "provider"],
             )?,
         )?;
         #[cfg(target_os = "linux")]
@@ -175,6 +181,21 @@ impl Metrics {
                 r,
                 "clip_in_text_cache_bytes",
                 "Bytes that the cache of text embeddings holds.",
+            )?,
+            image_cache_hits: counter(
+                r,
+                "clip_in_image_cache_hits_total",
+                "Images whose embedding was in the cache.",
+            )?,
+            image_cache_misses: counter(
+                r,
+                "clip_in_image_cache_misses_total",
+                "Images whose embedding was not in the cache.",
+            )?,
+            image_cache_bytes: gauge(
+                r,
+                "clip_in_image_cache_bytes",
+                "Memory that the image cache holds.",
             )?,
             cancelled: counter(
                 r,

@@ -56,7 +56,11 @@ def parser() -> argparse.ArgumentParser:
         "ablation", "Train the variants of [ablation.variants] from the same start and compare them."
     )
     ablation.add_argument("--run", type=Path, help="run folder (default: runs/<recipe file name>-ablation)")
-    ablation.add_argument("--start", type=Path, help="take this stage_a.pt instead of training stage A")
+    ablation.add_argument(
+        "--start",
+        type=Path,
+        help="take the image tower of this stage_a.pt, or of this bundle, instead of training stage A",
+    )
     ablation.add_argument(
         "--steps", type=int, help="steps of each variant (default: the recipe's ablation.steps)"
     )

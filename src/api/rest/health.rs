@@ -30,7 +30,8 @@ pub async fn ready(State(state): State<Arc<AppState>>) -> Response {
         "models": [{
             "name": model.name(),
             "precision": model.precision(),
-            "device": "cpu",
+            "device": model.device(),
+            "provider": model.provider(),
             "workers": model.health().workers(),
         }],
     });

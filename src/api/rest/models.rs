@@ -41,6 +41,8 @@ fn describe(model: &Model) -> Value {
         "context_length": manifest.text.context_length,
         "similarity": manifest.similarity,
         "precision": model.precision(),
-        "device": "cpu",
+        "precision_reason": model.precision_reason(),
+        "device": model.device(),
+        "provider": model.provider(),
     })
 }

@@ -55,8 +55,8 @@ impl Output {
     /// Opens the output and reads what is there from an earlier run.
     ///
     /// # Errors
-    /// If the earlier run used another model: embeddings of two models must not be mixed.
-    pub fn open(path: &Path, model: &str, width: usize) -> anyhow::Result<Self> {
+    /// If the earlier run used another model or precision: their embeddings must not be mixed.
+    pub fn open(path: &Path, model: &str, precision: &str, width: usize) -> anyhow::Result<Self> {
         let item = Arc::new(Field::new_list_field(DataType::Float32, false));
         let fields = vec![
             Field::new("id", DataType::Utf8, false),
@@ -68,7 +68,10 @@ impl Output {
                 false,
             ),
         ];
-        let metadata = HashMap::from([("clip_in_model".to_owned(), model.to_owned())]);
+        let metadata = HashMap::from([
+            ("clip_in_model".to_owned(), model.to_owned()),
+            ("clip_in_precision".to_owned(), precision.to_owned()),
+        ]);
         let schema = Arc::new(Schema::new_with_metadata(fields, metadata));
         let parts = with_suffix(path, ".parts");
         fs::create_dir_all(&parts).with_context(|| format!("cannot create {}", parts.display()))?;
@@ -158,11 +161,13 @@ impl Output {
         let builder = open(file)?;
         let found = builder.schema().clone();
         let reader = builder.build()?;
-        if found.metadata().get("clip_in_model") != self.schema.metadata().get("clip_in_model")
+        let differs = |key| found.metadata().get(key) != self.schema.metadata().get(key);
+        if differs("clip_in_model")
+            || differs("clip_in_precision")
             || found.fields() != self.schema.fields()
         {
             bail!(
-                "{} was written with another model; name another --out, or remove it",
+                "{} was written with another model or precision; name another --out, or remove it",
                 file.display()
             );
         }

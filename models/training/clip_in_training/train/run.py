@@ -12,6 +12,7 @@ import torch
 from clip_in_training.data.examples import Examples, load_edits, load_scenes
 from clip_in_training.data.shards import shards
 from clip_in_training.model.attribute_heads import AttributeHeads
+from clip_in_training.model.bundle import load_bundle
 from clip_in_training.model.dual_encoder import DualEncoder, parameter_count
 from clip_in_training.recipe import Recipe
 from clip_in_training.scenes.attributes import ATTRIBUTES, CODE
@@ -104,8 +105,14 @@ def run_stage_a(work: Training, resume: bool) -> None:
 def take_stage_a(work: Training, path: Path) -> None:
     """Starts from the image tower and attribute heads of a stage A checkpoint, and the time it took.
 
-    A stage B checkpoint will do as well: then both towers are taken, as when a trained CLIP is fine-tuned.
+    A stage B checkpoint will do as well: then both towers are taken, as when a trained CLIP is fine-tuned. So
+    will a bundle of the same architecture: of it only the image tower is taken, since it has no heads, and its
+    tokens may not be those of this data.
     """
+    if path.is_dir():
+        model, _, _ = load_bundle(path)
+        work.model.image_tower.load_state_dict(model.image_tower.state_dict())
+        return
     state = checkpoint.load(path)
     if "model" in state["modules"]:
         work.model.load_state_dict(state["modules"]["model"])

@@ -1,0 +1,157 @@
+//! Embeddings that were computed before: an inspection line sends the same labels all day, a catalogue the same picture twice.
+
+use std::hash::Hash;
+use std::sync::Arc;
+
+use prometheus::{IntCounter, IntGauge};
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+use sha2::{Digest, Sha256};
+
+use super::Embedding;
+use crate::telemetry::Metrics;
+
+/// What is kept of an item.
+#[derive(Debug, Clone)]
+pub struct Cached {
+    pub embedding: Embedding,
+    pub tokens: usize,
+    pub truncated: usize,
+}
+
+/// What an image is found by: the SHA-256 of its file's bytes.
+pub type ImageDigest = [u8; 32];
+
+/// The digest of an encoded image.
+pub fn digest(bytes: &[u8]) -> ImageDigest {
+    Sha256::digest(bytes).into()
+}
+
+/// A key, and how many bytes of memory it owns.
+pub trait Key: Hash + Eq + Clone {
+    fn bytes(&self) -> usize;
+}
+
+impl Key for String {
+    fn bytes(&self) -> usize {
+        self.len()
+    }
+}
+
+impl Key for ImageDigest {
+    fn bytes(&self) -> usize {
+        self.len()
+    }
+}
+
+/// A cache of embeddings that is bounded by the bytes it holds.
+#[derive(Debug)]
+pub struct EmbeddingCache<K: Key> {
+    cache: Cache<K, Cached, Bytes>,
+    hits: IntCounter,
+    misses: IntCounter,
+    bytes: IntGauge,
+}
+
+/// Counts an entry by what it takes: key, embedding and a share of the table.
+#[derive(Debug, Clone)]
+struct Bytes;
+
+const TABLE_SHARE: usize = 128;
+
+impl<K: Key> Weighter<K, Cached> for Bytes {
+    fn weight(&self, key: &K, cached: &Cached) -> u64 {
+        (key.bytes() + size_of_val::<[f32]>(&cached.embedding) + TABLE_SHARE) as u64
+    }
+}
+
+impl EmbeddingCache<String> {
+    /// A cache of texts of at most `bytes`; `None` for 0, which switches it off.
+    pub fn of_texts(bytes: u64, width: usize, metrics: &Arc<Metrics>) -> Option<Self> {
+        let (hits, misses) = (&metrics.text_cache_hits, &metrics.text_cache_misses);
+        Self::new(bytes, width, hits, misses, &metrics.text_cache_bytes)
+    }
+}
+
+impl EmbeddingCache<ImageDigest> {
+    /// A cache of images of at most `bytes`; `None` for 0, which switches it off.
+    pub fn of_images(bytes: u64, width: usize, metrics: &Arc<Metrics>) -> Option<Self> {
+        let (hits, misses) = (&metrics.image_cache_hits, &metrics.image_cache_misses);
+        Self::new(bytes, width, hits, misses, &metrics.image_cache_bytes)
+    }
+}
+
+impl<K: Key> EmbeddingCache<K> {
+    fn new(
+        bytes: u64,
+        width: usize,
+        hits: &IntCounter,
+        misses: &IntCounter,
+        gauge: &IntGauge,
+    ) -> Option<Self> {
+        // A caption of average length; only the table's first size depends on it.
+        let entry = (64 + 4 * width + TABLE_SHARE) as u64;
+        let entries = usize::try_from(bytes / entry)
+            .unwrap_or(usize::MAX)
+            .clamp(1, 1 << 20);
+        (bytes > 0).then(|| Self {
+            cache: Cache::with_weighter(entries, bytes, Bytes),
+            hits: hits.clone(),
+            misses: misses.clone(),
+            bytes: gauge.clone(),
+        })
+    }
+
+    /// The item's embedding, if it is there.
+    pub fn get<Q>(&self, key: &Q) -> Option<Cached>
+    where
+        Q: Hash + quick_cache::Equivalent<K> + ?Sized,
+    {
+        let found = self.cache.get(key);
+        match &found {
+            Some(_) => self.hits.inc(),
+            None => self.misses.inc(),
+        }
+        found
+    }
+
+    /// Keeps an item's embedding, in the place of others if need be.
+    pub fn insert(&self, key: K, cached: Cached) {
+        self.cache.insert(key, cached);
+        self.bytes.set(self.cache.weight() as i64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cached() -> Cached {
+        Cached {
+            embedding: vec![0.0; 192].into(),
+            tokens: 5,
+            truncated: 0,
+        }
+    }
+
+    #[test]
+    fn it_never_holds_more_than_its_bytes() {
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let cache = EmbeddingCache::of_texts(100_000, 192, &metrics).unwrap();
+        for i in 0..10_000 {
+            cache.insert(format!("text {i}"), cached());
+        }
+        assert!(cache.cache.weight() <= 100_000);
+        assert!(metrics.text_cache_bytes.get() > 50_000);
+        cache.insert("again".to_owned(), cached());
+        assert!(cache.get("again").is_some() && cache.get("never").is_none());
+        assert_eq!(
+            (
+                metrics.text_cache_hits.get(),
+                metrics.text_cache_misses.get()
+            ),
+            (1, 1)
+        );
+        assert!(EmbeddingCache::of_images(0, 192, &metrics).is_none());
+    }
+}

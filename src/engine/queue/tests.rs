@@ -1,0 +1,189 @@
+//! What the queue promises, without workers.
+
+use tokio::sync::oneshot;
+
+use super::*;
+use crate::engine::job::Embedding;
+use crate::preprocess::Pixels;
+use crate::runtime::Device;
+
+type Reply = oneshot::Receiver<Result<Embedding, EngineError>>;
+
+fn queue(capacity: usize) -> Arc<Queue> {
+    let policy = BatchPolicy {
+        images: 4,
+        texts: 4,
+        ..BatchPolicy::of(Device::Cpu)
+    };
+    Arc::new(Queue::new(
+        capacity,
+        1,
+        policy,
+        Arc::new(Metrics::new().unwrap()),
+    ))
+}
+
+fn job(input: Input, deadline: Option<Instant>) -> (Job, Reply) {
+    let (reply, receiver) = oneshot::channel();
+    (
+        Job {
+            input,
+            deadline,
+            enqueued: Instant::now(),
+            reply,
+        },
+        receiver,
+    )
+}
+
+fn text(tokens: usize) -> (Job, Reply) {
+    job(Input::Text(vec![1; tokens]), None)
+}
+
+fn image() -> (Job, Reply) {
+    job(Input::Image(Pixels::U8(vec![0; 3])), None)
+}
+
+fn push(queue: &Arc<Queue>, lane: Lane, jobs: Vec<(Job, Reply)>) -> Vec<Reply> {
+    let (jobs, replies): (Vec<_>, _) = jobs.into_iter().unzip();
+    let places = queue.reserve(jobs.len(), lane, None).unwrap();
+    queue.push(jobs, places).unwrap();
+    replies
+}
+
+#[test]
+fn a_batch_has_one_modality_and_texts_of_like_length() {
+    let queue = queue(100);
+    let _replies = push(
+        &queue,
+        Lane::Interactive,
+        vec![
+            text(5),
+            image(),
+            text(60),
+            text(7),
+            image(),
+            text(8),
+            text(9),
+        ],
+    );
+    let sizes: Vec<_> = (0..4)
+        .map(|_| queue.take().map(|b| (b.modality, b.jobs.len())).unwrap())
+        .collect();
+    assert_eq!(
+        sizes,
+        [
+            (Modality::Text, 3),
+            (Modality::Image, 2),
+            (Modality::Text, 1),
+            (Modality::Text, 1)
+        ]
+    );
+}
+
+#[test]
+fn interactive_goes_first_and_bulk_is_not_starved() {
+    let queue = queue(1000);
+    let _bulk = push(&queue, Lane::Bulk, (0..4).map(|_| image()).collect());
+    let _interactive = push(
+        &queue,
+        Lane::Interactive,
+        (0..4 * BULK_TURN).map(|_| image()).collect(),
+    );
+    let lanes: Vec<_> = (0..BULK_TURN).map(|_| queue.take().unwrap().lane).collect();
+    assert_eq!(lanes.iter().filter(|lane| **lane == Lane::Bulk).count(), 1);
+    assert_eq!(lanes[0], Lane::Interactive);
+}
+
+#[test]
+fn a_bulk_batch_is_as_short_as_it_must_be() {
+    let queue = queue(1000);
+    let _bulk = push(&queue, Lane::Bulk, (0..12).map(|_| image()).collect());
+    let _interactive = push(&queue, Lane::Interactive, (0..4).map(|_| image()).collect());
+    queue.record(0, 2, 0.14); // 70 ms an image: two fit into 150 ms
+    let sizes: Vec<_> = (0..3)
+        .map(|_| queue.take().map(|b| (b.lane, b.jobs.len())).unwrap())
+        .collect();
+    assert_eq!(
+        sizes,
+        [(Lane::Interactive, 4), (Lane::Bulk, 2), (Lane::Bulk, 2)]
+    );
+    (0..50).for_each(|_| queue.record(0, 1, 1.0)); // a second each: one at a time
+    assert_eq!(queue.take().unwrap().jobs.len(), 1);
+}
+
+#[test]
+fn a_full_queue_refuses_all_of_a_request_or_none() {
+    let queue = queue(4);
+    let _first = push(&queue, Lane::Interactive, vec![image(), image(), image()]);
+    assert!(matches!(
+        queue.reserve(2, Lane::Interactive, None),
+        Err(EngineError::Overloaded { queued: 3, .. })
+    ));
+    assert_eq!(queue.take().unwrap().jobs.len(), 3);
+    // Places that were reserved count, until they are given back.
+    let reserved = queue.reserve(4, Lane::Interactive, None).unwrap();
+    assert!(queue.reserve(1, Lane::Interactive, None).is_err());
+    drop(reserved);
+    assert!(queue.reserve(1, Lane::Interactive, None).is_ok());
+    let _large = push(&queue, Lane::Bulk, (0..9).map(|_| image()).collect());
+}
+
+#[test]
+fn what_would_come_too_late_is_refused_at_once() {
+    let queue = queue(100);
+    queue.record(0, 1, 1.0); // a second an image
+    let _waiting = push(&queue, Lane::Interactive, vec![image(), image(), image()]);
+    let within = |seconds| Some(Instant::now() + Duration::from_secs(seconds));
+    assert!(matches!(
+        queue.reserve(1, Lane::Interactive, within(2)),
+        Err(EngineError::Overloaded { .. })
+    ));
+    assert!(queue.reserve(1, Lane::Interactive, within(5)).is_ok());
+    // A bulk item's turn comes after all of them.
+    let _bulk = queue.reserve(1, Lane::Bulk, within(2)).unwrap();
+    assert!(queue.reserve(1, Lane::Bulk, within(2)).is_err());
+}
+
+#[test]
+fn cancelled_and_expired_items_are_not_run() {
+    let queue = queue(100);
+    let (cancelled, gone) = image();
+    drop(gone);
+    let (expired, mut late) = job(
+        Input::Image(Pixels::U8(vec![])),
+        Some(Instant::now() - Duration::from_secs(1)),
+    );
+    let (wanted, _reply) = image();
+    let places = queue.reserve(3, Lane::Interactive, None).unwrap();
+    queue
+        .push(vec![cancelled, expired, wanted], places)
+        .unwrap();
+    assert_eq!(queue.take().unwrap().jobs.len(), 1);
+    assert_eq!(late.try_recv().unwrap(), Err(EngineError::DeadlineExceeded));
+}
+
+#[test]
+fn a_closed_queue_runs_what_it_took_in_and_takes_nothing_more() {
+    let queue = queue(100);
+    let _replies = push(&queue, Lane::Interactive, vec![image()]);
+    let places = queue.reserve(1, Lane::Interactive, None).unwrap();
+    queue.close();
+    let refused = queue.reserve(1, Lane::Interactive, None);
+    assert_eq!(refused.map(drop), Err(EngineError::Stopping));
+    let late = queue.push(vec![image().0], places);
+    assert_eq!(late, Err(EngineError::Stopping));
+    assert_eq!(queue.take().unwrap().jobs.len(), 1);
+    assert!(queue.take().is_none());
+}
+
+#[test]
+fn when_nobody_is_left_everyone_is_told() {
+    let queue = queue(100);
+    let mut replies = push(&queue, Lane::Bulk, vec![image(), text(3)]);
+    queue.fail_all(&EngineError::Dead);
+    for reply in &mut replies {
+        assert_eq!(reply.try_recv().unwrap(), Err(EngineError::Dead));
+    }
+    assert!(queue.take().is_none());
+}

@@ -1,0 +1,119 @@
+//! Weights that all sessions of a graph share: without it every session has a copy of its own, and a second one packed for
+//! its matrix kernels.
+//!
+//! ONNX Runtime shares an initialiser that is handed over from outside, and what it packs of it if the sessions share a
+//! container for that. So the initialisers are read from the file here (ONNX's `ModelProto`, of which only the fields
+//! below are needed) and given to each session.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use ort::session::builder::{PrepackedWeights, SessionBuilder};
+use ort::value::{DynValue, PrimitiveTensorElementType, Tensor};
+use prost::Message;
+
+/// Smaller ones are not worth it; among them are shapes and constants, which ONNX Runtime wants to know when it optimises.
+const SMALLEST: usize = 16 << 10;
+
+/// The weights of one graph.
+#[derive(Clone)]
+pub struct SharedWeights {
+    tensors: Vec<(String, Arc<DynValue>)>,
+    packed: PrepackedWeights,
+}
+
+impl SharedWeights {
+    /// Reads the weights of a graph file.
+    ///
+    /// # Errors
+    /// A sentence: the file cannot be read, or is no ONNX model.
+    pub fn read(path: &Path) -> Result<Self, String> {
+        let bytes = std::fs::read(path).map_err(|e| e.to_string())?;
+        let model = Model::decode(bytes.as_slice()).map_err(|e| format!("no ONNX model: {e}"))?;
+        drop(bytes);
+        let mut tensors = Vec::new();
+        for weight in model.graph.unwrap_or_default().initializer {
+            if weight.raw_data.len() < SMALLEST {
+                continue;
+            }
+            let name = weight.name.clone();
+            if let Some(tensor) = weight.tensor().map_err(|e| format!("{name}: {e}"))? {
+                tensors.push((name, Arc::new(tensor)));
+            }
+        }
+        Ok(Self {
+            tensors,
+            packed: PrepackedWeights::new(),
+        })
+    }
+
+    /// Gives the weights to a session that is being built.
+    ///
+    /// # Errors
+    /// What ONNX Runtime says.
+    pub fn give(&self, mut builder: SessionBuilder) -> ort::Result<SessionBuilder> {
+        for (name, tensor) in &self.tensors {
+            builder = builder.with_initializer(name, tensor.clone())?;
+        }
+        Ok(builder.with_prepacked_weights(&self.packed)?)
+    }
+}
+
+/// `onnx.ModelProto`, and of it what leads to the weights (onnx.proto, field numbers from there).
+#[derive(Clone, PartialEq, Message)]
+struct Model {
+    #[prost(message, optional, tag = "7")]
+    graph: Option<Graph>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Graph {
+    #[prost(message, repeated, tag = "5")]
+    initializer: Vec<Weight>,
+}
+
+/// `onnx.TensorProto`
+#[derive(Clone, PartialEq, Message)]
+struct Weight {
+    #[prost(int64, repeated, tag = "1")]
+    dims: Vec<i64>,
+    #[prost(int32, tag = "2")]
+    data_type: i32,
+    #[prost(string, tag = "8")]
+    name: String,
+    #[prost(bytes = "vec", tag = "9")]
+    raw_data: Vec<u8>,
+}
+
+/// Values of `onnx.TensorProto.DataType`.
+const FLOAT: i32 = 1;
+const UINT8: i32 = 2;
+const INT8: i32 = 3;
+
+impl Weight {
+    /// The tensor; `None` for an element type that is left to the session.
+    fn tensor(self) -> ort::Result<Option<DynValue>> {
+        Ok(Some(match self.data_type {
+            FLOAT => {
+                let chunks = self.raw_data.chunks_exact(4);
+                let values: Vec<f32> = chunks
+                    .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+                    .collect();
+                tensor(self.dims, values)?
+            }
+            UINT8 => tensor(self.dims, self.raw_data)?,
+            INT8 => {
+                let values: Vec<i8> = self.raw_data.iter().map(|b| b.cast_signed()).collect();
+                tensor(self.dims, values)?
+            }
+            _ => return Ok(None),
+        }))
+    }
+}
+
+fn tensor<T>(dims: Vec<i64>, values: Vec<T>) -> ort::Result<DynValue>
+where
+    T: PrimitiveTensorElementType + Clone + std::fmt::Debug + 'static,
+{
+    Ok(Tensor::from_array((dims, values))?.into_dyn())
+}
