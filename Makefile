@@ -12,7 +12,7 @@ FETCH := { test -x .cache/pip/bin/python || $(PYTHON) -m venv .cache/pip; } && .
 CLIP_IN := target/release/clip-in
 TRAIN := PYTHONPATH=models/training $(PY) -m clip_in_training
 
-.PHONY: help serve test test-rust test-python lint onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo ablation-demo reference gpu-bundle lock clean
+.PHONY: help serve test test-rust test-python lint onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo ablation-demo bench bench-setup soak reference gpu-bundle lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | column -t -s '	'
@@ -70,6 +70,15 @@ ablation-demo: python ## the demo recipe with plain CLIP losses and with CLIP-IN
 	$(TRAIN) ablation --recipe models/recipes/demo.toml --resume --out runs/ablation.md \
 		$(if $(wildcard runs/demo/stage_a.pt),--start runs/demo/stage_a.pt)
 
+bench: build python ## measure the server against FastAPI, infinity and the machine's limit; wants an idle machine (BENCH="--only NAME,…")
+	$(PY) tests/bench/run.py --markdown runs/bench.md $(BENCH)
+
+bench-setup: python ## the Python environments of the baselines, which bench would make too (several GB)
+	$(PY) tests/bench/environments.py
+
+soak: build python ## twenty minutes of everything that may be sent: memory must level off (SOAK="--minutes 5")
+	$(PY) tests/bench/soak.py $(SOAK)
+
 reference: python ## reference models with random weights, for measuring speed
 	$(foreach name,ViT-B-32 ViT-B-16,$(call REFERENCE,$(name),runs/reference))
 
@@ -89,6 +98,8 @@ lower = $(subst V,v,$(subst T,t,$(subst B,b,$(subst L,l,$(1)))))
 lock: ## pin the Python requirements anew (needs uv)
 	cd models/training && uv pip compile --universal --fork-strategy fewest --python-version 3.10 --no-header --quiet requirements.in -o requirements.txt
 	uv pip compile --universal --fork-strategy fewest --python-version 3.10 --no-header --quiet -c models/training/requirements.txt tests/requirements.in -o tests/requirements.txt
+	cd tests/bench && uv pip compile --universal --python-version 3.11 --no-header --quiet requirements.in -o requirements.txt
+	cd tests/bench && uv pip compile --universal --python-version 3.11 --no-header --quiet infinity-requirements.in -o infinity-requirements.txt
 
 clean: ## remove what was built and fetched
 	rm -rf target .cache $(VENV)

@@ -8,7 +8,7 @@ use ort::session::Session;
 use ort::value::{DynValue, PrimitiveTensorElementType, Tensor};
 
 use super::shared_weights::SharedWeights;
-use super::{Device, RuntimeError, SessionSettings, session};
+use super::{Build, Device, RuntimeError, SessionSettings, environment, session};
 use crate::bundle::{Bundle, Element, PadTo, Variant};
 use crate::preprocess::Pixels;
 
@@ -52,6 +52,8 @@ impl VariantWeights {
     /// # Errors
     /// [`RuntimeError::Session`] if a graph is not readable.
     pub fn read(bundle: &Bundle, variant: &Variant) -> Result<Self, RuntimeError> {
+        // Before the first tensor: it would look for the library in its own way, and panic without it.
+        environment(Build::Plain)?;
         let read = |name: &str| {
             let path = path(bundle, name)?;
             SharedWeights::read(&path).map_err(|reason| RuntimeError::Session {
