@@ -32,7 +32,16 @@ def server():
     """Address of a server of models/demo on a free port."""
     library = ROOT / ".cache" / "onnxruntime" / "libonnxruntime.so"
     process = subprocess.Popen(
-        [server_binary(), "serve", "--model", ROOT / "models" / "demo", "--listen", "127.0.0.1:0"],
+        [
+            server_binary(),
+            "serve",
+            "--model",
+            ROOT / "models" / "demo",
+            "--precision",
+            "fp32",
+            "--listen",
+            "127.0.0.1:0",
+        ],
         env={"ORT_DYLIB_PATH": str(library), **os.environ},
         stderr=subprocess.PIPE,
         text=True,
