@@ -12,7 +12,6 @@ device=${DEVICE:-cuda:0}
 peak=${PEAK_TERAFLOPS:-989}
 batches=${BATCHES:-1,2,4,8,16,32,64,128}
 export ORT_DYLIB_PATH="$here/onnxruntime-cuda/libonnxruntime.so"
-export LD_LIBRARY_PATH="$here/onnxruntime-cuda${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 
 # The largest memory in use on the card while a command runs.
 with_memory() {

@@ -105,6 +105,9 @@ pub fn environment(build: Build) -> Result<&'static Environment, RuntimeError> {
     let loaded = LOADED.get_or_init(|| {
         // Left to itself, the system's loader looks for it.
         let path = find_library(build).unwrap_or_else(|| PathBuf::from(FILE_NAME));
+        if build == Build::Cuda {
+            preload_neighbours(&path);
+        }
         // `init_from` reports a missing library; the lazy way would panic at the first session.
         let environment = ort::init_from(&path)
             .map_err(|e| e.to_string())
@@ -129,5 +132,30 @@ pub fn environment(build: Build) -> Result<&'static Environment, RuntimeError> {
             path()
         ))),
         Ok(environment) => Ok(environment),
+    }
+}
+
+/// Loads the CUDA libraries that lie beside ONNX Runtime, so that its provider finds them without `LD_LIBRARY_PATH`. What
+/// is missing here may be installed on the system; if it is not, the provider says so.
+fn preload_neighbours(library: &Path) {
+    let folder = library.parent().unwrap_or(Path::new("."));
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut left: Vec<PathBuf> = files
+        .map(|entry| entry.path())
+        .filter(|path| {
+            let name = path.file_name().and_then(|name| name.to_str());
+            name.is_some_and(|name| name.contains(".so.") && name.starts_with("lib"))
+        })
+        .collect();
+    // They need each other, in an order that changes with the version.
+    loop {
+        let before = left.len();
+        left.retain(|path| ort::util::preload_dylib(path).is_err());
+        if left.is_empty() || left.len() == before {
+            break;
+        }
+    }
+    if !left.is_empty() {
+        tracing::debug!(?left, "not preloaded");
     }
 }
