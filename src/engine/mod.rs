@@ -14,6 +14,7 @@ mod embedding_cache;
 mod golden;
 mod health;
 mod image_source;
+mod intake;
 mod job;
 mod model;
 mod precision;
