@@ -30,7 +30,16 @@ pub struct Loader {
 impl Loader {
     fn load(&self, folder: &Path) -> Result<Arc<Model>, LoadError> {
         let (pool, metrics) = (self.pool.clone(), self.metrics.clone());
-        Model::load(folder, &self.precision, &self.settings, pool, metrics)
+        let model = Model::load(folder, &self.precision, &self.settings, pool, metrics)?;
+        tracing::info!(
+            model = model.name(),
+            device = model.device(),
+            provider = model.provider(),
+            "precision {}: {}",
+            model.precision(),
+            model.precision_reason()
+        );
+        Ok(model)
     }
 }
 
@@ -211,16 +220,15 @@ impl Registry {
     // Both under the list's lock, so that the metric says what the list says.
 
     fn publish(&self, model: &Model) {
-        let labels = [model.name(), model.precision(), "cpu"];
-        self.loader
-            .metrics
-            .model_info
-            .with_label_values(&labels)
-            .set(1);
+        let device = model.device();
+        let labels = [model.name(), model.precision(), &device, model.provider()];
+        let info = &self.loader.metrics.model_info;
+        info.with_label_values(&labels).set(1);
     }
 
     fn hide(&self, model: &Model) {
-        let labels = [model.name(), model.precision(), "cpu"];
+        let device = model.device();
+        let labels = [model.name(), model.precision(), &device, model.provider()];
         // Only fails for a model that was never published.
         let _ = self.loader.metrics.model_info.remove_label_values(&labels);
     }
