@@ -1,10 +1,12 @@
 //! Every setting of the server, once: default < environment < flag; typed, and checked before anything starts.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::BoolishValueParser;
 
 use crate::engine::{BatchPolicy, EngineSettings};
 use crate::preprocess::Limits;
@@ -14,13 +16,38 @@ use crate::telemetry::LogFormat;
 /// Settings of `clip-in serve`.
 #[derive(Debug, Clone, Args)]
 pub struct ServeSettings {
-    /// Folder of the bundle to serve
-    #[arg(long, env = "CLIP_IN_MODEL", default_value = "models/demo")]
-    pub model: PathBuf,
+    /// Folder of a bundle to serve. To serve several, give it several times, or separate them by commas (in CLIP_IN_MODEL
+    /// too); the first one answers requests that name no model
+    #[arg(
+        long = "model",
+        env = "CLIP_IN_MODEL",
+        default_value = "models/demo",
+        value_name = "DIR",
+        value_delimiter = ','
+    )]
+    pub models: Vec<PathBuf>,
 
     /// Address and port to listen on; anything but a loopback address makes the server reachable for others
     #[arg(long, env = "CLIP_IN_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
+
+    /// Offer the admin routes, which load, replace and unload models while the server runs; needs --models-root
+    #[arg(long, env = "CLIP_IN_ADMIN", value_parser = BoolishValueParser::new())]
+    pub admin: bool,
+
+    /// Folder that holds the models that the admin routes may load; nothing outside it can be loaded
+    #[arg(long, env = "CLIP_IN_MODELS_ROOT", value_name = "DIR")]
+    pub models_root: Option<PathBuf>,
+
+    /// Token that the admin routes ask for, as `authorization: Bearer …`; needed unless the address is a loopback one. Set
+    /// it in the environment: others on this machine can read a command line
+    #[arg(
+        long,
+        env = "CLIP_IN_ADMIN_TOKEN",
+        hide_env_values = true,
+        value_name = "TOKEN"
+    )]
+    pub admin_token: Option<Secret>,
 
     /// Precision to run at: fp32, bf16, fp16, int8, or auto: the fastest that loses at most half a point of the
     /// model's benchmark and stays within 1 - cosine 1e-3
@@ -44,7 +71,7 @@ pub struct ServeSettings {
     #[arg(long, env = "CLIP_IN_CUDA_TF32")]
     pub cuda_tf32: bool,
 
-    /// Worker threads on each device, each with sessions of its own [default: one a core on the CPU, one a card]
+    /// Worker threads of a model on each device, each with sessions of its own [default: one a core on the CPU, one a card]
     #[arg(long, env = "CLIP_IN_WORKERS", value_parser = clap::value_parser!(u16).range(1..=512))]
     pub workers: Option<u16>,
 
@@ -56,7 +83,7 @@ pub struct ServeSettings {
     #[arg(long, env = "CLIP_IN_PREPARE_THREADS", value_parser = clap::value_parser!(u16).range(1..=512))]
     pub prepare_threads: Option<u16>,
 
-    /// Items that may wait in each lane; more is answered with 429
+    /// Items that may wait in each lane of a model; more is answered with 429
     #[arg(long, env = "CLIP_IN_QUEUE", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub queue: u32,
 
@@ -80,7 +107,7 @@ pub struct ServeSettings {
     #[arg(long, env = "CLIP_IN_BULK_BATCH_MILLISECONDS", default_value_t = 150, value_parser = clap::value_parser!(u32).range(1..=60_000))]
     pub bulk_batch_milliseconds: u32,
 
-    /// Memory for the embeddings of texts that were sent before, in MiB; 0 switches the cache off
+    /// Memory of a model for the embeddings of texts that were sent before, in MiB; 0 switches the cache off
     #[arg(long, env = "CLIP_IN_TEXT_CACHE_MIB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     pub text_cache_mib: u32,
 
@@ -123,6 +150,29 @@ pub struct ServeSettings {
     /// What is logged: error, warn, info, debug, or a filter such as clip_in=debug,warn
     #[arg(long, env = "CLIP_IN_LOG", default_value = "info")]
     pub log: String,
+}
+
+/// A setting that no log shows.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The value, for whoever must know it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(value: String) -> Self {
+        Self(value)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
 }
 
 const MIB: usize = 1 << 20;

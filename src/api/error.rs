@@ -5,7 +5,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use crate::engine::{EmbedError, EngineError, ItemError};
+use crate::bundle::{BundleError, NotInRoot};
+use crate::engine::{EmbedError, EngineError, ItemError, LoadError, RegistryError};
 
 /// An answer that is an error: `{"error": {"type", "code", "message", "param"}}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,6 +123,71 @@ impl From<EngineError> for ApiError {
     }
 }
 
+impl From<RegistryError> for ApiError {
+    fn from(error: RegistryError) -> Self {
+        let message = error.to_string();
+        let (status, code) = match error {
+            RegistryError::Load(error) => return error.into(),
+            RegistryError::Unknown(_) => {
+                return Self::new(StatusCode::NOT_FOUND, "model_not_found", message).at("model");
+            }
+            RegistryError::Busy => (StatusCode::CONFLICT, "load_in_progress"),
+            RegistryError::IsDefault(_) => (StatusCode::CONFLICT, "model_is_default"),
+            RegistryError::Stopping => return EngineError::Stopping.into(),
+            // Only at the start, where there is no client.
+            RegistryError::SameName { .. } | RegistryError::Empty => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "internal_error")
+            }
+        };
+        Self::new(status, code, message)
+    }
+}
+
+impl From<LoadError> for ApiError {
+    fn from(error: LoadError) -> Self {
+        let code = match error {
+            LoadError::Bundle(error) => return error.into(),
+            LoadError::NoSuchPrecision { .. } => "precision_not_in_bundle",
+            LoadError::Runtime(_) => "bundle_graph_unusable",
+            LoadError::Thread(_) => {
+                let message = error.to_string();
+                return Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", message);
+            }
+        };
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, error.to_string())
+    }
+}
+
+impl From<BundleError> for ApiError {
+    fn from(error: BundleError) -> Self {
+        let code = match error {
+            BundleError::NotABundle(_) => "bundle_not_found",
+            BundleError::Manifest { .. } => "bundle_manifest_invalid",
+            BundleError::Unreadable { .. } => "bundle_file_unreadable",
+            BundleError::BadReference { .. } => "bundle_file_name_invalid",
+            BundleError::Checksum { .. } => "bundle_checksum_mismatch",
+            BundleError::Content { .. } => "bundle_file_invalid",
+            BundleError::Golden { .. } => "bundle_golden_mismatch",
+        };
+        let status = match error {
+            BundleError::NotABundle(_) => StatusCode::NOT_FOUND,
+            _ => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        Self::new(status, code, error.to_string())
+    }
+}
+
+impl From<NotInRoot> for ApiError {
+    fn from(error: NotInRoot) -> Self {
+        let message = error.to_string();
+        match error {
+            NotInRoot::Outside(_) => Self::bad_request("path_not_allowed", message),
+            NotInRoot::Missing(_) => Self::new(StatusCode::NOT_FOUND, "bundle_not_found", message),
+            NotInRoot::Bundle(error) => error.into(),
+        }
+    }
+}
+
 /// The error's code, left on the response for the metrics.
 #[derive(Debug, Clone, Copy)]
 pub struct ErrorCode(pub &'static str);
@@ -137,6 +203,11 @@ impl IntoResponse for ApiError {
             response
                 .headers_mut()
                 .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response.extensions_mut().insert(ErrorCode(self.code));
         response

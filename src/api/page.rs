@@ -42,9 +42,10 @@ pub async fn script() -> Response {
     )
 }
 
-/// The sample scenes of the model: `{"samples": [{"url", "title", "texts"}]}`.
+/// The sample scenes of the default model: `{"samples": [{"url", "title", "texts"}]}`.
 pub async fn samples(State(state): State<Arc<AppState>>) -> Json<Value> {
-    let samples = state.model.samples().iter().map(|sample| {
+    let model = state.models.default_model();
+    let samples = model.samples().iter().map(|sample| {
         json!({"url": format!("/samples/{}", base_name(&sample.file)), "title": sample.title, "texts": sample.texts})
     });
     Json(json!({"samples": samples.collect::<Vec<_>>()}))
@@ -62,14 +63,13 @@ pub async fn sample(
             "the model has no such sample",
         )
     };
-    let sample = state
-        .model
+    let model = state.models.default_model();
+    let sample = model
         .samples()
         .iter()
         .find(|s| base_name(&s.file) == name)
         .ok_or_else(missing)?;
-    let path = state
-        .model
+    let path = model
         .bundle()
         .resolve(&sample.file)
         .map_err(|_| missing())?;

@@ -6,9 +6,9 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::admission::Admission;
-use super::{AppState, rest};
+use super::{AdminAccess, AdminError, AppState, rest};
 use crate::config::ServeSettings;
-use crate::engine::{CpuPool, LoadError, Model};
+use crate::engine::{CpuPool, Loader, Registry, RegistryError};
 use crate::telemetry::Metrics;
 
 /// Why the server does not run.
@@ -17,9 +17,12 @@ pub enum ServeError {
     /// Settings that cannot be used together.
     #[error("{0}")]
     Settings(String),
-    /// The model cannot be served.
+    /// A model cannot be served.
     #[error(transparent)]
-    Load(#[from] LoadError),
+    Models(#[from] RegistryError),
+    /// The admin routes cannot be offered as the settings ask.
+    #[error(transparent)]
+    Admin(#[from] AdminError),
     /// The address cannot be used.
     #[error("cannot listen on {address}: {reason}")]
     Listen {
@@ -39,12 +42,13 @@ pub enum ServeError {
     DrainTimeout(u64),
 }
 
-/// Loads the model, listens, and answers until SIGTERM or SIGINT; then answers what was accepted and returns.
+/// Loads the models, listens, and answers until SIGTERM or SIGINT; then answers what was accepted and returns.
 ///
 /// # Errors
 /// [`ServeError`]; also when a stop had to leave requests unanswered.
 pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
     let engine = settings.engine().map_err(ServeError::Settings)?;
+    let admin = AdminAccess::from_settings(settings)?;
     let metrics = Arc::new(Metrics::new()?);
     let pool = CpuPool::new(settings.prepare_threads(), metrics.clone())?;
     // The address first: a port that is taken should not cost the time to load a model.
@@ -57,42 +61,33 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
             })?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let (path, precision) = (settings.model.clone(), settings.precision.clone());
-    let shared = metrics.clone();
-    let load =
-        tokio::task::spawn_blocking(move || Model::load(&path, &precision, &engine, pool, shared));
-    let model = load.await.map_err(std::io::Error::other)??;
-    let device = model.device();
-    metrics
-        .model_info
-        .with_label_values(&[model.name(), model.precision(), &device, model.provider()])
-        .set(1);
-    tracing::info!(
-        model = model.name(),
-        device,
-        provider = model.provider(),
-        "precision {}: {}",
-        model.precision(),
-        model.precision_reason()
-    );
+    let loader = Loader {
+        precision: settings.precision.clone(),
+        settings: engine,
+        pool,
+        metrics: metrics.clone(),
+    };
+    let folders = settings.models.clone();
+    let load = tokio::task::spawn_blocking(move || Registry::open(&folders, loader));
+    let models = Arc::new(load.await.map_err(std::io::Error::other)??);
     let admission = Admission::new(
         settings.max_requests as usize,
         settings.bytes_in_flight(),
         settings.max_body_bytes(),
     );
     let state = Arc::new(AppState::new(
-        model.clone(),
+        models.clone(),
         metrics,
         admission,
+        admin,
         settings.max_items as usize,
         settings.request_time(),
     ));
     state.trouble();
     let address = listener.local_addr()?;
     tracing::info!(
-        model = model.name(),
-        precision = model.precision(),
-        device,
+        model = models.default_model().name(),
+        admin = state.admin.is_some(),
         "ready on http://{address}"
     );
 
@@ -110,7 +105,7 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
     state.begin_stop();
     let _ = stop.send(());
     let drained = tokio::time::timeout(settings.drain_time(), server).await;
-    tokio::task::spawn_blocking(move || model.stop())
+    tokio::task::spawn_blocking(move || models.stop())
         .await
         .map_err(std::io::Error::other)?;
     match drained {

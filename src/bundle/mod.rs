@@ -6,6 +6,7 @@
 mod files;
 pub mod golden;
 mod manifest;
+mod models_root;
 
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,7 @@ pub use manifest::{
     Cleaning, Element, FORMAT_VERSION, ImageInput, ImageSide, Layout, Manifest, PadTo, Parity,
     ParityPair, Positions, Similarity, SimilarityKind, TextInput, TextSide, Variant,
 };
+pub use models_root::{ModelsRoot, NotInRoot};
 use serde::Deserialize;
 
 /// A bundle whose manifest is valid and whose files have their checksums.

@@ -2,6 +2,7 @@
 
 use std::hash::Hash;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use prometheus::{IntCounter, IntGauge};
 use quick_cache::Weighter;
@@ -50,7 +51,10 @@ pub struct EmbeddingCache<K: Key> {
     cache: Cache<K, Cached, Bytes>,
     hits: IntCounter,
     misses: IntCounter,
+    /// The sum over the caches of all models.
     bytes: IntGauge,
+    /// What it counts of this one.
+    counted: AtomicI64,
 }
 
 /// Counts an entry by what it takes: key, embedding and a share of the table.
@@ -99,6 +103,7 @@ impl<K: Key> EmbeddingCache<K> {
             hits: hits.clone(),
             misses: misses.clone(),
             bytes: gauge.clone(),
+            counted: AtomicI64::new(0),
         })
     }
 
@@ -118,7 +123,18 @@ impl<K: Key> EmbeddingCache<K> {
     /// Keeps an item's embedding, in the place of others if need be.
     pub fn insert(&self, key: K, cached: Cached) {
         self.cache.insert(key, cached);
-        self.bytes.set(self.cache.weight() as i64);
+        self.count(self.cache.weight() as i64);
+    }
+
+    fn count(&self, bytes: i64) {
+        let before = self.counted.swap(bytes, Ordering::Relaxed);
+        self.bytes.add(bytes - before);
+    }
+}
+
+impl<K: Key> Drop for EmbeddingCache<K> {
+    fn drop(&mut self) {
+        self.count(0);
     }
 }
 
@@ -153,5 +169,19 @@ mod tests {
             (1, 1)
         );
         assert!(EmbeddingCache::of_images(0, 192, &metrics).is_none());
+    }
+
+    #[test]
+    fn the_metric_is_the_sum_of_all_caches() {
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let [first, second] =
+            [(); 2].map(|()| EmbeddingCache::of_texts(100_000, 192, &metrics).unwrap());
+        first.insert("a text".to_owned(), cached());
+        second.insert("a text".to_owned(), cached());
+        let both = metrics.text_cache_bytes.get();
+        drop(first);
+        assert_eq!(metrics.text_cache_bytes.get(), both / 2);
+        drop(second);
+        assert_eq!(metrics.text_cache_bytes.get(), 0);
     }
 }

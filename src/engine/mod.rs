@@ -1,7 +1,7 @@
 //! From items to embeddings: decode on a CPU pool, queue, batch across requests, run, answer.
 //!
 //! ```text
-//! Model::embed → CpuPool (decode, resize, tokenise) → Queue → worker thread (one pair of sessions) → answer
+//! Registry → Model::embed → CpuPool (decode, resize, tokenise) → Queue → worker thread (one pair of sessions) → answer
 //! ```
 //!
 //! The engine knows nothing of HTTP. An item is prepared whole before it is queued, so that a broken one fails alone; a
@@ -14,11 +14,14 @@ mod embedding_cache;
 mod golden;
 mod health;
 mod image_source;
+mod intake;
 mod job;
 mod model;
 mod precision;
 mod prepare;
 mod queue;
+mod registry;
+mod retirement;
 mod service_rate;
 mod sessions;
 mod worker;
@@ -33,6 +36,7 @@ pub use job::{Deadline, Embedding, Lane, Modality};
 pub use model::{EngineSettings, LoadError, Model};
 pub use precision::{Choice, choices, obstacle};
 pub use prepare::{Item, ItemError};
+pub use registry::{Loaded, Loader, Registry, RegistryError};
 
 /// Why an embedding could not be computed, when the item itself is not to blame.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

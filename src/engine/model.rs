@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use super::batching::BatchPolicy;
 use super::embed::EmbedOptions;
 use super::embedding_cache::{EmbeddingCache, ImageDigest};
+use super::intake::Intake;
 use super::precision::Choice;
 use super::prepare::{Item, ItemError, Prepared, Preparer};
 use super::queue::Queue;
@@ -110,7 +111,7 @@ pub struct Model {
     preparer: Arc<Preparer>,
     pool: CpuPool,
     text_cache: Option<EmbeddingCache<String>>,
-    queue: Arc<Queue>,
+    queue: Intake,
     health: Arc<Health>,
     workers: Mutex<Vec<JoinHandle<()>>>,
     loaded: std::time::SystemTime,
@@ -132,7 +133,8 @@ impl Model {
         let preparer = Arc::new(Preparer::new(&bundle, settings, metrics.clone())?);
         let (choice, encoders) = sessions::start(&bundle, precision, settings, &preparer)?;
         let batching = settings.batching.for_variant(&choice.variant);
-        let queue = Arc::new(Queue::new(
+        // Should the load fail from here on, dropping this ends the workers that were started.
+        let queue = Intake::new(Queue::new(
             settings.queue_capacity,
             encoders.len(),
             batching,
@@ -239,13 +241,21 @@ impl Model {
         self.preparer.prepare(&self.pool, items, options).await
     }
 
-    /// Takes nothing more in, runs what was accepted, and waits until the workers have ended. Blocks.
-    pub fn stop(&self) {
+    /// The threads to wait for. They end when the queue is closed and empty.
+    pub(super) fn take_workers(&self) -> Vec<JoinHandle<()>> {
+        std::mem::take(&mut *self.workers.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes nothing more in; what was accepted is still run.
+    pub fn close(&self) {
         self.health.stop();
         self.queue.close();
-        let workers =
-            std::mem::take(&mut *self.workers.lock().unwrap_or_else(PoisonError::into_inner));
-        for worker in workers {
+    }
+
+    /// Takes nothing more in, runs what was accepted, and waits until the workers have ended. Blocks.
+    pub fn stop(&self) {
+        self.close();
+        for worker in self.take_workers() {
             if worker.join().is_err() {
                 tracing::error!("a worker had died before the stop");
             }

@@ -211,7 +211,7 @@ impl Queue {
     pub fn fail_all(&self, reason: &EngineError) {
         let mut waiting = self.lock();
         waiting.closed = Some(reason.clone());
-        waiting.queued = [0; 2];
+        let queued = std::mem::take(&mut waiting.queued);
         let jobs: Vec<Job> = waiting
             .lanes
             .iter_mut()
@@ -219,9 +219,10 @@ impl Queue {
             .flat_map(|group| group.drain(..))
             .collect();
         drop(waiting);
-        Lane::ALL
-            .iter()
-            .for_each(|lane| self.metrics.queue_depth(*lane).set(0));
+        // The gauge is the sum over all models: what waits elsewhere still waits.
+        for (lane, queued) in Lane::ALL.into_iter().zip(queued) {
+            self.metrics.queue_depth(lane).sub(queued as i64);
+        }
         for job in jobs {
             job.answer(Err(reason.clone()));
         }

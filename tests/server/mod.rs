@@ -2,9 +2,12 @@
 
 #![allow(dead_code)] // Each test file uses a part.
 
+pub mod models;
+
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -13,6 +16,7 @@ use serde_json::Value;
 
 pub struct Server {
     process: Child,
+    log: Arc<Mutex<String>>,
     pub url: String,
     pub client: Client,
 }
@@ -43,13 +47,16 @@ impl Server {
 
     /// Starts the server with more arguments and waits until it says that it is ready.
     pub fn start_with(arguments: &[&str]) -> Self {
-        let mut process = program()
+        let mut command = program();
+        command
             .args(["serve", "--listen", "127.0.0.1:0", "--model"])
-            .arg(demo())
-            .args(arguments)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+            .arg(demo());
+        Self::launch(command.args(arguments))
+    }
+
+    /// Starts a whole command line and waits until it says that it is ready.
+    pub fn launch(command: &mut Command) -> Self {
+        let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
         let mut seen = String::new();
         let url = loop {
@@ -63,8 +70,13 @@ impl Server {
             seen += &line;
         };
         // Someone must read on, or the server blocks when the pipe is full.
+        let log = Arc::new(Mutex::new(seen));
+        let kept = log.clone();
         std::thread::spawn(move || {
-            lines.for_each(|line| drop(line.map(|line| eprintln!("{line}"))))
+            for line in lines.map_while(Result::ok) {
+                eprintln!("{line}");
+                *kept.lock().unwrap() += &line;
+            }
         });
         let client = Client::builder()
             .timeout(Duration::from_secs(60))
@@ -72,6 +84,7 @@ impl Server {
             .unwrap();
         Self {
             process,
+            log,
             url,
             client,
         }
@@ -110,6 +123,16 @@ impl Server {
             .find(|line| line.starts_with(name))
             .unwrap_or_else(|| panic!("no {name} in {text}"));
         line.rsplit(' ').next().unwrap().parse().unwrap()
+    }
+
+    /// What it has logged so far, without the line that says it is ready.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Threads of the process whose name begins so.
+    pub fn threads(&self, name: &str) -> usize {
+        threads(&self.process.id().to_string(), name)
     }
 
     /// Memory that the process holds, in bytes.
@@ -157,6 +180,17 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// Threads of a process (`self` or its number) whose name begins so.
+pub fn threads(process: &str, name: &str) -> usize {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    // A thread that ends while it is looked at has no name.
+    let name_of = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("comm"));
+    tasks
+        .filter_map(|task| name_of(task.ok()?).ok())
+        .filter(|found| found.starts_with(name))
+        .count()
 }
 
 /// The JSON of an answer that must be a success.

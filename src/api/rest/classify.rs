@@ -45,7 +45,7 @@ pub async fn create(
 ) -> Result<Json<ClassifyResponse>, ApiError> {
     let mut request = ImagesAndTexts::read(&state, request, "labels").await?;
     let model = state.model(request.model.as_deref())?;
-    let (images, labels, cost) = request.embed(model).await?;
+    let (images, labels, cost) = request.embed(&model).await?;
     let scores = score(&images, &labels, &model.manifest().similarity);
     let rows = scores.cosines.iter().zip(&scores.probabilities).enumerate();
     let results = rows.map(|(index, (cosines, probabilities))| {

@@ -18,7 +18,17 @@ pub async fn live() -> Json<Value> {
 /// Whether requests will be answered, and by what device.
 pub async fn ready(State(state): State<Arc<AppState>>) -> Response {
     let trouble = state.trouble();
-    let model = &state.model;
+    let models = state.models.all();
+    let models = models.iter().map(|model| {
+        json!({
+            "name": model.name(),
+            "ready": model.health().trouble().is_none(),
+            "precision": model.precision(),
+            "device": model.device(),
+            "provider": model.provider(),
+            "workers": model.health().workers(),
+        })
+    });
     let status = if trouble.is_none() {
         StatusCode::OK
     } else {
@@ -27,13 +37,7 @@ pub async fn ready(State(state): State<Arc<AppState>>) -> Response {
     let body = json!({
         "status": if trouble.is_none() { "ready" } else { "not ready" },
         "reason": trouble,
-        "models": [{
-            "name": model.name(),
-            "precision": model.precision(),
-            "device": model.device(),
-            "provider": model.provider(),
-            "workers": model.health().workers(),
-        }],
+        "models": models.collect::<Vec<_>>(),
     });
     (status, Json(body)).into_response()
 }

@@ -1,5 +1,6 @@
 //! REST: a file a resource. The names are those of the HTTP contract in the README.
 
+mod admin;
 mod classify;
 mod embeddings;
 mod health;
@@ -39,6 +40,7 @@ pub fn router(state: Arc<AppState>) -> Router {
         .route("/v1/embeddings", post(embeddings::create))
         .route("/v1/similarity", post(similarity::create))
         .route("/v1/classify", post(classify::create))
+        .merge(admin::routes(&state))
         .fallback(no_such_route)
         .method_not_allowed_fallback(wrong_method)
         // Bodies are bounded by admission, before any extractor sees them.

@@ -10,9 +10,12 @@ use serde_json::{Value, json};
 use crate::api::{ApiError, AppState};
 use crate::engine::Model;
 
-/// All models.
+/// All models, the default one first.
 pub async fn list(State(state): State<Arc<AppState>>) -> Json<Value> {
-    Json(json!({"object": "list", "data": [describe(&state.model)]}))
+    let models = state.models.all();
+    let default = models.first().map_or("", |model| model.name());
+    let data = models.iter().map(|model| describe(model, default));
+    Json(json!({"object": "list", "data": data.collect::<Vec<_>>()}))
 }
 
 /// One model by name.
@@ -20,10 +23,12 @@ pub async fn one(
     State(state): State<Arc<AppState>>,
     Path(name): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
-    Ok(Json(describe(state.model(Some(&name))?)))
+    let default = state.models.default_model();
+    Ok(Json(describe(&*state.model(Some(&name))?, default.name())))
 }
 
-fn describe(model: &Model) -> Value {
+/// What clients are told of a model. `default` is the name of the one that answers when none is named.
+pub fn describe(model: &Model, default: &str) -> Value {
     let manifest = model.manifest();
     let created = model
         .loaded()
@@ -34,6 +39,7 @@ fn describe(model: &Model) -> Value {
         "object": "model",
         "created": created,
         "owned_by": "clip-in",
+        "default": model.name() == default,
         "description": manifest.description,
         "modalities": ["text", "image"],
         "embedding_dim": manifest.embedding_dim,

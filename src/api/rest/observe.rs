@@ -8,6 +8,7 @@ use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::admin;
 use crate::api::admission::drain;
 use crate::api::error::ErrorCode;
 use crate::api::{ApiError, AppState};
@@ -20,23 +21,23 @@ pub async fn observe(State(state): State<Arc<AppState>>, request: Request, next:
         // Unknown paths share one label: a scanner must not create a metric a guess.
         None => "other".to_owned(),
     };
-    // Monitoring must see an overloaded server: only work is counted against the bound.
-    let place = if request.method() == Method::POST {
-        state.admission.enter().map(Some)
+    let (place, limit) = if route.starts_with(admin::PREFIX) {
+        // An overloaded server can still be given another model.
+        (Ok(None), admin::TIME)
+    } else if request.method() == Method::POST {
+        (state.admission.enter().map(Some), state.request_time)
     } else {
-        Ok(None)
+        // Monitoring must see an overloaded server: only work is counted against the bound.
+        (Ok(None), state.request_time)
     };
     let response = match place {
         Ok(place) => {
             state.metrics.requests_in_flight.inc();
-            let answered = tokio::time::timeout(state.request_time, next.run(request)).await;
+            let answered = tokio::time::timeout(limit, next.run(request)).await;
             state.metrics.requests_in_flight.dec();
             drop(place);
             answered.unwrap_or_else(|_| {
-                let message = format!(
-                    "the request took longer than {} s",
-                    state.request_time.as_secs()
-                );
+                let message = format!("the request took longer than {} s", limit.as_secs());
                 ApiError::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message)
                     .into_response()
             })

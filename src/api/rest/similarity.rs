@@ -29,7 +29,7 @@ pub async fn create(
 ) -> Result<Json<SimilarityResponse>, ApiError> {
     let mut request = ImagesAndTexts::read(&state, request, "texts").await?;
     let model = state.model(request.model.as_deref())?;
-    let (images, texts, cost) = request.embed(model).await?;
+    let (images, texts, cost) = request.embed(&model).await?;
     let Scores {
         cosines,
         logits,

@@ -3,6 +3,7 @@
 use tokio::sync::oneshot;
 
 use super::*;
+use crate::engine::intake::Intake;
 use crate::engine::job::Embedding;
 use crate::preprocess::Pixels;
 use crate::runtime::Device;
@@ -10,17 +11,16 @@ use crate::runtime::Device;
 type Reply = oneshot::Receiver<Result<Embedding, EngineError>>;
 
 fn queue(capacity: usize) -> Arc<Queue> {
+    Arc::new(queue_of(capacity))
+}
+
+fn queue_of(capacity: usize) -> Queue {
     let policy = BatchPolicy {
         images: 4,
         texts: 4,
         ..BatchPolicy::of(Device::Cpu)
     };
-    Arc::new(Queue::new(
-        capacity,
-        1,
-        policy,
-        Arc::new(Metrics::new().unwrap()),
-    ))
+    Queue::new(capacity, 1, policy, Arc::new(Metrics::new().unwrap()))
 }
 
 fn job(input: Input, deadline: Option<Instant>) -> (Job, Reply) {
@@ -178,10 +178,24 @@ fn a_closed_queue_runs_what_it_took_in_and_takes_nothing_more() {
 }
 
 #[test]
+fn the_last_one_who_could_bring_something_closes_the_queue() {
+    let model = Arc::new(Intake::new(queue_of(100)));
+    let (request, worker) = (model.clone(), Arc::clone(&**model));
+    drop(model);
+    let _replies = push(&request, Lane::Interactive, vec![image()]);
+    drop(request);
+    assert_eq!(worker.take().unwrap().jobs.len(), 1);
+    assert!(worker.take().is_none());
+}
+
+#[test]
 fn when_nobody_is_left_everyone_is_told() {
     let queue = queue(100);
     let mut replies = push(&queue, Lane::Bulk, vec![image(), text(3)]);
+    // Another model's items, in the same gauge.
+    queue.metrics.queue_depth(Lane::Bulk).add(5);
     queue.fail_all(&EngineError::Dead);
+    assert_eq!(queue.metrics.queue_depth(Lane::Bulk).get(), 5);
     for reply in &mut replies {
         assert_eq!(reply.try_recv().unwrap(), Err(EngineError::Dead));
     }

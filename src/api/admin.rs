@@ -1,0 +1,235 @@
+//! Who may change what is served, and from where models may come. Off unless the operator switches it on.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use axum::http::request::Parts;
+use axum::http::uri::Authority;
+use axum::http::{StatusCode, header};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::ApiError;
+use crate::bundle::ModelsRoot;
+use crate::config::ServeSettings;
+
+/// The admin routes' rules.
+pub struct AdminAccess {
+    /// Where models may come from.
+    pub root: ModelsRoot,
+    /// The token's digest: two digests can be compared without telling how long the token is.
+    token: Option<[u8; 32]>,
+}
+
+/// Why the admin routes cannot be offered as the settings ask.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// Nowhere to load models from.
+    #[error("--admin needs --models-root: the folder that holds the models that may be loaded")]
+    NoRoot,
+    /// The folder cannot be used.
+    #[error("--models-root {path}: {reason}")]
+    Root {
+        /// The folder as it was given.
+        path: PathBuf,
+        /// What the system said.
+        reason: std::io::Error,
+    },
+    /// Anyone who reaches the address could change what is served.
+    #[error(
+        "--admin on {0}, which other machines can reach, needs a token in CLIP_IN_ADMIN_TOKEN; set one, or listen on 127.0.0.1"
+    )]
+    Open(SocketAddr),
+    /// No client could send the token in a header.
+    #[error("CLIP_IN_ADMIN_TOKEN must be one or more visible ASCII characters, without spaces")]
+    Token,
+}
+
+impl AdminAccess {
+    /// The rules that the settings ask for; `None` if the admin routes are off.
+    ///
+    /// # Errors
+    /// [`AdminError`], which says what is missing.
+    pub fn from_settings(settings: &ServeSettings) -> Result<Option<Self>, AdminError> {
+        if !settings.admin {
+            return Ok(None);
+        }
+        let path = settings.models_root.as_ref().ok_or(AdminError::NoRoot)?;
+        let root = ModelsRoot::open(path).map_err(|reason| AdminError::Root {
+            path: path.clone(),
+            reason,
+        })?;
+        let token = settings
+            .admin_token
+            .as_ref()
+            .map(|token| token.reveal().as_bytes());
+        match token {
+            None if !settings.listen.ip().is_loopback() => Err(AdminError::Open(settings.listen)),
+            Some(token) if token.is_empty() || !token.iter().all(u8::is_ascii_graphic) => {
+                Err(AdminError::Token)
+            }
+            token => Ok(Some(Self {
+                root,
+                token: token.map(digest),
+            })),
+        }
+    }
+
+    /// Whether a request may use the admin routes.
+    ///
+    /// # Errors
+    /// 401 `unauthorized` without the right token. 403 `host_not_allowed` if there is no token and the request was sent
+    /// to another name than this machine's own: a page in a browser can point a name of its own at 127.0.0.1.
+    pub fn check(&self, request: &Parts) -> Result<(), ApiError> {
+        match &self.token {
+            Some(token) => {
+                let sent = bearer(request).map(digest);
+                let right = sent.is_some_and(|sent| bool::from(sent.ct_eq(token)));
+                right.then_some(()).ok_or_else(unauthorized)
+            }
+            None => names_this_machine(request)
+                .then_some(())
+                .ok_or_else(wrong_host),
+        }
+    }
+}
+
+impl fmt::Debug for AdminAccess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AdminAccess")
+            .field("root", &self.root)
+            .finish_non_exhaustive()
+    }
+}
+
+fn digest(token: &[u8]) -> [u8; 32] {
+    Sha256::digest(token).into()
+}
+
+fn unauthorized() -> ApiError {
+    let message = "this path needs the admin token: send `authorization: Bearer …`";
+    ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
+}
+
+fn wrong_host() -> ApiError {
+    let message =
+        "without a token this path answers only requests to localhost or a loopback address";
+    ApiError::new(StatusCode::FORBIDDEN, "host_not_allowed", message)
+}
+
+fn bearer(request: &Parts) -> Option<&[u8]> {
+    let value = request.headers.get(header::AUTHORIZATION)?.as_bytes();
+    let (scheme, token) = value.split_at_checked("Bearer ".len())?;
+    scheme
+        .eq_ignore_ascii_case(b"Bearer ")
+        .then(|| token.trim_ascii())
+}
+
+fn names_this_machine(request: &Parts) -> bool {
+    // HTTP/2 has the authority in the URI, HTTP/1.1 in a header.
+    let header = || {
+        request
+            .headers
+            .get(header::HOST)?
+            .to_str()
+            .ok()?
+            .parse()
+            .ok()
+    };
+    let authority: Option<Authority> = request.uri.authority().cloned().or_else(header);
+    authority.is_some_and(|authority| {
+        let host = authority
+            .host()
+            .trim_start_matches('[')
+            .trim_end_matches(']');
+        host.eq_ignore_ascii_case("localhost")
+            || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Request;
+
+    use super::*;
+
+    fn access(token: Option<&str>) -> AdminAccess {
+        AdminAccess {
+            root: ModelsRoot::open(std::path::Path::new(".")).unwrap(),
+            token: token.map(|token| digest(token.as_bytes())),
+        }
+    }
+
+    fn code(access: &AdminAccess, uri: &str, headers: &[(&str, &str)]) -> &'static str {
+        let mut request = Request::builder().uri(uri);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        access
+            .check(&parts)
+            .map_or_else(|error| error.code, |()| "allowed")
+    }
+
+    #[test]
+    fn a_token_that_is_set_is_always_needed() {
+        let access = access(Some("a-long-token"));
+        let sent = |value: &str| {
+            code(
+                &access,
+                "/",
+                &[("host", "localhost"), ("authorization", value)],
+            )
+        };
+        assert_eq!(sent("Bearer a-long-token"), "allowed");
+        assert_eq!(sent("bearer a-long-token"), "allowed");
+        for wrong in [
+            "Bearer a-long-toke",
+            "Bearer a-long-tokenn",
+            "Bearer ",
+            "Bearer",
+            "a-long-token",
+            "Basic a-long-token",
+            "",
+        ] {
+            assert_eq!(sent(wrong), "unauthorized", "{wrong}");
+        }
+        assert_eq!(code(&access, "/", &[("host", "localhost")]), "unauthorized");
+        assert!(!format!("{access:?}").contains("token"));
+    }
+
+    #[test]
+    fn without_a_token_only_this_machine_s_own_names_will_do() {
+        let access = access(None);
+        for host in [
+            "localhost",
+            "localhost:8080",
+            "127.0.0.1:8080",
+            "127.1.2.3",
+            "[::1]:8080",
+            "LOCALHOST",
+        ] {
+            assert_eq!(code(&access, "/", &[("host", host)]), "allowed", "{host}");
+        }
+        for host in [
+            "attacker.example:8080",
+            "localhost.attacker.example",
+            "10.0.0.1",
+            "",
+            "[::2]",
+        ] {
+            assert_eq!(
+                code(&access, "/", &[("host", host)]),
+                "host_not_allowed",
+                "{host}"
+            );
+        }
+        assert_eq!(code(&access, "/", &[]), "host_not_allowed");
+        assert_eq!(code(&access, "http://127.0.0.1:1/", &[]), "allowed");
+        assert_eq!(
+            code(&access, "http://attacker.example/", &[]),
+            "host_not_allowed"
+        );
+    }
+}

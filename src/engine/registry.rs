@@ -1,0 +1,294 @@
+//! The models that are served: a default one and any others, each of which may be replaced while it works.
+//!
+//! A request takes its model out once and keeps it until it is answered. A model that is replaced or unloaded is only
+//! taken off the list: a request that already holds it may still queue its items, and the last holder to let go closes
+//! the queue (see [`super::queue::Intake`]). Then the workers run what is left and end. So nothing that was accepted is
+//! lost, and no request falls between two models.
+
+use std::iter::once;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
+
+use super::retirement::Retirement;
+use super::{CpuPool, EngineSettings, LoadError, Model};
+use crate::bundle::Bundle;
+use crate::telemetry::Metrics;
+
+/// How models are loaded: what is the same for all of them.
+#[derive(Debug)]
+pub struct Loader {
+    /// Precision to run at.
+    pub precision: String,
+    /// How a model is run.
+    pub settings: EngineSettings,
+    /// The pool that prepares items, shared by all models.
+    pub pool: CpuPool,
+    /// The process's metrics.
+    pub metrics: Arc<Metrics>,
+}
+
+impl Loader {
+    fn load(&self, folder: &Path) -> Result<Arc<Model>, LoadError> {
+        let (pool, metrics) = (self.pool.clone(), self.metrics.clone());
+        let model = Model::load(folder, &self.precision, &self.settings, pool, metrics)?;
+        tracing::info!(
+            model = model.name(),
+            device = model.device(),
+            provider = model.provider(),
+            "precision {}: {}",
+            model.precision(),
+            model.precision_reason()
+        );
+        Ok(model)
+    }
+}
+
+/// Why the list of models could not be made or changed. It stays as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// The model cannot be served.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// Two bundles that are to be served at the same time have one name.
+    #[error(
+        "{first} and {second} are both named {name}: change \"name\" in the bundle.json of one of them, or serve only one"
+    )]
+    SameName {
+        /// The name in both manifests.
+        name: String,
+        /// Folder of the one.
+        first: PathBuf,
+        /// Folder of the other.
+        second: PathBuf,
+    },
+    /// There is nothing to serve.
+    #[error("no model is given")]
+    Empty,
+    /// A load is under way.
+    #[error("another model is being loaded; try again when that is done")]
+    Busy,
+    /// No model has that name.
+    #[error("there is no model {0:?} here; GET /v1/models lists what is served")]
+    Unknown(String),
+    /// The default model cannot be unloaded.
+    #[error(
+        "{0} answers requests that name no model, so it cannot be unloaded; load another bundle of that name to replace it"
+    )]
+    IsDefault(String),
+    /// The server is stopping.
+    #[error("the server is stopping")]
+    Stopping,
+}
+
+/// A model that was loaded while others served.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The new model.
+    pub model: Arc<Model>,
+    /// Whether it took the place of one of its name.
+    pub replaced: bool,
+}
+
+/// All models that are served.
+#[derive(Debug)]
+pub struct Registry {
+    loader: Loader,
+    served: RwLock<Served>,
+    /// Held while a model is being loaded: sessions made at the same time fight over memory and cores.
+    loading: Mutex<()>,
+    retirement: Retirement,
+}
+
+#[derive(Debug)]
+struct Served {
+    default: Arc<Model>,
+    others: Vec<Arc<Model>>,
+    stopped: bool,
+}
+
+impl Registry {
+    /// Loads bundles, one after the other; the first is the default model. Blocks.
+    ///
+    /// # Errors
+    /// [`RegistryError::SameName`] before anything is loaded, and whatever a load says.
+    pub fn open(folders: &[PathBuf], loader: Loader) -> Result<Self, RegistryError> {
+        refuse_same_names(folders)?;
+        let (first, others) = folders.split_first().ok_or(RegistryError::Empty)?;
+        let default = loader.load(first)?;
+        let others = others.iter().map(|folder| loader.load(folder));
+        let others = others.collect::<Result<Vec<_>, _>>()?;
+        let this = Self {
+            loader,
+            served: RwLock::new(Served {
+                default,
+                others,
+                stopped: false,
+            }),
+            loading: Mutex::default(),
+            retirement: Retirement::default(),
+        };
+        this.all().iter().for_each(|model| this.publish(model));
+        Ok(this)
+    }
+
+    /// The model for requests that name none.
+    pub fn default_model(&self) -> Arc<Model> {
+        self.read().default.clone()
+    }
+
+    /// The model of that name.
+    pub fn get(&self, name: &str) -> Option<Arc<Model>> {
+        self.read().iter().find(|m| m.name() == name).cloned()
+    }
+
+    /// All models at one moment, the default one first.
+    pub fn all(&self) -> Vec<Arc<Model>> {
+        self.read().iter().cloned().collect()
+    }
+
+    /// Loads a bundle beside the models that serve, proves and warms it, and only then lets it take requests, in the
+    /// place of the model of its name if there is one. Blocks.
+    ///
+    /// # Errors
+    /// [`RegistryError::Busy`], [`RegistryError::Stopping`], or why the bundle cannot be served; the old model goes on.
+    pub fn load(&self, folder: &Path) -> Result<Loaded, RegistryError> {
+        let _alone = match self.loading.try_lock() {
+            Ok(guard) => guard,
+            Err(TryLockError::Poisoned(guard)) => guard.into_inner(),
+            Err(TryLockError::WouldBlock) => return Err(RegistryError::Busy),
+        };
+        if self.read().stopped {
+            return Err(RegistryError::Stopping);
+        }
+        let model = self.loader.load(folder)?;
+        let old = {
+            let mut served = self.write();
+            let old = served.put(model.clone())?;
+            old.iter().for_each(|old| self.hide(old));
+            self.publish(&model);
+            old
+        };
+        let replaced = old.is_some();
+        old.into_iter().for_each(|old| self.retirement.see_off(old));
+        tracing::info!(
+            model = model.name(),
+            replaced,
+            "model loaded from {}",
+            folder.display()
+        );
+        Ok(Loaded { model, replaced })
+    }
+
+    /// Takes a model off the list. Requests that have it already are answered.
+    ///
+    /// # Errors
+    /// [`RegistryError::Unknown`] or [`RegistryError::IsDefault`].
+    pub fn unload(&self, name: &str) -> Result<(), RegistryError> {
+        let model = {
+            let mut served = self.write();
+            let model = served.take(name)?;
+            self.hide(&model);
+            model
+        };
+        self.retirement.see_off(model);
+        tracing::info!(model = name, "model unloaded");
+        Ok(())
+    }
+
+    /// Why the models are not ready, by name; `None` when all are.
+    pub fn trouble(&self) -> Option<String> {
+        let all = self.all();
+        let troubles = all.iter().filter_map(|model| {
+            let trouble = model.health().trouble()?;
+            Some(format!("{}: {trouble}", model.name()))
+        });
+        let troubles: Vec<_> = troubles.collect();
+        (!troubles.is_empty()).then(|| troubles.join("; "))
+    }
+
+    /// Takes nothing more in, runs what every model accepted, and waits until all workers have ended. Blocks.
+    pub fn stop(&self) {
+        self.write().stopped = true;
+        let models = self.all();
+        // All are closed before one is waited for, so that they finish side by side.
+        models.iter().for_each(|model| model.close());
+        self.retirement.close();
+        models.iter().for_each(|model| model.stop());
+        self.retirement.wait();
+    }
+
+    // Both under the list's lock, so that the metric says what the list says.
+
+    fn publish(&self, model: &Model) {
+        let device = model.device();
+        let labels = [model.name(), model.precision(), &device, model.provider()];
+        let info = &self.loader.metrics.model_info;
+        info.with_label_values(&labels).set(1);
+    }
+
+    fn hide(&self, model: &Model) {
+        let device = model.device();
+        let labels = [model.name(), model.precision(), &device, model.provider()];
+        // Only fails for a model that was never published.
+        let _ = self.loader.metrics.model_info.remove_label_values(&labels);
+    }
+
+    // The list is changed by single assignments: a panic elsewhere does not spoil it.
+
+    fn read(&self) -> RwLockReadGuard<'_, Served> {
+        self.served.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Served> {
+        self.served.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Served {
+    fn iter(&self) -> impl Iterator<Item = &Arc<Model>> {
+        once(&self.default).chain(&self.others)
+    }
+
+    /// Puts a model in the place of the one of its name, which is given back, or behind the others.
+    fn put(&mut self, model: Arc<Model>) -> Result<Option<Arc<Model>>, RegistryError> {
+        if self.stopped {
+            return Err(RegistryError::Stopping);
+        }
+        let place = once(&mut self.default)
+            .chain(&mut self.others)
+            .find(|known| known.name() == model.name());
+        Ok(match place {
+            Some(place) => Some(std::mem::replace(place, model)),
+            None => {
+                self.others.push(model);
+                None
+            }
+        })
+    }
+
+    fn take(&mut self, name: &str) -> Result<Arc<Model>, RegistryError> {
+        if self.default.name() == name {
+            return Err(RegistryError::IsDefault(name.to_owned()));
+        }
+        let position = self.others.iter().position(|model| model.name() == name);
+        let position = position.ok_or_else(|| RegistryError::Unknown(name.to_owned()))?;
+        Ok(self.others.remove(position))
+    }
+}
+
+fn refuse_same_names(folders: &[PathBuf]) -> Result<(), RegistryError> {
+    let mut known: Vec<(String, &PathBuf)> = Vec::new();
+    for folder in folders {
+        let bundle = Bundle::open_unverified(folder).map_err(LoadError::from)?;
+        let name = bundle.manifest.name;
+        if let Some((_, first)) = known.iter().find(|(other, _)| *other == name) {
+            return Err(RegistryError::SameName {
+                name,
+                first: first.to_path_buf(),
+                second: folder.clone(),
+            });
+        }
+        known.push((name, folder));
+    }
+    Ok(())
+}

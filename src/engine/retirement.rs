@@ -1,0 +1,52 @@
+//! Models that are off the list and whose workers have not ended yet.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use super::Model;
+use super::queue::Queue;
+
+/// Waits for old models to end, each in a thread of its own.
+#[derive(Debug, Default)]
+pub struct Retirement(Mutex<Vec<Retiring>>);
+
+#[derive(Debug)]
+struct Retiring {
+    queue: Arc<Queue>,
+    wait: JoinHandle<()>,
+}
+
+impl Retirement {
+    /// Lets go of a model. Whoever still holds it is answered first; then its workers end, and its memory is free.
+    pub fn see_off(&self, model: Arc<Model>) {
+        let (name, queue) = (model.name().to_owned(), model.queue().clone());
+        let workers = model.take_workers();
+        drop(model);
+        let wait = move || {
+            workers.into_iter().for_each(|worker| drop(worker.join()));
+            tracing::info!(model = name, "the old model is gone");
+        };
+        let thread = std::thread::Builder::new().name("retire".to_owned());
+        let mut retiring = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        retiring.retain(|model| !model.wait.is_finished());
+        match thread.spawn(wait) {
+            Ok(wait) => retiring.push(Retiring { queue, wait }),
+            // The workers end all the same, only nobody waits for them.
+            Err(error) => tracing::warn!(%error, "no thread to wait for an old model"),
+        }
+    }
+
+    /// Takes nothing more in, even from those who still hold an old model; what was accepted is still run.
+    pub fn close(&self) {
+        let retiring = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        retiring.iter().for_each(|model| model.queue.close());
+    }
+
+    /// Waits until the workers of all old models have ended. Blocks.
+    pub fn wait(&self) {
+        let retiring = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        for model in retiring {
+            let _ = model.wait.join();
+        }
+    }
+}
