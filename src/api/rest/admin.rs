@@ -17,7 +17,7 @@ use super::{json_body, models};
 use crate::api::admin::AdminAccess;
 use crate::api::admission::drain;
 use crate::api::{ApiError, AppState};
-use crate::engine::Loaded;
+use crate::engine::{Loaded, RegistryError};
 
 /// What every admin route begins with.
 pub const PREFIX: &str = "/v1/admin/";
@@ -74,13 +74,17 @@ async fn load(
     let LoadRequest { path } = json_body::parse(body)?;
     let models = state.models.clone();
     let load = move || -> Result<Loaded, ApiError> {
-        let at_path = |error: ApiError| error.at("path");
-        let folder = admin
-            .root
-            .find(&path)
-            .map_err(ApiError::from)
-            .map_err(at_path)?;
-        Ok(models.load(&folder)?)
+        let folder = admin.root.find(&path);
+        let folder = folder.map_err(|error| ApiError::from(error).at("path"))?;
+        models.load(&folder).map_err(|error| {
+            let bundle_is_to_blame = matches!(error, RegistryError::Load(_));
+            let error = ApiError::from(error);
+            if bundle_is_to_blame {
+                error.at("path")
+            } else {
+                error
+            }
+        })
     };
     let Loaded { model, replaced } = blocking(load).await??;
     let mut answer = models::describe(&model, state.models.default_model().name());
