@@ -37,6 +37,8 @@ struct Waiting {
     queued: [usize; 2],
     /// Places of items that are still being prepared.
     reserved: [usize; 2],
+    /// Workers that look for a batch.
+    idle: usize,
     turns_without_bulk: u32,
     /// Set once: why nothing more is taken in.
     closed: Option<EngineError>,
@@ -67,7 +69,14 @@ pub struct Reservation {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        self.queue.lock().reserved[self.lane as usize] -= self.count;
+        let mut waiting = self.queue.lock();
+        waiting.reserved[self.lane as usize] -= self.count;
+        let last = waiting.reserved == [0; 2];
+        drop(waiting);
+        if last {
+            // A worker may be waiting for what was being prepared.
+            self.queue.work.notify_all();
+        }
     }
 }
 
@@ -84,6 +93,7 @@ impl Queue {
             lanes,
             queued: [0; 2],
             reserved: [0; 2],
+            idle: 0,
             turns_without_bulk: 0,
             closed: None,
             rate: ServiceRate::default(),
@@ -166,6 +176,7 @@ impl Queue {
     /// The next batch; waits for one. `None` when the queue is closed and empty.
     pub fn take(&self) -> Option<Batch> {
         let mut waiting = self.lock();
+        waiting.idle += 1;
         loop {
             while waiting.queued != [0; 2] {
                 if let Some(rest) = self.still_gathering(&waiting) {
@@ -175,10 +186,12 @@ impl Queue {
                 }
                 let batch = self.next_batch(&mut waiting);
                 if !batch.jobs.is_empty() {
+                    waiting.idle -= 1;
                     return Some(batch);
                 }
             }
             if waiting.closed.is_some() {
+                waiting.idle -= 1;
                 return None;
             }
             waiting.rate.pause();
@@ -231,35 +244,45 @@ impl Queue {
 
     /// How long to wait for more items yet; `None` when a batch should be run now: a group is full, its first item has
     /// waited long enough, or nothing more will come.
+    ///
+    /// Long enough is what the policy says. Where it says nothing (a CPU), it is the time of one item, as long as other
+    /// items are being prepared: that work keeps the cores busy meanwhile, and a larger batch saves some of the next (ViT-B/32:
+    /// 78 ms an image alone, 67 in twos, 61 in fours). So nothing waits while the machine is idle.
     fn still_gathering(&self, waiting: &Waiting) -> Option<Duration> {
-        if self.policy.wait.is_zero() || waiting.closed.is_some() {
+        if waiting.closed.is_some() {
             return None;
         }
-        let mut longest = Duration::ZERO;
-        for (group, jobs) in waiting
-            .lanes
-            .iter()
-            .flat_map(|lane| lane.iter().enumerate())
-        {
-            if jobs.len() >= self.policy.most(modality_of(group)) {
-                return None;
-            }
-            longest = longest.max(
-                jobs.front()
-                    .map_or(Duration::ZERO, |job| job.enqueued.elapsed()),
-            );
+        let greedy = self.policy.wait.is_zero();
+        if greedy && waiting.reserved == [0; 2] {
+            return None;
         }
-        self.policy
-            .wait
-            .checked_sub(longest)
-            .filter(|rest| !rest.is_zero())
+        let mut rest = Duration::MAX;
+        for lane in &waiting.lanes {
+            for (group, jobs) in lane.iter().enumerate() {
+                let Some(first) = jobs.front() else { continue };
+                if jobs.len() >= self.policy.most(modality_of(group)) {
+                    return None;
+                }
+                let patience = if greedy {
+                    Duration::from_secs_f64(waiting.item_seconds[group])
+                } else {
+                    self.policy.wait
+                };
+                rest = rest.min(patience.saturating_sub(first.enqueued.elapsed()));
+            }
+        }
+        (!rest.is_zero()).then_some(rest)
     }
 
     fn next_batch(&self, waiting: &mut Waiting) -> Batch {
         let lane = waiting.choose_lane();
         let group = waiting.choose_group(lane);
         let modality = modality_of(group);
-        let mut most = self.policy.most(modality);
+        // What waits is for all workers that are free, not for the one that woke first.
+        let share = waiting.lanes[lane as usize][group]
+            .len()
+            .div_ceil(waiting.idle.max(1));
+        let mut most = self.policy.most(modality).min(share.max(1));
         let item_seconds = waiting.item_seconds[group];
         if lane == Lane::Bulk && item_seconds > 0.0 {
             // An interactive item that comes now waits for this batch: it must be short.
