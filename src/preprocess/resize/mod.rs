@@ -4,6 +4,8 @@
 //! columns; weights are normalised in double precision and then rounded to 22 fractional bits. What makes it faster
 //! than Pillow: only the window that is kept is computed, and the loops are written for vector instructions.
 
+#[cfg(target_arch = "x86_64")]
+mod eight_rows;
 mod passes;
 mod weights;
 

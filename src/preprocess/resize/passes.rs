@@ -4,7 +4,7 @@
 //! `multiversion` attribute compiles them once more for AVX2 and picks at run time. All sums are of integers, so the
 //! order in which they are made does not matter, and every version gives the same bytes.
 
-use multiversion::multiversion;
+use multiversion::{multiversion, target::match_target};
 
 use super::weights::{FRACTION_BITS, Weights};
 
@@ -33,6 +33,9 @@ pub(super) fn horizontal(source: &[u8], width: usize, weights: &Weights) -> Vec<
     let stride = weights.ranges.len() * 3;
     let rows = source.len() / (width * 3);
     let mut out = vec![0; rows * stride];
+    if horizontal_eight_rows(source, width, weights, &mut out) {
+        return out;
+    }
     let expanded = Expanded::new(weights);
     // A row shorter than the padded weights is continued with pixels whose weight is 0.
     let padded;
@@ -54,6 +57,21 @@ pub(super) fn horizontal(source: &[u8], width: usize, weights: &Weights) -> Vec<
         }
     }
     out
+}
+
+/// The pass written for AVX2, where the processor has it.
+#[multiversion(targets("x86_64+avx2"))]
+fn horizontal_eight_rows(source: &[u8], width: usize, weights: &Weights, out: &mut [u8]) -> bool {
+    match_target! {
+        "x86_64+avx2" => {
+            super::eight_rows::horizontal(source, width, weights, out);
+            true
+        },
+        _ => {
+            let _ = (source, width, weights, out);
+            false
+        }
+    }
 }
 
 fn pad_rows(source: &[u8], width: usize, padding: usize) -> Vec<u8> {
