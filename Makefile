@@ -65,10 +65,10 @@ train-demo: python ## generate scenes, train the demo model, export it to models
 	$(TRAIN) train --recipe models/recipes/demo.toml --resume
 	$(TRAIN) export --recipe models/recipes/demo.toml --out models/demo
 
-ablation-demo: python ## the demo recipe with plain CLIP losses and with CLIP-IN's, at equal steps
+ablation-demo: python ## the demo recipe with plain CLIP losses and with CLIP-IN's: equal steps, and one start (this run's stage A, or the bundle's image tower)
 	$(TRAIN) generate --recipe models/recipes/demo.toml
 	$(TRAIN) ablation --recipe models/recipes/demo.toml --resume --out runs/ablation.md \
-		$(if $(wildcard runs/demo/stage_a.pt),--start runs/demo/stage_a.pt)
+		--start $(or $(wildcard runs/demo/stage_a.pt),models/demo)
 
 bench: build python ## measure the server against FastAPI, infinity and the machine's limit; wants an idle machine (BENCH="--only NAME,…")
 	$(PY) tests/bench/run.py --markdown runs/bench.md $(BENCH)

@@ -34,15 +34,15 @@ def compare(recipe: Recipe, recipe_text: str, run: Path, start: Path | None, res
         run_stage_b(work, resume)
         results[name] = measure(work, variant) | {"cpu_minutes": (work.clock.cpu() - before) / 60}
         print(tables({name: results[name]}), flush=True)
-    return f"{conditions(recipe)}\n\n{tables(results)}\n\n{losses_table(recipe, results)}"
+    return f"{conditions(recipe, start)}\n\n{tables(results)}\n\n{losses_table(recipe, results)}"
 
 
-def conditions(recipe: Recipe) -> str:
+def conditions(recipe: Recipe, start: Path) -> str:
     """What every variant got, in words."""
     pairs, steps = recipe.stage_b.pairs, recipe.ablation.steps
     return (
-        f"Recipe `{recipe.name}`, seed {recipe.seed}. Every variant starts from one image tower (stage A, "
-        f"{recipe.stage_a.steps} steps) and one untrained text tower, takes {steps} steps with one "
+        f"Recipe `{recipe.name}`, seed {recipe.seed}. Every variant starts from the image tower of "
+        f"{start} and one untrained text tower, takes {steps} steps with one "
         f"schedule, and sees {2 * pairs} images with a short and a long caption each in every step. In "
         "paired batches both sides of an edit are in the same batch; in shuffled ones they meet by chance. "
         "Measured on the exported graphs, on held-out scenes, with one seed: a difference of a point or two "
