@@ -183,7 +183,10 @@ async fn whoever_has_the_old_model_is_still_answered_by_it() {
     let metrics = Arc::new(Metrics::new().unwrap());
     let loader = Loader {
         precision: "fp32".to_owned(),
-        settings: EngineSettings::default(),
+        settings: EngineSettings {
+            workers: Some(2),
+            ..EngineSettings::default()
+        },
         pool: CpuPool::new(1, metrics.clone()).unwrap(),
         metrics,
     };
@@ -196,14 +199,16 @@ async fn whoever_has_the_old_model_is_still_answered_by_it() {
     let workers = || threads("self", "worker-");
     let registry = Registry::open(&[first], loader).unwrap();
     let old = registry.get("swapped").unwrap();
-    let before = workers();
+    let before = 2;
+    // A thread has its name a moment after it was started.
+    wait_for("the workers", || workers() == before);
     assert!(registry.load(&second).unwrap().replaced);
     let new = registry.default_model();
     assert!(!Arc::ptr_eq(&old, &new));
 
     // The items reach the queue only now that the model is off the list.
     assert_eq!(ask(&old, "late").await, Ok(1));
-    assert_eq!(workers(), 2 * before);
+    wait_for("both models' workers", || workers() == 2 * before);
     drop(old);
     wait_for("the end of the old workers", || workers() == before);
     assert_eq!(ask(&new, "new").await, Ok(1));
