@@ -106,7 +106,7 @@ def take_stage_a(work: Training, path: Path) -> None:
     """Starts from the image tower and attribute heads of a stage A checkpoint, and the time it took.
 
     A stage B checkpoint will do as well: then both towers are taken, as when a trained CLIP is fine-tuned. So
-    will a bundle of the same architecture: of it only the image tower is taken, since it has no heads, and its
+    will a bundle of the same architecture: of it only the image tower is taken, as it has no heads, and its
     tokens may not be those of this data.
     """
     if path.is_dir():
