@@ -89,8 +89,8 @@ def run_stage(
 
 
 def use_bf16(precision: str) -> bool:
-    """Whether to autocast. "bf16" is meant for speed: a processor without instructions for it emulates them, many
-    times slower than fp32 (a first step took minutes), and trains in fp32 instead.
+    """Whether to autocast. "bf16" is meant for speed: a processor without instructions for it emulates them,
+    many times slower than fp32 (a first step took minutes), and trains in fp32 instead.
     """
     if precision != "bf16":
         return False
