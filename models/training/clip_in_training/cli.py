@@ -9,6 +9,8 @@ from pathlib import Path
 from clip_in_training.errors import CheckpointError, DataError, ExportError, TrainingError
 from clip_in_training.recipe import Recipe, RecipeError, load_recipe
 
+VARIANTS_HELP = "Add other precisions to a bundle, each with its loss and speed measured."
+PRECISIONS_HELP = "beside fp32: int8, fp16, bf16, separated by commas (default: int8)"
 REFERENCE_HELP = "Write an open_clip architecture with random weights as a bundle, to measure speed with."
 KNOWN_ERRORS = (RecipeError, DataError, ExportError, CheckpointError, TrainingError, FileNotFoundError)
 
@@ -46,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
     )
     export.add_argument("--run", type=Path, help="run folder (default: runs/<recipe file name>)")
     export.add_argument("--out", type=Path, required=True, help="the bundle's directory, e.g. models/demo")
+    export.add_argument("--precisions", type=_names, default=["int8"], help=PRECISIONS_HELP)
 
     evaluate = command("evaluate", "Measure a bundle's graphs on a generated split.")
     evaluate.add_argument("--bundle", type=Path, required=True, help="the bundle's directory")
@@ -66,11 +69,19 @@ def parser() -> argparse.ArgumentParser:
     )
     ablation.add_argument("--resume", action="store_true", help="go on where an earlier comparison stopped")
     ablation.add_argument("--out", type=Path, help="also write the tables to this Markdown file")
+    variants = commands.add_parser("variants", help=VARIANTS_HELP, description=VARIANTS_HELP)
+    variants.add_argument("--bundle", type=Path, required=True, help="the bundle's directory")
+    variants.add_argument("--precisions", type=_names, default=["int8"], help=PRECISIONS_HELP)
+
     reference = commands.add_parser("reference", help=REFERENCE_HELP, description=REFERENCE_HELP)
     reference.add_argument("--architecture", default="ViT-B-32", help="open_clip's name (default: ViT-B-32)")
     reference.add_argument("--seed", type=int, default=1, help="of the weights (default: 1)")
     reference.add_argument("--out", type=Path, required=True, help="the bundle's directory")
     return root
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -113,7 +124,7 @@ def _export(options: argparse.Namespace, recipe: Recipe, text: str) -> None:
     from clip_in_training.export.bundle import export_bundle
 
     run = options.run or Path("runs") / options.recipe.stem
-    benchmarks = export_bundle(recipe, options.recipe.name, text, run, options.out)
+    benchmarks = export_bundle(recipe, options.recipe.name, text, run, options.out, options.precisions)
     print(_report(benchmarks))
     print(f"\nbundle written to {options.out}")
 
@@ -145,6 +156,15 @@ def _ablation(options: argparse.Namespace, recipe: Recipe, text: str) -> None:
         options.out.write_text(report + "\n", encoding="utf-8")
 
 
+def _variants(options: argparse.Namespace) -> None:
+    from clip_in_training.export.precision_table import section
+    from clip_in_training.model.bundle import read_manifest
+    from clip_in_training.variants.add import add_variants
+
+    add_variants(options.bundle, options.precisions)
+    print(section(read_manifest(options.bundle), options.bundle))
+
+
 def _reference(options: argparse.Namespace) -> None:
     from clip_in_training.reference.bundle import write_reference
 
@@ -168,4 +188,5 @@ COMMANDS = {
     "evaluate": _evaluate,
     "ablation": _ablation,
     "reference": _reference,
+    "variants": _variants,
 }

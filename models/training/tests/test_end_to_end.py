@@ -20,7 +20,7 @@ from clip_in_training.model import load_bundle
 from clip_in_training.recipe import load_recipe
 from clip_in_training.train.checkpoint import CheckpointError
 from clip_in_training.train.loop import TrainingError
-from clip_in_training.train.run import train
+from clip_in_training.train.run import prepare, take_stage_a, train
 
 RECIPE = """
 name = "toy"
@@ -235,6 +235,18 @@ def test_ablation_compares_from_one_start(work, trained):
     report = compare(recipe, text, work / "ablation", trained / "stage_a.pt", resume=False)
     assert "| plain |" in report and "| clip-in |" in report
     assert len(curve(work / "ablation" / "plain")) == 2
+
+
+def test_a_bundle_lends_its_image_tower_as_a_start(work, bundle):
+    recipe, text = load_recipe(work / "toy.toml")
+    training = prepare(recipe, text, work / "from-bundle", resume=False)
+    before = {name: value.clone() for name, value in training.model.text_tower.state_dict().items()}
+    take_stage_a(training, bundle)
+    lent, _, _ = load_bundle(bundle)
+    for name, value in lent.image_tower.state_dict().items():
+        assert torch.equal(training.model.image_tower.state_dict()[name], value), name
+    for name, value in training.model.text_tower.state_dict().items():
+        assert torch.equal(before[name], value), name
 
 
 def test_errors_are_one_line(work, capsys):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from clip_in_training.data.examples import load_edits, load_scenes
+from clip_in_training.data.examples import Examples, load_edits, load_scenes
 from clip_in_training.evaluate.graphs import Graphs
 from clip_in_training.evaluate.pairs import pair_accuracy
 from clip_in_training.evaluate.retrieval import retrieval_table
@@ -21,10 +21,6 @@ def benchmark(graphs: Graphs, recipe: Recipe, split: str = "test") -> dict[str, 
     """
     folder, size = Path(recipe.data.directory) / split, recipe.data.image_size
     edits = load_edits(folder, size, ATTRIBUTES)
-    images = graphs.encode_images(edits.pixels.reshape(-1, *edits.pixels.shape[2:]))
-    texts = graphs.encode_texts([text for row in edits.short for text in row])
-    width = images.shape[-1]
-    pairs = pair_accuracy(images.reshape(-1, 2, width), texts.reshape(-1, 2, width), edits.category)
     scenes = load_scenes(folder, size, ATTRIBUTES)
     found = graphs.encode_images(scenes.pixels[:, 0])
     retrieval = {
@@ -33,10 +29,18 @@ def benchmark(graphs: Graphs, recipe: Recipe, split: str = "test") -> dict[str, 
     }
     each = int(np.unique(edits.category, return_counts=True)[1].min())
     return {
-        "pairs": pairs,
+        "pairs": edit_pair_accuracy(graphs, edits),
         "retrieval": retrieval,
         "counts": {"pairs_per_category": each, "scenes": len(scenes)},
     }
+
+
+def edit_pair_accuracy(graphs: Graphs, edits: Examples) -> dict[str, float]:
+    """Pair accuracy of edits with their short captions, by category, and "mean"."""
+    images = graphs.encode_images(edits.pixels.reshape(-1, *edits.pixels.shape[2:]))
+    texts = graphs.encode_texts([text for row in edits.short for text in row])
+    width = images.shape[-1]
+    return pair_accuracy(images.reshape(-1, 2, width), texts.reshape(-1, 2, width), edits.category)
 
 
 def pairs_table(rows: dict[str, dict[str, float]], label: str = "model") -> str:

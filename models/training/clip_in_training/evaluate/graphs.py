@@ -10,15 +10,22 @@ from clip_in_training.tokenizer.encode import TextEncoder
 
 
 class Graphs:
-    """Both encoders of a bundle in ONNX Runtime on the CPU."""
+    """Both encoders of a bundle in ONNX Runtime, on the CPU unless other `providers` are named."""
 
-    def __init__(self, image: Path, text: Path, tokenize: TextEncoder, threads: int = 0):
+    def __init__(
+        self,
+        image: Path,
+        text: Path,
+        tokenize: TextEncoder,
+        threads: int = 0,
+        providers: Sequence[str | tuple[str, dict]] = ("CPUExecutionProvider",),
+    ):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         # Spinning threads would starve whatever else runs on a shared machine.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self.image = onnxruntime.InferenceSession(str(image), options, providers=["CPUExecutionProvider"])
-        self.text = onnxruntime.InferenceSession(str(text), options, providers=["CPUExecutionProvider"])
+        self.image = onnxruntime.InferenceSession(str(image), options, providers=list(providers))
+        self.text = onnxruntime.InferenceSession(str(text), options, providers=list(providers))
         self.tokenize = tokenize
 
     def encode_images(self, pixels: np.ndarray, batch: int = 32) -> np.ndarray:

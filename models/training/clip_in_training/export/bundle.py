@@ -1,9 +1,8 @@
 """Writes a bundle from a run folder: graphs, proof, provenance; whole or not at all."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
 
 from clip_in_training.data.examples import load_edits
 from clip_in_training.data.shards import fingerprint
@@ -11,27 +10,33 @@ from clip_in_training.evaluate.benchmark import benchmark
 from clip_in_training.evaluate.graphs import Graphs
 from clip_in_training.export.card import write_card
 from clip_in_training.export.files import checksums, whole_or_not_at_all, write_json
-from clip_in_training.export.golden import TEXTS, write_golden
+from clip_in_training.export.golden import write_golden
 from clip_in_training.export.graph import export_graphs
-from clip_in_training.export.manifest import GOLDEN_TOLERANCE, manifest, provenance
+from clip_in_training.export.manifest import Interface, fp32_variant, manifest, provenance
 from clip_in_training.export.parity import checks, measure_parity
+from clip_in_training.export.precision_table import section
 from clip_in_training.export.samples import write_samples
 from clip_in_training.export.weights import ExportError, round_weights, save_weights
 from clip_in_training.model.bundle import load_bundle
 from clip_in_training.model.dual_encoder import DualEncoder, parameter_count
 from clip_in_training.recipe import LossRecipe, Recipe
 from clip_in_training.scenes.attributes import ATTRIBUTES
-from clip_in_training.tokenizer.encode import load_tokenizer
+from clip_in_training.tokenizer.encode import END_ID, PAD_ID, START_ID, load_tokenizer
 from clip_in_training.train import checkpoint
 from clip_in_training.train.run import STAGE_B, TOKENIZER
+from clip_in_training.variants.add import add_variants
+from clip_in_training.variants.subject import check_inputs
 
 SAMPLE_SEED = 20_000
 """Seeds of golden and sample scenes; the data's seed is far below, and streams differ besides."""
-PARITY_ROWS = 72
 
 
-def export_bundle(recipe: Recipe, recipe_name: str, recipe_text: str, run: Path, out: Path) -> dict:
+def export_bundle(
+    recipe: Recipe, recipe_name: str, recipe_text: str, run: Path, out: Path, precisions: Sequence[str] = ()
+) -> dict:
     """Exports the stage B checkpoint of a run folder to `out`, replacing a bundle that is there.
+
+    fp32 is always exported, and `precisions` beside it (see `variants.add`).
 
     Returns the benchmarks. Raises `ExportError` if the training is unfinished, or if the graphs disagree with
     PyTorch; `out` is untouched then.
@@ -42,7 +47,9 @@ def export_bundle(recipe: Recipe, recipe_name: str, recipe_text: str, run: Path,
             f"the training in {run} stopped at step {state['step']} of {state['steps']}; run `train --resume`"
         )
     with whole_or_not_at_all(out) as folder:
-        return _write(recipe, recipe_name, recipe_text, run, state, folder)
+        benchmarks = _write(recipe, recipe_name, recipe_text, run, state, folder)
+        add_variants(folder, list(precisions))
+    return benchmarks
 
 
 def _write(recipe: Recipe, recipe_name: str, recipe_text: str, run: Path, state: dict, folder: Path) -> dict:
@@ -57,36 +64,20 @@ def _write(recipe: Recipe, recipe_name: str, recipe_text: str, run: Path, state:
     export_graphs(model, folder)
 
     source = provenance(recipe_name, recipe_text, fingerprint(root), state["clock"])
-    content = manifest(recipe, model.image_tower.grid, model.scale().item(), source)
+    content = manifest(_interface(recipe, model), source)
     write_json(folder / "bundle.json", content)
     # From here on the reference is what a user of the bundle gets: the stored weights, loaded again.
     reference, preprocess, tokenize = load_bundle(folder)
     graphs = Graphs(folder / "image.onnx", folder / "text.onnx", tokenize)
     edits = load_edits(root / "test", recipe.data.image_size, ATTRIBUTES)
-    pixels = np.ascontiguousarray(edits.pixels[:PARITY_ROWS, 0])
-    texts = [
-        text for row in edits.short[: PARITY_ROWS // 2] + edits.long[: PARITY_ROWS // 2] for text in row
-    ][:PARITY_ROWS]
-    texts = [*texts, *TEXTS]
+    pixels, texts = check_inputs(edits)
     parity = measure_parity(checks(reference, tokenize, pixels, texts), graphs)
     benchmarks = benchmark(graphs, recipe)
 
     write_golden(reference, preprocess, tokenize, folder, SAMPLE_SEED)
     write_samples(folder, SAMPLE_SEED)
     content["provenance"]["benchmarks"] = benchmarks
-    content["variants"] = [
-        {
-            "precision": "fp32",
-            "image": "image.onnx",
-            "text": "text.onnx",
-            "parity": parity,
-            "benchmark_delta": 0.0,
-            "golden_tolerance": GOLDEN_TOLERANCE,
-        }
-    ]
-    sizes = {
-        p.name: p.stat().st_size for p in sorted(folder.iterdir()) if p.is_file() and p.name != "bundle.json"
-    }
+    content["variants"] = [fp32_variant(parity, benchmark_delta=0.0)]
     write_card(
         folder / "model-card.md",
         {
@@ -110,16 +101,34 @@ def _write(recipe: Recipe, recipe_name: str, recipe_text: str, run: Path, state:
             "wall": source["training_seconds"] / 60,
             "cpu": source["training_cpu_seconds"] / 60,
             "precision": recipe.precision,
-            "parity": parity,
+            "precisions": section(content, folder),
             "parity_images": len(pixels),
             "parity_texts": len(texts),
-            "files": sizes,
             "benchmarks": benchmarks,
         },
     )
     content["files"] = checksums(folder)
     write_json(folder / "bundle.json", content)
     return benchmarks
+
+
+def _interface(recipe: Recipe, model: DualEncoder) -> Interface:
+    return Interface(
+        name=recipe.name,
+        description=recipe.description,
+        embedding_dim=recipe.embedding_dim,
+        image_size=recipe.data.image_size,
+        mean=recipe.image_tower.mean,
+        std=recipe.image_tower.std,
+        patch_grid=model.image_tower.grid,
+        context_length=recipe.text_tower.context_length,
+        start_id=START_ID,
+        end_id=END_ID,
+        pad_id=PAD_ID,
+        positions="rope",
+        logit_scale=model.scale().item(),
+        samples="samples/samples.json",
+    )
 
 
 def _describe(losses: LossRecipe) -> str:

@@ -34,18 +34,14 @@ Retrieval among {scenes} scenes, percent:
 
 {retrieval}
 
-## Parity and size
+Patch vectors come from the coarse feature map through a projection of their own, trained to answer to short captions; they
+serve heat maps.
 
-| graph | 1 - cosine, worst | mean | largest difference of a coordinate |
-|---|---|---|---|
-{parity}
+## Precisions
 
-Compared with fp32 PyTorch on {parity_images} images and {parity_texts} texts, alone and in batches. Patch vectors come
-from the coarse feature map through a projection of their own, trained to answer to short captions; they serve heat maps.
+{precisions}
 
-| file | bytes |
-|---|---|
-{files}
+{parity_images} images and {parity_texts} texts were compared. Pair accuracy is the mean of the table above.
 
 ## Limits
 
@@ -58,18 +54,11 @@ Where the table above is low, a difference is small in pixels (a shape variant, 
 def write_card(path: Path, values: dict) -> None:
     """Fills the template; `values` come from the export (see `export.bundle`)."""
     benchmarks = values["benchmarks"]
-    parity = [
-        f"| {tower}.onnx | {p['worst']:.1e} | {p['mean']:.1e} | {p['max_abs']:.1e} |"
-        for tower, p in values["parity"].items()
-    ]
-    files = [f"| {name} | {size:,} |" for name, size in values["files"].items()]
     text = TEMPLATE.format(
-        **{key: v for key, v in values.items() if key not in ("benchmarks", "parity", "files")},
+        **{key: v for key, v in values.items() if key != "benchmarks"},
         pairs=pairs_table({"fp32": benchmarks["pairs"]}, "graph"),
         retrieval=retrieval_rows({"fp32": benchmarks["retrieval"]}, "graph"),
         per_category=benchmarks["counts"]["pairs_per_category"],
         scenes=benchmarks["counts"]["scenes"],
-        parity="\n".join(parity),
-        files="\n".join(files),
     )
     path.write_text(text, encoding="utf-8")

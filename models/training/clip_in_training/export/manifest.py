@@ -3,55 +3,90 @@
 import datetime
 import os
 import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from clip_in_training.export.graph import OPSET
-from clip_in_training.recipe import Recipe
-from clip_in_training.tokenizer.encode import END_ID, PAD_ID, START_ID
 
 FORMAT_VERSION = 1
 GOLDEN_TOLERANCE = 1e-5
 
 
-def manifest(recipe: Recipe, grid: int, logit_scale: float, provenance: dict) -> dict:
+@dataclass(frozen=True)
+class Interface:
+    """What a server must know to run the graphs of a dual encoder, beside what all exports have in common."""
+
+    name: str
+    description: str
+    embedding_dim: int
+    image_size: int
+    mean: Sequence[float]
+    std: Sequence[float]
+    patch_grid: int | None
+    """Rows, and columns, of patch vectors; None if the image graph has no such output."""
+    context_length: int
+    start_id: int
+    end_id: int
+    pad_id: int
+    positions: str
+    """"rope" or "absolute"."""
+    logit_scale: float
+    samples: str | None = None
+    """The list of sample images, relative to the bundle."""
+
+
+def manifest(interface: Interface, provenance: dict) -> dict:
     """The manifest without variants and checksums, which are added when the files are there."""
-    size = recipe.data.image_size
+    grid = interface.patch_grid
     return {
         "format_version": FORMAT_VERSION,
-        "name": recipe.name,
-        "description": recipe.description,
-        "embedding_dim": recipe.embedding_dim,
+        "name": interface.name,
+        "description": interface.description,
+        "embedding_dim": interface.embedding_dim,
         "image": {
-            "size": [size, size],
-            "mean": recipe.image_tower.mean,
-            "std": recipe.image_tower.std,
+            "size": [interface.image_size, interface.image_size],
+            "mean": interface.mean,
+            "std": interface.std,
             "resize_mode": "shortest",
             "interpolation": "bicubic",
             "fill_color": 0,
             "exif_orientation": False,
             "input": {"name": "pixels", "layout": "NHWC", "type": "uint8"},
             "output": "embedding",
-            "patch_output": "patch_embeddings",
-            "patch_grid": [grid, grid],
+            "patch_output": "patch_embeddings" if grid else None,
+            "patch_grid": [grid, grid] if grid else None,
         },
         "text": {
-            "context_length": recipe.text_tower.context_length,
-            "sot_id": START_ID,
-            "eot_id": END_ID,
-            "pad_id": PAD_ID,
+            "context_length": interface.context_length,
+            "sot_id": interface.start_id,
+            "eot_id": interface.end_id,
+            "pad_id": interface.pad_id,
             "pad_to": "longest",
             "cleaning": "none",
-            "positions": "rope",
+            "positions": interface.positions,
             "input": {"name": "token_ids", "type": "int64"},
             "output": "embedding",
         },
-        "similarity": {"kind": "softmax", "logit_scale": logit_scale, "logit_bias": 0.0},
+        "similarity": {"kind": "softmax", "logit_scale": interface.logit_scale, "logit_bias": 0.0},
         "tokenizer": "tokenizer.json",
         "golden": "golden/golden.json",
-        "samples": "samples/samples.json",
+        "samples": interface.samples,
         "provenance": provenance,
+    }
+
+
+def fp32_variant(parity: dict, benchmark_delta: float | None) -> dict:
+    """The entry of the graphs as exported. `benchmark_delta` is None where there is nothing to measure."""
+    return {
+        "precision": "fp32",
+        "image": "image.onnx",
+        "text": "text.onnx",
+        "parity": parity,
+        "benchmark_delta": benchmark_delta,
+        "golden_tolerance": GOLDEN_TOLERANCE,
     }
 
 

@@ -42,7 +42,7 @@ def measure_parity(known: Checks, graphs: Graphs) -> dict[str, dict[str, float]]
     Returns {"image": {worst, mean, max_abs}, "text": …}, worst and mean being 1 - cosine. Raises
     `ExportError` beyond `LIMIT`.
     """
-    parity = distances(known, graphs)
+    parity, _ = distances(known, graphs)
     for tower, measured in parity.items():
         off = measured["max_abs"]
         if not off <= LIMIT:
@@ -53,22 +53,29 @@ def measure_parity(known: Checks, graphs: Graphs) -> dict[str, dict[str, float]]
     return parity
 
 
-def distances(known: Checks, graphs: Graphs) -> dict[str, dict[str, float]]:
-    """As `measure_parity`, of graphs of any precision, with no bound."""
+def distances(known: Checks, graphs: Graphs) -> tuple[dict[str, dict[str, float]], float]:
+    """As `measure_parity`, of graphs of any precision, with no bound; and the largest 1 - cosine between an
+    input's vector alone and in a batch.
+    """
+    image, image_drift = _compare(known.images, lambda batch: graphs.encode_images(known.pixels, batch))
+    text, text_drift = _compare(known.expected_texts, lambda batch: graphs.encode_texts(known.texts, batch))
+    return {"image": image, "text": text}, max(image_drift, text_drift)
+
+
+def _compare(expected: np.ndarray, run: Callable[[int], np.ndarray]) -> tuple[dict[str, float], float]:
+    """The worst of several batch sizes, and the drift between them."""
+    alone, *batched = (run(batch) for batch in (1, 7, 32))
+    off = [_distance(expected, got) for got in (alone, *batched)]
+    drift = max(float(_distance(alone, got).max()) for got in batched)
+    largest = max(float(np.nan_to_num(np.abs(expected - got), nan=np.inf).max()) for got in (alone, *batched))
     return {
-        "image": _compare(known.images, lambda batch: graphs.encode_images(known.pixels, batch)),
-        "text": _compare(known.expected_texts, lambda batch: graphs.encode_texts(known.texts, batch)),
-    }
+        "worst": float(np.max(off)),
+        "mean": float(np.mean(off)),
+        "max_abs": largest,
+    }, drift
 
 
-def _compare(expected: np.ndarray, run: Callable[[int], np.ndarray]) -> dict[str, float]:
-    """The worst of several batch sizes."""
-    worst, means, largest = 0.0, [], 0.0
-    for batch in (1, 7, 32):
-        got = run(batch)
-        distance = 1 - np.sum(expected.astype(np.float64) * got.astype(np.float64), axis=-1)
-        worst = max(worst, float(np.abs(distance).max()))
-        means.append(float(np.abs(distance).mean()))
-        difference = float(np.abs(expected - got).max())
-        largest = max(largest, difference) if np.isfinite(difference) else float("inf")
-    return {"worst": worst, "mean": float(np.mean(means)), "max_abs": largest}
+def _distance(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """|1 - cosine| of rows of unit vectors; infinite where one is not a number."""
+    cosine = np.sum(one.astype(np.float64) * other.astype(np.float64), axis=-1)
+    return np.nan_to_num(np.abs(1 - cosine), nan=np.inf)

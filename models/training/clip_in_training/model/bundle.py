@@ -35,7 +35,7 @@ def load_bundle(directory: str | Path) -> tuple[DualEncoder, Preprocess, Tokeniz
     manifest.
     """
     directory = Path(directory)
-    manifest = json.loads((directory / "bundle.json").read_text(encoding="utf-8"))
+    manifest = read_manifest(directory)
     recipe = parse_recipe(manifest["provenance"]["recipe_text"], manifest["provenance"]["recipe"])
     tokenize = load_tokenizer(directory / manifest["tokenizer"], manifest["text"]["context_length"])
     weights = load_file(directory / "model.safetensors")
@@ -44,3 +44,8 @@ def load_bundle(directory: str | Path) -> tuple[DualEncoder, Preprocess, Tokeniz
         {name: w.to(torch.float32) if w.is_floating_point() else w for name, w in weights.items()}
     )
     return model.eval(), preprocessing(recipe.data.image_size), tokenize
+
+
+def read_manifest(directory: Path) -> dict:
+    """A bundle's bundle.json. Raises FileNotFoundError if there is none."""
+    return json.loads((directory / "bundle.json").read_text(encoding="utf-8"))

@@ -12,8 +12,9 @@ from clip_in_training.evaluate.graphs import Graphs
 from clip_in_training.export.files import checksums, whole_or_not_at_all, write_json
 from clip_in_training.export.golden import TEXTS, write_golden
 from clip_in_training.export.graph import OPSET, export_graph
-from clip_in_training.export.manifest import FORMAT_VERSION, GOLDEN_TOLERANCE, code_revision, created
+from clip_in_training.export.manifest import Interface, code_revision, created, fp32_variant, manifest
 from clip_in_training.export.parity import checks, measure_parity
+from clip_in_training.model.bundle import read_manifest
 from clip_in_training.model.preprocess import preprocessing
 from clip_in_training.reference.architecture import ReferenceModel, build
 from clip_in_training.reference.card import write_card
@@ -42,11 +43,12 @@ def write_reference(architecture: str, seed: int, out: Path) -> dict:
         graphs = Graphs(folder / "image.onnx", folder / "text.onnx", tokenize)
         parity = measure_parity(checks(model, tokenize, *inputs(model.size)), graphs)
         write_golden(model, preprocessing(model.size), tokenize, folder, SCENE_SEED)
-        manifest = _manifest(model, architecture, seed, parity)
-        write_card(folder / "model-card.md", manifest)
-        manifest["files"] = checksums(folder)
-        write_json(folder / "bundle.json", manifest)
-    return manifest
+        content = manifest(_interface(model, architecture), _provenance(architecture, seed))
+        content["variants"] = [fp32_variant(parity, benchmark_delta=None)]
+        write_card(folder, content)
+        content["files"] = checksums(folder)
+        write_json(folder / "bundle.json", content)
+    return content
 
 
 def load_reference(folder: Path):
@@ -55,11 +57,11 @@ def load_reference(folder: Path):
     The weights are not stored: they are drawn again. Raises `ExportError` if this version of PyTorch or
     open_clip draws others than those of the bundle's golden vectors.
     """
-    manifest = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
-    source = manifest["provenance"]
+    content = read_manifest(folder)
+    source = content["provenance"]
     model = build(source["architecture"], source["seed"])
-    tokenize = load_tokenizer(folder / manifest["tokenizer"], model.context_length, SPECIAL)
-    golden = json.loads((folder / manifest["golden"]).read_text(encoding="utf-8"))["texts"][0]
+    tokenize = load_tokenizer(folder / content["tokenizer"], model.context_length, SPECIAL)
+    golden = json.loads((folder / content["golden"]).read_text(encoding="utf-8"))["texts"][0]
     with torch.inference_mode():
         vector = model.encode_text(tokenize([golden["text"]]))[0].numpy()
     if not np.allclose(vector, golden["embedding"], atol=1e-4):
@@ -70,9 +72,9 @@ def load_reference(folder: Path):
     return model, preprocessing(model.size), tokenize
 
 
-def inputs(size: int) -> tuple[np.ndarray, list[str]]:
-    """Drawn scenes, uint8 [rows, size, size, 3], and texts to compare runtimes on."""
-    pairs = [edit_pair("color", stream(SCENE_SEED, "test", "color", index), size) for index in range(ROWS)]
+def inputs(size: int, split: str = "test") -> tuple[np.ndarray, list[str]]:
+    """Drawn scenes, uint8 [rows, size, size, 3], and texts to compare runtimes on; others for each split."""
+    pairs = [edit_pair("color", stream(SCENE_SEED, split, "color", index), size) for index in range(ROWS)]
     pixels = np.stack([np.asarray(pair.source.image.convert("RGB")) for pair in pairs])
     captions = [text for pair in pairs for text in (pair.source.caption, pair.source.caption_long)]
     return pixels, [*captions[: ROWS - len(TEXTS)], *TEXTS]
@@ -86,58 +88,33 @@ def _export(model: ReferenceModel, folder: Path) -> None:
     export_graph(TextGraph(model), token_ids, folder / "text.onnx", "token_ids", axes, ["embedding"])
 
 
-def _manifest(model: ReferenceModel, architecture: str, seed: int, parity: dict) -> dict:
+def _interface(model: ReferenceModel, architecture: str) -> Interface:
+    return Interface(
+        name=f"{architecture.lower()}-random",
+        description=f"open_clip's {architecture} with random weights, to measure speed with",
+        embedding_dim=model.embedding_dim,
+        image_size=model.size,
+        mean=model.mean,
+        std=model.std,
+        patch_grid=None,
+        context_length=model.context_length,
+        start_id=SPECIAL.start,
+        end_id=SPECIAL.end,
+        pad_id=SPECIAL.pad,
+        positions="absolute",
+        logit_scale=model.scale().item(),
+    )
+
+
+def _provenance(architecture: str, seed: int) -> dict:
+    """What `load_reference` needs to draw the weights again."""
     return {
-        "format_version": FORMAT_VERSION,
-        "name": f"{architecture.lower()}-random",
-        "description": f"open_clip's {architecture} with random weights, to measure speed with",
-        "embedding_dim": model.embedding_dim,
-        "image": {
-            "size": [model.size, model.size],
-            "mean": model.mean,
-            "std": model.std,
-            "resize_mode": "shortest",
-            "interpolation": "bicubic",
-            "fill_color": 0,
-            "exif_orientation": False,
-            "input": {"name": "pixels", "layout": "NHWC", "type": "uint8"},
-            "output": "embedding",
-            "patch_output": None,
-            "patch_grid": None,
-        },
-        "text": {
-            "context_length": model.context_length,
-            "sot_id": SPECIAL.start,
-            "eot_id": SPECIAL.end,
-            "pad_id": SPECIAL.pad,
-            "pad_to": "longest",
-            "cleaning": "none",
-            "positions": "absolute",
-            "input": {"name": "token_ids", "type": "int64"},
-            "output": "embedding",
-        },
-        "similarity": {"kind": "softmax", "logit_scale": model.scale().item(), "logit_bias": 0.0},
-        "variants": [
-            {
-                "precision": "fp32",
-                "image": "image.onnx",
-                "text": "text.onnx",
-                "parity": parity,
-                "benchmark_delta": 0.0,
-                "golden_tolerance": GOLDEN_TOLERANCE,
-            }
-        ],
-        "tokenizer": "tokenizer.json",
-        "golden": "golden/golden.json",
-        "samples": None,
-        "provenance": {
-            "architecture": architecture,
-            "weights": "random",
-            "seed": seed,
-            "code_revision": code_revision(),
-            "created": created(),
-            "opset": OPSET,
-            "torch": torch.__version__,
-            "open_clip": open_clip.__version__,
-        },
+        "architecture": architecture,
+        "weights": "random",
+        "seed": seed,
+        "code_revision": code_revision(),
+        "created": created(),
+        "opset": OPSET,
+        "torch": torch.__version__,
+        "open_clip": open_clip.__version__,
     }

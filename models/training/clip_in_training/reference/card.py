@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from clip_in_training.export.precision_table import section
+
 TEMPLATE = """# {name}
 
 **The weights are random.** This is the architecture {architecture} of open_clip as `torch.manual_seed({seed})` initialises it. It costs
@@ -12,19 +14,16 @@ scores mean nothing.
   longest of a batch. Embeddings: {dim} wide, of unit length. There are no patch vectors.
 - Made by `python -m clip_in_training reference --architecture {architecture} --seed {seed}`. Licence: Apache-2.0; the vocabulary is CLIP's (MIT).
 
-## Parity
+## Precisions
 
-| graph | 1 - cosine, worst | mean | largest difference of a coordinate |
-|---|---|---|---|
-{parity}
+{precisions}
 
-Compared with open_clip in fp32 PyTorch, texts there padded to the full {context} tokens, alone and in batches.
+The reference is open_clip itself; texts are padded to the full {context} tokens there, and to the longest of a batch here.
 """
 
 
-def write_card(path: Path, manifest: dict) -> None:
+def write_card(folder: Path, manifest: dict) -> None:
     """Writes the card of a manifest whose fp32 variant is measured."""
-    parity = manifest["variants"][0]["parity"]
     text = TEMPLATE.format(
         name=manifest["name"],
         architecture=manifest["provenance"]["architecture"],
@@ -32,9 +31,6 @@ def write_card(path: Path, manifest: dict) -> None:
         size=manifest["image"]["size"][0],
         context=manifest["text"]["context_length"],
         dim=manifest["embedding_dim"],
-        parity="\n".join(
-            f"| {tower}.onnx | {p['worst']:.1e} | {p['mean']:.1e} | {p['max_abs']:.1e} |"
-            for tower, p in parity.items()
-        ),
+        precisions=section(manifest, folder),
     )
-    path.write_text(text, encoding="utf-8")
+    (folder / "model-card.md").write_text(text, encoding="utf-8")

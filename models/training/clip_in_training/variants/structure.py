@@ -1,0 +1,61 @@
+"""Which nodes of an exported graph must keep their precision, found by what they do, not by name."""
+
+from collections.abc import Iterable
+
+import onnx
+
+PRODUCTS = {"MatMul", "Gemm", "Conv"}
+
+
+class Structure:
+    """A graph that can be asked about its nodes; answers are node names."""
+
+    def __init__(self, graph: onnx.GraphProto):
+        self.nodes = list(graph.node)
+        self.outputs = [output.name for output in graph.output]
+        self.weights = {tensor.name for tensor in graph.initializer}
+        self.producer = {output: node for node in self.nodes for output in node.output}
+
+    def behind(self, tensors: Iterable[str], stop: set[str]) -> tuple[list[onnx.NodeProto], list]:
+        """All nodes that tensors are computed from, up to nodes of the types in `stop`; and those nodes."""
+        seen, stopped, waiting = {}, {}, list(tensors)
+        while waiting:
+            node = self.producer.get(waiting.pop())
+            if node is None or node.name in seen or node.name in stopped:
+                continue
+            if node.op_type in stop:
+                stopped[node.name] = node
+            else:
+                seen[node.name] = node
+                waiting.extend(node.input)
+        return list(seen.values()), list(stopped.values())
+
+    def normalisation(self) -> list[str]:
+        """What follows the last product of each output: the division by the length of the vector."""
+        nodes, _ = self.behind(self.outputs, PRODUCTS)
+        return [node.name for node in nodes]
+
+    def projection(self) -> list[str]:
+        """The last product of the first output, the embedding."""
+        _, products = self.behind(self.outputs[:1], PRODUCTS)
+        return [node.name for node in products]
+
+    def angles(self) -> list[str]:
+        """What cosines and sines of positions are computed from, and they themselves."""
+        trigonometric = [node for node in self.nodes if node.op_type in ("Cos", "Sin")]
+        nodes, _ = self.behind([name for node in trigonometric for name in node.output], PRODUCTS)
+        return [node.name for node in nodes]
+
+    def first_convolution(self) -> list[str]:
+        """The one that looks at pixels."""
+        return [node.name for node in self.nodes if node.op_type == "Conv"][:1]
+
+    def without_weights(self, operators: set[str]) -> list[str]:
+        """Nodes of these types that work on computed values only, such as attention's products."""
+        found = [node for node in self.nodes if node.op_type in operators]
+        return [node.name for node in found if not self.weights.intersection(_values(node))]
+
+
+def _values(node: onnx.NodeProto) -> list[str]:
+    """The inputs that hold values: the second input of a Gather is a place."""
+    return list(node.input[:1] if node.op_type == "Gather" else node.input)
