@@ -5,6 +5,7 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 
 use super::EngineError;
+use super::backlog::Demand;
 use super::embedding_cache::{Cached, EmbeddingCache, ImageDigest};
 use super::job::{Deadline, Embedding, Job, Lane};
 use super::model::Model;
@@ -163,9 +164,12 @@ impl Model {
             return Ok(Vec::new());
         }
         // Before anything is decoded: an overloaded server must not spend itself on what it will refuse.
+        let images = items.iter().filter(|i| matches!(i, Item::Image(_))).count();
+        let texts = items.len() - images;
+        let demand = Demand { images, texts };
         let places = self
             .queue()
-            .reserve(items.len(), options.lane, options.deadline)?;
+            .reserve(demand, options.lane, options.deadline)?;
         let prepared = self.prepare(items, options).await?;
         let mut jobs = Vec::with_capacity(prepared.len());
         let mut pending = Vec::with_capacity(prepared.len());

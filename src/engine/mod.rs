@@ -7,6 +7,7 @@
 //! The engine knows nothing of HTTP. An item is prepared whole before it is queued, so that a broken one fails alone; a
 //! request that is gone or late leaves the queue unrun; a full queue is an answer, not a wait.
 
+mod backlog;
 mod batching;
 mod cpu_pool;
 mod embed;

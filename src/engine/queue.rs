@@ -9,6 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::EngineError;
+use super::backlog::{Demand, ItemTimes};
 use super::batching::BatchPolicy;
 use super::job::{Deadline, Input, Job, Lane, Modality};
 use super::service_rate::ServiceRate;
@@ -36,15 +37,14 @@ struct Waiting {
     lanes: [[VecDeque<Job>; GROUPS]; 2],
     queued: [usize; 2],
     /// Places of items that are still being prepared.
-    reserved: [usize; 2],
+    reserved: [Demand; 2],
     /// Workers that look for a batch.
     idle: usize,
     turns_without_bulk: u32,
     /// Set once: why nothing more is taken in.
     closed: Option<EngineError>,
     rate: ServiceRate,
-    /// Seconds of one item in a batch, by group, smoothed; 0 before the first.
-    item_seconds: [f64; GROUPS],
+    times: ItemTimes<GROUPS>,
 }
 
 /// The queue of one model.
@@ -64,14 +64,15 @@ pub struct Queue {
 pub struct Reservation {
     queue: Arc<Queue>,
     lane: Lane,
-    count: usize,
+    demand: Demand,
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
         let mut waiting = self.queue.lock();
-        waiting.reserved[self.lane as usize] -= self.count;
-        let last = waiting.reserved == [0; 2];
+        let reserved = &mut waiting.reserved[self.lane as usize];
+        *reserved = reserved.minus(self.demand);
+        let last = !waiting.is_preparing();
         drop(waiting);
         if last {
             // A worker may be waiting for what was being prepared.
@@ -92,12 +93,12 @@ impl Queue {
         let waiting = Waiting {
             lanes,
             queued: [0; 2],
-            reserved: [0; 2],
+            reserved: [Demand::default(); 2],
             idle: 0,
             turns_without_bulk: 0,
             closed: None,
             rate: ServiceRate::default(),
-            item_seconds: [0.0; GROUPS],
+            times: ItemTimes::default(),
         };
         Self {
             waiting: Mutex::new(waiting),
@@ -109,15 +110,16 @@ impl Queue {
         }
     }
 
-    /// Takes places for a request's items, all or none. A request may be larger than the queue: it gets in when the queue is
-    /// empty.
+    /// Takes places for a request's items, all or none. A request may be larger than the queue: it gets in when nothing
+    /// else waits.
     ///
     /// # Errors
-    /// [`EngineError::Overloaded`] if there is no room, or if by the measured times the items would not be run before the
-    /// deadline: work that would come too late would only take the turn of work that does not. Or why the queue is closed.
+    /// [`EngineError::Overloaded`] if there is no room, or if by the measured times the items would not be answered before
+    /// the deadline: work that would come too late would only take the turn of work that does not. Or why the queue is
+    /// closed.
     pub fn reserve(
         self: &Arc<Self>,
-        count: usize,
+        demand: Demand,
         lane: Lane,
         deadline: Deadline,
     ) -> Result<Reservation, EngineError> {
@@ -126,24 +128,45 @@ impl Queue {
             return Err(reason.clone());
         }
         // Each lane has a bound of its own: bulk work that fills its lane must not shut the other one.
-        let ahead = waiting.queued[lane as usize] + waiting.reserved[lane as usize];
-        let in_time = deadline.is_none_or(|deadline| {
-            Instant::now() + waiting.time_for_queued(lane, self.workers) <= deadline
-        });
-        if ahead > 0 && (ahead + count > self.capacity || !in_time) {
+        let ahead = waiting.queued[lane as usize] + waiting.reserved[lane as usize].count();
+        let room = ahead + demand.count() <= self.capacity;
+        // Whatever the times say, what is first in line gets its chance: times that were wrong once are measured anew.
+        if ahead > 0 && !(room && self.is_in_time(&waiting, demand, lane, deadline)) {
             let retry_after_seconds = waiting.rate.seconds_for(ahead);
             return Err(EngineError::Overloaded {
                 queued: ahead,
                 retry_after_seconds,
             });
         }
-        waiting.reserved[lane as usize] += count;
+        let reserved = &mut waiting.reserved[lane as usize];
+        *reserved = reserved.plus(demand);
         drop(waiting);
         Ok(Reservation {
             queue: self.clone(),
             lane,
-            count,
+            demand,
         })
+    }
+
+    fn is_in_time(
+        &self,
+        waiting: &Waiting,
+        demand: Demand,
+        lane: Lane,
+        deadline: Deadline,
+    ) -> bool {
+        let Some(deadline) = deadline else {
+            return true;
+        };
+        let now = Instant::now();
+        let (ahead, work) = waiting.before(lane, now);
+        let most = if demand.images > 0 {
+            self.policy.most(Modality::Image)
+        } else {
+            self.policy.most(Modality::Text)
+        };
+        let times = &waiting.times;
+        now + times.until_answered(demand, ahead, work, self.workers, most) <= deadline
     }
 
     /// Puts a request's items into the places that were reserved for them.
@@ -205,13 +228,8 @@ impl Queue {
     /// Notes how long a batch took, for the size of later ones.
     pub fn record(&self, group: usize, items: usize, seconds: f64) {
         let mut waiting = self.lock();
-        let known = &mut waiting.item_seconds[group];
-        let measured = seconds / items.max(1) as f64;
-        *known = if *known > 0.0 {
-            0.8 * *known + 0.2 * measured
-        } else {
-            measured
-        };
+        let modality = modality_of(group);
+        waiting.times.finish(group, modality, items, seconds);
     }
 
     /// Takes nothing more in; what is queued is still run.
@@ -253,7 +271,7 @@ impl Queue {
             return None;
         }
         let greedy = self.policy.wait.is_zero();
-        if greedy && waiting.reserved == [0; 2] {
+        if greedy && !waiting.is_preparing() {
             return None;
         }
         let mut rest = Duration::MAX;
@@ -264,7 +282,7 @@ impl Queue {
                     return None;
                 }
                 let patience = if greedy {
-                    Duration::from_secs_f64(waiting.item_seconds[group])
+                    Duration::from_secs_f64(waiting.times.of(group))
                 } else {
                     self.policy.wait
                 };
@@ -283,7 +301,7 @@ impl Queue {
             .len()
             .div_ceil(waiting.idle.max(1));
         let mut most = self.policy.most(modality).min(share.max(1));
-        let item_seconds = waiting.item_seconds[group];
+        let item_seconds = waiting.times.of(group);
         if lane == Lane::Bulk && item_seconds > 0.0 {
             // An interactive item that comes now waits for this batch: it must be short.
             let fit = self.policy.bulk_time.as_secs_f64() / item_seconds;
@@ -311,6 +329,7 @@ impl Queue {
         }
         waiting.queued[lane as usize] -= taken;
         waiting.rate.count(jobs.len(), now);
+        waiting.times.start(group, jobs.len(), now);
         self.metrics.queue_depth(lane).sub(taken as i64);
         Batch {
             group,
@@ -327,17 +346,27 @@ impl Queue {
 }
 
 impl Waiting {
-    /// Until a new item of a lane would have its turn, by the times that batches took.
-    fn time_for_queued(&self, lane: Lane, workers: usize) -> Duration {
-        let before: &[Lane] = match lane {
+    fn is_preparing(&self) -> bool {
+        self.reserved.iter().any(|lane| lane.count() > 0)
+    }
+
+    /// What is ahead of a new item of a lane: how many items, and how many seconds of work for one worker.
+    fn before(&self, lane: Lane, now: Instant) -> (usize, f64) {
+        let lanes: &[Lane] = match lane {
             Lane::Interactive => &[Lane::Interactive],
             Lane::Bulk => &Lane::ALL,
         };
-        let groups = before
-            .iter()
-            .flat_map(|lane| self.lanes[*lane as usize].iter().zip(&self.item_seconds));
-        let seconds: f64 = groups.map(|(jobs, each)| jobs.len() as f64 * each).sum();
-        Duration::from_secs_f64(seconds / workers as f64)
+        let (mut ahead, mut work) = (0, self.times.remaining(now));
+        for lane in lanes {
+            let reserved = self.reserved[*lane as usize];
+            ahead += reserved.count() + self.queued[*lane as usize];
+            work += self.times.work(reserved);
+            let groups = self.lanes[*lane as usize].iter().enumerate();
+            work += groups
+                .map(|(group, jobs)| jobs.len() as f64 * self.times.of(group))
+                .sum::<f64>();
+        }
+        (ahead, work)
     }
 
     fn choose_lane(&mut self) -> Lane {

@@ -7,6 +7,7 @@ use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, Memory
 use ort::session::Session;
 use ort::value::{DynValue, PrimitiveTensorElementType, Tensor};
 
+use super::assembly::{fill_images, fill_texts};
 use super::shared_weights::SharedWeights;
 use super::{Build, Device, RuntimeError, SessionSettings, environment, session};
 use crate::bundle::{Bundle, Element, PadTo, Variant};
@@ -132,13 +133,13 @@ impl Encoders {
         let item = height * width * 3;
         let input = match self.shape.image_element {
             Element::Uint8 => self.input([rows, height, width, 3], |values: &mut [u8]| {
-                gather(batch, item, values, |pixels| match pixels {
+                fill_images(batch, item, values, |pixels| match pixels {
                     Pixels::U8(values) => Some(values),
                     Pixels::F32(_) => None,
                 })
             })?,
             _ => self.input([rows, 3, height, width], |values: &mut [f32]| {
-                gather(batch, item, values, |pixels| match pixels {
+                fill_images(batch, item, values, |pixels| match pixels {
                     Pixels::F32(values) => Some(values),
                     Pixels::U8(_) => None,
                 })
@@ -168,12 +169,7 @@ impl Encoders {
         };
         let pad = i64::from(self.shape.pad_id);
         let input = self.input([rows, length], |values: &mut [i64]| {
-            values.fill(pad);
-            for (row, text) in values.chunks_exact_mut(length).zip(batch) {
-                for (cell, id) in row.iter_mut().zip(*text) {
-                    *cell = i64::from(*id);
-                }
-            }
+            fill_texts(batch, length, pad, values);
             Ok(())
         })?;
         let (name, output) = (&self.shape.text_input, &self.shape.text_output);
@@ -229,32 +225,6 @@ fn pinned(session: &Session, index: u16) -> Result<Allocator, RuntimeError> {
     )
     .and_then(|memory| Allocator::new(session, memory))
     .map_err(|e| RuntimeError::Run(format!("no page-locked memory for cuda:{index}: {e}")))
-}
-
-/// Copies the items of a batch one behind the other.
-fn gather<T: Copy>(
-    batch: &[&Pixels],
-    item: usize,
-    values: &mut [T],
-    values_of: impl Fn(&Pixels) -> Option<&[T]>,
-) -> Result<(), RuntimeError> {
-    for (place, pixels) in values.chunks_exact_mut(item).zip(batch) {
-        match values_of(pixels) {
-            Some(found) if found.len() == item => place.copy_from_slice(found),
-            Some(found) => {
-                return Err(RuntimeError::Run(format!(
-                    "an image of {} values where {item} belong",
-                    found.len()
-                )));
-            }
-            None => {
-                return Err(RuntimeError::Run(
-                    "pixels of another element type".to_owned(),
-                ));
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Runs a graph whose output has `shape`, and gives the first `wanted` rows.

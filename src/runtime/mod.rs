@@ -1,11 +1,13 @@
 //! ONNX Runtime: finding its library, and sessions that turn a batch into embeddings.
 
+mod assembly;
 mod device;
 mod encoders;
 mod library;
 mod session;
 mod shared_weights;
 
+pub use assembly::{fill_images, fill_texts};
 pub use device::{Device, cpu_has_bf16};
 pub use encoders::{Encoders, VariantWeights};
 pub use library::{Build, environment, find_library};

@@ -44,9 +44,13 @@ fn image() -> (Job, Reply) {
     job(Input::Image(Pixels::U8(vec![0; 3])), None)
 }
 
+fn images(images: usize) -> Demand {
+    Demand { images, texts: 0 }
+}
+
 fn push(queue: &Arc<Queue>, lane: Lane, jobs: Vec<(Job, Reply)>) -> Vec<Reply> {
     let (jobs, replies): (Vec<_>, _) = jobs.into_iter().unzip();
-    let places = queue.reserve(jobs.len(), lane, None).unwrap();
+    let places = queue.reserve(images(jobs.len()), lane, None).unwrap();
     queue.push(jobs, places).unwrap();
     replies
 }
@@ -117,15 +121,15 @@ fn a_full_queue_refuses_all_of_a_request_or_none() {
     let queue = queue(4);
     let _first = push(&queue, Lane::Interactive, vec![image(), image(), image()]);
     assert!(matches!(
-        queue.reserve(2, Lane::Interactive, None),
+        queue.reserve(images(2), Lane::Interactive, None),
         Err(EngineError::Overloaded { queued: 3, .. })
     ));
     assert_eq!(queue.take().unwrap().jobs.len(), 3);
     // Places that were reserved count, until they are given back.
-    let reserved = queue.reserve(4, Lane::Interactive, None).unwrap();
-    assert!(queue.reserve(1, Lane::Interactive, None).is_err());
+    let reserved = queue.reserve(images(4), Lane::Interactive, None).unwrap();
+    assert!(queue.reserve(images(1), Lane::Interactive, None).is_err());
     drop(reserved);
-    assert!(queue.reserve(1, Lane::Interactive, None).is_ok());
+    assert!(queue.reserve(images(1), Lane::Interactive, None).is_ok());
     let _large = push(&queue, Lane::Bulk, (0..9).map(|_| image()).collect());
 }
 
@@ -135,14 +139,27 @@ fn what_would_come_too_late_is_refused_at_once() {
     queue.record(0, 1, 1.0); // a second an image
     let _waiting = push(&queue, Lane::Interactive, vec![image(), image(), image()]);
     let within = |seconds| Some(Instant::now() + Duration::from_secs(seconds));
+    let reserve = |lane, seconds| queue.reserve(images(1), lane, within(seconds));
+    // Three before it, and its own batch may be one of four.
     assert!(matches!(
-        queue.reserve(1, Lane::Interactive, within(2)),
+        reserve(Lane::Interactive, 6),
         Err(EngineError::Overloaded { .. })
     ));
-    assert!(queue.reserve(1, Lane::Interactive, within(5)).is_ok());
-    // A bulk item's turn comes after all of them.
-    let _bulk = queue.reserve(1, Lane::Bulk, within(2)).unwrap();
-    assert!(queue.reserve(1, Lane::Bulk, within(2)).is_err());
+    let held = reserve(Lane::Interactive, 10).unwrap();
+    // What is being prepared is ahead too.
+    assert!(reserve(Lane::Interactive, 9).is_err());
+    drop(held);
+    assert!(reserve(Lane::Interactive, 9).is_ok());
+    // A bulk item's turn comes after all of them. The first in its line gets its chance.
+    let _bulk = reserve(Lane::Bulk, 2).unwrap();
+    assert!(reserve(Lane::Bulk, 9).is_err());
+    // What a worker has begun is ahead for as long as it will take.
+    assert_eq!(queue.take().unwrap().jobs.len(), 3);
+    let _next = push(&queue, Lane::Interactive, vec![image()]);
+    assert!(reserve(Lane::Interactive, 5).is_err());
+    assert!(reserve(Lane::Interactive, 9).is_ok());
+    queue.record(0, 3, 3.0);
+    assert!(reserve(Lane::Interactive, 5).is_ok());
 }
 
 #[test]
@@ -155,7 +172,7 @@ fn cancelled_and_expired_items_are_not_run() {
         Some(Instant::now() - Duration::from_secs(1)),
     );
     let (wanted, _reply) = image();
-    let places = queue.reserve(3, Lane::Interactive, None).unwrap();
+    let places = queue.reserve(images(3), Lane::Interactive, None).unwrap();
     queue
         .push(vec![cancelled, expired, wanted], places)
         .unwrap();
@@ -167,9 +184,9 @@ fn cancelled_and_expired_items_are_not_run() {
 fn a_closed_queue_runs_what_it_took_in_and_takes_nothing_more() {
     let queue = queue(100);
     let _replies = push(&queue, Lane::Interactive, vec![image()]);
-    let places = queue.reserve(1, Lane::Interactive, None).unwrap();
+    let places = queue.reserve(images(1), Lane::Interactive, None).unwrap();
     queue.close();
-    let refused = queue.reserve(1, Lane::Interactive, None);
+    let refused = queue.reserve(images(1), Lane::Interactive, None);
     assert_eq!(refused.map(drop), Err(EngineError::Stopping));
     let late = queue.push(vec![image().0], places);
     assert_eq!(late, Err(EngineError::Stopping));

@@ -1,0 +1,43 @@
+//! Items one behind the other in the memory that an encoder reads.
+
+use super::RuntimeError;
+use crate::preprocess::Pixels;
+
+/// Copies images of `item` values each to the front of `values`; what is left there stays.
+///
+/// # Errors
+/// [`RuntimeError::Run`] if an image has another size or, by `values_of`, another element type.
+pub fn fill_images<T: Copy>(
+    batch: &[&Pixels],
+    item: usize,
+    values: &mut [T],
+    values_of: impl Fn(&Pixels) -> Option<&[T]>,
+) -> Result<(), RuntimeError> {
+    for (place, pixels) in values.chunks_exact_mut(item).zip(batch) {
+        match values_of(pixels) {
+            Some(found) if found.len() == item => place.copy_from_slice(found),
+            Some(found) => {
+                return Err(RuntimeError::Run(format!(
+                    "an image of {} values where {item} belong",
+                    found.len()
+                )));
+            }
+            None => {
+                return Err(RuntimeError::Run(
+                    "pixels of another element type".to_owned(),
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Writes texts in rows of `length` tokens, padded with `pad`. A longer text is cut; rows without a text are padding.
+pub fn fill_texts(batch: &[&[u32]], length: usize, pad: i64, values: &mut [i64]) {
+    values.fill(pad);
+    for (row, text) in values.chunks_exact_mut(length).zip(batch) {
+        for (cell, id) in row.iter_mut().zip(*text) {
+            *cell = i64::from(*id);
+        }
+    }
+}
