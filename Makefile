@@ -80,7 +80,7 @@ soak: build python ## twenty minutes of everything that may be sent: memory must
 	$(PY) tests/bench/soak.py $(SOAK)
 
 reference: python ## reference models with random weights, for measuring speed
-	$(foreach name,ViT-B-32 ViT-B-16,$(call REFERENCE,$(name),runs/reference))
+	$(foreach name,ViT-B-32 ViT-B-16,$(call REFERENCE,$(name),runs/reference,int8))
 
 gpu-bundle: build python onnxruntime-cuda ## runs/gpu-bundle: measures this on a CUDA machine with neither Rust nor network (7 GB)
 	mkdir -p runs/gpu-bundle/models
