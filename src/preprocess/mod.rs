@@ -34,6 +34,6 @@ pub use tensor::Pixels;
 /// # Errors
 /// Whatever [`decode`] refuses; everything after it cannot fail.
 pub fn preprocess(bytes: &[u8], limits: &Limits, spec: &ImageSpec) -> Result<Pixels, ImageError> {
-    let image = decode(bytes, limits, spec.exif_orientation)?;
+    let image = decode::decode_for(bytes, limits, spec)?;
     Ok(tensor::to_pixels(fit(&image, spec), spec))
 }

@@ -15,6 +15,7 @@ import scenario_images
 import scenario_lanes
 import scenario_overload
 import scenario_own_cost
+import scenario_resize
 import scenario_texts
 from compare import Settings, say
 from environments import ensure
@@ -34,6 +35,7 @@ SCENARIOS = {
     "lanes": scenario_lanes.run,
     "overload": scenario_overload.reference,
     "overload-demo": scenario_overload.demo,
+    "resize": scenario_resize.run,
 }
 BASELINES = ("fastapi", "infinity", "limit")
 

@@ -55,7 +55,7 @@ fn refusal(error: DecodeErrors) -> ImageError {
     }
 }
 
-fn corrupt(reason: &str) -> ImageError {
+pub(super) fn corrupt(reason: &str) -> ImageError {
     ImageError::Corrupt {
         format: Format::Jpeg,
         reason: reason.trim().to_owned(),

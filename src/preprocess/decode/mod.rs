@@ -14,11 +14,15 @@ mod colour;
 mod format;
 mod jpeg;
 mod raster;
+#[cfg(feature = "dct-scaling")]
+mod reduced_jpeg;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use self::format::Format;
-use super::{error::ImageError, limits::Limits, orientation, rgb::RgbImage};
+use super::{
+    error::ImageError, limits::Limits, orientation, rgb::RgbImage, spec::ImageSpec,
+};
 
 /// What a decoder hands back: pixels as they are stored, and how the file says that they should be turned.
 struct Decoded {
@@ -40,13 +44,32 @@ pub fn decode(
     limits: &Limits,
     exif_orientation: bool,
 ) -> Result<RgbImage, ImageError> {
+    decode_with(bytes, limits, exif_orientation, None)
+}
+
+/// As [`decode`], of an image that will become an encoder's input. With the feature `dct-scaling` a large JPEG may come
+/// out smaller than it is, but large enough.
+pub(super) fn decode_for(
+    bytes: &[u8],
+    limits: &Limits,
+    spec: &ImageSpec,
+) -> Result<RgbImage, ImageError> {
+    decode_with(bytes, limits, spec.exif_orientation, Some(spec))
+}
+
+fn decode_with(
+    bytes: &[u8],
+    limits: &Limits,
+    exif_orientation: bool,
+    spec: Option<&ImageSpec>,
+) -> Result<RgbImage, ImageError> {
     limits.check_bytes(bytes)?;
     let format = Format::of(bytes)?;
     let turn = exif_orientation || format == Format::Tiff;
     // The decoders are other people's code reading strangers' bytes. A bug that panics there must cost this image, not
     // the thread that serves everyone.
     let decoded = catch_unwind(AssertUnwindSafe(|| match format {
-        Format::Jpeg => jpeg::decode(bytes, limits),
+        Format::Jpeg => decode_jpeg(bytes, limits, spec),
         _ => raster::decode(bytes, format, limits, turn),
     }))
     .unwrap_or_else(|_| {
@@ -60,4 +83,20 @@ pub fn decode(
     } else {
         decoded.image
     })
+}
+
+fn decode_jpeg(
+    bytes: &[u8],
+    limits: &Limits,
+    spec: Option<&ImageSpec>,
+) -> Result<Decoded, ImageError> {
+    #[cfg(feature = "dct-scaling")]
+    if let Some(spec) = spec
+        && let Some(decoded) = reduced_jpeg::decode(bytes, limits, spec)?
+    {
+        return Ok(decoded);
+    }
+    #[cfg(not(feature = "dct-scaling"))]
+    let _ = spec;
+    jpeg::decode(bytes, limits)
 }
