@@ -49,6 +49,24 @@ pub struct ServeSettings {
     )]
     pub admin_token: Option<Secret>,
 
+    /// File with API keys ([[key]] tables: name, key or sha256, lane, max_requests); read again when it changes
+    #[arg(long, env = "CLIP_IN_API_KEYS_FILE", value_name = "FILE")]
+    pub api_keys_file: Option<PathBuf>,
+
+    /// API keys as name=key, with commas between several. Set it in the environment: others on this machine can read a
+    /// command line
+    #[arg(
+        long,
+        env = "CLIP_IN_API_KEYS",
+        hide_env_values = true,
+        value_name = "NAME=KEY,…"
+    )]
+    pub api_keys: Option<Secret>,
+
+    /// Origins whose web pages may call the server from a browser, separated by commas; none by default
+    #[arg(long, env = "CLIP_IN_CORS_ORIGINS", value_delimiter = ',')]
+    pub cors_origins: Vec<String>,
+
     /// Precision to run at: fp32, bf16, fp16, int8, or auto: the fastest that loses at most half a point of the
     /// model's benchmark and stays within 1 - cosine 1e-3
     #[arg(long, env = "CLIP_IN_PRECISION", default_value = "auto")]
@@ -111,7 +129,7 @@ pub struct ServeSettings {
     #[arg(long, env = "CLIP_IN_TEXT_CACHE_MIB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     pub text_cache_mib: u32,
 
-    /// Memory for the embeddings of images that were sent before, in MiB; 0 switches the cache off
+    /// Memory of a model for the embeddings of images that were sent before, in MiB; 0 switches the cache off
     #[arg(long, env = "CLIP_IN_IMAGE_CACHE_MIB", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     pub image_cache_mib: u32,
 
@@ -126,6 +144,19 @@ pub struct ServeSettings {
     /// Largest image in megapixels, read from its header before anything is decoded
     #[arg(long, env = "CLIP_IN_MAX_IMAGE_MEGAPIXELS", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub max_image_megapixels: u16,
+
+    /// Folder for what clients leave with the server: label sets. It is made when there is something to keep
+    #[arg(
+        long,
+        env = "CLIP_IN_STATE",
+        default_value = "clip-in-state",
+        value_name = "DIR"
+    )]
+    pub state: PathBuf,
+
+    /// Most texts (times templates) and example images in one label set
+    #[arg(long, env = "CLIP_IN_MAX_LABELSET_ITEMS", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub max_labelset_items: u32,
 
     /// Most items (images and texts together) in one request
     #[arg(long, env = "CLIP_IN_MAX_ITEMS", default_value_t = 2048, value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -153,7 +184,8 @@ pub struct ServeSettings {
 }
 
 /// A setting that no log shows.
-#[derive(Clone)]
+#[derive(Clone, serde::Deserialize)]
+#[serde(transparent)]
 pub struct Secret(String);
 
 impl Secret {

@@ -24,7 +24,52 @@ pub struct Admission {
 pub struct AdmittedBody {
     /// The whole body.
     pub bytes: Bytes,
-    _share: Option<OwnedSemaphorePermit>,
+    _share: ByteShare,
+}
+
+/// What one request holds of the byte budget; given back when this is dropped.
+#[derive(Debug)]
+pub struct ByteShare {
+    units: Arc<Semaphore>,
+    held: Option<OwnedSemaphorePermit>,
+    bytes: usize,
+}
+
+impl ByteShare {
+    /// Takes or gives back until the share stands for so many bytes.
+    ///
+    /// # Errors
+    /// 429 at once if the budget is used up; what is held stays held.
+    pub fn resize(&mut self, bytes: usize) -> Result<(), ApiError> {
+        let held = self
+            .held
+            .as_ref()
+            .map_or(0, OwnedSemaphorePermit::num_permits);
+        let wanted = bytes.div_ceil(UNIT);
+        if wanted > held {
+            let missing = u32::try_from(wanted - held).unwrap_or(u32::MAX);
+            let more = self.units.clone().try_acquire_many_owned(missing);
+            let more = more.map_err(|_| {
+                ApiError::overloaded(
+                    "the bodies of other requests fill the memory set aside for them; try again",
+                    1,
+                )
+            })?;
+            match &mut self.held {
+                Some(held) => held.merge(more),
+                None => self.held = Some(more),
+            }
+        } else if let Some(held) = &mut self.held {
+            drop(held.split(held.num_permits() - wanted));
+        }
+        self.bytes = bytes;
+        Ok(())
+    }
+
+    /// The bytes that it stands for.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
 }
 
 /// The byte budget is counted in these, so that a body does not pay for a lock at every packet.
@@ -83,7 +128,7 @@ impl Admission {
             return Err(self.too_large());
         }
         let mut collected = BytesMut::new();
-        let mut share: Option<OwnedSemaphorePermit> = None;
+        let mut share = self.share();
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|e| {
                 ApiError::bad_request("body_incomplete", format!("the body broke off: {e}"))
@@ -94,7 +139,7 @@ impl Admission {
             if collected.len() + chunk.len() > self.max_body_bytes {
                 return Err(self.too_large());
             }
-            self.grow(&mut share, collected.len() + chunk.len())?;
+            share.resize(collected.len() + chunk.len())?;
             if collected.is_empty() {
                 // The announced length spares copies, bounded so that an announcement alone costs nothing.
                 collected.reserve(announced.unwrap_or(0).min(4 << 20).max(chunk.len()));
@@ -107,28 +152,18 @@ impl Admission {
         })
     }
 
-    fn grow(&self, share: &mut Option<OwnedSemaphorePermit>, bytes: usize) -> Result<(), ApiError> {
-        let held = share.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-        let missing = bytes.div_ceil(UNIT).saturating_sub(held);
-        if missing == 0 {
-            return Ok(());
+    /// A share of the byte budget, of no bytes yet.
+    pub fn share(&self) -> ByteShare {
+        ByteShare {
+            units: self.body_units.clone(),
+            held: None,
+            bytes: 0,
         }
-        let missing = u32::try_from(missing).unwrap_or(u32::MAX);
-        let more = self
-            .body_units
-            .clone()
-            .try_acquire_many_owned(missing)
-            .map_err(|_| {
-                ApiError::overloaded(
-                    "the bodies of other requests fill the memory set aside for them; try again",
-                    1,
-                )
-            })?;
-        match share {
-            Some(share) => share.merge(more),
-            None => *share = Some(more),
-        }
-        Ok(())
+    }
+
+    /// Largest body, or message of a stream.
+    pub fn max_body_bytes(&self) -> usize {
+        self.max_body_bytes
     }
 
     fn too_large(&self) -> ApiError {

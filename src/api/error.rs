@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::bundle::{BundleError, NotInRoot};
 use crate::engine::{EmbedError, EngineError, ItemError, LoadError, RegistryError};
+use crate::labelsets::LabelSetError;
 
 /// An answer that is an error: `{"error": {"type", "code", "message", "param"}}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,6 +120,33 @@ impl From<EngineError> for ApiError {
                 "inference_failed",
                 message,
             ),
+        }
+    }
+}
+
+impl From<LabelSetError> for ApiError {
+    fn from(error: LabelSetError) -> Self {
+        let message = error.to_string();
+        match error {
+            LabelSetError::Unknown(_) => {
+                Self::new(StatusCode::NOT_FOUND, "labelset_not_found", message).at("labelset")
+            }
+            LabelSetError::BadName(_) => {
+                Self::bad_request("invalid_labelset_name", message).at("name")
+            }
+            LabelSetError::Invalid { field, reason } => {
+                Self::bad_request("invalid_request", reason).at(field)
+            }
+            LabelSetError::Item { field, error } => Self::from(error).at(field),
+            LabelSetError::Engine(error) => error.into(),
+            LabelSetError::TooMany => {
+                Self::new(StatusCode::CONFLICT, "too_many_labelsets", message)
+            }
+            LabelSetError::Disk(_) => {
+                tracing::error!("{message}");
+                let status = StatusCode::INTERNAL_SERVER_ERROR;
+                Self::new(status, "labelset_not_stored", message)
+            }
         }
     }
 }

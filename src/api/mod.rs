@@ -1,8 +1,12 @@
-//! The doors: REST now, gRPC beside it later, one table of errors for both.
+//! The doors: REST and gRPC on one port, one set of calls behind them, one table of errors for both.
 
 mod admin;
 mod admission;
+pub mod calls;
+mod cors;
 mod error;
+mod grpc;
+mod keys;
 mod page;
 pub mod rest;
 mod server;
@@ -10,5 +14,6 @@ mod state;
 
 pub use admin::{AdminAccess, AdminError};
 pub use error::ApiError;
+pub use keys::{ApiKeys, Caller, KeyError};
 pub use server::{ServeError, serve};
 pub use state::AppState;

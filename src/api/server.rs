@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use axum::middleware::from_fn_with_state;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::admission::Admission;
-use super::{AdminAccess, AdminError, AppState, rest};
+use super::{AdminAccess, AdminError, ApiKeys, AppState, KeyError, cors, grpc, rest};
 use crate::config::ServeSettings;
 use crate::engine::{CpuPool, Loader, Registry, RegistryError};
+use crate::labelsets::LabelSets;
 use crate::telemetry::Metrics;
 
 /// Why the server does not run.
@@ -23,6 +25,9 @@ pub enum ServeError {
     /// The admin routes cannot be offered as the settings ask.
     #[error(transparent)]
     Admin(#[from] AdminError),
+    /// The API keys cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
     /// The address cannot be used.
     #[error("cannot listen on {address}: {reason}")]
     Listen {
@@ -47,8 +52,10 @@ pub enum ServeError {
 /// # Errors
 /// [`ServeError`]; also when a stop had to leave requests unanswered.
 pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
+    let cors = cors::layer(&settings.cors_origins).map_err(ServeError::Settings)?;
     let engine = settings.engine().map_err(ServeError::Settings)?;
     let admin = AdminAccess::from_settings(settings)?;
+    let keys = ApiKeys::open(settings.api_keys_file.clone(), settings.api_keys.clone())?;
     let metrics = Arc::new(Metrics::new()?);
     let pool = CpuPool::new(settings.prepare_threads(), metrics.clone())?;
     // The address first: a port that is taken should not cost the time to load a model.
@@ -75,14 +82,21 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
         settings.bytes_in_flight(),
         settings.max_body_bytes(),
     );
+    let labelsets = LabelSets::open(
+        settings.state.join("labelsets"),
+        settings.max_labelset_items as usize,
+    )?;
     let state = Arc::new(AppState::new(
         models.clone(),
+        labelsets,
         metrics,
         admission,
+        keys.clone(),
         admin,
         settings.max_items as usize,
         settings.request_time(),
     ));
+    state.embed_labelsets().await;
     state.trouble();
     let address = listener.local_addr()?;
     tracing::info!(
@@ -91,16 +105,24 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
         "ready on http://{address}"
     );
 
+    let grpc = grpc::router(&state).map_err(|e| ServeError::Settings(e.to_string()))?;
+    let router = rest::router(state.clone()).layer(from_fn_with_state(grpc, grpc::divert));
+    let router = match cors {
+        Some(cors) => router.layer(cors),
+        None => router,
+    };
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let server = axum::serve(listener, rest::router(state.clone())).with_graceful_shutdown(async {
+    let server = axum::serve(listener, router).with_graceful_shutdown(async {
         let _ = stopped.await;
     });
+    let following = tokio::spawn(keys.follow());
     let mut server = tokio::spawn(server.into_future());
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
         ended = &mut server => return Ok(ended.map_err(std::io::Error::other)??),
     }
+    following.abort();
     tracing::info!("stopping: what was accepted is still answered");
     state.begin_stop();
     let _ = stop.send(());

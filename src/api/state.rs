@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::ApiError;
 use super::admin::AdminAccess;
 use super::admission::Admission;
+use super::{ApiError, ApiKeys};
 use crate::engine::{Model, Registry, RegistryError};
+use crate::labelsets::LabelSets;
 use crate::telemetry::Metrics;
 
 /// Shared by all requests.
@@ -15,6 +16,8 @@ use crate::telemetry::Metrics;
 pub struct AppState {
     /// The models that are served.
     pub models: Arc<Registry>,
+    /// The label sets that were put.
+    pub labelsets: LabelSets,
     /// The process's metrics.
     pub metrics: Arc<Metrics>,
     /// Most items in one request.
@@ -24,6 +27,7 @@ pub struct AppState {
     /// Rules of the admin routes; `None` if they are off.
     pub admin: Option<Arc<AdminAccess>>,
     pub(super) admission: Admission,
+    pub(super) keys: Arc<ApiKeys>,
     stopping: AtomicBool,
 }
 
@@ -31,19 +35,23 @@ impl AppState {
     /// State of a server that has loaded its models.
     pub fn new(
         models: Arc<Registry>,
+        labelsets: LabelSets,
         metrics: Arc<Metrics>,
         admission: Admission,
+        keys: Arc<ApiKeys>,
         admin: Option<AdminAccess>,
         max_items: usize,
         request_time: Duration,
     ) -> Self {
         Self {
             models,
+            labelsets,
             metrics,
             max_items,
             request_time,
             admin: admin.map(Arc::new),
             admission,
+            keys,
             stopping: AtomicBool::new(false),
         }
     }
@@ -61,10 +69,33 @@ impl AppState {
         Ok(self.models.get(name).ok_or_else(unknown)?)
     }
 
+    /// Embeds the label sets whose model has changed since they were stored, so that no request waits for it. One that
+    /// cannot be embedded is left for the request that asks for it, which is told why.
+    pub async fn embed_labelsets(&self) {
+        for set in self.labelsets.all() {
+            let name = set.definition.model.as_deref();
+            let done = match self.model(name) {
+                Ok(model) => {
+                    let embedded = self.labelsets.embedded_by(&set, &model).await;
+                    embedded.map(drop).map_err(|error| error.to_string())
+                }
+                Err(error) => Err(error.message),
+            };
+            if let Err(reason) = done {
+                tracing::warn!(labelset = set.name, reason, "a label set cannot be used");
+            }
+        }
+    }
+
     /// From now on the server says that it is not ready.
     pub fn begin_stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
         self.metrics.ready.set(0);
+    }
+
+    /// Whether a stop has begun.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
     }
 
     /// Why the server is not ready; `None` when it is.

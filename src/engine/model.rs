@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use sha2::{Digest, Sha256};
+
 use super::batching::BatchPolicy;
 use super::embed::EmbedOptions;
 use super::embedding_cache::{EmbeddingCache, ImageDigest};
@@ -100,10 +102,23 @@ pub enum LoadError {
     Thread(#[from] std::io::Error),
 }
 
+fn fingerprint(bundle: &Bundle, precision: &str) -> String {
+    let mut hash = Sha256::new();
+    hash.update(precision);
+    for (name, digest) in &bundle.manifest.files {
+        // Lengths keep names and digests apart.
+        hash.update(name.len().to_le_bytes());
+        hash.update(name);
+        hash.update(digest);
+    }
+    format!("{:x}", hash.finalize())
+}
+
 /// A model that answers.
 #[derive(Debug)]
 pub struct Model {
     bundle: Bundle,
+    fingerprint: String,
     choice: Choice,
     devices: Vec<Device>,
     provider: &'static str,
@@ -155,6 +170,7 @@ impl Model {
         let bundle_width = bundle.manifest.embedding_dim;
         Ok(Arc::new(Self {
             samples: bundle.samples()?,
+            fingerprint: fingerprint(&bundle, &choice.variant.precision),
             provider: sessions::settings_of(settings, &choice, settings.device()).provider(),
             choice,
             devices: settings.devices.clone(),
@@ -182,6 +198,11 @@ impl Model {
     /// The bundle that it was loaded from.
     pub fn bundle(&self) -> &Bundle {
         &self.bundle
+    }
+
+    /// Stands for what its embeddings depend on: the bundle's files and the precision. Equal fingerprints, equal embeddings.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
     }
 
     /// The precision that it runs at.

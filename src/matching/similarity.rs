@@ -34,26 +34,27 @@ pub fn score<E: AsRef<[f32]>>(images: &[E], texts: &[E], rule: &Similarity) -> S
                 .collect()
         })
         .collect();
-    let logits: Vec<Vec<f32>> = cosines
-        .iter()
-        .map(|row| {
-            row.iter()
-                .map(|cosine| rule.logit_scale * cosine + rule.logit_bias)
-                .collect()
-        })
-        .collect();
-    let probabilities = logits
-        .iter()
-        .map(|row| match rule.kind {
-            SimilarityKind::Softmax => softmax(row),
-            SimilarityKind::Sigmoid => row.iter().map(|logit| sigmoid(*logit)).collect(),
-        })
-        .collect();
+    let rows = cosines.iter().map(|row| probabilities(row, rule, 1.0));
+    let (logits, probabilities) = rows.unzip();
     Scores {
         cosines,
         logits,
         probabilities,
     }
+}
+
+/// Logits and probabilities of one image's cosines. The logits are divided by `temperature`: above 1 the
+/// probabilities are less sure of themselves (calibration after Guo et al., arXiv 1706.04599).
+pub fn probabilities(cosines: &[f32], rule: &Similarity, temperature: f32) -> (Vec<f32>, Vec<f32>) {
+    let logits: Vec<f32> = cosines
+        .iter()
+        .map(|cosine| (rule.logit_scale * cosine + rule.logit_bias) / temperature)
+        .collect();
+    let probabilities = match rule.kind {
+        SimilarityKind::Softmax => softmax(&logits),
+        SimilarityKind::Sigmoid => logits.iter().map(|logit| sigmoid(*logit)).collect(),
+    };
+    (logits, probabilities)
 }
 
 fn softmax(logits: &[f32]) -> Vec<f32> {

@@ -8,13 +8,15 @@ use serde::Serialize;
 
 use super::images_and_texts::ImagesAndTexts;
 use super::usage::Usage;
+use crate::api::calls::{self, ClassifyCall, Decision, LabelScore, Labels};
 use crate::api::{ApiError, AppState};
-use crate::matching::{rank, score};
 
 /// One result an image, in the request's order.
 #[derive(Debug, Serialize)]
 pub struct ClassifyResponse {
     model: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    labelset: Option<String>,
     results: Vec<ImageResult>,
     usage: Usage,
 }
@@ -25,17 +27,9 @@ struct ImageResult {
     index: usize,
     /// Best first.
     labels: Vec<LabelScore>,
-}
-
-#[derive(Debug, Serialize)]
-struct LabelScore {
-    label: String,
-    /// Position of the label in the request.
-    index: usize,
-    /// Probability: the scores of an image add up to 1 for a softmax model.
-    score: f32,
-    /// Cosine.
-    similarity: f32,
+    /// What a label set decides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decision: Option<Decision>,
 }
 
 /// Ranks labels for each image.
@@ -43,29 +37,28 @@ pub async fn create(
     State(state): State<Arc<AppState>>,
     request: Request,
 ) -> Result<Json<ClassifyResponse>, ApiError> {
-    let mut request = ImagesAndTexts::read(&state, request, "labels").await?;
-    let model = state.model(request.model.as_deref())?;
-    let (images, labels, cost) = request.embed(&model).await?;
-    let scores = score(&images, &labels, &model.manifest().similarity);
-    let rows = scores.cosines.iter().zip(&scores.probabilities).enumerate();
-    let results = rows.map(|(index, (cosines, probabilities))| {
-        let ranked = rank(cosines, probabilities)
-            .into_iter()
-            .map(|label| LabelScore {
-                label: request.texts[label.index].clone(),
-                index: label.index,
-                score: label.score,
-                similarity: label.cosine,
-            });
-        ImageResult {
-            index,
-            labels: ranked.collect(),
-        }
-    });
-    let results = results.collect();
+    let request = ImagesAndTexts::read(&state, request, "labels").await?;
+    let call = ClassifyCall {
+        model: request.model,
+        images: request.images,
+        labels: match request.labelset {
+            Some(name) => Labels::Set(name),
+            None => Labels::Inline(request.texts),
+        },
+        options: request.options,
+    };
+    let found = calls::classify(&state, call).await?;
+    let results = found.results.into_iter().enumerate();
     Ok(Json(ClassifyResponse {
-        model: model.name().to_owned(),
-        results,
-        usage: Usage::new(cost.tokens, cost.truncated),
+        model: found.model,
+        labelset: found.labelset,
+        results: results
+            .map(|(index, result)| ImageResult {
+                index,
+                labels: result.labels,
+                decision: result.decision,
+            })
+            .collect(),
+        usage: found.cost.into(),
     }))
 }

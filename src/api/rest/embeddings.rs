@@ -8,14 +8,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-use super::images_and_texts::check_items;
 use super::item_list::{Entry, EntryList};
 use super::json_body;
 use super::request_form::{Content, Field, RequestForm};
 use super::usage::Usage;
+use crate::api::calls::{self, EmbedCall};
 use crate::api::{ApiError, AppState};
 use crate::engine::{EmbedOptions, ImageSource, Item};
-use crate::matching::shorten;
 
 #[derive(Debug, Default, Deserialize)]
 struct EmbeddingsRequest {
@@ -80,52 +79,34 @@ pub async fn create(
 ) -> Result<Json<EmbeddingsResponse>, ApiError> {
     let form = RequestForm::read(&state, request).await?;
     let (request, items) = read(&form)?;
-    let model = state.model(request.model.as_deref())?;
-    if items.is_empty() {
-        return Err(ApiError::bad_request("no_input", "at least one item is needed").at("input"));
-    }
-    check_items(items.len(), state.max_items).map_err(|e| e.at("input"))?;
-    let width = model.manifest().embedding_dim;
-    let dimensions = request.dimensions.unwrap_or(width);
-    if !(1..=width).contains(&dimensions) {
-        let message = format!("dimensions is {dimensions}; this model gives 1 to {width}");
-        return Err(ApiError::bad_request("invalid_dimensions", message).at("dimensions"));
-    }
-    let options = EmbedOptions {
-        truncate: request.truncate.unwrap_or(true),
-        ..form.options
+    let call = EmbedCall {
+        model: request.model,
+        items,
+        dimensions: request.dimensions,
+        options: EmbedOptions {
+            truncate: request.truncate.unwrap_or(true),
+            ..form.options
+        },
+        field: "input",
     };
-    let embedded = model
-        .embed(items, options)
-        .await
-        .map_err(|e| ApiError::from_embed(e, |i| format!("input[{i}]")))?;
-    let data = embedded
-        .embeddings
-        .iter()
-        .enumerate()
-        .map(|(index, embedding)| {
-            let numbers = shorten(embedding, dimensions);
-            let embedding = match request.encoding_format {
-                EncodingFormat::Float => Vector::Float(numbers),
-                EncodingFormat::Base64 => {
-                    let bytes: Vec<u8> = numbers
-                        .iter()
-                        .flat_map(|number| number.to_le_bytes())
-                        .collect();
-                    Vector::Base64(STANDARD.encode(bytes))
-                }
-            };
-            EmbeddingObject {
-                object: "embedding",
-                index,
-                embedding,
+    let embedded = calls::embed(&state, call).await?;
+    let data = embedded.vectors.into_iter().enumerate();
+    let data = data.map(|(index, numbers)| EmbeddingObject {
+        object: "embedding",
+        index,
+        embedding: match request.encoding_format {
+            EncodingFormat::Float => Vector::Float(numbers),
+            EncodingFormat::Base64 => {
+                let bytes: Vec<u8> = numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
+                Vector::Base64(STANDARD.encode(bytes))
             }
-        });
+        },
+    });
     Ok(Json(EmbeddingsResponse {
         object: "list",
         data: data.collect(),
-        model: model.name().to_owned(),
-        usage: Usage::new(embedded.tokens, embedded.truncated),
+        model: embedded.model,
+        usage: embedded.cost.into(),
     }))
 }
 

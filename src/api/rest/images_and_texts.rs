@@ -7,20 +7,21 @@ use super::item_list::{Entry, EntryList};
 use super::json_body;
 use super::request_form::{Content, Field, RequestForm};
 use crate::api::{ApiError, AppState};
-use crate::engine::{EmbedOptions, Embedded, Embedding, ImageSource, Item, Model};
+use crate::engine::{EmbedOptions, ImageSource};
 
 /// Images and texts to be compared. `texts_field` is what the endpoint calls its texts.
 #[derive(Debug)]
 pub struct ImagesAndTexts {
     /// The model that is asked for.
     pub model: Option<String>,
-    /// At least one.
+    /// The images.
     pub images: Vec<ImageSource>,
-    /// At least one.
+    /// The texts.
     pub texts: Vec<String>,
-    /// Cut long texts, or refuse them.
-    pub truncate: bool,
-    options: EmbedOptions,
+    /// The label set that takes the place of texts.
+    pub labelset: Option<String>,
+    /// Lane, deadline, and whether long texts are cut.
+    pub options: EmbedOptions,
     texts_field: &'static str,
     _form: Option<RequestForm>,
 }
@@ -35,6 +36,8 @@ struct Json {
     texts: EntryList,
     #[serde(default, alias = "label")]
     labels: EntryList,
+    #[serde(default)]
+    labelset: Option<String>,
     #[serde(default = "yes")]
     truncate: bool,
 }
@@ -55,9 +58,12 @@ impl ImagesAndTexts {
             Content::Json(body) => Self::from_json(json_body::parse(body)?, texts_field)?,
             Content::Multipart(_) | Content::Image(_) => Self::from_fields(&form, texts_field)?,
         };
-        this.options = form.options;
+        this.options = EmbedOptions {
+            truncate: this.options.truncate,
+            ..form.options
+        };
         this._form = Some(form);
-        this.check(state.max_items)?;
+        this.check()?;
         Ok(this)
     }
 
@@ -92,8 +98,11 @@ impl ImagesAndTexts {
             model: json.model,
             images: images.collect::<Result<_, _>>()?,
             texts: texts.collect::<Result<_, _>>()?,
-            truncate: json.truncate,
-            options: EmbedOptions::default(),
+            labelset: json.labelset,
+            options: EmbedOptions {
+                truncate: json.truncate,
+                ..EmbedOptions::default()
+            },
             texts_field,
             _form: None,
         })
@@ -105,7 +114,7 @@ impl ImagesAndTexts {
             model: None,
             images: vec![],
             texts: vec![],
-            truncate: true,
+            labelset: None,
             options: EmbedOptions::default(),
             texts_field,
             _form: None,
@@ -122,13 +131,14 @@ impl ImagesAndTexts {
     fn field(&mut self, name: &str, value: &str) -> Result<(), ApiError> {
         match name {
             "model" => self.model = Some(value.to_owned()),
+            "labelset" if self.takes_labelset() => self.labelset = Some(value.to_owned()),
             "text" | "texts" | "label" | "labels" => self.texts.push(value.to_owned()),
             "truncate" => {
                 let expected = |_| {
                     ApiError::bad_request("invalid_request", "truncate is true or false")
                         .at("truncate")
                 };
-                self.truncate = value.parse().map_err(expected)?;
+                self.options.truncate = value.parse().map_err(expected)?;
             }
             other => {
                 let message = format!(
@@ -141,55 +151,20 @@ impl ImagesAndTexts {
         Ok(())
     }
 
-    fn check(&self, max_items: usize) -> Result<(), ApiError> {
-        let field = self.texts_field;
-        if self.images.is_empty() {
-            return Err(
-                ApiError::bad_request("no_images", "at least one image is needed").at("images"),
-            );
-        }
-        if self.texts.is_empty() {
-            return Err(ApiError::bad_request("no_texts", "at least one text is needed").at(field));
-        }
-        check_items(self.images.len() + self.texts.len(), max_items)
+    /// Only `/v1/classify` has labels.
+    fn takes_labelset(&self) -> bool {
+        self.texts_field == "labels"
     }
 
-    /// Embeds everything as one request; gives the images' embeddings and the texts', and what it cost.
-    pub async fn embed(
-        &mut self,
-        model: &Model,
-    ) -> Result<(Vec<Embedding>, Vec<Embedding>, Embedded), ApiError> {
-        let images = std::mem::take(&mut self.images);
-        let count = images.len();
-        let texts = self.texts.iter().cloned().map(Item::Text);
-        let items = images.into_iter().map(Item::Image).chain(texts).collect();
-        let options = EmbedOptions {
-            truncate: self.truncate,
-            ..self.options
+    /// Checks what only this form can get wrong; the call checks the rest.
+    fn check(&self) -> Result<(), ApiError> {
+        let message = match &self.labelset {
+            Some(_) if !self.takes_labelset() => "label sets are for /v1/classify",
+            Some(_) if !self.texts.is_empty() => "either a label set or labels, not both",
+            _ => return Ok(()),
         };
-        let field = self.texts_field;
-        let mut embedded = model.embed(items, options).await.map_err(|error| {
-            ApiError::from_embed(error, |i| {
-                if i < count {
-                    format!("images[{i}]")
-                } else {
-                    format!("{field}[{}]", i - count)
-                }
-            })
-        })?;
-        let texts = embedded.embeddings.split_off(count);
-        Ok((std::mem::take(&mut embedded.embeddings), texts, embedded))
+        Err(ApiError::bad_request("invalid_request", message).at("labelset"))
     }
-}
-
-/// 400 `too_many_items` if a request holds more items than the server takes.
-pub fn check_items(items: usize, max_items: usize) -> Result<(), ApiError> {
-    if items <= max_items {
-        return Ok(());
-    }
-    let message =
-        format!("the request has {items} items, at most {max_items} are taken; send it in parts");
-    Err(ApiError::bad_request("too_many_items", message))
 }
 
 fn misplaced(param: String, expected: &str, found: &str) -> ApiError {

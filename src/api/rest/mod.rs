@@ -7,10 +7,12 @@ mod health;
 mod images_and_texts;
 mod item_list;
 mod json_body;
+mod labelsets;
 mod models;
 mod observe;
 mod request_form;
-mod request_options;
+pub mod request_options;
+mod rerank;
 mod similarity;
 mod usage;
 
@@ -19,7 +21,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::{ApiError, AppState, page};
@@ -40,6 +42,16 @@ pub fn router(state: Arc<AppState>) -> Router {
         .route("/v1/embeddings", post(embeddings::create))
         .route("/v1/similarity", post(similarity::create))
         .route("/v1/classify", post(classify::create))
+        .route("/v1/rerank", post(rerank::create))
+        // Cohere's newer clients.
+        .route("/v2/rerank", post(rerank::create))
+        .route("/v1/labelsets", get(labelsets::list))
+        .route(
+            "/v1/labelsets/{name}",
+            put(labelsets::put)
+                .get(labelsets::one)
+                .delete(labelsets::delete),
+        )
         .merge(admin::routes(&state))
         .fallback(no_such_route)
         .method_not_allowed_fallback(wrong_method)

@@ -21,6 +21,23 @@ pub async fn observe(State(state): State<Arc<AppState>>, request: Request, next:
         // Unknown paths share one label: a scanner must not create a metric a guess.
         None => "other".to_owned(),
     };
+    // What only shows that the server lives, and the admin routes, which have a token of their own, need no key.
+    let caller = if route.starts_with("/v1/") && !route.starts_with(admin::PREFIX) {
+        state.keys.check(request.headers())
+    } else {
+        Ok(None)
+    };
+    let caller = match caller {
+        Ok(caller) => caller,
+        Err(error) => {
+            drain(request.into_body()).await;
+            return finish(&state, &route, started, error.into_response());
+        }
+    };
+    let mut request = request;
+    if let Some(caller) = caller.clone() {
+        request.extensions_mut().insert(caller);
+    }
     let (place, limit) = if route.starts_with(admin::PREFIX) {
         // An overloaded server can still be given another model.
         (Ok(None), admin::TIME)
@@ -47,6 +64,12 @@ pub async fn observe(State(state): State<Arc<AppState>>, request: Request, next:
             error.into_response()
         }
     };
+    drop(caller);
+    finish(&state, &route, started, response)
+}
+
+/// Writes down how a request went.
+fn finish(state: &AppState, route: &str, started: Instant, response: Response) -> Response {
     let status = response.status();
     let code = response
         .extensions()
@@ -56,12 +79,12 @@ pub async fn observe(State(state): State<Arc<AppState>>, request: Request, next:
     state
         .metrics
         .requests
-        .with_label_values(&[route.as_str(), status.as_str(), code])
+        .with_label_values(&[route, status.as_str(), code])
         .inc();
     state
         .metrics
         .request_seconds
-        .with_label_values(&[route.as_str()])
+        .with_label_values(&[route])
         .observe(seconds);
     tracing::debug!(
         route,

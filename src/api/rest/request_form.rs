@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::request_options;
 use crate::api::admission::{AdmittedBody, drain};
-use crate::api::{ApiError, AppState};
+use crate::api::{ApiError, AppState, Caller};
 use crate::engine::EmbedOptions;
 
 /// A request's content, read whole.
@@ -144,7 +144,9 @@ impl Head {
     fn read(parts: &Parts) -> Result<Self, ApiError> {
         let Query(query) = Query::try_from_uri(&parts.uri)
             .map_err(|e| ApiError::bad_request("invalid_query", e.body_text()))?;
-        let options = request_options::read(&parts.headers)?;
+        let caller = parts.extensions.get::<Caller>();
+        let lane = caller.and_then(|caller| caller.lane).unwrap_or_default();
+        let options = request_options::read(&parts.headers, lane)?;
         let form = form_of(&parts.headers)?;
         Ok(Self {
             query,

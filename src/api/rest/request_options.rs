@@ -13,12 +13,15 @@ pub const LANE: HeaderName = HeaderName::from_static("x-clip-in-lane");
 /// Seconds, as a decimal number; `250ms` and `2s` are understood too.
 pub const TIMEOUT: HeaderName = HeaderName::from_static("x-request-timeout");
 
-/// Reads the headers.
+/// Reads the headers. Without a lane it is `usual`.
 ///
 /// # Errors
 /// 400 `invalid_lane` or `invalid_timeout`.
-pub fn read(headers: &HeaderMap) -> Result<EmbedOptions, ApiError> {
-    let mut options = EmbedOptions::default();
+pub fn read(headers: &HeaderMap, usual: Lane) -> Result<EmbedOptions, ApiError> {
+    let mut options = EmbedOptions {
+        lane: usual,
+        ..EmbedOptions::default()
+    };
     if let Some(value) = headers.get(&LANE) {
         let name = value.to_str().unwrap_or_default();
         let known = Lane::ALL.into_iter().find(|lane| lane.name() == name);

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::images_and_texts::ImagesAndTexts;
 use super::usage::Usage;
+use crate::api::calls::{self, SimilarityCall};
 use crate::api::{ApiError, AppState};
-use crate::matching::{Scores, score};
 
 /// Images × texts.
 #[derive(Debug, Serialize)]
@@ -27,20 +27,19 @@ pub async fn create(
     State(state): State<Arc<AppState>>,
     request: Request,
 ) -> Result<Json<SimilarityResponse>, ApiError> {
-    let mut request = ImagesAndTexts::read(&state, request, "texts").await?;
-    let model = state.model(request.model.as_deref())?;
-    let (images, texts, cost) = request.embed(&model).await?;
-    let Scores {
-        cosines,
-        logits,
-        probabilities,
-    } = score(&images, &texts, &model.manifest().similarity);
-    let usage = Usage::new(cost.tokens, cost.truncated);
+    let request = ImagesAndTexts::read(&state, request, "texts").await?;
+    let call = SimilarityCall {
+        model: request.model,
+        images: request.images,
+        texts: request.texts,
+        options: request.options,
+    };
+    let found = calls::similarity(&state, call).await?;
     Ok(Json(SimilarityResponse {
-        model: model.name().to_owned(),
-        scores: cosines,
-        logits,
-        probabilities,
-        usage,
+        model: found.model,
+        scores: found.scores.cosines,
+        logits: found.scores.logits,
+        probabilities: found.scores.probabilities,
+        usage: found.cost.into(),
     }))
 }

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::api::calls::Cost;
+
 /// OpenAI's usage object, and what was cut off: truncation must be visible.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct Usage {
@@ -13,13 +15,12 @@ pub struct Usage {
     pub truncated_tokens: usize,
 }
 
-impl Usage {
-    /// Usage of so many tokens.
-    pub fn new(tokens: usize, truncated: usize) -> Self {
+impl From<Cost> for Usage {
+    fn from(cost: Cost) -> Self {
         Self {
-            prompt_tokens: tokens,
-            total_tokens: tokens,
-            truncated_tokens: truncated,
+            prompt_tokens: cost.tokens,
+            total_tokens: cost.tokens,
+            truncated_tokens: cost.truncated,
         }
     }
 }

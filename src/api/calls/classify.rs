@@ -1,0 +1,190 @@
+//! Which of these labels is it? Labels come with the call, or from a label set.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::{Cost, check_items, embed_both, no_images};
+use crate::api::{ApiError, AppState};
+use crate::engine::{EmbedOptions, ImageSource};
+use crate::labelsets::LabelSet;
+use crate::matching::{RankedLabel, probabilities, rank, score};
+
+/// Images to be classified.
+#[derive(Debug)]
+pub struct ClassifyCall {
+    /// The model; the label set's, or the default one, if none is named.
+    pub model: Option<String>,
+    /// At least one.
+    pub images: Vec<ImageSource>,
+    /// What to choose from.
+    pub labels: Labels,
+    /// Lane, deadline, and whether long labels are cut.
+    pub options: EmbedOptions,
+}
+
+/// What to choose from.
+#[derive(Debug)]
+pub enum Labels {
+    /// These; at least one.
+    Inline(Vec<String>),
+    /// A label set, by name.
+    Set(String),
+}
+
+/// One result an image.
+#[derive(Debug)]
+pub struct Classified {
+    /// The model's name.
+    pub model: String,
+    /// The label set's name.
+    pub labelset: Option<String>,
+    /// In the order of the images.
+    pub results: Vec<Classification>,
+    /// What it cost.
+    pub cost: Cost,
+}
+
+/// The labels of one image.
+#[derive(Debug)]
+pub struct Classification {
+    /// Best first.
+    pub labels: Vec<LabelScore>,
+    /// What a label set decides.
+    pub decision: Option<Decision>,
+}
+
+/// A label and how well it fits.
+#[derive(Debug, Serialize)]
+pub struct LabelScore {
+    /// The label.
+    pub label: String,
+    /// Position of the label in the call or the set.
+    pub index: usize,
+    /// Probability: the scores of an image add up to 1 for a softmax model.
+    pub score: f32,
+    /// Cosine.
+    pub similarity: f32,
+}
+
+/// What a label set makes of the scores.
+#[derive(Debug, Serialize)]
+pub struct Decision {
+    /// The best label, or nothing if it does not reach the set's threshold: a person should look.
+    pub label: Option<String>,
+    /// Probability of the best label.
+    pub score: f32,
+    /// By how much it is more probable than the next; the score itself if there is no other.
+    pub margin: f32,
+}
+
+impl Decision {
+    fn new(labels: &[LabelScore], threshold: Option<f32>) -> Option<Self> {
+        let best = labels.first()?;
+        let next = labels.get(1).map_or(0.0, |label| label.score);
+        let sure = threshold.is_none_or(|threshold| best.score >= threshold);
+        Some(Self {
+            label: sure.then(|| best.label.clone()),
+            score: best.score,
+            margin: best.score - next,
+        })
+    }
+}
+
+/// Classifies.
+///
+/// # Errors
+/// [`ApiError`] with the item to blame.
+pub async fn classify(state: &AppState, call: ClassifyCall) -> Result<Classified, ApiError> {
+    if call.images.is_empty() {
+        return Err(no_images());
+    }
+    match &call.labels {
+        Labels::Inline(labels) if labels.is_empty() => {
+            let error = ApiError::bad_request("no_texts", "at least one label is needed");
+            Err(error.at("labels"))
+        }
+        Labels::Inline(labels) => {
+            check_items(call.images.len() + labels.len(), state.max_items)?;
+            let labels = labels.clone();
+            with_labels(state, call, labels).await
+        }
+        Labels::Set(name) => {
+            check_items(call.images.len(), state.max_items)?;
+            let set = state.labelsets.get(name)?;
+            with_set(state, call, &set).await
+        }
+    }
+}
+
+async fn with_labels(
+    state: &AppState,
+    call: ClassifyCall,
+    labels: Vec<String>,
+) -> Result<Classified, ApiError> {
+    let model = state.model(call.model.as_deref())?;
+    let (images, embedded, cost) =
+        embed_both(&model, call.images, &labels, "labels", call.options).await?;
+    let scores = score(&images, &embedded, &model.manifest().similarity);
+    let rows = scores.cosines.iter().zip(&scores.probabilities);
+    let results = rows.map(|(cosines, probabilities)| Classification {
+        labels: named(rank(cosines, probabilities), |i| labels.get(i)),
+        decision: None,
+    });
+    Ok(Classified {
+        model: model.name().to_owned(),
+        labelset: None,
+        results: results.collect(),
+        cost,
+    })
+}
+
+async fn with_set(
+    state: &AppState,
+    call: ClassifyCall,
+    set: &Arc<LabelSet>,
+) -> Result<Classified, ApiError> {
+    let definition = &set.definition;
+    let model = state.model(definition.model.as_deref())?;
+    // Answering for any model would embed the set anew at every turn.
+    if let Some(other) = call.model.as_ref().filter(|name| *name != model.name()) {
+        let message = format!(
+            "the label set {:?} is for the model {:?}, not {other:?}; leave the model out, or put a set for it",
+            set.name,
+            model.name()
+        );
+        return Err(ApiError::bad_request("labelset_of_other_model", message).at("model"));
+    }
+    let embedded = state.labelsets.embedded_by(set, &model).await?;
+    let (images, _, cost) = embed_both(&model, call.images, &[], "labels", call.options).await?;
+    let results = images.iter().map(|image| {
+        let cosines = embedded.prototypes.cosines(image);
+        let rule = &model.manifest().similarity;
+        let (_, probabilities) = probabilities(&cosines, rule, definition.temperature);
+        let ranked = rank(&cosines, &probabilities);
+        let labels = named(ranked, |i| definition.labels.get(i).map(|l| &l.label));
+        Classification {
+            decision: Decision::new(&labels, definition.threshold),
+            labels,
+        }
+    });
+    Ok(Classified {
+        model: model.name().to_owned(),
+        labelset: Some(set.name.clone()),
+        results: results.collect(),
+        cost,
+    })
+}
+
+fn named<'a>(
+    ranked: Vec<RankedLabel>,
+    name: impl Fn(usize) -> Option<&'a String>,
+) -> Vec<LabelScore> {
+    let labels = ranked.into_iter().map(|label| LabelScore {
+        label: name(label.index).cloned().unwrap_or_default(),
+        index: label.index,
+        score: label.score,
+        similarity: label.cosine,
+    });
+    labels.collect()
+}

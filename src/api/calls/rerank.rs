@@ -1,0 +1,99 @@
+//! Documents by their closeness to a query; both may be texts or images.
+
+use super::{Cost, check_items};
+use crate::api::{ApiError, AppState};
+use crate::engine::{EmbedOptions, ImageSource, Item};
+use crate::matching::nearest;
+
+/// A query and what to rank.
+#[derive(Debug)]
+pub struct RerankCall {
+    /// The model; the default one if none is named.
+    pub model: Option<String>,
+    /// What to be close to.
+    pub query: Document,
+    /// At least one.
+    pub documents: Vec<Document>,
+    /// How many are wanted; all of them by default.
+    pub top_n: Option<usize>,
+    /// Give the documents back with their scores.
+    pub return_documents: bool,
+    /// Lane, deadline, and whether long texts are cut.
+    pub options: EmbedOptions,
+}
+
+/// A text or an image. Cheap to copy where the image is bytes.
+#[derive(Debug, Clone)]
+pub enum Document {
+    /// A text.
+    Text(String),
+    /// An image, as it came.
+    Image(ImageSource),
+}
+
+/// A document's place in the call and its score.
+#[derive(Debug)]
+pub struct RankedDocument {
+    /// Position in the call.
+    pub index: usize,
+    /// Cosine to the query.
+    pub cosine: f32,
+    /// The document, if it is wanted back.
+    pub document: Option<Document>,
+}
+
+/// Documents, closest first.
+#[derive(Debug)]
+pub struct Reranked {
+    /// The model's name.
+    pub model: String,
+    /// Closest first.
+    pub results: Vec<RankedDocument>,
+    /// What it cost.
+    pub cost: Cost,
+}
+
+/// Ranks.
+///
+/// # Errors
+/// [`ApiError`] with the document to blame.
+pub async fn rerank(state: &AppState, call: RerankCall) -> Result<Reranked, ApiError> {
+    let model = state.model(call.model.as_deref())?;
+    let count = call.documents.len();
+    if count == 0 {
+        let error = ApiError::bad_request("no_documents", "at least one document is needed");
+        return Err(error.at("documents"));
+    }
+    check_items(count + 1, state.max_items).map_err(|e| e.at("documents"))?;
+    // Images can be large: they are copied only for a client that wants them back.
+    let returned = call.return_documents.then(|| call.documents.clone());
+    let all = std::iter::once(call.query).chain(call.documents);
+    let items = all.map(|document| match document {
+        Document::Text(text) => Item::Text(text),
+        Document::Image(image) => Item::Image(image),
+    });
+    let embedded = model.embed(items.collect(), call.options).await;
+    let embedded = embedded.map_err(|e| {
+        ApiError::from_embed(e, |i| match i.checked_sub(1) {
+            None => "query".to_owned(),
+            Some(i) => format!("documents[{i}]"),
+        })
+    })?;
+    let (query, documents) = match embedded.embeddings.split_first() {
+        Some((query, documents)) => (&**query, documents),
+        None => (&[] as &[f32], &[] as &[_]),
+    };
+    let found = nearest(query, documents, call.top_n.unwrap_or(count)).into_iter();
+    let results = found.map(|found| RankedDocument {
+        index: found.index,
+        cosine: found.cosine,
+        document: returned
+            .as_ref()
+            .and_then(|documents| documents.get(found.index).cloned()),
+    });
+    Ok(Reranked {
+        model: model.name().to_owned(),
+        results: results.collect(),
+        cost: Cost::from(&embedded),
+    })
+}

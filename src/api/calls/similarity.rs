@@ -1,0 +1,53 @@
+//! Every image against every text.
+
+use super::{Cost, check_items, embed_both, no_images};
+use crate::api::{ApiError, AppState};
+use crate::engine::{EmbedOptions, ImageSource};
+use crate::matching::{Scores, score};
+
+/// Images and texts to compare.
+#[derive(Debug)]
+pub struct SimilarityCall {
+    /// The model; the default one if none is named.
+    pub model: Option<String>,
+    /// At least one.
+    pub images: Vec<ImageSource>,
+    /// At least one.
+    pub texts: Vec<String>,
+    /// Lane, deadline, and whether long texts are cut.
+    pub options: EmbedOptions,
+}
+
+/// Images × texts.
+#[derive(Debug)]
+pub struct Similarities {
+    /// The model's name.
+    pub model: String,
+    /// Cosines, logits and probabilities.
+    pub scores: Scores,
+    /// What it cost.
+    pub cost: Cost,
+}
+
+/// Compares.
+///
+/// # Errors
+/// [`ApiError`] with the item to blame.
+pub async fn similarity(state: &AppState, call: SimilarityCall) -> Result<Similarities, ApiError> {
+    if call.images.is_empty() {
+        return Err(no_images());
+    }
+    if call.texts.is_empty() {
+        let error = ApiError::bad_request("no_texts", "at least one text is needed");
+        return Err(error.at("texts"));
+    }
+    check_items(call.images.len() + call.texts.len(), state.max_items)?;
+    let model = state.model(call.model.as_deref())?;
+    let (images, texts, cost) =
+        embed_both(&model, call.images, &call.texts, "texts", call.options).await?;
+    Ok(Similarities {
+        model: model.name().to_owned(),
+        scores: score(&images, &texts, &model.manifest().similarity),
+        cost,
+    })
+}

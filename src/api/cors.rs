@@ -1,0 +1,55 @@
+//! Which web pages of other origins may call the server from a browser: none unless they are named.
+
+use axum::http::{HeaderName, HeaderValue, Method, header};
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use super::rest::request_options::{LANE, TIMEOUT};
+
+/// The layer for these origins; `None` for none.
+///
+/// # Errors
+/// A sentence about an origin that is none.
+pub fn layer(origins: &[String]) -> Result<Option<CorsLayer>, String> {
+    if origins.is_empty() {
+        return Ok(None);
+    }
+    let read = |origin: &String| {
+        let is_origin = ["http://", "https://"].iter().any(|scheme| {
+            origin
+                .strip_prefix(scheme)
+                .is_some_and(|rest| !rest.is_empty() && !rest.contains('/'))
+        });
+        let value = HeaderValue::from_str(origin).ok().filter(|_| is_origin);
+        value.ok_or_else(|| {
+            format!("--cors-origins: {origin:?} is no origin; one looks like https://example.com")
+        })
+    };
+    let origins = origins.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let layer = CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
+        .allow_headers([
+            header::CONTENT_TYPE,
+            header::AUTHORIZATION,
+            HeaderName::from_static("x-api-key"),
+            LANE,
+            TIMEOUT,
+        ])
+        .expose_headers([header::RETRY_AFTER]);
+    Ok(Some(layer))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_are_checked() {
+        let one = |origin: &str| layer(&[origin.to_owned()]).map(|layer| layer.is_some());
+        assert_eq!(layer(&[]).map(|layer| layer.is_some()), Ok(false));
+        assert_eq!(one("https://example.com:8443"), Ok(true));
+        for bad in ["*", "example.com", "https://", "https://example.com/page"] {
+            assert!(one(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Protocol buffers ↔ the calls' own types.
+
+use tonic::Status;
+
+use super::proto;
+use super::proto::item::Content;
+use crate::api::ApiError;
+use crate::api::calls::{Classification, Cost, Document, RankedDocument};
+use crate::engine::{ImageSource, Item};
+
+/// proto3 has no missing strings: an empty name is none.
+pub fn name(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
+}
+
+/// An item of a request; `field` says which, for the error.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` if it is neither a text nor an image.
+pub fn document(
+    item: Option<proto::Item>,
+    field: impl FnOnce() -> String,
+) -> Result<Document, Status> {
+    match item.and_then(|item| item.content) {
+        Some(Content::Text(text)) => Ok(Document::Text(text)),
+        Some(Content::Image(bytes)) => Ok(Document::Image(ImageSource::Bytes(bytes))),
+        None => {
+            let error = ApiError::bad_request("invalid_request", "an item is a text or an image");
+            Err(error.at(field()).into())
+        }
+    }
+}
+
+/// As [`document`], for the engine.
+///
+/// # Errors
+/// As there.
+pub fn item(item: Option<proto::Item>, field: impl FnOnce() -> String) -> Result<Item, Status> {
+    Ok(match document(item, field)? {
+        Document::Text(text) => Item::Text(text),
+        Document::Image(image) => Item::Image(image),
+    })
+}
+
+/// Many items of one field.
+///
+/// # Errors
+/// As [`item`].
+pub fn items<T>(
+    items: Vec<proto::Item>,
+    field: &str,
+    convert: impl Fn(Option<proto::Item>, &dyn Fn() -> String) -> Result<T, Status>,
+) -> Result<Vec<T>, Status> {
+    let items = items.into_iter().enumerate();
+    items
+        .map(|(i, item)| convert(Some(item), &|| format!("{field}[{i}]")))
+        .collect()
+}
+
+/// Encoded images.
+pub fn images(images: Vec<bytes::Bytes>) -> Vec<ImageSource> {
+    images.into_iter().map(ImageSource::Bytes).collect()
+}
+
+pub fn usage(cost: Cost) -> Option<proto::Usage> {
+    Some(proto::Usage {
+        tokens: cost.tokens as u64,
+        truncated_tokens: cost.truncated as u64,
+    })
+}
+
+pub fn matrix(rows: Vec<Vec<f32>>) -> Option<proto::Matrix> {
+    Some(proto::Matrix {
+        rows: count(rows.len()),
+        columns: count(rows.first().map_or(0, Vec::len)),
+        values: rows.into_iter().flatten().collect(),
+    })
+}
+
+pub fn classification(found: Classification) -> proto::Classification {
+    let labels = found.labels.into_iter().map(|label| proto::LabelScore {
+        label: label.label,
+        index: count(label.index),
+        score: label.score,
+        similarity: label.similarity,
+    });
+    proto::Classification {
+        labels: labels.collect(),
+        decision: found.decision.map(|decision| proto::Decision {
+            label: decision.label,
+            score: decision.score,
+            margin: decision.margin,
+        }),
+    }
+}
+
+pub fn ranked(found: RankedDocument) -> proto::RankedDocument {
+    let content = found.document.map(|document| match document {
+        Document::Text(text) => Content::Text(text),
+        Document::Image(ImageSource::Bytes(bytes)) => Content::Image(bytes),
+        // Images come as bytes here.
+        Document::Image(ImageSource::Base64(text)) => Content::Text(text),
+    });
+    proto::RankedDocument {
+        index: count(found.index),
+        relevance_score: found.cosine,
+        document: content.map(|content| proto::Item {
+            content: Some(content),
+        }),
+    }
+}
+
+/// Items of a request are fewer than `max_items`, far below 2^32.
+pub fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}

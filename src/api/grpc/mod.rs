@@ -1,0 +1,77 @@
+//! gRPC on the port of REST: a request whose content type is gRPC's comes here.
+
+mod convert;
+mod health;
+mod metered_body;
+mod observe;
+mod options;
+mod service;
+mod status;
+mod stream;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::header;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use tonic::codec::CompressionEncoding::{Gzip, Zstd};
+use tonic::service::Routes;
+use tonic_health::pb::health_server::HealthServer;
+use tower::ServiceExt;
+
+use super::AppState;
+
+/// What `build.rs` made of `proto/clip_in/v1`.
+#[allow(missing_docs, clippy::all)]
+mod proto {
+    tonic::include_proto!("clip_in.v1");
+
+    /// All of our protocol buffers, for reflection.
+    pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+}
+
+use proto::clip_in_server::ClipInServer;
+
+/// Our services, the standard health service, and reflection.
+///
+/// # Errors
+/// If the descriptors that were compiled in are not readable.
+pub fn router(state: &Arc<AppState>) -> Result<Router, tonic_reflection::server::Error> {
+    let most = state.admission.max_body_bytes();
+    let clip_in = ClipInServer::new(service::Service::new(state.clone()))
+        .accept_compressed(Gzip)
+        .accept_compressed(Zstd)
+        .send_compressed(Gzip)
+        .send_compressed(Zstd)
+        .max_decoding_message_size(most)
+        .max_encoding_message_size(usize::MAX);
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let routes = Routes::new(clip_in)
+        .add_service(HealthServer::new(health::HealthService::new(state.clone())))
+        .add_service(reflection().build_v1()?)
+        // Tools of some age ask for this one.
+        .add_service(reflection().build_v1alpha()?);
+    let observed = axum::middleware::from_fn_with_state(state.clone(), observe::observe);
+    Ok(routes.prepare().into_axum_router().layer(observed))
+}
+
+/// Sends gRPC requests to their services, and all others on to REST.
+pub async fn divert(State(grpc): State<Router>, request: Request, next: Next) -> Response {
+    let content_type = request.headers().get(header::CONTENT_TYPE);
+    let is_grpc = content_type.is_some_and(|value| {
+        let value = value.as_bytes();
+        // `application/grpc-web` is another protocol.
+        value.starts_with(b"application/grpc") && !value.starts_with(b"application/grpc-web")
+    });
+    if is_grpc {
+        grpc.oneshot(request).await.into_response()
+    } else {
+        next.run(request).await
+    }
+}

@@ -1,0 +1,102 @@
+//! Around every gRPC request: its place, its share of the byte budget, its metrics, its log line.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use tonic::Status;
+
+use super::metered_body::{MeteredBody, SharedBytes};
+use super::status::CODE;
+use crate::api::{AppState, Caller};
+
+/// Lets a request in if there is a place, and writes down how it went.
+pub async fn observe(State(state): State<Arc<AppState>>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let route = known(request.uri().path());
+    // Monitoring must see an overloaded server: only work is counted against the bound.
+    let is_work = route.starts_with("/clip_in.") || route.starts_with("/inference.");
+    let place = if is_work {
+        let caller = state.keys.check(request.headers());
+        caller.and_then(|caller| Ok((caller, Some(state.admission.enter()?))))
+    } else {
+        Ok((None, None))
+    };
+    let response = match place {
+        Ok((caller, place)) => {
+            let share = SharedBytes::new(state.admission.share());
+            let mut request = request.map(|body| Body::new(MeteredBody::new(body, share.clone())));
+            request.extensions_mut().insert(share.clone());
+            if let Some(caller) = caller.clone() {
+                request.extensions_mut().insert(caller);
+            }
+            state.metrics.requests_in_flight.inc();
+            let response = next.run(request).await;
+            state.metrics.requests_in_flight.dec();
+            // A stream's answers come after this: the place is theirs until the body ends.
+            response.map(|body| {
+                Body::new(Held {
+                    body,
+                    _place: place,
+                    _share: share,
+                    _caller: caller,
+                })
+            })
+        }
+        Err(error) => Status::from(error).into_http(),
+    };
+    let header = |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok());
+    // Trailers of an error that comes before any message are headers.
+    let status = header("grpc-status").unwrap_or("0").to_owned();
+    let code = header(CODE).unwrap_or_default().to_owned();
+    let seconds = started.elapsed().as_secs_f64();
+    let metrics = &state.metrics;
+    let labels = [route, &format!("grpc-{status}"), &code];
+    metrics.requests.with_label_values(&labels).inc();
+    let duration = metrics.request_seconds.with_label_values(&[route]);
+    duration.observe(seconds);
+    tracing::debug!(route, status, code, milliseconds = seconds * 1e3, "request");
+    response
+}
+
+/// The path as a label: what is not ours shares one, so that a scanner cannot make a metric a guess.
+fn known(path: &str) -> &'static str {
+    const PATHS: [&str; 5] = [
+        "/clip_in.v1.ClipIn/Embed",
+        "/clip_in.v1.ClipIn/EmbedStream",
+        "/clip_in.v1.ClipIn/Similarity",
+        "/clip_in.v1.ClipIn/Classify",
+        "/clip_in.v1.ClipIn/Rerank",
+    ];
+    PATHS
+        .into_iter()
+        .find(|known| *known == path)
+        .unwrap_or("other")
+}
+
+/// A response's body that holds the request's place and its bytes.
+struct Held {
+    body: Body,
+    _place: Option<tokio::sync::OwnedSemaphorePermit>,
+    _share: SharedBytes,
+    _caller: Option<Caller>,
+}
+
+impl http_body::Body for Held {
+    type Data = bytes::Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<bytes::Bytes>, axum::Error>>> {
+        std::pin::Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+}

@@ -1,0 +1,73 @@
+//! What a call's metadata say: lane and deadline.
+
+use std::time::{Duration, Instant};
+
+use tonic::metadata::MetadataMap;
+use tonic::{Extensions, Status};
+
+use crate::api::Caller;
+use crate::api::rest::request_options;
+use crate::engine::{EmbedOptions, Lane};
+
+/// Reads the metadata. Without a lane it is the caller's key's, and without that `usual`.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` for a lane or timeout that is none.
+pub fn read(
+    metadata: &MetadataMap,
+    extensions: &Extensions,
+    usual: Lane,
+    refuse_long_texts: bool,
+) -> Result<EmbedOptions, Status> {
+    let caller = extensions.get::<Caller>();
+    let usual = caller.and_then(|caller| caller.lane).unwrap_or(usual);
+    let headers = metadata.clone().into_headers();
+    let mut options = request_options::read(&headers, usual)?;
+    options.truncate = !refuse_long_texts;
+    if let Some(timeout) = headers.get("grpc-timeout") {
+        let timeout = timeout.to_str().ok().and_then(duration);
+        let timeout = timeout.ok_or_else(|| Status::invalid_argument("grpc-timeout is broken"))?;
+        let deadline = Instant::now().checked_add(timeout);
+        options.deadline = match (options.deadline, deadline) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+    }
+    Ok(options)
+}
+
+/// gRPC's spelling of a duration: up to eight digits and a unit.
+fn duration(text: &str) -> Option<Duration> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if number.len() > 8 {
+        return None;
+    }
+    let number: u64 = number.parse().ok()?;
+    match unit {
+        "H" => Some(Duration::from_secs(number * 3600)),
+        "M" => Some(Duration::from_secs(number * 60)),
+        "S" => Some(Duration::from_secs(number)),
+        "m" => Some(Duration::from_millis(number)),
+        "u" => Some(Duration::from_micros(number)),
+        "n" => Some(Duration::from_nanos(number)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grpc_s_durations() {
+        assert_eq!(duration("250m"), Some(Duration::from_millis(250)));
+        assert_eq!(duration("2S"), Some(Duration::from_secs(2)));
+        assert_eq!(
+            duration("99999999H"),
+            Some(Duration::from_secs(359_999_996_400))
+        );
+        for text in ["", "m", "1", "-1S", "123456789m", "1s", "ä"] {
+            assert_eq!(duration(text), None, "{text}");
+        }
+    }
+}

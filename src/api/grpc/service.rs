@@ -1,0 +1,168 @@
+//! `clip_in.v1.ClipIn`: each call read, made, and answered.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_util::Stream;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::proto::clip_in_server::ClipIn;
+use super::{convert, options, proto, stream};
+use crate::api::calls::{self, ClassifyCall, EmbedCall, Labels, RerankCall, SimilarityCall};
+use crate::api::{ApiError, AppState};
+use crate::engine::{EngineError, Lane};
+
+/// The service of a server.
+pub struct Service {
+    state: Arc<AppState>,
+}
+
+impl Service {
+    /// Of this server.
+    pub fn new(state: Arc<AppState>) -> Self {
+        Self { state }
+    }
+
+    /// A call that takes no longer than a request may.
+    async fn bounded<T>(
+        &self,
+        call: impl Future<Output = Result<T, ApiError>>,
+    ) -> Result<T, Status> {
+        match tokio::time::timeout(self.state.request_time, call).await {
+            Ok(answer) => answer.map_err(Status::from),
+            Err(_) => Err(ApiError::from(EngineError::DeadlineExceeded).into()),
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl ClipIn for Service {
+    async fn embed(
+        &self,
+        request: Request<proto::EmbedRequest>,
+    ) -> Result<Response<proto::EmbedResponse>, Status> {
+        let (metadata, extensions, request) = request.into_parts();
+        let call = EmbedCall {
+            model: convert::name(request.model),
+            items: convert::items(request.items, "items", |item, field| {
+                convert::item(item, field)
+            })?,
+            dimensions: request.dimensions.map(|d| d as usize),
+            options: options::read(
+                &metadata,
+                &extensions,
+                Lane::Interactive,
+                request.refuse_long_texts,
+            )?,
+            field: "items",
+        };
+        let found = self.bounded(calls::embed(&self.state, call)).await?;
+        let embeddings = found.vectors.into_iter();
+        Ok(Response::new(proto::EmbedResponse {
+            model: found.model,
+            embeddings: embeddings
+                .map(|values| proto::Embedding { values })
+                .collect(),
+            usage: convert::usage(found.cost),
+        }))
+    }
+
+    type EmbedStreamStream =
+        Pin<Box<dyn Stream<Item = Result<proto::EmbedStreamResponse, Status>> + Send>>;
+
+    async fn embed_stream(
+        &self,
+        request: Request<Streaming<proto::EmbedStreamRequest>>,
+    ) -> Result<Response<Self::EmbedStreamStream>, Status> {
+        stream::embed(self.state.clone(), request).map(Response::new)
+    }
+
+    async fn similarity(
+        &self,
+        request: Request<proto::SimilarityRequest>,
+    ) -> Result<Response<proto::SimilarityResponse>, Status> {
+        let (metadata, extensions, request) = request.into_parts();
+        let call = SimilarityCall {
+            model: convert::name(request.model),
+            images: convert::images(request.images),
+            texts: request.texts,
+            options: options::read(
+                &metadata,
+                &extensions,
+                Lane::Interactive,
+                request.refuse_long_texts,
+            )?,
+        };
+        let found = self.bounded(calls::similarity(&self.state, call)).await?;
+        Ok(Response::new(proto::SimilarityResponse {
+            model: found.model,
+            scores: convert::matrix(found.scores.cosines),
+            logits: convert::matrix(found.scores.logits),
+            probabilities: convert::matrix(found.scores.probabilities),
+            usage: convert::usage(found.cost),
+        }))
+    }
+
+    async fn classify(
+        &self,
+        request: Request<proto::ClassifyRequest>,
+    ) -> Result<Response<proto::ClassifyResponse>, Status> {
+        let (metadata, extensions, request) = request.into_parts();
+        let labels = match convert::name(request.labelset) {
+            Some(_) if !request.labels.is_empty() => {
+                let message = "either a label set or labels, not both";
+                let error = ApiError::bad_request("invalid_request", message);
+                return Err(error.at("labelset").into());
+            }
+            Some(name) => Labels::Set(name),
+            None => Labels::Inline(request.labels),
+        };
+        let call = ClassifyCall {
+            model: convert::name(request.model),
+            images: convert::images(request.images),
+            labels,
+            options: options::read(
+                &metadata,
+                &extensions,
+                Lane::Interactive,
+                request.refuse_long_texts,
+            )?,
+        };
+        let found = self.bounded(calls::classify(&self.state, call)).await?;
+        let results = found.results.into_iter().map(convert::classification);
+        Ok(Response::new(proto::ClassifyResponse {
+            model: found.model,
+            labelset: found.labelset.unwrap_or_default(),
+            results: results.collect(),
+            usage: convert::usage(found.cost),
+        }))
+    }
+
+    async fn rerank(
+        &self,
+        request: Request<proto::RerankRequest>,
+    ) -> Result<Response<proto::RerankResponse>, Status> {
+        let (metadata, extensions, request) = request.into_parts();
+        let call = RerankCall {
+            model: convert::name(request.model),
+            query: convert::document(request.query, || "query".to_owned())?,
+            documents: convert::items(request.documents, "documents", |item, field| {
+                convert::document(item, field)
+            })?,
+            top_n: request.top_n.map(|n| n as usize),
+            return_documents: request.return_documents,
+            options: options::read(
+                &metadata,
+                &extensions,
+                Lane::Interactive,
+                request.refuse_long_texts,
+            )?,
+        };
+        let found = self.bounded(calls::rerank(&self.state, call)).await?;
+        Ok(Response::new(proto::RerankResponse {
+            model: found.model,
+            results: found.results.into_iter().map(convert::ranked).collect(),
+            usage: convert::usage(found.cost),
+        }))
+    }
+}

@@ -1,0 +1,262 @@
+//! What a user says about a set of labels.
+
+use serde::{Deserialize, Serialize};
+
+use super::LabelSetError;
+
+/// A set of labels to choose from, as it was put. Names of fields are those of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Definition {
+    /// The model that it is for; the default model if none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// At least one; no two of one name.
+    pub labels: Vec<Label>,
+    /// Prompt templates with `{}` in the place of a text; every text is put into each.
+    #[serde(default = "plain")]
+    pub templates: Vec<String>,
+    /// Logits are divided by it: above 1, probabilities are less sure of themselves.
+    #[serde(default = "one")]
+    pub temperature: f32,
+    /// Probability, 0..1, that the best label must reach; below it nothing is decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f32>,
+}
+
+/// One label with what describes it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, from = "LabelForm")]
+pub struct Label {
+    /// Its name in answers.
+    pub label: String,
+    /// What describes it; its name if neither texts nor images are given.
+    pub texts: Vec<String>,
+    /// Example images, base64.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<String>,
+}
+
+/// A label may be given as its name alone.
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "a label is a string, or {\"label\", \"texts\", \"images\"}"
+)]
+enum LabelForm {
+    Name(String),
+    Full(Full),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Full {
+    label: String,
+    #[serde(default)]
+    texts: Vec<String>,
+    #[serde(default)]
+    images: Vec<String>,
+}
+
+impl From<LabelForm> for Label {
+    fn from(form: LabelForm) -> Self {
+        let (label, mut texts, images) = match form {
+            LabelForm::Name(label) => (label, vec![], vec![]),
+            LabelForm::Full(full) => (full.label, full.texts, full.images),
+        };
+        if texts.is_empty() && images.is_empty() {
+            texts.push(label.clone());
+        }
+        Self {
+            label,
+            texts,
+            images,
+        }
+    }
+}
+
+fn plain() -> Vec<String> {
+    vec!["{}".to_owned()]
+}
+
+fn one() -> f32 {
+    1.0
+}
+
+const PLACE: &str = "{}";
+
+impl Definition {
+    /// Checks what the types cannot say.
+    ///
+    /// # Errors
+    /// [`LabelSetError::Invalid`] with the field.
+    pub fn check(&self, most_items: usize) -> Result<(), LabelSetError> {
+        let invalid = |field: String, reason: &str| {
+            Err(LabelSetError::Invalid {
+                field,
+                reason: reason.to_owned(),
+            })
+        };
+        if self.labels.is_empty() {
+            return invalid("labels".into(), "at least one label is needed");
+        }
+        let mut names = std::collections::HashSet::new();
+        for (i, label) in self.labels.iter().enumerate() {
+            if label.label.trim().is_empty() {
+                return invalid(format!("labels[{i}].label"), "a label needs a name");
+            }
+            if !names.insert(&label.label) {
+                return invalid(format!("labels[{i}].label"), "this name stands twice");
+            }
+        }
+        for (what, has) in [
+            ("texts", Label::has_texts as fn(&Label) -> bool),
+            ("images", Label::has_images),
+        ] {
+            let with = self.labels.iter().filter(|label| has(label)).count();
+            if with != 0 && with != self.labels.len() {
+                let at = self.labels.iter().position(|label| !has(label));
+                let reason = "cosines to texts and to images are of different size: \
+                              all labels need this, or none";
+                return invalid(format!("labels[{}].{what}", at.unwrap_or(0)), reason);
+            }
+        }
+        if self.templates.is_empty() {
+            return invalid("templates".into(), "at least one is needed, such as \"{}\"");
+        }
+        for (i, template) in self.templates.iter().enumerate() {
+            if !template.contains(PLACE) {
+                let reason = "a template needs {} where the text goes";
+                return invalid(format!("templates[{i}]"), reason);
+            }
+        }
+        if !(self.temperature.is_finite() && self.temperature > 0.0) {
+            return invalid("temperature".into(), "it is a positive number");
+        }
+        if self.threshold.is_some_and(|t| !(0.0..=1.0).contains(&t)) {
+            return invalid("threshold".into(), "it is a probability, 0 to 1");
+        }
+        let items = self.texts().count() + self.images().count();
+        if items > most_items {
+            let reason = format!(
+                "texts times templates and images make {items} items, at most {most_items} are taken"
+            );
+            return invalid("labels".into(), &reason);
+        }
+        Ok(())
+    }
+
+    /// Every text in every template: the label's position, and the text.
+    pub fn texts(&self) -> impl Iterator<Item = (usize, String)> + '_ {
+        self.labels.iter().enumerate().flat_map(move |(i, label)| {
+            label.texts.iter().flat_map(move |text| {
+                let filled = self.templates.iter().map(|t| t.replace(PLACE, text));
+                filled.map(move |text| (i, text))
+            })
+        })
+    }
+
+    /// Every example image: the label's position, the image's position in the label, and the image.
+    pub fn images(&self) -> impl Iterator<Item = (usize, usize, &str)> {
+        self.labels.iter().enumerate().flat_map(|(i, label)| {
+            let images = label.images.iter().enumerate();
+            images.map(move |(k, image)| (i, k, image.as_str()))
+        })
+    }
+}
+
+impl Label {
+    fn has_texts(&self) -> bool {
+        !self.texts.is_empty()
+    }
+
+    fn has_images(&self) -> bool {
+        !self.images.is_empty()
+    }
+}
+
+/// Checks the name of a set: it is a file's name too.
+///
+/// # Errors
+/// [`LabelSetError::BadName`].
+pub fn check_name(name: &str) -> Result<(), LabelSetError> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let good = (1..=64).contains(&name.len()) && name.chars().all(allowed);
+    if good && !name.starts_with('.') {
+        Ok(())
+    } else {
+        Err(LabelSetError::BadName(name.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Result<Definition, String> {
+        let definition: Definition = serde_json::from_str(json).map_err(|e| e.to_string())?;
+        definition.check(100).map_err(|e| e.to_string())?;
+        Ok(definition)
+    }
+
+    #[test]
+    fn a_label_is_a_name_or_more() {
+        let set = read(
+            r#"{"labels": ["a", {"label": "b", "texts": ["x", "y"]}], "templates": ["{}", "a photo of {}"]}"#,
+        )
+        .unwrap();
+        let texts: Vec<_> = set.texts().collect();
+        let expected = [
+            (0, "a"),
+            (0, "a photo of a"),
+            (1, "x"),
+            (1, "a photo of x"),
+            (1, "y"),
+            (1, "a photo of y"),
+        ];
+        assert_eq!(texts, expected.map(|(i, t)| (i, t.to_owned())));
+        let stored = serde_json::to_string(&set).unwrap();
+        assert_eq!(read(&stored).unwrap(), set);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_by_field() {
+        for (json, field) in [
+            (r#"{"labels": []}"#, "labels"),
+            (r#"{"labels": ["a", "a"]}"#, "labels[1].label"),
+            (r#"{"labels": [" "]}"#, "labels[0].label"),
+            (
+                r#"{"labels": ["a", {"label": "b", "images": ["x"]}]}"#,
+                "labels[1].texts",
+            ),
+            (
+                r#"{"labels": ["a", {"label": "b", "texts": ["t"], "images": ["x"]}]}"#,
+                "labels[0].images",
+            ),
+            (r#"{"labels": ["a"], "templates": []}"#, "templates"),
+            (
+                r#"{"labels": ["a"], "templates": ["photo"]}"#,
+                "templates[0]",
+            ),
+            (r#"{"labels": ["a"], "temperature": 0}"#, "temperature"),
+            (r#"{"labels": ["a"], "threshold": 1.5}"#, "threshold"),
+            (r#"{"labels": ["a"], "treshold": 0.5}"#, "treshold"),
+        ] {
+            let error = read(json).unwrap_err();
+            assert!(error.contains(field), "{json}: {error}");
+        }
+        let many: Vec<_> = (0..101).map(|i| i.to_string()).collect();
+        let json = serde_json::json!({"labels": many}).to_string();
+        assert!(read(&json).unwrap_err().contains("101 items"));
+    }
+
+    #[test]
+    fn a_name_is_a_file_s_name() {
+        for good in ["a", "line-3.front_left", "2026"] {
+            assert!(check_name(good).is_ok(), "{good}");
+        }
+        for bad in ["", ".", "..", ".hidden", "a/b", "ä", "a b", &"x".repeat(65)] {
+            assert!(check_name(bad).is_err(), "{bad}");
+        }
+    }
+}

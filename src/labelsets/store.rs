@@ -1,0 +1,109 @@
+//! Label sets on disk: a JSON file a set, replaced whole or not at all.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::Embedded;
+use super::definition::{Definition, check_name};
+
+/// A folder with a file a label set.
+#[derive(Debug)]
+pub struct Store {
+    folder: PathBuf,
+}
+
+/// What a file holds.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Stored {
+    /// What the user put.
+    pub definition: Definition,
+    /// When it was put, in seconds since 1970.
+    pub created: u64,
+    /// Its vectors, and of which model they are.
+    pub embedded: Option<Embedded>,
+}
+
+impl Store {
+    /// The folder is made when the first set is written.
+    pub fn new(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    /// All sets by name. A file that cannot be read is an error that names it: a set that is silently missing would be
+    /// found by a production line.
+    ///
+    /// # Errors
+    /// Whatever the file system or the parser says.
+    pub fn read_all(&self) -> io::Result<Vec<(String, Stored)>> {
+        let entries = match fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(vec![]),
+            Err(error) => return Err(at(&self.folder, error)),
+        };
+        let mut found = Vec::new();
+        for entry in entries {
+            let path = entry?.path();
+            let name = path
+                .file_name()
+                .and_then(|n| n.to_str())
+                .and_then(|n| n.strip_suffix(".json"));
+            let Some(name) = name.filter(|name| check_name(name).is_ok()) else {
+                continue; // a write that never came to its end, or somebody else's file
+            };
+            let text = fs::read(&path).map_err(|e| at(&path, e))?;
+            let stored = serde_json::from_slice(&text).map_err(|e| at(&path, e.into()))?;
+            found.push((name.to_owned(), stored));
+        }
+        Ok(found)
+    }
+
+    /// Writes a set. After a crash the file is the old one or the new one.
+    ///
+    /// # Errors
+    /// Whatever the file system says.
+    pub fn write(&self, name: &str, stored: &Stored) -> io::Result<()> {
+        fs::create_dir_all(&self.folder).map_err(|e| at(&self.folder, e))?;
+        let path = self.path(name);
+        let unfinished = self.folder.join(format!(".{name}.unfinished"));
+        let written = File::create(&unfinished).and_then(|mut file| {
+            file.write_all(&serde_json::to_vec(stored)?)?;
+            file.sync_all()
+        });
+        written
+            .and_then(|()| fs::rename(&unfinished, &path))
+            .and_then(|()| self.sync())
+            .map_err(|e| at(&path, e))
+    }
+
+    /// Removes a set's file; it may be gone already.
+    ///
+    /// # Errors
+    /// Whatever the file system says.
+    pub fn remove(&self, name: &str) -> io::Result<()> {
+        let path = self.path(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(&path, error)),
+            _ => self.sync().map_err(|e| at(&self.folder, e)),
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.json"))
+    }
+
+    /// Renames and removals are lasting only when their folder is on disk.
+    fn sync(&self) -> io::Result<()> {
+        match File::open(&self.folder) {
+            Ok(folder) => folder.sync_all(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn at(path: &Path, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}

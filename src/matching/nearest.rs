@@ -1,0 +1,44 @@
+//! Which of many embeddings are closest to one.
+
+use super::cosine;
+
+/// An embedding's place and its cosine to the query, −1..1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Neighbour {
+    /// Position in the list that was searched.
+    pub index: usize,
+    /// Cosine to the query.
+    pub cosine: f32,
+}
+
+/// The `most` embeddings that are closest to `query`, best first; equals in their order.
+pub fn nearest<E: AsRef<[f32]>>(query: &[f32], embeddings: &[E], most: usize) -> Vec<Neighbour> {
+    let mut found: Vec<_> = embeddings
+        .iter()
+        .enumerate()
+        .map(|(index, embedding)| Neighbour {
+            index,
+            cosine: cosine(query, embedding.as_ref()),
+        })
+        .collect();
+    found.sort_by(|a, b| b.cosine.total_cmp(&a.cosine).then(a.index.cmp(&b.index)));
+    found.truncate(most);
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn best_first_and_no_more_than_asked_for() {
+        let embeddings = [[0.0, 1.0], [1.0, 0.0], [0.6, 0.8], [1.0, 0.0]];
+        let order = |most| {
+            let found = nearest(&[1.0, 0.0], &embeddings, most);
+            found.iter().map(|n| n.index).collect::<Vec<_>>()
+        };
+        assert_eq!(order(9), [1, 3, 2, 0]);
+        assert_eq!(order(2), [1, 3]);
+        assert!(order(0).is_empty());
+    }
+}

@@ -1,0 +1,211 @@
+"""grpcio against the service, its reflection and its health."""
+
+import base64
+import json
+import sys
+import urllib.request
+
+import grpc
+import numpy as np
+import pytest
+from conftest import ROOT
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+from grpc_tools import protoc
+
+SAMPLES = [(ROOT / f"models/demo/samples/{i}.webp").read_bytes() for i in range(3)]
+
+
+@pytest.fixture(scope="module")
+def proto(tmp_path_factory):
+    """Python code from our .proto, as a user makes it."""
+    folder = tmp_path_factory.mktemp("generated")
+    code = protoc.main(
+        [
+            "",
+            f"-I{ROOT / 'proto'}",
+            f"--python_out={folder}",
+            f"--grpc_python_out={folder}",
+            "clip_in/v1/clip_in.proto",
+        ]
+    )
+    assert code == 0
+    sys.path.insert(0, str(folder))
+    from clip_in.v1 import clip_in_pb2, clip_in_pb2_grpc
+
+    yield clip_in_pb2, clip_in_pb2_grpc
+    sys.path.remove(str(folder))
+
+
+@pytest.fixture(scope="module")
+def channel(server):
+    with grpc.insecure_channel(server.removeprefix("http://")) as channel:
+        yield channel
+
+
+@pytest.fixture(scope="module")
+def stub(channel, proto):
+    return proto[1].ClipInStub(channel)
+
+
+def rest(server: str, path: str, body: dict) -> dict:
+    request = urllib.request.Request(
+        f"{server}{path}", json.dumps(body).encode(), {"content-type": "application/json"}
+    )
+    with urllib.request.urlopen(request) as answer:
+        return json.load(answer)
+
+
+def encoded(image: bytes) -> str:
+    return base64.b64encode(image).decode()
+
+
+def code_of(error: grpc.RpcError) -> tuple:
+    trailers = dict(error.trailing_metadata())
+    return error.code(), trailers.get("x-clip-in-code"), trailers.get("x-clip-in-param")
+
+
+def test_embeddings_are_those_of_rest(server, stub, proto):
+    pb = proto[0]
+    items = [pb.Item(text="a red bolt"), pb.Item(image=SAMPLES[0]), pb.Item(text="a blue mug " * 60)]
+    answer = stub.Embed(pb.EmbedRequest(items=items))
+    body = {"input": [{"text": "a red bolt"}, {"image": encoded(SAMPLES[0])}, {"text": "a blue mug " * 60}]}
+    same = rest(server, "/v1/embeddings", body)
+    assert answer.model == same["model"]
+    assert answer.usage.tokens == same["usage"]["prompt_tokens"]
+    assert answer.usage.truncated_tokens == same["usage"]["truncated_tokens"] > 0
+    for ours, theirs in zip(answer.embeddings, same["data"], strict=True):
+        np.testing.assert_allclose(ours.values, theirs["embedding"], atol=1e-5)
+    short = stub.Embed(pb.EmbedRequest(items=items[:1], dimensions=8))
+    assert len(short.embeddings[0].values) == 8
+
+
+def test_similarity_classify_and_rerank_are_those_of_rest(server, stub, proto):
+    pb = proto[0]
+    texts = ["a red bolt", "a green cogwheel"]
+    found = stub.Similarity(pb.SimilarityRequest(images=SAMPLES[:2], texts=texts))
+    same = rest(server, "/v1/similarity", {"images": list(map(encoded, SAMPLES[:2])), "texts": texts})
+    for ours, theirs in (
+        (found.scores, same["scores"]),
+        (found.logits, same["logits"]),
+        (found.probabilities, same["probabilities"]),
+    ):
+        assert (ours.rows, ours.columns) == (2, 2)
+        np.testing.assert_allclose(np.array(ours.values).reshape(2, 2), theirs, atol=1e-3, rtol=1e-4)
+    ranked = stub.Classify(pb.ClassifyRequest(images=SAMPLES[:1], labels=texts)).results[0]
+    same = rest(server, "/v1/classify", {"images": [encoded(SAMPLES[0])], "labels": texts})["results"][0]
+    assert [label.label for label in ranked.labels] == [label["label"] for label in same["labels"]]
+    assert not ranked.HasField("decision")
+    documents = [pb.Item(text="a blue mug"), pb.Item(image=SAMPLES[0])]
+    request = pb.RerankRequest(query=pb.Item(text="a red bolt"), documents=documents, return_documents=True)
+    ranked = stub.Rerank(request).results
+    body = {"query": "a red bolt", "documents": ["a blue mug", {"image": encoded(SAMPLES[0])}]}
+    same = rest(server, "/v1/rerank", body)["results"]
+    assert [r.index for r in ranked] == [r["index"] for r in same]
+    assert all(documents[r.index] == r.document for r in ranked)
+
+
+def test_a_label_set_is_shared_with_rest(server, stub, proto):
+    pb = proto[0]
+    body = {"labels": ["a red bolt", "a green cogwheel"], "threshold": 0.2}
+    request = urllib.request.Request(
+        f"{server}/v1/labelsets/grpc",
+        json.dumps(body).encode(),
+        {"content-type": "application/json"},
+        method="PUT",
+    )
+    urllib.request.urlopen(request).close()
+    result = stub.Classify(pb.ClassifyRequest(images=SAMPLES[:1], labelset="grpc")).results[0]
+    assert result.decision.label == result.labels[0].label
+    assert result.decision.score == result.labels[0].score
+
+
+def test_a_stream_keeps_order_and_survives_a_bad_item(server, stub, proto):
+    pb = proto[0]
+    good = [pb.Item(text=f"{i} red bolts") if i % 3 else pb.Item(image=SAMPLES[i % 2]) for i in range(200)]
+    items = [*good[:100], pb.Item(image=b"no image"), *good[100:]]
+    answers = list(stub.EmbedStream(pb.EmbedStreamRequest(item=item) for item in items))
+    assert [answer.index for answer in answers] == list(range(201))
+    assert answers[100].error.code == "image_unknown_format"
+    alone = stub.Embed(pb.EmbedRequest(items=good))
+    vectors = [answer.embedding.values for i, answer in enumerate(answers) if i != 100]
+    for ours, theirs in zip(vectors, alone.embeddings, strict=True):
+        np.testing.assert_allclose(ours, theirs.values, atol=1e-5)
+
+
+def test_a_client_that_does_not_read_is_not_read_from(stub, proto):
+    """Back-pressure: far fewer items are taken than the client would send."""
+    pb = proto[0]
+    sent = 0
+
+    def items():
+        nonlocal sent
+        for _ in range(200_000):
+            sent += 1
+            yield pb.EmbedStreamRequest(item=pb.Item(text="a red bolt"))
+
+    stream = stub.EmbedStream(items())
+    next(stream)
+    seen = -1
+    import time
+
+    for _ in range(100):
+        if sent == seen:
+            break
+        seen = sent
+        time.sleep(0.3)
+    assert sent == seen < 100_000, "it is still sending"
+    stream.cancel()
+
+
+def test_errors_are_those_of_rest(stub, proto):
+    pb = proto[0]
+    with pytest.raises(grpc.RpcError) as caught:
+        stub.Embed(pb.EmbedRequest(items=[pb.Item(text="a"), pb.Item(image=b"no image")]))
+    assert code_of(caught.value) == (grpc.StatusCode.INVALID_ARGUMENT, "image_unknown_format", "items[1]")
+    with pytest.raises(grpc.RpcError) as caught:
+        stub.Embed(pb.EmbedRequest(model="none", items=[pb.Item(text="a")]))
+    assert code_of(caught.value) == (grpc.StatusCode.NOT_FOUND, "model_not_found", "model")
+    with pytest.raises(grpc.RpcError) as caught:
+        stub.Embed(pb.EmbedRequest(items=[pb.Item()]))
+    assert code_of(caught.value)[2] == "items[0]"
+    with pytest.raises(grpc.RpcError) as caught:
+        stub.Embed(pb.EmbedRequest(items=[pb.Item(text="a")]), metadata=[("x-clip-in-lane", "fast")])
+    assert code_of(caught.value)[:2] == (grpc.StatusCode.INVALID_ARGUMENT, "invalid_lane")
+
+
+def test_deadlines_and_compression(stub, proto):
+    pb = proto[0]
+    items = [pb.Item(text=f"a red bolt and {i} other things") for i in range(2000)]
+    with pytest.raises(grpc.RpcError) as caught:
+        stub.Embed(pb.EmbedRequest(items=items), timeout=0.02)
+    assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+    plain = stub.Embed(pb.EmbedRequest(items=items[:50]))
+    packed = stub.Embed(pb.EmbedRequest(items=items[:50]), compression=grpc.Compression.Gzip)
+    np.testing.assert_allclose(packed.embeddings[7].values, plain.embeddings[7].values, atol=1e-5)
+
+
+def test_a_message_over_the_limit_is_refused(channel, proto):
+    pb, pb_grpc = proto
+    with pytest.raises(grpc.RpcError) as caught:
+        pb_grpc.ClipInStub(channel).Embed(pb.EmbedRequest(items=[pb.Item(image=bytes(65 << 20))]))
+    assert caught.value.code() in (grpc.StatusCode.OUT_OF_RANGE, grpc.StatusCode.RESOURCE_EXHAUSTED)
+
+
+def test_reflection_lists_what_there_is(channel):
+    database = ProtoReflectionDescriptorDatabase(channel)
+    assert "clip_in.v1.ClipIn" in database.get_services()
+    assert database.FindFileContainingSymbol("clip_in.v1.EmbedRequest").name == "clip_in/v1/clip_in.proto"
+
+
+def test_health(channel):
+    health = health_pb2_grpc.HealthStub(channel)
+    for service in ("", "clip_in.v1.ClipIn"):
+        answer = health.Check(health_pb2.HealthCheckRequest(service=service))
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+    with pytest.raises(grpc.RpcError) as caught:
+        health.Check(health_pb2.HealthCheckRequest(service="other"))
+    assert caught.value.code() == grpc.StatusCode.NOT_FOUND
+    watch = health.Watch(health_pb2.HealthCheckRequest(service=""))
+    assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
+    watch.cancel()
