@@ -5,6 +5,7 @@ MODEL ?= models/demo
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
+CLIENTS := .cache/clients-venv
 ORT_DIR := .cache/onnxruntime
 export ORT_DYLIB_PATH ?= $(CURDIR)/$(ORT_DIR)/libonnxruntime.so
 # A pip of its own: the one that the system's Python has may refuse to run outside an environment.
@@ -12,7 +13,7 @@ FETCH := { test -x .cache/pip/bin/python || $(PYTHON) -m venv .cache/pip; } && .
 CLIP_IN := target/release/clip-in
 TRAIN := PYTHONPATH=models/training $(PY) -m clip_in_training
 
-.PHONY: help serve test test-rust test-python lint onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo ablation-demo bench bench-setup soak reference gpu-bundle lock clean
+.PHONY: help serve test test-rust test-python test-clients lint onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo ablation-demo bench bench-setup soak reference gpu-bundle lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | column -t -s '	'
@@ -20,7 +21,7 @@ help: ## list the targets
 serve: build onnxruntime-openvino ## build and serve MODEL (models/demo) on LISTEN (127.0.0.1:8080)
 	$(CLIP_IN) serve --model $(MODEL) --listen $(LISTEN)
 
-test: test-rust test-python ## everything that CI runs: both test suites and the linters
+test: test-rust test-python test-clients ## everything that CI runs: both test suites and the linters
 	@$(MAKE) --no-print-directory lint
 
 test-rust: onnxruntime ## tests of the server
@@ -30,6 +31,15 @@ test-rust: onnxruntime ## tests of the server
 test-python: python onnxruntime ## tests of the training module, and of the server against PyTorch, Pillow and a browser
 	cargo test --locked --no-run --quiet
 	CLIP_IN_BINARY=target/debug/clip-in $(PY) -m pytest models/training/tests tests/python
+
+test-clients: $(CLIENTS)/.installed onnxruntime ## the server against other people's clients: openai, cohere, grpcio, tritonclient
+	cargo test --locked --no-run --quiet
+	CLIP_IN_BINARY=target/debug/clip-in $(CLIENTS)/bin/python -m pytest tests/python/clients
+
+$(CLIENTS)/.installed: tests/python/clients/requirements.txt
+	test -x $(CLIENTS)/bin/python || $(PYTHON) -m venv $(CLIENTS)
+	$(CLIENTS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
+	touch $@
 
 lint: python ## formatting and lints
 	cargo fmt --check
@@ -98,6 +108,7 @@ lower = $(subst V,v,$(subst T,t,$(subst B,b,$(subst L,l,$(1)))))
 lock: ## pin the Python requirements anew (needs uv)
 	cd models/training && uv pip compile --universal --fork-strategy fewest --python-version 3.10 --no-header --quiet requirements.in -o requirements.txt
 	uv pip compile --universal --fork-strategy fewest --python-version 3.10 --no-header --quiet -c models/training/requirements.txt tests/requirements.in -o tests/requirements.txt
+	cd tests/python/clients && uv pip compile --universal --fork-strategy fewest --python-version 3.10 --no-header --quiet requirements.in -o requirements.txt
 	cd tests/bench && uv pip compile --universal --python-version 3.11 --no-header --quiet requirements.in -o requirements.txt
 	cd tests/bench && uv pip compile --universal --python-version 3.11 --no-header --quiet infinity-requirements.in -o infinity-requirements.txt
 

@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use prost::Message;
 
+const PROTOS: [&str; 2] = ["clip_in/v1/clip_in.proto", "inference/v2.proto"];
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto");
-    let descriptors = protox::compile(["clip_in/v1/clip_in.proto"], ["proto"])?;
+    let descriptors = protox::compile(PROTOS, ["proto"])?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     // For the reflection service.
     std::fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;

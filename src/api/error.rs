@@ -94,6 +94,8 @@ impl From<ItemError> for ApiError {
             ItemError::UrlNotAllowed => (StatusCode::BAD_REQUEST, "url_not_allowed"),
             ItemError::TextTooLong { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "text_too_long"),
             ItemError::WouldTruncate { .. } => (StatusCode::BAD_REQUEST, "text_would_be_truncated"),
+            ItemError::Pixels { .. } => (StatusCode::BAD_REQUEST, "invalid_pixels"),
+            ItemError::Tokens(_) => (StatusCode::BAD_REQUEST, "invalid_token_ids"),
             ItemError::Tokenize(_) => (StatusCode::BAD_REQUEST, "text_not_tokenisable"),
         };
         Self::new(status, code, error.to_string())

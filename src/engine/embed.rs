@@ -164,7 +164,7 @@ impl Model {
             return Ok(Vec::new());
         }
         // Before anything is decoded: an overloaded server must not spend itself on what it will refuse.
-        let images = items.iter().filter(|i| matches!(i, Item::Image(_))).count();
+        let images = items.iter().filter(|i| i.is_image()).count();
         let texts = items.len() - images;
         let demand = Demand { images, texts };
         let places = self
@@ -212,6 +212,6 @@ fn lookup(cache: &EmbeddingCache<String>, item: &Item, truncate: bool) -> Option
         Item::Text(text) => cache
             .get(text.as_str())
             .filter(|cached| truncate || cached.truncated == 0),
-        Item::Image(_) => None,
+        _ => None,
     }
 }

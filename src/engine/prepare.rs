@@ -10,7 +10,7 @@ use super::image_source::ImageSource;
 use super::job::{Embedding, Input};
 use super::{CpuPool, EmbedOptions, EngineError, EngineSettings};
 use crate::bundle::{Bundle, BundleError};
-use crate::preprocess::{self, ImageError, ImageSpec, Limits};
+use crate::preprocess::{self, ImageError, ImageSpec, InputLayout, Limits, Pixels};
 use crate::telemetry::Metrics;
 use crate::tokenize::TextTokenizer;
 
@@ -21,6 +21,17 @@ pub enum Item {
     Image(ImageSource),
     /// A text.
     Text(String),
+    /// Pixels as the image encoder takes them: the client did the preprocessing.
+    Pixels(Pixels),
+    /// Token ids as the text encoder takes them: the client did the tokenising.
+    Tokens(Vec<u32>),
+}
+
+impl Item {
+    /// Whether the image encoder runs it.
+    pub fn is_image(&self) -> bool {
+        matches!(self, Self::Image(_) | Self::Pixels(_))
+    }
 }
 
 /// Why one item cannot be embedded.
@@ -55,6 +66,19 @@ pub enum ItemError {
         /// The model's context.
         context: usize,
     },
+    /// Pixels that the image encoder cannot take.
+    #[error("the model takes {expected} pixel values of type {element} an image, this has {found}")]
+    Pixels {
+        /// Values of an image.
+        expected: usize,
+        /// Their type.
+        element: &'static str,
+        /// What came.
+        found: String,
+    },
+    /// Token ids that the text encoder cannot take.
+    #[error("{0}")]
+    Tokens(String),
     /// The tokenizer failed.
     #[error("the text cannot be tokenised: {0}")]
     Tokenize(String),
@@ -68,6 +92,17 @@ pub struct Prepared {
     pub truncated: usize,
     /// Of an image that the cache should keep.
     pub digest: Option<ImageDigest>,
+}
+
+impl Prepared {
+    fn of(input: Input, tokens: usize) -> Self {
+        Self {
+            input: Known::Input(input),
+            tokens,
+            truncated: 0,
+            digest: None,
+        }
+    }
 }
 
 /// What is left to do for an item.
@@ -180,6 +215,15 @@ impl Preparer {
                     digest,
                 })
             }
+            Item::Pixels(pixels) => {
+                self.check_pixels(&pixels)?;
+                Ok(Prepared::of(Input::Image(pixels), 0))
+            }
+            Item::Tokens(ids) => {
+                self.check_tokens(&ids)?;
+                let count = ids.len();
+                Ok(Prepared::of(Input::Text(ids), count))
+            }
             Item::Text(text) => {
                 if text.len() > self.max_text_bytes {
                     return Err(ItemError::TextTooLong {
@@ -207,5 +251,45 @@ impl Preparer {
                 })
             }
         }
+    }
+
+    fn check_pixels(&self, pixels: &Pixels) -> Result<(), ItemError> {
+        let expected = self.spec.width * self.spec.height * 3;
+        let (element, found) = match (self.spec.layout, pixels) {
+            (InputLayout::NhwcUint8, Pixels::U8(values)) if values.len() == expected => {
+                return Ok(());
+            }
+            (InputLayout::NchwFloat32, Pixels::F32(values)) if values.len() == expected => {
+                return Ok(());
+            }
+            (InputLayout::NhwcUint8, _) => ("UINT8", describe(pixels)),
+            (InputLayout::NchwFloat32, _) => ("FP32", describe(pixels)),
+        };
+        Err(ItemError::Pixels {
+            expected,
+            element,
+            found,
+        })
+    }
+
+    fn check_tokens(&self, ids: &[u32]) -> Result<(), ItemError> {
+        let (most, known) = (self.context_length, self.tokenizer.vocabulary_size());
+        if ids.is_empty() || ids.len() > most {
+            let message = format!("a text has 1 to {most} tokens, this has {}", ids.len());
+            return Err(ItemError::Tokens(message));
+        }
+        match ids.iter().find(|id| **id as usize >= known) {
+            None => Ok(()),
+            Some(id) => Err(ItemError::Tokens(format!(
+                "token id {id} is none of the {known} that the model knows"
+            ))),
+        }
+    }
+}
+
+fn describe(pixels: &Pixels) -> String {
+    match pixels {
+        Pixels::U8(values) => format!("{} of type UINT8", values.len()),
+        Pixels::F32(values) => format!("{} of type FP32", values.len()),
     }
 }

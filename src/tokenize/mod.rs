@@ -23,6 +23,11 @@ pub struct Tokens {
 }
 
 impl TextTokenizer {
+    /// Token ids are smaller than this.
+    pub fn vocabulary_size(&self) -> usize {
+        self.tokenizer.get_vocab_size(true)
+    }
+
     /// Loads the tokenizer of a bundle.
     pub fn load(bundle: &Bundle) -> Result<Self, BundleError> {
         let name = &bundle.manifest.tokenizer;

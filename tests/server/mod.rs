@@ -16,6 +16,7 @@ use serde_json::Value;
 
 pub struct Server {
     process: Child,
+    _state: tempfile::TempDir,
     log: Arc<Mutex<String>>,
     pub url: String,
     pub client: Client,
@@ -56,6 +57,9 @@ impl Server {
 
     /// Starts a whole command line and waits until it says that it is ready.
     pub fn launch(command: &mut Command) -> Self {
+        // What one server keeps is not another's; a `--state` on the command line wins.
+        let state = tempfile::tempdir().unwrap();
+        command.env("CLIP_IN_STATE", state.path());
         let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
         let mut seen = String::new();
@@ -84,6 +88,7 @@ impl Server {
             .unwrap();
         Self {
             process,
+            _state: state,
             log,
             url,
             client,

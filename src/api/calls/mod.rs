@@ -3,6 +3,7 @@
 
 mod classify;
 mod embed;
+pub mod infer;
 mod rerank;
 mod similarity;
 

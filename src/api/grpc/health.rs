@@ -16,7 +16,12 @@ use crate::api::AppState;
 const INTERVAL: Duration = Duration::from_millis(250);
 
 /// The services that may be asked about; the empty name is the whole server.
-const SERVICES: [&str; 3] = ["", "clip_in.v1.ClipIn", "grpc.health.v1.Health"];
+const SERVICES: [&str; 4] = [
+    "",
+    "clip_in.v1.ClipIn",
+    "inference.GRPCInferenceService",
+    "grpc.health.v1.Health",
+];
 
 /// Answers from the server's state.
 pub struct HealthService {

@@ -2,6 +2,7 @@
 
 mod convert;
 mod health;
+mod inference;
 mod metered_body;
 mod observe;
 mod options;
@@ -32,6 +33,13 @@ mod proto {
     pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 }
 
+/// The Open Inference Protocol's.
+#[allow(missing_docs, clippy::all)]
+mod inference_proto {
+    tonic::include_proto!("inference");
+}
+
+use inference_proto::grpc_inference_service_server::GrpcInferenceServiceServer;
 use proto::clip_in_server::ClipInServer;
 
 /// Our services, the standard health service, and reflection.
@@ -47,12 +55,18 @@ pub fn router(state: &Arc<AppState>) -> Result<Router, tonic_reflection::server:
         .send_compressed(Zstd)
         .max_decoding_message_size(most)
         .max_encoding_message_size(usize::MAX);
+    let inference = GrpcInferenceServiceServer::new(inference::Service::new(state.clone()))
+        .accept_compressed(Gzip)
+        .send_compressed(Gzip)
+        .max_decoding_message_size(most)
+        .max_encoding_message_size(usize::MAX);
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     let routes = Routes::new(clip_in)
+        .add_service(inference)
         .add_service(HealthServer::new(health::HealthService::new(state.clone())))
         .add_service(reflection().build_v1()?)
         // Tools of some age ask for this one.

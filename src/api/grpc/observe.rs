@@ -64,12 +64,13 @@ pub async fn observe(State(state): State<Arc<AppState>>, request: Request, next:
 
 /// The path as a label: what is not ours shares one, so that a scanner cannot make a metric a guess.
 fn known(path: &str) -> &'static str {
-    const PATHS: [&str; 5] = [
+    const PATHS: [&str; 6] = [
         "/clip_in.v1.ClipIn/Embed",
         "/clip_in.v1.ClipIn/EmbedStream",
         "/clip_in.v1.ClipIn/Similarity",
         "/clip_in.v1.ClipIn/Classify",
         "/clip_in.v1.ClipIn/Rerank",
+        "/inference.GRPCInferenceService/ModelInfer",
     ];
     PATHS
         .into_iter()

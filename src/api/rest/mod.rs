@@ -15,6 +15,7 @@ pub mod request_options;
 mod rerank;
 mod similarity;
 mod usage;
+pub mod v2;
 
 use std::sync::Arc;
 
@@ -52,6 +53,7 @@ pub fn router(state: Arc<AppState>) -> Router {
                 .get(labelsets::one)
                 .delete(labelsets::delete),
         )
+        .merge(v2::routes())
         .merge(admin::routes(&state))
         .fallback(no_such_route)
         .method_not_allowed_fallback(wrong_method)

@@ -22,7 +22,10 @@ pub async fn observe(State(state): State<Arc<AppState>>, request: Request, next:
         None => "other".to_owned(),
     };
     // What only shows that the server lives, and the admin routes, which have a token of their own, need no key.
-    let caller = if route.starts_with("/v1/") && !route.starts_with(admin::PREFIX) {
+    let closed = ["/v1/", "/v2/models"]
+        .iter()
+        .any(|prefix| route.starts_with(prefix));
+    let caller = if closed && !route.starts_with(admin::PREFIX) {
         state.keys.check(request.headers())
     } else {
         Ok(None)

@@ -1,8 +1,8 @@
 """The official cohere client against /v1/rerank and /v2/rerank."""
 
 import cohere
-import openai
 import numpy as np
+import openai
 import pytest
 
 DOCUMENTS = ["a blue mug", "a red bolt", "two red bolts on wood", "a yellow flashlight"]

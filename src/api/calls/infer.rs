@@ -1,0 +1,339 @@
+//! The Open Inference Protocol's question: named tensors in, named tensors out.
+//!
+//! <https://github.com/kserve/open-inference-protocol>. What a model takes and gives:
+//!
+//! | tensor | type | shape | |
+//! |---|---|---|---|
+//! | `image` | BYTES | [n] | encoded images |
+//! | `pixels` | UINT8 or FP32 | [n, …] | what the image encoder takes, instead of `image` |
+//! | `text` | BYTES | [m] | strings |
+//! | `token_ids` | INT64 | [m, length] | what the text encoder takes, instead of `text` |
+//! | → `image_embedding` | FP32 | [n, width] | |
+//! | → `text_embedding` | FP32 | [m, width] | |
+//! | → `similarity` | FP32 | [n, m] | cosines |
+
+use bytes::Bytes;
+
+use super::{Cost, check_items};
+use crate::api::{ApiError, AppState};
+use crate::bundle::{Layout, Manifest, TextSide};
+use crate::engine::{EmbedOptions, Embedding, ImageSource, Item};
+use crate::matching::cosine;
+use crate::preprocess::Pixels;
+
+/// Encoded images.
+pub const IMAGE: &str = "image";
+/// Preprocessed images.
+pub const PIXELS: &str = "pixels";
+/// Strings.
+pub const TEXT: &str = "text";
+/// Tokenised texts.
+pub const TOKEN_IDS: &str = "token_ids";
+/// Embeddings of images.
+pub const IMAGE_EMBEDDING: &str = "image_embedding";
+/// Embeddings of texts.
+pub const TEXT_EMBEDDING: &str = "text_embedding";
+/// Cosines.
+pub const SIMILARITY: &str = "similarity";
+
+/// Values of a tensor, row by row.
+#[derive(Debug, Clone)]
+pub enum Values {
+    /// BYTES
+    Bytes(Vec<Bytes>),
+    /// UINT8
+    Uint8(Vec<u8>),
+    /// INT64
+    Int64(Vec<i64>),
+    /// FP32
+    Fp32(Vec<f32>),
+}
+
+impl Values {
+    /// The protocol's name of the type.
+    pub fn datatype(&self) -> &'static str {
+        match self {
+            Self::Bytes(_) => "BYTES",
+            Self::Uint8(_) => "UINT8",
+            Self::Int64(_) => "INT64",
+            Self::Fp32(_) => "FP32",
+        }
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        match self {
+            Self::Bytes(values) => values.len(),
+            Self::Uint8(values) => values.len(),
+            Self::Int64(values) => values.len(),
+            Self::Fp32(values) => values.len(),
+        }
+    }
+}
+
+/// A named tensor.
+#[derive(Debug, Clone)]
+pub struct Tensor {
+    /// Its name.
+    pub name: String,
+    /// Its sides.
+    pub shape: Vec<i64>,
+    /// Its values.
+    pub values: Values,
+}
+
+/// A tensor that a model takes or gives; −1 is any size.
+#[derive(Debug, Clone)]
+pub struct TensorMetadata {
+    /// Its name.
+    pub name: &'static str,
+    /// The protocol's name of its type.
+    pub datatype: &'static str,
+    /// Its sides.
+    pub shape: Vec<i64>,
+}
+
+/// What a model takes and gives.
+#[derive(Debug)]
+pub struct ModelMetadata {
+    /// All optional; at least one is needed.
+    pub inputs: Vec<TensorMetadata>,
+    /// Those whose inputs came.
+    pub outputs: Vec<TensorMetadata>,
+}
+
+/// The tensors of a model.
+pub fn metadata(manifest: &Manifest) -> ModelMetadata {
+    let [height, width] = manifest.image.size.map(side);
+    let dimensions = side(manifest.embedding_dim);
+    let (datatype, pixels) = match manifest.image.input.layout {
+        Layout::Nhwc => ("UINT8", vec![-1, height, width, 3]),
+        Layout::Nchw => ("FP32", vec![-1, 3, height, width]),
+    };
+    let tensor = |name, datatype, shape| TensorMetadata {
+        name,
+        datatype,
+        shape,
+    };
+    ModelMetadata {
+        inputs: vec![
+            tensor(IMAGE, "BYTES", vec![-1]),
+            tensor(TEXT, "BYTES", vec![-1]),
+            tensor(PIXELS, datatype, pixels),
+            tensor(TOKEN_IDS, "INT64", vec![-1, -1]),
+        ],
+        outputs: vec![
+            tensor(IMAGE_EMBEDDING, "FP32", vec![-1, dimensions]),
+            tensor(TEXT_EMBEDDING, "FP32", vec![-1, dimensions]),
+            tensor(SIMILARITY, "FP32", vec![-1, -1]),
+        ],
+    }
+}
+
+/// Tensors for a model.
+#[derive(Debug)]
+pub struct InferCall {
+    /// The model.
+    pub model: String,
+    /// The tensors that came.
+    pub inputs: Vec<Tensor>,
+    /// The tensors that are wanted; all that there are if none is named.
+    pub outputs: Vec<String>,
+    /// Lane and deadline.
+    pub options: EmbedOptions,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Inferred {
+    /// The model's name.
+    pub model: String,
+    /// The tensors, in the order in which they were asked for.
+    pub outputs: Vec<Tensor>,
+    /// What it cost.
+    pub cost: Cost,
+}
+
+/// Runs a model on tensors.
+///
+/// # Errors
+/// [`ApiError`] with the tensor, and the row, to blame.
+pub async fn infer(state: &AppState, call: InferCall) -> Result<Inferred, ApiError> {
+    let model = state.model(Some(&call.model))?;
+    let (mut images, mut texts) = (None, None);
+    for tensor in call.inputs {
+        let place = match tensor.name.as_str() {
+            IMAGE | PIXELS => &mut images,
+            TEXT | TOKEN_IDS => &mut texts,
+            other => {
+                let message =
+                    format!("there is no input {other:?}; GET /v2/models/NAME lists them");
+                return Err(invalid(message).at(other));
+            }
+        };
+        if place.is_some() {
+            return Err(
+                invalid("this input, or another one for the same encoder, came already")
+                    .at(tensor.name),
+            );
+        }
+        let name = tensor.name.clone();
+        *place = Some((name, items(tensor, &model.manifest().text)?));
+    }
+    let wanted = wanted(call.outputs, images.is_some(), texts.is_some())?;
+    let (image_name, mut all) = images.unwrap_or_default();
+    let count = all.len();
+    let (text_name, texts) = texts.unwrap_or_default();
+    all.extend(texts);
+    if all.is_empty() {
+        return Err(ApiError::bad_request("no_input", "at least one row is needed").at("inputs"));
+    }
+    check_items(all.len(), state.max_items).map_err(|e| e.at("inputs"))?;
+    let embedded = model.embed(all, call.options).await.map_err(|e| {
+        ApiError::from_embed(e, |i| match i.checked_sub(count) {
+            None => format!("{image_name}[{i}]"),
+            Some(text) => format!("{text_name}[{text}]"),
+        })
+    })?;
+    let cost = Cost::from(&embedded);
+    let (images, texts) = embedded.embeddings.split_at(count);
+    let width = model.manifest().embedding_dim;
+    let outputs = wanted.into_iter().map(|name| {
+        let (shape, values) = match name {
+            IMAGE_EMBEDDING => ([images.len(), width], rows(images)),
+            TEXT_EMBEDDING => ([texts.len(), width], rows(texts)),
+            _ => ([images.len(), texts.len()], cosines(images, texts)),
+        };
+        Tensor {
+            name: name.to_owned(),
+            shape: shape.map(side).to_vec(),
+            values: Values::Fp32(values),
+        }
+    });
+    Ok(Inferred {
+        model: model.name().to_owned(),
+        outputs: outputs.collect(),
+        cost,
+    })
+}
+
+/// Names of the outputs to give.
+fn wanted(named: Vec<String>, images: bool, texts: bool) -> Result<Vec<&'static str>, ApiError> {
+    let known = [
+        (IMAGE_EMBEDDING, images),
+        (TEXT_EMBEDDING, texts),
+        (SIMILARITY, images && texts),
+    ];
+    if named.is_empty() {
+        let all = known.into_iter().filter(|(_, there)| *there);
+        return Ok(all.map(|(name, _)| name).collect());
+    }
+    let find = |name: String| match known.into_iter().find(|(known, _)| *known == name) {
+        Some((known, true)) => Ok(known),
+        Some((known, false)) => {
+            Err(invalid("the inputs that this output is made from did not come").at(known))
+        }
+        None => {
+            let message = format!("there is no output {name:?}; GET /v2/models/NAME lists them");
+            Err(invalid(message).at(name))
+        }
+    };
+    named.into_iter().map(find).collect()
+}
+
+/// Rows of an input.
+fn items(tensor: Tensor, text: &TextSide) -> Result<Vec<Item>, ApiError> {
+    let Tensor {
+        name,
+        shape,
+        values,
+    } = tensor;
+    let count = values.count();
+    let product = shape.iter().try_fold(1_usize, |product, side| {
+        product.checked_mul(usize::try_from(*side).ok()?)
+    });
+    if product != Some(count) {
+        let message = format!("a shape of {shape:?} is not that of {count} values");
+        return Err(invalid(message).at(name));
+    }
+    let rows = shape
+        .first()
+        .map_or(0, |rows| usize::try_from(*rows).unwrap_or(0));
+    let row = count / rows.max(1);
+    let expected = match (name.as_str(), values) {
+        (IMAGE, Values::Bytes(images)) => {
+            let images = images.into_iter().map(ImageSource::Bytes);
+            return Ok(images.map(Item::Image).collect());
+        }
+        (TEXT, Values::Bytes(texts)) => {
+            let texts = texts.into_iter().enumerate().map(|(i, text)| {
+                let text = String::from_utf8(text.into()).map_err(|_| {
+                    ApiError::bad_request("text_not_utf8", "the text is not UTF-8")
+                        .at(format!("{name}[{i}]"))
+                })?;
+                Ok(Item::Text(text))
+            });
+            return texts.collect();
+        }
+        (PIXELS, Values::Uint8(values)) if row > 0 => {
+            let rows = values.chunks_exact(row);
+            return Ok(rows
+                .map(|row| Item::Pixels(Pixels::U8(row.to_vec())))
+                .collect());
+        }
+        (PIXELS, Values::Fp32(values)) if row > 0 => {
+            let rows = values.chunks_exact(row);
+            return Ok(rows
+                .map(|row| Item::Pixels(Pixels::F32(row.to_vec())))
+                .collect());
+        }
+        (TOKEN_IDS, Values::Int64(ids)) if row > 0 => {
+            let rows = ids.chunks_exact(row).enumerate();
+            return rows
+                .map(|(i, row)| tokens(row, text).map_err(|e| e.at(format!("{name}[{i}]"))))
+                .collect();
+        }
+        (IMAGE | TEXT, _) => "BYTES",
+        (TOKEN_IDS, _) => "INT64, at least one a row",
+        _ => "UINT8 or FP32, at least one value a row",
+    };
+    Err(invalid(format!("this input is {expected}")).at(name))
+}
+
+/// A row's ids without the padding at its end: the batch has a padding of its own.
+fn tokens(row: &[i64], text: &TextSide) -> Result<Item, ApiError> {
+    let ids = row.iter().map(|id| u32::try_from(*id));
+    let mut ids: Vec<u32> = ids
+        .collect::<Result<_, _>>()
+        .map_err(|_| ApiError::bad_request("invalid_token_ids", "a token id is 0 to 2^32 - 1"))?;
+    let padding = ids
+        .iter()
+        .rev()
+        .take_while(|id| **id == text.pad_id)
+        .count();
+    // Where padding is spelt like the end token, the first of them is the end token.
+    let ends = usize::from(text.pad_id == text.eot_id);
+    ids.truncate((ids.len() - padding + ends.min(padding)).max(1));
+    Ok(Item::Tokens(ids))
+}
+
+fn rows(embeddings: &[Embedding]) -> Vec<f32> {
+    embeddings
+        .iter()
+        .flat_map(|row| row.iter().copied())
+        .collect()
+}
+
+fn cosines(images: &[Embedding], texts: &[Embedding]) -> Vec<f32> {
+    let rows = images.iter();
+    rows.flat_map(|image| texts.iter().map(move |text| cosine(image, text)))
+        .collect()
+}
+
+fn side(side: usize) -> i64 {
+    i64::try_from(side).unwrap_or(i64::MAX)
+}
+
+fn invalid(message: impl Into<String>) -> ApiError {
+    ApiError::bad_request("invalid_request", message)
+}

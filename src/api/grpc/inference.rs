@@ -1,0 +1,181 @@
+//! `inference.GRPCInferenceService`: the Open Inference Protocol.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tonic::{Request, Response, Status};
+
+use super::inference_proto as oip;
+use super::inference_proto::grpc_inference_service_server::GrpcInferenceService;
+use super::inference_proto::model_infer_request::InferInputTensor;
+use super::inference_proto::model_infer_response::InferOutputTensor;
+use super::inference_proto::model_metadata_response::TensorMetadata;
+use super::options;
+use crate::api::calls::infer::{self, InferCall, Inferred, Tensor, Values, metadata};
+use crate::api::rest::v2::{PLATFORM, VERSION, binary, check_version};
+use crate::api::{ApiError, AppState};
+use crate::engine::{EngineError, Lane};
+
+/// The service of a server.
+pub struct Service {
+    state: Arc<AppState>,
+}
+
+impl Service {
+    /// Of this server.
+    pub fn new(state: Arc<AppState>) -> Self {
+        Self { state }
+    }
+}
+
+#[tonic::async_trait]
+impl GrpcInferenceService for Service {
+    async fn server_live(
+        &self,
+        _: Request<oip::ServerLiveRequest>,
+    ) -> Result<Response<oip::ServerLiveResponse>, Status> {
+        Ok(Response::new(oip::ServerLiveResponse { live: true }))
+    }
+
+    async fn server_ready(
+        &self,
+        _: Request<oip::ServerReadyRequest>,
+    ) -> Result<Response<oip::ServerReadyResponse>, Status> {
+        let ready = self.state.trouble().is_none();
+        Ok(Response::new(oip::ServerReadyResponse { ready }))
+    }
+
+    async fn model_ready(
+        &self,
+        request: Request<oip::ModelReadyRequest>,
+    ) -> Result<Response<oip::ModelReadyResponse>, Status> {
+        let request = request.into_inner();
+        check_version(&request.version)?;
+        self.state.model(Some(&request.name))?;
+        let ready = self.state.trouble().is_none();
+        Ok(Response::new(oip::ModelReadyResponse { ready }))
+    }
+
+    async fn server_metadata(
+        &self,
+        _: Request<oip::ServerMetadataRequest>,
+    ) -> Result<Response<oip::ServerMetadataResponse>, Status> {
+        Ok(Response::new(oip::ServerMetadataResponse {
+            name: "clip-in".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            extensions: vec![],
+        }))
+    }
+
+    async fn model_metadata(
+        &self,
+        request: Request<oip::ModelMetadataRequest>,
+    ) -> Result<Response<oip::ModelMetadataResponse>, Status> {
+        let request = request.into_inner();
+        check_version(&request.version)?;
+        let model = self.state.model(Some(&request.name))?;
+        let tensors = metadata(model.manifest());
+        let convert = |tensors: Vec<infer::TensorMetadata>| {
+            let tensors = tensors.into_iter().map(|tensor| TensorMetadata {
+                name: tensor.name.to_owned(),
+                datatype: tensor.datatype.to_owned(),
+                shape: tensor.shape,
+            });
+            tensors.collect()
+        };
+        Ok(Response::new(oip::ModelMetadataResponse {
+            name: model.name().to_owned(),
+            versions: vec![VERSION.to_owned()],
+            platform: PLATFORM.to_owned(),
+            inputs: convert(tensors.inputs),
+            outputs: convert(tensors.outputs),
+        }))
+    }
+
+    async fn model_infer(
+        &self,
+        request: Request<oip::ModelInferRequest>,
+    ) -> Result<Response<oip::ModelInferResponse>, Status> {
+        let (metadata, extensions, request) = request.into_parts();
+        check_version(&request.model_version)?;
+        let options = options::read(&metadata, &extensions, Lane::Interactive, false)?;
+        let call = InferCall {
+            model: request.model_name,
+            inputs: inputs(request.inputs, request.raw_input_contents)?,
+            outputs: request.outputs.into_iter().map(|o| o.name).collect(),
+            options,
+        };
+        let call = infer::infer(&self.state, call);
+        let found = tokio::time::timeout(self.state.request_time, call).await;
+        let found = found.map_err(|_| ApiError::from(EngineError::DeadlineExceeded))??;
+        Ok(Response::new(respond(found, request.id)))
+    }
+}
+
+fn inputs(inputs: Vec<InferInputTensor>, raw: Vec<bytes::Bytes>) -> Result<Vec<Tensor>, ApiError> {
+    if !raw.is_empty() && raw.len() != inputs.len() {
+        let message = format!(
+            "{} raw contents for {} inputs: all inputs come so, or none",
+            raw.len(),
+            inputs.len()
+        );
+        return Err(ApiError::bad_request("invalid_request", message).at("raw_input_contents"));
+    }
+    let mut raw = raw.into_iter();
+    let tensor = |input: InferInputTensor| {
+        let values = match raw.next() {
+            Some(bytes) => binary::read(&input.datatype, bytes),
+            None => typed(&input.datatype, input.contents.unwrap_or_default()),
+        };
+        Ok(Tensor {
+            values: values.map_err(|e| e.at(&input.name))?,
+            name: input.name,
+            shape: input.shape,
+        })
+    };
+    inputs.into_iter().map(tensor).collect()
+}
+
+fn typed(datatype: &str, contents: oip::InferTensorContents) -> Result<Values, ApiError> {
+    match datatype {
+        "BYTES" => Ok(Values::Bytes(contents.bytes_contents)),
+        "INT64" => Ok(Values::Int64(contents.int64_contents)),
+        "FP32" => Ok(Values::Fp32(contents.fp32_contents)),
+        "UINT8" => {
+            let bytes = contents.uint_contents.into_iter().map(u8::try_from);
+            let bytes = bytes
+                .collect::<Result<_, _>>()
+                .map_err(|_| ApiError::bad_request("invalid_request", "a UINT8 is 0 to 255"));
+            bytes.map(Values::Uint8)
+        }
+        other => binary::read(other, bytes::Bytes::new()),
+    }
+}
+
+fn respond(found: Inferred, id: String) -> oip::ModelInferResponse {
+    let mut response = oip::ModelInferResponse {
+        model_name: found.model,
+        model_version: VERSION.to_owned(),
+        id,
+        parameters: HashMap::new(),
+        outputs: vec![],
+        raw_output_contents: vec![],
+    };
+    for tensor in found.outputs {
+        let datatype = tensor.values.datatype().to_owned();
+        let Values::Fp32(values) = tensor.values else {
+            continue; // all outputs are numbers
+        };
+        response.outputs.push(InferOutputTensor {
+            name: tensor.name,
+            datatype,
+            shape: tensor.shape,
+            parameters: HashMap::new(),
+            contents: None,
+        });
+        response
+            .raw_output_contents
+            .push(binary::write(&values).into());
+    }
+    response
+}

@@ -1,0 +1,88 @@
+//! Tensors as bytes behind the JSON: the protocol's binary extension.
+
+use bytes::Bytes;
+
+use super::json::unknown_datatype;
+use crate::api::ApiError;
+use crate::api::calls::infer::Values;
+
+/// Values of a tensor from its bytes, which are little-endian; a BYTES value has its length (32 bits) in front.
+///
+/// # Errors
+/// 400 without a field: the caller knows the tensor's name.
+pub fn read(datatype: &str, bytes: Bytes) -> Result<Values, ApiError> {
+    let broken = || {
+        let message = format!(
+            "{} bytes are no whole number of {datatype} values",
+            bytes.len()
+        );
+        ApiError::bad_request("invalid_request", message)
+    };
+    match datatype {
+        "UINT8" => Ok(Values::Uint8(bytes.to_vec())),
+        "INT64" => {
+            let (values, rest) = bytes.as_chunks::<8>();
+            let values = values.iter().map(|value| i64::from_le_bytes(*value));
+            rest.is_empty()
+                .then(|| Values::Int64(values.collect()))
+                .ok_or_else(broken)
+        }
+        "FP32" => {
+            let (values, rest) = bytes.as_chunks::<4>();
+            let values = values.iter().map(|value| f32::from_le_bytes(*value));
+            rest.is_empty()
+                .then(|| Values::Fp32(values.collect()))
+                .ok_or_else(broken)
+        }
+        "BYTES" => {
+            let mut rest = bytes.clone();
+            let mut values = Vec::new();
+            while !rest.is_empty() {
+                let length = rest.first_chunk::<4>().ok_or_else(broken)?;
+                let length = u32::from_le_bytes(*length) as usize;
+                if rest.len() - 4 < length {
+                    return Err(broken());
+                }
+                values.push(rest.slice(4..4 + length));
+                rest = rest.slice(4 + length..);
+            }
+            Ok(Values::Bytes(values))
+        }
+        other => Err(unknown_datatype(other)),
+    }
+}
+
+/// An output's values as bytes.
+pub fn write(values: &[f32]) -> Vec<u8> {
+    values
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_must_fit() {
+        for (datatype, bytes) in [
+            ("INT64", &[0; 9][..]),
+            ("FP32", &[0; 6]),
+            ("BYTES", &[1, 0, 0]),
+            ("BYTES", &[2, 0, 0, 0, 7]),
+            ("BYTES", &[255, 255, 255, 255, 7]),
+            ("FP16", &[0; 2]),
+        ] {
+            assert!(
+                read(datatype, Bytes::copy_from_slice(bytes)).is_err(),
+                "{datatype} {bytes:?}"
+            );
+        }
+        let two = Bytes::from_static(&[1, 0, 0, 0, 7, 0, 0, 0, 0]);
+        let Ok(Values::Bytes(values)) = read("BYTES", two) else {
+            panic!("two values");
+        };
+        assert_eq!(values, [&[7_u8][..], &[]]);
+    }
+}

@@ -1,0 +1,169 @@
+//! `POST /v2/models/{name}/infer`: JSON, or JSON with bytes behind it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::json::{InferRequest, InferResponse, InputTensor, OutputTensor};
+use super::{VERSION, binary, check_version, json as tensors};
+use crate::api::calls::infer::{InferCall, Inferred, Tensor, Values, infer};
+use crate::api::rest::{json_body, request_options};
+use crate::api::{ApiError, AppState, Caller};
+
+/// Where the JSON ends and the bytes begin.
+const JSON_LENGTH: HeaderName = HeaderName::from_static("inference-header-content-length");
+
+pub async fn create_version(
+    state: State<Arc<AppState>>,
+    Path((name, version)): Path<(String, String)>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    check_version(&version)?;
+    create(state, Path(name), request).await
+}
+
+pub async fn create(
+    State(state): State<Arc<AppState>>,
+    Path(name): Path<String>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let (parts, body) = request.into_parts();
+    let body = state.admission.read(&parts.headers, body).await?;
+    if parts.headers.contains_key(header::CONTENT_ENCODING) {
+        let message = "compressed requests are not read here; send it as it is";
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return Err(ApiError::new(status, "unsupported_content_type", message));
+    }
+    let (text, bytes) = split(&parts.headers, &body.bytes)?;
+    let request: InferRequest = json_body::parse(&text)?;
+    let caller = parts.extensions.get::<Caller>();
+    let lane = caller.and_then(|caller| caller.lane).unwrap_or_default();
+    let inputs = inputs(request.inputs, bytes)?;
+    let all_binary = flag(&request.parameters, "binary_data_output");
+    let as_bytes: HashMap<&str, bool> = request
+        .outputs
+        .iter()
+        .map(|o| {
+            (
+                o.name.as_str(),
+                flag(&o.parameters, "binary_data").unwrap_or(false),
+            )
+        })
+        .collect();
+    let call = InferCall {
+        model: name,
+        inputs,
+        outputs: request.outputs.iter().map(|o| o.name.clone()).collect(),
+        options: request_options::read(&parts.headers, lane)?,
+    };
+    let found = infer(&state, call).await?;
+    let is_binary = |name: &str| {
+        let named = as_bytes.get(name).copied();
+        named.or(all_binary).unwrap_or(false)
+    };
+    respond(found, request.id, is_binary)
+}
+
+/// The JSON and the bytes behind it.
+fn split(headers: &HeaderMap, body: &Bytes) -> Result<(Bytes, Bytes), ApiError> {
+    let Some(length) = headers.get(&JSON_LENGTH) else {
+        return Ok((body.clone(), Bytes::new()));
+    };
+    let length = length.to_str().ok().and_then(|length| length.parse().ok());
+    let length = length.filter(|length: &usize| *length <= body.len());
+    let length = length.ok_or_else(|| {
+        let message = format!("it is a number of bytes, at most {}", body.len());
+        ApiError::bad_request("invalid_request", message).at(JSON_LENGTH.as_str())
+    })?;
+    Ok((body.slice(..length), body.slice(length..)))
+}
+
+/// All inputs, those in the binary part in their order there.
+fn inputs(inputs: Vec<InputTensor>, mut bytes: Bytes) -> Result<Vec<Tensor>, ApiError> {
+    let mut found = Vec::with_capacity(inputs.len());
+    for input in inputs {
+        let Some(size) = input.parameters.get("binary_data_size") else {
+            found.push(tensors::tensor(input)?);
+            continue;
+        };
+        let size = size.as_u64().and_then(|size| usize::try_from(size).ok());
+        let size = size.filter(|size| *size <= bytes.len()).ok_or_else(|| {
+            let message = format!("binary_data_size is at most {} here", bytes.len());
+            ApiError::bad_request("invalid_request", message).at(&input.name)
+        })?;
+        let values = binary::read(&input.datatype, bytes.split_to(size));
+        found.push(Tensor {
+            values: values.map_err(|e| e.at(&input.name))?,
+            name: input.name,
+            shape: input.shape,
+        });
+    }
+    if bytes.is_empty() {
+        Ok(found)
+    } else {
+        let message = format!("{} bytes belong to no input", bytes.len());
+        Err(ApiError::bad_request("invalid_request", message))
+    }
+}
+
+fn flag(parameters: &HashMap<String, Value>, name: &str) -> Option<bool> {
+    parameters.get(name).and_then(Value::as_bool)
+}
+
+fn respond(
+    found: Inferred,
+    id: Option<String>,
+    is_binary: impl Fn(&str) -> bool,
+) -> Result<Response, ApiError> {
+    let mut behind = Vec::new();
+    let mut outputs = Vec::new();
+    for tensor in found.outputs {
+        let datatype = tensor.values.datatype();
+        let Values::Fp32(values) = tensor.values else {
+            continue; // all outputs are numbers
+        };
+        let mut output = OutputTensor {
+            name: tensor.name,
+            shape: tensor.shape,
+            datatype,
+            parameters: None,
+            data: None,
+        };
+        if is_binary(&output.name) {
+            let bytes = binary::write(&values);
+            output.parameters = Some(json!({"binary_data_size": bytes.len()}));
+            behind.extend(bytes);
+        } else {
+            output.data = Some(values);
+        }
+        outputs.push(output);
+    }
+    let response = InferResponse {
+        model_name: found.model,
+        model_version: VERSION,
+        id,
+        outputs,
+    };
+    let mut body = serde_json::to_vec(&response).map_err(|error| {
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        ApiError::new(status, "internal_error", error.to_string())
+    })?;
+    if behind.is_empty() {
+        let headers = [(header::CONTENT_TYPE, "application/json")];
+        return Ok((headers, Body::from(body)).into_response());
+    }
+    let length = HeaderValue::from(body.len());
+    body.extend(behind);
+    let mut response = Body::from(body).into_response();
+    let headers = response.headers_mut();
+    headers.insert(JSON_LENGTH, length);
+    let octets = HeaderValue::from_static("application/octet-stream");
+    headers.insert(header::CONTENT_TYPE, octets);
+    Ok(response)
+}
