@@ -218,15 +218,11 @@ impl From<NotInRoot> for ApiError {
     }
 }
 
-/// The error's code, left on the response for the metrics.
-#[derive(Debug, Clone, Copy)]
-pub struct ErrorCode(pub &'static str);
-
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let family = self.family();
         let body = json!({"error": {
-            "type": family, "code": self.code, "message": self.message, "param": self.param,
+            "type": family, "code": self.code, "message": &self.message, "param": &self.param,
         }});
         let mut response = (self.status, Json(body)).into_response();
         if let Some(seconds) = self.retry_after_seconds {
@@ -239,7 +235,8 @@ impl IntoResponse for ApiError {
                 .headers_mut()
                 .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        response.extensions_mut().insert(ErrorCode(self.code));
+        // For the metrics, and for protocols that spell errors in another way.
+        response.extensions_mut().insert(self);
         response
     }
 }

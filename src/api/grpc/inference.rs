@@ -51,8 +51,8 @@ impl GrpcInferenceService for Service {
     ) -> Result<Response<oip::ModelReadyResponse>, Status> {
         let request = request.into_inner();
         check_version(&request.version)?;
-        self.state.model(Some(&request.name))?;
-        let ready = self.state.trouble().is_none();
+        let known = self.state.model(Some(&request.name)).is_ok();
+        let ready = known && self.state.trouble().is_none();
         Ok(Response::new(oip::ModelReadyResponse { ready }))
     }
 

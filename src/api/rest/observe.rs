@@ -8,9 +8,8 @@ use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::admin;
+use super::{admin, v2};
 use crate::api::admission::drain;
-use crate::api::error::ErrorCode;
 use crate::api::{ApiError, AppState};
 
 /// Lets a request in if there is a place, gives it its time, and writes down how it went.
@@ -74,10 +73,8 @@ pub async fn observe(State(state): State<Arc<AppState>>, request: Request, next:
 /// Writes down how a request went.
 fn finish(state: &AppState, route: &str, started: Instant, response: Response) -> Response {
     let status = response.status();
-    let code = response
-        .extensions()
-        .get::<ErrorCode>()
-        .map_or("", |code| code.0);
+    let error = response.extensions().get::<ApiError>().cloned();
+    let code = error.as_ref().map_or("", |error| error.code);
     let seconds = started.elapsed().as_secs_f64();
     state
         .metrics
@@ -96,5 +93,8 @@ fn finish(state: &AppState, route: &str, started: Instant, response: Response) -
         milliseconds = seconds * 1e3,
         "request"
     );
-    response
+    match error {
+        Some(error) if route.starts_with("/v2") => v2::respond_with(&error, response),
+        _ => response,
+    }
 }

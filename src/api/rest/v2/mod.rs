@@ -6,8 +6,9 @@ mod json;
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -48,6 +49,20 @@ pub fn check_version(version: &str) -> Result<(), ApiError> {
     }
     let message = format!("there is only version {VERSION:?} of a model");
     Err(ApiError::new(StatusCode::NOT_FOUND, "model_not_found", message).at("version"))
+}
+
+/// An error in the protocol's words: one sentence under `error`. Status and headers stay.
+pub fn respond_with(error: &ApiError, response: Response) -> Response {
+    let place = error.param.as_ref().map(|param| format!(" ({param})"));
+    let sentence = format!(
+        "{}: {}{}",
+        error.code,
+        error.message,
+        place.unwrap_or_default()
+    );
+    let (mut parts, _) = response.into_parts();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(parts, Body::from(json!({"error": sentence}).to_string()))
 }
 
 async fn server() -> Json<Value> {
