@@ -30,8 +30,8 @@ pub struct EmbedArguments {
     /// Folder of the bundle
     #[arg(long, env = "CLIP_IN_MODEL", default_value = "models/demo")]
     model: PathBuf,
-    /// Precision to run at
-    #[arg(long, default_value = "fp32")]
+    /// Precision to run at; auto is what `serve` would take
+    #[arg(long, env = "CLIP_IN_PRECISION", default_value = "auto")]
     precision: String,
     /// Folder of images, searched with its sub-folders
     #[arg(long, required_unless_present = "texts")]
