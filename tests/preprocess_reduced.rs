@@ -51,7 +51,7 @@ fn reduced(file: &[u8]) -> Pixels {
 fn embeddings_are_those_of_the_whole_picture() {
     let bundle = demo();
     let variant = bundle.variant("fp32").unwrap();
-    let settings = SessionSettings::default();
+    let settings = SessionSettings::cpu(1);
     let mut encoders = Encoders::load(&bundle, variant, &settings, None).unwrap();
     let mut differed = false;
     for name in [
@@ -60,7 +60,7 @@ fn embeddings_are_those_of_the_whole_picture() {
         "models/demo/samples/1.webp",
         "models/demo/samples/2.webp",
     ] {
-        for (width, height) in [(800, 700), (1301, 877), (2600, 2600), (3001, 2001)] {
+        for (width, height) in [(800, 700), (1301, 877), (2600, 2600), (3000, 2004)] {
             let file = jpeg(name, width, height);
             let (one, other) = (whole(&file), reduced(&file));
             differed |= one != other;
