@@ -1,6 +1,7 @@
 //! From settings to a server that listens, answers, and stops without losing what it accepted.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use axum::middleware::from_fn_with_state;
 use tokio::net::TcpListener;
@@ -86,16 +87,17 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
         settings.state.join("labelsets"),
         settings.max_labelset_items as usize,
     )?;
-    let state = Arc::new(AppState::new(
-        models.clone(),
+    let state = Arc::new(AppState {
+        models: models.clone(),
         labelsets,
         metrics,
+        max_items: settings.max_items as usize,
+        request_time: settings.request_time(),
+        admin: admin.map(Arc::new),
         admission,
-        keys.clone(),
-        admin,
-        settings.max_items as usize,
-        settings.request_time(),
-    ));
+        keys: keys.clone(),
+        stopping: AtomicBool::new(false),
+    });
     state.embed_labelsets().await;
     state.trouble();
     let address = listener.local_addr()?;

@@ -28,34 +28,10 @@ pub struct AppState {
     pub admin: Option<Arc<AdminAccess>>,
     pub(super) admission: Admission,
     pub(super) keys: Arc<ApiKeys>,
-    stopping: AtomicBool,
+    pub(super) stopping: AtomicBool,
 }
 
 impl AppState {
-    /// State of a server that has loaded its models.
-    pub fn new(
-        models: Arc<Registry>,
-        labelsets: LabelSets,
-        metrics: Arc<Metrics>,
-        admission: Admission,
-        keys: Arc<ApiKeys>,
-        admin: Option<AdminAccess>,
-        max_items: usize,
-        request_time: Duration,
-    ) -> Self {
-        Self {
-            models,
-            labelsets,
-            metrics,
-            max_items,
-            request_time,
-            admin: admin.map(Arc::new),
-            admission,
-            keys,
-            stopping: AtomicBool::new(false),
-        }
-    }
-
     /// The model of that name; the default one if none is named. A request asks once and holds it until it is
     /// answered: the model may be replaced in the meantime, and ends only when nobody holds it any more.
     ///

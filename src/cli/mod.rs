@@ -26,7 +26,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve a model over HTTP
-    Serve(crate::config::ServeSettings),
+    Serve(Box<crate::config::ServeSettings>),
     /// Score one image against texts
     Score(score::ScoreArguments),
     /// Embed a folder of images and a file of texts into a Parquet file
