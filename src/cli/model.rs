@@ -59,11 +59,14 @@ fn inspect(folder: &Path, json: bool) -> anyhow::Result<()> {
         manifest.similarity.kind, manifest.similarity.logit_scale, manifest.similarity.logit_bias
     );
     for variant in &manifest.variants {
-        let (image, text) = (variant.parity.image.worst, variant.parity.text.worst);
         let or_unknown = |value: Option<String>| value.unwrap_or_else(|| "not measured".to_owned());
         println!(
-            "{:<12} 1 - cosine to PyTorch at worst {image:.1e} (image), {text:.1e} (text); benchmark {}; speed {}",
+            "{:<12} 1 - cosine to PyTorch at worst {}; benchmark {}; speed {}",
             variant.precision,
+            or_unknown(variant.parity.map(|parity| format!(
+                "{:.1e} (image), {:.1e} (text)",
+                parity.image.worst, parity.text.worst
+            ))),
             or_unknown(
                 variant
                     .benchmark_delta
@@ -72,7 +75,7 @@ fn inspect(folder: &Path, json: bool) -> anyhow::Result<()> {
             or_unknown(variant.speedup.map(|times| format!("{times:.1} x fp32"))),
         );
     }
-    for field in ["recipe", "created", "code_revision", "data_fingerprint"] {
+    for field in ["source", "recipe", "created", "code_revision", "data_fingerprint"] {
         if let Some(value) = manifest
             .provenance
             .get(field)

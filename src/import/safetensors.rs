@@ -1,0 +1,88 @@
+//! The two numbers of a `model.safetensors` that no graph holds: `logit_scale` and `logit_bias`. Only the file's header and
+//! these eight bytes are read, so that it need not be fetched whole.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::ImportError;
+use super::document::Document;
+
+/// Its name in the layout.
+pub const FILE: &str = "model.safetensors";
+/// No header is longer (the format's own limit).
+const LONGEST_HEADER: u64 = 100_000_000;
+
+/// What training left in the file.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Learnt {
+    /// Logarithm of the factor of the cosine.
+    pub logit_scale: Option<f32>,
+    /// What is added to the scaled cosine.
+    pub logit_bias: Option<f32>,
+}
+
+impl Learnt {
+    /// Reads the folder's file; nothing if there is none.
+    pub fn find(folder: &Path) -> Result<Self, ImportError> {
+        let path = folder.join(FILE);
+        if !path.is_file() {
+            return Ok(Self::default());
+        }
+        let failed = |e: std::io::Error| ImportError::file(&path, &e);
+        let mut file = File::open(&path).map_err(failed)?;
+        Self::read(|start, length| {
+            let mut bytes = vec![0; length];
+            file.seek(SeekFrom::Start(start)).map_err(failed)?;
+            file.read_exact(&mut bytes).map_err(failed)?;
+            Ok(bytes)
+        })
+    }
+
+    /// Reads a file through `part`, which gives so many bytes from a place on.
+    pub fn read(
+        mut part: impl FnMut(u64, usize) -> Result<Vec<u8>, ImportError>,
+    ) -> Result<Self, ImportError> {
+        let length = little_endian(&part(0, 8)?);
+        if length > LONGEST_HEADER {
+            return Err(ImportError::Content {
+                file: FILE.to_owned(),
+                reason: "not a safetensors file".to_owned(),
+            });
+        }
+        let header = Document::parse(FILE, &part(8, length as usize)?)?;
+        let mut scalar = |name: &str| -> Result<Option<f32>, ImportError> {
+            let tensor = header.section(name)?;
+            let Some(kind) = tensor.text("dtype")? else {
+                return Ok(None);
+            };
+            let offset = tensor
+                .get("data_offsets")
+                .and_then(|offsets| offsets.get(0))
+                .and_then(Value::as_u64)
+                .and_then(|offset| offset.checked_add(8 + length))
+                .ok_or_else(|| tensor.missing("data_offsets"))?;
+            match kind {
+                "F32" => Ok(Some(f32::from_bits(little_endian(&part(offset, 4)?) as u32))),
+                // The upper half of an f32.
+                "BF16" => Ok(Some(f32::from_bits(
+                    (little_endian(&part(offset, 2)?) as u32) << 16,
+                ))),
+                other => {
+                    let reason = format!("{other:?} is not read; give --logit-scale and --logit-bias");
+                    Err(tensor.refuse("dtype", reason))
+                }
+            }
+        };
+        Ok(Self {
+            logit_scale: scalar("logit_scale")?,
+            logit_bias: scalar("logit_bias")?,
+        })
+    }
+}
+
+fn little_endian(bytes: &[u8]) -> u64 {
+    bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
