@@ -1,9 +1,10 @@
-//! `clip-in model inspect|verify`
+//! `clip-in model inspect|verify|measure|import`
 
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
+use super::import::{self, ImportArguments};
 use super::measure::{self, MeasureArguments};
 use crate::bundle::Bundle;
 use crate::engine::{obstacle, verify};
@@ -26,6 +27,8 @@ pub enum ModelCommand {
     },
     /// Time the image encoder alone by batch size, and compare it with fp32 on the processor
     Measure(MeasureArguments),
+    /// Make a bundle of a CLIP or SigLIP in the layout of the Hub's ONNX exports
+    Import(ImportArguments),
 }
 
 pub fn run(command: &ModelCommand) -> anyhow::Result<()> {
@@ -33,6 +36,7 @@ pub fn run(command: &ModelCommand) -> anyhow::Result<()> {
         ModelCommand::Inspect { folder, json } => inspect(folder, *json),
         ModelCommand::Verify { folder } => check(folder),
         ModelCommand::Measure(arguments) => measure::run(arguments),
+        ModelCommand::Import(arguments) => import::run(arguments),
     }
 }
 
