@@ -1,4 +1,4 @@
-"""CLIP and SigLIP in their published architectures with random weights, in the layout of the Hub's ONNX exports.
+"""CLIP and SigLIP as published but with random weights, in the layout of the Hub's ONNX exports.
 
 `python tests/python/hub_layout.py clip|siglip FOLDER` writes one to look at.
 """
@@ -74,7 +74,9 @@ def write_clip(folder: Path) -> CLIPModel:
     CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=77).save_pretrained(folder)
     export(Vision(model), folder, "vision", {"pixel_values": torch.zeros(2, 3, 224, 224)}, "image_embeds")
     ids = torch.full((2, 9), 49407)
-    export(Text(model), folder, "text", {"input_ids": ids, "attention_mask": torch.ones_like(ids)}, "text_embeds")
+    export(
+        Text(model), folder, "text", {"input_ids": ids, "attention_mask": torch.ones_like(ids)}, "text_embeds"
+    )
     return model
 
 
@@ -123,9 +125,7 @@ def siglip_tokenizer() -> Tokenizer:
     return tokenizer
 
 
-def export(
-    module: nn.Module, folder: Path, side: str, inputs: dict[str, Tensor], embedding: str
-) -> None:
+def export(module: nn.Module, folder: Path, side: str, inputs: dict[str, Tensor], embedding: str) -> None:
     """Writes onnx/{side}_model.onnx; batch and text length are free."""
     (folder / "onnx").mkdir(exist_ok=True)
     free = {0: "batch"} if side == "vision" else {0: "batch", 1: "length"}

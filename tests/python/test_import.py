@@ -1,4 +1,4 @@
-"""Imported models against transformers: true architectures with random weights, real photographs, awkward texts.
+"""Imported models against transformers: published architectures, real photographs, awkward texts.
 
 CLIP is imported from a folder, SigLIP from a Hub (a small one on this machine).
 """
@@ -11,6 +11,7 @@ import math
 import shutil
 import subprocess
 import urllib.request
+from base64 import b64encode
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,8 +25,6 @@ from PIL import Image
 from test_parity import ask, cosines
 from tokenizers import Tokenizer
 from transformers import AutoImageProcessor, AutoTokenizer
-
-from base64 import b64encode
 
 COSINE = 0.9999
 PHOTOGRAPHS = [
