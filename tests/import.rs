@@ -95,7 +95,11 @@ impl Layout {
 
 fn refusal(source: &Path, out: &Path, options: &[&str]) -> String {
     let mut command = program();
-    command.args(["model", "import"]).arg(source).arg("--out").arg(out);
+    command
+        .args(["model", "import"])
+        .arg(source)
+        .arg("--out")
+        .arg(out);
     let output = command.args(options).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(!out.exists());
@@ -105,7 +109,9 @@ fn refusal(source: &Path, out: &Path, options: &[&str]) -> String {
 }
 
 fn tokenizer() -> Value {
-    let pieces = ["<pad>", "</s>", "<unk>", "▁", "▁a", "a", "b", "<", "/", "s", ">"];
+    let pieces = [
+        "<pad>", "</s>", "<unk>", "▁", "▁a", "a", "b", "<", "/", "s", ">",
+    ];
     let vocabulary: Vec<Value> = pieces.iter().map(|piece| json!([piece, -1.0])).collect();
     let added = |id: u32, content: &str, special: bool| {
         json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false,
@@ -132,14 +138,44 @@ fn what_is_refused_names_file_and_field() {
     let image = "preprocessor_config.json";
     let tokens = "tokenizer_config.json";
     let cases = [
-        ("config.json", "/model_type", json!("chinese_clip"), "model_type"),
+        (
+            "config.json",
+            "/model_type",
+            json!("chinese_clip"),
+            "model_type",
+        ),
         ("config.json", "/model_type", json!(null), "model_type"),
-        ("config.json", "/text_config/eos_token_id", json!(7), "text_config.eos_token_id"),
-        ("config.json", "/vision_config/num_channels", json!(4), "vision_config.num_channels"),
-        ("config.json", "/vision_config/image_size", json!([32, 32]), "vision_config.image_size"),
+        (
+            "config.json",
+            "/text_config/eos_token_id",
+            json!(7),
+            "text_config.eos_token_id",
+        ),
+        (
+            "config.json",
+            "/vision_config/num_channels",
+            json!(4),
+            "vision_config.num_channels",
+        ),
+        (
+            "config.json",
+            "/vision_config/image_size",
+            json!([32, 32]),
+            "vision_config.image_size",
+        ),
         ("config.json", "/vision_config", json!(3), "vision_config"),
-        (image, "/image_processor_type", json!("BitImageProcessor"), "image_processor_type"),
-        (image, "/image_processor_type", json!(null), "image_processor_type"),
+        (
+            image,
+            "/image_processor_type",
+            json!("BitImageProcessor"),
+            "image_processor_type",
+        ),
+        (
+            image,
+            "/image_processor_type",
+            json!(null),
+            "image_processor_type",
+        ),
         (image, "/resample", json!(1), "resample"),
         (image, "/resample", json!("bicubic"), "resample"),
         (image, "/resample", json!(null), "resample"),
@@ -149,29 +185,71 @@ fn what_is_refused_names_file_and_field() {
         (image, "/do_pad", json!(true), "do_pad"),
         (image, "/do_center_crop", json!(false), "size.shortest_edge"),
         (image, "/do_center_crop", json!("yes"), "do_center_crop"),
-        (image, "/crop_size", json!({"height": 28, "width": 28}), "crop_size"),
-        (image, "/crop_size", json!({"shortest_edge": 32}), "crop_size"),
+        (
+            image,
+            "/crop_size",
+            json!({"height": 28, "width": 28}),
+            "crop_size",
+        ),
+        (
+            image,
+            "/crop_size",
+            json!({"shortest_edge": 32}),
+            "crop_size",
+        ),
         (image, "/crop_size", json!(null), "crop_size"),
         (image, "/size", json!({"shortest_edge": 36}), "crop_size"),
-        (image, "/size", json!({"longest_edge": 32}), "size.longest_edge"),
+        (
+            image,
+            "/size",
+            json!({"longest_edge": 32}),
+            "size.longest_edge",
+        ),
         (image, "/size", json!({}), "size"),
         (image, "/image_mean", json!([0.5]), "image_mean"),
         (image, "/image_std", json!(null), "image_std"),
         (image, "/do_flip", json!(true), "do_flip"),
-        (tokens, "/tokenizer_class", json!("BertTokenizer"), "tokenizer_class"),
+        (
+            tokens,
+            "/tokenizer_class",
+            json!("BertTokenizer"),
+            "tokenizer_class",
+        ),
         (tokens, "/pad_token", json!(null), "pad_token"),
         (tokens, "/pad_token", json!("[PAD]"), "pad_token"),
         (tokens, "/padding_side", json!("left"), "padding_side"),
         (tokens, "/truncation_side", json!("left"), "truncation_side"),
         (tokens, "/add_bos_token", json!(true), "add_bos_token"),
         (tokens, "/model_max_length", json!(12), "model_max_length"),
-        ("tokenizer.json", "/normalizer/type", json!("Shout"), "normalizer"),
-        ("tokenizer.json", "/pre_tokenizer/type", json!("Magic"), "pre_tokenizer"),
-        ("tokenizer.json", "/post_processor", json!(null), "post_processor"),
-        ("tokenizer.json", "/model/type", json!("WordPiece"), "model.type"),
+        (
+            "tokenizer.json",
+            "/normalizer/type",
+            json!("Shout"),
+            "normalizer",
+        ),
+        (
+            "tokenizer.json",
+            "/pre_tokenizer/type",
+            json!("Magic"),
+            "pre_tokenizer",
+        ),
+        (
+            "tokenizer.json",
+            "/post_processor",
+            json!(null),
+            "post_processor",
+        ),
+        (
+            "tokenizer.json",
+            "/model/type",
+            json!("WordPiece"),
+            "model.type",
+        ),
     ];
     for (file, pointer, value, field) in cases {
-        let said = Layout::clip().with(file, pointer, value.clone()).refusal(&[]);
+        let said = Layout::clip()
+            .with(file, pointer, value.clone())
+            .refusal(&[]);
         let expected = format!("clip-in: {file}: {field}: ");
         assert!(said.contains(&expected), "{file} {pointer} {value}: {said}");
     }
@@ -186,26 +264,45 @@ fn siglip_reads_lower_case_and_crops_nothing() {
         .refusal(&[]);
     assert!(said.contains("vision_model.onnx"), "{said}");
     let image = "preprocessor_config.json";
-    let said = Layout::siglip().with(image, "/size", json!({"shortest_edge": 32})).refusal(&[]);
-    assert!(said.contains(&format!("{image}: size.shortest_edge: ")), "{said}");
+    let said = Layout::siglip()
+        .with(image, "/size", json!({"shortest_edge": 32}))
+        .refusal(&[]);
+    assert!(
+        said.contains(&format!("{image}: size.shortest_edge: ")),
+        "{said}"
+    );
     let text = "/text_config/hidden_size";
-    let said = Layout::siglip().with("config.json", text, json!(9)).refusal(&[]);
-    assert!(said.contains("config.json: text_config.projection_size: "), "{said}");
+    let said = Layout::siglip()
+        .with("config.json", text, json!(9))
+        .refusal(&[]);
+    assert!(
+        said.contains("config.json: text_config.projection_size: "),
+        "{said}"
+    );
 }
 
 #[test]
 fn pad_tokens_that_disagree_are_refused() {
     let layout = Layout::clip();
-    layout.write("special_tokens_map.json", &json!({"pad_token": {"content": "<pad>"}}));
+    layout.write(
+        "special_tokens_map.json",
+        &json!({"pad_token": {"content": "<pad>"}}),
+    );
     let said = layout.refusal(&[]);
-    assert!(said.contains("tokenizer_config.json: pad_token: "), "{said}");
+    assert!(
+        said.contains("tokenizer_config.json: pad_token: "),
+        "{said}"
+    );
 }
 
 #[test]
 fn a_good_layout_comes_as_far_as_its_graphs() {
     for layout in [Layout::clip(), Layout::siglip()] {
         let said = layout.refusal(&[]);
-        assert!(said.contains("cannot load") && said.contains("vision_model.onnx"), "{said}");
+        assert!(
+            said.contains("cannot load") && said.contains("vision_model.onnx"),
+            "{said}"
+        );
         fs::remove_file(layout.path("onnx/vision_model.onnx")).unwrap();
         let said = layout.refusal(&[]);
         assert!(said.contains("has no onnx/vision_model.onnx"), "{said}");
@@ -214,7 +311,11 @@ fn a_good_layout_comes_as_far_as_its_graphs() {
     fs::remove_file(layout.path("tokenizer.json")).unwrap();
     assert!(layout.refusal(&[]).contains("has no tokenizer.json"));
     fs::write(layout.path("config.json"), "[]").unwrap();
-    assert!(layout.refusal(&[]).contains("config.json: not a JSON object"));
+    assert!(
+        layout
+            .refusal(&[])
+            .contains("config.json: not a JSON object")
+    );
 }
 
 #[test]
@@ -244,5 +345,8 @@ fn names_on_the_hub_lead_nowhere_else() {
         assert!(said.contains("is not a name on the Hub"), "{said}");
     }
     let said = Layout::clip().refusal(&["--revision", "main"]);
-    assert!(said.contains("--revision is for models on the Hub"), "{said}");
+    assert!(
+        said.contains("--revision is for models on the Hub"),
+        "{said}"
+    );
 }

@@ -5,8 +5,8 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use clip_in::preprocess::{
-    CropRounding, ImageError, ImageSpec, InputLayout, Interpolation, Limits, Pixels, ResizeMode, RgbImage,
-    decode, preprocess,
+    CropRounding, ImageError, ImageSpec, InputLayout, Interpolation, Limits, Pixels, ResizeMode,
+    RgbImage, decode, preprocess,
 };
 use serde::Deserialize;
 

@@ -65,8 +65,16 @@ fn embeddings_are_those_of_the_whole_picture() {
             let (one, other) = (whole(&file), reduced(&file));
             differed |= one != other;
             let found = encoders.encode_images(&[&one, &other], 2).unwrap();
-            let cosine: f32 = found[0].iter().zip(found[1].iter()).map(|(a, b)| a * b).sum();
-            assert!(1.0 - cosine < 1e-4, "{name} {width}x{height}: {}", 1.0 - cosine);
+            let cosine: f32 = found[0]
+                .iter()
+                .zip(found[1].iter())
+                .map(|(a, b)| a * b)
+                .sum();
+            assert!(
+                1.0 - cosine < 1e-4,
+                "{name} {width}x{height}: {}",
+                1.0 - cosine
+            );
         }
     }
     assert!(differed, "nothing was reduced: this test shows nothing");
@@ -90,14 +98,18 @@ fn damage_and_limits_are_found_as_before() {
         ..limits
     };
     let large = preprocess(&file, &small, &spec());
-    assert!(matches!(large, Err(ImageError::TooLarge { .. })), "{large:?}");
+    assert!(
+        matches!(large, Err(ImageError::TooLarge { .. })),
+        "{large:?}"
+    );
 }
 
 #[test]
 fn orientation_is_read() {
     let upright = jpeg("models/demo/samples/0.webp", 1400, 1000);
     // An EXIF segment that says "turn by 90 degrees", behind the file's first two bytes.
-    let mut exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0".to_vec();
+    let mut exif =
+        b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0".to_vec();
     let length = (exif.len() as u16 + 2).to_be_bytes();
     let mut turned = upright[..2].to_vec();
     turned.extend([0xff, 0xe1]);
@@ -123,7 +135,11 @@ fn orientation_is_read() {
     let off = (0..side * side).map(|i| {
         let (x, y) = (i % side, i / side);
         let (one, other) = (pixel(&before, x, y), pixel(&after, side - 1 - y, x));
-        one.iter().zip(other).map(|(a, b)| a.abs_diff(b)).max().unwrap()
+        one.iter()
+            .zip(other)
+            .map(|(a, b)| a.abs_diff(b))
+            .max()
+            .unwrap()
     });
     let mean = off.map(f64::from).sum::<f64>() / (side * side) as f64;
     assert!(mean < 3.0, "off by {mean} levels");

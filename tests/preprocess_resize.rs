@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // A failed unwrap is a failed test.
 
 use clip_in::preprocess::{
-    CropRounding, ImageSpec, InputLayout, Interpolation, ResizeMode, RgbImage, Window, fit, resize, resize_window,
+    CropRounding, ImageSpec, InputLayout, Interpolation, ResizeMode, RgbImage, Window, fit, resize,
+    resize_window,
 };
 use proptest::prelude::*;
 use serde::Deserialize;

@@ -79,7 +79,13 @@ fn inspect(folder: &Path, json: bool) -> anyhow::Result<()> {
             or_unknown(variant.speedup.map(|times| format!("{times:.1} x fp32"))),
         );
     }
-    for field in ["source", "recipe", "created", "code_revision", "data_fingerprint"] {
+    for field in [
+        "source",
+        "recipe",
+        "created",
+        "code_revision",
+        "data_fingerprint",
+    ] {
         if let Some(value) = manifest
             .provenance
             .get(field)

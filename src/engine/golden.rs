@@ -102,7 +102,9 @@ pub fn compute(bundle: &Bundle, files: &[String], texts: &[&str]) -> Result<Gold
         Ok::<_, LoadError>(embeddings)
     };
     let names: Vec<&str> = files.iter().map(String::as_str).collect();
-    let inputs = names.iter().map(|file| image_input(bundle, &preparer, file));
+    let inputs = names
+        .iter()
+        .map(|file| image_input(bundle, &preparer, file));
     let images = embed(&names, &inputs.collect::<Result<Vec<_>, _>>()?)?;
     let inputs = texts.iter().map(|text| text_input(bundle, &preparer, text));
     let written = embed(texts, &inputs.collect::<Result<Vec<_>, _>>()?)?;
@@ -145,10 +147,7 @@ pub fn verify(bundle: &Bundle, variant: &Variant) -> Result<Vec<(String, f64)>, 
     check_golden(bundle, variant, &preparer, &mut encoders)
 }
 
-fn without_server(
-    bundle: &Bundle,
-    variant: &Variant,
-) -> Result<(Preparer, Encoders), LoadError> {
+fn without_server(bundle: &Bundle, variant: &Variant) -> Result<(Preparer, Encoders), LoadError> {
     let metrics = Metrics::new().map_err(std::io::Error::other)?;
     let preparer = Preparer::new(bundle, &EngineSettings::default(), metrics.into())?;
     let session = SessionSettings {

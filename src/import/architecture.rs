@@ -38,8 +38,7 @@ impl Architecture {
             Some("clip") => Family::Clip,
             Some("siglip") => Family::Siglip,
             Some(other) => {
-                let reason =
-                    format!("{other:?} cannot be imported; \"clip\" and \"siglip\" can");
+                let reason = format!("{other:?} cannot be imported; \"clip\" and \"siglip\" can");
                 return Err(config.refuse("model_type", reason));
             }
             None => return Err(config.missing("model_type")),
@@ -59,7 +58,8 @@ impl Architecture {
                 context_length: text.count("max_position_embeddings")?.unwrap_or(77),
                 // Up to transformers 4.30 the value was 2, whatever the tokenizer said; a graph exported from such a
                 // configuration takes the token with the highest id, which is the end token.
-                pooled_id: Some(text.count("eos_token_id")?.unwrap_or(49_407)).filter(|id| *id != 2),
+                pooled_id: Some(text.count("eos_token_id")?.unwrap_or(49_407))
+                    .filter(|id| *id != 2),
             },
             Family::Siglip => {
                 let embedding_dim = vision.count("hidden_size")?.unwrap_or(768);

@@ -59,12 +59,7 @@ pub fn text(
     Ok((ids, mask, output))
 }
 
-fn check_input(
-    graph: &str,
-    port: &Port,
-    name: &str,
-    element: Element,
-) -> Result<(), ImportError> {
+fn check_input(graph: &str, port: &Port, name: &str, element: Element) -> Result<(), ImportError> {
     if port.name != name {
         let reason = format!("is an input that is not known here; {name} is");
         return Err(refused(graph, &port.name, reason));

@@ -70,7 +70,8 @@ impl Preprocessing {
     ) -> Result<Self, ImportError> {
         let file = Document::read(folder, FILE)?;
         if let Some(unknown) = file.names().find(|name| !KNOWN.contains(name)) {
-            let reason = "is a setting that is not known here; what it does to images would be lost";
+            let reason =
+                "is a setting that is not known here; what it does to images would be lost";
             return Err(file.refuse(unknown, reason));
         }
         check_processor(&file, architecture.family)?;
@@ -86,8 +87,7 @@ impl Preprocessing {
             Some(2) => Interpolation::Bilinear,
             Some(3) => Interpolation::Bicubic,
             Some(other) => {
-                let reason =
-                    format!("{other} cannot be done; 2 (bilinear) and 3 (bicubic) can");
+                let reason = format!("{other} cannot be done; 2 (bilinear) and 3 (bicubic) can");
                 return Err(file.refuse("resample", reason));
             }
             None => return Err(file.missing("resample")),

@@ -96,7 +96,9 @@ pub enum ImportError {
     #[error("{0} is there already; name a folder that is not")]
     Exists(PathBuf),
     /// No name of a model on the Hub.
-    #[error("{0:?} is not a name on the Hub; give hf:org/name, and a branch, tag or commit as --revision")]
+    #[error(
+        "{0:?} is not a name on the Hub; give hf:org/name, and a branch, tag or commit as --revision"
+    )]
     BadRepository(String),
     /// The Hub has no such file.
     #[error("{url}: there is no such file")]

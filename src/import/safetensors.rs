@@ -65,13 +65,16 @@ impl Learnt {
                 .and_then(|offset| offset.checked_add(8 + length))
                 .ok_or_else(|| tensor.missing("data_offsets"))?;
             match kind {
-                "F32" => Ok(Some(f32::from_bits(little_endian(&part(offset, 4)?) as u32))),
+                "F32" => Ok(Some(
+                    f32::from_bits(little_endian(&part(offset, 4)?) as u32),
+                )),
                 // The upper half of an f32.
                 "BF16" => Ok(Some(f32::from_bits(
                     (little_endian(&part(offset, 2)?) as u32) << 16,
                 ))),
                 other => {
-                    let reason = format!("{other:?} is not read; give --logit-scale and --logit-bias");
+                    let reason =
+                        format!("{other:?} is not read; give --logit-scale and --logit-bias");
                     Err(tensor.refuse("dtype", reason))
                 }
             }
@@ -84,5 +87,8 @@ impl Learnt {
 }
 
 fn little_endian(bytes: &[u8]) -> u64 {
-    bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
+    bytes
+        .iter()
+        .rev()
+        .fold(0, |number, byte| number << 8 | u64::from(*byte))
 }

@@ -49,7 +49,11 @@ pub fn check_steps(file: &Document) -> Result<(), ImportError> {
         ("normalizer", "normalizers", &NORMALISERS[..]),
         ("pre_tokenizer", "pretokenizers", &PRE_TOKENISERS[..]),
     ] {
-        for kind in file.get(field).map(|step| kinds(step, list)).unwrap_or_default() {
+        for kind in file
+            .get(field)
+            .map(|step| kinds(step, list))
+            .unwrap_or_default()
+        {
             if !known.contains(&kind) {
                 return Err(file.refuse(field, format!("{kind:?} is not known here")));
             }
@@ -67,7 +71,9 @@ pub fn check_steps(file: &Document) -> Result<(), ImportError> {
 
 /// Whether a normaliser lowers the case.
 pub fn lowers(file: &Document) -> bool {
-    let kinds = file.get("normalizer").map(|step| kinds(step, "normalizers"));
+    let kinds = file
+        .get("normalizer")
+        .map(|step| kinds(step, "normalizers"));
     kinds.unwrap_or_default().contains(&"Lowercase")
 }
 
@@ -104,7 +110,12 @@ pub fn unspeakable(
         let is_special = |token: &Value| {
             token["special"] == json!(true) || id_of(token).is_some_and(|id| ids.contains(&id))
         };
-        special.extend(added.iter().filter(|token| is_special(token)).filter_map(id_of));
+        special.extend(
+            added
+                .iter()
+                .filter(|token| is_special(token))
+                .filter_map(id_of),
+        );
         added.retain(|token| !is_special(token));
     }
     let spellings: Vec<(u32, String)> = special
@@ -125,16 +136,27 @@ pub fn unspeakable(
 
     for token in file["added_tokens"].as_array().into_iter().flatten() {
         let (content, id) = (token["content"].as_str().unwrap_or_default(), &token["id"]);
-        if tokenizer.token_to_id(content).map(|found| json!(found)).as_ref() != Some(id) {
-            let reason = format!("added_tokens: {content:?} loses its number without the special tokens");
+        if tokenizer
+            .token_to_id(content)
+            .map(|found| json!(found))
+            .as_ref()
+            != Some(id)
+        {
+            let reason =
+                format!("added_tokens: {content:?} loses its number without the special tokens");
             return Err(broken(reason));
         }
     }
     for (_, spelling) in &spellings {
-        for text in [spelling.clone(), format!("a {spelling} b"), format!("a{spelling}b")] {
+        for text in [
+            spelling.clone(),
+            format!("a {spelling} b"),
+            format!("a{spelling}b"),
+        ] {
             let encoding = tokenizer.encode(text.as_str(), false).map_err(unusable)?;
             if let Some(id) = encoding.get_ids().iter().find(|id| ids.contains(id)) {
-                let reason = format!("model: the text {text:?} would become the special token {id}");
+                let reason =
+                    format!("model: the text {text:?} would become the special token {id}");
                 return Err(broken(reason));
             }
         }

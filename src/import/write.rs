@@ -37,7 +37,12 @@ impl Origin {
                 source: format!("hf:{}", repository.id),
                 revision: Some(repository.revision.clone()),
                 commit: None,
-                name: repository.id.split('/').next_back().unwrap_or_default().to_owned(),
+                name: repository
+                    .id
+                    .split('/')
+                    .next_back()
+                    .unwrap_or_default()
+                    .to_owned(),
             },
             Source::Folder(folder) => {
                 let folder = folder.canonicalize().unwrap_or_else(|_| folder.clone());

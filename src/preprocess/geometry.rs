@@ -101,9 +101,8 @@ mod tests {
 
     #[test]
     fn halves_round_as_asked() {
-        let offsets = |rounding| -> Vec<usize> {
-            (224..=232).map(|n| centre(n, 224, rounding).0).collect()
-        };
+        let offsets =
+            |rounding| -> Vec<usize> { (224..=232).map(|n| centre(n, 224, rounding).0).collect() };
         assert_eq!(offsets(CropRounding::HalfEven), [0, 0, 1, 2, 2, 2, 3, 4, 4]);
         assert_eq!(offsets(CropRounding::Down), [0, 0, 1, 1, 2, 2, 3, 3, 4]);
     }

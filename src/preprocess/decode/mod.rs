@@ -20,9 +20,7 @@ mod reduced_jpeg;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use self::format::Format;
-use super::{
-    error::ImageError, limits::Limits, orientation, rgb::RgbImage, spec::ImageSpec,
-};
+use super::{error::ImageError, limits::Limits, orientation, rgb::RgbImage, spec::ImageSpec};
 
 /// What a decoder hands back: pixels as they are stored, and how the file says that they should be turned.
 struct Decoded {

@@ -38,9 +38,8 @@ pub(super) fn decode(
     let side = |side: usize| u32::try_from(side).unwrap_or(u32::MAX);
     limits.check_size(Format::Jpeg, side(header.width), side(header.height))?;
     let safe = |divisor: &usize| {
-        let stays = |side: usize, input: usize| {
-            (side / divisor) as f64 >= LEAST_REDUCTION * input as f64
-        };
+        let stays =
+            |side: usize, input: usize| (side / divisor) as f64 >= LEAST_REDUCTION * input as f64;
         stays(header.width, spec.width.max(spec.height))
             && stays(header.height, spec.width.max(spec.height))
     };
