@@ -115,3 +115,95 @@ fn refused(graph: &str, field: &str, reason: String) -> ImportError {
         reason,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn port(name: &str, element: Element, shape: &[i64]) -> Port {
+        Port {
+            name: name.to_owned(),
+            element: Some(element),
+            shape: shape.to_vec(),
+        }
+    }
+
+    fn text_signature(inputs: &[&str], outputs: &[(&str, i64)]) -> Signature {
+        let ids = |name: &&str| port(name, Element::Int64, &[-1, -1]);
+        let vectors = |(name, width): &(&str, i64)| port(name, Element::Float32, &[-1, *width]);
+        Signature {
+            inputs: inputs.iter().map(ids).collect(),
+            outputs: outputs.iter().map(vectors).collect(),
+        }
+    }
+
+    fn architecture(family: Family) -> Architecture {
+        Architecture {
+            family,
+            embedding_dim: 8,
+            image_size: 32,
+            context_length: 16,
+            pooled_id: None,
+        }
+    }
+
+    #[test]
+    fn each_family_has_outputs_of_its_own() {
+        let (clip, siglip) = (architecture(Family::Clip), architecture(Family::Siglip));
+        let both = [("pooler_output", 8), ("text_embeds", 8)];
+        let found = text(
+            &text_signature(&["input_ids", "attention_mask"], &both),
+            &clip,
+        )
+        .unwrap();
+        assert_eq!(
+            (found.1.as_deref(), found.2.as_str()),
+            (Some("attention_mask"), "text_embeds")
+        );
+        let found = text(&text_signature(&["input_ids"], &both[..1]), &siglip).unwrap();
+        assert_eq!((found.1, found.2.as_str()), (None, "pooler_output"));
+
+        let refused = |inputs: &[&str], outputs: &[(&str, i64)], architecture| {
+            text(&text_signature(inputs, outputs), architecture)
+                .unwrap_err()
+                .to_string()
+        };
+        for (said, field) in [
+            (refused(&["input_ids"], &both, &siglip), "outputs"),
+            (refused(&["input_ids"], &both[..1], &clip), "outputs"),
+            (
+                refused(&["input_ids", "attention_mask"], &both[..1], &siglip),
+                "attention_mask",
+            ),
+            (
+                refused(&["input_ids", "position_ids"], &both, &clip),
+                "position_ids",
+            ),
+            (refused(&["attention_mask"], &both, &clip), "inputs"),
+            (
+                refused(&["input_ids"], &[("text_embeds", 9)], &clip),
+                "text_embeds",
+            ),
+        ] {
+            assert!(said.starts_with(&format!("{TEXT}: {field}: ")), "{said}");
+        }
+    }
+
+    #[test]
+    fn pixels_are_float32() {
+        let output = port("image_embeds", Element::Float32, &[-1, 8]);
+        for (name, element, field) in [
+            ("pixel_values", Element::Uint8, "pixel_values"),
+            ("pixels", Element::Float32, "pixels"),
+        ] {
+            let signature = Signature {
+                inputs: vec![port(name, element, &[-1, 3, 32, 32])],
+                outputs: vec![output.clone()],
+            };
+            let said = image(&signature, &architecture(Family::Clip))
+                .unwrap_err()
+                .to_string();
+            assert!(said.starts_with(&format!("{IMAGE}: {field}: ")), "{said}");
+        }
+    }
+}

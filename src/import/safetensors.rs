@@ -92,3 +92,34 @@ fn little_endian(bytes: &[u8]) -> u64 {
         .rev()
         .fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_needed_is_read() {
+        let header = br#"{"logit_bias":{"dtype":"F32","shape":[1],"data_offsets":[1000,1004]},
+                          "logit_scale":{"dtype":"BF16","shape":[],"data_offsets":[4,6]}}"#;
+        let mut file = (header.len() as u64).to_le_bytes().to_vec();
+        file.extend(header);
+        file.extend([0; 1004]);
+        let data = 8 + header.len();
+        // 1.5 is 0x3fc0 in bfloat16.
+        file[data + 4..data + 6].copy_from_slice(&[0xc0, 0x3f]);
+        file[data + 1000..data + 1004].copy_from_slice(&(-2.25_f32).to_le_bytes());
+        let read = |file: &[u8]| {
+            Learnt::read(|start, length| {
+                let part = file.get(start as usize..start as usize + length);
+                Ok(part.unwrap_or_default().to_vec())
+            })
+        };
+        let found = read(&file).unwrap();
+        assert_eq!(
+            (found.logit_scale, found.logit_bias),
+            (Some(1.5), Some(-2.25))
+        );
+        assert!(read(b"\xff\xff\xff\xff\xff\xff\xff\xff{").is_err());
+        assert!(read(b"\x02\0\0\0\0\0\0\0[]").is_err());
+    }
+}

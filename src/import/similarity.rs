@@ -57,3 +57,40 @@ fn first(option: &str, candidates: [Option<f32>; 3]) -> Result<(f32, String), Im
             ))
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_go_before_files_and_files_before_rules() {
+        let learnt = Learnt {
+            logit_scale: Some(2.0),
+            logit_bias: Some(-3.0),
+        };
+        let numbers = |family, scale, learnt| {
+            similarity(family, scale, None, learnt)
+                .map(|(found, _)| (found.logit_scale, found.logit_bias))
+        };
+        let none = Learnt::default();
+        assert_eq!(numbers(Family::Clip, None, none).unwrap(), (100.0, 0.0));
+        assert_eq!(numbers(Family::Clip, Some(7.0), none).unwrap(), (7.0, 0.0));
+        assert_eq!(
+            numbers(Family::Siglip, None, learnt).unwrap(),
+            (2_f32.exp(), -3.0)
+        );
+        assert_eq!(
+            numbers(Family::Siglip, Some(7.0), learnt).unwrap(),
+            (7.0, -3.0)
+        );
+        for (family, scale) in [
+            (Family::Siglip, None),
+            (Family::Siglip, Some(7.0)),
+            (Family::Clip, Some(0.0)),
+        ] {
+            assert!(numbers(family, scale, none).is_err());
+        }
+        let error = numbers(Family::Siglip, None, none).unwrap_err().to_string();
+        assert!(error.contains("give --logit-scale"), "{error}");
+    }
+}

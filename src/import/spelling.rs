@@ -163,3 +163,48 @@ pub fn unspeakable(
     }
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unigram(added: &Value) -> Vec<u8> {
+        let pieces = ["<unk>", "</s>", "a", "<", "/", "s", ">"];
+        let vocabulary: Vec<Value> = pieces.iter().map(|piece| json!([piece, -1.0])).collect();
+        let model =
+            json!({"type": "Unigram", "unk_id": 0, "vocab": vocabulary, "byte_fallback": false});
+        let file = json!({"version": "1.0", "added_tokens": added, "normalizer": null, "pre_tokenizer": null,
+                          "post_processor": null, "decoder": null, "model": model});
+        serde_json::to_vec(&file).unwrap()
+    }
+
+    fn added(id: u32, content: &str, special: bool) -> Value {
+        json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false,
+               "special": special})
+    }
+
+    fn ids(bytes: &[u8], text: &str) -> Vec<u32> {
+        let mut tokenizer = parse(bytes).unwrap();
+        tokenizer.set_encode_special_tokens(true);
+        tokenizer.encode(text, false).unwrap().get_ids().to_vec()
+    }
+
+    #[test]
+    fn a_vocabulary_does_not_find_its_special_tokens_in_a_text() {
+        let file = unigram(&json!([added(1, "</s>", true)]));
+        assert_eq!(ids(&file, "a</s>"), [2, 1], "what is prevented here");
+        let quiet = unspeakable(&file, &parse(&file).unwrap(), &[1]).unwrap();
+        assert_eq!(ids(&quiet, "a</s>"), [2, 3, 4, 5, 6]);
+        assert_eq!(ids(&quiet, "aas?"), ids(&file, "aas?"));
+    }
+
+    #[test]
+    fn an_added_token_that_would_change_its_number_is_refused() {
+        let file = unigram(&json!([added(7, "<mask>", true), added(8, "word", false)]));
+        let error = unspeakable(&file, &parse(&file).unwrap(), &[1]).unwrap_err();
+        assert!(
+            error.to_string().contains("\"word\" loses its number"),
+            "{error}"
+        );
+    }
+}

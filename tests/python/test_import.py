@@ -90,12 +90,11 @@ def reference(folder: Path, model, pad: dict) -> SimpleNamespace:
     texts = tokenizer(TEXTS, return_tensors="pt", truncation=True, **pad)
     if pad["padding"] == "max_length":
         del texts["attention_mask"]
-    literal = tokenizer(["x"], **pad)["input_ids"][0]
     plain = spelled_otherwise(folder)
-    start, end = literal[: literal.index(tokenizer.eos_token_id) - 1], tokenizer.eos_token_id
+    start = [] if tokenizer.bos_token_id is None else [tokenizer.bos_token_id]
     rows = []
     for text in special_texts():
-        ids = [*start, *plain.encode(text).ids, end]
+        ids = [*start, *plain.encode(text).ids, tokenizer.eos_token_id]
         rows.append(ids + [tokenizer.pad_token_id] * (tokenizer.model_max_length - len(ids)))
     with torch.inference_mode():
         return SimpleNamespace(
