@@ -19,6 +19,7 @@ pub mod bundle;
 pub mod cli;
 pub mod config;
 pub mod engine;
+pub mod import;
 pub mod labelsets;
 pub mod matching;
 pub mod preprocess;

@@ -5,8 +5,8 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use clip_in::preprocess::{
-    ImageError, ImageSpec, InputLayout, Interpolation, Limits, Pixels, ResizeMode, RgbImage,
-    decode, preprocess,
+    CropRounding, ImageError, ImageSpec, InputLayout, Interpolation, Limits, Pixels, ResizeMode,
+    RgbImage, decode, preprocess,
 };
 use serde::Deserialize;
 
@@ -247,6 +247,7 @@ fn the_tensor_is_torchvisions() {
         std: [0.26862954, 0.261_302_6, 0.275_777_1],
         resize_mode: ResizeMode::Squash,
         interpolation: Interpolation::Bicubic,
+        crop_rounding: CropRounding::HalfEven,
         fill_color: 0,
         exif_orientation: false,
         layout: InputLayout::NchwFloat32,

@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // A failed unwrap is a failed test.
 
 use clip_in::preprocess::{
-    ImageSpec, InputLayout, Interpolation, ResizeMode, RgbImage, Window, fit, resize, resize_window,
+    CropRounding, ImageSpec, InputLayout, Interpolation, ResizeMode, RgbImage, Window, fit, resize,
+    resize_window,
 };
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -108,6 +109,7 @@ fn spec(width: usize, height: usize, resize_mode: ResizeMode) -> ImageSpec {
         std: [1.0; 3],
         resize_mode,
         interpolation: Interpolation::Bicubic,
+        crop_rounding: CropRounding::HalfEven,
         fill_color: 7,
         exif_orientation: false,
         layout: InputLayout::NhwcUint8,

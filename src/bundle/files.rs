@@ -25,8 +25,8 @@ pub fn read_to_string(path: &Path) -> Result<String, BundleError> {
     std::fs::read_to_string(path).map_err(|e| unreadable(path, &e))
 }
 
-/// Checks a file against its sha256 (hex, either case).
-pub fn verify(path: &Path, expected: &str) -> Result<(), BundleError> {
+/// A file's sha256 in hex.
+pub fn sha256(path: &Path) -> Result<String, BundleError> {
     let mut file = std::fs::File::open(path).map_err(|e| unreadable(path, &e))?;
     let mut hasher = Sha256::new();
     let mut chunk = vec![0_u8; 1 << 20];
@@ -41,6 +41,12 @@ pub fn verify(path: &Path, expected: &str) -> Result<(), BundleError> {
         // Writing to a String cannot fail.
         let _ = write!(found, "{byte:02x}");
     }
+    Ok(found)
+}
+
+/// Checks a file against its sha256 (hex, either case).
+pub fn verify(path: &Path, expected: &str) -> Result<(), BundleError> {
+    let found = sha256(path)?;
     if found.eq_ignore_ascii_case(expected) {
         return Ok(());
     }

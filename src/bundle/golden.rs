@@ -1,13 +1,14 @@
-//! Golden embeddings: a few images and texts with what PyTorch computed for them at export.
+//! Golden embeddings: a few images and texts with what PyTorch computed for them at export; for an imported model
+//! what its graphs computed at import.
 //!
 //! The server recomputes them before it says that it is ready: a server that answers is a server that agrees with training.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Bundle, BundleError, Variant};
 
 /// Content of `golden.json`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Golden {
     /// Images with their embeddings.
@@ -17,22 +18,22 @@ pub struct Golden {
 }
 
 /// An image file and its embedding.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GoldenImage {
     /// File name inside the bundle.
     pub file: String,
-    /// What PyTorch computed.
+    /// What was computed then.
     pub embedding: Vec<f32>,
 }
 
 /// A text and its embedding.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GoldenText {
     /// The text as a client would send it.
     pub text: String,
-    /// What PyTorch computed.
+    /// What was computed then.
     pub embedding: Vec<f32>,
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::preprocess::{ImageSpec, InputLayout, Interpolation, ResizeMode};
+use crate::preprocess::{CropRounding, ImageSpec, InputLayout, Interpolation, ResizeMode};
 
 /// The one manifest format that this version reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -58,6 +58,9 @@ pub struct ImageSide {
     pub resize_mode: ResizeMode,
     /// Pillow's filter of that name.
     pub interpolation: Interpolation,
+    /// Where the centre crop begins if the pixels to drop cannot be halved.
+    #[serde(default)]
+    pub crop_rounding: CropRounding,
     /// Grey level of the padding that `longest` adds.
     #[serde(default)]
     pub fill_color: u8,
@@ -66,8 +69,11 @@ pub struct ImageSide {
     pub exif_orientation: bool,
     /// The graph's input.
     pub input: ImageInput,
-    /// Name of the graph's embedding output, `[batch, embedding_dim]`, L2-normalised.
+    /// Name of the graph's embedding output, `[batch, embedding_dim]`.
     pub output: String,
+    /// Whether that output is L2-normalised already; where not, the runtime does it.
+    #[serde(default = "yes")]
+    pub output_normalised: bool,
     /// Name of the output with one embedding a patch, `[batch, rows * cols, embedding_dim]`.
     #[serde(default)]
     pub patch_output: Option<String>,
@@ -87,6 +93,11 @@ pub struct ImageInput {
     /// Element type.
     #[serde(rename = "type")]
     pub element: Element,
+}
+
+/// Default of what every bundle of the training module has.
+fn yes() -> bool {
+    true
 }
 
 /// Order of the axes of an image tensor.
@@ -133,8 +144,11 @@ pub struct TextSide {
     pub positions: Positions,
     /// The graph's input.
     pub input: TextInput,
-    /// Name of the embedding output, `[batch, embedding_dim]`, L2-normalised.
+    /// Name of the embedding output, `[batch, embedding_dim]`.
     pub output: String,
+    /// Whether that output is L2-normalised already; where not, the runtime does it.
+    #[serde(default = "yes")]
+    pub output_normalised: bool,
 }
 
 /// Input of the text graph.
@@ -146,6 +160,9 @@ pub struct TextInput {
     /// Element type: int64.
     #[serde(rename = "type")]
     pub element: Element,
+    /// Name of a second input of the same shape and type, if the graph has one: 1 for a token, 0 for padding.
+    #[serde(default)]
+    pub attention_mask: Option<String>,
 }
 
 /// How far the texts of a batch are padded.
@@ -209,8 +226,9 @@ pub struct Variant {
     pub image: String,
     /// File of the text graph.
     pub text: String,
-    /// Distance from fp32 PyTorch, measured at export.
-    pub parity: ParityPair,
+    /// Distance from fp32 PyTorch, measured at export; `None` where nothing was there to compare with.
+    #[serde(default)]
+    pub parity: Option<ParityPair>,
     /// Change of the mean pair accuracy against fp32, in points; `None` where it was not measured.
     #[serde(default)]
     pub benchmark_delta: Option<f64>,
@@ -264,6 +282,7 @@ impl ImageSide {
             std: self.std,
             resize_mode: self.resize_mode,
             interpolation: self.interpolation,
+            crop_rounding: self.crop_rounding,
             fill_color: self.fill_color,
             exif_orientation: self.exif_orientation,
             layout,

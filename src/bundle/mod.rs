@@ -10,6 +10,7 @@ mod models_root;
 
 use std::path::{Path, PathBuf};
 
+pub use files::sha256;
 pub use manifest::{
     Cleaning, Element, FORMAT_VERSION, ImageInput, ImageSide, Layout, Manifest, PadTo, Parity,
     ParityPair, Positions, Similarity, SimilarityKind, TextInput, TextSide, Variant,

@@ -1,6 +1,7 @@
 //! The command line: a file a subcommand.
 
 mod embed;
+mod import;
 mod measure;
 mod model;
 mod score;
@@ -31,7 +32,7 @@ enum Command {
     Score(score::ScoreArguments),
     /// Embed a folder of images and a file of texts into a Parquet file
     Embed(embed::EmbedArguments),
-    /// Look at a bundle or check it
+    /// Look at a bundle, check it, or make one of a model on the Hub
     #[command(subcommand)]
     Model(model::ModelCommand),
 }

@@ -1,9 +1,10 @@
-//! `clip-in model inspect|verify`
+//! `clip-in model inspect|verify|measure|import`
 
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
+use super::import::{self, ImportArguments};
 use super::measure::{self, MeasureArguments};
 use crate::bundle::Bundle;
 use crate::engine::{obstacle, verify};
@@ -26,6 +27,8 @@ pub enum ModelCommand {
     },
     /// Time the image encoder alone by batch size, and compare it with fp32 on the processor
     Measure(MeasureArguments),
+    /// Make a bundle of a CLIP or SigLIP in the layout of the Hub's ONNX exports
+    Import(ImportArguments),
 }
 
 pub fn run(command: &ModelCommand) -> anyhow::Result<()> {
@@ -33,6 +36,7 @@ pub fn run(command: &ModelCommand) -> anyhow::Result<()> {
         ModelCommand::Inspect { folder, json } => inspect(folder, *json),
         ModelCommand::Verify { folder } => check(folder),
         ModelCommand::Measure(arguments) => measure::run(arguments),
+        ModelCommand::Import(arguments) => import::run(arguments),
     }
 }
 
@@ -59,11 +63,14 @@ fn inspect(folder: &Path, json: bool) -> anyhow::Result<()> {
         manifest.similarity.kind, manifest.similarity.logit_scale, manifest.similarity.logit_bias
     );
     for variant in &manifest.variants {
-        let (image, text) = (variant.parity.image.worst, variant.parity.text.worst);
         let or_unknown = |value: Option<String>| value.unwrap_or_else(|| "not measured".to_owned());
         println!(
-            "{:<12} 1 - cosine to PyTorch at worst {image:.1e} (image), {text:.1e} (text); benchmark {}; speed {}",
+            "{:<12} 1 - cosine to PyTorch at worst {}; benchmark {}; speed {}",
             variant.precision,
+            or_unknown(variant.parity.map(|parity| format!(
+                "{:.1e} (image), {:.1e} (text)",
+                parity.image.worst, parity.text.worst
+            ))),
             or_unknown(
                 variant
                     .benchmark_delta
@@ -72,7 +79,13 @@ fn inspect(folder: &Path, json: bool) -> anyhow::Result<()> {
             or_unknown(variant.speedup.map(|times| format!("{times:.1} x fp32"))),
         );
     }
-    for field in ["recipe", "created", "code_revision", "data_fingerprint"] {
+    for field in [
+        "source",
+        "recipe",
+        "created",
+        "code_revision",
+        "data_fingerprint",
+    ] {
         if let Some(value) = manifest
             .provenance
             .get(field)

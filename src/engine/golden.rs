@@ -1,10 +1,10 @@
 //! The golden check: does this machine compute what training computed?
 
 use super::image_source::ImageSource;
-use super::job::Input;
+use super::job::{Embedding, Input};
 use super::model::{EngineSettings, LoadError};
 use super::prepare::{Item, Known, Preparer};
-use crate::bundle::golden::{Golden, compare};
+use crate::bundle::golden::{Golden, GoldenImage, GoldenText, compare};
 use crate::bundle::{Bundle, BundleError, Variant};
 use crate::runtime::{Encoders, SessionSettings};
 use crate::telemetry::Metrics;
@@ -20,42 +20,122 @@ pub fn check_golden(
     encoders: &mut Encoders,
 ) -> Result<Vec<(String, f64)>, LoadError> {
     let golden = Golden::read(bundle)?;
-    let content = |name: &str, reason: String| {
-        LoadError::from(BundleError::Content {
-            path: bundle.root().join(name),
-            reason,
-        })
-    };
     let mut distances = Vec::new();
     for image in &golden.images {
-        let item = Item::Image(ImageSource::Bytes(bundle.read(&image.file)?.into()));
-        let prepared = preparer
-            .prepare_one(item, true)
-            .map_err(|e| content(&image.file, e.to_string()))?;
-        if let Known::Input(Input::Image(pixels)) = &prepared.input {
-            for found in encoders.encode_images(&[pixels], 1)? {
-                distances.push((
-                    image.file.clone(),
-                    compare(variant, &image.file, &image.embedding, &found)?,
-                ));
-            }
+        let pixels = [image_input(bundle, preparer, &image.file)?];
+        for found in encode(encoders, &pixels)? {
+            let distance = compare(variant, &image.file, &image.embedding, &found)?;
+            distances.push((image.file.clone(), distance));
         }
     }
     for text in &golden.texts {
-        let item = Item::Text(text.text.clone());
-        let prepared = preparer
-            .prepare_one(item, true)
-            .map_err(|e| content(&bundle.manifest.golden, e.to_string()))?;
-        if let Known::Input(Input::Text(ids)) = &prepared.input {
-            for found in encoders.encode_texts(&[ids], 1, 0)? {
-                distances.push((
-                    text.text.clone(),
-                    compare(variant, &text.text, &text.embedding, &found)?,
-                ));
-            }
+        let ids = [text_input(bundle, preparer, &text.text)?];
+        for found in encode(encoders, &ids)? {
+            let distance = compare(variant, &text.text, &text.embedding, &found)?;
+            distances.push((text.text.clone(), distance));
         }
     }
     Ok(distances)
+}
+
+fn image_input(bundle: &Bundle, preparer: &Preparer, file: &str) -> Result<Input, LoadError> {
+    let item = Item::Image(ImageSource::Bytes(bundle.read(file)?.into()));
+    prepare(bundle, preparer, item, file)
+}
+
+fn text_input(bundle: &Bundle, preparer: &Preparer, text: &str) -> Result<Input, LoadError> {
+    let item = Item::Text(text.to_owned());
+    prepare(bundle, preparer, item, &bundle.manifest.golden)
+}
+
+/// Prepares an item of a file as requests are prepared.
+fn prepare(
+    bundle: &Bundle,
+    preparer: &Preparer,
+    item: Item,
+    file: &str,
+) -> Result<Input, LoadError> {
+    let content = |reason: String| BundleError::Content {
+        path: bundle.root().join(file),
+        reason,
+    };
+    let prepared = preparer
+        .prepare_one(item, true)
+        .map_err(|e| content(e.to_string()))?;
+    match prepared.input {
+        Known::Input(input) => Ok(input),
+        // A new preparer has an empty cache.
+        Known::Embedding(_) => Err(content("was embedded before".to_owned()).into()),
+    }
+}
+
+/// Embeddings of items of one kind, as one batch.
+fn encode(encoders: &mut Encoders, batch: &[Input]) -> Result<Vec<Embedding>, LoadError> {
+    let (mut images, mut texts) = (Vec::new(), Vec::<&[u32]>::new());
+    for input in batch {
+        match input {
+            Input::Image(pixels) => images.push(pixels),
+            Input::Text(ids) => texts.push(ids),
+        }
+    }
+    if images.is_empty() {
+        return Ok(encoders.encode_texts(&texts, texts.len(), 0)?);
+    }
+    Ok(encoders.encode_images(&images, images.len())?)
+}
+
+/// Computes golden embeddings of files and texts with the bundle's own fp32 graphs, for a model that comes without any.
+///
+/// # Errors
+/// If a graph cannot be run, or gives an item another embedding in a batch than alone.
+pub fn compute(bundle: &Bundle, files: &[String], texts: &[&str]) -> Result<Golden, LoadError> {
+    let (preparer, mut encoders) = without_server(bundle, fp32(bundle)?)?;
+    let mut embed = |names: &[&str], inputs: &[Input]| {
+        let together = encode(&mut encoders, inputs)?;
+        let mut embeddings = Vec::new();
+        for ((name, input), in_batch) in names.iter().zip(inputs).zip(&together) {
+            let alone = encode(&mut encoders, std::slice::from_ref(input))?;
+            let embedding = alone.first().map(|row| row.to_vec()).unwrap_or_default();
+            compare(fp32(bundle)?, name, &embedding, in_batch)?;
+            embeddings.push(embedding);
+        }
+        Ok::<_, LoadError>(embeddings)
+    };
+    let names: Vec<&str> = files.iter().map(String::as_str).collect();
+    let inputs = names
+        .iter()
+        .map(|file| image_input(bundle, &preparer, file));
+    let images = embed(&names, &inputs.collect::<Result<Vec<_>, _>>()?)?;
+    let inputs = texts.iter().map(|text| text_input(bundle, &preparer, text));
+    let written = embed(texts, &inputs.collect::<Result<Vec<_>, _>>()?)?;
+    Ok(Golden {
+        images: files
+            .iter()
+            .zip(images)
+            .map(|(file, embedding)| GoldenImage {
+                file: file.clone(),
+                embedding,
+            })
+            .collect(),
+        texts: texts
+            .iter()
+            .zip(written)
+            .map(|(text, embedding)| GoldenText {
+                text: (*text).to_owned(),
+                embedding,
+            })
+            .collect(),
+    })
+}
+
+fn fp32(bundle: &Bundle) -> Result<&Variant, LoadError> {
+    bundle
+        .variant("fp32")
+        .ok_or_else(|| LoadError::NoSuchPrecision {
+            model: bundle.manifest.name.clone(),
+            precision: "fp32".to_owned(),
+            available: String::new(),
+        })
 }
 
 /// The golden check of one variant, without a server around it.
@@ -63,12 +143,17 @@ pub fn check_golden(
 /// # Errors
 /// As [`check_golden`], and if a graph or the tokenizer cannot be loaded.
 pub fn verify(bundle: &Bundle, variant: &Variant) -> Result<Vec<(String, f64)>, LoadError> {
+    let (preparer, mut encoders) = without_server(bundle, variant)?;
+    check_golden(bundle, variant, &preparer, &mut encoders)
+}
+
+fn without_server(bundle: &Bundle, variant: &Variant) -> Result<(Preparer, Encoders), LoadError> {
     let metrics = Metrics::new().map_err(std::io::Error::other)?;
     let preparer = Preparer::new(bundle, &EngineSettings::default(), metrics.into())?;
     let session = SessionSettings {
         bf16: variant.precision == "bf16",
         ..SessionSettings::cpu(1)
     };
-    let mut encoders = Encoders::load(bundle, variant, &session, None)?;
-    check_golden(bundle, variant, &preparer, &mut encoders)
+    let encoders = Encoders::load(bundle, variant, &session, None)?;
+    Ok((preparer, encoders))
 }

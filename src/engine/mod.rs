@@ -30,7 +30,7 @@ mod worker;
 pub use batching::BatchPolicy;
 pub use cpu_pool::CpuPool;
 pub use embed::{EmbedError, EmbedOptions, Embedded};
-pub use golden::verify;
+pub use golden::{compute as compute_golden, verify};
 pub use health::Health;
 pub use image_source::ImageSource;
 pub use job::{Deadline, Embedding, Lane, Modality};

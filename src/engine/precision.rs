@@ -89,12 +89,18 @@ fn automatic(variants: &[Variant], obstacle: impl Fn(&str) -> Option<String>) ->
     let mut good: Vec<(&Variant, String)> = Vec::new();
     let mut refused = Vec::new();
     for variant in variants {
-        let worst = variant.parity.image.worst.max(variant.parity.text.worst);
+        let worst = variant
+            .parity
+            .map(|parity| parity.image.worst.max(parity.text.worst));
+        let distance = worst.map_or_else(
+            || "1 - cosine not measured".to_owned(),
+            |worst| format!("1 - cosine up to {worst:.1e}"),
+        );
         let why_not = obstacle(&variant.precision).or_else(|| {
             if variant.precision == "fp32" {
                 None
-            } else if worst > MOST_DISTANCE {
-                Some(format!("1 - cosine up to {worst:.1e}"))
+            } else if worst.is_none_or(|worst| worst > MOST_DISTANCE) {
+                Some(distance.clone())
             } else {
                 match variant.benchmark_delta {
                     None => Some("its benchmark was not measured".to_owned()),
@@ -110,7 +116,7 @@ fn automatic(variants: &[Variant], obstacle: impl Fn(&str) -> Option<String>) ->
             None => {
                 let delta = variant.benchmark_delta.unwrap_or_default();
                 let facts = format!(
-                    "{:.1} times fp32's speed, benchmark {delta:+.1} points, 1 - cosine up to {worst:.1e}",
+                    "{:.1} times fp32's speed, benchmark {delta:+.1} points, {distance}",
                     speed(variant)
                 );
                 good.push((variant, facts));
@@ -153,10 +159,10 @@ mod tests {
             precision: precision.to_owned(),
             image: "image.onnx".to_owned(),
             text: "text.onnx".to_owned(),
-            parity: ParityPair {
+            parity: Some(ParityPair {
                 image: parity,
                 text: parity,
-            },
+            }),
             benchmark_delta: delta,
             speedup,
             golden_tolerance: 1e-3,

@@ -22,6 +22,9 @@ const GROUPS: usize = 1 + TEXT_GROUPS;
 /// While interactive work never ends, one batch in this many is bulk, so that bulk work cannot starve.
 const BULK_TURN: u32 = 16;
 
+/// Shortest time between two searches for cancelled items.
+const CLEANING: Duration = Duration::from_millis(5);
+
 /// Items of one modality that one run of an encoder answers.
 #[derive(Debug)]
 pub struct Batch {
@@ -44,6 +47,8 @@ struct Waiting {
     /// Set once: why nothing more is taken in.
     closed: Option<EngineError>,
     rate: ServiceRate,
+    /// When cancelled items were last looked for.
+    cleaned: Option<Instant>,
     times: ItemTimes<GROUPS>,
 }
 
@@ -98,6 +103,7 @@ impl Queue {
             turns_without_bulk: 0,
             closed: None,
             rate: ServiceRate::default(),
+            cleaned: None,
             times: ItemTimes::default(),
         };
         Self {
@@ -128,7 +134,11 @@ impl Queue {
             return Err(reason.clone());
         }
         // Each lane has a bound of its own: bulk work that fills its lane must not shut the other one.
-        let ahead = waiting.queued[lane as usize] + waiting.reserved[lane as usize].count();
+        let mut ahead = waiting.ahead(lane);
+        if ahead + demand.count() > self.capacity {
+            self.drop_cancelled(&mut waiting, lane);
+            ahead = waiting.ahead(lane);
+        }
         let room = ahead + demand.count() <= self.capacity;
         // Whatever the times say, what is first in line gets its chance: times that were wrong once are measured anew.
         if ahead > 0 && !(room && self.is_in_time(&waiting, demand, lane, deadline)) {
@@ -146,6 +156,25 @@ impl Queue {
             lane,
             demand,
         })
+    }
+
+    /// Takes out what nobody waits for any more: it must not shut the queue for others until a worker comes to it.
+    fn drop_cancelled(&self, waiting: &mut Waiting, lane: Lane) {
+        let now = Instant::now();
+        // A flood of refusals must not look at the whole queue each time.
+        if waiting.cleaned.is_some_and(|at| now - at < CLEANING) {
+            return;
+        }
+        waiting.cleaned = Some(now);
+        let mut gone = 0;
+        for group in &mut waiting.lanes[lane as usize] {
+            let before = group.len();
+            group.retain(|job| !job.is_cancelled());
+            gone += before - group.len();
+        }
+        waiting.queued[lane as usize] -= gone;
+        self.metrics.cancelled.inc_by(gone as u64);
+        self.metrics.queue_depth(lane).sub(gone as i64);
     }
 
     fn is_in_time(
@@ -349,6 +378,11 @@ impl Waiting {
     /// Items that are being decoded or tokenised.
     fn preparing(&self) -> usize {
         self.reserved.iter().map(|lane| lane.count()).sum()
+    }
+
+    /// Items of a lane that wait or are being prepared.
+    fn ahead(&self, lane: Lane) -> usize {
+        self.queued[lane as usize] + self.reserved[lane as usize].count()
     }
 
     /// What is ahead of a new item of a lane: how many items, and how many seconds of work for one worker.

@@ -1,7 +1,7 @@
 //! Which size to scale to and which part of it to keep: torchvision's `Resize` and `CenterCrop`, and open_clip's
 //! `ResizeKeepRatio` and `CenterCropOrPad`, as numbers.
 
-use super::spec::{ImageSpec, ResizeMode};
+use super::spec::{CropRounding, ImageSpec, ResizeMode};
 
 /// A rectangle of an image, in pixels from its top left corner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,8 +40,8 @@ pub(super) fn plan(width: usize, height: usize, spec: &ImageSpec) -> Plan {
         ResizeMode::Shortest => keep_ratio(width, height, output, f64::min),
         ResizeMode::Longest => keep_ratio(width, height, output, f64::max),
     };
-    let (x, left, kept_width) = centre(scaled.0, output.0);
-    let (y, top, kept_height) = centre(scaled.1, output.1);
+    let (x, left, kept_width) = centre(scaled.0, output.0, spec.crop_rounding);
+    let (y, top, kept_height) = centre(scaled.1, output.1, spec.crop_rounding);
     Plan {
         scaled,
         window: Window {
@@ -81,28 +81,34 @@ fn keep_ratio(
 }
 
 /// One axis of `CenterCropOrPad`: first pixel kept, pixels of padding before it, pixels kept.
-fn centre(length: usize, output: usize) -> (usize, usize, usize) {
+fn centre(length: usize, output: usize, rounding: CropRounding) -> (usize, usize, usize) {
     if length < output {
         return (0, (output - length) / 2, length);
     }
-    // Python rounds a half to the even neighbour.
     let half = (length - output) / 2;
     let odd = (length - output) % 2;
-    (half + (odd & half & 1), 0, output)
+    let start = match rounding {
+        // Python's `round` takes a half to the even neighbour.
+        CropRounding::HalfEven => half + (odd & half & 1),
+        CropRounding::Down => half,
+    };
+    (start, 0, output)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::centre;
+    use super::{CropRounding, centre};
 
     #[test]
-    fn halves_round_to_even() {
-        let offsets: Vec<usize> = (224..=232).map(|n| centre(n, 224).0).collect();
-        assert_eq!(offsets, [0, 0, 1, 2, 2, 2, 3, 4, 4]);
+    fn halves_round_as_asked() {
+        let offsets =
+            |rounding| -> Vec<usize> { (224..=232).map(|n| centre(n, 224, rounding).0).collect() };
+        assert_eq!(offsets(CropRounding::HalfEven), [0, 0, 1, 2, 2, 2, 3, 4, 4]);
+        assert_eq!(offsets(CropRounding::Down), [0, 0, 1, 1, 2, 2, 3, 3, 4]);
     }
 
     #[test]
     fn padding_puts_the_odd_pixel_behind() {
-        assert_eq!(centre(221, 224), (0, 1, 221));
+        assert_eq!(centre(221, 224, CropRounding::HalfEven), (0, 1, 221));
     }
 }

@@ -26,7 +26,7 @@ pub use geometry::Window;
 pub use limits::Limits;
 pub use resize::{resize, resize_window};
 pub use rgb::RgbImage;
-pub use spec::{ImageSpec, InputLayout, Interpolation, ResizeMode};
+pub use spec::{CropRounding, ImageSpec, InputLayout, Interpolation, ResizeMode};
 pub use tensor::Pixels;
 
 /// Turns one encoded image into one item of the encoder's input.

@@ -24,6 +24,17 @@ pub enum Interpolation {
     Bilinear,
 }
 
+/// Where a centre crop begins if an odd number of pixels is to be dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CropRounding {
+    /// At the even one of the two pixels that are as near. What torchvision and open_clip do.
+    #[default]
+    HalfEven,
+    /// At the lower one. What transformers does.
+    Down,
+}
+
 /// What the encoder's graph takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -49,6 +60,8 @@ pub struct ImageSpec {
     pub resize_mode: ResizeMode,
     /// The resampling filter.
     pub interpolation: Interpolation,
+    /// Where the centre crop begins if the pixels to drop cannot be halved.
+    pub crop_rounding: CropRounding,
     /// Grey value, 0 to 255, around an image that [`ResizeMode::Longest`] leaves too small.
     pub fill_color: u8,
     /// Turn the image as its EXIF data says before anything else? torchvision and open_clip do not.

@@ -32,6 +32,15 @@ pub fn fill_images<T: Copy>(
     Ok(())
 }
 
+/// Writes the attention mask of the same rows: 1 for a token, 0 for padding. A row without a text is all 1: a softmax over
+/// nothing has no value.
+pub fn fill_mask(batch: &[&[u32]], length: usize, values: &mut [i64]) {
+    values.fill(1);
+    for (row, text) in values.chunks_exact_mut(length).zip(batch) {
+        row[text.len().min(length)..].fill(0);
+    }
+}
+
 /// Writes texts in rows of `length` tokens, padded with `pad`. A longer text is cut; rows without a text are padding.
 pub fn fill_texts(batch: &[&[u32]], length: usize, pad: i64, values: &mut [i64]) {
     values.fill(pad);

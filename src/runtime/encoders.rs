@@ -1,13 +1,13 @@
 //! The two sessions of a model. They belong to one thread: running one needs `&mut`.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::Session;
 use ort::value::{DynValue, PrimitiveTensorElementType, Tensor};
 
-use super::assembly::{fill_images, fill_texts};
+use super::assembly::{fill_images, fill_mask, fill_texts};
+use super::output::{Embedding, Output, run};
 use super::shared_weights::SharedWeights;
 use super::{Build, Device, RuntimeError, SessionSettings, environment, session};
 use crate::bundle::{Bundle, Element, PadTo, Variant};
@@ -23,19 +23,17 @@ pub struct Encoders {
     pinned: Option<Allocator>,
 }
 
-/// One row of an encoder's output.
-type Embedding = Arc<[f32]>;
-
 /// What is needed of the manifest at every batch.
 #[derive(Debug)]
 struct Shape {
     embedding_dim: usize,
     size: [usize; 2],
     image_input: String,
-    image_output: String,
+    image_output: Output,
     image_element: Element,
     text_input: String,
-    text_output: String,
+    text_mask: Option<String>,
+    text_output: Output,
     context_length: usize,
     pad_id: u32,
     pad_to: PadTo,
@@ -105,10 +103,17 @@ impl Encoders {
                 embedding_dim: manifest.embedding_dim,
                 size: manifest.image.size,
                 image_input: manifest.image.input.name.clone(),
-                image_output: manifest.image.output.clone(),
+                image_output: Output {
+                    name: manifest.image.output.clone(),
+                    normalised: manifest.image.output_normalised,
+                },
                 image_element: manifest.image.input.element,
                 text_input: manifest.text.input.name.clone(),
-                text_output: manifest.text.output.clone(),
+                text_mask: manifest.text.input.attention_mask.clone(),
+                text_output: Output {
+                    name: manifest.text.output.clone(),
+                    normalised: manifest.text.output_normalised,
+                },
                 context_length: manifest.text.context_length,
                 pad_id: manifest.text.pad_id,
                 pad_to: manifest.text.pad_to,
@@ -147,7 +152,8 @@ impl Encoders {
         };
         let (name, output) = (&self.shape.image_input, &self.shape.image_output);
         let shape = [rows, self.shape.embedding_dim];
-        run(&mut self.image, name, input, output, shape, batch.len())
+        let inputs = ort::inputs![name => input];
+        run(&mut self.image, inputs, output, shape, batch.len())
     }
 
     /// Embeddings of tokenised texts, in order. The batch is padded as the manifest says, and to at least `rows` texts of
@@ -172,9 +178,20 @@ impl Encoders {
             fill_texts(batch, length, pad, values);
             Ok(())
         })?;
+        let mask = self.shape.text_mask.as_ref().map(|name| {
+            let mask = self.input([rows, length], |values: &mut [i64]| {
+                fill_mask(batch, length, values);
+                Ok(())
+            })?;
+            Ok::<_, RuntimeError>((name, mask))
+        });
         let (name, output) = (&self.shape.text_input, &self.shape.text_output);
+        let inputs = match mask.transpose()? {
+            None => ort::inputs![name => input],
+            Some((mask_name, mask)) => ort::inputs![name => input, mask_name => mask],
+        };
         let shape = [rows, self.shape.embedding_dim];
-        run(&mut self.text, name, input, output, shape, batch.len())
+        run(&mut self.text, inputs, output, shape, batch.len())
     }
 
     /// Longest text in tokens.
@@ -225,36 +242,4 @@ fn pinned(session: &Session, index: u16) -> Result<Allocator, RuntimeError> {
     )
     .and_then(|memory| Allocator::new(session, memory))
     .map_err(|e| RuntimeError::Run(format!("no page-locked memory for cuda:{index}: {e}")))
-}
-
-/// Runs a graph whose output has `shape`, and gives the first `wanted` rows.
-fn run(
-    session: &mut Session,
-    input: &str,
-    value: DynValue,
-    output: &str,
-    shape: [usize; 2],
-    wanted: usize,
-) -> Result<Vec<Embedding>, RuntimeError> {
-    let failed = |e: ort::Error| RuntimeError::Run(e.to_string());
-    let outputs = session.run(ort::inputs![input => value]).map_err(failed)?;
-    let found = outputs.get(output).ok_or_else(|| RuntimeError::Output {
-        expected: format!("an output named {output}"),
-        found: "without it".to_owned(),
-    })?;
-    let (found, values) = found.try_extract_tensor::<f32>().map_err(failed)?;
-    let expected = shape.map(|side| side as i64);
-    if found[..] != expected[..] {
-        return Err(RuntimeError::Output {
-            expected: format!("{expected:?}"),
-            found: format!("{found:?}"),
-        });
-    }
-    let rows = values.chunks_exact(shape[1].max(1)).take(wanted);
-    if rows.clone().flatten().any(|value| !value.is_finite()) {
-        return Err(RuntimeError::Run(format!(
-            "{output} holds a value that is not a number"
-        )));
-    }
-    Ok(rows.map(Arc::from).collect())
 }

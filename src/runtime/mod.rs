@@ -4,14 +4,17 @@ mod assembly;
 mod device;
 mod encoders;
 mod library;
+mod output;
 mod session;
 mod shared_weights;
+mod signature;
 
-pub use assembly::{fill_images, fill_texts};
+pub use assembly::{fill_images, fill_mask, fill_texts};
 pub use device::{Device, cpu_has_bf16};
 pub use encoders::{Encoders, VariantWeights};
 pub use library::{Build, environment, find_library};
 pub use session::{CudaSettings, SessionSettings};
+pub use signature::{Port, Signature, signature};
 
 /// Why the runtime could not do what it was asked.
 #[derive(Debug, thiserror::Error)]

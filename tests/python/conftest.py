@@ -6,8 +6,11 @@ import queue
 import re
 import shutil
 import subprocess
+import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -31,24 +34,31 @@ def server_binary() -> Path:
     return max(built, key=lambda path: path.stat().st_mtime)
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory):
-    """Address of a server of models/demo on a free port."""
-    library = ROOT / ".cache" / "onnxruntime" / "libonnxruntime.so"
+def environment() -> dict[str, str]:
+    """With the ONNX Runtime that `make` fetched, unless another one is named."""
+    return {"ORT_DYLIB_PATH": str(ROOT / ".cache" / "onnxruntime" / "libonnxruntime.so"), **os.environ}
+
+
+@contextmanager
+def serving(model: Path, *arguments: str) -> Iterator[str]:
+    """Address of a server of a bundle on a free port."""
+    # What one server keeps is not another's.
+    state = tempfile.TemporaryDirectory()
     process = subprocess.Popen(
         [
             server_binary(),
             "serve",
             "--model",
-            ROOT / "models" / "demo",
+            model,
             "--precision",
             "fp32",
             "--listen",
             "127.0.0.1:0",
             "--state",
-            tmp_path_factory.mktemp("state"),
+            state.name,
+            *arguments,
         ],
-        env={"ORT_DYLIB_PATH": str(library), **os.environ},
+        env=environment(),
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -66,6 +76,14 @@ def server(tmp_path_factory):
     finally:
         process.terminate()
         process.wait(timeout=30)
+        state.cleanup()
+
+
+@pytest.fixture(scope="session")
+def server():
+    """Address of a server of models/demo on a free port."""
+    with serving(ROOT / "models" / "demo") as url:
+        yield url
 
 
 def wait_until_ready(log: queue.Queue) -> str:

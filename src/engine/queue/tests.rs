@@ -181,6 +181,19 @@ fn cancelled_and_expired_items_are_not_run() {
 }
 
 #[test]
+fn what_nobody_waits_for_gives_its_place_to_others() {
+    let queue = queue(4);
+    let mut replies = push(&queue, Lane::Interactive, (0..4).map(|_| image()).collect());
+    assert!(queue.reserve(images(1), Lane::Interactive, None).is_err());
+    replies.truncate(1);
+    std::thread::sleep(CLEANING);
+    let places = queue.reserve(images(3), Lane::Interactive, None).unwrap();
+    assert_eq!(queue.metrics.queue_depth(Lane::Interactive).get(), 1);
+    drop(places);
+    assert_eq!(queue.take().unwrap().jobs.len(), 1);
+}
+
+#[test]
 fn a_closed_queue_runs_what_it_took_in_and_takes_nothing_more() {
     let queue = queue(100);
     let _replies = push(&queue, Lane::Interactive, vec![image()]);

@@ -1,0 +1,151 @@
+//! A JSON file of the layout, read field by field: every refusal names the file and the field.
+
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use super::ImportError;
+
+/// The fields of a JSON object. One that is `null` is absent.
+#[derive(Debug)]
+pub struct Document {
+    file: String,
+    /// What stands in front of a field's name: `text_config.` inside `text_config`.
+    prefix: String,
+    fields: Map<String, Value>,
+}
+
+impl Document {
+    /// Reads a file of the folder.
+    pub fn read(folder: &Path, file: &str) -> Result<Self, ImportError> {
+        Self::find(folder, file)?.ok_or_else(|| ImportError::Missing {
+            file: file.to_owned(),
+            folder: folder.to_owned(),
+        })
+    }
+
+    /// Reads a file that need not be there.
+    pub fn find(folder: &Path, file: &str) -> Result<Option<Self>, ImportError> {
+        let path = folder.join(file);
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let bytes = std::fs::read(&path).map_err(|e| ImportError::file(&path, &e))?;
+        Self::parse(file, &bytes).map(Some)
+    }
+
+    /// Reads the content of a file.
+    pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, ImportError> {
+        match serde_json::from_slice(bytes) {
+            Ok(fields) => Ok(Self {
+                file: file.to_owned(),
+                prefix: String::new(),
+                fields,
+            }),
+            Err(error) => Err(ImportError::Content {
+                file: file.to_owned(),
+                reason: format!("not a JSON object: {error}"),
+            }),
+        }
+    }
+
+    /// A field.
+    pub fn get(&self, field: &str) -> Option<&Value> {
+        self.fields.get(field).filter(|value| !value.is_null())
+    }
+
+    /// Names of the fields that are there.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let given = self.fields.iter().filter(|(_, value)| !value.is_null());
+        given.map(|(name, _)| name.as_str())
+    }
+
+    /// The object in a field; an empty one if it is absent.
+    pub fn section(&self, field: &str) -> Result<Self, ImportError> {
+        let fields = match self.get(field) {
+            None => Map::new(),
+            Some(Value::Object(fields)) => fields.clone(),
+            Some(other) => return Err(self.not(field, other, "an object")),
+        };
+        Ok(Self {
+            file: self.file.clone(),
+            prefix: format!("{}{field}.", self.prefix),
+            fields,
+        })
+    }
+
+    /// A text.
+    pub fn text(&self, field: &str) -> Result<Option<&str>, ImportError> {
+        self.typed(field, "a text", Value::as_str)
+    }
+
+    /// `true` or `false`.
+    pub fn flag(&self, field: &str) -> Result<Option<bool>, ImportError> {
+        self.typed(field, "true or false", Value::as_bool)
+    }
+
+    /// A number.
+    pub fn number(&self, field: &str) -> Result<Option<f64>, ImportError> {
+        self.typed(field, "a number", Value::as_f64)
+    }
+
+    /// A whole number that is not negative.
+    pub fn count(&self, field: &str) -> Result<Option<usize>, ImportError> {
+        self.typed(field, "a whole number", as_count)
+    }
+
+    /// A number for each of red, green and blue.
+    pub fn colour(&self, field: &str) -> Result<Option<[f32; 3]>, ImportError> {
+        self.typed(field, "a list of three numbers", |value| {
+            let numbers: Option<Vec<f32>> = value
+                .as_array()?
+                .iter()
+                .map(|number| number.as_f64().map(|number| number as f32))
+                .collect();
+            numbers?.try_into().ok()
+        })
+    }
+
+    /// A refusal of a field's value, or of its absence.
+    pub fn refuse(&self, field: &str, reason: impl Into<String>) -> ImportError {
+        ImportError::Refused {
+            file: self.file.clone(),
+            field: format!("{}{field}", self.prefix),
+            reason: reason.into(),
+        }
+    }
+
+    /// A refusal of what is missing.
+    pub fn missing(&self, field: &str) -> ImportError {
+        self.refuse(field, "is not given, and it is not guessed here")
+    }
+
+    fn typed<'a, T>(
+        &'a self,
+        field: &str,
+        wanted: &str,
+        read: impl Fn(&'a Value) -> Option<T>,
+    ) -> Result<Option<T>, ImportError> {
+        match self.get(field) {
+            None => Ok(None),
+            Some(value) => match read(value) {
+                Some(read) => Ok(Some(read)),
+                None => Err(self.not(field, value, wanted)),
+            },
+        }
+    }
+
+    fn not(&self, field: &str, value: &Value, wanted: &str) -> ImportError {
+        let mut shown = value.to_string();
+        if let Some((end, _)) = shown.char_indices().nth(80) {
+            shown.truncate(end);
+            shown.push('…');
+        }
+        self.refuse(field, format!("{shown} is not {wanted}"))
+    }
+}
+
+/// A whole number that is not negative.
+pub fn as_count(value: &Value) -> Option<usize> {
+    usize::try_from(value.as_u64()?).ok()
+}

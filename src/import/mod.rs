@@ -1,0 +1,217 @@
+//! Turns a model in the layout of the Hub's ONNX exports (transformers.js, optimum) into a bundle.
+//!
+//! ```text
+//! config.json              → architecture   preprocessor_config.json → image
+//! tokenizer*.json          → tokens         onnx/*.onnx              → graphs
+//! options, model.safetensors → similarity
+//! ```
+//!
+//! What a file says is either done exactly or refused, by file and field. Nothing is guessed.
+
+mod architecture;
+mod document;
+mod graphs;
+mod hub;
+mod image;
+mod safetensors;
+mod samples;
+mod similarity;
+mod spelling;
+mod tokens;
+mod write;
+
+use std::path::{Path, PathBuf};
+
+use architecture::Architecture;
+pub use hub::Repository;
+use image::Preprocessing;
+use safetensors::Learnt;
+use tokens::Tokens;
+
+use crate::bundle::BundleError;
+use crate::engine::LoadError;
+use crate::runtime::{RuntimeError, signature};
+
+/// Where a model comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A folder with the layout.
+    Folder(PathBuf),
+    /// A model on the Hub.
+    Hub(Repository),
+}
+
+/// What the files do not say.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The model's name in the API; by default that of its source.
+    pub name: Option<String>,
+    /// Factor of the cosine, already exponentiated.
+    pub logit_scale: Option<f32>,
+    /// Added to the scaled cosine.
+    pub logit_bias: Option<f32>,
+}
+
+/// Why a model cannot be imported.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// A setting that this program cannot follow exactly.
+    #[error("{file}: {field}: {reason}")]
+    Refused {
+        /// The file in the layout.
+        file: String,
+        /// The field, with the fields around it.
+        field: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The files leave the numbers of the similarity open.
+    #[error("{0}")]
+    Similarity(String),
+    /// A file of the layout is not there.
+    #[error("{} has no {file}; the layout is that of the Hub's ONNX exports", folder.display())]
+    Missing {
+        /// The file.
+        file: String,
+        /// Where it should be.
+        folder: PathBuf,
+    },
+    /// A file has no usable content.
+    #[error("{file}: {reason}")]
+    Content {
+        /// The file in the layout.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A file cannot be read or written.
+    #[error("{}: {reason}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// The bundle's folder is taken.
+    #[error("{0} is there already; name a folder that is not")]
+    Exists(PathBuf),
+    /// No name of a model on the Hub.
+    #[error(
+        "{0:?} is not a name on the Hub; give hf:org/name, and a branch, tag or commit as --revision"
+    )]
+    BadRepository(String),
+    /// The Hub has no such file.
+    #[error("{url}: there is no such file")]
+    NotOnHub {
+        /// The file.
+        url: String,
+    },
+    /// The Hub did not give a file.
+    #[error("{url}: {reason}")]
+    Hub {
+        /// The file.
+        url: String,
+        /// What happened.
+        reason: String,
+    },
+    /// A graph cannot be loaded.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    /// The bundle that was written cannot be used.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The bundle that was written cannot be read.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+}
+
+impl ImportError {
+    fn file(path: &Path, error: &std::io::Error) -> Self {
+        Self::Write {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        }
+    }
+}
+
+/// All that the layout's files say, understood.
+struct Layout {
+    architecture: Architecture,
+    preprocessing: Preprocessing,
+    tokens: Tokens,
+    image: (String, String),
+    text: (String, Option<String>, String),
+}
+
+impl Layout {
+    fn read(folder: &Path) -> Result<Self, ImportError> {
+        let architecture = Architecture::read(folder)?;
+        let preprocessing = Preprocessing::read(folder, &architecture)?;
+        let tokens = Tokens::read(folder, &architecture)?;
+        let graph = |name: &str| {
+            let path = folder.join(name);
+            if !path.is_file() {
+                return Err(ImportError::Missing {
+                    file: name.to_owned(),
+                    folder: folder.to_owned(),
+                });
+            }
+            Ok(signature(&path)?)
+        };
+        Ok(Self {
+            architecture,
+            preprocessing,
+            tokens,
+            image: graphs::image(&graph(graphs::IMAGE)?, &architecture)?,
+            text: graphs::text(&graph(graphs::TEXT)?, &architecture)?,
+        })
+    }
+}
+
+/// Writes a model as a bundle at `out`, which must not exist yet, and proves that the bundle can be used. `progress` is told
+/// what is being done.
+///
+/// # Errors
+/// [`ImportError`]; nothing is left at `out` then.
+pub fn import(
+    source: &Source,
+    out: &Path,
+    options: &Options,
+    progress: impl Fn(&str),
+) -> Result<(), ImportError> {
+    if out.symlink_metadata().is_ok() {
+        return Err(ImportError::Exists(out.to_owned()));
+    }
+    let parent = match out.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    let failed = |e: std::io::Error| ImportError::file(parent, &e);
+    std::fs::create_dir_all(parent).map_err(failed)?;
+    // On the same file system as `out`, so that the finished bundle appears there at once.
+    let scratch = tempfile::Builder::new()
+        .prefix(".clip-in-import-")
+        .tempdir_in(parent)
+        .map_err(failed)?;
+    let mut origin = write::Origin::of(source);
+    let (folder, learnt) = match source {
+        Source::Folder(folder) => (folder.clone(), Learnt::find(folder)?),
+        Source::Hub(repository) => {
+            let folder = scratch.path().join("hub");
+            let fetched = hub::fetch(repository, &folder, |file| {
+                progress(&format!("fetching {file}"));
+            })?;
+            origin.commit = fetched.commit;
+            (folder, fetched.learnt)
+        }
+    };
+    progress("reading the layout");
+    let layout = Layout::read(&folder)?;
+    let family = layout.architecture.family;
+    let similarity =
+        similarity::similarity(family, options.logit_scale, options.logit_bias, learnt)?;
+    let bundle = scratch.path().join("bundle");
+    progress("computing golden embeddings");
+    write::write(&folder, &bundle, layout, similarity, &origin, options)?;
+    std::fs::rename(&bundle, out).map_err(|e| ImportError::file(out, &e))
+}
