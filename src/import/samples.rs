@@ -17,12 +17,13 @@ pub fn texts() -> Vec<String> {
     ]
 }
 
-/// Draws the pictures below `golden/` of a bundle and gives their names in it: a wide one, a tall one, a small one.
+/// Draws the pictures below `golden/` of a bundle and gives their names in it: a wide one,
+/// whose crop cannot be centred in a square of 224, a tall one, a small one.
 pub fn draw(bundle: &Path) -> Result<Vec<String>, ImportError> {
     let folder = bundle.join("golden");
     std::fs::create_dir_all(&folder).map_err(|e| ImportError::file(&folder, &e))?;
     let mut names = Vec::new();
-    for (index, (width, height)) in [(345, 240), (250, 371), (90, 90)].into_iter().enumerate() {
+    for (index, (width, height)) in [(347, 240), (250, 371), (90, 90)].into_iter().enumerate() {
         let name = format!("golden/{index}.png");
         let path = bundle.join(&name);
         RgbImage::from_fn(width, height, |x, y| pixel(index as u32, x, y))

@@ -136,7 +136,12 @@ def imported(request, tmp_path_factory):
         with serving(bundle, "--workers", "1") as url:
             manifest = json.loads((bundle / "bundle.json").read_text(encoding="utf-8"))
             yield SimpleNamespace(
-                url=url, expected=expected, similarity=similarity, manifest=manifest, family=request.param
+                url=url,
+                expected=expected,
+                similarity=similarity,
+                manifest=manifest,
+                family=request.param,
+                bundle=bundle,
             )
     finally:
         shutil.rmtree(bundle, ignore_errors=True)
@@ -182,6 +187,22 @@ def test_scores_follow_the_family(imported):
     powers = np.exp(logits)
     expected = powers / powers.sum() if kind == "softmax" else powers / (1 + powers)
     np.testing.assert_allclose(answer["probabilities"][0], expected, rtol=1e-3)
+
+
+def test_golden_embeddings_notice_another_preprocessing(imported):
+    file = imported.bundle / "bundle.json"
+    original, changed = file.read_text(encoding="utf-8"), json.loads(json.dumps(imported.manifest))
+    if imported.family == "clip":
+        changed["image"]["crop_rounding"] = "half_even"
+    else:
+        changed["text"]["pad_id"] = 0
+    file.write_text(json.dumps(changed), encoding="utf-8")
+    try:
+        command = [server_binary(), "model", "verify", imported.bundle]
+        result = subprocess.run(command, env=environment(), capture_output=True, text=True)
+    finally:
+        file.write_text(original, encoding="utf-8")
+    assert result.returncode == 1 and "golden check" in result.stderr, result.stderr
 
 
 def test_the_manifest_says_where_it_is_from(imported):
