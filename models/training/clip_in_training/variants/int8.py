@@ -3,7 +3,7 @@
 Calibrated (static) rather than dynamic, although dynamic is the usual choice for transformers. A dynamic
 range is taken over the whole batch, so that an embedding depends on what else is in the batch (1 - cosine
 up to 2e-4, measured); and convolutions, most of the demo's image tower, would stay fp32. Where both are
-possible, static costs 2 to 5 % of the speed. What was measured is in the README of the training module.
+possible, static costs 2 to 5 % of the speed.
 
 - Products with weights only: attention's own products lose more than they gain.
 - A MatMul's output stays fp32: it is computed in 32 bits, and rounding it again only loses. A Gemm's is
