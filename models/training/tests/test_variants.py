@@ -153,3 +153,12 @@ def test_bf16_needs_openvino(plain, capsys, monkeypatch):
 def test_no_bundle_is_one_line(tmp_path, capsys):
     assert main(["variants", "--bundle", str(tmp_path)]) == 1
     assert "bundle.json" in capsys.readouterr().err
+
+
+def test_an_imported_bundle_is_refused(plain, tmp_path, capsys):
+    folder = tmp_path / "bundle"
+    shutil.copytree(plain, folder)
+    content = manifest(folder)
+    content["provenance"] = {"imported_from": "somewhere"}
+    (folder / "bundle.json").write_text(json.dumps(content))
+    assert "was not trained here" in refused(folder, "int8", capsys)

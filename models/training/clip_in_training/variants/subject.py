@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from clip_in_training.data.examples import Examples, load_edits
+from clip_in_training.errors import ExportError
 from clip_in_training.evaluate.benchmark import edit_pair_accuracy
 from clip_in_training.evaluate.graphs import Graphs
 from clip_in_training.export.golden import TEXTS
@@ -47,13 +48,18 @@ def subject_of(folder: Path, manifest: dict) -> Subject:
     """Loads what belongs to a bundle.
 
     Raises `DataError` if the test or validation edits of its recipe were not generated, and `ExportError` if
-    a reference's random weights cannot be drawn again.
+    a reference's random weights cannot be drawn again, or if the bundle is neither trained nor a reference.
     """
     source = manifest["provenance"]
     if "architecture" in source:
         model, _, tokenize = load_reference(folder)
         calibration = inputs(model.size, "validation")
         return Subject(tokenize, checks(model, tokenize, *inputs(model.size, "test")), *calibration, None)
+    if "recipe_text" not in source:
+        raise ExportError(
+            f"{folder} was not trained here: there is nothing to calibrate on and to measure with. "
+            "Variants are made of bundles that `export` or `reference` wrote"
+        )
     recipe = parse_recipe(source["recipe_text"], source["recipe"])
     root, size = Path(recipe.data.directory), recipe.data.image_size
     test = load_edits(root / "test", size, ATTRIBUTES)
