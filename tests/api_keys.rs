@@ -64,7 +64,17 @@ fn only_who_shows_a_key_gets_in() {
     for open in ["/healthz", "/readyz", "/metrics", "/"] {
         assert_eq!(server.get(open).status(), 200, "{open}");
     }
-    for closed in ["/v1/models", "/v1/labelsets"] {
+    let url = format!("{}/v2/rerank", server.url);
+    let request = server.client.post(url);
+    let response = request
+        .json(&json!({"query": "a", "documents": ["b"]}))
+        .send();
+    let response = response.unwrap();
+    assert_eq!(response.status(), 401);
+    // Not an Open Inference Protocol route: the error has the REST interface's shape.
+    let error: Value = response.json().unwrap();
+    assert_eq!(error["error"]["code"], "unauthorized");
+    for closed in ["/v1/models", "/v1/labelsets", "/v2/models/clip-in-demo"] {
         assert_eq!(server.get(closed).status(), 401, "{closed}");
     }
     assert!(!server.log().contains(LINE), "a key is in the log");

@@ -11,10 +11,11 @@ use super::inference_proto::model_infer_request::InferInputTensor;
 use super::inference_proto::model_infer_response::InferOutputTensor;
 use super::inference_proto::model_metadata_response::TensorMetadata;
 use super::options;
+use super::service::bounded;
 use crate::api::calls::infer::{self, InferCall, Inferred, Tensor, Values, metadata};
 use crate::api::rest::v2::{PLATFORM, VERSION, binary, check_version};
 use crate::api::{ApiError, AppState};
-use crate::engine::{EngineError, Lane};
+use crate::engine::Lane;
 
 /// The service of a server.
 pub struct Service {
@@ -105,9 +106,7 @@ impl GrpcInferenceService for Service {
             outputs: request.outputs.into_iter().map(|o| o.name).collect(),
             options,
         };
-        let call = infer::infer(&self.state, call);
-        let found = tokio::time::timeout(self.state.request_time, call).await;
-        let found = found.map_err(|_| ApiError::from(EngineError::DeadlineExceeded))??;
+        let found = bounded(&self.state, infer::infer(&self.state, call)).await?;
         Ok(Response::new(respond(found, request.id)))
     }
 }

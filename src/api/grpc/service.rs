@@ -23,15 +23,22 @@ impl Service {
         Self { state }
     }
 
-    /// A call that takes no longer than a request may.
     async fn bounded<T>(
         &self,
         call: impl Future<Output = Result<T, ApiError>>,
     ) -> Result<T, Status> {
-        match tokio::time::timeout(self.state.request_time, call).await {
-            Ok(answer) => answer.map_err(Status::from),
-            Err(_) => Err(ApiError::from(EngineError::DeadlineExceeded).into()),
-        }
+        bounded(&self.state, call).await
+    }
+}
+
+/// A call that takes no longer than a request may.
+pub async fn bounded<T>(
+    state: &AppState,
+    call: impl Future<Output = Result<T, ApiError>>,
+) -> Result<T, Status> {
+    match tokio::time::timeout(state.request_time, call).await {
+        Ok(answer) => answer.map_err(Status::from),
+        Err(_) => Err(ApiError::from(EngineError::DeadlineExceeded).into()),
     }
 }
 

@@ -21,7 +21,7 @@ pub async fn observe(State(state): State<Arc<AppState>>, request: Request, next:
         None => "other".to_owned(),
     };
     // What only shows that the server lives, and the admin routes, which have a token of their own, need no key.
-    let closed = ["/v1/", "/v2/models"]
+    let closed = ["/v1/", "/v2/models", "/v2/rerank"]
         .iter()
         .any(|prefix| route.starts_with(prefix));
     let caller = if closed && !route.starts_with(admin::PREFIX) {
@@ -94,7 +94,7 @@ fn finish(state: &AppState, route: &str, started: Instant, response: Response) -
         "request"
     );
     match error {
-        Some(error) if route.starts_with("/v2") => v2::respond_with(&error, response),
+        Some(error) if v2::is_ours(route) => v2::respond_with(&error, response),
         _ => response,
     }
 }
