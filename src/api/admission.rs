@@ -1,7 +1,7 @@
 //! Who gets in: bounds on requests and on the bytes of their bodies, so that memory has a limit whatever is sent.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -10,6 +10,7 @@ use http_body_util::BodyExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::ApiError;
+use crate::telemetry::stages::{self, Stage};
 
 /// Bounds of the whole server.
 #[derive(Debug)]
@@ -108,7 +109,9 @@ impl Admission {
         headers: &HeaderMap,
         mut body: Body,
     ) -> Result<AdmittedBody, ApiError> {
+        let started = Instant::now();
         let result = self.collect(headers, &mut body).await;
+        stages::note(Stage::Read, started.elapsed());
         if result.is_err() {
             drain(body).await;
         }

@@ -4,6 +4,7 @@ use axum::http::{HeaderName, HeaderValue, Method, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::rest::request_options::{LANE, TIMEOUT};
+use super::trace::{REQUEST_ID, SERVER_TIMING};
 
 /// The layer for these origins; `None` for none.
 ///
@@ -34,8 +35,10 @@ pub fn layer(origins: &[String]) -> Result<Option<CorsLayer>, String> {
             HeaderName::from_static("x-api-key"),
             LANE,
             TIMEOUT,
+            REQUEST_ID,
+            HeaderName::from_static("traceparent"),
         ])
-        .expose_headers([header::RETRY_AFTER]);
+        .expose_headers([header::RETRY_AFTER, REQUEST_ID, SERVER_TIMING]);
     Ok(Some(layer))
 }
 

@@ -11,9 +11,11 @@ mod page;
 pub mod rest;
 mod server;
 mod state;
+mod trace;
 
 pub use admin::{AdminAccess, AdminError};
 pub use error::ApiError;
 pub use keys::{ApiKeys, Caller, KeyError};
 pub use server::{ServeError, serve};
 pub use state::AppState;
+pub use trace::TraceContext;

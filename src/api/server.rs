@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::admission::Admission;
-use super::{AdminAccess, AdminError, ApiKeys, AppState, KeyError, cors, grpc, rest};
+use super::{AdminAccess, AdminError, ApiKeys, AppState, KeyError, cors, grpc, rest, trace};
 use crate::config::ServeSettings;
 use crate::engine::{CpuPool, Loader, Registry, RegistryError};
 use crate::labelsets::LabelSets;
@@ -113,6 +113,7 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
         Some(cors) => router.layer(cors),
         None => router,
     };
+    let router = router.layer(from_fn(trace::trace));
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let server = axum::serve(listener, router).with_graceful_shutdown(async {
         let _ = stopped.await;

@@ -7,9 +7,10 @@ use tokio::sync::oneshot;
 use super::EngineError;
 use super::backlog::Demand;
 use super::embedding_cache::{Cached, EmbeddingCache, ImageDigest};
-use super::job::{Deadline, Embedding, Job, Lane};
+use super::job::{Deadline, Embedding, Encoded, Job, Lane};
 use super::model::Model;
 use super::prepare::{Item, ItemError, Known};
+use crate::telemetry::stages::{self, Stage};
 
 /// Why a request got no embeddings.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -76,7 +77,7 @@ struct Pending {
 
 enum Answer {
     Known(Embedding),
-    Reply(oneshot::Receiver<Result<Embedding, EngineError>>),
+    Reply(oneshot::Receiver<Result<Encoded, EngineError>>),
 }
 
 impl Model {
@@ -128,8 +129,13 @@ impl Model {
         for (pending, missing) in pending.into_iter().zip(missing) {
             let (embedding, known) = match pending.answer {
                 Answer::Known(embedding) => (embedding, true),
-                // A reply that is dropped unanswered was held by a worker that died.
-                Answer::Reply(reply) => (reply.await.map_err(|_| EngineError::Dead)??, false),
+                Answer::Reply(reply) => {
+                    // A reply that is dropped unanswered was held by a worker that died.
+                    let encoded = reply.await.map_err(|_| EngineError::Dead)??;
+                    stages::note(Stage::Queue, encoded.queued);
+                    stages::note(Stage::Inference, encoded.inference);
+                    (encoded.embedding, false)
+                }
             };
             let cached = Cached {
                 embedding,
@@ -170,7 +176,9 @@ impl Model {
         let places = self
             .queue()
             .reserve(demand, options.lane, options.deadline)?;
+        let started = Instant::now();
         let prepared = self.prepare(items, options).await?;
+        stages::note(Stage::Prepare, started.elapsed());
         let mut jobs = Vec::with_capacity(prepared.len());
         let mut pending = Vec::with_capacity(prepared.len());
         let enqueued = Instant::now();
@@ -188,6 +196,7 @@ impl Model {
                         deadline: options.deadline,
                         enqueued,
                         reply,
+                        span: tracing::Span::current(),
                     });
                     Answer::Reply(receiver)
                 }

@@ -1,7 +1,7 @@
 //! One item on its way through the queue.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -71,7 +71,19 @@ pub struct Job {
     pub input: Input,
     pub deadline: Deadline,
     pub enqueued: Instant,
-    pub reply: oneshot::Sender<Result<Embedding, EngineError>>,
+    pub reply: oneshot::Sender<Result<Encoded, EngineError>>,
+    /// The request's, for what a worker logs about the item.
+    pub span: tracing::Span,
+}
+
+/// What became of an input.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Encoded {
+    pub embedding: Embedding,
+    /// How long it waited for its batch.
+    pub queued: Duration,
+    /// How long its batch ran.
+    pub inference: Duration,
 }
 
 impl Job {
@@ -84,8 +96,18 @@ impl Job {
         self.deadline.is_some_and(|deadline| deadline <= now)
     }
 
-    pub fn answer(self, result: Result<Embedding, EngineError>) {
+    /// Answers with an embedding, of a batch that was taken and began to run at these times.
+    pub fn succeed(self, embedding: Embedding, taken: Instant, started: Instant) {
+        let encoded = Encoded {
+            embedding,
+            queued: taken.saturating_duration_since(self.enqueued),
+            inference: started.elapsed(),
+        };
         // The receiver may have gone in the meantime; then nobody wants the answer.
-        let _ = self.reply.send(result);
+        let _ = self.reply.send(Ok(encoded));
+    }
+
+    pub fn fail(self, error: EngineError) {
+        let _ = self.reply.send(Err(error));
     }
 }

@@ -33,6 +33,8 @@ pub struct Batch {
     pub modality: Modality,
     pub lane: Lane,
     pub jobs: Vec<Job>,
+    /// When its items stopped waiting.
+    pub taken: Instant,
 }
 
 #[derive(Debug)]
@@ -284,7 +286,7 @@ impl Queue {
             self.metrics.queue_depth(lane).sub(queued as i64);
         }
         for job in jobs {
-            job.answer(Err(reason.clone()));
+            job.fail(reason.clone());
         }
         self.work.notify_all();
     }
@@ -348,7 +350,7 @@ impl Queue {
                 self.metrics.cancelled.inc();
             } else if job.is_expired(now) {
                 self.metrics.expired.inc();
-                job.answer(Err(EngineError::DeadlineExceeded));
+                job.fail(EngineError::DeadlineExceeded);
             } else {
                 self.metrics
                     .queue_seconds(lane)
@@ -365,6 +367,7 @@ impl Queue {
             modality,
             lane,
             jobs,
+            taken: now,
         }
     }
 

@@ -88,6 +88,7 @@ impl Worker {
             modality,
             lane,
             jobs,
+            taken,
         } = batch;
         tracing::trace!(
             modality = modality.name(),
@@ -104,7 +105,7 @@ impl Worker {
             Ok(embeddings) => jobs
                 .into_iter()
                 .zip(embeddings)
-                .for_each(|(job, embedding)| job.answer(Ok(embedding))),
+                .for_each(|(job, embedding)| job.succeed(embedding, taken, started)),
             Err(error) if jobs.len() == 1 => self.fail(jobs, &error),
             Err(error) => {
                 // One item may be to blame: it must not take the others with it.
@@ -114,7 +115,7 @@ impl Worker {
                         Ok(embeddings) => embeddings
                             .into_iter()
                             .zip([job])
-                            .for_each(|(e, job)| job.answer(Ok(e))),
+                            .for_each(|(e, job)| job.succeed(e, taken, started)),
                         Err(error) => self.fail(vec![job], &error),
                     }
                 }
@@ -153,10 +154,11 @@ impl Worker {
     }
 
     fn fail(&self, jobs: Vec<Job>, error: &RuntimeError) {
-        tracing::error!(%error, "inference failed");
         for job in jobs {
+            job.span
+                .in_scope(|| tracing::error!(%error, "inference failed"));
             self.metrics.inference_failures.inc();
-            job.answer(Err(EngineError::Inference(error.to_string())));
+            job.fail(EngineError::Inference(error.to_string()));
         }
     }
 }

@@ -1,7 +1,10 @@
-//! What can be seen from outside: metrics and logs.
+//! What can be seen from outside: metrics, logs, and the times of a request's stages.
 
+mod in_flight;
 mod metrics;
+pub mod stages;
 mod tracing_setup;
 
+pub use in_flight::InFlight;
 pub use metrics::Metrics;
 pub use tracing_setup::{LogFormat, start_logging};

@@ -25,6 +25,11 @@ pub fn start_logging(format: LogFormat, filter: &str) {
     // A second subscriber (in tests) is refused; that is no error.
     let _ = match format {
         LogFormat::Text => builder.with_target(false).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Json => builder
+            .json()
+            .flatten_event(true)
+            // The request's span is the only one there is: once is enough.
+            .with_span_list(false)
+            .try_init(),
     };
 }

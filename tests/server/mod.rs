@@ -69,9 +69,10 @@ impl Server {
             };
             let line = line.unwrap();
             if let Some(at) = line.find("http://") {
-                break line[at..].split_whitespace().next().unwrap().to_owned();
+                let end = |c: char| c.is_whitespace() || c == '"';
+                break line[at..].split(end).next().unwrap().to_owned();
             }
-            seen += &line;
+            seen += &format!("{line}\n");
         };
         // Someone must read on, or the server blocks when the pipe is full.
         let log = Arc::new(Mutex::new(seen));
@@ -79,7 +80,7 @@ impl Server {
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 eprintln!("{line}");
-                *kept.lock().unwrap() += &line;
+                *kept.lock().unwrap() += &format!("{line}\n");
             }
         });
         let client = Client::builder()
@@ -165,6 +166,13 @@ impl Server {
                 .unwrap()
                 .success()
         );
+    }
+
+    /// SIGKILL: no time to put anything in order.
+    pub fn kill(&self) {
+        let id = self.process.id().to_string();
+        let sent = Command::new("kill").args(["-KILL", &id]).status();
+        assert!(sent.unwrap().success());
     }
 
     /// Waits for the end of the process.

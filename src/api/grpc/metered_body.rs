@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use http_body::Frame;
 use tonic::Status;
 
 use crate::api::admission::ByteShare;
+use crate::telemetry::stages::{self, Stage};
 
 /// What a gRPC request holds of the byte budget. Handlers of streams give back what they have dealt with.
 #[derive(Debug, Clone)]
@@ -40,12 +42,18 @@ impl SharedBytes {
 pub struct MeteredBody {
     body: Body,
     share: SharedBytes,
+    /// When it was first asked for.
+    started: Option<Instant>,
 }
 
 impl MeteredBody {
     /// Meters a body.
     pub fn new(body: Body, share: SharedBytes) -> Self {
-        Self { body, share }
+        Self {
+            body,
+            share,
+            started: None,
+        }
     }
 }
 
@@ -57,7 +65,9 @@ impl http_body::Body for MeteredBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let started = *self.started.get_or_insert_with(Instant::now);
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        stages::note(Stage::Read, started.elapsed());
         Poll::Ready(frame.map(|frame| {
             let frame = frame.map_err(|error| Status::from_error(error.into()))?;
             if let Some(data) = frame.data_ref() {

@@ -11,7 +11,9 @@ use tonic::Status;
 
 use super::metered_body::{MeteredBody, SharedBytes};
 use super::status::CODE;
+use crate::api::trace::add_server_timing;
 use crate::api::{AppState, Caller};
+use crate::telemetry::InFlight;
 
 /// Lets a request in if there is a place, and writes down how it went.
 pub async fn observe(State(state): State<Arc<AppState>>, request: Request, next: Next) -> Response {
@@ -25,7 +27,7 @@ pub async fn observe(State(state): State<Arc<AppState>>, request: Request, next:
     } else {
         Ok((None, None))
     };
-    let response = match place {
+    let mut response = match place {
         Ok((caller, place)) => {
             let share = SharedBytes::new(state.admission.share());
             let mut request = request.map(|body| Body::new(MeteredBody::new(body, share.clone())));
@@ -33,9 +35,9 @@ pub async fn observe(State(state): State<Arc<AppState>>, request: Request, next:
             if let Some(caller) = caller.clone() {
                 request.extensions_mut().insert(caller);
             }
-            state.metrics.requests_in_flight.inc();
+            let under_way = InFlight::of(&state.metrics.requests_in_flight);
             let response = next.run(request).await;
-            state.metrics.requests_in_flight.dec();
+            drop(under_way);
             // A stream's answers come after this: the place is theirs until the body ends.
             response.map(|body| {
                 Body::new(Held {
@@ -43,16 +45,22 @@ pub async fn observe(State(state): State<Arc<AppState>>, request: Request, next:
                     _place: place,
                     _share: share,
                     _caller: caller,
+                    span: tracing::Span::current(),
                 })
             })
         }
         Err(error) => Status::from(error).into_http(),
     };
+    let total = started.elapsed();
+    // A stream has only begun.
+    if is_work && route != STREAM {
+        add_server_timing(&mut response, total);
+    }
     let header = |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok());
     // Trailers of an error that comes before any message are headers.
     let status = header("grpc-status").unwrap_or("0").to_owned();
     let code = header(CODE).unwrap_or_default().to_owned();
-    let seconds = started.elapsed().as_secs_f64();
+    let seconds = total.as_secs_f64();
     let metrics = &state.metrics;
     let labels = [route, &format!("grpc-{status}"), &code];
     metrics.requests.with_label_values(&labels).inc();
@@ -62,11 +70,14 @@ pub async fn observe(State(state): State<Arc<AppState>>, request: Request, next:
     response
 }
 
+/// The call whose answers come while its items are still sent.
+const STREAM: &str = "/clip_in.v1.ClipIn/EmbedStream";
+
 /// The path as a label: what is not ours shares one, so that a scanner cannot make a metric a guess.
 fn known(path: &str) -> &'static str {
     const PATHS: [&str; 6] = [
         "/clip_in.v1.ClipIn/Embed",
-        "/clip_in.v1.ClipIn/EmbedStream",
+        STREAM,
         "/clip_in.v1.ClipIn/Similarity",
         "/clip_in.v1.ClipIn/Classify",
         "/clip_in.v1.ClipIn/Rerank",
@@ -84,6 +95,8 @@ struct Held {
     _place: Option<tokio::sync::OwnedSemaphorePermit>,
     _share: SharedBytes,
     _caller: Option<Caller>,
+    /// What a stream logs is its request's.
+    span: tracing::Span,
 }
 
 impl http_body::Body for Held {
@@ -91,10 +104,12 @@ impl http_body::Body for Held {
     type Error = axum::Error;
 
     fn poll_frame(
-        mut self: std::pin::Pin<&mut Self>,
+        self: std::pin::Pin<&mut Self>,
         context: &mut std::task::Context<'_>,
     ) -> std::task::Poll<Option<Result<http_body::Frame<bytes::Bytes>, axum::Error>>> {
-        std::pin::Pin::new(&mut self.body).poll_frame(context)
+        let this = self.get_mut();
+        let _entered = this.span.enter();
+        std::pin::Pin::new(&mut this.body).poll_frame(context)
     }
 
     fn is_end_stream(&self) -> bool {

@@ -107,6 +107,8 @@ async fn unload(
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, ApiError> {
+    let span = tracing::Span::current();
+    let work = move || span.in_scope(work);
     tokio::task::spawn_blocking(work).await.map_err(|error| {
         tracing::error!(%error, "loading a model broke off");
         let message = "loading the model broke off; the reason is logged";

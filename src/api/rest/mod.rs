@@ -94,3 +94,32 @@ fn panicked(_: Box<dyn std::any::Any + Send>) -> axum::response::Response {
         message,
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::extract::Request;
+    use axum::response::Response;
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::api::trace;
+
+    async fn buggy() -> Response {
+        panic!("a bug")
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_answered_under_the_request_s_id() {
+        let router: Router = Router::new()
+            .route("/", get(buggy))
+            .layer(CatchPanicLayer::custom(panicked))
+            .layer(axum::middleware::from_fn(trace::trace));
+        let request = Request::builder().header(trace::REQUEST_ID, "mine");
+        let request = request.body(Body::empty()).unwrap();
+        let response = router.oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(response.headers()[trace::REQUEST_ID], "mine");
+        assert!(response.extensions().get::<ApiError>().is_some());
+    }
+}

@@ -10,7 +10,9 @@ use axum::response::{IntoResponse, Response};
 
 use super::{admin, v2};
 use crate::api::admission::drain;
+use crate::api::trace::add_server_timing;
 use crate::api::{ApiError, AppState};
+use crate::telemetry::InFlight;
 
 /// Lets a request in if there is a place, gives it its time, and writes down how it went.
 pub async fn observe(State(state): State<Arc<AppState>>, request: Request, next: Next) -> Response {
@@ -21,10 +23,7 @@ pub async fn observe(State(state): State<Arc<AppState>>, request: Request, next:
         None => "other".to_owned(),
     };
     // What only shows that the server lives, and the admin routes, which have a token of their own, need no key.
-    let closed = ["/v1/", "/v2/models", "/v2/rerank"]
-        .iter()
-        .any(|prefix| route.starts_with(prefix));
-    let caller = if closed && !route.starts_with(admin::PREFIX) {
+    let caller = if is_api(&route) && !route.starts_with(admin::PREFIX) {
         state.keys.check(request.headers())
     } else {
         Ok(None)
@@ -51,9 +50,9 @@ pub async fn observe(State(state): State<Arc<AppState>>, request: Request, next:
     };
     let response = match place {
         Ok(place) => {
-            state.metrics.requests_in_flight.inc();
+            let under_way = InFlight::of(&state.metrics.requests_in_flight);
             let answered = tokio::time::timeout(limit, next.run(request)).await;
-            state.metrics.requests_in_flight.dec();
+            drop(under_way);
             drop(place);
             answered.unwrap_or_else(|_| {
                 let message = format!("the request took longer than {} s", limit.as_secs());
@@ -70,12 +69,23 @@ pub async fn observe(State(state): State<Arc<AppState>>, request: Request, next:
     finish(&state, &route, started, response)
 }
 
-/// Writes down how a request went.
-fn finish(state: &AppState, route: &str, started: Instant, response: Response) -> Response {
+/// Whether a route is of an API, and not of the page or of monitoring.
+fn is_api(route: &str) -> bool {
+    ["/v1/", "/v2/models", "/v2/rerank"]
+        .iter()
+        .any(|prefix| route.starts_with(prefix))
+}
+
+/// Writes down how a request went, and says in its response how long it took.
+fn finish(state: &AppState, route: &str, started: Instant, mut response: Response) -> Response {
     let status = response.status();
     let error = response.extensions().get::<ApiError>().cloned();
     let code = error.as_ref().map_or("", |error| error.code);
-    let seconds = started.elapsed().as_secs_f64();
+    let total = started.elapsed();
+    if is_api(route) {
+        add_server_timing(&mut response, total);
+    }
+    let seconds = total.as_secs_f64();
     state
         .metrics
         .requests

@@ -4,11 +4,11 @@ use tokio::sync::oneshot;
 
 use super::*;
 use crate::engine::intake::Intake;
-use crate::engine::job::Embedding;
+use crate::engine::job::Encoded;
 use crate::preprocess::Pixels;
 use crate::runtime::Device;
 
-type Reply = oneshot::Receiver<Result<Embedding, EngineError>>;
+type Reply = oneshot::Receiver<Result<Encoded, EngineError>>;
 
 fn queue(capacity: usize) -> Arc<Queue> {
     Arc::new(queue_of(capacity))
@@ -31,6 +31,7 @@ fn job(input: Input, deadline: Option<Instant>) -> (Job, Reply) {
             deadline,
             enqueued: Instant::now(),
             reply,
+            span: tracing::Span::none(),
         },
         receiver,
     )

@@ -1,0 +1,99 @@
+//! How long the stages of a request took, for its `server-timing` header.
+//!
+//! The times belong to the task that answers the request, as its log span does: whoever measures a stage says so where it
+//! ends, and nothing is handed through.
+
+use std::cell::Cell;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// A part of the way from request to response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// The body arrives.
+    Read,
+    /// Items are decoded, resized and tokenised, waiting for a free thread included.
+    Prepare,
+    /// A prepared item waits for its batch.
+    Queue,
+    /// The encoder runs the batch.
+    Inference,
+}
+
+impl Stage {
+    const ALL: [Self; 4] = [Self::Read, Self::Prepare, Self::Queue, Self::Inference];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Prepare => "prepare",
+            Self::Queue => "queue",
+            Self::Inference => "inference",
+        }
+    }
+}
+
+/// The longest time of each stage so far.
+#[derive(Debug, Default)]
+struct Stages([Cell<Option<Duration>>; Stage::ALL.len()]);
+
+tokio::task_local! {
+    static STAGES: Stages;
+}
+
+/// Runs a request, keeping the times that are noted meanwhile.
+pub async fn measured<F: Future>(request: F) -> F::Output {
+    STAGES.scope(Stages::default(), request).await
+}
+
+/// Notes that a stage of the current request took so long. Of several items the longest counts. Where no request is
+/// measured, such as on the command line, nothing happens.
+pub fn note(stage: Stage, took: Duration) {
+    let _ = STAGES.try_with(|stages| {
+        let longest = &stages.0[stage as usize];
+        longest.set(longest.get().max(Some(took)));
+    });
+}
+
+/// The value of `server-timing`, in milliseconds: the stages of the current request that there were, and its total.
+pub fn server_timing(total: Duration) -> String {
+    let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
+    let mut text = String::new();
+    let _ = STAGES.try_with(|stages| {
+        for stage in Stage::ALL {
+            if let Some(time) = stages.0[stage as usize].get() {
+                // Writing to a string cannot fail.
+                let _ = write!(text, "{};dur={:.3}, ", stage.name(), milliseconds(time));
+            }
+        }
+    });
+    let _ = write!(text, "total;dur={:.3}", milliseconds(total));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_longest_of_each_stage_counts_and_requests_do_not_mix() {
+        let ms = Duration::from_millis;
+        let one = measured(async {
+            note(Stage::Queue, ms(3));
+            tokio::task::yield_now().await;
+            note(Stage::Queue, ms(1));
+            note(Stage::Read, Duration::from_micros(1500));
+            server_timing(ms(9))
+        });
+        let other = measured(async { server_timing(ms(2)) });
+        let (one, other) = tokio::join!(one, other);
+        assert_eq!(one, "read;dur=1.500, queue;dur=3.000, total;dur=9.000");
+        assert_eq!(other, "total;dur=2.000");
+    }
+
+    #[test]
+    fn outside_of_a_request_nothing_is_kept() {
+        note(Stage::Inference, Duration::from_secs(1));
+        assert_eq!(server_timing(Duration::ZERO), "total;dur=0.000");
+    }
+}
