@@ -7,6 +7,7 @@ mod server;
 use std::path::Path;
 
 use serde_json::{Value, json};
+use server::models::wait_for;
 use server::{Server, base64, demo};
 
 fn sample(i: usize) -> Vec<u8> {
@@ -283,4 +284,47 @@ fn a_broken_file_stops_the_start_and_is_named() {
     assert!(!output.status.success());
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(message.contains("line.json"), "{message}");
+}
+
+#[test]
+fn a_put_that_is_given_up_leaves_disk_and_memory_alike() {
+    let state = tempfile::tempdir().unwrap();
+    let server = start(state.path());
+    let labels = |version: usize| -> Vec<_> {
+        (0..300)
+            .map(|i| json!({"label": format!("{version}-{i}"), "texts": ["a red bolt"]}))
+            .collect()
+    };
+    assert_eq!(put(&server, "parts", &json!({"labels": labels(0)})).0, 201);
+    std::thread::scope(|scope| {
+        for writer in 0..4 {
+            let (server, labels) = (&server, &labels);
+            scope.spawn(move || {
+                for i in 0..40 {
+                    let version = 1 + writer * 40 + i;
+                    let url = format!("{}/v1/labelsets/parts", server.url);
+                    let request = server
+                        .client
+                        .put(url)
+                        .json(&json!({"labels": labels(version)}));
+                    // Some in time, some not.
+                    let patience = std::time::Duration::from_millis(1 + (version as u64 * 7) % 40);
+                    let _ = request.timeout(patience).send();
+                }
+            });
+        }
+    });
+    // What was given up last may still be noticed or written; this one comes after all.
+    wait_for("the end of all requests but the question", || {
+        server.metric("clip_in_requests_in_flight") == 1.0
+    });
+    let end = json!({"labels": ["a green cogwheel", "a red bolt"]});
+    put(&server, "other", &end);
+    let set = |server: &Server| -> Value {
+        let answer = server.get("/v1/labelsets/parts");
+        answer.json().unwrap()
+    };
+    let before = set(&server);
+    drop(server);
+    assert_eq!(set(&start(state.path())), before);
 }

@@ -120,13 +120,16 @@ impl LabelSet {
     }
 }
 
+/// By name.
+type Sets = HashMap<String, Arc<LabelSet>>;
+
 /// All label sets of a server.
 #[derive(Debug)]
 pub struct LabelSets {
     store: Arc<Store>,
-    sets: RwLock<HashMap<String, Arc<LabelSet>>>,
+    sets: Arc<RwLock<Sets>>,
     /// Held while the disk and the map are changed, so that both say the same.
-    writing: tokio::sync::Mutex<()>,
+    writing: Arc<tokio::sync::Mutex<()>>,
     most_items: usize,
 }
 
@@ -140,9 +143,9 @@ impl LabelSets {
         let read = store.read_all()?.into_iter();
         let sets = read.map(|(name, stored)| (name.clone(), Arc::new(LabelSet::new(name, stored))));
         Ok(Self {
-            sets: RwLock::new(sets.collect()),
+            sets: Arc::new(RwLock::new(sets.collect())),
             store: Arc::new(store),
-            writing: tokio::sync::Mutex::new(()),
+            writing: Arc::default(),
             most_items,
         })
     }
@@ -187,14 +190,15 @@ impl LabelSets {
                 embedded: Some(embedded),
             },
         ));
-        let _writing = self.writing.lock().await;
+        let writing = self.writing.clone().lock_owned().await;
         let is_new = self.get(name).is_err();
         if is_new && self.all().len() >= MOST_SETS {
             return Err(LabelSetError::TooMany);
         }
-        self.write(&set).await?;
-        let mut sets = self.sets.write().unwrap_or_else(PoisonError::into_inner);
-        sets.insert(name.to_owned(), set.clone());
+        let (new, name) = (set.clone(), name.to_owned());
+        let write = move |store: &Store| store.write(&new.name, &new.stored()).map(|()| new);
+        let insert = move |sets: &mut Sets, new| drop(sets.insert(name, new));
+        self.change(writing, write, insert).await?;
         Ok((set, is_new))
     }
 
@@ -203,13 +207,12 @@ impl LabelSets {
     /// # Errors
     /// [`LabelSetError::Unknown`], or what the disk says.
     pub async fn delete(&self, name: &str) -> Result<(), LabelSetError> {
-        let _writing = self.writing.lock().await;
+        let writing = self.writing.clone().lock_owned().await;
         self.get(name)?;
-        let (store, file) = (self.store.clone(), name.to_owned());
-        blocking(move || store.remove(&file)).await?;
-        let mut sets = self.sets.write().unwrap_or_else(PoisonError::into_inner);
-        sets.remove(name);
-        Ok(())
+        let name = name.to_owned();
+        let remove = move |store: &Store| store.remove(&name).map(|()| name);
+        let forget = |sets: &mut Sets, name: String| drop(sets.remove(&name));
+        Ok(self.change(writing, remove, forget).await?)
     }
 
     /// The vectors of a set by this model; embeds it anew if those that it has are another's.
@@ -239,24 +242,36 @@ impl LabelSets {
         );
         let embedded = Arc::new(embedding::embed(&set.definition, model).await?);
         set.replace(embedded.clone());
-        let _writing = self.writing.lock().await;
+        let writing = self.writing.clone().lock_owned().await;
         // It may have been replaced or deleted in the meantime: then the disk has nothing to learn.
         let is_current = self.get(&set.name).is_ok_and(|now| Arc::ptr_eq(&now, set));
-        if is_current && let Err(error) = self.write(set).await {
+        let new = set.clone();
+        let write = move |store: &Store| store.write(&new.name, &new.stored());
+        if is_current && let Err(error) = self.change(writing, write, |_, ()| ()).await {
             tracing::warn!(labelset = set.name, %error, "the new vectors are in use, and not on disk");
         }
         Ok(embedded)
     }
 
-    async fn write(&self, set: &Arc<LabelSet>) -> std::io::Result<()> {
-        let (store, set) = (self.store.clone(), set.clone());
-        blocking(move || store.write(&set.name, &set.stored())).await
+    /// Changes the disk, and then the map. It goes on to its end even if the request that asks for it is given up meanwhile:
+    /// half of it would make the two differ, and another request would write the same file at the same time.
+    async fn change<T>(
+        &self,
+        writing: tokio::sync::OwnedMutexGuard<()>,
+        disk: impl FnOnce(&Store) -> std::io::Result<T> + Send + 'static,
+        map: impl FnOnce(&mut Sets, T) + Send + 'static,
+    ) -> std::io::Result<()> {
+        let (store, sets) = (self.store.clone(), self.sets.clone());
+        let work = move || {
+            let _writing = writing;
+            let done = disk(&store)?;
+            map(
+                &mut sets.write().unwrap_or_else(PoisonError::into_inner),
+                done,
+            );
+            Ok(())
+        };
+        let done = tokio::task::spawn_blocking(work).await;
+        done.map_err(std::io::Error::other)?
     }
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
-) -> std::io::Result<T> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(std::io::Error::other)?
 }
