@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import urllib.error
 import urllib.request
 
 import pytest
+from conftest import ROOT, serving
 from PIL import Image
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -234,6 +236,63 @@ def test_the_curl_line_gives_the_same_ranking(server, page, tmp_path, source):
     labels = json.loads(done.stdout)["results"][0]["labels"]
     assert {entry["label"] for entry in labels} == set(texts)
     expect_ranking(page, labels)
+
+
+KEY = "a-key-of-the-line-0123456789"
+
+
+@pytest.fixture(scope="module")
+def closed_server(tmp_path_factory):
+    """One that asks for a key."""
+    keys = tmp_path_factory.mktemp("keys") / "keys.toml"
+    keys.write_text(f'[[key]]\nname = "line"\nkey = "{KEY}"\n')
+    with serving(ROOT / "models" / "demo", "--api-keys-file", str(keys)) as url:
+        yield url
+
+
+def test_an_open_server_is_not_asked_for_a_key(page):
+    expect(page.locator("#model")).not_to_be_empty()
+    expect(page.locator("#key-form")).to_be_hidden()
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_a_key_opens_a_closed_server_for_this_tab_alone(closed_server, browser, tmp_path):
+    context = browser.new_context(base_url=closed_server)
+    page = context.new_page()
+    page.goto("/")
+    expect(page.locator("#key-form")).to_be_visible()
+    expect(page.locator("#error")).to_be_hidden()
+    upload(page, drawn())
+    page.locator("#texts").fill("\n".join(TEXTS))
+    expect(page.locator("#status")).to_have_text("Waiting for the API key.")
+    for wrong, words in (("a-wrong-key-0123456789", "does not know this key"), ("schlüssel 1", "one word")):
+        page.locator("#key").fill(wrong)
+        page.locator("#key").press("Enter")
+        expect(page.locator("#key-error")).to_contain_text(words)
+        expect(page.locator("#ranking li")).to_have_count(0)
+    page.locator("#key").fill(f" {KEY} ")
+    page.locator("#key-form button").click()
+    expect(page.locator("#ranking .label")).to_have_count(len(TEXTS))
+    expect(page.locator("#model")).not_to_be_empty()
+    expect(page.locator("#key-form")).to_be_hidden()
+    # The line to copy works with the key, and does not show it.
+    page.locator("#curl summary").click()
+    line = page.locator("#curl-line").inner_text()
+    assert KEY not in line
+    (tmp_path / "part.png").write_bytes(drawn())
+    done = subprocess.run(
+        ["sh", "-c", line], cwd=tmp_path, check=True, capture_output=True, env={**os.environ, "KEY": KEY}
+    )
+    assert len(json.loads(done.stdout)["results"][0]["labels"]) == len(TEXTS)
+
+    page.reload()
+    expect(page.locator("#model")).not_to_be_empty()
+    expect(page.locator("#key-form")).to_be_hidden()
+    other = context.new_page()
+    other.goto("/")
+    expect(other.locator("#key-form")).to_be_visible()
+    assert other.evaluate("localStorage.length") == 0
+    context.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

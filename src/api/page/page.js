@@ -107,11 +107,40 @@ function showMissing() {
   else $("status").textContent = `Waiting for ${missing.join(" and ")}.`;
 }
 
+// The key, where the server asks for one. Another tab, or tomorrow's, asks again: a key is no setting of the browser's.
+
+const KEY = "clip-in-api-key";
+// A browser may forbid a page to keep anything.
+const attempt = (action) => { try { return action(); } catch { return null; } };
+let key = attempt(() => sessionStorage.getItem(KEY)) || "";
+
+async function api(path, options) {
+  const headers = key ? { authorization: `Bearer ${key}` } : {};
+  const response = await fetch(path, { ...options, headers });
+  const refused = response.status === 401;
+  $("key-form").hidden = !refused;
+  say("key-error", refused && key ? "The server does not know this key." : "");
+  if (refused && key) $("key").setAttribute("aria-invalid", "true");
+  else $("key").removeAttribute("aria-invalid");
+  return response;
+}
+
+function useKey() {
+  const given = $("key").value.trim();
+  // What cannot stand in a header would look like a server that is gone.
+  if (!/^[\x21-\x7e]+$/.test(given)) return say("key-error", "A key is one word of letters, digits and signs.");
+  key = given;
+  attempt(() => sessionStorage.setItem(KEY, key));
+  loadModel();
+  compare();
+}
+
 // The request.
 
 async function loadModel() {
   try {
-    const response = await fetch("/v1/models");
+    const response = await api("/v1/models");
+    if (response.status === 401) return;
     model = (await response.json()).data[0];
     $("model").textContent = `${model.id} · ${model.precision} · ${model.device}`;
     $("model").title = model.description;
@@ -126,7 +155,8 @@ async function ask(texts, signal) {
   const form = new FormData();
   form.append("image", image.bytes, image.name);
   for (const text of texts) form.append("label", text);
-  const response = await fetch("/v1/classify", { method: "POST", body: form, signal });
+  const response = await api("/v1/classify", { method: "POST", body: form, signal });
+  if (response.status === 401) return { locked: true };
   const body = await response.json().catch(() => null);
   if (response.ok && body) return { answer: body };
   return { error: (body && body.error) || { message: `The server answered with status ${response.status}.` } };
@@ -157,7 +187,8 @@ async function compare() {
   if (controller !== latest) return;
   $("result").setAttribute("aria-busy", "false");
   clearErrors();
-  if (outcome.error) showError(outcome.error, texts);
+  if (outcome.locked) showAnswer(null), ($("status").textContent = "Waiting for the API key.");
+  else if (outcome.error) showError(outcome.error, texts);
   else showAnswer(outcome.answer, milliseconds);
 }
 
@@ -183,7 +214,10 @@ function showCurl(texts) {
   // Inside double quotes curl takes a file name as it is, with the characters that end it elsewhere.
   const file = `"${image.name.replace(/["\\]/g, "\\$&")}"`;
   const source = image.sample ? `curl -s ${quoted(new URL(image.sample, location.href).href)} |\n` : "";
-  const parts = [`${source}curl ${quoted(`${location.origin}/v1/classify`)}`, `-F ${quoted(`image=@${image.sample ? "-" : file}`)}`];
+  const parts = [`${source}curl ${quoted(`${location.origin}/v1/classify`)}`];
+  // Whoever looks over a shoulder, or gets the line sent, does not get the key.
+  if (key) parts.push('-H "authorization: Bearer $KEY"');
+  parts.push(`-F ${quoted(`image=@${image.sample ? "-" : file}`)}`);
   // --form-string: a description that starts with @ or < is no file name.
   for (const text of texts) parts.push(`--form-string ${quoted(`label=${text}`)}`);
   $("curl-line").textContent = parts.join(" \\\n  ");
@@ -273,6 +307,7 @@ function listen() {
   $("texts").addEventListener("input", compareSoon);
   $("form").addEventListener("submit", (event) => (event.preventDefault(), compareNow()));
   $("copy").addEventListener("click", copyCurl);
+  $("key-form").addEventListener("submit", (event) => (event.preventDefault(), useKey()));
   document.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) event.preventDefault(), compareNow();
   });
