@@ -1,4 +1,6 @@
-"""The Python environments of the baselines: `python tests/bench/environments.py` makes what is not there yet.
+"""The Python environments of the baselines, and of the textile pictures.
+
+`python tests/bench/environments.py` makes what is not there yet.
 
 They are apart from the project's own: the baselines pin what they need (infinity-emb an old NumPy, FastAPI's
 the ONNX Runtime that our server loads), and neither the training nor the tests need any of it.
@@ -10,9 +12,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from paths import BENCH_PYTHON, HERE, INFINITY_PYTHON
+from paths import BENCH_PYTHON, HERE, INFINITY_PYTHON, TEXTILE_PYTHON
 
-REQUIREMENTS = {BENCH_PYTHON: "requirements.txt", INFINITY_PYTHON: "infinity-requirements.txt"}
+REQUIREMENTS = {
+    BENCH_PYTHON: "requirements.txt",
+    INFINITY_PYTHON: "infinity-requirements.txt",
+    TEXTILE_PYTHON: "textile-requirements.txt",
+}
 
 
 def ensure(python: Path) -> None:

@@ -8,6 +8,7 @@ HERE = Path(__file__).resolve().parent
 CACHE = ROOT / ".cache"
 LOGS = CACHE / "bench-logs"
 BENCH_PYTHON = CACHE / "bench-venv" / "bin" / "python"
+TEXTILE_PYTHON = CACHE / "textile-venv" / "bin" / "python"
 INFINITY_PYTHON = CACHE / "infinity-venv" / "bin" / "python"
 REFERENCE_BUNDLE = ROOT / "runs" / "reference" / "vit-b-32"
 DEMO_BUNDLE = ROOT / "models" / "demo"
