@@ -13,7 +13,7 @@ FETCH := { test -x .cache/pip/bin/python || $(PYTHON) -m venv .cache/pip; } && .
 CLIP_IN := target/release/clip-in
 TRAIN := PYTHONPATH=models/training $(PY) -m clip_in_training
 
-.PHONY: help serve test test-rust test-python test-clients test-dct-scaling lint onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo ablation-demo bench bench-setup soak reference gpu-bundle lock clean
+.PHONY: help serve test test-rust test-python test-clients test-dct-scaling lint onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo ablation-demo bench bench-setup stream textile kills soak reference gpu-bundle lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | column -t -s '	'
@@ -89,6 +89,15 @@ bench: build python ## measure the server against FastAPI, infinity and the mach
 bench-setup: python ## the Python environments of the baselines, which bench would make too (several GB)
 	$(PY) tests/bench/environments.py
 
+stream: build $(CLIENTS)/.installed ## 10,000 images through one gRPC stream: order, memory, speed against /v1/embeddings (STREAM="--images 2000")
+	$(CLIENTS)/bin/python tests/bench/stream.py $(STREAM)
+
+textile: build python ## defects of a textile by words and by example images (TEXTILE="--bundle …")
+	$(PY) tests/bench/textile.py $(TEXTILE)
+
+kills: onnxruntime ## 200 kills while label sets are written: each is whole afterwards
+	CLIP_IN_KILLS=200 cargo test --locked --test labelsets_kill -- --nocapture
+
 soak: build python ## twenty minutes of everything that may be sent: memory must level off (SOAK="--minutes 5")
 	$(PY) tests/bench/soak.py $(SOAK)
 
@@ -114,6 +123,7 @@ lock: ## pin the Python requirements anew (needs uv)
 	cd tests/python/clients && uv pip compile --universal --fork-strategy fewest --python-version 3.10 --no-header --quiet requirements.in -o requirements.txt
 	cd tests/bench && uv pip compile --universal --python-version 3.11 --no-header --quiet requirements.in -o requirements.txt
 	cd tests/bench && uv pip compile --universal --python-version 3.11 --no-header --quiet infinity-requirements.in -o infinity-requirements.txt
+	cd tests/bench && uv pip compile --universal --python-version 3.11 --no-header --quiet textile-requirements.in -o textile-requirements.txt
 
 clean: ## remove what was built and fetched
 	rm -rf target .cache $(VENV)

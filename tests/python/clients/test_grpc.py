@@ -4,6 +4,7 @@ import base64
 import json
 import sys
 import urllib.request
+import uuid
 
 import grpc
 import numpy as np
@@ -133,6 +134,28 @@ def test_a_stream_keeps_order_and_survives_a_bad_item(server, stub, proto):
         np.testing.assert_allclose(ours, theirs.values, atol=1e-5)
 
 
+def test_a_long_stream_of_images_keeps_order(server, stub, proto):
+    """`make stream` does it with 10,000, and looks at memory and speed."""
+    pb = proto[0]
+    alone = [
+        e.values for e in stub.Embed(pb.EmbedRequest(items=[pb.Item(image=s) for s in SAMPLES])).embeddings
+    ]
+    items = [pb.Item(image=SAMPLES[i % 3]) for i in range(1000)]
+    items[617] = pb.Item(image=SAMPLES[0][:200])
+    stream = stub.EmbedStream(
+        (pb.EmbedStreamRequest(item=item) for item in items), metadata=[("x-clip-in-lane", "bulk")]
+    )
+    count = 0
+    for i, answer in enumerate(stream):
+        assert answer.index == i
+        if i == 617:
+            assert answer.error.code == "image_corrupt"
+        else:
+            np.testing.assert_allclose(answer.embedding.values, alone[i % 3], atol=1e-5)
+        count += 1
+    assert count == 1000
+
+
 def test_a_client_that_does_not_read_is_not_read_from(stub, proto):
     """Back-pressure: far fewer items are taken than the client would send."""
     pb = proto[0]
@@ -172,6 +195,39 @@ def test_errors_are_those_of_rest(stub, proto):
     with pytest.raises(grpc.RpcError) as caught:
         stub.Embed(pb.EmbedRequest(items=[pb.Item(text="a")]), metadata=[("x-clip-in-lane", "fast")])
     assert code_of(caught.value)[:2] == (grpc.StatusCode.INVALID_ARGUMENT, "invalid_lane")
+
+
+def timing_of(metadata: dict) -> dict[str, float]:
+    """Milliseconds by stage."""
+    stages = (stage.split(";dur=") for stage in metadata["server-timing"].split(", "))
+    return {name: float(time) for name, time in stages}
+
+
+def test_every_answer_has_the_request_s_id_and_times(stub, proto):
+    pb = proto[0]
+    request = pb.EmbedRequest(items=[pb.Item(image=SAMPLES[0])])
+    _, call = stub.Embed.with_call(request, metadata=[("x-request-id", "part-42")])
+    metadata = dict(call.initial_metadata())
+    assert metadata["x-request-id"] == "part-42"
+    times = timing_of(metadata)
+    assert list(times) == ["read", "prepare", "queue", "inference", "total"]
+    assert sum(times.values()) - times["total"] <= times["total"] + 0.01
+    ids = set()
+    for given in ([], [("x-request-id", "two words")]):
+        _, call = stub.Embed.with_call(request, metadata=given)
+        ids.add(str(uuid.UUID(dict(call.initial_metadata())["x-request-id"])))
+    assert len(ids) == 2
+    with pytest.raises(grpc.RpcError) as caught:
+        stub.Embed(pb.EmbedRequest(model="none"), metadata=[("x-request-id", "wrong")])
+    error = caught.value
+    assert dict((*error.initial_metadata(), *error.trailing_metadata()))["x-request-id"] == "wrong"
+    stream = stub.EmbedStream(
+        iter([pb.EmbedStreamRequest(item=request.items[0])]), metadata=[("x-request-id", "many")]
+    )
+    metadata = dict(stream.initial_metadata())
+    # A stream is answered before it is measured.
+    assert metadata["x-request-id"] == "many" and "server-timing" not in metadata
+    assert len(list(stream)) == 1
 
 
 def test_deadlines_and_compression(stub, proto):
