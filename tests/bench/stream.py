@@ -13,6 +13,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
@@ -95,8 +96,18 @@ def long_stream(server: Server, client: Client, files: list[bytes], count: int) 
     return settled, server.rss_mib(), count / (time.perf_counter() - start)
 
 
-def streamed(client: Client, files: list[bytes], seconds: float) -> float:
-    """Images a second of a stream."""
+@dataclass(frozen=True)
+class Rate:
+    """What half a round gave."""
+
+    per_second: float
+    """Images."""
+    cpu_ms: float
+    """The server's, an image: it does not hang on what else the machine does."""
+
+
+def streamed(server: Server, client: Client, files: list[bytes], seconds: float) -> Rate:
+    """A stream, until it has run that long."""
     end = float("inf")
 
     def images() -> Iterator[bytes]:
@@ -105,21 +116,24 @@ def streamed(client: Client, files: list[bytes], seconds: float) -> float:
             yield files[i % len(files)]
             i += 1
 
-    count, start, stop = 0, 0.0, 0.0
+    count, start, stop, cpu = 0, 0.0, 0.0, 0.0
     for i, _ in enumerate(client.stream(images())):
         now = time.perf_counter()
         if i == WARM_UP:
-            start, end = now, now + seconds
+            start, end, cpu = now, now + seconds, server.cpu_seconds()
         elif i > WARM_UP and now <= end:
             count, stop = count + 1, now
-    return count / (stop - start)
+    # What was under way at the end has cost time as well, and so has been what was at the start.
+    cpu = server.cpu_seconds() - cpu
+    return Rate(count / (stop - start), cpu / (i - WARM_UP) * 1e3)
 
 
-def requested(server: Server, files: list[bytes], seconds: float) -> float:
-    """Images a second by one request an image."""
+def requested(server: Server, files: list[bytes], seconds: float) -> Rate:
+    """One request an image."""
     requests = [Embeddings(BULK).image(file) for file in files]
-    run = load.run(server.address, [load.Stream(requests, WINDOW)], seconds)
-    return run.outcomes[0].count(200) / seconds
+    run = load.run(server.address, [load.Stream(requests, WINDOW)], seconds, probe=server.cpu_seconds)
+    (_, _, before), (_, answered, after) = run.probes
+    return Rate(answered / seconds, (after - before) / answered * 1e3)
 
 
 def main() -> int:
@@ -158,13 +172,15 @@ def main() -> int:
             halves = {}
             for half in ("stream", "requests") if i % 2 == 0 else ("requests", "stream"):
                 if half == "stream":
-                    halves[half] = streamed(client, files, options.seconds)
+                    halves[half] = streamed(server, client, files, options.seconds)
                 else:
                     halves[half] = requested(server, files, options.seconds)
-            ratios.append(halves["stream"] / halves["requests"])
+            stream, requests = halves["stream"], halves["requests"]
+            ratios.append(stream.per_second / requests.per_second)
             print(
-                f"round {i + 1}: stream {halves['stream']:.1f}, requests {halves['requests']:.1f} images/s: "
-                f"{ratios[-1]:.3f}",
+                f"round {i + 1}: {ratios[-1]:.3f}; stream {stream.per_second:.1f} images/s, "
+                f"{stream.cpu_ms:.2f} ms "
+                f"of CPU each; requests {requests.per_second:.1f}, {requests.cpu_ms:.2f}",
                 flush=True,
             )
         verdict(
