@@ -179,8 +179,8 @@ def main() -> int:
             ratios.append(stream.per_second / requests.per_second)
             print(
                 f"round {i + 1}: {ratios[-1]:.3f}; stream {stream.per_second:.1f} images/s, "
-                f"{stream.cpu_ms:.2f} ms "
-                f"of CPU each; requests {requests.per_second:.1f}, {requests.cpu_ms:.2f}",
+                f"{stream.cpu_ms:.2f} ms of CPU each; "
+                f"requests {requests.per_second:.1f}, {requests.cpu_ms:.2f}",
                 flush=True,
             )
         verdict(
