@@ -2,10 +2,12 @@
 
 use axum::extract::Request;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::item_list::{Entry, EntryList};
 use super::json_body;
 use super::request_form::{Content, Field, RequestForm};
+use super::schemas::{ImageFile, Images, Texts};
 use crate::api::{ApiError, AppState};
 use crate::engine::{EmbedOptions, ImageSource};
 
@@ -42,6 +44,69 @@ struct Json {
     truncate: bool,
 }
 
+/// Images and texts in JSON.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what Json reads for /v1/similarity")]
+pub struct SimilarityRequest {
+    /// The model; the default one if none is named.
+    model: Option<String>,
+    images: Images,
+    texts: Texts,
+    /// Cut texts that are longer than the model's context, or refuse them.
+    #[schema(default = true)]
+    truncate: bool,
+}
+
+/// Images and labels in JSON, or a label set.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "describes what Json reads for /v1/classify")]
+pub enum ClassifyRequest {
+    #[schema(title = "with labels")]
+    Labels {
+        /// The model; the default one if none is named.
+        model: Option<String>,
+        images: Images,
+        /// What to choose from.
+        labels: Texts,
+        /// Cut labels that are longer than the model's context, or refuse them.
+        #[schema(default = true)]
+        truncate: bool,
+    },
+    #[schema(title = "with a label set")]
+    Set {
+        /// Nothing, or the label set's model.
+        model: Option<String>,
+        images: Images,
+        /// A label set, by name.
+        labelset: String,
+    },
+}
+
+/// Images and texts as a form.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the fields that are read below")]
+pub struct SimilarityForm {
+    /// Images.
+    #[schema(inline, min_items = 1)]
+    image: Vec<ImageFile>,
+    /// Texts.
+    #[schema(min_items = 1)]
+    text: Vec<String>,
+}
+
+/// Images and labels as a form.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the fields that are read below")]
+pub struct ClassifyForm {
+    /// Images.
+    #[schema(inline, min_items = 1)]
+    image: Vec<ImageFile>,
+    /// Labels.
+    #[schema(min_items = 1)]
+    label: Vec<String>,
+}
+
 fn yes() -> bool {
     true
 }
@@ -55,7 +120,13 @@ impl ImagesAndTexts {
     ) -> Result<Self, ApiError> {
         let form = RequestForm::read(state, request).await?;
         let mut this = match &form.content {
-            Content::Json(body) => Self::from_json(json_body::parse(body)?, texts_field)?,
+            Content::Json(body) => {
+                let mut this = Self::from_json(json_body::parse(body)?, texts_field)?;
+                for (name, value) in &form.query {
+                    this.field(name, value)?;
+                }
+                this
+            }
             Content::Multipart(_) | Content::Image(_) => Self::from_fields(&form, texts_field)?,
         };
         this.options = EmbedOptions {
