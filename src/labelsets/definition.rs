@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, Type};
 
 use super::LabelSetError;
 use crate::engine::ImageSource;
@@ -19,11 +20,11 @@ pub struct Definition {
     pub labels: Vec<Label>,
     /// Prompt templates with `{}` in the place of a text; every text is put into each.
     #[serde(default = "plain")]
-    #[schema(min_items = 1)]
+    #[schema(schema_with = templates)]
     pub templates: Vec<String>,
-    /// Logits are divided by it: above 1, probabilities are less sure of themselves.
+    /// Logits are divided by it, 0.001 to 1000: above 1, probabilities are less sure of themselves.
     #[serde(default = "one")]
-    #[schema(exclusive_minimum = 0)]
+    #[schema(minimum = 0.001, maximum = 1000)]
     pub temperature: f32,
     /// Probability, 0..1, that the best label must reach; below it nothing is decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -99,6 +100,20 @@ fn one() -> f32 {
 
 const PLACE: &str = "{}";
 
+/// What the OpenAPI document says of templates.
+fn templates() -> Array {
+    let template = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some(r"\{\}"));
+    ArrayBuilder::new()
+        .items(template)
+        .min_items(Some(1))
+        .description(Some(
+            "Prompt templates with `{}` in the place of a text; every text is put into each.",
+        ))
+        .build()
+}
+
 impl Definition {
     /// Checks what the types cannot say.
     ///
@@ -144,8 +159,8 @@ impl Definition {
                 return invalid(format!("templates[{i}]"), reason);
             }
         }
-        if !(self.temperature.is_finite() && self.temperature > 0.0) {
-            return invalid("temperature".into(), "it is a positive number");
+        if !(0.001..=1000.0).contains(&self.temperature) {
+            return invalid("temperature".into(), "it is a number from 0.001 to 1000");
         }
         if self.threshold.is_some_and(|t| !(0.0..=1.0).contains(&t)) {
             return invalid("threshold".into(), "it is a probability, 0 to 1");

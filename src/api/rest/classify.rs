@@ -38,7 +38,10 @@ struct ImageResult {
 /// What may be said beside a form or a raw image.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "describes the parameters that images_and_texts.rs reads")]
+#[expect(
+    dead_code,
+    reason = "describes the parameters that images_and_texts.rs reads"
+)]
 struct ClassifyQuery {
     /// A label; may stand several times.
     label: Option<Vec<String>>,

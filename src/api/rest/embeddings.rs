@@ -34,7 +34,7 @@ struct EmbeddingsRequest {
     #[schema(inline)]
     encoding_format: EncodingFormat,
     /// So many numbers of an embedding, of unit length again; all of them by default.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json_body::whole_number")]
     #[schema(minimum = 1)]
     dimensions: Option<usize>,
     /// Cut texts that are longer than the model's context (the default), or refuse them.
@@ -44,13 +44,27 @@ struct EmbeddingsRequest {
 
 /// The same as a form.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "describes the fields that are read below")]
 struct EmbeddingsForm {
     /// Images.
-    #[schema(inline)]
-    image: Option<Vec<ImageFile>>,
+    #[schema(inline, required = false)]
+    image: Vec<ImageFile>,
     /// Texts.
-    text: Option<Vec<String>>,
+    #[schema(required = false)]
+    text: Vec<String>,
+    /// The model; the default one if none is named.
+    #[schema(value_type = String, required = false)]
+    model: Option<String>,
+    /// So many numbers of an embedding, of unit length again.
+    #[schema(value_type = usize, required = false, minimum = 1)]
+    dimensions: Option<usize>,
+    /// How embeddings are written.
+    #[schema(value_type = EncodingFormat, required = false, inline)]
+    encoding_format: Option<EncodingFormat>,
+    /// Cut texts that are longer than the model's context (the default), or refuse them.
+    #[schema(value_type = bool, required = false)]
+    truncate: Option<bool>,
 }
 
 /// What may be said beside a form or a raw image.
@@ -172,18 +186,13 @@ fn read(form: &RequestForm) -> Result<(EmbeddingsRequest, Vec<Item>), ApiError> 
         let mut request: EmbeddingsRequest = json_body::parse(body)?;
         let modality = request.modality;
         let entries = std::mem::take(&mut request.input.0).into_iter();
-        let mut items: Vec<_> = entries
-            .map(|entry| match (entry, modality) {
-                (Entry::Text(text), _) | (Entry::Plain(text), Modality::Text) => Item::Text(text),
-                (Entry::Image(image), _) | (Entry::Plain(image), Modality::Image) => {
-                    Item::Image(ImageSource::Base64(image))
-                }
-            })
-            .collect();
-        for (name, value) in &form.query {
-            request.field(name, value, &mut items)?;
-        }
-        return Ok((request, items));
+        let items = entries.map(|entry| match (entry, modality) {
+            (Entry::Text(text), _) | (Entry::Plain(text), Modality::Text) => Item::Text(text),
+            (Entry::Image(image), _) | (Entry::Plain(image), Modality::Image) => {
+                Item::Image(ImageSource::Base64(image))
+            }
+        });
+        return Ok((request, items.collect()));
     }
     let mut request = EmbeddingsRequest::default();
     let mut items = Vec::new();

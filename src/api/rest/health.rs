@@ -83,7 +83,11 @@ pub async fn ready(State(state): State<Arc<AppState>>) -> Response {
         StatusCode::SERVICE_UNAVAILABLE
     };
     let body = Readiness {
-        status: if trouble.is_none() { "ready" } else { "not ready" },
+        status: if trouble.is_none() {
+            "ready"
+        } else {
+            "not ready"
+        },
         reason: trouble,
         models: models.collect(),
     };

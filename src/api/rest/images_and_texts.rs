@@ -85,26 +85,43 @@ pub enum ClassifyRequest {
 
 /// Images and texts as a form.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "describes the fields that are read below")]
 pub struct SimilarityForm {
     /// Images.
     #[schema(inline, min_items = 1)]
     image: Vec<ImageFile>,
-    /// Texts.
-    #[schema(min_items = 1)]
+    /// Texts; may stand in the query instead.
+    #[schema(required = false)]
     text: Vec<String>,
+    /// The model; the default one if none is named.
+    #[schema(required = false)]
+    model: String,
+    /// Cut texts that are longer than the model's context (the default), or refuse them.
+    #[schema(required = false)]
+    truncate: bool,
 }
 
 /// Images and labels as a form.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "describes the fields that are read below")]
 pub struct ClassifyForm {
     /// Images.
     #[schema(inline, min_items = 1)]
     image: Vec<ImageFile>,
-    /// Labels.
-    #[schema(min_items = 1)]
+    /// Labels; may stand in the query instead, or be those of a label set.
+    #[schema(required = false)]
     label: Vec<String>,
+    /// A label set, in the place of labels.
+    #[schema(required = false)]
+    labelset: String,
+    /// The model; the label set's, or the default one, if none is named.
+    #[schema(required = false)]
+    model: String,
+    /// Cut labels that are longer than the model's context (the default), or refuse them.
+    #[schema(required = false)]
+    truncate: bool,
 }
 
 fn yes() -> bool {
@@ -120,13 +137,7 @@ impl ImagesAndTexts {
     ) -> Result<Self, ApiError> {
         let form = RequestForm::read(state, request).await?;
         let mut this = match &form.content {
-            Content::Json(body) => {
-                let mut this = Self::from_json(json_body::parse(body)?, texts_field)?;
-                for (name, value) in &form.query {
-                    this.field(name, value)?;
-                }
-                this
-            }
+            Content::Json(body) => Self::from_json(json_body::parse(body)?, texts_field)?,
             Content::Multipart(_) | Content::Image(_) => Self::from_fields(&form, texts_field)?,
         };
         this.options = EmbedOptions {

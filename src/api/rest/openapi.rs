@@ -47,16 +47,21 @@ impl Modify for Keys {
 /// What headers say about a request.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
-#[expect(dead_code, reason = "describes the headers that request_options.rs reads")]
+#[expect(
+    dead_code,
+    reason = "describes the headers that request_options.rs reads"
+)]
 pub struct RequestHeaders {
     /// The queue that it waits in: bulk requests get what interactive ones leave. Without it, the lane of the caller's
     /// key, or interactive.
-    #[param(rename = "x-clip-in-lane", inline)]
+    #[param(rename = "x-clip-in-lane", inline, value_type = LaneName, required = false)]
     lane: Option<LaneName>,
     /// Until when an answer is of use: seconds, or a number with ms or s behind it.
     #[param(
         rename = "x-request-timeout",
-        pattern = r"^[1-9][0-9]{0,5}(\.[0-9]{1,3})?(ms|s)?$",
+        pattern = r"^([0-9]{0,5}[1-9][0-9]{0,5}(\.[0-9]{1,6})?|[0-9]{1,6}\.[0-9]{0,5}[1-9][0-9]{0,5})(ms|s)?$",
+        value_type = String,
+        required = false,
         example = "500ms"
     )]
     timeout: Option<String>,

@@ -31,7 +31,7 @@ struct RerankRequest {
     #[schema(value_type = schemas::Items)]
     documents: EntryList,
     /// How many are wanted; all of them by default.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json_body::whole_number")]
     top_n: Option<usize>,
     /// Give the documents back with their scores.
     #[serde(default)]

@@ -43,7 +43,9 @@ fn object(name: &str, value: impl Into<RefOr<Schema>>) -> Schema {
         .schema_type(Type::Object)
         .property(name, value)
         .required(name)
-        .additional_properties(Some(utoipa::openapi::schema::AdditionalProperties::FreeForm(false)))
+        .additional_properties(Some(
+            utoipa::openapi::schema::AdditionalProperties::FreeForm(false),
+        ))
         .into()
 }
 
@@ -52,13 +54,7 @@ fn one_or_more(entry: fn() -> AnyOfBuilder, description: &str) -> RefOr<Schema> 
     let list = ArrayBuilder::new()
         .items(RefOr::from(Schema::from(entry().build())))
         .min_items(Some(1));
-    Schema::from(
-        entry()
-            .item(list)
-            .description(Some(description))
-            .build(),
-    )
-    .into()
+    Schema::from(entry().item(list).description(Some(description)).build()).into()
 }
 
 /// A text: a string or `{"text": …}`.

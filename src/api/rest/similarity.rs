@@ -30,7 +30,10 @@ pub struct SimilarityResponse {
 /// What may be said beside a form or a raw image.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "describes the parameters that images_and_texts.rs reads")]
+#[expect(
+    dead_code,
+    reason = "describes the parameters that images_and_texts.rs reads"
+)]
 struct SimilarityQuery {
     /// A text; may stand several times.
     text: Option<Vec<String>>,

@@ -33,7 +33,13 @@ const JSON_LENGTH: HeaderName = HeaderName::from_static("inference-header-conten
         RequestHeaders
     ),
     request_body = InferRequest,
-    responses((status = 200, description = "The outputs", body = InferResponse), InferErrors)
+    responses(
+        (status = 200, description = "The outputs; behind the JSON, as bytes, those that were asked for so", content(
+            (InferResponse = "application/json"),
+            (Vec<u8> = "application/octet-stream"),
+        )),
+        InferErrors
+    )
 )]
 pub async fn create_version(
     state: State<Arc<AppState>>,
@@ -52,7 +58,13 @@ pub async fn create_version(
     tag = "open inference protocol",
     params(("name" = String, Path, description = "Name of the model"), RequestHeaders),
     request_body = InferRequest,
-    responses((status = 200, description = "The outputs", body = InferResponse), InferErrors)
+    responses(
+        (status = 200, description = "The outputs; behind the JSON, as bytes, those that were asked for so", content(
+            (InferResponse = "application/json"),
+            (Vec<u8> = "application/octet-stream"),
+        )),
+        InferErrors
+    )
 )]
 pub async fn create(
     State(state): State<Arc<AppState>>,
