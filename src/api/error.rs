@@ -3,8 +3,8 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
 
+use super::rest::openapi::{ErrorBody, ErrorObject};
 use crate::bundle::{BundleError, NotInRoot};
 use crate::engine::{EmbedError, EngineError, ItemError, LoadError, RegistryError};
 use crate::labelsets::LabelSetError;
@@ -220,10 +220,14 @@ impl From<NotInRoot> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let family = self.family();
-        let body = json!({"error": {
-            "type": family, "code": self.code, "message": &self.message, "param": &self.param,
-        }});
+        let body = ErrorBody {
+            error: ErrorObject {
+                r#type: self.family(),
+                code: self.code,
+                message: self.message.clone(),
+                param: self.param.clone(),
+            },
+        };
         let mut response = (self.status, Json(body)).into_response();
         if let Some(seconds) = self.retry_after_seconds {
             response

@@ -6,6 +6,9 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::openapi::{KnownFormat, RefOr, SchemaFormat};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::ItemError;
 
@@ -16,6 +19,25 @@ pub enum ImageSource {
     Bytes(Bytes),
     /// Base64 (standard or URL-safe alphabet, padding optional), or a `data:image/…;base64,` URI.
     Base64(String),
+}
+
+/// What the OpenAPI document says of an image in JSON.
+impl PartialSchema for ImageSource {
+    fn schema() -> RefOr<Schema> {
+        let description = "An image file in base64 (standard or URL-safe alphabet, padding optional), or a data:image/…;base64,… URI. \
+                           JPEG, PNG, WebP, BMP, TIFF and GIF are recognised by content.";
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Byte)))
+            .description(Some(description))
+            .into()
+    }
+}
+
+impl ToSchema for ImageSource {
+    fn name() -> Cow<'static, str> {
+        "Image".into()
+    }
 }
 
 /// Clients differ in padding; both forms name the same bytes.

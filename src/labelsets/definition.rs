@@ -1,26 +1,34 @@
 //! What a user says about a set of labels.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, Type};
 
 use super::LabelSetError;
+use crate::engine::ImageSource;
 
 /// A set of labels to choose from, as it was put. Names of fields are those of the API.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = LabelSetDefinition)]
 pub struct Definition {
     /// The model that it is for; the default model if none is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// At least one; no two of one name.
+    /// At least one; no two of one name. Either all have texts or none has, and the same for images.
+    #[schema(value_type = Vec<LabelForm>, min_items = 1)]
     pub labels: Vec<Label>,
     /// Prompt templates with `{}` in the place of a text; every text is put into each.
     #[serde(default = "plain")]
+    #[schema(schema_with = templates)]
     pub templates: Vec<String>,
-    /// Logits are divided by it: above 1, probabilities are less sure of themselves.
+    /// Logits are divided by it, 0.001 to 1000: above 1, probabilities are less sure of themselves.
     #[serde(default = "one")]
+    #[schema(minimum = 0.001, maximum = 1000)]
     pub temperature: f32,
     /// Probability, 0..1, that the best label must reach; below it nothing is decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, maximum = 1)]
     pub threshold: Option<f32>,
 }
 
@@ -38,7 +46,7 @@ pub struct Label {
 }
 
 /// A label may be given as its name alone.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(
     untagged,
     expecting = "a label is a string, or {\"label\", \"texts\", \"images\"}"
@@ -48,13 +56,20 @@ enum LabelForm {
     Full(Full),
 }
 
-#[derive(Deserialize)]
+/// A label with what describes it.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = Label)]
 struct Full {
+    /// Its name in answers.
+    #[schema(pattern = r"\S")]
     label: String,
+    /// What describes it; its name if neither texts nor images are given.
     #[serde(default)]
     texts: Vec<String>,
+    /// Example images in base64.
     #[serde(default)]
+    #[schema(value_type = Vec<ImageSource>)]
     images: Vec<String>,
 }
 
@@ -84,6 +99,20 @@ fn one() -> f32 {
 }
 
 const PLACE: &str = "{}";
+
+/// What the OpenAPI document says of templates.
+fn templates() -> Array {
+    let template = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some(r"\{\}"));
+    ArrayBuilder::new()
+        .items(template)
+        .min_items(Some(1))
+        .description(Some(
+            "Prompt templates with `{}` in the place of a text; every text is put into each.",
+        ))
+        .build()
+}
 
 impl Definition {
     /// Checks what the types cannot say.
@@ -130,8 +159,8 @@ impl Definition {
                 return invalid(format!("templates[{i}]"), reason);
             }
         }
-        if !(self.temperature.is_finite() && self.temperature > 0.0) {
-            return invalid("temperature".into(), "it is a positive number");
+        if !(0.001..=1000.0).contains(&self.temperature) {
+            return invalid("temperature".into(), "it is a number from 0.001 to 1000");
         }
         if self.threshold.is_some_and(|t| !(0.0..=1.0).contains(&t)) {
             return invalid("threshold".into(), "it is a probability, 0 to 1");

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Cost, check_items, embed_both, no_images};
 use crate::api::{ApiError, AppState};
@@ -55,7 +56,7 @@ pub struct Classification {
 }
 
 /// A label and how well it fits.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct LabelScore {
     /// The label.
     pub label: String,
@@ -68,7 +69,7 @@ pub struct LabelScore {
 }
 
 /// What a label set makes of the scores.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Decision {
     /// The best label, or nothing if it does not reach the set's threshold: a person should look.
     pub label: Option<String>,

@@ -13,6 +13,8 @@
 //! | → `similarity` | FP32 | [n, m] | cosines |
 
 use bytes::Bytes;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Cost, check_items};
 use crate::api::{ApiError, AppState};
@@ -83,7 +85,7 @@ pub struct Tensor {
 }
 
 /// A tensor that a model takes or gives; −1 is any size.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct TensorMetadata {
     /// Its name.
     pub name: &'static str,

@@ -7,11 +7,14 @@ use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, post};
-use axum::{Extension, Json, Router};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use axum::{Extension, Json};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoResponses, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use super::models::ModelObject;
+use super::openapi::ErrorBody;
 use super::request_form::{Content, RequestForm};
 use super::{json_body, models};
 use crate::api::admin::AdminAccess;
@@ -26,13 +29,13 @@ pub const PREFIX: &str = "/v1/admin/";
 pub const TIME: Duration = Duration::from_secs(3600);
 
 /// The admin routes; none if they are off.
-pub fn routes(state: &Arc<AppState>) -> Router<Arc<AppState>> {
+pub fn routes(state: &Arc<AppState>) -> OpenApiRouter<Arc<AppState>> {
     let Some(admin) = &state.admin else {
-        return Router::new();
+        return OpenApiRouter::new();
     };
-    Router::new()
-        .route("/v1/admin/models", post(load))
-        .route("/v1/admin/models/{name}", delete(unload))
+    OpenApiRouter::new()
+        .routes(routes!(load))
+        .routes(routes!(unload))
         .route_layer(Extension(admin.clone()))
         .route_layer(from_fn_with_state(admin.clone(), guard))
 }
@@ -48,20 +51,84 @@ async fn guard(State(admin): State<Arc<AdminAccess>>, request: Request, next: Ne
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct LoadRequest {
     /// Folder of the bundle, below the models' root.
     path: String,
 }
 
+/// The model that was loaded.
+#[derive(Debug, Serialize, ToSchema)]
+struct LoadedModel {
+    #[serde(flatten)]
+    model: ModelObject,
+    /// Whether it took the place of another one of its name.
+    replaced: bool,
+}
+
+/// What is left of a model.
+#[derive(Debug, Serialize, ToSchema)]
+struct UnloadedModel {
+    id: String,
+    object: &'static str,
+    deleted: bool,
+}
+
+/// What admin routes may answer.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "describes what error.rs answers")]
+enum AdminErrors {
+    /// The request cannot be right
+    #[response(status = 400)]
+    BadRequest(ErrorBody),
+    /// No admin token, or another one
+    #[response(status = 401)]
+    Unauthorized(ErrorBody),
+    /// Without a token, only requests to a loopback address are answered
+    #[response(status = 403)]
+    Forbidden(ErrorBody),
+    /// There is no such model or bundle
+    #[response(status = 404)]
+    NotFound(ErrorBody),
+    /// Another load is going on, or the model is the default one
+    #[response(status = 409)]
+    Conflict(ErrorBody),
+    /// The body is too large
+    #[response(status = 413)]
+    TooLarge(ErrorBody),
+    /// The body is no JSON
+    #[response(status = 415)]
+    UnsupportedMediaType(ErrorBody),
+    /// The bundle cannot be served
+    #[response(status = 422)]
+    Unprocessable(ErrorBody),
+    /// The bodies of other requests fill the memory
+    #[response(status = 429)]
+    Overloaded(ErrorBody),
+    /// The server failed
+    #[response(status = 500)]
+    ServerError(ErrorBody),
+    /// The server is stopping
+    #[response(status = 503)]
+    Unavailable(ErrorBody),
+}
+
 /// Loads a bundle and serves it, in the place of the model of its name if there is one. A load that was begun is
 /// finished even if its client leaves.
+#[utoipa::path(
+    post,
+    path = "/v1/admin/models",
+    operation_id = "load_model",
+    tag = "admin",
+    request_body = LoadRequest,
+    responses((status = 200, description = "The model is served", body = LoadedModel), AdminErrors)
+)]
 async fn load(
     State(state): State<Arc<AppState>>,
     Extension(admin): Extension<Arc<AdminAccess>>,
     request: Request,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<LoadedModel>, ApiError> {
     let form = RequestForm::read(&state, request).await?;
     let Content::Json(body) = &form.content else {
         let message = "send a JSON object with the content type application/json";
@@ -87,20 +154,31 @@ async fn load(
         })
     };
     let Loaded { model, replaced } = blocking(load).await??;
-    let mut answer = models::describe(&model, state.models.default_model().name());
-    answer["replaced"] = json!(replaced);
-    Ok(Json(answer))
+    Ok(Json(LoadedModel {
+        model: models::describe(&model, state.models.default_model().name()),
+        replaced,
+    }))
 }
 
 /// Takes a model off the list.
+#[utoipa::path(
+    delete,
+    path = "/v1/admin/models/{name}",
+    operation_id = "unload_model",
+    tag = "admin",
+    params(("name" = String, Path, description = "Name of the model")),
+    responses((status = 200, description = "The model is no longer served", body = UnloadedModel), AdminErrors)
+)]
 async fn unload(
     State(state): State<Arc<AppState>>,
     Path(name): Path<String>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<UnloadedModel>, ApiError> {
     state.models.unload(&name)?;
-    Ok(Json(
-        json!({"id": name, "object": "model", "deleted": true}),
-    ))
+    Ok(Json(UnloadedModel {
+        id: name,
+        object: "model",
+        deleted: true,
+    }))
 }
 
 /// Work that would hold up other requests on the threads that answer them.

@@ -5,14 +5,17 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Request, State};
 use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
 
-use super::images_and_texts::ImagesAndTexts;
+use super::images_and_texts::{ClassifyForm, ClassifyRequest, ImagesAndTexts};
+use super::openapi::{InferenceErrors, RequestHeaders};
+use super::schemas::ImageFile;
 use super::usage::Usage;
 use crate::api::calls::{self, ClassifyCall, Decision, LabelScore, Labels};
 use crate::api::{ApiError, AppState};
 
 /// One result an image, in the request's order.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct ClassifyResponse {
     model: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -21,7 +24,7 @@ pub struct ClassifyResponse {
     usage: Usage,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct ImageResult {
     /// Position of the image in the request.
     index: usize,
@@ -32,7 +35,40 @@ struct ImageResult {
     decision: Option<Decision>,
 }
 
+/// What may be said beside a form or a raw image.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(
+    dead_code,
+    reason = "describes the parameters that images_and_texts.rs reads"
+)]
+struct ClassifyQuery {
+    /// A label; may stand several times.
+    label: Option<Vec<String>>,
+    /// A label set, in the place of labels.
+    labelset: Option<String>,
+    /// The model; the label set's, or the default one, if none is named.
+    model: Option<String>,
+    /// Cut labels that are longer than the model's context (the default), or refuse them.
+    truncate: Option<bool>,
+}
+
 /// Ranks labels for each image.
+#[utoipa::path(
+    post,
+    path = "/v1/classify",
+    operation_id = "classify",
+    tag = "inference",
+    params(RequestHeaders, ClassifyQuery),
+    request_body(
+        content(
+            (ClassifyRequest = "application/json"),
+            (ClassifyForm = "multipart/form-data"),
+            (ImageFile = "image/*"),
+        )
+    ),
+    responses((status = 200, description = "Labels, best first", body = ClassifyResponse), InferenceErrors)
+)]
 pub async fn create(
     State(state): State<Arc<AppState>>,
     request: Request,

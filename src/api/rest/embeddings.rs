@@ -7,32 +7,87 @@ use axum::extract::{Request, State};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::item_list::{Entry, EntryList};
 use super::json_body;
+use super::openapi::{InferenceErrors, RequestHeaders};
 use super::request_form::{Content, Field, RequestForm};
+use super::schemas::{ImageFile, Items};
 use super::usage::Usage;
 use crate::api::calls::{self, EmbedCall};
 use crate::api::{ApiError, AppState};
 use crate::engine::{EmbedOptions, ImageSource, Item};
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 struct EmbeddingsRequest {
+    /// The model; the default one if none is named.
     #[serde(default)]
     model: Option<String>,
+    /// What to embed.
+    #[schema(value_type = Items)]
     input: EntryList,
     #[serde(default)]
+    #[schema(inline)]
     modality: Modality,
     #[serde(default)]
+    #[schema(inline)]
     encoding_format: EncodingFormat,
-    #[serde(default)]
+    /// So many numbers of an embedding, of unit length again; all of them by default.
+    #[serde(default, deserialize_with = "json_body::whole_number")]
+    #[schema(minimum = 1)]
     dimensions: Option<usize>,
+    /// Cut texts that are longer than the model's context (the default), or refuse them.
     #[serde(default)]
     truncate: Option<bool>,
 }
 
+/// The same as a form.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "describes the fields that are read below")]
+struct EmbeddingsForm {
+    /// Images.
+    #[schema(inline, required = false)]
+    image: Vec<ImageFile>,
+    /// Texts.
+    #[schema(required = false)]
+    text: Vec<String>,
+    /// The model; the default one if none is named.
+    #[schema(value_type = String, required = false)]
+    model: Option<String>,
+    /// So many numbers of an embedding, of unit length again.
+    #[schema(value_type = usize, required = false, minimum = 1)]
+    dimensions: Option<usize>,
+    /// How embeddings are written.
+    #[schema(value_type = EncodingFormat, required = false, inline)]
+    encoding_format: Option<EncodingFormat>,
+    /// Cut texts that are longer than the model's context (the default), or refuse them.
+    #[schema(value_type = bool, required = false)]
+    truncate: Option<bool>,
+}
+
+/// What may be said beside a form or a raw image.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes the parameters that are read below")]
+struct EmbeddingsQuery {
+    /// A text to embed; may stand several times.
+    text: Option<Vec<String>>,
+    /// The model; the default one if none is named.
+    model: Option<String>,
+    /// So many numbers of an embedding, of unit length again.
+    #[param(minimum = 1)]
+    dimensions: Option<usize>,
+    /// How embeddings are written.
+    #[param(inline)]
+    encoding_format: Option<EncodingFormat>,
+    /// Cut texts that are longer than the model's context (the default), or refuse them.
+    truncate: Option<bool>,
+}
+
 /// What a bare string in `input` is.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum Modality {
     #[default]
@@ -40,7 +95,8 @@ enum Modality {
     Image,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+/// How embeddings are written: numbers, or base64 of little-endian 32-bit floats.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum EncodingFormat {
     #[default]
@@ -49,7 +105,7 @@ enum EncodingFormat {
 }
 
 /// OpenAI's list of embeddings.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct EmbeddingsResponse {
     object: &'static str,
     data: Vec<EmbeddingObject>,
@@ -57,14 +113,14 @@ pub struct EmbeddingsResponse {
     usage: Usage,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct EmbeddingObject {
     object: &'static str,
     index: usize,
     embedding: Vector,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 enum Vector {
     Float(Vec<f32>),
@@ -73,6 +129,21 @@ enum Vector {
 }
 
 /// Embeds texts and images.
+#[utoipa::path(
+    post,
+    path = "/v1/embeddings",
+    operation_id = "embeddings",
+    tag = "inference",
+    params(RequestHeaders, EmbeddingsQuery),
+    request_body(
+        content(
+            (EmbeddingsRequest = "application/json"),
+            (EmbeddingsForm = "multipart/form-data"),
+            (ImageFile = "image/*"),
+        )
+    ),
+    responses((status = 200, description = "Embeddings, in the order of the items", body = EmbeddingsResponse), InferenceErrors)
+)]
 pub async fn create(
     State(state): State<Arc<AppState>>,
     request: Request,
@@ -114,14 +185,13 @@ fn read(form: &RequestForm) -> Result<(EmbeddingsRequest, Vec<Item>), ApiError> 
     if let Content::Json(body) = &form.content {
         let mut request: EmbeddingsRequest = json_body::parse(body)?;
         let modality = request.modality;
-        let items = std::mem::take(&mut request.input.0)
-            .into_iter()
-            .map(|entry| match (entry, modality) {
-                (Entry::Text(text), _) | (Entry::Plain(text), Modality::Text) => Item::Text(text),
-                (Entry::Image(image), _) | (Entry::Plain(image), Modality::Image) => {
-                    Item::Image(ImageSource::Base64(image))
-                }
-            });
+        let entries = std::mem::take(&mut request.input.0).into_iter();
+        let items = entries.map(|entry| match (entry, modality) {
+            (Entry::Text(text), _) | (Entry::Plain(text), Modality::Text) => Item::Text(text),
+            (Entry::Image(image), _) | (Entry::Plain(image), Modality::Image) => {
+                Item::Image(ImageSource::Base64(image))
+            }
+        });
         return Ok((request, items.collect()));
     }
     let mut request = EmbeddingsRequest::default();

@@ -6,43 +6,106 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::openapi::ErrorBody;
 use crate::api::{ApiError, AppState};
 
+/// A process that lives.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Alive {
+    status: &'static str,
+}
+
+/// Whether requests will be answered.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Readiness {
+    /// ready, or not ready
+    status: &'static str,
+    /// Why it is not ready.
+    #[schema(required)]
+    reason: Option<String>,
+    models: Vec<ModelReadiness>,
+}
+
+/// Whether a model answers, and by what.
+#[derive(Debug, Serialize, ToSchema)]
+struct ModelReadiness {
+    name: String,
+    ready: bool,
+    precision: String,
+    device: String,
+    provider: &'static str,
+    /// Worker threads that live.
+    workers: usize,
+}
+
 /// The process lives and its event loop turns. Says nothing of the model: that is `/readyz`.
-pub async fn live() -> Json<Value> {
-    Json(json!({"status": "alive"}))
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    operation_id = "alive",
+    tag = "monitoring",
+    security(()),
+    responses((status = 200, description = "The process lives", body = Alive))
+)]
+pub async fn live() -> Json<Alive> {
+    Json(Alive { status: "alive" })
 }
 
 /// Whether requests will be answered, and by what device.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    operation_id = "ready",
+    tag = "monitoring",
+    security(()),
+    responses(
+        (status = 200, description = "Requests will be answered", body = Readiness),
+        (status = 503, description = "They will not", body = Readiness)
+    )
+)]
 pub async fn ready(State(state): State<Arc<AppState>>) -> Response {
     let trouble = state.trouble();
     let models = state.models.all();
-    let models = models.iter().map(|model| {
-        json!({
-            "name": model.name(),
-            "ready": model.health().trouble().is_none(),
-            "precision": model.precision(),
-            "device": model.device(),
-            "provider": model.provider(),
-            "workers": model.health().workers(),
-        })
+    let models = models.iter().map(|model| ModelReadiness {
+        name: model.name().to_owned(),
+        ready: model.health().trouble().is_none(),
+        precision: model.precision().to_owned(),
+        device: model.device(),
+        provider: model.provider(),
+        workers: model.health().workers(),
     });
     let status = if trouble.is_none() {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    let body = json!({
-        "status": if trouble.is_none() { "ready" } else { "not ready" },
-        "reason": trouble,
-        "models": models.collect::<Vec<_>>(),
-    });
+    let body = Readiness {
+        status: if trouble.is_none() {
+            "ready"
+        } else {
+            "not ready"
+        },
+        reason: trouble,
+        models: models.collect(),
+    };
     (status, Json(body)).into_response()
 }
 
 /// Prometheus' text format.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    operation_id = "metrics",
+    tag = "monitoring",
+    security(()),
+    responses(
+        (status = 200, description = "All metrics", body = String, content_type = "text/plain"),
+        (status = 500, description = "The server failed", body = ErrorBody)
+    )
+)]
 pub async fn metrics(State(state): State<Arc<AppState>>) -> Result<Response, ApiError> {
     state.trouble(); // brings `clip_in_ready` up to date
     let text = state.metrics.exposition().map_err(|e| {

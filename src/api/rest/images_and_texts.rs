@@ -2,10 +2,12 @@
 
 use axum::extract::Request;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::item_list::{Entry, EntryList};
 use super::json_body;
 use super::request_form::{Content, Field, RequestForm};
+use super::schemas::{ImageFile, Images, Texts};
 use crate::api::{ApiError, AppState};
 use crate::engine::{EmbedOptions, ImageSource};
 
@@ -39,6 +41,86 @@ struct Json {
     #[serde(default)]
     labelset: Option<String>,
     #[serde(default = "yes")]
+    truncate: bool,
+}
+
+/// Images and texts in JSON.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what Json reads for /v1/similarity")]
+pub struct SimilarityRequest {
+    /// The model; the default one if none is named.
+    model: Option<String>,
+    images: Images,
+    texts: Texts,
+    /// Cut texts that are longer than the model's context, or refuse them.
+    #[schema(default = true)]
+    truncate: bool,
+}
+
+/// Images and labels in JSON, or a label set.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "describes what Json reads for /v1/classify")]
+pub enum ClassifyRequest {
+    #[schema(title = "with labels")]
+    Labels {
+        /// The model; the default one if none is named.
+        model: Option<String>,
+        images: Images,
+        /// What to choose from.
+        labels: Texts,
+        /// Cut labels that are longer than the model's context, or refuse them.
+        #[schema(default = true)]
+        truncate: bool,
+    },
+    #[schema(title = "with a label set")]
+    Set {
+        /// Nothing, or the label set's model.
+        model: Option<String>,
+        images: Images,
+        /// A label set, by name.
+        labelset: String,
+    },
+}
+
+/// Images and texts as a form.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "describes the fields that are read below")]
+pub struct SimilarityForm {
+    /// Images.
+    #[schema(inline, min_items = 1)]
+    image: Vec<ImageFile>,
+    /// Texts; may stand in the query instead.
+    #[schema(required = false)]
+    text: Vec<String>,
+    /// The model; the default one if none is named.
+    #[schema(required = false)]
+    model: String,
+    /// Cut texts that are longer than the model's context (the default), or refuse them.
+    #[schema(required = false)]
+    truncate: bool,
+}
+
+/// Images and labels as a form.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "describes the fields that are read below")]
+pub struct ClassifyForm {
+    /// Images.
+    #[schema(inline, min_items = 1)]
+    image: Vec<ImageFile>,
+    /// Labels; may stand in the query instead, or be those of a label set.
+    #[schema(required = false)]
+    label: Vec<String>,
+    /// A label set, in the place of labels.
+    #[schema(required = false)]
+    labelset: String,
+    /// The model; the label set's, or the default one, if none is named.
+    #[schema(required = false)]
+    model: String,
+    /// Cut labels that are longer than the model's context (the default), or refuse them.
+    #[schema(required = false)]
     truncate: bool,
 }
 

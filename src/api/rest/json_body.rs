@@ -1,6 +1,8 @@
 //! JSON → request, with errors that say where.
 
-use serde::de::DeserializeOwned;
+use std::fmt;
+
+use serde::de::{DeserializeOwned, Deserializer, Error, Visitor};
 
 use crate::api::ApiError;
 
@@ -35,4 +37,66 @@ pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     json.end()
         .map_err(|error| ApiError::bad_request("invalid_json", error.to_string()))?;
     Ok(parsed)
+}
+
+/// A whole number that may be missing, `3` or `3.0`: in JSON both are the same number.
+///
+/// # Errors
+/// The deserializer's, for anything else.
+pub fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
+    deserializer.deserialize_any(WholeNumber)
+}
+
+struct WholeNumber;
+
+impl Visitor<'_> for WholeNumber {
+    type Value = Option<usize>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a whole number, not negative")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Self::Value, E> {
+        // A number beyond the machine's is beyond every limit here, too.
+        Ok(Some(usize::try_from(value).unwrap_or(usize::MAX)))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Self::Value, E> {
+        if value.fract() == 0.0 && value >= 0.0 {
+            Ok(Some(value as usize))
+        } else {
+            Err(E::invalid_value(serde::de::Unexpected::Float(value), &self))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(serde::Deserialize)]
+    struct Request {
+        #[serde(default, deserialize_with = "whole_number")]
+        n: Option<usize>,
+    }
+
+    #[test]
+    fn whole_numbers_in_every_spelling() {
+        let read = |json: &str| parse::<Request>(json.as_bytes()).map(|request| request.n);
+        assert_eq!(read("{}"), Ok(None));
+        assert_eq!(read(r#"{"n": null}"#), Ok(None));
+        for three in ["3", "3.0", "0.3e1"] {
+            assert_eq!(read(&format!(r#"{{"n": {three}}}"#)), Ok(Some(3)));
+        }
+        assert_eq!(read(r#"{"n": 1e300}"#), Ok(Some(usize::MAX)));
+        for wrong in ["-1", "2.5", r#""3""#, "[]", "true", "-3.0"] {
+            let error = read(&format!(r#"{{"n": {wrong}}}"#)).unwrap_err();
+            assert_eq!(error.code, "invalid_request", "{wrong}");
+            assert_eq!(error.param.as_deref(), Some("n"), "{wrong}");
+        }
+    }
 }

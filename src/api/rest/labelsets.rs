@@ -6,27 +6,48 @@ use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use serde::Serialize;
-use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::json_body;
+use super::openapi::{ErrorBody, InferenceErrors, LookupErrors};
 use crate::api::{ApiError, AppState};
 use crate::labelsets::{Definition, LabelSet};
 
 /// A set as it is answered: without its example images, which can be large.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LabelSet)]
 pub struct LabelSetObject {
     object: &'static str,
     name: String,
+    /// When it was put, in seconds since 1970.
     created: u64,
     /// The model that its vectors are of.
+    #[schema(required)]
     model: Option<String>,
     labels: Vec<LabelObject>,
     templates: Vec<String>,
     temperature: f32,
+    #[schema(required)]
     threshold: Option<f32>,
 }
 
-#[derive(Debug, Serialize)]
+/// All label sets.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LabelSetList {
+    object: &'static str,
+    data: Vec<LabelSetObject>,
+}
+
+/// What is left of a label set.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DeletedLabelSet {
+    object: &'static str,
+    name: String,
+    deleted: bool,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LabelOfSet)]
 struct LabelObject {
     label: String,
     texts: Vec<String>,
@@ -56,16 +77,31 @@ impl From<&LabelSet> for LabelSetObject {
 }
 
 /// All sets.
-pub async fn list(State(state): State<Arc<AppState>>) -> Json<Value> {
+#[utoipa::path(
+    get,
+    path = "/v1/labelsets",
+    operation_id = "list_labelsets",
+    tag = "labelsets",
+    responses((status = 200, description = "All label sets", body = LabelSetList), LookupErrors)
+)]
+pub async fn list(State(state): State<Arc<AppState>>) -> Json<LabelSetList> {
     let sets = state.labelsets.all();
-    let data: Vec<_> = sets
-        .iter()
-        .map(|set| LabelSetObject::from(&**set))
-        .collect();
-    Json(json!({"object": "list", "data": data}))
+    let data = sets.iter().map(|set| LabelSetObject::from(&**set));
+    Json(LabelSetList {
+        object: "list",
+        data: data.collect(),
+    })
 }
 
 /// One set.
+#[utoipa::path(
+    get,
+    path = "/v1/labelsets/{name}",
+    operation_id = "get_labelset",
+    tag = "labelsets",
+    params(("name" = String, Path, description = "Name of the set")),
+    responses((status = 200, description = "The label set", body = LabelSetObject), LookupErrors)
+)]
 pub async fn one(
     State(state): State<Arc<AppState>>,
     Path(name): Path<String>,
@@ -74,6 +110,20 @@ pub async fn one(
 }
 
 /// Makes a set (201) or replaces it (200).
+#[utoipa::path(
+    put,
+    path = "/v1/labelsets/{name}",
+    operation_id = "put_labelset",
+    tag = "labelsets",
+    params(("name" = String, Path, description = "1 to 64 ASCII letters, digits, -, _ and ., not beginning with a .", pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$")),
+    request_body = Definition,
+    responses(
+        (status = 200, description = "The label set was replaced", body = LabelSetObject),
+        (status = 201, description = "The label set was made", body = LabelSetObject),
+        (status = 409, description = "There are as many label sets as there may be", body = ErrorBody),
+        InferenceErrors
+    )
+)]
 pub async fn put(
     State(state): State<Arc<AppState>>,
     Path(name): Path<String>,
@@ -93,12 +143,22 @@ pub async fn put(
 }
 
 /// Removes a set.
+#[utoipa::path(
+    delete,
+    path = "/v1/labelsets/{name}",
+    operation_id = "delete_labelset",
+    tag = "labelsets",
+    params(("name" = String, Path, description = "Name of the set")),
+    responses((status = 200, description = "The label set is gone", body = DeletedLabelSet), LookupErrors)
+)]
 pub async fn delete(
     State(state): State<Arc<AppState>>,
     Path(name): Path<String>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<DeletedLabelSet>, ApiError> {
     state.labelsets.delete(&name).await?;
-    Ok(Json(
-        json!({"object": "labelset", "name": name, "deleted": true}),
-    ))
+    Ok(Json(DeletedLabelSet {
+        object: "labelset",
+        name,
+        deleted: true,
+    }))
 }

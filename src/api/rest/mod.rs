@@ -2,6 +2,7 @@
 
 mod admin;
 mod classify;
+mod docs;
 mod embeddings;
 mod health;
 mod images_and_texts;
@@ -10,9 +11,11 @@ mod json_body;
 mod labelsets;
 mod models;
 mod observe;
+pub mod openapi;
 mod request_form;
 pub mod request_options;
 mod rerank;
+mod schemas;
 mod similarity;
 mod usage;
 pub mod v2;
@@ -22,39 +25,38 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
-use axum::routing::{get, post, put};
+use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::{ApiError, AppState, page};
 
-/// All routes.
+/// All routes: those of the API with their description, and the pages.
 pub fn router(state: Arc<AppState>) -> Router {
-    Router::new()
-        .route("/", get(page::index))
+    let (api, document) = OpenApiRouter::with_openapi(openapi::Document::openapi())
+        .routes(routes!(embeddings::create))
+        .routes(routes!(similarity::create))
+        .routes(routes!(classify::create))
+        .routes(routes!(rerank::create))
+        .routes(routes!(rerank::create_at_v2))
+        .routes(routes!(labelsets::list))
+        .routes(routes!(labelsets::put, labelsets::one, labelsets::delete))
+        .routes(routes!(models::list))
+        .routes(routes!(models::one))
+        .merge(v2::routes())
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::metrics))
+        .merge(admin::routes(&state))
+        .split_for_parts();
+    api.route("/", get(page::index))
         .route("/page.css", get(page::style))
         .route("/page.js", get(page::script))
         .route("/samples", get(page::samples))
         .route("/samples/{name}", get(page::sample))
-        .route("/healthz", get(health::live))
-        .route("/readyz", get(health::ready))
-        .route("/metrics", get(health::metrics))
-        .route("/v1/models", get(models::list))
-        .route("/v1/models/{name}", get(models::one))
-        .route("/v1/embeddings", post(embeddings::create))
-        .route("/v1/similarity", post(similarity::create))
-        .route("/v1/classify", post(classify::create))
-        .route("/v1/rerank", post(rerank::create))
-        // Cohere's newer clients.
-        .route("/v2/rerank", post(rerank::create))
-        .route("/v1/labelsets", get(labelsets::list))
-        .route(
-            "/v1/labelsets/{name}",
-            put(labelsets::put)
-                .get(labelsets::one)
-                .delete(labelsets::delete),
-        )
-        .merge(v2::routes())
-        .merge(admin::routes(&state))
+        .merge(docs::routes(document))
         .fallback(no_such_route)
         .method_not_allowed_fallback(wrong_method)
         // Bodies are bounded by admission, before any extractor sees them.

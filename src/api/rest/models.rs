@@ -5,50 +5,109 @@ use std::time::UNIX_EPOCH;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::openapi::LookupErrors;
 use crate::api::{ApiError, AppState};
+use crate::bundle::Similarity;
 use crate::engine::Model;
 
+/// A model as clients are told of it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Model)]
+pub struct ModelObject {
+    /// Its name.
+    id: String,
+    object: &'static str,
+    /// When it was loaded, in seconds since 1970.
+    created: u64,
+    owned_by: &'static str,
+    /// Whether it answers requests that name no model.
+    default: bool,
+    /// What the bundle says of it.
+    description: String,
+    modalities: [&'static str; 2],
+    /// Numbers in an embedding.
+    embedding_dim: usize,
+    /// Height and width of the encoder's input in pixels.
+    image_size: [usize; 2],
+    /// Tokens of a text that are read.
+    context_length: usize,
+    /// How two embeddings become a score.
+    #[schema(value_type = Object)]
+    similarity: Similarity,
+    /// What it runs at: fp32, bf16, fp16 or int8.
+    precision: String,
+    /// Why it runs at that.
+    precision_reason: String,
+    /// What it runs on.
+    device: String,
+    /// What of ONNX Runtime runs it.
+    provider: &'static str,
+}
+
+/// All models.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ModelList {
+    object: &'static str,
+    data: Vec<ModelObject>,
+}
+
 /// All models, the default one first.
-pub async fn list(State(state): State<Arc<AppState>>) -> Json<Value> {
+#[utoipa::path(
+    get,
+    path = "/v1/models",
+    operation_id = "list_models",
+    tag = "models",
+    responses((status = 200, description = "All models", body = ModelList), LookupErrors)
+)]
+pub async fn list(State(state): State<Arc<AppState>>) -> Json<ModelList> {
     let models = state.models.all();
     let default = models.first().map_or("", |model| model.name());
     let data = models.iter().map(|model| describe(model, default));
-    Json(json!({"object": "list", "data": data.collect::<Vec<_>>()}))
+    Json(ModelList {
+        object: "list",
+        data: data.collect(),
+    })
 }
 
 /// One model by name.
+#[utoipa::path(
+    get,
+    path = "/v1/models/{name}",
+    operation_id = "get_model",
+    tag = "models",
+    params(("name" = String, Path, description = "Name of the model")),
+    responses((status = 200, description = "The model", body = ModelObject), LookupErrors)
+)]
 pub async fn one(
     State(state): State<Arc<AppState>>,
     Path(name): Path<String>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<ModelObject>, ApiError> {
     let default = state.models.default_model();
     Ok(Json(describe(&*state.model(Some(&name))?, default.name())))
 }
 
 /// What clients are told of a model. `default` is the name of the one that answers when none is named.
-pub fn describe(model: &Model, default: &str) -> Value {
+pub fn describe(model: &Model, default: &str) -> ModelObject {
     let manifest = model.manifest();
-    let created = model
-        .loaded()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
-    json!({
-        "id": model.name(),
-        "object": "model",
-        "created": created,
-        "owned_by": "clip-in",
-        "default": model.name() == default,
-        "description": manifest.description,
-        "modalities": ["text", "image"],
-        "embedding_dim": manifest.embedding_dim,
-        "image_size": manifest.image.size,
-        "context_length": manifest.text.context_length,
-        "similarity": manifest.similarity,
-        "precision": model.precision(),
-        "precision_reason": model.precision_reason(),
-        "device": model.device(),
-        "provider": model.provider(),
-    })
+    let created = model.loaded().duration_since(UNIX_EPOCH);
+    ModelObject {
+        id: model.name().to_owned(),
+        object: "model",
+        created: created.map_or(0, |since| since.as_secs()),
+        owned_by: "clip-in",
+        default: model.name() == default,
+        description: manifest.description.clone(),
+        modalities: ["text", "image"],
+        embedding_dim: manifest.embedding_dim,
+        image_size: manifest.image.size,
+        context_length: manifest.text.context_length,
+        similarity: manifest.similarity.clone(),
+        precision: model.precision().to_owned(),
+        precision_reason: model.precision_reason().to_owned(),
+        device: model.device(),
+        provider: model.provider(),
+    }
 }

@@ -68,7 +68,15 @@ impl RequestForm {
         let admitted = state.admission.read(&parts.headers, body).await?;
         let bytes = admitted.bytes.clone();
         let content = match form {
-            Form::Json => Content::Json(bytes),
+            Form::Json => {
+                // They would be passed over, and nobody would know.
+                if let Some((name, _)) = query.first() {
+                    let message =
+                        "query parameters go with forms and raw images; say it in the JSON";
+                    return Err(ApiError::bad_request("invalid_query", message).at(name));
+                }
+                Content::Json(bytes)
+            }
             Form::Image if bytes.is_empty() => {
                 return Err(ApiError::bad_request(
                     "image_empty",

@@ -47,6 +47,12 @@ fn duration(text: &str) -> Option<Duration> {
         (None, Some(number)) => (number, 1.0),
         (None, None) => (text, 1.0),
     };
+    // Digits with one point at most between them: not all that is a number in Rust is one for clients (`inf`, `+1e3`).
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if !(all_digits(whole) && all_digits(fraction)) {
+        return None;
+    }
     let seconds = number.parse::<f64>().ok()? * unit;
     (seconds > 0.0).then(|| Duration::try_from_secs_f64(seconds).ok())?
 }
@@ -60,7 +66,9 @@ mod tests {
         assert_eq!(duration("0.5"), Some(Duration::from_millis(500)));
         assert_eq!(duration("250ms"), Some(Duration::from_millis(250)));
         assert_eq!(duration("2s"), Some(Duration::from_secs(2)));
-        for text in ["", "0", "-1", "soon", "nan", "inf", "1e300", "1h"] {
+        for text in [
+            "", "0", "-1", "soon", "nan", "inf", "1e300", "1e3", "+1", ".5", "5.", "1h",
+        ] {
             assert_eq!(duration(text), None, "{text}");
         }
     }

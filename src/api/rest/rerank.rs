@@ -8,31 +8,41 @@ use axum::extract::{Request, State};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::item_list::{Entry, EntryList};
 use super::json_body;
+use super::openapi::{InferenceErrors, RequestHeaders};
 use super::request_form::{Content, RequestForm};
+use super::schemas;
 use super::usage::Usage;
 use crate::api::calls::{self, Document, RerankCall};
 use crate::api::{ApiError, AppState};
 use crate::engine::{EmbedOptions, ImageSource};
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 struct RerankRequest {
+    /// The model; the default one if none is named.
     #[serde(default)]
     model: Option<String>,
+    #[schema(value_type = schemas::Item)]
     query: Entry,
+    /// What to rank.
+    #[schema(value_type = schemas::Items)]
     documents: EntryList,
-    #[serde(default)]
+    /// How many are wanted; all of them by default.
+    #[serde(default, deserialize_with = "json_body::whole_number")]
     top_n: Option<usize>,
+    /// Give the documents back with their scores.
     #[serde(default)]
     return_documents: bool,
+    /// Cut texts that are longer than the model's context (the default), or refuse them.
     #[serde(default)]
     truncate: Option<bool>,
 }
 
 /// The documents, closest first.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct RerankResponse {
     model: String,
     object: &'static str,
@@ -40,7 +50,7 @@ pub struct RerankResponse {
     usage: Usage,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct RankedDocument {
     /// Position of the document in the request.
     index: usize,
@@ -51,14 +61,23 @@ struct RankedDocument {
 }
 
 /// A document as it came.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum DocumentObject {
     Text(String),
     Image(String),
 }
 
-/// Ranks documents.
+/// Ranks documents by their closeness to a query.
+#[utoipa::path(
+    post,
+    path = "/v1/rerank",
+    operation_id = "rerank",
+    tag = "inference",
+    params(RequestHeaders),
+    request_body = RerankRequest,
+    responses((status = 200, description = "Documents, closest first", body = RerankResponse), InferenceErrors)
+)]
 pub async fn create(
     State(state): State<Arc<AppState>>,
     request: Request,
@@ -107,4 +126,21 @@ fn object_of(document: Document) -> DocumentObject {
         Document::Image(ImageSource::Base64(image)) => DocumentObject::Image(image),
         Document::Image(ImageSource::Bytes(bytes)) => DocumentObject::Image(STANDARD.encode(bytes)),
     }
+}
+
+/// The path that Cohere's newer clients ask at.
+#[utoipa::path(
+    post,
+    path = "/v2/rerank",
+    operation_id = "rerank_v2",
+    tag = "inference",
+    params(RequestHeaders),
+    request_body = RerankRequest,
+    responses((status = 200, description = "Documents, closest first", body = RerankResponse), InferenceErrors)
+)]
+pub async fn create_at_v2(
+    state: State<Arc<AppState>>,
+    request: Request,
+) -> Result<Json<RerankResponse>, ApiError> {
+    create(state, request).await
 }

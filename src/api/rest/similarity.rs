@@ -5,24 +5,60 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Request, State};
 use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
 
-use super::images_and_texts::ImagesAndTexts;
+use super::images_and_texts::{ImagesAndTexts, SimilarityForm, SimilarityRequest};
+use super::openapi::{InferenceErrors, RequestHeaders};
+use super::schemas::ImageFile;
 use super::usage::Usage;
 use crate::api::calls::{self, SimilarityCall};
 use crate::api::{ApiError, AppState};
 
 /// Images × texts.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct SimilarityResponse {
     model: String,
-    /// Cosines.
+    /// Cosines: a row an image, a column a text.
     scores: Vec<Vec<f32>>,
+    /// What the model's similarity rule makes of them.
     logits: Vec<Vec<f32>>,
+    /// Softmax over an image's texts, or a sigmoid of each logit, as the model was trained.
     probabilities: Vec<Vec<f32>>,
     usage: Usage,
 }
 
+/// What may be said beside a form or a raw image.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(
+    dead_code,
+    reason = "describes the parameters that images_and_texts.rs reads"
+)]
+struct SimilarityQuery {
+    /// A text; may stand several times.
+    text: Option<Vec<String>>,
+    /// The model; the default one if none is named.
+    model: Option<String>,
+    /// Cut texts that are longer than the model's context (the default), or refuse them.
+    truncate: Option<bool>,
+}
+
 /// Compares images with texts.
+#[utoipa::path(
+    post,
+    path = "/v1/similarity",
+    operation_id = "similarity",
+    tag = "inference",
+    params(RequestHeaders, SimilarityQuery),
+    request_body(
+        content(
+            (SimilarityRequest = "application/json"),
+            (SimilarityForm = "multipart/form-data"),
+            (ImageFile = "image/*"),
+        )
+    ),
+    responses((status = 200, description = "Scores", body = SimilarityResponse), InferenceErrors)
+)]
 pub async fn create(
     State(state): State<Arc<AppState>>,
     request: Request,

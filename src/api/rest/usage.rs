@@ -1,11 +1,12 @@
 //! What a request cost, in tokens.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::api::calls::Cost;
 
 /// OpenAI's usage object, and what was cut off: truncation must be visible.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, ToSchema)]
 pub struct Usage {
     /// Tokens that the text encoder read, start and end tokens included.
     pub prompt_tokens: usize,

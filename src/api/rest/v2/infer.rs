@@ -10,15 +10,37 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use super::InferErrors;
 use super::json::{InferRequest, InferResponse, InputTensor, OutputTensor};
 use super::{VERSION, binary, check_version, json as tensors};
 use crate::api::calls::infer::{InferCall, Inferred, Tensor, Values, infer};
+use crate::api::rest::openapi::RequestHeaders;
 use crate::api::rest::{json_body, request_options};
 use crate::api::{ApiError, AppState, Caller};
 
 /// Where the JSON ends and the bytes begin.
 const JSON_LENGTH: HeaderName = HeaderName::from_static("inference-header-content-length");
 
+/// Runs a version of a model.
+#[utoipa::path(
+    post,
+    path = "/v2/models/{name}/versions/{version}/infer",
+    operation_id = "v2_version_infer",
+    tag = "open inference protocol",
+    params(
+        ("name" = String, Path, description = "Name of the model"),
+        ("version" = String, Path, description = "1: there is no other"),
+        RequestHeaders
+    ),
+    request_body = InferRequest,
+    responses(
+        (status = 200, description = "The outputs; behind the JSON, as bytes, those that were asked for so", content(
+            (InferResponse = "application/json"),
+            (Vec<u8> = "application/octet-stream"),
+        )),
+        InferErrors
+    )
+)]
 pub async fn create_version(
     state: State<Arc<AppState>>,
     Path((name, version)): Path<(String, String)>,
@@ -28,6 +50,22 @@ pub async fn create_version(
     create(state, Path(name), request).await
 }
 
+/// Runs a model. Values may follow the JSON as bytes: its length is then in the header `inference-header-content-length`.
+#[utoipa::path(
+    post,
+    path = "/v2/models/{name}/infer",
+    operation_id = "v2_infer",
+    tag = "open inference protocol",
+    params(("name" = String, Path, description = "Name of the model"), RequestHeaders),
+    request_body = InferRequest,
+    responses(
+        (status = 200, description = "The outputs; behind the JSON, as bytes, those that were asked for so", content(
+            (InferResponse = "application/json"),
+            (Vec<u8> = "application/octet-stream"),
+        )),
+        InferErrors
+    )
+)]
 pub async fn create(
     State(state): State<Arc<AppState>>,
     Path(name): Path<String>,

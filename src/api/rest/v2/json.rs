@@ -4,43 +4,54 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::api::ApiError;
 use crate::api::calls::infer::{Tensor, Values};
 
 /// A request's JSON part.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub struct InferRequest {
+    /// Comes back with the answer.
     #[serde(default)]
     pub id: Option<String>,
     #[serde(default)]
+    /// `binary_data_output`: all outputs behind the JSON.
     pub parameters: HashMap<String, Value>,
+    /// Of `image`, `text`, `pixels` and `token_ids`, as the model's metadata describes them.
+    #[schema(min_items = 1)]
     pub inputs: Vec<InputTensor>,
+    /// Those that are wanted; all that the inputs allow by default.
     #[serde(default)]
     pub outputs: Vec<OutputRequest>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub struct InputTensor {
     pub name: String,
     pub shape: Vec<i64>,
+    /// BYTES, UINT8, INT64 or FP32
     pub datatype: String,
+    /// `binary_data_size`: the values are so many bytes behind the JSON.
     #[serde(default)]
     pub parameters: HashMap<String, Value>,
     /// Nested or flat; absent if the values are in the binary part.
     #[serde(default)]
+    #[schema(value_type = Option<Vec<Value>>)]
     pub data: Option<Value>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub struct OutputRequest {
+    /// `image_embedding`, `text_embedding` or `similarity`
     pub name: String,
+    /// `binary_data`: as bytes behind the JSON.
     #[serde(default)]
     pub parameters: HashMap<String, Value>,
 }
 
 /// A response's JSON part.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct InferResponse {
     pub model_name: String,
     pub model_version: &'static str,
@@ -49,7 +60,7 @@ pub struct InferResponse {
     pub outputs: Vec<OutputTensor>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct OutputTensor {
     pub name: String,
     pub shape: Vec<i64>,

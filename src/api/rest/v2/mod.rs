@@ -6,15 +6,17 @@ mod json;
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::{IntoResponses, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use crate::api::calls::infer::{TensorMetadata, metadata};
+use crate::api::calls::infer::{self as tensors, TensorMetadata, metadata};
 use crate::api::{ApiError, AppState};
 
 /// The only version of a model that there is.
@@ -23,23 +25,17 @@ pub const VERSION: &str = "1";
 pub const PLATFORM: &str = "onnxruntime_onnx";
 
 /// The protocol's routes.
-pub fn routes() -> Router<Arc<AppState>> {
-    Router::new()
-        .route("/v2", get(server))
-        .route("/v2/health/live", get(live))
-        .route("/v2/health/ready", get(ready))
-        .route("/v2/models/{name}", get(model))
-        .route("/v2/models/{name}/ready", get(model_ready))
-        .route("/v2/models/{name}/infer", post(infer::create))
-        .route("/v2/models/{name}/versions/{version}", get(version))
-        .route(
-            "/v2/models/{name}/versions/{version}/ready",
-            get(version_ready),
-        )
-        .route(
-            "/v2/models/{name}/versions/{version}/infer",
-            post(infer::create_version),
-        )
+pub fn routes() -> OpenApiRouter<Arc<AppState>> {
+    OpenApiRouter::new()
+        .routes(routes!(server))
+        .routes(routes!(live))
+        .routes(routes!(ready))
+        .routes(routes!(model))
+        .routes(routes!(model_ready))
+        .routes(routes!(infer::create))
+        .routes(routes!(version))
+        .routes(routes!(version_ready))
+        .routes(routes!(infer::create_version))
 }
 
 /// 404 for any version but [`VERSION`].
@@ -65,23 +61,136 @@ pub fn respond_with(error: &ApiError, response: Response) -> Response {
         error.message,
         place.unwrap_or_default()
     );
+    let body = serde_json::json!(InferError { error: sentence }).to_string();
     let (mut parts, _) = response.into_parts();
     parts.headers.remove(header::CONTENT_LENGTH);
-    Response::from_parts(parts, Body::from(json!({"error": sentence}).to_string()))
+    Response::from_parts(parts, Body::from(body))
 }
 
-async fn server() -> Json<Value> {
-    Json(json!({
-        "name": "clip-in",
-        "version": env!("CARGO_PKG_VERSION"),
-        "extensions": ["binary_tensor_data"],
-    }))
+/// An error in the protocol's words.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct InferError {
+    /// The code, what was wrong, and where.
+    error: String,
 }
 
+/// What the protocol's calls may answer.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "describes what error.rs answers")]
+enum ModelErrors {
+    /// The request cannot be right
+    #[response(status = 400)]
+    BadRequest(InferError),
+    /// No API key, or an unknown one
+    #[response(status = 401)]
+    Unauthorized(InferError),
+    /// There is no such model or version
+    #[response(status = 404)]
+    NotFound(InferError),
+    /// The request took too long
+    #[response(status = 408)]
+    Timeout(InferError),
+    /// The server is working on as much as it may
+    #[response(status = 429, headers(("retry-after" = u64, description = "Seconds")))]
+    Overloaded(InferError),
+    /// The server failed
+    #[response(status = 500)]
+    ServerError(InferError),
+}
+
+/// What an inference may answer.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "describes what error.rs answers")]
+enum InferErrors {
+    /// The request cannot be right
+    #[response(status = 400)]
+    BadRequest(InferError),
+    /// No API key, or an unknown one
+    #[response(status = 401)]
+    Unauthorized(InferError),
+    /// There is no such model or version
+    #[response(status = 404)]
+    NotFound(InferError),
+    /// The request took too long
+    #[response(status = 408)]
+    Timeout(InferError),
+    /// The body, an image or a text is too large
+    #[response(status = 413)]
+    TooLarge(InferError),
+    /// The body is compressed
+    #[response(status = 415)]
+    UnsupportedMediaType(InferError),
+    /// The server is working on as much as it may
+    #[response(status = 429, headers(("retry-after" = u64, description = "Seconds")))]
+    Overloaded(InferError),
+    /// The server failed
+    #[response(status = 500)]
+    ServerError(InferError),
+    /// The server is stopping, or its engine is dead
+    #[response(status = 503)]
+    Unavailable(InferError),
+    /// The time that the request gave itself is over
+    #[response(status = 504)]
+    DeadlineExceeded(InferError),
+}
+
+/// The server.
+#[derive(Debug, Serialize, ToSchema)]
+struct ServerMetadata {
+    name: &'static str,
+    version: &'static str,
+    extensions: [&'static str; 1],
+}
+
+/// A model and its tensors.
+#[derive(Debug, Serialize, ToSchema)]
+struct ModelMetadata {
+    name: String,
+    versions: [&'static str; 1],
+    platform: &'static str,
+    inputs: Vec<TensorMetadata>,
+    outputs: Vec<TensorMetadata>,
+}
+
+/// What the server is.
+#[utoipa::path(
+    get,
+    path = "/v2",
+    operation_id = "v2_server",
+    tag = "open inference protocol",
+    security(()),
+    responses((status = 200, description = "The server", body = ServerMetadata))
+)]
+async fn server() -> Json<ServerMetadata> {
+    Json(ServerMetadata {
+        name: "clip-in",
+        version: env!("CARGO_PKG_VERSION"),
+        extensions: ["binary_tensor_data"],
+    })
+}
+
+/// Whether the process lives.
+#[utoipa::path(
+    get,
+    path = "/v2/health/live",
+    operation_id = "v2_live",
+    tag = "open inference protocol",
+    security(()),
+    responses((status = 200, description = "It does"))
+)]
 async fn live() -> StatusCode {
     StatusCode::OK
 }
 
+/// Whether requests will be answered.
+#[utoipa::path(
+    get,
+    path = "/v2/health/ready",
+    operation_id = "v2_ready",
+    tag = "open inference protocol",
+    security(()),
+    responses((status = 200, description = "They will"), (status = 503, description = "They will not"))
+)]
 async fn ready(State(state): State<Arc<AppState>>) -> StatusCode {
     match state.trouble() {
         None => StatusCode::OK,
@@ -89,35 +198,63 @@ async fn ready(State(state): State<Arc<AppState>>) -> StatusCode {
     }
 }
 
+/// A model's tensors.
+#[utoipa::path(
+    get,
+    path = "/v2/models/{name}",
+    operation_id = "v2_model",
+    tag = "open inference protocol",
+    params(("name" = String, Path, description = "Name of the model")),
+    responses((status = 200, description = "The model", body = ModelMetadata), ModelErrors)
+)]
 async fn model(
     State(state): State<Arc<AppState>>,
     Path(name): Path<String>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<ModelMetadata>, ApiError> {
     let model = state.model(Some(&name))?;
-    let tensors = metadata(model.manifest());
-    let all = |tensors: &[TensorMetadata]| -> Vec<Value> {
-        let tensors = tensors.iter();
-        tensors
-            .map(|t| json!({"name": t.name, "datatype": t.datatype, "shape": t.shape}))
-            .collect()
-    };
-    Ok(Json(json!({
-        "name": model.name(),
-        "versions": [VERSION],
-        "platform": PLATFORM,
-        "inputs": all(&tensors.inputs),
-        "outputs": all(&tensors.outputs),
-    })))
+    let tensors::ModelMetadata { inputs, outputs } = metadata(model.manifest());
+    Ok(Json(ModelMetadata {
+        name: model.name().to_owned(),
+        versions: [VERSION],
+        platform: PLATFORM,
+        inputs,
+        outputs,
+    }))
 }
 
+/// A model's tensors, by version.
+#[utoipa::path(
+    get,
+    path = "/v2/models/{name}/versions/{version}",
+    operation_id = "v2_version",
+    tag = "open inference protocol",
+    params(
+        ("name" = String, Path, description = "Name of the model"),
+        ("version" = String, Path, description = "1: there is no other")
+    ),
+    responses((status = 200, description = "The model", body = ModelMetadata), ModelErrors)
+)]
 async fn version(
     state: State<Arc<AppState>>,
     Path((name, version)): Path<(String, String)>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<ModelMetadata>, ApiError> {
     check_version(&version)?;
     model(state, Path(name)).await
 }
 
+/// Whether a model answers.
+#[utoipa::path(
+    get,
+    path = "/v2/models/{name}/ready",
+    operation_id = "v2_model_ready",
+    tag = "open inference protocol",
+    params(("name" = String, Path, description = "Name of the model")),
+    responses(
+        (status = 200, description = "It does"),
+        (status = 503, description = "It does not"),
+        ModelErrors
+    )
+)]
 async fn model_ready(State(state): State<Arc<AppState>>, Path(name): Path<String>) -> Response {
     if let Err(error) = state.model(Some(&name)) {
         return error.into_response();
@@ -125,6 +262,22 @@ async fn model_ready(State(state): State<Arc<AppState>>, Path(name): Path<String
     ready(State(state)).await.into_response()
 }
 
+/// Whether a version of a model answers.
+#[utoipa::path(
+    get,
+    path = "/v2/models/{name}/versions/{version}/ready",
+    operation_id = "v2_version_ready",
+    tag = "open inference protocol",
+    params(
+        ("name" = String, Path, description = "Name of the model"),
+        ("version" = String, Path, description = "1: there is no other")
+    ),
+    responses(
+        (status = 200, description = "It does"),
+        (status = 503, description = "It does not"),
+        ModelErrors
+    )
+)]
 async fn version_ready(
     state: State<Arc<AppState>>,
     Path((name, version)): Path<(String, String)>,

@@ -1,0 +1,60 @@
+//! `/openapi.json`, and `/docs/`: Swagger UI, which shows it. Its files are in the binary: nothing comes from elsewhere.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Path;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use utoipa::openapi::OpenApi;
+use utoipa_swagger_ui::Config;
+
+use crate::api::{ApiError, AppState};
+
+/// Swagger UI styles elements as it goes, and draws its icons from data.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; \
+                      form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
+
+/// The document and the page.
+pub fn routes(document: OpenApi) -> Router<Arc<AppState>> {
+    // Its default asks a server on the internet whether the document is valid.
+    let config = Config::from("/openapi.json")
+        .validator_url("none")
+        .try_it_out_enabled(true);
+    let config = Arc::new(config);
+    let index = config.clone();
+    Router::new()
+        .route(
+            "/openapi.json",
+            get(move || std::future::ready(axum::Json(document.clone()))),
+        )
+        .route("/docs", get(|| async { Redirect::permanent("/docs/") }))
+        .route(
+            "/docs/",
+            get(move || std::future::ready(file("index.html", index))),
+        )
+        .route(
+            "/docs/{*name}",
+            get(move |Path(name): Path<String>| std::future::ready(file(&name, config))),
+        )
+}
+
+fn file(name: &str, config: Arc<Config<'static>>) -> Result<Response, ApiError> {
+    let error = |status, code, message| ApiError::new(status, code, message);
+    let found = utoipa_swagger_ui::serve(name, config).map_err(|reason| {
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        error(status, "internal_error", reason.to_string())
+    })?;
+    let file = found.ok_or_else(|| {
+        let message = "the documentation has no such file".to_owned();
+        error(StatusCode::NOT_FOUND, "not_found", message)
+    })?;
+    let headers = [
+        (header::CONTENT_TYPE, file.content_type),
+        (header::CONTENT_SECURITY_POLICY, POLICY.to_owned()),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+        (header::CACHE_CONTROL, "no-cache".to_owned()),
+    ];
+    Ok((headers, file.bytes.into_owned()).into_response())
+}

@@ -1,0 +1,158 @@
+//! `/openapi.json`: the interface in [OpenAPI 3.1](https://spec.openapis.org/oas/v3.1.0), put together from the routes
+//! themselves, so that no route of the API can be missing in it.
+
+use serde::Serialize;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{IntoParams, IntoResponses, Modify, OpenApi, ToSchema};
+
+use super::v2::InferError;
+use crate::engine::ImageSource;
+
+/// What the document begins with; the routes add themselves.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "CLIP-IN",
+        description = "Embeddings, similarity and classification of images and texts by models that see small differences. \
+                       The same calls are offered over gRPC on the same port.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    components(schemas(ImageSource, InferError)),
+    modifiers(&Keys),
+    security((), ("key" = [])),
+    tags(
+        (name = "inference", description = "Questions about images and texts"),
+        (name = "labelsets", description = "Labels that are described once and asked for by name"),
+        (name = "models", description = "What is served"),
+        (name = "open inference protocol", description = "Version 2, as KServe and Triton speak it"),
+        (name = "monitoring", description = "Health and metrics; need no key"),
+        (name = "admin", description = "Load, replace and unload models; only with --admin")
+    )
+)]
+pub struct Document;
+
+/// An API key is asked for only if the server has keys.
+struct Keys;
+
+impl Modify for Keys {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("An API key, if the server asks for one."));
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("key", SecurityScheme::Http(bearer.build()));
+    }
+}
+
+/// What headers say about a request.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(
+    dead_code,
+    reason = "describes the headers that request_options.rs reads"
+)]
+pub struct RequestHeaders {
+    /// The queue that it waits in: bulk requests get what interactive ones leave. Without it, the lane of the caller's
+    /// key, or interactive.
+    #[param(rename = "x-clip-in-lane", inline, value_type = LaneName, required = false)]
+    lane: Option<LaneName>,
+    /// Until when an answer is of use: seconds, or a number with ms or s behind it.
+    #[param(
+        rename = "x-request-timeout",
+        pattern = r"^([0-9]{0,5}[1-9][0-9]{0,5}(\.[0-9]{1,6})?|[0-9]{1,6}\.[0-9]{0,5}[1-9][0-9]{0,5})(ms|s)?$",
+        value_type = String,
+        required = false,
+        example = "10s"
+    )]
+    timeout: Option<String>,
+}
+
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "describes a header")]
+enum LaneName {
+    Interactive,
+    Bulk,
+}
+
+/// An answer that is an error.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ErrorBody {
+    /// What was wrong.
+    pub error: ErrorObject,
+}
+
+/// What was wrong, where, and what to do.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Error)]
+pub struct ErrorObject {
+    /// The family of the error, in OpenAI's words.
+    #[schema(example = "invalid_request_error")]
+    pub r#type: &'static str,
+    /// Stable, one a cause; the README lists them by status.
+    #[schema(example = "image_corrupt")]
+    pub code: &'static str,
+    /// For the reader.
+    pub message: String,
+    /// The field or item to blame.
+    #[schema(example = "images[2]", required)]
+    pub param: Option<String>,
+}
+
+/// What every call that embeds may answer.
+#[derive(IntoResponses)]
+pub enum InferenceErrors {
+    /// The request cannot be right
+    #[response(status = 400)]
+    BadRequest(ErrorBody),
+    /// No API key, or an unknown one
+    #[response(status = 401)]
+    Unauthorized(ErrorBody),
+    /// There is no such model or label set
+    #[response(status = 404)]
+    NotFound(ErrorBody),
+    /// The request took too long
+    #[response(status = 408)]
+    Timeout(ErrorBody),
+    /// The body, an image or a text is too large
+    #[response(status = 413)]
+    TooLarge(ErrorBody),
+    /// The content type is none that is read here
+    #[response(status = 415)]
+    UnsupportedMediaType(ErrorBody),
+    /// The server is working on as much as it may
+    #[response(status = 429, headers(("retry-after" = u64, description = "Seconds")))]
+    Overloaded(ErrorBody),
+    /// The server failed
+    #[response(status = 500)]
+    ServerError(ErrorBody),
+    /// The server is stopping, or its engine is dead
+    #[response(status = 503)]
+    Unavailable(ErrorBody),
+    /// The time that the request gave itself is over
+    #[response(status = 504)]
+    DeadlineExceeded(ErrorBody),
+}
+
+/// What a call that only looks something up may answer.
+#[derive(IntoResponses)]
+pub enum LookupErrors {
+    /// The request cannot be right
+    #[response(status = 400)]
+    BadRequest(ErrorBody),
+    /// No API key, or an unknown one
+    #[response(status = 401)]
+    Unauthorized(ErrorBody),
+    /// There is no such thing
+    #[response(status = 404)]
+    NotFound(ErrorBody),
+    /// The request took too long
+    #[response(status = 408)]
+    Timeout(ErrorBody),
+    /// As many requests of this key are being worked on as it allows
+    #[response(status = 429, headers(("retry-after" = u64, description = "Seconds")))]
+    Overloaded(ErrorBody),
+    /// The server failed
+    #[response(status = 500)]
+    ServerError(ErrorBody),
+}

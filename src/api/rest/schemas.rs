@@ -1,0 +1,129 @@
+//! What the OpenAPI document says of values that are read by hand-written code: images, texts, and lists of them.
+
+use std::borrow::Cow;
+
+use utoipa::openapi::schema::{AnyOfBuilder, ArrayBuilder, ObjectBuilder, Ref, Schema, Type};
+use utoipa::openapi::{KnownFormat, RefOr, SchemaFormat};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::engine::ImageSource;
+
+type Components = Vec<(String, RefOr<Schema>)>;
+
+/// An image file's bytes: a part of a form.
+pub struct ImageFile;
+
+impl PartialSchema for ImageFile {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)))
+            .description(Some("An image file."))
+            .into()
+    }
+}
+
+impl ToSchema for ImageFile {
+    fn name() -> Cow<'static, str> {
+        "ImageFile".into()
+    }
+}
+
+fn text() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String)
+}
+
+fn image() -> RefOr<Schema> {
+    Ref::from_schema_name("Image").into()
+}
+
+/// `{name: value}` and nothing else.
+fn object(name: &str, value: impl Into<RefOr<Schema>>) -> Schema {
+    ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .property(name, value)
+        .required(name)
+        .additional_properties(Some(
+            utoipa::openapi::schema::AdditionalProperties::FreeForm(false),
+        ))
+        .into()
+}
+
+/// An entry or a list of at least one.
+fn one_or_more(entry: fn() -> AnyOfBuilder, description: &str) -> RefOr<Schema> {
+    let list = ArrayBuilder::new()
+        .items(RefOr::from(Schema::from(entry().build())))
+        .min_items(Some(1));
+    Schema::from(entry().item(list).description(Some(description)).build()).into()
+}
+
+/// A text: a string or `{"text": …}`.
+fn texts() -> AnyOfBuilder {
+    AnyOfBuilder::new()
+        .item(text())
+        .item(object("text", Schema::from(text())))
+}
+
+/// An image: a string or `{"image": …}`.
+fn images() -> AnyOfBuilder {
+    AnyOfBuilder::new()
+        .item(image())
+        .item(object("image", image()))
+}
+
+/// A text as a string, or either as an object.
+fn items() -> AnyOfBuilder {
+    texts().item(object("image", image()))
+}
+
+macro_rules! described {
+    ($(#[$doc:meta])* $name:ident, $schema:expr) => {
+        $(#[$doc])*
+        pub struct $name;
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                $schema
+            }
+        }
+
+        impl ToSchema for $name {
+            fn name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn schemas(schemas: &mut Components) {
+                schemas.push((ImageSource::name().into(), ImageSource::schema()));
+            }
+        }
+    };
+}
+
+described!(
+    /// One text or several.
+    Texts,
+    one_or_more(texts, "A text, or a list of texts.")
+);
+described!(
+    /// One image or several.
+    Images,
+    one_or_more(images, "An image, or a list of images.")
+);
+described!(
+    /// A text or an image.
+    Item,
+    Schema::from(
+        items()
+            .description(Some("A text, or an object that holds a text or an image."))
+            .build()
+    )
+    .into()
+);
+described!(
+    /// Texts and images in any order.
+    Items,
+    one_or_more(
+        items,
+        "A text, an object that holds a text or an image, or a list of these. With `\"modality\": \"image\"`, strings are images."
+    )
+);

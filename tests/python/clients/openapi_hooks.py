@@ -1,0 +1,133 @@
+"""What Schemathesis must know of the server beyond its schema.
+
+A schema cannot say that base64 spells an image, which models there are, or that a tensor's shape fits its
+data. Where Schemathesis generates data that shall be accepted, these values are put in; data that shall be
+refused is left as it is.
+"""
+
+import base64
+import io
+
+import schemathesis
+from hypothesis import strategies
+from PIL import Image
+from schemathesis import GenerationMode
+from schemathesis.core.parameters import ParameterLocation
+from schemathesis.specs.openapi.checks import negative_data_rejection
+
+MODEL = "clip-in-demo"
+WIDTH = 192
+"""Of its embeddings."""
+SHORT = 20
+"""Characters of a label's text or template: together they fit the model's context."""
+
+
+def picture(kind: str, colour: str, size: tuple[int, int]) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", size, colour).save(file, kind)
+    return file.getvalue()
+
+
+PICTURES = [
+    picture("JPEG", "red", (40, 30)),
+    picture("PNG", "blue", (1, 1)),
+    picture("WEBP", "green", (17, 90)),
+]
+ENCODED = [
+    base64.b64encode(PICTURES[0]).decode(),
+    base64.urlsafe_b64encode(PICTURES[1]).decode().rstrip("="),
+    "data:image/webp;base64," + base64.b64encode(PICTURES[2]).decode(),
+]
+
+schemathesis.openapi.format("byte", strategies.sampled_from(ENCODED))
+schemathesis.openapi.format("binary", strategies.sampled_from(PICTURES))
+schemathesis.openapi.media_type("image/*", strategies.sampled_from(PICTURES))
+
+
+def is_positive(case, location: ParameterLocation) -> bool:
+    part = case.meta.components.get(location) if case.meta else None
+    return part is None or part.mode == GenerationMode.POSITIVE
+
+
+@schemathesis.check
+def wrong_data_is_refused(ctx, response, case):
+    """Schemathesis' own check, but not for forms: what is put into a text field arrives as a text."""
+    if case.media_type == "multipart/form-data" and not is_positive(case, ParameterLocation.BODY):
+        return True
+    return negative_data_rejection(ctx, response, case)
+
+
+@schemathesis.hook
+def before_call(ctx, case, kwargs):
+    positive = {place: is_positive(case, place) for place in ParameterLocation}
+    if positive[ParameterLocation.HEADER] and "x-request-timeout" in (case.headers or {}):
+        # A deadline that is over is answered as it should be, with 504.
+        case.headers["x-request-timeout"] = "30s"
+    if positive[ParameterLocation.PATH] and "/models/" in case.path and case.method != "DELETE":
+        case.path_parameters["name"] = MODEL
+        if "version" in case.path_parameters:
+            case.path_parameters["version"] = "1"
+    if positive[ParameterLocation.QUERY]:
+        fit_query(case)
+    if positive[ParameterLocation.BODY] and isinstance(case.body, dict):
+        case.body = fit_body(case.path, case.body)
+
+
+def fit_query(case) -> None:
+    """Parameters go with forms and raw images; what may be in the query or in the form is in one of them."""
+    query = case.query
+    if case.media_type == "application/json":
+        query.clear()
+        return
+    if "model" in query:
+        query["model"] = MODEL
+    if "dimensions" in query:
+        query["dimensions"] = int(query["dimensions"]) % WIDTH + 1
+    # There is no such set.
+    query.pop("labelset", None)
+    field = {"/v1/similarity": "text", "/v1/classify": "label"}.get(case.path)
+    if field and not query.get(field):
+        query[field] = ["a red bolt"]
+    if case.path == "/v1/embeddings" and not case.body:
+        query["text"] = ["a red bolt"]
+
+
+def fit_body(path: str, body: dict) -> dict:
+    if path.endswith("/infer"):
+        return inference(len(str(body)))
+    if body.get("model") is not None:
+        body["model"] = MODEL
+    if path == "/v1/classify" and "label" in body:
+        body.pop("labelset", None)
+    if body.get("dimensions"):
+        body["dimensions"] = body["dimensions"] % WIDTH + 1
+    if body.get("modality") == "image":
+        body["input"] = [{"image": ENCODED[0]}, ENCODED[1]]
+    if "templates" in body or (path.startswith("/v1/labelsets") and "labels" in body):
+        fit_labelset(body)
+    return body
+
+
+def fit_labelset(body: dict) -> None:
+    """Labels differ in name; all have texts, none too long, and all have images or none has."""
+    labels = [label if isinstance(label, dict) else {"label": label} for label in body["labels"]]
+    with_images = any(label.get("images") for label in labels)
+    for i, label in enumerate(labels):
+        label["label"] = f"{i} {label['label']}"
+        label["texts"] = [text[:SHORT] for text in label.get("texts") or ["a text"]]
+        if with_images:
+            label["images"] = label.get("images") or [ENCODED[0]]
+    body["labels"] = labels
+    if "templates" in body:
+        body["templates"] = [template[-SHORT:] + "{}" for template in body["templates"]]
+
+
+def inference(seed: int) -> dict:
+    """One of the bodies that the protocol's own clients send."""
+    text = {"name": "text", "datatype": "BYTES", "shape": [1], "data": ["a red bolt"]}
+    bodies = [
+        {"inputs": [text]},
+        {"inputs": [text], "id": "7", "outputs": [{"name": "text_embedding"}]},
+        {"inputs": [text], "parameters": {"binary_data_output": True}},
+    ]
+    return bodies[seed % len(bodies)]

@@ -1,0 +1,48 @@
+"""Schemathesis against the OpenAPI document that the server gives, and the page that shows it."""
+
+import os
+import re
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+HERE = Path(__file__).parent
+FEWEST_REQUESTS = 2000
+
+
+def requests_by_status(server: str) -> dict[str, int]:
+    """How often the server answered with which status, by its own count."""
+    text = urllib.request.urlopen(f"{server}/metrics").read().decode()
+    found: dict[str, int] = {}
+    for status, count in re.findall(r'^clip_in_requests_total\{.*status="(\d+)"\} (\d+)', text, re.M):
+        found[status] = found.get(status, 0) + int(count)
+    return found
+
+
+def test_no_generated_request_finds_a_difference(server, tmp_path):
+    before = requests_by_status(server)
+    command = [
+        str(Path(sys.executable).parent / "schemathesis"),
+        "run",
+        f"{server}/openapi.json",
+        "--checks=all",
+        # openapi_hooks.py has it in another form.
+        "--exclude-checks=negative_data_rejection",
+        f"--max-examples={os.environ.get('SCHEMATHESIS_EXAMPLES', '60')}",
+        "--phases=examples,coverage,fuzzing",
+        "--continue-on-failure",
+        "--generation-deterministic",
+        "--no-color",
+        f"--report-junit-path={tmp_path / 'report.xml'}",
+    ]
+    environment = {**os.environ, "SCHEMATHESIS_HOOKS": "openapi_hooks", "PYTHONPATH": str(HERE)}
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-2000:]
+    after = requests_by_status(server)
+    answered = {status: count - before.get(status, 0) for status, count in after.items()}
+    assert sum(answered.values()) >= FEWEST_REQUESTS, answered
+    assert not [status for status in answered if status.startswith("5")], answered
+    # It is of no use to be refused everywhere.
+    assert answered["200"] >= FEWEST_REQUESTS / 4, answered
+    print(answered)
