@@ -9,6 +9,7 @@ use clap::Args;
 use clap::builder::BoolishValueParser;
 
 use crate::engine::{BatchPolicy, EngineSettings};
+use crate::images_by_url::{FetchRules, HostList, Networks};
 use crate::preprocess::Limits;
 use crate::runtime::{CudaSettings, Device};
 use crate::telemetry::LogFormat;
@@ -145,6 +146,34 @@ pub struct ServeSettings {
     #[arg(long, env = "CLIP_IN_MAX_IMAGE_MEGAPIXELS", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub max_image_megapixels: u16,
 
+    /// Hosts that images may be fetched from when a request names them by URL, separated by commas: example.com,
+    /// *.example.com for all below it, example.com:9000 where the port is not the scheme's own; none by default
+    #[arg(
+        long,
+        env = "CLIP_IN_IMAGE_URL_HOSTS",
+        value_name = "HOST,…",
+        value_delimiter = ','
+    )]
+    pub image_url_hosts: Vec<String>,
+
+    /// Private networks that those hosts may be in, separated by commas, such as 10.1.0.0/16; by default only public
+    /// addresses are connected to
+    #[arg(
+        long,
+        env = "CLIP_IN_IMAGE_URL_NETWORKS",
+        value_name = "NETWORK,…",
+        value_delimiter = ','
+    )]
+    pub image_url_networks: Vec<String>,
+
+    /// Seconds that fetching an image may take, redirects included
+    #[arg(long, env = "CLIP_IN_IMAGE_URL_SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=3600))]
+    pub image_url_seconds: u16,
+
+    /// Images being fetched at the same time; others wait
+    #[arg(long, env = "CLIP_IN_IMAGE_URL_FETCHES", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub image_url_fetches: u16,
+
     /// Folder for what clients leave with the server: label sets. It is made when there is something to keep
     #[arg(
         long,
@@ -249,6 +278,20 @@ impl ServeSettings {
             text_cache_bytes: u64::from(self.text_cache_mib) << 20,
             image_cache_bytes: u64::from(self.image_cache_mib) << 20,
             ..EngineSettings::default()
+        })
+    }
+
+    /// What may be fetched for requests that name images by URL.
+    ///
+    /// # Errors
+    /// A sentence about the host or network that cannot be read.
+    pub fn image_url_rules(&self) -> Result<FetchRules, String> {
+        Ok(FetchRules {
+            hosts: HostList::parse(&self.image_url_hosts)?,
+            networks: Networks::parse(&self.image_url_networks)?,
+            time: Duration::from_secs(self.image_url_seconds.into()),
+            max_bytes: usize::from(self.max_image_mib) * MIB,
+            at_a_time: self.image_url_fetches.into(),
         })
     }
 

@@ -11,6 +11,7 @@ use super::admission::Admission;
 use super::{AdminAccess, AdminError, ApiKeys, AppState, KeyError, cors, grpc, rest};
 use crate::config::ServeSettings;
 use crate::engine::{CpuPool, Loader, Registry, RegistryError};
+use crate::images_by_url::Fetcher;
 use crate::labelsets::LabelSets;
 use crate::telemetry::Metrics;
 
@@ -58,6 +59,8 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
     let admin = AdminAccess::from_settings(settings)?;
     let keys = ApiKeys::open(settings.api_keys_file.clone(), settings.api_keys.clone())?;
     let metrics = Arc::new(Metrics::new()?);
+    let fetch_rules = settings.image_url_rules().map_err(ServeError::Settings)?;
+    let images_by_url = Fetcher::new(fetch_rules, metrics.clone()).map_err(ServeError::Settings)?;
     let pool = CpuPool::new(settings.prepare_threads(), metrics.clone())?;
     // The address first: a port that is taken should not cost the time to load a model.
     let listener =
@@ -90,6 +93,7 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
     let state = Arc::new(AppState {
         models: models.clone(),
         labelsets,
+        images_by_url,
         metrics,
         max_items: settings.max_items as usize,
         request_time: settings.request_time(),

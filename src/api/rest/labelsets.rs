@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::json_body;
+use crate::api::calls;
 use crate::api::{ApiError, AppState};
 use crate::labelsets::{Definition, LabelSet};
 
@@ -82,8 +83,7 @@ pub async fn put(
     let (parts, body) = request.into_parts();
     let body = state.admission.read(&parts.headers, body).await?;
     let definition: Definition = json_body::parse(&body.bytes)?;
-    let model = state.model(definition.model.as_deref())?;
-    let (set, is_new) = state.labelsets.put(&name, definition, &model).await?;
+    let (set, is_new) = calls::put_labelset(&state, &name, definition).await?;
     let status = if is_new {
         StatusCode::CREATED
     } else {

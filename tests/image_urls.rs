@@ -1,0 +1,542 @@
+//! Images named by URL: fetched from hosts that are listed, and no way into any other.
+
+mod image_origin;
+mod server;
+
+use std::time::{Duration, Instant};
+
+use image_origin::Origin;
+use serde_json::{Value, json};
+use server::certificates::Authority;
+use server::{Server, base64, demo, distance, embeddings, failure, fixture, program, success};
+
+const PICTURE: &str = "420-large.jpg";
+
+fn origin() -> Origin {
+    Origin::start(fixture(PICTURE))
+}
+
+/// A server that fetches from these hosts, which may be on this machine.
+fn server(hosts: &[String], arguments: &[&str]) -> Server {
+    let hosts = hosts.join(",");
+    let mut all = vec![
+        "--image-url-hosts",
+        &hosts,
+        "--image-url-networks",
+        "127.0.0.1/32",
+    ];
+    all.extend(arguments);
+    Server::start_with(&all)
+}
+
+fn of(origin: &Origin) -> String {
+    format!("127.0.0.1:{}", origin.port)
+}
+
+fn image(text: &str) -> Value {
+    json!({"image": text})
+}
+
+fn fetches(server: &Server, result: &str) -> f64 {
+    server.metric(&format!(
+        "clip_in_image_url_fetches_total{{result=\"{result}\"}}"
+    ))
+}
+
+#[test]
+fn an_image_by_url_is_the_image_wherever_images_are_taken() {
+    let origin = origin();
+    let server = server(&[of(&origin)], &[]);
+    let forms = [base64(&fixture(PICTURE)), origin.url("image.jpg")];
+    let [sent, fetched] = forms.clone().map(|form| {
+        let embed = |body: Value| embeddings(&success(server.post("/v1/embeddings", &body)));
+        let mut found = embed(json!({"input": ["a text", image(&form)]}));
+        found.extend(embed(json!({"input": [&form], "modality": "image"})));
+        let both = json!({"images": [&form], "texts": ["a red bolt", "a mug"], "labels": ["a", "b"]});
+        let similar = success(server.post("/v1/similarity", &both));
+        found.push(server::numbers(&similar["scores"][0]));
+        let labels = json!({"images": [&form], "labels": ["a red bolt", "a mug"]});
+        let classified = success(server.post("/v1/classify", &labels));
+        let scores = classified["results"][0]["labels"].as_array().unwrap();
+        found.push(scores.iter().map(|l| l["similarity"].as_f64().unwrap() as f32).collect());
+        let rank = json!({"query": image(&form), "documents": ["a mug", image(&form)], "return_documents": true});
+        let ranked = success(server.post("/v1/rerank", &rank));
+        assert_eq!(ranked["results"][0]["index"], 1);
+        assert_eq!(ranked["results"][0]["document"], image(&form), "as it came");
+        found.push(vec![ranked["results"][0]["relevance_score"].as_f64().unwrap() as f32]);
+        found
+    });
+    assert_eq!(sent.len(), fetched.len());
+    for (sent, fetched) in sent.iter().zip(&fetched) {
+        assert!(distance(sent, fetched) <= 1e-5);
+    }
+    // Up to three redirects; blanks around it and the scheme's spelling do not matter.
+    let more = json!({"input": [
+        image(&origin.url("hops/3")),
+        image(&format!("  {}\n", origin.url("to//image").replace("http:", "HTTP:"))),
+    ]});
+    for found in embeddings(&success(server.post("/v1/embeddings", &more))) {
+        assert!(distance(&found, &sent[1]) <= 1e-5);
+    }
+    assert!(fetches(&server, "ok") >= 7.0);
+
+    // The same URL many times over is one fetch.
+    let before = origin.requests();
+    let many = json!({"input": vec![image(&origin.url("image")); 50]});
+    let many = embeddings(&success(server.post("/v1/embeddings", &many)));
+    assert!(many.len() == 50 && distance(&many[49], &sent[1]) <= 1e-5);
+    assert_eq!(origin.requests(), before + 1);
+}
+
+#[test]
+fn a_label_set_keeps_the_images_and_not_their_urls() {
+    let origin = origin();
+    let state = tempfile::tempdir().unwrap();
+    let kept = state.path().to_str().unwrap();
+    let server = server(&[of(&origin)], &["--state", kept]);
+    let put = |name: &str, image: &str| {
+        let labels = json!({"labels": [
+            {"label": "this", "images": [image]},
+            {"label": "that", "images": [base64(&fixture("rgb.png"))]},
+        ]});
+        let url = format!("{}/v1/labelsets/{name}", server.url);
+        server.client.put(url).json(&labels).send().unwrap()
+    };
+    success(put("fetched", &origin.url("image")));
+    success(put("sent", &base64(&fixture(PICTURE))));
+    let classified = ["fetched", "sent"].map(|name| {
+        let question = json!({"images": [base64(&fixture(PICTURE))], "labelset": name});
+        success(server.post("/v1/classify", &question))["results"].clone()
+    });
+    assert_eq!(classified[0], classified[1]);
+    let file = std::fs::read_to_string(state.path().join("labelsets/fetched.json")).unwrap();
+    assert!(!file.contains("http") && file.contains(&base64(&fixture(PICTURE))));
+    assert_eq!(
+        failure(put("other", &origin.url("not-found"))),
+        (
+            422,
+            "url_fetch_failed".into(),
+            Some("labels[0].images[0]".into())
+        )
+    );
+    // A set that cannot be put is not fetched for.
+    let before = origin.requests();
+    assert_eq!(
+        failure(put(".hidden", &origin.url("image"))).1,
+        "invalid_labelset_name"
+    );
+    assert_eq!(origin.requests(), before);
+}
+
+#[test]
+fn https_by_the_system_s_certificates() {
+    let (known, unknown) = (Authority::new(), Authority::new());
+    let good = Origin::start_with_tls(fixture(PICTURE), known.server_config());
+    let bad = Origin::start_with_tls(fixture(PICTURE), unknown.server_config());
+    let plain = origin();
+    let certificates = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(certificates.path(), known.pem()).unwrap();
+    let mut command = program();
+    command
+        .args(["serve", "--listen", "127.0.0.1:0", "--model"])
+        .arg(demo());
+    let hosts: Vec<String> = [&good, &bad, &plain]
+        .iter()
+        .flat_map(|origin| [of(origin), format!("localhost:{}", origin.port)])
+        .collect();
+    command.args([
+        "--image-url-hosts",
+        &hosts.join(","),
+        "--image-url-networks",
+        "127.0.0.1",
+    ]);
+    command.env("SSL_CERT_FILE", certificates.path());
+    let server = Server::launch(&mut command);
+    let ask = |origin: &Origin, host: &str, path: &str| {
+        let url = format!("https://{host}:{}/{path}", origin.port);
+        server.post("/v1/embeddings", &json!({"input": [image(&url)]}))
+    };
+    // By the name too: it is resolved, and the address that was checked is the one connected to.
+    for host in ["127.0.0.1", "localhost"] {
+        success(ask(&good, host, "image"));
+    }
+    assert_eq!(
+        failure(ask(&bad, "localhost", "image")).1,
+        "url_fetch_failed"
+    );
+    assert_eq!(
+        failure(ask(&plain, "localhost", "image")).1,
+        "url_fetch_failed"
+    );
+    let down = failure(ask(
+        &good,
+        "localhost",
+        &format!("to/{}", plain.url("image")),
+    ));
+    assert_eq!(down.1, "url_not_allowed");
+    assert_eq!((bad.requests(), plain.requests()), (0, 0));
+}
+
+#[test]
+fn what_is_not_allowed_is_never_connected_to() {
+    let canary = origin();
+    let port = canary.port;
+    // All are listed, so that only their addresses keep them out; and none is in a network that is.
+    let hosts = [
+        "127.0.0.1",
+        "127.0.0.2",
+        "0.0.0.0",
+        "[::1]",
+        "[::]",
+        "[::ffff:127.0.0.1]",
+        "[::127.0.0.1]",
+        "[64:ff9b::7f00:1]",
+        "[2002:7f00:1::]",
+        "localhost",
+    ];
+    let mut hosts = hosts.map(|host| format!("{host}:{port}")).to_vec();
+    hosts.extend(
+        [
+            "169.254.169.254",
+            "10.0.0.1",
+            "192.168.0.1",
+            "[fd00:ec2::254]",
+            "*.example.com",
+        ]
+        .map(String::from),
+    );
+    let server = Server::start_with(&["--image-url-hosts", &hosts.join(",")]);
+    let here = [
+        "http://127.0.0.1:PORT/image",
+        "HTTP://127.0.0.1:PORT/image",
+        "https://127.0.0.1:PORT/image",
+        // Other spellings of 127.0.0.1
+        "http://2130706433:PORT/image",
+        "http://017700000001:PORT/image",
+        "http://0x7f000001:PORT/image",
+        "http://0x7f.1:PORT/image",
+        "http://0177.0.0.1:PORT/image",
+        "http://127.1:PORT/image",
+        "http://127.0.1:PORT/image",
+        "http://127.0.0.1.:PORT/image",
+        "http://%31%32%37.0.0.1:PORT/image",
+        "http://１２７.０.０.１:PORT/image",
+        "http://127。0。0。1:PORT/image",
+        "http://①②⑦.0.0.1:PORT/image",
+        "http:127.0.0.1:PORT/image",
+        "http:/127.0.0.1:PORT/image",
+        "http:///127.0.0.1:PORT/image",
+        "http:\\\\127.0.0.1:PORT\\image",
+        "http://127.0.0.1:PORT/image\r\nx-injected: 1",
+        "http://127.0.0.2:PORT/image",
+        "http://0.0.0.0:PORT/image",
+        "http://0:PORT/image",
+        // IPv6, and IPv4 in it
+        "http://[::1]:PORT/image",
+        "http://[0:0:0:0:0:0:0:1]:PORT/image",
+        "http://[::]:PORT/image",
+        "http://[::ffff:127.0.0.1]:PORT/image",
+        "http://[::ffff:7f00:1]:PORT/image",
+        "http://[::127.0.0.1]:PORT/image",
+        "http://[64:ff9b::7f00:1]:PORT/image",
+        "http://[2002:7f00:1::]:PORT/image",
+        "http://[fe80::1%25lo]:PORT/image",
+        "http://[::1:PORT/image",
+        // A name that stands for this machine
+        "http://localhost:PORT/image",
+        "http://LOCALHOST:PORT/image",
+        "http://localhost.:PORT/image",
+        "http://localhost.localdomain:PORT/image",
+        // Who is the host?
+        "http://user@127.0.0.1:PORT/image",
+        "http://user:password@127.0.0.1:PORT/image",
+        "http://:@127.0.0.1:PORT/image",
+        "http://www.example.com@127.0.0.1:PORT/image",
+        "http://www.example.com:80@127.0.0.1:PORT/image",
+        "http://127.0.0.1:PORT@www.example.com/image",
+        "http://127.0.0.1:PORT\\@www.example.com/image",
+        "http://127.0.0.1:PORT#@www.example.com/image",
+        "http://127.0.0.1%00.example.com:PORT/image",
+        "http://127.0.0.1:PORT:80/image",
+        "http://127.0.0.1 .example.com:PORT/image",
+        // Private networks, and clouds' metadata
+        "http://169.254.169.254/latest/meta-data/",
+        "http://0xa9fea9fe/latest/meta-data/",
+        "http://[fd00:ec2::254]/latest/meta-data/",
+        "http://10.0.0.1/image",
+        "http://192.168.0.1/image",
+        // What is not listed
+        "http://unlisted.example/image",
+        "http://example.com/image",
+        "http://www.example.com:8080/image",
+        "http://www.example.com./image",
+        "http://127.0.0.1/image",
+        "http://127.0.0.1:99999/image",
+        // Other schemes
+        "ftp://127.0.0.1:PORT/image",
+        "gopher://127.0.0.1:PORT/_GET",
+        "dict://127.0.0.1:PORT/x",
+        "ws://127.0.0.1:PORT/image",
+        "file:///etc/passwd",
+        "file://127.0.0.1/etc/passwd",
+        "unix:/run/docker.sock",
+        "jar:http://127.0.0.1:PORT/image!/x",
+        "javascript:fetch('http://127.0.0.1:PORT/')",
+        "data:text/html,http://127.0.0.1:PORT/",
+        "//127.0.0.1:PORT/image",
+        "http://",
+        "http:",
+    ];
+    let good = image(&base64(&fixture("rgb.png")));
+    for hostile in here {
+        let url = hostile.replace("PORT", &port.to_string());
+        let body = json!({"input": [good, image(&url)]});
+        let (status, code, param) = failure(server.post("/v1/embeddings", &body));
+        let known = ["url_not_allowed", "url_invalid", "invalid_base64"];
+        assert!(known.contains(&code.as_str()), "{url}: {status} {code}");
+        assert_eq!(
+            (status, param.as_deref()),
+            (400, Some("input[1]")),
+            "{url}: {code}"
+        );
+    }
+    let long = format!("http://www.example.com/{}", "a".repeat(10_000));
+    let answer = server.post("/v1/embeddings", &json!({"input": [image(&long)]}));
+    assert_eq!(failure(answer).1, "url_invalid");
+    assert_eq!(canary.connections(), 0, "of {} URLs", here.len());
+    success(server.post("/v1/embeddings", &json!({"input": good})));
+}
+
+#[test]
+fn a_host_that_misbehaves_costs_its_item_and_nothing_else() {
+    let (origin, canary) = (origin(), origin());
+    let forbidden = canary.port;
+    // The canary's address 127.0.0.2 is listed, and in no network that is; 127.0.0.1 is in one, and not listed.
+    let hosts = [
+        of(&origin),
+        format!("127.0.0.2:{forbidden}"),
+        format!("[::1]:{forbidden}"),
+        format!("localhost:{}", origin.port),
+        "no-such-name.invalid".to_owned(),
+    ];
+    let limits = ["--image-url-seconds", "2", "--max-image-mib", "1"];
+    let server = server(&hosts, &limits);
+    let to = |location: &str| format!("to/{}", location.replace("PORT", &forbidden.to_string()));
+    let cases: Vec<(String, &[&str])> = vec![
+        // Redirects to where no URL may lead
+        (to("http://127.0.0.1:PORT/image"), &["url_not_allowed"]),
+        (to("//127.0.0.1:PORT/image"), &["url_not_allowed"]),
+        (to("http://127.0.0.2:PORT/image"), &["url_not_allowed"]),
+        (to("http://2130706434:PORT/image"), &["url_not_allowed"]),
+        (
+            to("http://[::ffff:127.0.0.2]:PORT/image"),
+            &["url_not_allowed"],
+        ),
+        (to("http://[::1]:PORT/image"), &["url_not_allowed"]),
+        (to("http://localhost:PORT/image"), &["url_not_allowed"]),
+        (
+            to("http://user:password@127.0.0.1:PORT/image"),
+            &["url_not_allowed"],
+        ),
+        (
+            to("http://169.254.169.254/latest/meta-data/"),
+            &["url_not_allowed"],
+        ),
+        (to("http://unlisted.example/image"), &["url_not_allowed"]),
+        (to("file:///etc/passwd"), &["url_not_allowed"]),
+        (to("gopher://127.0.0.1:PORT/_GET"), &["url_not_allowed"]),
+        (to("data:image/png;base64,AAAA"), &["url_not_allowed"]),
+        (to("http://["), &["url_fetch_failed"]),
+        (to(""), &["url_fetch_failed"]),
+        // Redirects without end
+        ("loop".into(), &["url_fetch_failed"]),
+        ("hops/4".into(), &["url_fetch_failed"]),
+        ("nowhere".into(), &["url_fetch_failed"]),
+        // No image
+        ("not-found".into(), &["url_fetch_failed"]),
+        ("broken-host".into(), &["url_fetch_failed"]),
+        ("password".into(), &["url_fetch_failed"]),
+        ("part".into(), &["url_fetch_failed"]),
+        ("compressed".into(), &["url_fetch_failed"]),
+        ("garbage".into(), &["url_fetch_failed"]),
+        ("half".into(), &["url_fetch_failed"]),
+        ("closes".into(), &["url_fetch_failed"]),
+        ("empty".into(), &["image_empty"]),
+        ("page".into(), &["image_unknown_format"]),
+        // Too much
+        ("huge-announced".into(), &["image_too_many_bytes"]),
+        ("huge".into(), &["image_too_many_bytes"]),
+        ("endless".into(), &["image_too_many_bytes"]),
+        ("bytes/1048577".into(), &["image_too_many_bytes"]),
+        ("endless-head".into(), &["url_fetch_failed"]),
+        // Too slow
+        ("drip".into(), &["url_timeout"]),
+        ("drip-head".into(), &["url_timeout"]),
+        ("silent".into(), &["url_timeout"]),
+        ("held".into(), &["url_timeout"]),
+    ];
+    let mut urls: Vec<(String, &[&str])> = cases
+        .into_iter()
+        .map(|(path, codes)| (origin.url(&path), codes))
+        .collect();
+    let of_tls = format!("https://127.0.0.1:{}/image", origin.port);
+    urls.push((of_tls, &["url_fetch_failed", "url_timeout"]));
+    let unknown = "http://no-such-name.invalid/image".to_owned();
+    urls.push((unknown, &["url_fetch_failed", "url_timeout"]));
+    let good = image(&base64(&fixture("rgb.png")));
+    let started = Instant::now();
+    std::thread::scope(|scope| {
+        for (url, codes) in &urls {
+            let (server, good) = (&server, &good);
+            scope.spawn(move || {
+                let body = json!({"input": ["a text", good, image(url)]});
+                let (status, code, param) = failure(server.post("/v1/embeddings", &body));
+                assert!(codes.contains(&code.as_str()), "{url}: {status} {code}");
+                assert!((400..500).contains(&status), "{url}: {status} {code}");
+                assert_eq!(param.as_deref(), Some("input[2]"), "{url}: {code}");
+            });
+        }
+        // Others are answered meanwhile.
+        for _ in 0..5 {
+            success(server.post("/v1/embeddings", &json!({"input": [good]})));
+        }
+    });
+    // Each ended by itself: the slowest has 2 seconds, and a third of them cannot be under way at once.
+    assert!(
+        started.elapsed() < Duration::from_secs(50),
+        "{:?}",
+        started.elapsed()
+    );
+    assert_eq!(canary.connections(), 0);
+    success(server.post(
+        "/v1/embeddings",
+        &json!({"input": [image(&origin.url("image"))]}),
+    ));
+    for result in [
+        "url_not_allowed",
+        "url_fetch_failed",
+        "url_timeout",
+        "image_too_many_bytes",
+    ] {
+        assert!(fetches(&server, result) >= 1.0, "{result}");
+    }
+}
+
+#[test]
+fn a_fetch_that_waits_holds_up_nobody() {
+    let origin = origin();
+    let limits = [
+        "--image-url-seconds",
+        "50",
+        "--prepare-threads",
+        "1",
+        "--workers",
+        "1",
+        "--image-url-fetches",
+        "4",
+        "--queue",
+        "8",
+    ];
+    let server = server(&[of(&origin)], &limits);
+    // Each its own URL: more of them than may be fetched at a time, and than the queue has places.
+    let held = |i: usize| image(&origin.url(&format!("held/{i}")));
+    std::thread::scope(|scope| {
+        let waiting: Vec<_> = (0..12)
+            .map(|i| {
+                let (server, item) = (&server, held(i));
+                scope.spawn(move || {
+                    success(server.post("/v1/embeddings", &json!({"input": [item]})))
+                })
+            })
+            .collect();
+        server::models::wait_for("the fetches", || origin.requests() == 4);
+        let sent = json!({"input": ["a text", image(&base64(&fixture(PICTURE)))]});
+        let sent = embeddings(&success(server.post("/v1/embeddings", &sent)));
+        // The request's own deadline ends a fetch too.
+        let url = format!("{}/v1/embeddings", server.url);
+        let late = server.client.post(url).header("x-request-timeout", "0.2");
+        let late = late.json(&json!({"input": [held(100)]})).send().unwrap();
+        assert_eq!(failure(late).1, "deadline_exceeded");
+        assert_eq!(fetches(&server, "abandoned"), 1.0);
+        assert_eq!(origin.requests(), 4, "at a time");
+        assert!(waiting.iter().all(|request| !request.is_finished()));
+        origin.release();
+        for request in waiting {
+            let fetched = embeddings(&request.join().unwrap());
+            assert!(distance(&fetched[0], &sent[1]) <= 1e-5);
+        }
+    });
+}
+
+#[test]
+fn what_is_fetched_has_a_budget() {
+    let origin = origin();
+    let server = server(
+        &[of(&origin)],
+        &["--max-body-mib", "1", "--max-image-mib", "1"],
+    );
+    let ask = |images: usize| {
+        let images = (0..images).map(|i| image(&origin.url(&format!("bytes/{}", 600_000 + i))));
+        let body = json!({"input": images.collect::<Vec<_>>()});
+        failure(server.post("/v1/embeddings", &body))
+    };
+    // Often: a share that was not given back would be missing after four times.
+    for _ in 0..12 {
+        assert_eq!(ask(1).1, "image_unknown_format");
+        let (status, code, _) = ask(3);
+        assert_eq!((status, code.as_str()), (413, "body_too_large"));
+    }
+    assert!(fetches(&server, "over_budget") >= 12.0);
+    success(server.post(
+        "/v1/embeddings",
+        &json!({"input": [image(&origin.url("image"))]}),
+    ));
+}
+
+#[test]
+fn urls_are_off_until_hosts_are_listed_and_wrong_settings_are_said() {
+    let origin = origin();
+    let server = Server::start_with(&[
+        "--image-url-hosts",
+        "",
+        "--image-url-networks",
+        "127.0.0.0/8",
+    ]);
+    for url in [
+        origin.url("image"),
+        "HTTPS://example.com/a.png".into(),
+        "file:///etc/passwd".into(),
+    ] {
+        let answer = server.post("/v1/embeddings", &json!({"input": [image(&url)]}));
+        let expected = (
+            400,
+            "url_not_allowed".to_owned(),
+            Some("input[0]".to_owned()),
+        );
+        assert_eq!(failure(answer), expected, "{url}");
+    }
+    assert_eq!(origin.connections(), 0);
+    for (setting, value) in [
+        ("--image-url-hosts", "http://example.com"),
+        ("--image-url-hosts", "*"),
+        ("--image-url-networks", "10.0.0.0/99"),
+    ] {
+        let mut command = program();
+        command
+            .args([
+                "serve",
+                "--listen",
+                "127.0.0.1:0",
+                setting,
+                value,
+                "--model",
+            ])
+            .arg(demo());
+        let refused = command.output().unwrap();
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(
+            !refused.status.success() && said.contains(setting) && said.contains(value),
+            "{said}"
+        );
+    }
+}
