@@ -32,6 +32,25 @@ pub struct ServeSettings {
     #[arg(long, env = "CLIP_IN_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
 
+    /// File with the certificate to show, in PEM, the intermediate ones behind it; then the port speaks HTTPS, and gRPC over
+    /// TLS. It and the key are read again when they change
+    #[arg(
+        long,
+        env = "CLIP_IN_TLS_CERT",
+        value_name = "FILE",
+        requires = "tls_key"
+    )]
+    pub tls_cert: Option<PathBuf>,
+
+    /// File with the certificate's private key, in PEM without a passphrase
+    #[arg(
+        long,
+        env = "CLIP_IN_TLS_KEY",
+        value_name = "FILE",
+        requires = "tls_cert"
+    )]
+    pub tls_key: Option<PathBuf>,
+
     /// Offer the admin routes, which load, replace and unload models while the server runs; needs --models-root
     #[arg(long, env = "CLIP_IN_ADMIN", value_parser = BoolishValueParser::new())]
     pub admin: bool,
@@ -195,6 +214,10 @@ pub struct ServeSettings {
     #[arg(long, env = "CLIP_IN_MAX_REQUESTS", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub max_requests: u32,
 
+    /// Seconds that a connection may be open without a request, or take to send the head of one
+    #[arg(long, env = "CLIP_IN_HEADER_SECONDS", default_value_t = 75, value_parser = clap::value_parser!(u16).range(1..=3600))]
+    pub header_seconds: u16,
+
     /// Seconds that a request may take, reading its body included
     #[arg(long, env = "CLIP_IN_REQUEST_SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u16).range(1..=3600))]
     pub request_seconds: u16,
@@ -313,6 +336,11 @@ impl ServeSettings {
     /// Longest time of a request.
     pub fn request_time(&self) -> Duration {
         Duration::from_secs(self.request_seconds.into())
+    }
+
+    /// Longest time until the head of a request is there.
+    pub fn header_time(&self) -> Duration {
+        Duration::from_secs(self.header_seconds.into())
     }
 
     /// Longest time of a stop.

@@ -3,17 +3,21 @@
 mod admin;
 mod admission;
 pub mod calls;
+mod connections;
 mod cors;
 mod error;
+mod file_watch;
 mod grpc;
 mod keys;
 mod page;
 pub mod rest;
 mod server;
 mod state;
+mod tls;
 
 pub use admin::{AdminAccess, AdminError};
 pub use error::ApiError;
 pub use keys::{ApiKeys, Caller, KeyError};
 pub use server::{ServeError, serve};
 pub use state::AppState;
+pub use tls::TlsError;

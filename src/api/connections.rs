@@ -1,0 +1,45 @@
+//! Connections: accepted, encrypted if that is asked for, and bounded in the time that they may be silent.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum_server::accept::NoDelayAcceptor;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use axum_server::{Handle, Server};
+use tokio::net::TcpListener;
+
+/// Longest time of a TLS handshake, however long a request's head may take.
+const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+
+/// Answers connections until the handle says stop and the accepted requests are answered. A request's head must be there
+/// within `head_time` of the connection's begin, or of the answer before it.
+///
+/// # Errors
+/// What the system refuses for good.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    tls: Option<RustlsConfig>,
+    head_time: Duration,
+    handle: Handle<SocketAddr>,
+) -> std::io::Result<()> {
+    let mut server = Server::<SocketAddr>::from_listener(listener)
+        .handle(handle)
+        .first_request_timeout(head_time)
+        // Port scanners and clients without our certificate: nothing that an operator must act on.
+        .accept_error_handler(|address, error| {
+            tracing::debug!(?address, %error, "a connection was not made");
+        });
+    server.http_builder().http1().header_read_timeout(head_time);
+    let service = router.into_make_service();
+    match tls {
+        None => server.acceptor(NoDelayAcceptor::new()).serve(service).await,
+        Some(config) => {
+            let acceptor = RustlsAcceptor::new(config)
+                .handshake_timeout(head_time.min(HANDSHAKE_TIME))
+                .acceptor(NoDelayAcceptor::new());
+            server.acceptor(acceptor).serve(service).await
+        }
+    }
+}
