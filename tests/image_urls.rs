@@ -151,6 +151,18 @@ fn https_by_the_system_s_certificates() {
         "127.0.0.1",
     ]);
     command.env("SSL_CERT_FILE", certificates.path());
+    // A proxy would be told where to go, and connect to what it likes.
+    let proxy = Origin::start(fixture(PICTURE));
+    for name in [
+        "http_proxy",
+        "HTTP_PROXY",
+        "https_proxy",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "all_proxy",
+    ] {
+        command.env(name, format!("http://127.0.0.1:{}", proxy.port));
+    }
     let server = Server::launch(&mut command);
     let ask = |origin: &Origin, host: &str, path: &str| {
         let url = format!("https://{host}:{}/{path}", origin.port);
@@ -175,6 +187,7 @@ fn https_by_the_system_s_certificates() {
     ));
     assert_eq!(down.1, "url_not_allowed");
     assert_eq!((bad.requests(), plain.requests()), (0, 0));
+    assert_eq!(proxy.connections(), 0);
 }
 
 #[test]
@@ -486,7 +499,25 @@ fn what_is_fetched_has_a_budget() {
         let (status, code, _) = ask(3);
         assert_eq!((status, code.as_str()), (413, "body_too_large"));
     }
-    assert!(fetches(&server, "over_budget") >= 12.0);
+    // All requests together have four times the largest body: 64 pieces of 64 KiB. Five that are under way hold 11 each.
+    std::thread::scope(|scope| {
+        let held =
+            |i: usize| json!({"input": image(&origin.url(&format!("held-bytes/{}", 600_000 + i)))});
+        let waiting: Vec<_> = (0..5)
+            .map(|i| {
+                let server = &server;
+                scope.spawn(move || failure(server.post("/v1/embeddings", &held(i))))
+            })
+            .collect();
+        server::models::wait_for("a full budget", || {
+            ask(1) == (429, "overloaded".into(), None)
+        });
+        origin.release();
+        for request in waiting {
+            assert_eq!(request.join().unwrap().1, "image_unknown_format");
+        }
+    });
+    assert!(fetches(&server, "over_budget") >= 13.0);
     success(server.post(
         "/v1/embeddings",
         &json!({"input": [image(&origin.url("image"))]}),

@@ -27,9 +27,11 @@ pub async fn serve(
     let mut server = Server::<SocketAddr>::from_listener(listener)
         .handle(handle)
         .first_request_timeout(head_time)
-        // Port scanners and clients without our certificate: nothing that an operator must act on.
-        .accept_error_handler(|address, error| {
-            tracing::debug!(?address, %error, "a connection was not made");
+        .accept_error_handler(|address, error| match address {
+            // Port scanners, clients that do not trust our certificate: nothing that an operator must act on.
+            Some(address) => tracing::debug!(%address, %error, "a connection was not made"),
+            // Too many open files, say.
+            None => tracing::warn!(%error, "connections cannot be accepted at the moment"),
         });
     server.http_builder().http1().header_read_timeout(head_time);
     let service = router.into_make_service();

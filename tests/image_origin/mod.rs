@@ -153,6 +153,19 @@ fn answer(
             gate.wait();
             whole(stream, "200 OK", "", image)
         }
+        // All but the last bytes, until it is released
+        "held-bytes" => {
+            let bytes: usize = rest.parse().unwrap();
+            write!(
+                stream,
+                "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n",
+                bytes + 3
+            )?;
+            stream.write_all(&vec![7; bytes])?;
+            stream.flush()?;
+            gate.wait();
+            stream.write_all(b"end")
+        }
         "bytes" => whole(stream, "200 OK", "", &vec![7; rest.parse().unwrap()]),
         "to" => whole(
             stream,
