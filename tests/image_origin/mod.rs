@@ -1,5 +1,9 @@
 //! Hosts that images are fetched from: real ones, on loopback, good and bad.
 
+#![allow(dead_code)] // Each test file uses a part.
+
+pub mod server;
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
