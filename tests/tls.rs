@@ -66,6 +66,12 @@ impl Encrypted {
     }
 }
 
+/// A read that ended because the test's own patience did.
+fn gave_up(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{TimedOut, WouldBlock};
+    matches!(error.kind(), WouldBlock | TimedOut)
+}
+
 /// A client that trusts nobody else.
 fn trusting(authority: &Authority) -> Client {
     let root = Certificate::from_pem(authority.pem().as_bytes()).unwrap();
@@ -277,17 +283,10 @@ fn a_client_that_says_nothing_blocks_nobody_and_is_let_go() {
     );
     let ends = |connection: &mut dyn Read| {
         let mut rest = Vec::new();
-        // The end, or a reset; not the 50 seconds after which a read gives up.
-        let ended = connection.read_to_end(&mut rest);
-        ended.map_or_else(
-            |e| {
-                !matches!(
-                    e.kind(),
-                    std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
-                )
-            },
-            |_| true,
-        )
+        // The end, or a reset
+        !connection
+            .read_to_end(&mut rest)
+            .is_err_and(|error| gave_up(&error))
     };
     for mut socket in silent {
         assert!(ends(&mut socket));
@@ -300,26 +299,37 @@ fn a_client_that_says_nothing_blocks_nobody_and_is_let_go() {
 fn without_tls_too_a_head_has_its_time() {
     let server = Server::start_with(&["--header-seconds", "2"]);
     let address = server.url.strip_prefix("http://").unwrap();
-    for start in [
-        "",
-        "GET /he",
-        "GET /healthz HTTP/1.1\r\nhost: a\r\nx-slow: ",
-        "PRI * HTTP/2",
-    ] {
+    let whole = "GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n";
+    // An HTTP/2 connection with a request for `/`, whose client answers no ping
+    let http2 = [
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice(),
+        &[0, 0, 0, 4, 0, 0, 0, 0, 0],
+        &[0, 0, 6, 1, 5, 0, 0, 0, 1, 0x82, 0x86, 0x84, 0x41, 1, b'a'],
+    ]
+    .concat();
+    let starts: [(&[u8], bool); 7] = [
+        (b"", false),
+        (b"GET /he", false),
+        (b"GET /healthz HTTP/1.1\r\nhost: a\r\nx-slow: ", false),
+        (b"PRI * HTTP/2", false),
+        (whole.as_bytes(), true),
+        (
+            &[whole.as_bytes(), b"GET /healthz HTTP/1.1\r\nho"].concat(),
+            true,
+        ),
+        (&http2, true),
+    ];
+    for (start, is_answered) in starts {
         let mut socket = TcpStream::connect(address).unwrap();
         socket
             .set_read_timeout(Some(Duration::from_secs(50)))
             .unwrap();
-        socket.write_all(start.as_bytes()).unwrap();
-        let mut rest = Vec::new();
-        let ended = socket.read_to_end(&mut rest);
-        let gave_up = ended.is_err_and(|e| {
-            matches!(
-                e.kind(),
-                std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
-            )
-        });
-        assert!(!gave_up, "{start:?}");
+        socket.write_all(start).unwrap();
+        let mut answer = Vec::new();
+        let ended = socket.read_to_end(&mut answer);
+        let start = String::from_utf8_lossy(start);
+        assert!(!ended.is_err_and(|e| gave_up(&e)), "{start:?}");
+        assert_eq!(answer.len() > 100, is_answered, "{start:?}");
     }
     // A body may take its time.
     let mut socket = TcpStream::connect(address).unwrap();

@@ -12,8 +12,11 @@ use tokio::net::TcpListener;
 /// Longest time of a TLS handshake, however long a request's head may take.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 
+/// Longest time that an HTTP/2 client may take to answer a ping.
+const PING_TIME: Duration = Duration::from_secs(20);
+
 /// Answers connections until the handle says stop and the accepted requests are answered. A request's head must be there
-/// within `head_time` of the connection's begin, or of the answer before it.
+/// within `head_time` of the connection's begin, or of the answer before it; HTTP/2 clients are pinged as often.
 ///
 /// # Errors
 /// What the system refuses for good.
@@ -34,6 +37,10 @@ pub async fn serve(
             None => tracing::warn!(%error, "connections cannot be accepted at the moment"),
         });
     server.http_builder().http1().header_read_timeout(head_time);
+    // An HTTP/2 connection may be idle between requests, as gRPC clients are; one whose other end has vanished may not.
+    let mut http2 = server.http_builder().http2();
+    http2.keep_alive_interval(head_time);
+    http2.keep_alive_timeout(head_time.min(PING_TIME));
     let service = router.into_make_service();
     match tls {
         None => server.acceptor(NoDelayAcceptor::new()).serve(service).await,
