@@ -9,6 +9,7 @@ use clap::Args;
 use clap::builder::BoolishValueParser;
 
 use crate::engine::{BatchPolicy, EngineSettings};
+use crate::images_by_url::{FetchRules, HostList, Networks};
 use crate::preprocess::Limits;
 use crate::runtime::{CudaSettings, Device};
 use crate::telemetry::LogFormat;
@@ -30,6 +31,25 @@ pub struct ServeSettings {
     /// Address and port to listen on; anything but a loopback address makes the server reachable for others
     #[arg(long, env = "CLIP_IN_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
+
+    /// File with the certificate to show, in PEM, the intermediate ones behind it; then the port speaks HTTPS, and gRPC over
+    /// TLS. It and the key are read again when they change
+    #[arg(
+        long,
+        env = "CLIP_IN_TLS_CERT",
+        value_name = "FILE",
+        requires = "tls_key"
+    )]
+    pub tls_cert: Option<PathBuf>,
+
+    /// File with the certificate's private key, in PEM without a passphrase
+    #[arg(
+        long,
+        env = "CLIP_IN_TLS_KEY",
+        value_name = "FILE",
+        requires = "tls_cert"
+    )]
+    pub tls_key: Option<PathBuf>,
 
     /// Offer the admin routes, which load, replace and unload models while the server runs; needs --models-root
     #[arg(long, env = "CLIP_IN_ADMIN", value_parser = BoolishValueParser::new())]
@@ -145,6 +165,34 @@ pub struct ServeSettings {
     #[arg(long, env = "CLIP_IN_MAX_IMAGE_MEGAPIXELS", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub max_image_megapixels: u16,
 
+    /// Hosts that images may be fetched from when a request names them by URL, separated by commas: example.com,
+    /// *.example.com for all below it, example.com:9000 where the port is not the scheme's own; none by default
+    #[arg(
+        long,
+        env = "CLIP_IN_IMAGE_URL_HOSTS",
+        value_name = "HOST,…",
+        value_delimiter = ','
+    )]
+    pub image_url_hosts: Vec<String>,
+
+    /// Private networks that those hosts may be in, separated by commas, such as 10.1.0.0/16; by default only public
+    /// addresses are connected to
+    #[arg(
+        long,
+        env = "CLIP_IN_IMAGE_URL_NETWORKS",
+        value_name = "NETWORK,…",
+        value_delimiter = ','
+    )]
+    pub image_url_networks: Vec<String>,
+
+    /// Seconds that fetching an image may take, redirects included
+    #[arg(long, env = "CLIP_IN_IMAGE_URL_SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=3600))]
+    pub image_url_seconds: u16,
+
+    /// Images being fetched at the same time; others wait
+    #[arg(long, env = "CLIP_IN_IMAGE_URL_FETCHES", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub image_url_fetches: u16,
+
     /// Folder for what clients leave with the server: label sets. It is made when there is something to keep
     #[arg(
         long,
@@ -165,6 +213,10 @@ pub struct ServeSettings {
     /// Requests being worked on at the same time; more is answered with 429
     #[arg(long, env = "CLIP_IN_MAX_REQUESTS", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub max_requests: u32,
+
+    /// Seconds that a connection may be open without a request, or take to send the head of one
+    #[arg(long, env = "CLIP_IN_HEADER_SECONDS", default_value_t = 75, value_parser = clap::value_parser!(u16).range(1..=3600))]
+    pub header_seconds: u16,
 
     /// Seconds that a request may take, reading its body included
     #[arg(long, env = "CLIP_IN_REQUEST_SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u16).range(1..=3600))]
@@ -252,6 +304,20 @@ impl ServeSettings {
         })
     }
 
+    /// What may be fetched for requests that name images by URL.
+    ///
+    /// # Errors
+    /// A sentence about the host or network that cannot be read.
+    pub fn image_url_rules(&self) -> Result<FetchRules, String> {
+        Ok(FetchRules {
+            hosts: HostList::parse(&self.image_url_hosts)?,
+            networks: Networks::parse(&self.image_url_networks)?,
+            time: Duration::from_secs(self.image_url_seconds.into()),
+            max_bytes: usize::from(self.max_image_mib) * MIB,
+            at_a_time: self.image_url_fetches.into(),
+        })
+    }
+
     /// Threads of the pool that decodes and tokenises.
     pub fn prepare_threads(&self) -> usize {
         self.prepare_threads.map_or_else(num_cpus::get, usize::from)
@@ -270,6 +336,11 @@ impl ServeSettings {
     /// Longest time of a request.
     pub fn request_time(&self) -> Duration {
         Duration::from_secs(self.request_seconds.into())
+    }
+
+    /// Longest time until the head of a request is there.
+    pub fn header_time(&self) -> Duration {
+        Duration::from_secs(self.header_seconds.into())
     }
 
     /// Longest time of a stop.

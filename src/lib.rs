@@ -3,7 +3,7 @@
 //! Data goes one way, and each step is a folder:
 //!
 //! ```text
-//! request → api → preprocess | tokenize → engine (queue → batch → session) → matching → api → response
+//! request → api (→ images_by_url) → preprocess | tokenize → engine (queue → batch → session) → matching → api → response
 //! ```
 
 #![warn(missing_docs)]
@@ -19,6 +19,7 @@ pub mod bundle;
 pub mod cli;
 pub mod config;
 pub mod engine;
+pub mod images_by_url;
 pub mod import;
 pub mod labelsets;
 pub mod matching;

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use super::rest::openapi::{ErrorBody, ErrorObject};
 use crate::bundle::{BundleError, NotInRoot};
 use crate::engine::{EmbedError, EngineError, ItemError, LoadError, RegistryError};
+use crate::images_by_url::FetchError;
 use crate::labelsets::LabelSetError;
 
 /// An answer that is an error: `{"error": {"type", "code", "message", "param"}}`.
@@ -99,6 +100,18 @@ impl From<ItemError> for ApiError {
             ItemError::Tokenize(_) => (StatusCode::BAD_REQUEST, "text_not_tokenisable"),
         };
         Self::new(status, code, error.to_string())
+    }
+}
+
+/// Whatever goes wrong behind a URL is the fault of the item that named it: never a 5xx.
+impl From<FetchError> for ApiError {
+    fn from(error: FetchError) -> Self {
+        let status = match error {
+            FetchError::Invalid(_) | FetchError::NotAllowed(_) => StatusCode::BAD_REQUEST,
+            FetchError::Failed(_) | FetchError::TimedOut(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            FetchError::TooManyBytes(_) => StatusCode::PAYLOAD_TOO_LARGE,
+        };
+        Self::new(status, error.code(), error.to_string())
     }
 }
 

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 
 use axum::http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
@@ -13,11 +12,9 @@ use subtle::ConstantTimeEq;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::ApiError;
+use super::file_watch::FileWatch;
 use crate::config::Secret;
 use crate::engine::Lane;
-
-/// How often the file is looked at for changes.
-const INTERVAL: Duration = Duration::from_secs(1);
 
 /// A key that is shorter can be guessed.
 const SHORTEST: usize = 16;
@@ -152,18 +149,9 @@ impl ApiKeys {
         let Some(path) = self.file.clone() else {
             return;
         };
-        let stamp = || {
-            let file = std::fs::metadata(&path).ok()?;
-            Some((file.modified().ok()?, file.len()))
-        };
-        let mut known = stamp();
+        let mut watch = FileWatch::new(vec![path.clone()]);
         loop {
-            tokio::time::sleep(INTERVAL).await;
-            let now = stamp();
-            if now == known {
-                continue;
-            }
-            known = now;
+            watch.changed().await;
             match self.load() {
                 Ok(()) => tracing::info!(file = %path.display(), "API keys were read again"),
                 Err(error) => tracing::error!(%error, "the API keys stay as they were"),

@@ -3,14 +3,17 @@
 mod admin;
 mod admission;
 pub mod calls;
+mod connections;
 mod cors;
 mod error;
+mod file_watch;
 mod grpc;
 mod keys;
 mod page;
 pub mod rest;
 mod server;
 mod state;
+mod tls;
 mod trace;
 
 pub use admin::{AdminAccess, AdminError};
@@ -18,4 +21,5 @@ pub use error::ApiError;
 pub use keys::{ApiKeys, Caller, KeyError};
 pub use server::{ServeError, serve};
 pub use state::AppState;
+pub use tls::TlsError;
 pub use trace::TraceContext;

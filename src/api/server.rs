@@ -4,13 +4,19 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use axum::middleware::{from_fn, from_fn_with_state};
+use axum_server::Handle;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::admission::Admission;
-use super::{AdminAccess, AdminError, ApiKeys, AppState, KeyError, cors, grpc, rest, trace};
+use super::tls::Tls;
+use super::{
+    AdminAccess, AdminError, ApiKeys, AppState, KeyError, TlsError, connections, cors, grpc, rest,
+    trace,
+};
 use crate::config::ServeSettings;
 use crate::engine::{CpuPool, Loader, Registry, RegistryError};
+use crate::images_by_url::Fetcher;
 use crate::labelsets::LabelSets;
 use crate::telemetry::Metrics;
 
@@ -29,6 +35,9 @@ pub enum ServeError {
     /// The API keys cannot be used.
     #[error(transparent)]
     Keys(#[from] KeyError),
+    /// The certificate cannot be used.
+    #[error("TLS: {0}")]
+    Tls(#[from] TlsError),
     /// The address cannot be used.
     #[error("cannot listen on {address}: {reason}")]
     Listen {
@@ -57,7 +66,17 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
     let engine = settings.engine().map_err(ServeError::Settings)?;
     let admin = AdminAccess::from_settings(settings)?;
     let keys = ApiKeys::open(settings.api_keys_file.clone(), settings.api_keys.clone())?;
+    let tls = match (&settings.tls_cert, &settings.tls_key) {
+        (Some(certificate), Some(key)) => Some(Tls::open(certificate.clone(), key.clone())?),
+        (None, None) => None,
+        _ => {
+            let reason = "--tls-cert and --tls-key: give both, or neither";
+            return Err(ServeError::Settings(reason.to_owned()));
+        }
+    };
     let metrics = Arc::new(Metrics::new()?);
+    let fetch_rules = settings.image_url_rules().map_err(ServeError::Settings)?;
+    let images_by_url = Fetcher::new(fetch_rules, metrics.clone()).map_err(ServeError::Settings)?;
     let pool = CpuPool::new(settings.prepare_threads(), metrics.clone())?;
     // The address first: a port that is taken should not cost the time to load a model.
     let listener =
@@ -90,6 +109,7 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
     let state = Arc::new(AppState {
         models: models.clone(),
         labelsets,
+        images_by_url,
         metrics,
         max_items: settings.max_items as usize,
         request_time: settings.request_time(),
@@ -104,7 +124,8 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
     tracing::info!(
         model = models.default_model().name(),
         admin = state.admin.is_some(),
-        "ready on http://{address}"
+        "ready on {}://{address}",
+        if tls.is_some() { "https" } else { "http" }
     );
 
     let grpc = grpc::router(&state).map_err(|e| ServeError::Settings(e.to_string()))?;
@@ -114,21 +135,29 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
         None => router,
     };
     let router = router.layer(from_fn(trace::trace));
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let server = axum::serve(listener, router).with_graceful_shutdown(async {
-        let _ = stopped.await;
-    });
+    let handle = Handle::new();
+    let server = connections::serve(
+        listener,
+        router,
+        tls.as_ref().map(Tls::config),
+        settings.header_time(),
+        handle.clone(),
+    );
     let following = tokio::spawn(keys.follow());
-    let mut server = tokio::spawn(server.into_future());
+    let renewing = tls.map(|tls| tokio::spawn(tls.follow()));
+    let mut server = tokio::spawn(server);
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
         ended = &mut server => return Ok(ended.map_err(std::io::Error::other)??),
     }
     following.abort();
+    if let Some(renewing) = renewing {
+        renewing.abort();
+    }
     tracing::info!("stopping: what was accepted is still answered");
     state.begin_stop();
-    let _ = stop.send(());
+    handle.graceful_shutdown(None);
     let drained = tokio::time::timeout(settings.drain_time(), server).await;
     tokio::task::spawn_blocking(move || models.stop())
         .await

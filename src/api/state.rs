@@ -8,6 +8,7 @@ use super::admin::AdminAccess;
 use super::admission::Admission;
 use super::{ApiError, ApiKeys};
 use crate::engine::{Model, Registry, RegistryError};
+use crate::images_by_url::Fetcher;
 use crate::labelsets::LabelSets;
 use crate::telemetry::Metrics;
 
@@ -18,6 +19,8 @@ pub struct AppState {
     pub models: Arc<Registry>,
     /// The label sets that were put.
     pub labelsets: LabelSets,
+    /// Fetches images that are named by URL; `None` if that is off, and then the engine refuses them.
+    pub images_by_url: Option<Fetcher>,
     /// The process's metrics.
     pub metrics: Arc<Metrics>,
     /// Most items in one request.

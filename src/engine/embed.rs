@@ -81,6 +81,17 @@ enum Answer {
 }
 
 impl Model {
+    /// Whether the queue would take so many images now. What is dear to get should not be got for a request that will be
+    /// refused.
+    ///
+    /// # Errors
+    /// [`EngineError`], as [`Model::embed`] would give it.
+    pub fn admits(&self, images: usize, options: EmbedOptions) -> Result<(), EngineError> {
+        let demand = Demand { images, texts: 0 };
+        let places = self.queue().reserve(demand, options.lane, options.deadline);
+        places.map(drop)
+    }
+
     /// Embeds items. All or nothing: nothing is run if one of them is bad.
     ///
     /// # Errors

@@ -32,7 +32,7 @@ pub use cpu_pool::CpuPool;
 pub use embed::{EmbedError, EmbedOptions, Embedded};
 pub use golden::{compute as compute_golden, verify};
 pub use health::Health;
-pub use image_source::ImageSource;
+pub use image_source::{ImageSource, url as url_of_image};
 pub use job::{Deadline, Embedding, Lane, Modality};
 pub use model::{EngineSettings, LoadError, Model};
 pub use precision::{Choice, choices, obstacle};

@@ -168,6 +168,15 @@ impl LabelSets {
         all
     }
 
+    /// Whether a set of that name and definition can be put, as far as can be told without embedding it.
+    ///
+    /// # Errors
+    /// [`LabelSetError::BadName`] or [`LabelSetError::Invalid`].
+    pub fn check(&self, name: &str, definition: &Definition) -> Result<(), LabelSetError> {
+        definition::check_name(name)?;
+        definition.check(self.most_items)
+    }
+
     /// Makes or replaces a set: embedded, on disk and in use when this returns, or nothing of it. True if it is new.
     ///
     /// # Errors
@@ -178,8 +187,7 @@ impl LabelSets {
         definition: Definition,
         model: &Model,
     ) -> Result<(Arc<LabelSet>, bool), LabelSetError> {
-        definition::check_name(name)?;
-        definition.check(self.most_items)?;
+        self.check(name, &definition)?;
         let embedded = embedding::embed(&definition, model).await?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let set = Arc::new(LabelSet::new(

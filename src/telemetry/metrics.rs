@@ -47,6 +47,8 @@ pub struct Metrics {
     pub expired: IntCounter,
     /// Items whose inference failed.
     pub inference_failures: IntCounter,
+    /// Images fetched from URLs, by result: `ok`, an error's code, `over_budget`, or `abandoned` with their request.
+    pub image_url_fetches: IntCounterVec,
     /// 1 for each loaded model, with its precision, and the device and provider that run it.
     pub model_info: IntGaugeVec,
     /// 1 while the server is ready.
@@ -127,6 +129,16 @@ impl Metrics {
                     "1 for each loaded model: its precision, and the device and the provider that really run it.",
                 ),
                 &["model", "precision", "device", "provider"],
+            )?,
+        )?;
+        let image_url_fetches = register(
+            r,
+            IntCounterVec::new(
+                Opts::new(
+                    "clip_in_image_url_fetches_total",
+                    "Images fetched from URLs: ok, the error's code, over_budget, or abandoned with their request.",
+                ),
+                &["result"],
             )?,
         )?;
         #[cfg(target_os = "linux")]
@@ -212,6 +224,7 @@ impl Metrics {
                 "clip_in_inference_failures_total",
                 "Items whose inference failed.",
             )?,
+            image_url_fetches,
             model_info,
             ready: gauge(r, "clip_in_ready", "1 while the server is ready.")?,
             registry,

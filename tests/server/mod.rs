@@ -2,6 +2,7 @@
 
 #![allow(dead_code)] // Each test file uses a part.
 
+pub mod certificates;
 pub mod models;
 
 use std::io::{BufRead, BufReader};
@@ -11,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
-use reqwest::blocking::{Client, Response};
+use reqwest::blocking::{Client, ClientBuilder, Response};
 use serde_json::Value;
 
 pub struct Server {
@@ -41,6 +42,13 @@ pub fn program() -> Command {
     Command::new(env!("CARGO_BIN_EXE_clip-in"))
 }
 
+/// A client of the tests, to be told more.
+pub fn client() -> ClientBuilder {
+    // The client has TLS built in and no cryptography of its own; it is the server's.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::builder().timeout(Duration::from_secs(60))
+}
+
 impl Server {
     pub fn start() -> Self {
         Self::start_with(&[])
@@ -68,9 +76,9 @@ impl Server {
                 panic!("the server ended: {seen}")
             };
             let line = line.unwrap();
-            if let Some(at) = line.find("http://") {
+            if let Some((_, address)) = line.split_once("ready on ") {
                 let end = |c: char| c.is_whitespace() || c == '"';
-                break line[at..].split(end).next().unwrap().to_owned();
+                break address.split(end).next().unwrap().to_owned();
             }
             seen += &format!("{line}\n");
         };
@@ -83,10 +91,7 @@ impl Server {
                 *kept.lock().unwrap() += &format!("{line}\n");
             }
         });
-        let client = Client::builder()
-            .timeout(Duration::from_secs(60))
-            .build()
-            .unwrap();
+        let client = client().build().unwrap();
         Self {
             process,
             _state: state,

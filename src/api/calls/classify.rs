@@ -125,7 +125,7 @@ async fn with_labels(
 ) -> Result<Classified, ApiError> {
     let model = state.model(call.model.as_deref())?;
     let (images, embedded, cost) =
-        embed_both(&model, call.images, &labels, "labels", call.options).await?;
+        embed_both(state, &model, call.images, &labels, "labels", call.options).await?;
     let scores = score(&images, &embedded, &model.manifest().similarity);
     let rows = scores.cosines.iter().zip(&scores.probabilities);
     let results = rows.map(|(cosines, probabilities)| Classification {
@@ -157,7 +157,8 @@ async fn with_set(
         return Err(ApiError::bad_request("labelset_of_other_model", message).at("model"));
     }
     let embedded = state.labelsets.embedded_by(set, &model).await?;
-    let (images, _, cost) = embed_both(&model, call.images, &[], "labels", call.options).await?;
+    let (images, _, cost) =
+        embed_both(state, &model, call.images, &[], "labels", call.options).await?;
     let results = images.iter().map(|image| {
         let cosines = embedded.prototypes.cosines(image);
         let rule = &model.manifest().similarity;

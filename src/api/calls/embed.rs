@@ -1,6 +1,6 @@
 //! Texts and images → embeddings.
 
-use super::{Cost, check_items};
+use super::{Cost, check_items, embed_items};
 use crate::api::{ApiError, AppState};
 use crate::engine::{EmbedOptions, Item};
 use crate::matching::shorten;
@@ -49,10 +49,8 @@ pub async fn embed(state: &AppState, call: EmbedCall) -> Result<Embeddings, ApiE
         let message = format!("dimensions is {dimensions}; this model gives 1 to {width}");
         return Err(ApiError::bad_request("invalid_dimensions", message).at("dimensions"));
     }
-    let embedded = model
-        .embed(call.items, call.options)
-        .await
-        .map_err(|e| ApiError::from_embed(e, |i| format!("{field}[{i}]")))?;
+    let param_of = |i: usize| format!("{field}[{i}]");
+    let embedded = embed_items(state, &model, call.items, call.options, param_of).await?;
     let vectors = embedded.embeddings.iter();
     Ok(Embeddings {
         model: model.name().to_owned(),

@@ -1,9 +1,11 @@
 //! What a client can ask for, whatever protocol it speaks: typed questions in, typed answers out. REST and gRPC only
 //! translate.
 
+mod by_url;
 mod classify;
 mod embed;
 pub mod infer;
+mod labelset;
 mod rerank;
 mod similarity;
 
@@ -11,10 +13,11 @@ pub use classify::{
     Classification, Classified, ClassifyCall, Decision, LabelScore, Labels, classify,
 };
 pub use embed::{EmbedCall, Embeddings, embed};
+pub use labelset::put_labelset;
 pub use rerank::{Document, RankedDocument, RerankCall, Reranked, rerank};
 pub use similarity::{Similarities, SimilarityCall, similarity};
 
-use super::ApiError;
+use super::{ApiError, AppState};
 use crate::engine::{EmbedOptions, Embedded, Embedding, ImageSource, Item, Model};
 
 /// What a call cost.
@@ -49,8 +52,45 @@ fn no_images() -> ApiError {
     ApiError::bad_request("no_images", "at least one image is needed").at("images")
 }
 
+/// Embeds items as one request, after the images that are named by URL were fetched. `param_of` names an item by its
+/// position.
+async fn embed_items(
+    state: &AppState,
+    model: &Model,
+    mut items: Vec<Item>,
+    options: EmbedOptions,
+    param_of: impl Fn(usize) -> String,
+) -> Result<Embedded, ApiError> {
+    let mut fetched = None;
+    if let Some(fetcher) = &state.images_by_url {
+        let urls = items.iter().enumerate().filter_map(|(i, item)| match item {
+            Item::Image(image) => Some((i, image.url()?.to_owned())),
+            _ => None,
+        });
+        let urls: Vec<_> = urls.collect();
+        if !urls.is_empty() {
+            model.admits(urls.len(), options)?;
+            let found = by_url::fetch(state, fetcher, urls, options.deadline).await;
+            let found = fetched.insert(found.map_err(|e| match e.place {
+                Some(i) => e.error.at(param_of(i)),
+                None => e.error,
+            })?);
+            for (i, image) in found.images.drain(..) {
+                if let Some(item) = items.get_mut(i) {
+                    *item = Item::Image(ImageSource::Bytes(image));
+                }
+            }
+        }
+    }
+    let embedded = model.embed(items, options).await;
+    // The bytes are counted until nobody needs them.
+    drop(fetched);
+    embedded.map_err(|error| ApiError::from_embed(error, param_of))
+}
+
 /// Embeds images and texts as one request; an error names `images[i]` or the texts' field.
 async fn embed_both(
+    state: &AppState,
     model: &Model,
     images: Vec<ImageSource>,
     texts: &[String],
@@ -60,12 +100,11 @@ async fn embed_both(
     let count = images.len();
     let texts = texts.iter().cloned().map(Item::Text);
     let items = images.into_iter().map(Item::Image).chain(texts).collect();
-    let mut embedded = model.embed(items, options).await.map_err(|error| {
-        ApiError::from_embed(error, |i| match i.checked_sub(count) {
-            None => format!("images[{i}]"),
-            Some(text) => format!("{texts_field}[{text}]"),
-        })
-    })?;
+    let param_of = |i: usize| match i.checked_sub(count) {
+        None => format!("images[{i}]"),
+        Some(text) => format!("{texts_field}[{text}]"),
+    };
+    let mut embedded = embed_items(state, model, items, options, param_of).await?;
     let cost = Cost::from(&embedded);
     let texts = embedded.embeddings.split_off(count);
     Ok((embedded.embeddings, texts, cost))

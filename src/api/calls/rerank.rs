@@ -1,6 +1,6 @@
 //! Documents by their closeness to a query; both may be texts or images.
 
-use super::{Cost, check_items};
+use super::{Cost, check_items, embed_items};
 use crate::api::{ApiError, AppState};
 use crate::engine::{EmbedOptions, ImageSource, Item};
 use crate::matching::nearest;
@@ -72,13 +72,11 @@ pub async fn rerank(state: &AppState, call: RerankCall) -> Result<Reranked, ApiE
         Document::Text(text) => Item::Text(text),
         Document::Image(image) => Item::Image(image),
     });
-    let embedded = model.embed(items.collect(), call.options).await;
-    let embedded = embedded.map_err(|e| {
-        ApiError::from_embed(e, |i| match i.checked_sub(1) {
-            None => "query".to_owned(),
-            Some(i) => format!("documents[{i}]"),
-        })
-    })?;
+    let param_of = |i: usize| match i.checked_sub(1) {
+        None => "query".to_owned(),
+        Some(i) => format!("documents[{i}]"),
+    };
+    let embedded = embed_items(state, &model, items.collect(), call.options, param_of).await?;
     let (query, documents) = match embedded.embeddings.split_first() {
         Some((query, documents)) => (&**query, documents),
         None => (&[] as &[f32], &[] as &[_]),

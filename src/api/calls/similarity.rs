@@ -43,8 +43,15 @@ pub async fn similarity(state: &AppState, call: SimilarityCall) -> Result<Simila
     }
     check_items(call.images.len() + call.texts.len(), state.max_items)?;
     let model = state.model(call.model.as_deref())?;
-    let (images, texts, cost) =
-        embed_both(&model, call.images, &call.texts, "texts", call.options).await?;
+    let (images, texts, cost) = embed_both(
+        state,
+        &model,
+        call.images,
+        &call.texts,
+        "texts",
+        call.options,
+    )
+    .await?;
     Ok(Similarities {
         model: model.name().to_owned(),
         scores: score(&images, &texts, &model.manifest().similarity),

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::json_body;
 use super::openapi::{ErrorBody, InferenceErrors, LookupErrors};
+use crate::api::calls;
 use crate::api::{ApiError, AppState};
 use crate::labelsets::{Definition, LabelSet};
 
@@ -132,8 +133,7 @@ pub async fn put(
     let (parts, body) = request.into_parts();
     let body = state.admission.read(&parts.headers, body).await?;
     let definition: Definition = json_body::parse(&body.bytes)?;
-    let model = state.model(definition.model.as_deref())?;
-    let (set, is_new) = state.labelsets.put(&name, definition, &model).await?;
+    let (set, is_new) = calls::put_labelset(&state, &name, definition).await?;
     let status = if is_new {
         StatusCode::CREATED
     } else {

@@ -120,6 +120,9 @@ pub enum InferenceErrors {
     /// The content type is none that is read here
     #[response(status = 415)]
     UnsupportedMediaType(ErrorBody),
+    /// The server of an image's URL does not give it
+    #[response(status = 422)]
+    NotFetched(ErrorBody),
     /// The server is working on as much as it may
     #[response(status = 429, headers(("retry-after" = u64, description = "Seconds")))]
     Overloaded(ErrorBody),

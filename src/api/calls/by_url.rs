@@ -1,0 +1,125 @@
+//! Images named by their URL: their bytes in the place of the URL, before the engine sees the items.
+//!
+//! What is fetched counts against the same byte budget as bodies do, and a request's images together may be as large as its
+//! body might have been. Nothing waits in the engine meanwhile.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::http::StatusCode;
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use crate::api::admission::ByteShare;
+use crate::api::{ApiError, AppState};
+use crate::engine::{Deadline, EngineError};
+use crate::images_by_url::{Fetcher, Stopped};
+
+/// Fetches of one request at a time: a request must not take all places.
+const AT_A_TIME: usize = 8;
+
+/// Images of a request. Their share of the byte budget is free again when this is dropped.
+#[derive(Debug)]
+pub struct Fetched<P> {
+    /// By the place in the request that was asked with; one URL at several places is fetched once.
+    pub images: Vec<(P, Bytes)>,
+    _shares: Vec<ByteShare>,
+}
+
+/// Why a request's images were not fetched.
+#[derive(Debug)]
+pub struct NotFetched<P> {
+    /// The place to blame; `None` if it is not one image's fault.
+    pub place: Option<P>,
+    /// What to answer.
+    pub error: ApiError,
+}
+
+/// Fetches all, or says what is wrong with the first that cannot be fetched.
+///
+/// # Errors
+/// [`NotFetched`]; also when the deadline passes.
+pub async fn fetch<P: Clone>(
+    state: &AppState,
+    fetcher: &Fetcher,
+    urls: Vec<(P, String)>,
+    deadline: Deadline,
+) -> Result<Fetched<P>, NotFetched<P>> {
+    let all = fetch_unbounded(state, fetcher, urls);
+    let Some(deadline) = deadline else {
+        return all.await;
+    };
+    let fetched = tokio::time::timeout_at(deadline.into(), all).await;
+    fetched.unwrap_or_else(|_| {
+        Err(NotFetched {
+            place: None,
+            error: EngineError::DeadlineExceeded.into(),
+        })
+    })
+}
+
+async fn fetch_unbounded<P: Clone>(
+    state: &AppState,
+    fetcher: &Fetcher,
+    urls: Vec<(P, String)>,
+) -> Result<Fetched<P>, NotFetched<P>> {
+    let mut distinct: Vec<(String, Vec<P>)> = Vec::new();
+    let mut known: HashMap<String, usize> = HashMap::new();
+    for (place, url) in urls {
+        match known.get(&url).and_then(|at| distinct.get_mut(*at)) {
+            Some((_, places)) => places.push(place),
+            None => {
+                known.insert(url.clone(), distinct.len());
+                distinct.push((url, vec![place]));
+            }
+        }
+    }
+    let total = AtomicUsize::new(0);
+    let fetches = distinct.into_iter().map(|(url, places)| {
+        let total = &total;
+        async move {
+            let fetched = one(state, fetcher, &url, total).await;
+            let (image, share) = fetched.map_err(|(is_image_s, error)| NotFetched {
+                place: places.first().cloned().filter(|_| is_image_s),
+                error,
+            })?;
+            let images = places.into_iter().map(|p| (p, image.clone()));
+            Ok((images.collect::<Vec<_>>(), share))
+        }
+    });
+    // In order, so that the same request gets the same error.
+    let fetched = stream::iter(fetches).buffered(AT_A_TIME);
+    let fetched: Vec<_> = fetched.try_collect().await?;
+    let (images, shares): (Vec<_>, Vec<_>) = fetched.into_iter().unzip();
+    Ok(Fetched {
+        images: images.into_iter().flatten().collect(),
+        _shares: shares,
+    })
+}
+
+/// One image and its share of the byte budget; or the error, and whether the image is to blame.
+async fn one(
+    state: &AppState,
+    fetcher: &Fetcher,
+    url: &str,
+    total: &AtomicUsize,
+) -> Result<(Bytes, ByteShare), (bool, ApiError)> {
+    let most = state.admission.max_body_bytes();
+    let mut share = state.admission.share();
+    let grown = |bytes: usize| {
+        let more = bytes.saturating_sub(share.bytes());
+        if total.fetch_add(more, Ordering::Relaxed) + more > most {
+            let message = format!(
+                "the images behind this request's URLs have together more than {most} bytes; send fewer at a time"
+            );
+            let status = StatusCode::PAYLOAD_TOO_LARGE;
+            return Err(ApiError::new(status, "body_too_large", message));
+        }
+        share.resize(bytes)
+    };
+    match fetcher.fetch(url, grown).await {
+        Ok(image) => Ok((image, share)),
+        Err(Stopped::Fetch(error)) => Err((true, error.into())),
+        Err(Stopped::Caller(error)) => Err((false, error)),
+    }
+}

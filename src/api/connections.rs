@@ -1,0 +1,54 @@
+//! Connections: accepted, encrypted if that is asked for, and bounded in the time that they may be silent.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum_server::accept::NoDelayAcceptor;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use axum_server::{Handle, Server};
+use tokio::net::TcpListener;
+
+/// Longest time of a TLS handshake, however long a request's head may take.
+const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+
+/// Longest time that an HTTP/2 client may take to answer a ping.
+const PING_TIME: Duration = Duration::from_secs(20);
+
+/// Answers connections until the handle says stop and the accepted requests are answered. A request's head must be there
+/// within `head_time` of the connection's begin, or of the answer before it; HTTP/2 clients are pinged as often.
+///
+/// # Errors
+/// What the system refuses for good.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    tls: Option<RustlsConfig>,
+    head_time: Duration,
+    handle: Handle<SocketAddr>,
+) -> std::io::Result<()> {
+    let mut server = Server::<SocketAddr>::from_listener(listener)
+        .handle(handle)
+        .first_request_timeout(head_time)
+        .accept_error_handler(|address, error| match address {
+            // Port scanners, clients that do not trust our certificate: nothing that an operator must act on.
+            Some(address) => tracing::debug!(%address, %error, "a connection was not made"),
+            // Too many open files, say.
+            None => tracing::warn!(%error, "connections cannot be accepted at the moment"),
+        });
+    server.http_builder().http1().header_read_timeout(head_time);
+    // An HTTP/2 connection may be idle between requests, as gRPC clients are; one whose other end has vanished may not.
+    let mut http2 = server.http_builder().http2();
+    http2.keep_alive_interval(head_time);
+    http2.keep_alive_timeout(head_time.min(PING_TIME));
+    let service = router.into_make_service();
+    match tls {
+        None => server.acceptor(NoDelayAcceptor::new()).serve(service).await,
+        Some(config) => {
+            let acceptor = RustlsAcceptor::new(config)
+                .handshake_timeout(head_time.min(HANDSHAKE_TIME))
+                .acceptor(NoDelayAcceptor::new());
+            server.acceptor(acceptor).serve(service).await
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The certificate that the server shows, read again when it is renewed.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use axum_server::tls_rustls::RustlsConfig;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use super::file_watch::FileWatch;
+
+/// Why a certificate cannot be used. Never shows what is in a file: one of them holds the private key.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file cannot be read.
+    #[error("cannot read {path}: {reason}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        reason: std::io::Error,
+    },
+    /// A file holds something else, or the two do not belong together.
+    #[error("{path}: {reason}")]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// A certificate chain and its private key, in two PEM files.
+#[derive(Debug)]
+pub struct Tls {
+    files: Files,
+    config: RustlsConfig,
+    watch: FileWatch,
+}
+
+#[derive(Debug, Clone)]
+struct Files {
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
+impl Tls {
+    /// Reads the files: the server's certificate with the intermediate ones behind it, and the key.
+    ///
+    /// # Errors
+    /// [`TlsError`].
+    pub fn open(certificate: PathBuf, key: PathBuf) -> Result<Self, TlsError> {
+        let watch = FileWatch::new(vec![certificate.clone(), key.clone()]);
+        let files = Files { certificate, key };
+        Ok(Self {
+            config: RustlsConfig::from_config(files.read()?),
+            files,
+            watch,
+        })
+    }
+
+    /// What new connections are encrypted by. It changes with the files, while they are followed.
+    pub fn config(&self) -> RustlsConfig {
+        self.config.clone()
+    }
+
+    /// Looks at the files from now on, and reads them again when they have changed. A pair that cannot be used, such as a
+    /// new certificate whose key is still to come, changes nothing; connections that are open go on as they are.
+    pub async fn follow(mut self) {
+        loop {
+            self.watch.changed().await;
+            let files = self.files.clone();
+            let file = files.certificate.display().to_string();
+            match tokio::task::spawn_blocking(move || files.read()).await {
+                Ok(Ok(config)) => {
+                    self.config.reload_from_config(config);
+                    tracing::info!(file, "the certificate was read again");
+                }
+                Ok(Err(error)) => tracing::error!(%error, "the certificate stays as it was"),
+                Err(error) => tracing::error!(%error, "the certificate stays as it was"),
+            }
+        }
+    }
+}
+
+impl Files {
+    fn read(&self) -> Result<Arc<ServerConfig>, TlsError> {
+        // The parser's own words would show lines of the files.
+        let none = |path: &Path, reason: &str| TlsError::Invalid {
+            path: path.to_owned(),
+            reason: reason.to_owned(),
+        };
+        let chain = CertificateDer::pem_slice_iter(&read(&self.certificate)?)
+            .collect::<Result<Vec<_>, _>>()
+            .ok()
+            .filter(|chain| !chain.is_empty())
+            .ok_or_else(|| none(&self.certificate, "there is no certificate in PEM in it"))?;
+        let key = PrivateKeyDer::from_pem_slice(&read(&self.key)?).map_err(|_| {
+            let reason = "there is no private key in PEM in it, or one with a passphrase";
+            none(&self.key, reason)
+        })?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        // TLS 1.2 and 1.3
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map(|config| config.with_no_client_auth())
+            .and_then(|config| config.with_single_cert(chain, key));
+        let mut config = config.map_err(|error| {
+            let reason = format!("it cannot be used with {}: {error}", self.key.display());
+            none(&self.certificate, &reason)
+        })?;
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
+    std::fs::read(path).map_err(|reason| TlsError::Unreadable {
+        path: path.to_owned(),
+        reason,
+    })
+}

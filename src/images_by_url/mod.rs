@@ -1,0 +1,54 @@
+//! Images that a request names by their URL: fetched only from hosts that the settings list, and only where the address
+//! behind the name is one that anybody may reach.
+//!
+//! ```text
+//! URL → HostList (name, port) → Resolver (every address asked of Networks) → connection to that address → redirect? again
+//! ```
+//!
+//! The address that is connected to is the one that was checked: the resolver hands on no other, and nothing is looked up
+//! twice. No proxy, cookie, credential or compression takes part.
+
+mod client;
+mod fetcher;
+mod hosts;
+mod networks;
+mod resolver;
+
+pub use fetcher::{FetchRules, Fetcher, Stopped};
+pub use hosts::HostList;
+pub use networks::Networks;
+
+/// Why the image of a URL was not had. The texts are for whoever sent the URL: they say nothing of what the host's name
+/// stands for, or of what answers there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FetchError {
+    /// It is no URL.
+    #[error("this is no URL of an image: {0}")]
+    Invalid(String),
+    /// The settings do not allow it.
+    #[error("this URL is not fetched: {0}; send the image itself, as base64 or as a form field")]
+    NotAllowed(&'static str),
+    /// The other side did not give an image.
+    #[error("the image could not be fetched: {0}; check the URL, or send the image itself")]
+    Failed(String),
+    /// It took too long.
+    #[error("the image could not be fetched within {0} s; try again, or send the image itself")]
+    TimedOut(u64),
+    /// It is larger than an image may be.
+    #[error("the image at this URL has more than {0} bytes; give a smaller one")]
+    TooManyBytes(usize),
+}
+
+impl FetchError {
+    /// A stable name for this kind of failure, for programs and for metrics.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Invalid(_) => "url_invalid",
+            Self::NotAllowed(_) => "url_not_allowed",
+            Self::Failed(_) => "url_fetch_failed",
+            Self::TimedOut(_) => "url_timeout",
+            Self::TooManyBytes(_) => "image_too_many_bytes",
+        }
+    }
+}
