@@ -28,9 +28,7 @@ def main() -> int:
 
 def parser() -> argparse.ArgumentParser:
     """All commands and their options."""
-    root = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    root = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = root.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name: str, run, help_text: str) -> argparse.ArgumentParser:
@@ -48,7 +46,9 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--text", help="words")
     sub.add_argument("--image", type=Path, help="image file")
     sub.add_argument("--count", type=int, default=10, help="how many to find (default: 10)")
-    sub.add_argument("--kind", default="image", choices=["image", "text"], help="what to find (default: image)")
+    sub.add_argument(
+        "--kind", default="image", choices=["image", "text"], help="what to find (default: image)"
+    )
     sub.add_argument(
         "--service",
         default="http://127.0.0.1:8080",

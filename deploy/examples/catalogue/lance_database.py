@@ -22,9 +22,11 @@ class LanceDatabase:
 
     @property
     def model(self) -> str:
+        """Name of the model whose embeddings are in it."""
         return self._table("image").schema.metadata[b"clip_in_model"].decode()
 
     def load(self, vectors: Vectors) -> None:
+        """Replaces what is there by a file's rows, and indexes them by cosine."""
         schema = pa.schema(
             [
                 ("id", pa.string()),
@@ -48,6 +50,7 @@ class LanceDatabase:
         self._tables.clear()
 
     def search(self, query: np.ndarray, count: int, kind: str = "image") -> list[Hit]:
+        """The `count` items of a kind that are most similar to a unit vector, best first."""
         found = (
             self._table(kind)
             .search(query, vector_column_name="embedding")
@@ -58,9 +61,7 @@ class LanceDatabase:
             .to_list()
         )
         texts = self._captions([row["id"] for row in found]) if kind == "image" else {}
-        return [
-            Hit(row["id"], 1 - row["_distance"], row["text"] or texts.get(row["id"])) for row in found
-        ]
+        return [Hit(row["id"], 1 - row["_distance"], row["text"] or texts.get(row["id"])) for row in found]
 
     def _captions(self, ids: list[str]) -> dict[str, str]:
         quoted = ", ".join("'" + id.replace("'", "''") + "'" for id in ids)

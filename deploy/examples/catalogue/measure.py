@@ -58,7 +58,9 @@ def image_vectors(vectors: Vectors) -> tuple[list[str], np.ndarray]:
 def draw_queries(scenes: Path, count: int, service: Service) -> Queries:
     """Queries for scenes at equal distances in the catalogue, embedded by the running service."""
     columns = ["image", "caption", "attributes"]
-    table = pa.concat_tables(pq.read_table(path, columns=columns) for path in sorted(scenes.glob("*.parquet")))
+    table = pa.concat_tables(
+        pq.read_table(path, columns=columns) for path in sorted(scenes.glob("*.parquet"))
+    )
     chosen = np.linspace(0, len(table) - 1, min(count, len(table))).astype(int)
     rows = [table.slice(int(row), 1).to_pylist()[0] for row in chosen]
     pictures = []
@@ -143,7 +145,9 @@ def main() -> None:
     )
     parser.add_argument("--scenes", type=Path, required=True, help="folder that scenes.py wrote")
     parser.add_argument("--vectors", type=Path, required=True, help="what `clip-in embed` made of it")
-    parser.add_argument("--database", action="append", required=True, help="as of catalogue.py; may be repeated")
+    parser.add_argument(
+        "--database", action="append", required=True, help="as of catalogue.py; may be repeated"
+    )
     parser.add_argument("--queries", type=int, default=500, help="queries of each kind (default: 500)")
     parser.add_argument("--service", default="http://127.0.0.1:8080", help="the clip-in server")
     options = parser.parse_args()

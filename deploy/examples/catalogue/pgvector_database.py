@@ -27,12 +27,14 @@ class PgVectorDatabase:
 
     @property
     def model(self) -> str:
+        """Name of the model whose embeddings are in it."""
         row = self._connection.execute("SELECT obj_description(to_regclass('catalogue'))").fetchone()
         if row is None or row[0] is None:
             raise RuntimeError("this database has no catalogue yet: load one first")
         return row[0]
 
     def load(self, vectors: Vectors) -> None:
+        """Replaces what is there by a file's rows, and indexes them by cosine."""
         # One transaction: who searches meanwhile finds the old catalogue, then the new one, never half of one.
         with self._connection.transaction(), self._connection.cursor() as cursor:
             cursor.execute("DROP TABLE IF EXISTS catalogue_new")
@@ -64,6 +66,7 @@ class PgVectorDatabase:
         self._connection.execute(SQL("ANALYZE {}").format(Identifier("catalogue")))
 
     def search(self, query: np.ndarray, count: int, kind: str = "image") -> list[Hit]:
+        """The `count` items of a kind that are most similar to a unit vector, best first."""
         rows = self._connection.execute(self.statement(kind), {"query": query, "count": count}).fetchall()
         return [Hit(*row) for row in rows]
 

@@ -36,7 +36,9 @@ class Service:
                 raise RuntimeError(f"the server answered {answer.status_code}: {answer.text}")
             content = answer.json()
             self.model = content["model"]
-            vectors += [np.frombuffer(base64.b64decode(entry["embedding"]), "<f4") for entry in content["data"]]
+            vectors += [
+                np.frombuffer(base64.b64decode(entry["embedding"]), "<f4") for entry in content["data"]
+            ]
         return np.stack(vectors)
 
 

@@ -64,7 +64,7 @@ pub async fn embed_all(
     let memory = Arc::new(Semaphore::new(KIB_AT_A_TIME as usize));
     let most_bytes = settings.image_limits.max_bytes;
     let found = futures_util::stream::poll_fn(move |context| receiver.poll_recv(context));
-    let mut results = found
+    let results = found
         // One after the other and before the crowd: so an item never waits for memory that a later one has.
         .then(|found| {
             let memory = memory.clone();
@@ -79,6 +79,7 @@ pub async fn embed_all(
             result
         })
         .buffered(at_a_time(settings));
+    let mut results = std::pin::pin!(results);
     let mut failed = 0;
     let mut rows = Vec::new();
     while let Some(result) = results.next().await {

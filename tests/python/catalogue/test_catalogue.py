@@ -1,4 +1,4 @@
-"""The example deploy/examples/catalogue, run as its reader would: real embeddings, a real PostgreSQL, a real LanceDB."""
+"""The example deploy/examples/catalogue as its reader runs it, on a real PostgreSQL and a real LanceDB."""
 
 import os
 import re
@@ -161,7 +161,9 @@ def test_embeddings_of_another_model_are_refused(postgres, vectors, server, tmp_
     pq.write_table(table.replace_schema_metadata(metadata), other)
     for address in (postgres, str(tmp_path / "lance")):
         assert example("catalogue.py", "load", "--database", address, other).returncode == 0
-        asked = example("catalogue.py", "query", "--database", address, "--service", server, "--text", "a bolt")
+        asked = example(
+            "catalogue.py", "query", "--database", address, "--service", server, "--text", "a bolt"
+        )
         assert asked.returncode == 1 and "somebody-else" in asked.stderr, asked.stderr
     # A load replaces what was there.
     assert example("catalogue.py", "load", "--database", postgres, vectors.path).returncode == 0
