@@ -42,7 +42,7 @@ $(CLIENTS)/.installed: tests/python/clients/requirements.txt
 	$(CLIENTS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
 	touch $@
 
-test-catalogue: $(CATALOGUE)/.installed onnxruntime ## deploy/examples/catalogue against a real PostgreSQL and LanceDB, on 1000 scenes
+test-catalogue: $(CATALOGUE)/.installed onnxruntime ## deploy/examples/catalogue against a real PostgreSQL and LanceDB, on 600 scenes
 	cargo test --locked --no-run --quiet
 	CLIP_IN_BINARY=target/debug/clip-in $(CATALOGUE)/bin/python -m pytest tests/python/catalogue
 

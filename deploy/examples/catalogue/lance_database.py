@@ -1,5 +1,10 @@
 """The catalogue in a folder: LanceDB, which needs no server."""
 
+import os
+
+# It warns that a new table is new.
+os.environ.setdefault("LANCE_LOG", "error")
+
 import lancedb
 import numpy as np
 import pyarrow as pa
@@ -43,10 +48,8 @@ class LanceDatabase:
             if table.count_rows() == 0:
                 continue
             # One graph: a partition more is worth it from about a million rows on.
-            table.create_index(
-                vector_column_name="embedding", config=HnswFlat(distance_type="cosine", num_partitions=1)
-            )
-            table.create_index(vector_column_name="id", config=BTree())
+            table.create_index("embedding", config=HnswFlat(distance_type="cosine", num_partitions=1))
+            table.create_index("id", config=BTree())
         self._tables.clear()
 
     def search(self, query: np.ndarray, count: int, kind: str = "image") -> list[Hit]:
@@ -70,9 +73,10 @@ class LanceDatabase:
 
     def _table(self, kind: str):
         if kind not in self._tables:
-            if kind not in self._database.table_names():
-                raise RuntimeError("this folder has no catalogue yet: load one first")
-            self._tables[kind] = self._database.open_table(kind)
+            try:
+                self._tables[kind] = self._database.open_table(kind)
+            except ValueError as error:
+                raise RuntimeError(f"this folder has no catalogue yet: load one first ({error})") from error
         return self._tables[kind]
 
 

@@ -134,7 +134,7 @@ def table(measured: list[Measured], images: int, queries: int) -> str:
         recall = " | ".join(f"{one.recall[way]:.1f} %" for way in WAYS)
         same = f"{np.mean(list(one.same.values())):.1f} %"
         load = "" if one.load_seconds is None else f"{one.load_seconds:.1f} s"
-        lines.append(f"| {one.name} | {recall} | {same} | {load} | {one.query_ms:.1f} ms |")
+        lines.append(f"| {one.name} | {recall} | {same} | {load} | {one.query_ms:.2f} ms |")
     return "\n".join(lines)
 
 

@@ -8,13 +8,12 @@ mod files;
 mod folder;
 mod lines;
 mod rows;
-mod rows_columns;
 mod tars;
 
 use std::path::PathBuf;
 
 pub use self::feed::{Closed, Feed, Found, Tally};
-pub use self::rows_columns::ColumnNames;
+pub use self::rows::ColumnNames;
 
 /// Something with items in it. A fault that concerns everything is an error when it is made; one of a part of it is
 /// reported to the feed, and reading goes on behind it.

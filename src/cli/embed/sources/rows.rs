@@ -1,17 +1,17 @@
 //! Rows of Parquet files: an image, a text, or one of each.
 //!
 //! A row group is read in two passes. The first reads the ids, if there are any, and asks which rows are wanted; the
-//! second reads those rows. So a run that goes on passes by what is done without reading its images.
+//! second reads those rows. So a run that goes on passes by what is done without reading its images. In memory are a data
+//! page of each column, a few rows, and a byte for each row of the row group.
+
+mod cells;
+mod columns;
 
 use std::fs::File;
 
 use anyhow::Context;
-use arrow_array::cast::AsArray;
-use arrow_array::types::{
-    Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
-};
-use arrow_array::{Array, ArrayRef};
-use arrow_schema::{ArrowError, DataType};
+use arrow_array::ArrayRef;
+use arrow_schema::ArrowError;
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
@@ -19,8 +19,11 @@ use parquet::arrow::arrow_reader::{
     ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
 };
 
+pub use self::columns::ColumnNames;
+
+use self::cells::{bytes, whole_number};
+use self::columns::Columns;
 use super::files::Input;
-use super::rows_columns::{ColumnNames, Columns};
 use super::{Closed, Feed, Source};
 use crate::cli::embed::item::{Content, Item, Kind};
 
@@ -301,33 +304,4 @@ impl Group<'_> {
         }
         Ok(())
     }
-}
-
-/// A string's or a blob's bytes.
-fn bytes(array: &ArrayRef, i: usize) -> Option<&[u8]> {
-    if array.is_null(i) {
-        return None;
-    }
-    match array.data_type() {
-        DataType::Utf8 => Some(array.as_string::<i32>().value(i).as_bytes()),
-        DataType::Binary => Some(array.as_binary::<i32>().value(i)),
-        _ => None,
-    }
-}
-
-fn whole_number(array: &ArrayRef, i: usize) -> Option<String> {
-    if array.is_null(i) {
-        return None;
-    }
-    Some(match array.data_type() {
-        DataType::Int8 => array.as_primitive::<Int8Type>().value(i).to_string(),
-        DataType::Int16 => array.as_primitive::<Int16Type>().value(i).to_string(),
-        DataType::Int32 => array.as_primitive::<Int32Type>().value(i).to_string(),
-        DataType::Int64 => array.as_primitive::<Int64Type>().value(i).to_string(),
-        DataType::UInt8 => array.as_primitive::<UInt8Type>().value(i).to_string(),
-        DataType::UInt16 => array.as_primitive::<UInt16Type>().value(i).to_string(),
-        DataType::UInt32 => array.as_primitive::<UInt32Type>().value(i).to_string(),
-        DataType::UInt64 => array.as_primitive::<UInt64Type>().value(i).to_string(),
-        _ => return None,
-    })
 }
