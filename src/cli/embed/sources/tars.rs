@@ -121,7 +121,7 @@ fn content(mut entry: Entry<'_, File>, kind: Kind, most: usize) -> Result<Conten
             "the file has {size} bytes and at most {most} are accepted"
         ));
     }
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(most));
     entry
         .read_to_end(&mut bytes)
         .map_err(|error| format!("cannot be read: {error}"))?;
