@@ -262,7 +262,7 @@ impl Group<'_> {
         match (&self.columns.id, ids) {
             (None, _) => Some(self.numbered(row)),
             (Some(_), ids) => whole_number(ids?, i)
-                .or_else(|| Some(String::from_utf8(bytes(ids?, i)?.to_vec()).ok()?))
+                .or_else(|| String::from_utf8(bytes(ids?, i)?.to_vec()).ok())
                 .filter(|id| !id.is_empty()),
         }
     }
