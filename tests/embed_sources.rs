@@ -14,6 +14,7 @@ use embed_output::{errors, keys, rows, texts};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
+use parquet::file::reader::{FileReader, SerializedFileReader};
 use server::{demo, distance, fixture, program};
 
 fn embed(arguments: &[&str], out: &Path) -> Output {
@@ -447,4 +448,34 @@ fn lines_that_are_no_text_are_listed() {
     assert_eq!(texts(&out)[0].as_deref(), Some("a red bolt"));
     let listed: Vec<_> = errors(&out).into_iter().map(|line| line.1).collect();
     assert_eq!(listed, ["3", "4"]);
+}
+
+#[test]
+fn images_that_are_done_are_not_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("rows.parquet");
+    let path = input.display().to_string();
+    let png = fixture("rgb.png");
+    let columns = vec![
+        ("id", strings(&[Some("a"), Some("b")])),
+        ("image", blobs(&[Some(&png), Some(&png)])),
+    ];
+    write_parquet(&input, columns, 1);
+    let out = folder.path().join("out.parquet");
+    done(&embed(&["--parquet", &path], &out));
+    assert_eq!(keys(&out), ["image:a", "image:b"]);
+
+    // Nobody can read the images any more, but the ids.
+    let mut bytes = fs::read(&input).unwrap();
+    let file = SerializedFileReader::new(File::open(&input).unwrap()).unwrap();
+    for group in file.metadata().row_groups() {
+        let start = usize::try_from(group.column(1).byte_range().0).unwrap();
+        bytes[start..start + 16].fill(0xff);
+    }
+    fs::write(&input, bytes).unwrap();
+    let said = done(&embed(&["--parquet", &path, "--strict"], &out));
+    assert!(said.contains("2 items were done before"), "{said}");
+    let other = folder.path().join("other.parquet");
+    done(&embed(&["--parquet", &path], &other));
+    assert_eq!((keys(&other).len(), errors(&other).len()), (0, 2));
 }
