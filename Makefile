@@ -6,6 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 CLIENTS := .cache/clients-venv
+CATALOGUE := .cache/catalogue-venv
 ORT_DIR := .cache/onnxruntime
 export ORT_DYLIB_PATH ?= $(CURDIR)/$(ORT_DIR)/libonnxruntime.so
 # A pip of its own: the one that the system's Python has may refuse to run outside an environment.
@@ -13,7 +14,7 @@ FETCH := { test -x .cache/pip/bin/python || $(PYTHON) -m venv .cache/pip; } && .
 CLIP_IN := target/release/clip-in
 TRAIN := PYTHONPATH=models/training $(PY) -m clip_in_training
 
-.PHONY: help serve test test-rust test-python test-clients test-dct-scaling lint onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo ablation-demo bench bench-setup stream textile kills soak reference gpu-bundle lock clean
+.PHONY: help serve test test-rust test-python test-clients test-catalogue catalogue test-dct-scaling lint onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo ablation-demo bench bench-setup stream textile kills soak reference gpu-bundle lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | column -t -s '	'
@@ -21,7 +22,7 @@ help: ## list the targets
 serve: build onnxruntime-openvino ## build and serve MODEL (models/demo) on LISTEN (127.0.0.1:8080)
 	$(CLIP_IN) serve --model $(MODEL) --listen $(LISTEN)
 
-test: test-rust test-python test-clients ## everything that CI runs: both test suites and the linters
+test: test-rust test-python test-clients test-catalogue ## everything that CI runs: both test suites and the linters
 	@$(MAKE) --no-print-directory lint
 
 test-rust: onnxruntime ## tests of the server
@@ -39,6 +40,18 @@ test-clients: $(CLIENTS)/.installed onnxruntime ## the server against other peop
 $(CLIENTS)/.installed: tests/python/clients/requirements.txt
 	test -x $(CLIENTS)/bin/python || $(PYTHON) -m venv $(CLIENTS)
 	$(CLIENTS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
+	touch $@
+
+test-catalogue: $(CATALOGUE)/.installed onnxruntime ## deploy/examples/catalogue against a real PostgreSQL and LanceDB, on 600 scenes
+	cargo test --locked --no-run --quiet
+	CLIP_IN_BINARY=target/debug/clip-in $(CATALOGUE)/bin/python -m pytest -rs tests/python/catalogue
+
+catalogue: $(CATALOGUE)/.installed build ## the same on 5000 scenes, with the table of deploy/examples/catalogue/README.md
+	CATALOGUE_SCENES=5000 CLIP_IN_BINARY=$(CLIP_IN) $(CATALOGUE)/bin/python -m pytest -s tests/python/catalogue
+
+$(CATALOGUE)/.installed: tests/python/catalogue/requirements.txt
+	test -x $(CATALOGUE)/bin/python || $(PYTHON) -m venv $(CATALOGUE)
+	$(CATALOGUE)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
 	touch $@
 
 test-dct-scaling: onnxruntime ## the optional feature dct-scaling (needs cmake and nasm)
@@ -121,6 +134,8 @@ lock: ## pin the Python requirements anew (needs uv)
 	cd models/training && uv pip compile --universal --fork-strategy fewest --python-version 3.10 --no-header --quiet requirements.in -o requirements.txt
 	uv pip compile --universal --fork-strategy fewest --python-version 3.10 --no-header --quiet -c models/training/requirements.txt tests/requirements.in -o tests/requirements.txt
 	cd tests/python/clients && uv pip compile --universal --fork-strategy fewest --python-version 3.10 --no-header --quiet requirements.in -o requirements.txt
+	cd deploy/examples/catalogue && uv pip compile --universal --fork-strategy fewest --python-version 3.10 --no-header --quiet requirements.in -o requirements.txt
+	cd tests/python/catalogue && uv pip compile --universal --fork-strategy fewest --python-version 3.10 --no-header --quiet -c ../../../deploy/examples/catalogue/requirements.txt requirements.in -o requirements.txt
 	cd tests/bench && uv pip compile --universal --python-version 3.11 --no-header --quiet requirements.in -o requirements.txt
 	cd tests/bench && uv pip compile --universal --python-version 3.11 --no-header --quiet infinity-requirements.in -o infinity-requirements.txt
 	cd tests/bench && uv pip compile --universal --python-version 3.11 --no-header --quiet textile-requirements.in -o textile-requirements.txt

@@ -1,13 +1,13 @@
 //! The command line, as a user types it.
 
+mod embed_output;
 mod server;
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::Path;
 use std::process::Output;
 
-use arrow_array::{Array, FixedSizeListArray, Float32Array, StringArray};
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use embed_output::rows;
 use serde_json::{Value, json};
 use server::{Server, demo, distance, embeddings, fixture, numbers, program, success};
 
@@ -17,42 +17,6 @@ fn run(arguments: &[&str]) -> Output {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// Columns id, kind, embedding of an output file.
-fn rows(path: &Path) -> Vec<(String, String, Vec<f32>)> {
-    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap())
-        .unwrap()
-        .build()
-        .unwrap();
-    let mut rows = Vec::new();
-    for batch in reader {
-        let batch = batch.unwrap();
-        let column = |name: &str| batch.column_by_name(name).unwrap();
-        let strings = |name: &str| {
-            column(name)
-                .as_any()
-                .downcast_ref::<StringArray>()
-                .unwrap()
-                .clone()
-        };
-        let (ids, kinds) = (strings("id"), strings("kind"));
-        let vectors = column("embedding")
-            .as_any()
-            .downcast_ref::<FixedSizeListArray>()
-            .unwrap();
-        for i in 0..batch.num_rows() {
-            let vector = vectors.value(i);
-            let vector = vector
-                .as_any()
-                .downcast_ref::<Float32Array>()
-                .unwrap()
-                .values()
-                .to_vec();
-            rows.push((ids.value(i).to_owned(), kinds.value(i).to_owned(), vector));
-        }
-    }
-    rows
 }
 
 #[test]
@@ -175,7 +139,7 @@ fn embed_goes_on_where_it_was_and_loses_nothing() {
     fs::write(images.join("zz-new.png"), fixture("grey.png")).unwrap();
     let second = run(&arguments);
     assert!(
-        text(&second.stderr).contains("7 of 10 items are there already"),
+        text(&second.stderr).contains("7 embeddings are there already"),
         "{}",
         text(&second.stderr)
     );

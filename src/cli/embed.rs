@@ -1,30 +1,31 @@
-//! `clip-in embed`: folders of images and files of texts → a Parquet file. It may be stopped and started at any time.
+//! `clip-in embed`: folders of images, files of texts, Parquet files and tars → a Parquet file. It may be stopped and
+//! started at any time.
 
+mod flow;
+mod item;
+mod met;
 mod output;
 mod sources;
 
-use std::collections::HashSet;
 use std::io::IsTerminal;
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::Args;
-use futures_util::StreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use self::output::{Output, Row};
-use self::sources::{Kind, Source};
+use self::output::Output;
+use self::sources::{ColumnNames, Inputs, MostBytes};
 use super::{block_on, load};
-use crate::engine::{
-    EmbedError, EmbedOptions, EngineError, EngineSettings, ImageSource, Item, Lane, Model,
-};
+use crate::engine::EngineSettings;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The output has the columns id (path below --images, or line number in --texts), kind (image or text), \
-    text (for texts) and embedding.\nStopped half-way, the same command goes on where it was. Items that cannot be embedded are listed, with \
-    the reason, in OUT.errors.jsonl; with --strict they make the exit status 1."
+    after_help = "The output has the columns id (path below --images, line number in --texts, id of the Parquet row, name of the tar's member \
+    without its ending), kind (image or text), text (for texts) and embedding. An id is unique among the images, and among the texts.\n\
+    Stopped half-way, the same command goes on where it was. Items that cannot be embedded, and files that cannot be read, are listed, with \
+    the reason, in OUT.errors.jsonl; with --strict they make the exit status 1.\n\
+    Memory does not grow with the input, but for 20 to 40 bytes an item: what is done is remembered by a fingerprint."
 )]
 pub struct EmbedArguments {
     /// Folder of the bundle
@@ -33,12 +34,10 @@ pub struct EmbedArguments {
     /// Precision to run at; auto is what `serve` would take
     #[arg(long, env = "CLIP_IN_PRECISION", default_value = "auto")]
     precision: String,
-    /// Folder of images, searched with its sub-folders
-    #[arg(long, required_unless_present = "texts")]
-    images: Option<PathBuf>,
-    /// File with one text a line; empty lines are left out
-    #[arg(long)]
-    texts: Option<PathBuf>,
+    #[command(flatten)]
+    inputs: Inputs,
+    #[command(flatten)]
+    columns: ColumnNames,
     /// Parquet file to write
     #[arg(long)]
     out: PathBuf,
@@ -47,30 +46,42 @@ pub struct EmbedArguments {
     strict: bool,
 }
 
-/// Rows in a part file: what is lost at most when the process is killed.
-const ROWS_IN_A_PART: usize = 512;
-
 pub fn run(arguments: &EmbedArguments) -> anyhow::Result<()> {
-    let sources = sources::find(arguments.images.as_deref(), arguments.texts.as_deref())?;
-    let settings = EngineSettings::default();
+    let mut settings = EngineSettings::default();
+    let most = MostBytes {
+        image: settings.image_limits.max_bytes,
+        text: settings.max_text_bytes,
+    };
+    let sources = sources::open(&arguments.inputs, &arguments.columns, most)?;
+    // With many cores, more is on its way than a server would let wait.
+    settings.queue_capacity = settings.queue_capacity.max(flow::at_a_time(&settings));
     let model = load(&arguments.model, &arguments.precision, &settings)?;
     let width = model.manifest().embedding_dim;
-    let mut output = Output::open(&arguments.out, model.name(), model.precision(), width)?;
-    let done: HashSet<String> = output.done().clone();
-    let todo: Vec<Source> = sources
-        .into_iter()
-        .filter(|source| !done.contains(&source.key()))
-        .collect();
-    let total = done.len() + todo.len();
-    if !done.is_empty() {
-        eprintln!("{} of {total} items are there already", done.len());
+    let (mut output, met) = Output::open(&arguments.out, model.name(), model.precision(), width)?;
+    if output.rows() > 0 {
+        eprintln!("{} embeddings are there already", output.rows());
     }
-    let progress = progress_bar(total as u64, done.len() as u64);
-    let failed = block_on(embed_all(&model, todo, &settings, &mut output, &progress))??;
+    let progress = progress_bar(|| sources::total(&sources));
+    let outcome = block_on(flow::embed_all(
+        &model,
+        sources,
+        met,
+        &settings,
+        &mut output,
+        &progress,
+    ))??;
     model.stop();
     progress.finish_and_clear();
     let rows = output.finish()?;
+    let left_out = outcome.left_out;
+    if left_out.done > 0 {
+        eprintln!("{} items were done before", left_out.done);
+    }
+    if left_out.empty > 0 {
+        eprintln!("{} empty lines or cells were left out", left_out.empty);
+    }
     eprintln!("{rows} embeddings are in {}", arguments.out.display());
+    let failed = outcome.failed;
     if failed > 0 {
         eprintln!(
             "{failed} items could not be embedded: see {}",
@@ -83,88 +94,21 @@ pub fn run(arguments: &EmbedArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Embeds everything, several items at a time, in order. Gives the number of items that could not be embedded.
-async fn embed_all(
-    model: &Arc<Model>,
-    todo: Vec<Source>,
-    settings: &EngineSettings,
-    output: &mut Output,
-    progress: &ProgressBar,
-) -> anyhow::Result<usize> {
-    // Enough to fill a batch on every worker while as much is being decoded.
-    let batch = settings.batching.images.max(settings.batching.texts);
-    let at_a_time = 4 * num_cpus::get() * batch;
-    let mut results = futures_util::stream::iter(todo)
-        .map(|source| async move {
-            let result = embed_one(model, &source).await;
-            (source, result)
-        })
-        .buffered(at_a_time);
-    let mut failed = 0;
-    let mut rows = Vec::new();
-    while let Some((source, result)) = results.next().await {
-        match result {
-            Ok(embedding) => rows.push(Row {
-                key: source.key(),
-                source,
-                embedding,
-            }),
-            Err(Failure::Item(reason)) => {
-                failed += 1;
-                progress.suspend(|| eprintln!("skipped {}: {reason}", source.id));
-                output.report(&source, &reason)?;
-            }
-            Err(Failure::Engine(error)) => {
-                return Err(error).context("the engine failed; start again to go on from here");
-            }
-        }
-        progress.inc(1);
-        if rows.len() >= ROWS_IN_A_PART {
-            output.write(&mut rows)?;
-        }
-    }
-    output.write(&mut rows)?;
-    Ok(failed)
-}
-
-enum Failure {
-    Item(String),
-    Engine(EngineError),
-}
-
-async fn embed_one(model: &Model, source: &Source) -> Result<crate::engine::Embedding, Failure> {
-    let item = match &source.kind {
-        Kind::Image(path) => {
-            let bytes = tokio::fs::read(path)
-                .await
-                .map_err(|e| Failure::Item(format!("cannot be read: {e}")))?;
-            Item::Image(ImageSource::Bytes(bytes.into()))
-        }
-        Kind::Text(text) => Item::Text(text.clone()),
-    };
-    let options = EmbedOptions {
-        lane: Lane::Bulk,
-        ..EmbedOptions::default()
-    };
-    match model.embed(vec![item], options).await {
-        Ok(embedded) => embedded
-            .embeddings
-            .into_iter()
-            .next()
-            .ok_or(Failure::Engine(EngineError::Dead)),
-        Err(EmbedError::Item { error, .. }) => Err(Failure::Item(error.to_string())),
-        // An input that breaks inference breaks it again at the next start: it must not stop the others for ever.
-        Err(EmbedError::Engine(EngineError::Inference(reason))) => Err(Failure::Item(reason)),
-        Err(EmbedError::Engine(error)) => Err(Failure::Engine(error)),
-    }
-}
-
-fn progress_bar(total: u64, done: u64) -> ProgressBar {
+/// Only where someone sees it: counting reads every folder and file of texts once more.
+fn progress_bar(total: impl FnOnce() -> Option<u64>) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let bar = ProgressBar::new(total).with_position(done);
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {per_sec} eta {eta}");
+    let (bar, template) = match total() {
+        Some(total) => (
+            ProgressBar::new(total),
+            "{bar:40} {pos}/{len} {per_sec} eta {eta}",
+        ),
+        None => (
+            ProgressBar::new_spinner(),
+            "{spinner} {pos} {per_sec} in {elapsed}",
+        ),
+    };
+    let style = ProgressStyle::with_template(template);
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-        .with_elapsed(std::time::Duration::ZERO)
 }

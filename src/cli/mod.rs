@@ -30,7 +30,7 @@ enum Command {
     Serve(Box<crate::config::ServeSettings>),
     /// Score one image against texts
     Score(score::ScoreArguments),
-    /// Embed a folder of images and a file of texts into a Parquet file
+    /// Embed images and texts of folders, files, Parquet and tars into a Parquet file
     Embed(embed::EmbedArguments),
     /// Look at a bundle, check it, or make one of a model on the Hub
     #[command(subcommand)]

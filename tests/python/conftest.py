@@ -15,8 +15,11 @@ from pathlib import Path
 
 import pytest
 
-# They have an environment of their own.
-collect_ignore = [] if importlib.util.find_spec("tritonclient") else ["clients"]
+# They have environments of their own.
+OWN_ENVIRONMENTS = {"clients": "tritonclient", "catalogue": "lancedb"}
+collect_ignore = [
+    folder for folder, package in OWN_ENVIRONMENTS.items() if not importlib.util.find_spec(package)
+]
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 120

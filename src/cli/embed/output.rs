@@ -4,7 +4,7 @@
 //! old output and the parts are merged into one file, which replaces the old one by a rename. So at any time there is a
 //! whole output, old or new, and a row is in it or in a part.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -14,21 +14,27 @@ use anyhow::{Context, bail};
 use arrow_array::builder::{FixedSizeListBuilder, Float32Builder, StringBuilder};
 use arrow_array::{Array, ArrayRef, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
-use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 use serde_json::json;
 
-use super::sources::Source;
+use super::item::Kind;
+use super::met::Met;
 use crate::engine::Embedding;
 
 /// An embedded item.
 pub struct Row {
-    pub key: String,
-    pub source: Source,
+    pub id: String,
+    pub kind: Kind,
+    /// Of a text.
+    pub text: Option<String>,
     pub embedding: Embedding,
 }
+
+/// Bytes of embeddings in a row group of the output: what is in memory while it is written.
+const ROW_GROUP_BYTES: usize = 32 << 20;
 
 /// The file being written.
 pub struct Output {
@@ -37,7 +43,7 @@ pub struct Output {
     next_part: usize,
     schema: Arc<Schema>,
     width: usize,
-    done: HashSet<String>,
+    rows: usize,
 }
 
 /// Where items that could not be embedded are listed.
@@ -52,11 +58,16 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 }
 
 impl Output {
-    /// Opens the output and reads what is there from an earlier run.
+    /// Opens the output and reads which items are there from an earlier run.
     ///
     /// # Errors
     /// If the earlier run used another model or precision: their embeddings must not be mixed.
-    pub fn open(path: &Path, model: &str, precision: &str, width: usize) -> anyhow::Result<Self> {
+    pub fn open(
+        path: &Path,
+        model: &str,
+        precision: &str,
+        width: usize,
+    ) -> anyhow::Result<(Self, Met)> {
         let item = Arc::new(Field::new_list_field(DataType::Float32, false));
         let fields = vec![
             Field::new("id", DataType::Utf8, false),
@@ -81,23 +92,25 @@ impl Output {
             next_part: 0,
             schema,
             width,
-            done: HashSet::new(),
+            rows: 0,
         };
+        let mut met = Met::default();
         for file in this.files()? {
-            this.remember(&file)?;
+            this.remember(&file, &mut met)?;
         }
+        this.rows = met.len();
         // Items that failed are tried again, and listed again if they fail again.
         let errors = errors_path(path);
         if errors.exists() {
             fs::remove_file(&errors)
                 .with_context(|| format!("cannot replace {}", errors.display()))?;
         }
-        Ok(this)
+        Ok((this, met))
     }
 
-    /// Keys of the items that are there already.
-    pub fn done(&self) -> &HashSet<String> {
-        &self.done
+    /// How many embeddings it has.
+    pub fn rows(&self) -> usize {
+        self.rows
     }
 
     /// Writes rows as a new part and empties them.
@@ -109,23 +122,20 @@ impl Output {
         let name = format!("part-{:06}.parquet", self.next_part);
         self.write_file(&self.parts.join(name), std::iter::once(Ok(batch)))?;
         self.next_part += 1;
-        self.done.extend(rows.drain(..).map(|row| row.key));
+        self.rows += rows.len();
+        rows.clear();
         Ok(())
     }
 
     /// Lists an item that could not be embedded.
-    pub fn report(&self, source: &Source, reason: &str) -> anyhow::Result<()> {
+    pub fn report(&self, id: &str, kind: &str, reason: &str) -> anyhow::Result<()> {
         let path = errors_path(&self.path);
         let mut file = OpenOptions::new()
             .create(true)
             .append(true)
             .open(&path)
             .with_context(|| format!("cannot write {}", path.display()))?;
-        writeln!(
-            file,
-            "{}",
-            json!({"id": source.id, "kind": source.kind_name(), "error": reason})
-        )?;
+        writeln!(file, "{}", json!({"id": id, "kind": kind, "error": reason}))?;
         Ok(())
     }
 
@@ -139,7 +149,7 @@ impl Output {
         self.write_file(&self.path, batches)?;
         fs::remove_dir_all(&self.parts)
             .with_context(|| format!("cannot remove {}", self.parts.display()))?;
-        Ok(self.done.len())
+        Ok(self.rows)
     }
 
     /// The output and its parts, as far as they exist, oldest first.
@@ -156,11 +166,10 @@ impl Output {
         Ok(output.into_iter().chain(parts).collect())
     }
 
-    fn remember(&mut self, file: &Path) -> anyhow::Result<()> {
+    fn remember(&mut self, file: &Path, met: &mut Met) -> anyhow::Result<()> {
         // The builder's schema: the reader's own has lost its metadata.
         let builder = open(file)?;
         let found = builder.schema().clone();
-        let reader = builder.build()?;
         let differs = |key| found.metadata().get(key) != self.schema.metadata().get(key);
         if differs("clip_in_model")
             || differs("clip_in_precision")
@@ -183,14 +192,17 @@ impl Output {
             .next_part
             .max(part_number.map_or(0, |number| number + 1));
         let mut new = 0;
-        for batch in reader {
+        // Embeddings are most of the file, and of no interest here.
+        let keys = ProjectionMask::columns(builder.parquet_schema(), ["id", "kind"]);
+        for batch in builder.with_projection(keys).build()? {
             let batch = batch?;
             let (Some(ids), Some(kinds)) = (strings(&batch, 0), strings(&batch, 1)) else {
                 bail!("{} is not an output of clip-in embed", file.display());
             };
-            for (id, kind) in ids.iter().zip(kinds.iter()) {
-                let key = format!("{}:{}", kind.unwrap_or_default(), id.unwrap_or_default());
-                new += usize::from(self.done.insert(key));
+            for (id, kind) in ids.iter().flatten().zip(kinds.iter().flatten()) {
+                let kind = Kind::of(kind)
+                    .with_context(|| format!("{} has the kind {kind}", file.display()))?;
+                new += usize::from(met.note_done(kind, id));
             }
         }
         if new == 0 && part_number.is_some() {
@@ -211,9 +223,9 @@ impl Output {
             FixedSizeListBuilder::new(Float32Builder::new(), i32::try_from(self.width)?)
                 .with_field(item);
         for row in rows {
-            ids.append_value(&row.source.id);
-            kinds.append_value(row.source.kind_name());
-            texts.append_option(row.source.text());
+            ids.append_value(&row.id);
+            kinds.append_value(row.kind.name());
+            texts.append_option(row.text.as_deref());
             embeddings.values().append_slice(&row.embedding);
             embeddings.append(true);
         }
@@ -237,6 +249,7 @@ impl Output {
         let file = File::create(&scratch).with_context(failed)?;
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
+            .set_max_row_group_row_count(Some(ROW_GROUP_BYTES.div_ceil(4 * self.width.max(1))))
             .build();
         let mut writer = ArrowWriter::try_new(file, self.schema.clone(), Some(properties))?;
         for batch in batches {

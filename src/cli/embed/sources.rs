@@ -1,95 +1,86 @@
-//! What there is to embed: the files below a folder, the lines of a file.
+//! Where items come from. A source is read once, from its beginning to its end, and holds only what it reads at the moment:
+//! it offers each item to a [`Feed`], which says whether it is wanted, and hands the wanted ones over one by one.
+//!
+//! What decides over items (done already, met twice, later perhaps another machine's share) is the feed's and of no source.
 
-use std::path::{Path, PathBuf};
+mod feed;
+mod files;
+mod folder;
+mod lines;
+mod rows;
+mod tars;
 
-use anyhow::Context;
+use std::path::PathBuf;
 
-/// One thing to embed.
-#[derive(Debug, Clone)]
-pub struct Source {
-    /// Path below the folder with `/`, or the line's number from 1.
-    pub id: String,
-    /// What it is.
-    pub kind: Kind,
+pub use self::feed::{Closed, Feed, Found, Tally};
+pub use self::rows::ColumnNames;
+
+/// Something with items in it. A fault that concerns everything is an error when it is made; one of a part of it is
+/// reported to the feed, and reading goes on behind it.
+pub trait Source: Send {
+    /// Offers all items, in an order that is always the same.
+    ///
+    /// # Errors
+    /// If nobody takes them any more.
+    fn read(&self, feed: &mut Feed) -> Result<(), Closed>;
+
+    /// How many items there are, if that can be told quickly.
+    fn total(&self) -> Option<u64>;
 }
 
-/// Image file or text.
-#[derive(Debug, Clone)]
-pub enum Kind {
-    Image(PathBuf),
-    Text(String),
+/// The inputs of the command line.
+#[derive(Debug, Clone, clap::Args)]
+#[group(id = "inputs", required = true, multiple = true)]
+pub struct Inputs {
+    /// Folder of images, searched with its sub-folders
+    #[arg(long, value_name = "DIR")]
+    images: Option<PathBuf>,
+    /// File with one text a line; empty lines are left out
+    #[arg(long, value_name = "FILE")]
+    texts: Option<PathBuf>,
+    /// Parquet files, or folders of them, with a row an item: see --image-column and --text-column
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    parquet: Vec<PathBuf>,
+    /// Webdataset tars, or folders of them: images (jpg, jpeg, png, webp) and texts (txt), their name without its ending is the id
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    tars: Vec<PathBuf>,
 }
 
-impl Source {
-    /// Names it among images and texts together.
-    pub fn key(&self) -> String {
-        format!("{}:{}", self.kind_name(), self.id)
-    }
-
-    pub fn kind_name(&self) -> &'static str {
-        match self.kind {
-            Kind::Image(_) => "image",
-            Kind::Text(_) => "text",
-        }
-    }
-
-    pub fn text(&self) -> Option<&str> {
-        match &self.kind {
-            Kind::Image(_) => None,
-            Kind::Text(text) => Some(text),
-        }
-    }
+/// Sizes in bytes above which an item is refused without being read.
+#[derive(Debug, Clone, Copy)]
+pub struct MostBytes {
+    pub image: usize,
+    pub text: usize,
 }
 
-/// Everything, images by path and then texts by line. Hidden files are left out; every other file counts as an image, so
-/// that one with a wrong name or broken content is reported and not passed over.
-pub fn find(images: Option<&Path>, texts: Option<&Path>) -> anyhow::Result<Vec<Source>> {
-    let mut sources = Vec::new();
-    if let Some(folder) = images {
-        let mut files = Vec::new();
-        walk(folder, &mut files)?;
-        files.sort();
-        for path in files {
-            let below = path.strip_prefix(folder).unwrap_or(&path);
-            let parts: Vec<_> = below
-                .components()
-                .map(|part| part.as_os_str().to_string_lossy())
-                .collect();
-            sources.push(Source {
-                id: parts.join("/"),
-                kind: Kind::Image(path.clone()),
-            });
-        }
+/// Opens all inputs.
+///
+/// # Errors
+/// If one is not there, or lacks a column.
+pub fn open(
+    inputs: &Inputs,
+    columns: &ColumnNames,
+    most: MostBytes,
+) -> anyhow::Result<Vec<Box<dyn Source>>> {
+    let mut sources: Vec<Box<dyn Source>> = Vec::new();
+    if let Some(folder) = &inputs.images {
+        sources.push(Box::new(folder::Folder::open(folder)?));
     }
-    if let Some(file) = texts {
-        let content = std::fs::read_to_string(file)
-            .with_context(|| format!("cannot read {}", file.display()))?;
-        let lines = content
-            .lines()
-            .enumerate()
-            .filter(|(_, line)| !line.trim().is_empty());
-        sources.extend(lines.map(|(i, line)| Source {
-            id: (i + 1).to_string(),
-            kind: Kind::Text(line.to_owned()),
-        }));
+    if let Some(file) = &inputs.texts {
+        sources.push(Box::new(lines::Lines::open(file, most.text)?));
+    }
+    if !inputs.parquet.is_empty() {
+        let files = files::find(&inputs.parquet, "parquet")?;
+        sources.push(Box::new(rows::Rows::open(files, columns)?));
+    }
+    if !inputs.tars.is_empty() {
+        let files = files::find(&inputs.tars, "tar")?;
+        sources.push(Box::new(tars::Tars::new(files, most)));
     }
     Ok(sources)
 }
 
-fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
-    let entries =
-        std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
-    for entry in entries {
-        let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with('.') {
-            continue;
-        }
-        let kind = entry.file_type()?;
-        if kind.is_dir() {
-            walk(&entry.path(), files)?;
-        } else if kind.is_file() || entry.path().is_file() {
-            files.push(entry.path());
-        }
-    }
-    Ok(())
+/// How many items all of them have, if every one can tell.
+pub fn total(sources: &[Box<dyn Source>]) -> Option<u64> {
+    sources.iter().map(|source| source.total()).sum()
 }

@@ -1,0 +1,165 @@
+"""How much a search through the databases finds, against comparing a query with every vector.
+
+PYTHONPATH=models/training python measure.py --scenes scenes --vectors vectors.parquet \\
+    --database postgres://… --database lance-folder
+
+A query asks for one scene: by its caption, by another picture of the same things (drawn anew: other places on the mat,
+other light), or by both. R@10 is the share of queries that have their scene among the first ten.
+"""
+
+import argparse
+import io
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from clip_in_training.scenes.drawing import draw
+from clip_in_training.scenes.layout import Layout
+from database import Database, connect
+from service import Service, combined
+from vectors import Vectors
+
+DEPTH = 10
+SIZE = 128
+WAYS = ("text", "image", "both")
+
+
+@dataclass(frozen=True)
+class Queries:
+    """Unit vectors [queries, embedding_dim] for each way to ask, and the id that each asks for."""
+
+    ids: list[str]
+    vectors: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one way of searching gave. Percent, seconds, milliseconds."""
+
+    name: str
+    recall: dict[str, float]
+    same: dict[str, float]
+    """Share of the first ten that comparing with everything has among its first ten too."""
+    load_seconds: float | None
+    query_ms: float
+
+
+def image_vectors(vectors: Vectors) -> tuple[list[str], np.ndarray]:
+    """Ids and embeddings [images, embedding_dim] of a file's images."""
+    table = pq.read_table(vectors.path, filters=[("kind", "=", "image")]).combine_chunks()
+    embeddings = table["embedding"].combine_chunks().flatten().to_numpy()
+    return table["id"].to_pylist(), embeddings.reshape(-1, vectors.width)
+
+
+def draw_queries(scenes: Path, count: int, service: Service) -> Queries:
+    """Queries for scenes at equal distances in the catalogue, embedded by the running service."""
+    columns = ["image", "caption", "attributes"]
+    table = pa.concat_tables(
+        pq.read_table(path, columns=columns) for path in sorted(scenes.glob("*.parquet"))
+    )
+    chosen = np.linspace(0, len(table) - 1, min(count, len(table))).astype(int)
+    rows = [table.slice(int(row), 1).to_pylist()[0] for row in chosen]
+    pictures = []
+    for row, scene in zip(chosen, rows, strict=True):
+        buffer = io.BytesIO()
+        draw(json.loads(scene["attributes"]), Layout(10**9 + int(row)), SIZE).save(buffer, "PNG")
+        pictures.append(buffer.getvalue())
+    texts = service.texts([scene["caption"] for scene in rows])
+    images = service.images(pictures)
+    vectors = {"text": texts, "image": images, "both": combined(texts, images)}
+    return Queries([scene["image"]["path"] for scene in rows], vectors)
+
+
+def brute_force(vectors: Vectors, queries: Queries) -> tuple[Measured, dict[str, list[list[str]]]]:
+    """Compares each query with every image; gives the measures and the first ten of every query too."""
+    ids, embeddings = image_vectors(vectors)
+    found, seconds = {}, []
+    for way in WAYS:
+        found[way] = []
+        for query in queries.vectors[way]:
+            started = time.perf_counter()
+            similarity = embeddings @ query
+            best = np.argpartition(-similarity, DEPTH)[:DEPTH]
+            best = best[np.argsort(-similarity[best])]
+            seconds.append(time.perf_counter() - started)
+            found[way].append([ids[row] for row in best])
+    return _measured("brute force (numpy)", queries, found, found, None, seconds), found
+
+
+def through(database: Database, name: str, vectors: Vectors, queries: Queries, exact: dict) -> Measured:
+    """Loads the database and asks it every query."""
+    started = time.perf_counter()
+    database.load(vectors)
+    load_seconds = time.perf_counter() - started
+    found, seconds = {}, []
+    for way in WAYS:
+        found[way] = []
+        for query in queries.vectors[way]:
+            started = time.perf_counter()
+            hits = database.search(query, DEPTH)
+            seconds.append(time.perf_counter() - started)
+            found[way].append([hit.id for hit in hits])
+    return _measured(name, queries, found, exact, load_seconds, seconds)
+
+
+def _measured(name, queries: Queries, found: dict, exact: dict, load_seconds, seconds) -> Measured:
+    def percent(shares) -> float:
+        return 100 * float(np.mean(list(shares)))
+
+    recall = {
+        way: percent(id in ten for id, ten in zip(queries.ids, found[way], strict=True)) for way in WAYS
+    }
+    same = {
+        way: percent(
+            len(set(ten) & set(right)) / DEPTH for ten, right in zip(found[way], exact[way], strict=True)
+        )
+        for way in WAYS
+    }
+    return Measured(name, recall, same, load_seconds, 1000 * float(np.median(seconds)))
+
+
+def table(measured: list[Measured], images: int, queries: int) -> str:
+    """All of it in Markdown."""
+    lines = [
+        f"{images} images; {queries} queries of each kind",
+        "",
+        "| search | R@10 text | R@10 image | R@10 both | same ten | load and index | query p50 |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for one in measured:
+        recall = " | ".join(f"{one.recall[way]:.1f} %" for way in WAYS)
+        same = f"{np.mean(list(one.same.values())):.1f} %"
+        load = "" if one.load_seconds is None else f"{one.load_seconds:.1f} s"
+        lines.append(f"| {one.name} | {recall} | {same} | {load} | {one.query_ms:.2f} ms |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measures and prints the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--scenes", type=Path, required=True, help="folder that scenes.py wrote")
+    parser.add_argument("--vectors", type=Path, required=True, help="what `clip-in embed` made of it")
+    parser.add_argument(
+        "--database", action="append", required=True, help="as of catalogue.py; may be repeated"
+    )
+    parser.add_argument("--queries", type=int, default=500, help="queries of each kind (default: 500)")
+    parser.add_argument("--service", default="http://127.0.0.1:8080", help="the clip-in server")
+    options = parser.parse_args()
+    vectors = Vectors(options.vectors)
+    queries = draw_queries(options.scenes, options.queries, Service(options.service))
+    first, exact = brute_force(vectors, queries)
+    measured = [first]
+    for address in options.database:
+        database = connect(address)
+        measured.append(through(database, type(database).__name__, vectors, queries, exact))
+    print(table(measured, len(image_vectors(vectors)[0]), len(queries.ids)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+//! One thing to embed, whatever it was read from.
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+
+/// Image or text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Image,
+    Text,
+}
+
+impl Kind {
+    /// As the column `kind` spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Image => "image",
+            Self::Text => "text",
+        }
+    }
+
+    /// The reverse of [`Kind::name`].
+    pub fn of(name: &str) -> Option<Self> {
+        [Self::Image, Self::Text]
+            .into_iter()
+            .find(|kind| kind.name() == name)
+    }
+}
+
+/// What is to be embedded.
+#[derive(Debug)]
+pub enum Content {
+    /// An image file that is read when its turn comes, and its size in bytes.
+    File(PathBuf, u64),
+    /// An encoded image.
+    Image(Bytes),
+    /// A text.
+    Text(String),
+}
+
+/// One thing to embed. Its id is unique among the images, or among the texts, of an output.
+#[derive(Debug)]
+pub struct Item {
+    pub id: String,
+    pub content: Content,
+}
+
+impl Item {
+    pub fn kind(&self) -> Kind {
+        match self.content {
+            Content::File(..) | Content::Image(_) => Kind::Image,
+            Content::Text(_) => Kind::Text,
+        }
+    }
+
+    /// Memory that it takes while it is being embedded, in bytes.
+    pub fn bytes(&self) -> u64 {
+        match &self.content {
+            Content::File(_, bytes) => *bytes,
+            Content::Image(bytes) => bytes.len() as u64,
+            Content::Text(text) => text.len() as u64,
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Webdataset tars: members of one name belong together, and the ending says what each of them is.
+
+use std::fs::File;
+use std::io::{Read, Seek};
+
+use bytes::Bytes;
+use tar::{Archive, Entry};
+
+use super::files::Input;
+use super::{Closed, Feed, MostBytes, Source};
+use crate::cli::embed::item::{Content, Item, Kind};
+
+/// Tars.
+#[derive(Debug)]
+pub struct Tars {
+    files: Vec<Input>,
+    most: MostBytes,
+}
+
+impl Tars {
+    pub fn new(files: Vec<Input>, most: MostBytes) -> Self {
+        Self { files, most }
+    }
+
+    fn read_tar(&self, input: &Input, feed: &mut Feed) -> Result<(), Closed> {
+        let mut archive = match open(input) {
+            Ok(file) => Archive::new(file),
+            Err(reason) => return feed.broken(&input.name, "tar", reason),
+        };
+        let entries = match archive.entries_with_seek() {
+            Ok(entries) => entries,
+            Err(error) => return feed.broken(&input.name, "tar", error.to_string()),
+        };
+        for entry in entries {
+            match entry {
+                Ok(entry) => self.read_member(entry, feed)?,
+                // Where the next member begins is unknown.
+                Err(error) => {
+                    let reason = format!("what follows cannot be read: {error}");
+                    return feed.broken(&input.name, "tar", reason);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn read_member(&self, entry: Entry<'_, File>, feed: &mut Feed) -> Result<(), Closed> {
+        let kind = entry.header().entry_type();
+        let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let Some((id, kind)) = sample(&path).filter(|_| kind.is_file() || kind.is_contiguous())
+        else {
+            return Ok(());
+        };
+        if !feed.wants(kind, id)? {
+            return Ok(());
+        }
+        let most = match kind {
+            Kind::Image => self.most.image,
+            Kind::Text => self.most.text,
+        };
+        match content(entry, kind, most) {
+            Ok(Content::Text(text)) if text.is_empty() => feed.empty(),
+            Ok(content) => feed.item(Item {
+                id: id.to_owned(),
+                content,
+            })?,
+            Err(reason) => feed.broken(id, kind.name(), reason)?,
+        }
+        Ok(())
+    }
+}
+
+impl Source for Tars {
+    fn read(&self, feed: &mut Feed) -> Result<(), Closed> {
+        self.files
+            .iter()
+            .try_for_each(|input| self.read_tar(input, feed))
+    }
+
+    /// Only a look at every member would tell.
+    fn total(&self) -> Option<u64> {
+        None
+    }
+}
+
+fn open(input: &Input) -> Result<File, String> {
+    let read = |path| {
+        let mut file = File::open(path)?;
+        let mut start = Vec::new();
+        file.by_ref().take(2).read_to_end(&mut start)?;
+        file.rewind()?;
+        Ok((file, start))
+    };
+    let (file, start) = read(&input.path).map_err(|error: std::io::Error| error.to_string())?;
+    match start[..] {
+        [0x1f, 0x8b] => Err("the tar is compressed by gzip; unpack it with gunzip".to_owned()),
+        _ => Ok(file),
+    }
+}
+
+/// Key and kind of a member. The key is the path up to the first dot of the file's name; what has no ending of ours, or is
+/// hidden, is none.
+fn sample(path: &str) -> Option<(&str, Kind)> {
+    let path = path.strip_prefix("./").unwrap_or(path);
+    let name = path.rfind('/').map_or(0, |slash| slash + 1);
+    let dot = name + path.get(name..)?.find('.').filter(|dot| *dot > 0)?;
+    let (key, ending) = (path.get(..dot)?, path.get(dot + 1..)?);
+    let kind = match ending.to_ascii_lowercase().as_str() {
+        "jpg" | "jpeg" | "png" | "webp" => Kind::Image,
+        "txt" => Kind::Text,
+        _ => return None,
+    };
+    Some((key, kind))
+}
+
+/// Reads a member, unless it is too large. Texts lose the space around them: most end with a new line.
+fn content(mut entry: Entry<'_, File>, kind: Kind, most: usize) -> Result<Content, String> {
+    let size = entry.size();
+    if size > most as u64 {
+        return Err(format!(
+            "the file has {size} bytes and at most {most} are accepted"
+        ));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(most));
+    entry
+        .read_to_end(&mut bytes)
+        .map_err(|error| format!("cannot be read: {error}"))?;
+    if (bytes.len() as u64) < size {
+        let found = bytes.len();
+        return Err(format!("the tar ends after {found} of its {size} bytes"));
+    }
+    match kind {
+        Kind::Image => Ok(Content::Image(Bytes::from(bytes))),
+        Kind::Text => match std::str::from_utf8(&bytes) {
+            Ok(text) => Ok(Content::Text(text.trim().to_owned())),
+            Err(_) => Err("the text is not UTF-8".to_owned()),
+        },
+    }
+}
