@@ -105,7 +105,10 @@ fn check(folder: &Path) -> anyhow::Result<()> {
         bundle.manifest.name,
         bundle.manifest.files.len()
     );
-    for variant in &bundle.manifest.variants {
+    // A process loads one ONNX Runtime. The one that computes in bf16 does all else too, so that it must come first.
+    let mut variants: Vec<_> = bundle.manifest.variants.iter().collect();
+    variants.sort_by_key(|variant| variant.precision != "bf16");
+    for variant in variants {
         if let Some(reason) =
             obstacle(&variant.precision, Device::Cpu).filter(|_| variant.precision == "bf16")
         {

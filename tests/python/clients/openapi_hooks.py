@@ -88,7 +88,8 @@ def fit_query(case) -> None:
     field = {"/v1/similarity": "text", "/v1/classify": "label"}.get(case.path)
     if field and not query.get(field):
         query[field] = ["a red bolt"]
-    if case.path == "/v1/embeddings" and not case.body:
+    embeds_nothing = isinstance(case.body, dict) and not (case.body.get("image") or case.body.get("text"))
+    if case.path == "/v1/embeddings" and embeds_nothing:
         query["text"] = ["a red bolt"]
 
 
