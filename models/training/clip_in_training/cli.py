@@ -10,7 +10,7 @@ from clip_in_training.errors import CheckpointError, DataError, ExportError, Tra
 from clip_in_training.recipe import Recipe, RecipeError, load_recipe
 
 VARIANTS_HELP = "Add other precisions to a bundle, each with its loss and speed measured."
-PRECISIONS_HELP = "beside fp32: int8, fp16, bf16, separated by commas (default: int8)"
+PRECISIONS_HELP = "beside fp32: int8, fp16, bf16, separated by commas (default: int8"
 REFERENCE_HELP = "Write an open_clip architecture with random weights as a bundle, to measure speed with."
 KNOWN_ERRORS = (RecipeError, DataError, ExportError, CheckpointError, TrainingError, FileNotFoundError)
 
@@ -48,7 +48,9 @@ def parser() -> argparse.ArgumentParser:
     )
     export.add_argument("--run", type=Path, help="run folder (default: runs/<recipe file name>)")
     export.add_argument("--out", type=Path, required=True, help="the bundle's directory, e.g. models/demo")
-    export.add_argument("--precisions", type=_names, default=["int8"], help=PRECISIONS_HELP)
+    export.add_argument(
+        "--precisions", type=_names, help=f"{PRECISIONS_HELP}, or nothing if int8 gives nonsense)"
+    )
 
     evaluate = command("evaluate", "Measure a bundle's graphs on a generated split.")
     evaluate.add_argument("--bundle", type=Path, required=True, help="the bundle's directory")
@@ -71,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
     ablation.add_argument("--out", type=Path, help="also write the tables to this Markdown file")
     variants = commands.add_parser("variants", help=VARIANTS_HELP, description=VARIANTS_HELP)
     variants.add_argument("--bundle", type=Path, required=True, help="the bundle's directory")
-    variants.add_argument("--precisions", type=_names, default=["int8"], help=PRECISIONS_HELP)
+    variants.add_argument("--precisions", type=_names, default=["int8"], help=f"{PRECISIONS_HELP})")
 
     reference = commands.add_parser("reference", help=REFERENCE_HELP, description=REFERENCE_HELP)
     reference.add_argument("--architecture", default="ViT-B-32", help="open_clip's name (default: ViT-B-32)")

@@ -32,11 +32,17 @@ SAMPLE_SEED = 20_000
 
 
 def export_bundle(
-    recipe: Recipe, recipe_name: str, recipe_text: str, run: Path, out: Path, precisions: Sequence[str] = ()
+    recipe: Recipe,
+    recipe_name: str,
+    recipe_text: str,
+    run: Path,
+    out: Path,
+    precisions: Sequence[str] | None = None,
 ) -> dict:
     """Exports the stage B checkpoint of a run folder to `out`, replacing a bundle that is there.
 
-    fp32 is always exported, and `precisions` beside it (see `variants.add`).
+    fp32 is always exported, and `precisions` beside it (see `variants.add`); by default int8, but a model that int8
+    turns into another one is exported without it, and a line says so.
 
     Returns the benchmarks. Raises `ExportError` if the training is unfinished, or if the graphs disagree with
     PyTorch; `out` is untouched then.
@@ -48,7 +54,12 @@ def export_bundle(
         )
     with whole_or_not_at_all(out) as folder:
         benchmarks = _write(recipe, recipe_name, recipe_text, run, state, folder)
-        add_variants(folder, list(precisions))
+        try:
+            add_variants(folder, ["int8"] if precisions is None else list(precisions))
+        except ExportError as reason:
+            if precisions is not None:
+                raise
+            print(f"exported without int8: {reason}")
     return benchmarks
 
 
