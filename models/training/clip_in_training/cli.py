@@ -48,9 +48,7 @@ def parser() -> argparse.ArgumentParser:
     )
     export.add_argument("--run", type=Path, help="run folder (default: runs/<recipe file name>)")
     export.add_argument("--out", type=Path, required=True, help="the bundle's directory, e.g. models/demo")
-    export.add_argument(
-        "--precisions", type=_names, help=f"{PRECISIONS_HELP}, or nothing if int8 gives nonsense)"
-    )
+    export.add_argument("--precisions", type=_names, help=f"{PRECISIONS_HELP} if it is any good)")
 
     evaluate = command("evaluate", "Measure a bundle's graphs on a generated split.")
     evaluate.add_argument("--bundle", type=Path, required=True, help="the bundle's directory")

@@ -41,8 +41,8 @@ def export_bundle(
 ) -> dict:
     """Exports the stage B checkpoint of a run folder to `out`, replacing a bundle that is there.
 
-    fp32 is always exported, and `precisions` beside it (see `variants.add`); by default int8, but a model that int8
-    turns into another one is exported without it, and a line says so.
+    fp32 is always exported, and `precisions` beside it (see `variants.add`); by default int8, but a model
+    that int8 turns into another one is exported without it, and a line says so.
 
     Returns the benchmarks. Raises `ExportError` if the training is unfinished, or if the graphs disagree with
     PyTorch; `out` is untouched then.
