@@ -19,6 +19,7 @@ use store::{Store, Stored};
 
 use crate::engine::{EngineError, ItemError, Model};
 use crate::matching::Prototypes;
+use crate::telemetry::Metrics;
 
 /// Sets that a server keeps: far beyond any honest use, and a bound on memory.
 const MOST_SETS: usize = 10_000;
@@ -131,14 +132,20 @@ pub struct LabelSets {
     /// Held while the disk and the map are changed, so that both say the same.
     writing: Arc<tokio::sync::Mutex<()>>,
     most_items: usize,
+    metrics: Arc<Metrics>,
 }
 
 impl LabelSets {
-    /// Reads what is in a folder, which need not exist yet. A set holds at most `most_items` texts and images.
+    /// Reads what is in a folder, which need not exist yet. A set holds at most `most_items` texts and images. What sets
+    /// decide is counted in `metrics`.
     ///
     /// # Errors
     /// A file that cannot be read, by name.
-    pub fn open(folder: PathBuf, most_items: usize) -> std::io::Result<Self> {
+    pub fn open(
+        folder: PathBuf,
+        most_items: usize,
+        metrics: Arc<Metrics>,
+    ) -> std::io::Result<Self> {
         let store = Store::new(folder);
         let read = store.read_all()?.into_iter();
         let sets = read.map(|(name, stored)| (name.clone(), Arc::new(LabelSet::new(name, stored))));
@@ -147,6 +154,7 @@ impl LabelSets {
             store: Arc::new(store),
             writing: Arc::default(),
             most_items,
+            metrics,
         })
     }
 
@@ -166,6 +174,16 @@ impl LabelSets {
         let mut all: Vec<_> = sets.values().cloned().collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
         all
+    }
+
+    /// Counts what a set made of an image. Of a set that has been deleted meanwhile nothing is counted: there are never
+    /// more series than sets.
+    pub fn count(&self, set: &LabelSet, decided: bool, best_score: f32) {
+        let sets = self.sets.read().unwrap_or_else(PoisonError::into_inner);
+        // Under the lock that a deletion takes to remove the series.
+        if sets.contains_key(&set.name) {
+            self.metrics.decision(&set.name, decided, best_score);
+        }
     }
 
     /// Makes or replaces a set: embedded, on disk and in use when this returns, or nothing of it. True if it is new.
@@ -211,7 +229,11 @@ impl LabelSets {
         self.get(name)?;
         let name = name.to_owned();
         let remove = move |store: &Store| store.remove(&name).map(|()| name);
-        let forget = |sets: &mut Sets, name: String| drop(sets.remove(&name));
+        let metrics = self.metrics.clone();
+        let forget = move |sets: &mut Sets, name: String| {
+            sets.remove(&name);
+            metrics.forget_labelset(&name);
+        };
         Ok(self.change(writing, remove, forget).await?)
     }
 
