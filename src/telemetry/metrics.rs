@@ -264,7 +264,7 @@ impl Metrics {
     /// Counts what a label set made of an image, and how sure it was of the best label.
     pub fn decision(&self, labelset: &str, decided: bool, best_score: f32) {
         let decisions = &self.labelset_decisions;
-        // Both from the first on: the share of one needs the other, and a rate needs to have seen 0.
+        // Both from the first on: a share of all needs both.
         let [yes, no] =
             ["decided", "unsure"].map(|name| decisions.with_label_values(&[labelset, name]));
         if decided { yes } else { no }.inc();
