@@ -50,8 +50,8 @@ def queries() -> list[tuple[str, str]]:
 
 def test_every_panel_shows_something(watched):
     server, prometheus = watched
-    load.put_labelset(server, "sure", 0.0)
-    load.put_labelset(server, "unsure", 1.0)
+    load.put_labelset(server, "sure", sure=True)
+    load.put_labelset(server, "unsure", sure=False)
     waiting, deadline = queries(), time.monotonic() + WAIT_SECONDS
     assert len(waiting) >= 40
     while waiting and time.monotonic() < deadline:
