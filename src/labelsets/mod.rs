@@ -297,3 +297,32 @@ impl LabelSets {
         done.map_err(std::io::Error::other)?
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_counted_for_a_set_that_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let sets = LabelSets::open(folder.path().to_owned(), 10, metrics.clone()).unwrap();
+        let definition = serde_json::from_str(r#"{"labels": ["good"]}"#).unwrap();
+        let stored = Stored {
+            definition,
+            created: 0,
+            embedded: None,
+        };
+        let set = Arc::new(LabelSet::new("bolts".to_owned(), stored));
+        let exposed = || String::from_utf8(metrics.exposition().unwrap()).unwrap();
+        // A request may hold a set that another has deleted.
+        sets.count(&set, true, 0.9);
+        assert!(!exposed().contains("bolts"));
+        let known = || sets.sets.write().unwrap();
+        known().insert("bolts".to_owned(), set.clone());
+        sets.count(&set, true, 0.9);
+        assert!(exposed().contains(r#"decision="decided",labelset="bolts"} 1"#));
+        metrics.forget_labelset("bolts");
+        assert!(!exposed().contains("bolts"));
+    }
+}

@@ -104,7 +104,7 @@ pub fn describe(model: &Model, default: &str) -> ModelObject {
         embedding_dim: manifest.embedding_dim,
         image_size: manifest.image.size,
         context_length: manifest.text.context_length,
-        similarity: manifest.similarity.clone(),
+        similarity: manifest.similarity,
         precision: model.precision().to_owned(),
         precision_reason: model.precision_reason().to_owned(),
         device: model.device(),
