@@ -14,7 +14,7 @@ FETCH := { test -x .cache/pip/bin/python || $(PYTHON) -m venv .cache/pip; } && .
 CLIP_IN := target/release/clip-in
 TRAIN := PYTHONPATH=models/training $(PY) -m clip_in_training
 
-.PHONY: help serve test test-rust test-python test-clients test-catalogue catalogue test-dct-scaling lint onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo ablation-demo bench bench-setup stream textile kills soak reference gpu-bundle lock clean
+.PHONY: help serve test test-rust test-python test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo ablation-demo bench bench-setup stream textile kills soak reference gpu-bundle lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | column -t -s '	'
@@ -53,6 +53,10 @@ $(CATALOGUE)/.installed: tests/python/catalogue/requirements.txt
 	test -x $(CATALOGUE)/bin/python || $(PYTHON) -m venv $(CATALOGUE)
 	$(CATALOGUE)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
 	touch $@
+
+test-monitoring: python onnxruntime ## dashboard and alerts on a real Prometheus (needs Debian's package prometheus)
+	cargo test --locked --no-run --quiet
+	CLIP_IN_MONITORING=1 CLIP_IN_BINARY=target/debug/clip-in $(PY) -m pytest -s tests/python/test_metrics.py tests/python/test_monitoring.py
 
 test-dct-scaling: onnxruntime ## the optional feature dct-scaling (needs cmake and nasm)
 	cargo test --locked --features dct-scaling --test preprocess_reduced

@@ -105,6 +105,7 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
     let labelsets = LabelSets::open(
         settings.state.join("labelsets"),
         settings.max_labelset_items as usize,
+        metrics.clone(),
     )?;
     let state = Arc::new(AppState {
         models: models.clone(),

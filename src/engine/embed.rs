@@ -167,6 +167,7 @@ impl Model {
             }
         }
         answer.embeddings = found.into_iter().flatten().collect();
+        stages::note_embedded();
         Ok(answer)
     }
 

@@ -201,10 +201,13 @@ impl Preparer {
                 let input = match cache.and_then(|(cache, digest)| cache.get(digest)) {
                     Some(cached) => Known::Embedding(cached.embedding),
                     None => {
-                        let pixels = preprocess::preprocess(&bytes, &self.limits, &self.spec)?;
-                        self.metrics
-                            .decode_seconds
-                            .observe(started.elapsed().as_secs_f64());
+                        let image = preprocess::decode_for(&bytes, &self.limits, &self.spec)?;
+                        let decoded = started.elapsed();
+                        let pixels = preprocess::to_input(&image, &self.spec);
+                        let resized = started.elapsed() - decoded;
+                        let metrics = &self.metrics;
+                        metrics.decode_seconds.observe(decoded.as_secs_f64());
+                        metrics.resize_seconds.observe(resized.as_secs_f64());
                         Known::Input(Input::Image(pixels))
                     }
                 };
@@ -242,6 +245,9 @@ impl Preparer {
                 self.metrics
                     .truncated_tokens
                     .inc_by(tokens.truncated as u64);
+                if tokens.truncated > 0 {
+                    self.metrics.truncated_texts.inc();
+                }
                 let (count, truncated) = (tokens.ids.len(), tokens.truncated);
                 Ok(Prepared {
                     input: Known::Input(Input::Text(tokens.ids)),

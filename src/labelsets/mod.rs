@@ -19,6 +19,7 @@ use store::{Store, Stored};
 
 use crate::engine::{EngineError, ItemError, Model};
 use crate::matching::Prototypes;
+use crate::telemetry::Metrics;
 
 /// Sets that a server keeps: far beyond any honest use, and a bound on memory.
 const MOST_SETS: usize = 10_000;
@@ -131,14 +132,20 @@ pub struct LabelSets {
     /// Held while the disk and the map are changed, so that both say the same.
     writing: Arc<tokio::sync::Mutex<()>>,
     most_items: usize,
+    metrics: Arc<Metrics>,
 }
 
 impl LabelSets {
-    /// Reads what is in a folder, which need not exist yet. A set holds at most `most_items` texts and images.
+    /// Reads what is in a folder, which need not exist yet. A set holds at most `most_items` texts and images. What sets
+    /// decide is counted in `metrics`.
     ///
     /// # Errors
     /// A file that cannot be read, by name.
-    pub fn open(folder: PathBuf, most_items: usize) -> std::io::Result<Self> {
+    pub fn open(
+        folder: PathBuf,
+        most_items: usize,
+        metrics: Arc<Metrics>,
+    ) -> std::io::Result<Self> {
         let store = Store::new(folder);
         let read = store.read_all()?.into_iter();
         let sets = read.map(|(name, stored)| (name.clone(), Arc::new(LabelSet::new(name, stored))));
@@ -147,6 +154,7 @@ impl LabelSets {
             store: Arc::new(store),
             writing: Arc::default(),
             most_items,
+            metrics,
         })
     }
 
@@ -175,6 +183,16 @@ impl LabelSets {
     pub fn check(&self, name: &str, definition: &Definition) -> Result<(), LabelSetError> {
         definition::check_name(name)?;
         definition.check(self.most_items)
+    }
+
+    /// Counts what a set made of an image. Of a set that has been deleted meanwhile nothing is counted: there are never
+    /// more series than sets.
+    pub fn count(&self, set: &LabelSet, decided: bool, best_score: f32) {
+        let sets = self.sets.read().unwrap_or_else(PoisonError::into_inner);
+        // Under the lock that a deletion takes to remove the series.
+        if sets.contains_key(&set.name) {
+            self.metrics.decision(&set.name, decided, best_score);
+        }
     }
 
     /// Makes or replaces a set: embedded, on disk and in use when this returns, or nothing of it. True if it is new.
@@ -219,7 +237,11 @@ impl LabelSets {
         self.get(name)?;
         let name = name.to_owned();
         let remove = move |store: &Store| store.remove(&name).map(|()| name);
-        let forget = |sets: &mut Sets, name: String| drop(sets.remove(&name));
+        let metrics = self.metrics.clone();
+        let forget = move |sets: &mut Sets, name: String| {
+            sets.remove(&name);
+            metrics.forget_labelset(&name);
+        };
         Ok(self.change(writing, remove, forget).await?)
     }
 
@@ -281,5 +303,34 @@ impl LabelSets {
         };
         let done = tokio::task::spawn_blocking(work).await;
         done.map_err(std::io::Error::other)?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_counted_for_a_set_that_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let sets = LabelSets::open(folder.path().to_owned(), 10, metrics.clone()).unwrap();
+        let definition = serde_json::from_str(r#"{"labels": ["good"]}"#).unwrap();
+        let stored = Stored {
+            definition,
+            created: 0,
+            embedded: None,
+        };
+        let set = Arc::new(LabelSet::new("bolts".to_owned(), stored));
+        let exposed = || String::from_utf8(metrics.exposition().unwrap()).unwrap();
+        // A request may hold a set that another has deleted.
+        sets.count(&set, true, 0.9);
+        assert!(!exposed().contains("bolts"));
+        let known = || sets.sets.write().unwrap();
+        known().insert("bolts".to_owned(), set.clone());
+        sets.count(&set, true, 0.9);
+        assert!(exposed().contains(r#"decision="decided",labelset="bolts"} 1"#));
+        metrics.forget_labelset("bolts");
+        assert!(!exposed().contains("bolts"));
     }
 }

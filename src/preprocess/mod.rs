@@ -19,7 +19,7 @@ mod rgb;
 mod spec;
 mod tensor;
 
-pub use decode::{Format, decode};
+pub use decode::{Format, decode, decode_for};
 pub use error::ImageError;
 pub use fit::fit;
 pub use geometry::Window;
@@ -34,6 +34,11 @@ pub use tensor::Pixels;
 /// # Errors
 /// Whatever [`decode`] refuses; everything after it cannot fail.
 pub fn preprocess(bytes: &[u8], limits: &Limits, spec: &ImageSpec) -> Result<Pixels, ImageError> {
-    let image = decode::decode_for(bytes, limits, spec)?;
-    Ok(tensor::to_pixels(fit(&image, spec), spec))
+    Ok(to_input(&decode_for(bytes, limits, spec)?, spec))
+}
+
+/// The second half of [`preprocess`]: resizes and crops a decoded image and lays it out as the encoder takes it.
+#[must_use]
+pub fn to_input(image: &RgbImage, spec: &ImageSpec) -> Pixels {
+    tensor::to_pixels(fit(image, spec), spec)
 }

@@ -1,10 +1,16 @@
 //! Every metric of the server, with its help text. Names follow Prometheus' conventions; labels have few, known values.
 
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
-    IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
+    Encoder, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry,
+    TextEncoder,
 };
 
+use super::memory_limit;
+use super::registering::{
+    BATCH_SIZES, FINE_SECONDS, SCORES, SECONDS, counter, counters, gauge, gauges, histogram,
+    histograms,
+};
+use super::stages::Stage;
 use crate::engine::{Lane, Modality};
 
 /// The metrics of one process.
@@ -15,20 +21,25 @@ pub struct Metrics {
     pub requests: IntCounterVec,
     /// Time from the request's head to the answer's head.
     pub request_seconds: HistogramVec,
+    stage_seconds: [Histogram; Stage::ALL.len()],
     /// Requests being worked on.
     pub requests_in_flight: IntGauge,
     queue_depth: [IntGauge; 2],
     queue_seconds: [Histogram; 2],
     batch_size: [Histogram; 2],
     inference_seconds: [Histogram; 2],
-    /// Decode, resize and normalise, an image.
+    /// From the bytes of an image to its pixels.
     pub decode_seconds: Histogram,
+    /// From an image's pixels to the encoder's input.
+    pub resize_seconds: Histogram,
     /// Tokenising, a text.
     pub tokenize_seconds: Histogram,
     /// Pieces of work that wait for the pool that decodes and tokenises.
     pub prepare_pending: IntGauge,
     /// Tokens cut off because a text was longer than the context.
     pub truncated_tokens: IntCounter,
+    /// Texts that lost tokens.
+    pub truncated_texts: IntCounter,
     /// Texts that the cache knew.
     pub text_cache_hits: IntCounter,
     /// Texts that it did not know.
@@ -49,20 +60,14 @@ pub struct Metrics {
     pub inference_failures: IntCounter,
     /// Images fetched from URLs, by result: `ok`, an error's code, `over_budget`, or `abandoned` with their request.
     pub image_url_fetches: IntCounterVec,
+    labelset_decisions: IntCounterVec,
+    labelset_best_score: HistogramVec,
     /// 1 for each loaded model, with its precision, and the device and provider that run it.
     pub model_info: IntGaugeVec,
     /// 1 while the server is ready.
     pub ready: IntGauge,
+    memory_limit_bytes: IntGauge,
 }
-
-const SECONDS: &[f64] = &[
-    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
-];
-const FINE_SECONDS: &[f64] = &[
-    0.000_02, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1,
-    0.25, 0.5, 1.0, 5.0,
-];
-const BATCH_SIZES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 
 impl Metrics {
     /// Registers every metric.
@@ -72,33 +77,31 @@ impl Metrics {
     pub fn new() -> prometheus::Result<Self> {
         let registry = Registry::new();
         let r = &registry;
-        let requests = register(
+        let requests = counters(
             r,
-            IntCounterVec::new(
-                Opts::new(
-                    "clip_in_requests_total",
-                    "Finished requests by route, HTTP status and error code.",
-                ),
-                &["route", "status", "code"],
-            )?,
+            "clip_in_requests_total",
+            "Finished requests by route, status (of gRPC, grpc- and its number) and error code, which is empty for a success.",
+            &["route", "status", "code"],
         )?;
-        let request_seconds = register(
+        let request_seconds = histograms(
             r,
-            HistogramVec::new(
-                HistogramOpts::new(
-                    "clip_in_request_seconds",
-                    "Time from a request's head to its answer's head.",
-                )
-                .buckets(SECONDS.to_vec()),
-                &["route"],
-            )?,
+            "clip_in_request_seconds",
+            "Time from a request's head to its answer's head.",
+            "route",
+            SECONDS,
         )?;
-        let queue_depth = register(
+        let stage_seconds = histograms(
             r,
-            IntGaugeVec::new(
-                Opts::new("clip_in_queue_items", "Items that wait for a worker."),
-                &["lane"],
-            )?,
+            "clip_in_stage_seconds",
+            "Time of a request in a stage, of its items the longest: read, prepare, queue, inference, post.",
+            "stage",
+            FINE_SECONDS,
+        )?;
+        let queue_depth = gauges(
+            r,
+            "clip_in_queue_items",
+            "Items that wait for a worker.",
+            &["lane"],
         )?;
         let queue_seconds = histograms(
             r,
@@ -121,26 +124,21 @@ impl Metrics {
             "modality",
             FINE_SECONDS,
         )?;
-        let model_info = register(
+        let model_info = gauges(
             r,
-            IntGaugeVec::new(
-                Opts::new(
-                    "clip_in_model_info",
-                    "1 for each loaded model: its precision, and the device and the provider that really run it.",
-                ),
-                &["model", "precision", "device", "provider"],
-            )?,
+            "clip_in_model_info",
+            "1 for each loaded model: its precision, and the device and the provider that really run it.",
+            &["model", "precision", "device", "provider"],
         )?;
-        let image_url_fetches = register(
+        let build_info = gauges(
             r,
-            IntCounterVec::new(
-                Opts::new(
-                    "clip_in_image_url_fetches_total",
-                    "Images fetched from URLs: ok, the error's code, over_budget, or abandoned with their request.",
-                ),
-                &["result"],
-            )?,
+            "clip_in_build_info",
+            "1, with the server's version.",
+            &["version"],
         )?;
+        build_info
+            .with_label_values(&[env!("CARGO_PKG_VERSION")])
+            .set(1);
         #[cfg(target_os = "linux")]
         r.register(Box::new(
             prometheus::process_collector::ProcessCollector::for_self(),
@@ -148,6 +146,7 @@ impl Metrics {
         Ok(Self {
             requests,
             request_seconds,
+            stage_seconds: Stage::ALL.map(|stage| stage_seconds.with_label_values(&[stage.name()])),
             requests_in_flight: gauge(
                 r,
                 "clip_in_requests_in_flight",
@@ -160,7 +159,13 @@ impl Metrics {
             decode_seconds: histogram(
                 r,
                 "clip_in_decode_seconds",
-                "Decoding and resizing one image.",
+                "Decoding one image, from its bytes to pixels.",
+                FINE_SECONDS,
+            )?,
+            resize_seconds: histogram(
+                r,
+                "clip_in_resize_seconds",
+                "Resizing and normalising one decoded image.",
                 FINE_SECONDS,
             )?,
             tokenize_seconds: histogram(
@@ -178,6 +183,11 @@ impl Metrics {
                 r,
                 "clip_in_truncated_tokens_total",
                 "Tokens cut off because a text was longer than the context.",
+            )?,
+            truncated_texts: counter(
+                r,
+                "clip_in_truncated_texts_total",
+                "Texts that were longer than the context and lost tokens.",
             )?,
             text_cache_hits: counter(
                 r,
@@ -224,11 +234,60 @@ impl Metrics {
                 "clip_in_inference_failures_total",
                 "Items whose inference failed.",
             )?,
-            image_url_fetches,
+            image_url_fetches: counters(
+                r,
+                "clip_in_image_url_fetches_total",
+                "Images fetched from URLs: ok, the error's code, over_budget, or abandoned with their request.",
+                &["result"],
+            )?,
+            labelset_decisions: counters(
+                r,
+                "clip_in_labelset_decisions_total",
+                "Images classified by a label set: decided, or unsure because no label reached the threshold.",
+                &["labelset", "decision"],
+            )?,
+            labelset_best_score: histograms(
+                r,
+                "clip_in_labelset_best_score",
+                "Probability of an image's best label in a label set.",
+                "labelset",
+                SCORES,
+            )?,
             model_info,
             ready: gauge(r, "clip_in_ready", "1 while the server is ready.")?,
+            memory_limit_bytes: gauge(
+                r,
+                "clip_in_memory_limit_bytes",
+                "Memory that the process may have: what its control group allows, or the machine has.",
+            )?,
             registry,
         })
+    }
+
+    /// Time of a request in a stage.
+    pub fn stage_seconds(&self, stage: Stage) -> &Histogram {
+        &self.stage_seconds[stage as usize]
+    }
+
+    /// Counts what a label set made of an image, and how sure it was of the best label.
+    pub fn decision(&self, labelset: &str, decided: bool, best_score: f32) {
+        let decisions = &self.labelset_decisions;
+        // Both from the first on: a share of all needs both.
+        let [yes, no] =
+            ["decided", "unsure"].map(|name| decisions.with_label_values(&[labelset, name]));
+        if decided { yes } else { no }.inc();
+        let scores = self.labelset_best_score.with_label_values(&[labelset]);
+        scores.observe(f64::from(best_score));
+    }
+
+    /// Removes the series of a label set that is gone.
+    pub fn forget_labelset(&self, labelset: &str) {
+        // A set that nobody asked for has none: that is no error.
+        for decision in ["decided", "unsure"] {
+            let labels = [labelset, decision];
+            let _ = self.labelset_decisions.remove_label_values(&labels);
+        }
+        let _ = self.labelset_best_score.remove_label_values(&[labelset]);
     }
 
     /// Items that wait, by lane.
@@ -256,54 +315,14 @@ impl Metrics {
     /// # Errors
     /// Only if a metric is inconsistent in itself.
     pub fn exposition(&self) -> prometheus::Result<Vec<u8>> {
+        if let Some(bytes) = memory_limit::bytes() {
+            self.memory_limit_bytes
+                .set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        }
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)
     }
-}
-
-fn register<C: Collector + Clone + 'static>(
-    registry: &Registry,
-    collector: C,
-) -> prometheus::Result<C> {
-    registry.register(Box::new(collector.clone()))?;
-    Ok(collector)
-}
-
-fn gauge(registry: &Registry, name: &str, help: &str) -> prometheus::Result<IntGauge> {
-    register(registry, IntGauge::new(name, help)?)
-}
-
-fn counter(registry: &Registry, name: &str, help: &str) -> prometheus::Result<IntCounter> {
-    register(registry, IntCounter::new(name, help)?)
-}
-
-fn histogram(
-    registry: &Registry,
-    name: &str,
-    help: &str,
-    buckets: &[f64],
-) -> prometheus::Result<Histogram> {
-    register(
-        registry,
-        Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec()))?,
-    )
-}
-
-fn histograms(
-    registry: &Registry,
-    name: &str,
-    help: &str,
-    label: &str,
-    buckets: &[f64],
-) -> prometheus::Result<HistogramVec> {
-    register(
-        registry,
-        HistogramVec::new(
-            HistogramOpts::new(name, help).buckets(buckets.to_vec()),
-            &[label],
-        )?,
-    )
 }
 
 fn by_modality(histograms: &HistogramVec) -> [Histogram; 2] {

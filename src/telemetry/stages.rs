@@ -1,11 +1,13 @@
-//! How long the stages of a request took, for its `server-timing` header.
+//! How long the stages of a request took, for its `server-timing` header and the metrics.
 //!
 //! The times belong to the task that answers the request, as its log span does: whoever measures a stage says so where it
 //! ends, and nothing is handed through.
 
 use std::cell::Cell;
 use std::fmt::Write as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use super::Metrics;
 
 /// A part of the way from request to response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,24 +20,40 @@ pub enum Stage {
     Queue,
     /// The encoder runs the batch.
     Inference,
+    /// What is made of the embeddings: scores, ranking, the answer's text.
+    Post,
 }
 
 impl Stage {
-    const ALL: [Self; 4] = [Self::Read, Self::Prepare, Self::Queue, Self::Inference];
+    /// All stages, in their order.
+    pub const ALL: [Self; 5] = [
+        Self::Read,
+        Self::Prepare,
+        Self::Queue,
+        Self::Inference,
+        Self::Post,
+    ];
 
-    fn name(self) -> &'static str {
+    /// Name in metrics and headers.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Read => "read",
             Self::Prepare => "prepare",
             Self::Queue => "queue",
             Self::Inference => "inference",
+            Self::Post => "post",
         }
     }
 }
 
-/// The longest time of each stage so far.
+/// What is known of a request so far.
 #[derive(Debug, Default)]
-struct Stages([Cell<Option<Duration>>; Stage::ALL.len()]);
+struct Stages {
+    /// The longest time of each stage.
+    longest: [Cell<Option<Duration>>; Stage::ALL.len()],
+    /// When its last embedding was there.
+    embedded: Cell<Option<Instant>>,
+}
 
 tokio::task_local! {
     static STAGES: Stages;
@@ -50,8 +68,27 @@ pub async fn measured<F: Future>(request: F) -> F::Output {
 /// measured, such as on the command line, nothing happens.
 pub fn note(stage: Stage, took: Duration) {
     let _ = STAGES.try_with(|stages| {
-        let longest = &stages.0[stage as usize];
+        let longest = &stages.longest[stage as usize];
         longest.set(longest.get().max(Some(took)));
+    });
+}
+
+/// Notes that the embeddings of the current request are there: what follows is its last stage.
+pub fn note_embedded() {
+    let _ = STAGES.try_with(|stages| stages.embedded.set(Some(Instant::now())));
+}
+
+/// Adds the stages of the current request, which has now been answered, to the metrics.
+pub fn observe(metrics: &Metrics) {
+    let _ = STAGES.try_with(|stages| {
+        if let Some(embedded) = stages.embedded.get() {
+            note(Stage::Post, embedded.elapsed());
+        }
+        for stage in Stage::ALL {
+            if let Some(time) = stages.longest[stage as usize].get() {
+                metrics.stage_seconds(stage).observe(time.as_secs_f64());
+            }
+        }
     });
 }
 
@@ -61,7 +98,7 @@ pub fn server_timing(total: Duration) -> String {
     let mut text = String::new();
     let _ = STAGES.try_with(|stages| {
         for stage in Stage::ALL {
-            if let Some(time) = stages.0[stage as usize].get() {
+            if let Some(time) = stages.longest[stage as usize].get() {
                 // Writing to a string cannot fail.
                 let _ = write!(text, "{};dur={:.3}, ", stage.name(), milliseconds(time));
             }

@@ -72,7 +72,8 @@ def image_cross_check(server: Server, requests: list[Request], seconds: float) -
     load.run(server.address, [load.Stream(requests, 1)], seconds, warm_up=0)
     happened, cpu = Counters.of(server) - before, server.cpu_seconds() - cpu
     count = max(1.0, happened.count("clip_in_decode_seconds"))
-    decode = happened.total("clip_in_decode_seconds") / count
+    steps = ("clip_in_decode_seconds", "clip_in_resize_seconds")
+    decode = sum(happened.total(step) for step in steps) / count
     inference = happened.total("clip_in_inference_seconds", '{modality="image"}') / count
     rest = cpu / count - decode - inference
     return (

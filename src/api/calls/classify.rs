@@ -165,10 +165,11 @@ async fn with_set(
         let (_, probabilities) = probabilities(&cosines, rule, definition.temperature);
         let ranked = rank(&cosines, &probabilities);
         let labels = named(ranked, |i| definition.labels.get(i).map(|l| &l.label));
-        Classification {
-            decision: Decision::new(&labels, definition.threshold),
-            labels,
+        let decision = Decision::new(&labels, definition.threshold);
+        if let Some(Decision { label, score, .. }) = &decision {
+            state.labelsets.count(set, label.is_some(), *score);
         }
+        Classification { labels, decision }
     });
     Ok(Classified {
         model: model.name().to_owned(),

@@ -13,7 +13,7 @@ use super::metered_body::{MeteredBody, SharedBytes};
 use super::status::CODE;
 use crate::api::trace::add_server_timing;
 use crate::api::{AppState, Caller};
-use crate::telemetry::InFlight;
+use crate::telemetry::{InFlight, stages};
 
 /// Lets a request in if there is a place, and writes down how it went.
 pub async fn observe(State(state): State<Arc<AppState>>, request: Request, next: Next) -> Response {
@@ -55,6 +55,7 @@ pub async fn observe(State(state): State<Arc<AppState>>, request: Request, next:
     // A stream has only begun.
     if is_work && route != STREAM {
         add_server_timing(&mut response, total);
+        stages::observe(&state.metrics);
     }
     let header = |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok());
     // Trailers of an error that comes before any message are headers.

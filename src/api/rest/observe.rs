@@ -12,7 +12,7 @@ use super::{admin, v2};
 use crate::api::admission::drain;
 use crate::api::trace::add_server_timing;
 use crate::api::{ApiError, AppState};
-use crate::telemetry::InFlight;
+use crate::telemetry::{InFlight, stages};
 
 /// Lets a request in if there is a place, gives it its time, and writes down how it went.
 pub async fn observe(State(state): State<Arc<AppState>>, request: Request, next: Next) -> Response {
@@ -84,6 +84,7 @@ fn finish(state: &AppState, route: &str, started: Instant, mut response: Respons
     let total = started.elapsed();
     if is_api(route) {
         add_server_timing(&mut response, total);
+        stages::observe(&state.metrics);
     }
     let seconds = total.as_secs_f64();
     state

@@ -47,11 +47,10 @@ pub fn decode(
 
 /// As [`decode`], of an image that will become an encoder's input. With the feature `dct-scaling` a large JPEG may come
 /// out smaller than it is, but large enough.
-pub(super) fn decode_for(
-    bytes: &[u8],
-    limits: &Limits,
-    spec: &ImageSpec,
-) -> Result<RgbImage, ImageError> {
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_for(bytes: &[u8], limits: &Limits, spec: &ImageSpec) -> Result<RgbImage, ImageError> {
     decode_with(bytes, limits, spec.exif_orientation, Some(spec))
 }
 

@@ -1,0 +1,86 @@
+"""A little of everything that a server is asked, so that each metric has something to say."""
+
+import io
+import itertools
+import json
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
+from conftest import ROOT
+from PIL import Image
+
+SAMPLES = [(ROOT / f"models/demo/samples/{i}.webp").read_bytes() for i in range(4)]
+ANSWER_SECONDS = 60
+NUMBER = itertools.count()
+
+
+def new_image() -> bytes:
+    """One that no cache knows."""
+    file = io.BytesIO()
+    number = next(NUMBER)
+    Image.new("RGB", (64, 48), (number % 256, number // 256 % 256, 99)).save(file, "PNG")
+    return file.getvalue()
+
+
+def send(url: str, body: bytes, content_type: str, method: str = "POST", **headers: str) -> int:
+    """The answer's status."""
+    headers = {"content-type": content_type, **{k.replace("_", "-"): v for k, v in headers.items()}}
+    request = urllib.request.Request(url, body, headers, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as answer:
+            answer.read()
+            return answer.status
+    except urllib.error.HTTPError as error:
+        error.read()
+        return error.code
+
+
+def send_json(url: str, body: object, method: str = "POST", **headers: str) -> int:
+    return send(url, json.dumps(body).encode(), "application/json", method, **headers)
+
+
+def put_labelset(server: str, name: str, sure: bool) -> None:
+    """Of three labels that are one and the same, none can reach half."""
+    labels = [{"label": f"bolt {i}", "texts": ["a red bolt"]} for i in range(3)]
+    definition = {"labels": labels, "threshold": 0.2 if sure else 0.5}
+    assert send_json(f"{server}/v1/labelsets/{name}", definition, "PUT") in (200, 201)
+
+
+def classify(server: str, labelset: str, image: bytes = SAMPLES[0]) -> None:
+    assert send(f"{server}/v1/classify?labelset={labelset}", image, "image/webp") == 200
+
+
+def everything(server: str) -> None:
+    """One round: each route, both lanes, known and new texts and images, long texts, clients' mistakes."""
+    new = f"a red bolt, number {next(NUMBER)}"
+    for image in SAMPLES:
+        assert send(f"{server}/v1/similarity?text=a+red+bolt&text=a+blue+mug", image, "image/webp") == 200
+        classify(server, "sure", image)
+        classify(server, "unsure", image)
+    assert send(f"{server}/v1/embeddings", new_image(), "image/png") == 200
+    texts = {"input": [new, "a red bolt", "word " * 300]}
+    assert send_json(f"{server}/v1/embeddings", texts, x_clip_in_lane="bulk") == 200
+    documents = {"query": new + "?", "documents": ["a red bolt", "a blue mug"]}
+    assert send_json(f"{server}/v1/rerank", documents) == 200
+    text = {"name": "text", "shape": [1], "datatype": "BYTES", "data": [new + "!"]}
+    assert send_json(f"{server}/v2/models/clip-in-demo/infer", {"inputs": [text]}) == 200
+    assert send_json(f"{server}/v1/embeddings", {"input": []}) == 400
+    assert send(f"{server}/v1/similarity?text=a", b"no image", "image/webp") == 400
+
+
+def overload(server: str, clients: int, enough: Event) -> dict[int, int]:
+    """Many clients that never wait, until it is enough; how often which status came."""
+
+    def client() -> list[int]:
+        statuses = []
+        while not enough.is_set():
+            texts = {"input": [f"a red bolt, number {next(NUMBER)}" for _ in range(64)]}
+            statuses.append(send_json(f"{server}/v1/embeddings", texts))
+        return statuses
+
+    with ThreadPoolExecutor(clients) as pool:
+        running = [pool.submit(client) for _ in range(clients)]
+        statuses = [status for one in running for status in one.result()]
+    return {status: statuses.count(status) for status in set(statuses)}

@@ -1,0 +1,109 @@
+"""Dashboard and alerts on a real Prometheus that scrapes the real server; run by `make test-monitoring`."""
+
+import json
+import math
+import os
+import shutil
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import metrics_load as load
+import pytest
+from conftest import ROOT, serving
+from prometheus_server import watching
+
+pytestmark = pytest.mark.skipif(
+    not os.environ.get("CLIP_IN_MONITORING"), reason="needs Debian's prometheus; make test-monitoring runs it"
+)
+
+# The rules' own durations are minutes: the same rules, with a window that a test can wait for.
+FASTER = {"[1m]": "[10s]", "for: 30s": "for: 2s"}
+WAIT_SECONDS = 180
+# Beyond what the server takes at a time, so that some are refused whatever the machine.
+PLACES, CLIENTS = 4, 16
+
+
+@pytest.fixture(scope="module")
+def watched():
+    """A server, and the Prometheus that watches it."""
+    assert shutil.which("prometheus"), "prometheus is not installed (Debian: apt-get install prometheus)"
+    model = ROOT / "models" / "demo"
+    with serving(model, "--image-cache-mib", "8", "--max-requests", str(PLACES)) as server:
+        with watching(server, FASTER) as prometheus:
+            yield server, prometheus
+
+
+def queries() -> list[tuple[str, str]]:
+    """Panel and expression, with the variables filled in as Grafana does."""
+    board = json.loads((ROOT / "deploy/grafana/clip-in.json").read_text())
+    found = []
+    for panel in board["panels"]:
+        assert panel["type"] == "row" or panel["targets"], panel["title"]
+        for target in panel.get("targets", []):
+            assert target["datasource"]["uid"] == "${datasource}"
+            expression = target["expr"].replace("$__rate_interval", "30s").replace("$instance", ".*")
+            assert "$" not in expression, expression
+            found.append((f"{panel['title']} {target['refId']}", expression))
+    return found
+
+
+def test_every_panel_shows_something(watched):
+    server, prometheus = watched
+    load.put_labelset(server, "sure", sure=True)
+    load.put_labelset(server, "unsure", sure=False)
+    waiting, deadline = queries(), time.monotonic() + WAIT_SECONDS
+    assert len(waiting) >= 40
+    while waiting and time.monotonic() < deadline:
+        load.everything(server)
+        time.sleep(0.5)  # a little load
+        # A number, and not what comes of 0 / 0.
+        waiting = [
+            (panel, expression)
+            for panel, expression in waiting
+            if not any(map(math.isfinite, prometheus.values(expression)))
+        ]
+    assert not waiting, "\n".join(f"{panel}: {expression}" for panel, expression in waiting)
+    firing = [name for name, rule in prometheus.alert_rules().items() if rule["state"] == "firing"]
+    assert "ClipInSaturated" not in firing and "ClipInDown" not in firing, firing
+
+
+def test_every_alert_says_what_to_do(watched):
+    _, prometheus = watched
+    rules = prometheus.alert_rules()
+    assert len(rules) >= 8
+    for name, rule in rules.items():
+        assert {"summary", "description", "action"} <= rule["annotations"].keys(), name
+        assert rule["labels"]["severity"] in ("page", "ticket"), name
+        assert rule["health"] == "ok" and not rule.get("lastError"), rule
+
+
+def test_an_overload_is_an_alert_while_it_lasts(watched):
+    server, prometheus = watched
+    assert prometheus.state("ClipInSaturated") == "inactive"
+    enough = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        overload = pool.submit(load.overload, server, CLIENTS, enough)
+        try:
+            seconds = until_saturated_is(prometheus, "firing")
+            alerts = prometheus.ask("alerts")["alerts"]
+            # What the dashboard marks.
+            assert prometheus.values('ALERTS{alertname=~"ClipIn.*", alertstate="firing"}')
+        finally:
+            enough.set()
+        statuses = overload.result()
+    assert statuses.keys() <= {200, 429} and min(statuses[200], statuses[429]) > 0, statuses
+    (alert,) = (a for a in alerts if a["labels"]["alertname"] == "ClipInSaturated")
+    assert "more work" in alert["annotations"]["summary"] and "<error" not in str(alert), alert
+    assert server.removeprefix("http://") in alert["annotations"]["summary"]
+    gone = until_saturated_is(prometheus, "inactive")
+    print(f"\nClipInSaturated: firing after {seconds:.0f} s, gone {gone:.0f} s after the end")
+
+
+def until_saturated_is(prometheus, state: str) -> float:
+    """Seconds until the alert is in a state."""
+    started = time.monotonic()
+    while prometheus.state("ClipInSaturated") != state:
+        assert time.monotonic() - started < WAIT_SECONDS, f"not {state} after {WAIT_SECONDS} s"
+        time.sleep(0.5)
+    return time.monotonic() - started
