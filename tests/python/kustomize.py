@@ -1,4 +1,4 @@
-"""What `kubectl kustomize` makes of the folders in deploy/kubernetes, as far as they use it: resources, patches, images."""
+"""What `kubectl kustomize` makes of deploy/kubernetes, as far as it is used there: resources, patches, images."""
 
 import copy
 from pathlib import Path
@@ -57,7 +57,7 @@ def containers(objects: list[dict]) -> list[dict]:
 
 
 def merged(target: dict, patch: dict) -> dict:
-    """A strategic merge: objects are merged, lists of named things by their names, everything else is replaced."""
+    """A strategic merge: objects are merged, lists of named things by name, everything else is replaced."""
     result = copy.deepcopy(target)
     for field, value in patch.items():
         if isinstance(value, dict) and isinstance(result.get(field), dict):

@@ -1,4 +1,4 @@
-"""The files in deploy/: valid by Kubernetes' own schemas, true to the server that they start, and in step with each other."""
+"""The files in deploy/: valid by Kubernetes' schemas, true to the server that they start, in step with each other."""
 
 import copy
 import json
@@ -11,7 +11,7 @@ import urllib.request
 import kubernetes_validate
 import pytest
 import yaml
-from conftest import ROOT, environment, server_binary, serving
+from conftest import ROOT, server_binary, serving
 from kustomize import documents, identity, render
 
 DEPLOY = ROOT / "deploy"
@@ -179,7 +179,7 @@ def test_a_stop_takes_longer_than_the_longest_request():
 
 
 def test_settings_exist():
-    """Every CLIP_IN_… of these files is a setting of `clip-in serve`, and so is every flag."""
+    """Every CLIP_IN_… of these files is a setting of `clip-in serve`."""
     shown = subprocess.run(
         [server_binary(), "serve", "--help"], capture_output=True, text=True, check=True
     ).stdout
@@ -278,7 +278,7 @@ def test_kserve_serves_a_bundle_that_is_there(deployed):
         entry["name"] for entry in runtime["spec"]["supportedModelFormats"]
     ]
     assert model["protocolVersion"] in runtime["spec"]["protocolVersions"]
-    # The name in the URL is the bundle's; without the key, the model is asked for and refused.
+    # The name in the URL is the bundle's.
     name = inference["metadata"]["name"]
     request = urllib.request.Request(
         f"{deployed}/v2/models/{name}/ready", headers={"x-api-key": "a-key-of-a-test-only"}
