@@ -1,4 +1,4 @@
-"""What `kubectl kustomize` makes of deploy/kubernetes, as far as it is used there: resources, patches, images."""
+"""What `kubectl kustomize` makes of the manifests, as far as they use it: resources, patches, images."""
 
 import copy
 from pathlib import Path

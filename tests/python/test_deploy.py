@@ -1,4 +1,4 @@
-"""The files in deploy/: valid by Kubernetes' schemas, true to the server that they start, in step with each other."""
+"""The files in deploy/: valid by their schemas, true to the server that they start, in step with each other."""
 
 import copy
 import json
@@ -12,10 +12,20 @@ import kubernetes_validate
 import pytest
 import yaml
 from conftest import ROOT, server_binary, serving
+from deployment_files import (
+    DEPLOY,
+    KUBERNETES,
+    compose,
+    dockerfile,
+    dockerfile_settings,
+    kserve,
+    one,
+    pod,
+    settings,
+    unit,
+)
 from kustomize import documents, identity, render
 
-DEPLOY = ROOT / "deploy"
-KUBERNETES = DEPLOY / "kubernetes"
 OVERLAYS = ["cpu", "gpu"]
 # The oldest one that has the preStop sleep without a feature gate, and the newest with schemas.
 VERSIONS = ["1.30", "1.37"]
@@ -27,43 +37,6 @@ ADDED = ("monitoring.coreos.com/", "serving.kserve.io/")
 def overlay(request):
     """All objects of an overlay."""
     return render(KUBERNETES / "overlays" / request.param)
-
-
-def one(objects: list[dict], kind: str) -> dict:
-    (found,) = [entry for entry in objects if entry["kind"] == kind]
-    return found
-
-
-def pod(objects: list[dict]) -> dict:
-    return one(objects, "Deployment")["spec"]["template"]["spec"]
-
-
-def settings(container: dict) -> dict[str, str]:
-    return {entry["name"]: entry["value"] for entry in container["env"]}
-
-
-def dockerfile() -> str:
-    return (DEPLOY / "Dockerfile").read_text().replace("\\\n", " ")
-
-
-def dockerfile_settings() -> dict[str, str]:
-    return dict(re.findall(r"\b(CLIP_IN_\w+)=(\S+)", "\n".join(re.findall(r"^ENV .*", dockerfile(), re.M))))
-
-
-def unit() -> dict[str, str]:
-    """Settings of the systemd unit, and its other lines by name."""
-    lines = re.findall(r"^(\w+)=(.*)$", (DEPLOY / "systemd" / "clip-in.service").read_text(), re.M)
-    return dict([line[1].split("=", 1) for line in lines if line[0] == "Environment"] + lines)
-
-
-def compose() -> dict:
-    return yaml.safe_load((DEPLOY / "compose.yaml").read_text())
-
-
-def kserve() -> tuple[dict, dict]:
-    """The runtime and the service."""
-    folder = KUBERNETES / "kserve"
-    return documents(folder / "serving-runtime.yaml")[0], documents(folder / "inference-service.yaml")[0]
 
 
 def status(url: str) -> int:
