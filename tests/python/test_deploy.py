@@ -1,4 +1,4 @@
-"""The files in deploy/: valid by their schemas, true to the server that they start, in step with each other."""
+"""The files in deploy/: valid by their schemas, true to the server they start, in step with each other."""
 
 import copy
 import json
