@@ -70,6 +70,13 @@ def test_kubectl_renders_the_same(name):
     assert theirs == ours
 
 
+def test_the_pod_that_fills_the_volume(overlay):
+    (filling,) = documents(KUBERNETES / "fill-models.yaml")
+    kubernetes_validate.validate(filling, VERSIONS[-1], strict=True)
+    claims = {entry["metadata"]["name"] for entry in overlay if entry["kind"] == "PersistentVolumeClaim"}
+    assert filling["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"] in claims
+
+
 def test_what_is_named_is_there(overlay):
     """Labels, names and ports by which the objects find each other."""
     deployment, service = one(overlay, "Deployment"), one(overlay, "Service")
@@ -113,6 +120,8 @@ def test_a_pod_may_do_nothing_that_it_need_not():
         assert spec["automountServiceAccountToken"] is False
         contexts.append({**spec["securityContext"], **spec["containers"][0]["securityContext"]})
     contexts.append(kserve()[0]["spec"]["containers"][0]["securityContext"])
+    filling = documents(KUBERNETES / "fill-models.yaml")[0]["spec"]
+    contexts.append({**filling["securityContext"], **filling["containers"][0]["securityContext"]})
     user = int(re.search(r"^USER (\d+):", dockerfile(), re.M)[1])
     for context in contexts:
         assert context["runAsNonRoot"] and context["runAsUser"] == user
@@ -224,6 +233,31 @@ def test_the_service_monitor_finds_what_the_autoscaler_needs(deployed):
         assert re.search(rf"^{name}\{{{label}\}} \d", exposed, re.M), name
 
 
+def test_the_rule_of_the_adapter_says_seconds(tmp_path):
+    """A pod whose items wait 0.2 s on average, and one that nobody asks, which must be 0, not nothing."""
+    if not shutil.which("promtool"):
+        pytest.skip("there is no promtool (Debian's package prometheus)")
+    (rule,) = documents(KUBERNETES / "prometheus-adapter" / "values.yaml")[0]["rules"]["custom"]
+    query = rule["metricsQuery"].replace("<<.GroupBy>>", "pod").replace("<<.LabelMatchers>>", 'namespace="n"')
+
+    def series(kind: str, name: str, values: str) -> dict:
+        return {
+            "series": f'clip_in_queue_seconds_{kind}{{lane="interactive",namespace="n",pod="{name}"}}',
+            "values": values,
+        }
+
+    inputs = [series("sum", "busy", "0+2x40"), series("count", "busy", "0+10x40")]
+    inputs += [series("sum", "idle", "7+0x40"), series("count", "idle", "9+0x40")]
+    samples = [{"labels": '{pod="busy"}', "value": 0.2}, {"labels": '{pod="idle"}', "value": 0}]
+    expected = {"expr": query, "eval_time": "5m", "exp_samples": samples}
+    tests = [{"interval": "15s", "input_series": inputs, "promql_expr_test": [expected]}]
+    (tmp_path / "test.yml").write_text(yaml.safe_dump({"tests": tests}))
+    found = subprocess.run(
+        ["promtool", "test", "rules", tmp_path / "test.yml"], capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
 def test_the_image_knows_its_health(deployed, tmp_path):
     """The very command of HEALTHCHECK."""
     command = json.loads(re.search(r"^HEALTHCHECK .*CMD (\[.*\])$", dockerfile(), re.M)[1])
@@ -258,52 +292,3 @@ def test_kserve_serves_a_bundle_that_is_there(deployed):
     )
     with urllib.request.urlopen(request, timeout=30) as answer:
         assert answer.status == 200
-
-
-def test_compose_mounts_what_is_there():
-    services = compose()["services"]
-    assert re.search(rf"^FROM \S+ AS {services['clip-in']['build']['target']}$", dockerfile(), re.M)
-    folders = [
-        volume.split(":")[0] for name in ("prometheus", "grafana") for volume in services[name]["volumes"]
-    ]
-    missing = [folder for folder in folders if folder.startswith("./") and not (DEPLOY / folder).exists()]
-    if {"./prometheus", "./grafana/clip-in.json"} & set(missing):
-        pytest.skip(f"not in this checkout: {missing}")
-    assert missing == []
-    scraped = (DEPLOY / "prometheus" / "prometheus.yml").read_text()
-    assert "clip-in:8080" in scraped, "Prometheus is to find the server by its name in compose.yaml"
-
-
-def test_images_have_exact_tags():
-    text = "\n".join(path.read_text() for path in DEPLOY.rglob("*.yaml"))
-    for value in dict(re.findall(r"^ARG (\w+)=(\S+)", dockerfile(), re.M)).values():
-        assert re.fullmatch(r"\d+(\.\d+)+", value)
-    images = [image for image in re.findall(r"^\s*image: (\S+)", text, re.M) if image != "clip-in"]
-    assert len(images) >= 4
-    for image in images:
-        assert re.search(r":v?\d+\.\d+\.\d+(-cpu|-cuda)?$", image), image
-
-
-def test_systemd_takes_the_unit(tmp_path):
-    if not shutil.which("systemd-analyze"):
-        pytest.skip("there is no systemd-analyze")
-    copied = tmp_path / "clip-in.service"
-    copied.write_text(
-        (DEPLOY / "systemd" / "clip-in.service")
-        .read_text()
-        .replace("/opt/clip-in/clip-in", shutil.which("true"))
-    )
-    dropped = tmp_path / "clip-in.service.d"
-    for drop_ins in ([], ["clip-in-gpu.conf"]):
-        for name in drop_ins:
-            dropped.mkdir(exist_ok=True)
-            shutil.copy(DEPLOY / "systemd" / name, dropped)
-        found = subprocess.run(
-            ["systemd-analyze", "verify", copied], capture_output=True, text=True, check=False
-        )
-        complaints = [line for line in found.stderr.splitlines() if "clip-in" in line]
-        assert complaints == [] and found.returncode == 0, found.stderr
-    command = ["systemd-analyze", "security", "--offline=true", "--threshold=20"]
-    shutil.rmtree(dropped)
-    found = subprocess.run([*command, copied], capture_output=True, text=True, check=False)
-    assert found.returncode == 0, found.stdout[-300:]
