@@ -222,8 +222,8 @@ pub struct ServeSettings {
     #[arg(long, env = "CLIP_IN_REQUEST_SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u16).range(1..=3600))]
     pub request_seconds: u16,
 
-    /// Seconds that a stop waits for accepted requests
-    #[arg(long, env = "CLIP_IN_DRAIN_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3600))]
+    /// Seconds that a stop waits for accepted requests; more than a request may take, or a stop breaks some off
+    #[arg(long, env = "CLIP_IN_DRAIN_SECONDS", default_value_t = 65, value_parser = clap::value_parser!(u16).range(1..=3600))]
     pub drain_seconds: u16,
 
     /// Shape of the log lines
