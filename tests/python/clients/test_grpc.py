@@ -9,6 +9,8 @@ import uuid
 import grpc
 import numpy as np
 import pytest
+import tritonclient.grpc
+import tritonclient.http
 from conftest import ROOT
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
@@ -79,6 +81,36 @@ def test_embeddings_are_those_of_rest(server, stub, proto):
         np.testing.assert_allclose(ours.values, theirs["embedding"], atol=1e-5)
     short = stub.Embed(pb.EmbedRequest(items=items[:1], dimensions=8))
     assert len(short.embeddings[0].values) == 8
+
+
+def test_every_protocol_gives_the_same_numbers(server, stub, proto):
+    """Embeddings and cosines by REST, gRPC, and the Open Inference Protocol over both."""
+    pb = proto[0]
+    texts = ["a red bolt", "zwei blaue Tassen", "a green cogwheel to the left of a long pencil on wood"]
+    items = [{"image": encoded(image)} for image in SAMPLES] + [{"text": text} for text in texts]
+    listed = rest(server, "/v1/embeddings", {"input": items})["data"]
+    vectors = np.array([entry["embedding"] for entry in listed])
+    body = {"images": list(map(encoded, SAMPLES)), "texts": texts}
+    cosines = np.array(rest(server, "/v1/similarity", body)["scores"])
+
+    messages = [pb.Item(image=image) for image in SAMPLES] + [pb.Item(text=text) for text in texts]
+    embedded = stub.Embed(pb.EmbedRequest(items=messages)).embeddings
+    np.testing.assert_allclose([e.values for e in embedded], vectors, rtol=0, atol=1e-6)
+    found = stub.Similarity(pb.SimilarityRequest(images=SAMPLES, texts=texts)).scores
+    np.testing.assert_allclose(np.array(found.values).reshape(3, 3), cosines, rtol=0, atol=1e-6)
+
+    for module in (tritonclient.http, tritonclient.grpc):
+        inputs = []
+        for name, values in (("image", SAMPLES), ("text", [text.encode() for text in texts])):
+            inputs.append(module.InferInput(name, [3], "BYTES"))
+            inputs[-1].set_data_from_numpy(np.array(values, dtype=np.object_))
+        answer = module.InferenceServerClient(server.removeprefix("http://")).infer("clip-in-demo", inputs)
+        for output, expected in (
+            ("image_embedding", vectors[:3]),
+            ("text_embedding", vectors[3:]),
+            ("similarity", cosines),
+        ):
+            np.testing.assert_allclose(answer.as_numpy(output), expected, rtol=0, atol=1e-6)
 
 
 def test_similarity_classify_and_rerank_are_those_of_rest(server, stub, proto):
