@@ -141,6 +141,19 @@ impl Server {
         self.log.lock().unwrap().clone()
     }
 
+    /// The log as soon as it contains this; the reader may be behind.
+    pub fn log_with(&self, text: &str) -> String {
+        let end = Instant::now() + Duration::from_secs(30);
+        loop {
+            let log = self.log();
+            if log.contains(text) {
+                return log;
+            }
+            assert!(Instant::now() < end, "no {text:?} in the log:\n{log}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Threads of the process whose name begins so.
     pub fn threads(&self, name: &str) -> usize {
         threads(&self.process.id().to_string(), name)
