@@ -27,7 +27,7 @@ pub enum ImageSource {
 impl PartialSchema for ImageSource {
     fn schema() -> RefOr<Schema> {
         let description = "An image file in base64 (standard or URL-safe alphabet, padding optional), or a data:image/…;base64,… URI. \
-                           JPEG, PNG, WebP, BMP, TIFF and GIF are recognised by content.";
+                           JPEG, PNG, WebP, BMP, TIFF and GIF are recognised by content. Where the server lists hosts, an https:// or http:// URL of one.";
         ObjectBuilder::new()
             .schema_type(Type::String)
             .format(Some(SchemaFormat::KnownFormat(KnownFormat::Byte)))

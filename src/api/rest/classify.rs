@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::images_and_texts::{ClassifyForm, ClassifyRequest, ImagesAndTexts};
-use super::openapi::{InferenceErrors, RequestHeaders};
+use super::openapi::{InferenceErrors, LookupErrors, RequestHeaders};
 use super::schemas::ImageFile;
 use super::usage::Usage;
 use crate::api::calls::{self, ClassifyCall, Decision, LabelScore, Labels};
@@ -67,7 +67,7 @@ struct ClassifyQuery {
             (ImageFile = "image/*"),
         )
     ),
-    responses((status = 200, description = "Labels, best first", body = ClassifyResponse), InferenceErrors)
+    responses((status = 200, description = "Labels, best first", body = ClassifyResponse), LookupErrors, InferenceErrors)
 )]
 pub async fn create(
     State(state): State<Arc<AppState>>,

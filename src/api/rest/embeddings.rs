@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::item_list::{Entry, EntryList};
 use super::json_body;
-use super::openapi::{InferenceErrors, RequestHeaders};
+use super::openapi::{InferenceErrors, LookupErrors, RequestHeaders};
 use super::request_form::{Content, Field, RequestForm};
 use super::schemas::{ImageFile, Items};
 use super::usage::Usage;
@@ -142,7 +142,7 @@ enum Vector {
             (ImageFile = "image/*"),
         )
     ),
-    responses((status = 200, description = "Embeddings, in the order of the items", body = EmbeddingsResponse), InferenceErrors)
+    responses((status = 200, description = "Embeddings, in the order of the items", body = EmbeddingsResponse), LookupErrors, InferenceErrors)
 )]
 pub async fn create(
     State(state): State<Arc<AppState>>,

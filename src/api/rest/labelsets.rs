@@ -122,6 +122,7 @@ pub async fn one(
         (status = 200, description = "The label set was replaced", body = LabelSetObject),
         (status = 201, description = "The label set was made", body = LabelSetObject),
         (status = 409, description = "There are as many label sets as there may be", body = ErrorBody),
+        LookupErrors,
         InferenceErrors
     )
 )]

@@ -99,9 +99,9 @@ pub struct ErrorObject {
     pub param: Option<String>,
 }
 
-/// What every call that embeds may answer.
+/// What every call may answer that is about something by name.
 #[derive(IntoResponses)]
-pub enum InferenceErrors {
+pub enum LookupErrors {
     /// The request cannot be right
     #[response(status = 400)]
     BadRequest(ErrorBody),
@@ -114,6 +114,17 @@ pub enum InferenceErrors {
     /// The request took too long
     #[response(status = 408)]
     Timeout(ErrorBody),
+    /// The server, or the caller's key, has as many requests as it may
+    #[response(status = 429, headers(("retry-after" = u64, description = "Seconds")))]
+    Overloaded(ErrorBody),
+    /// The server failed
+    #[response(status = 500)]
+    ServerError(ErrorBody),
+}
+
+/// What a call that embeds may answer beside [`LookupErrors`].
+#[derive(IntoResponses)]
+pub enum InferenceErrors {
     /// The body, an image or a text is too large
     #[response(status = 413)]
     TooLarge(ErrorBody),
@@ -123,39 +134,10 @@ pub enum InferenceErrors {
     /// The server of an image's URL does not give it
     #[response(status = 422)]
     NotFetched(ErrorBody),
-    /// The server is working on as much as it may
-    #[response(status = 429, headers(("retry-after" = u64, description = "Seconds")))]
-    Overloaded(ErrorBody),
-    /// The server failed
-    #[response(status = 500)]
-    ServerError(ErrorBody),
     /// The server is stopping, or its engine is dead
     #[response(status = 503)]
     Unavailable(ErrorBody),
     /// The time that the request gave itself is over
     #[response(status = 504)]
     DeadlineExceeded(ErrorBody),
-}
-
-/// What a call that only looks something up may answer.
-#[derive(IntoResponses)]
-pub enum LookupErrors {
-    /// The request cannot be right
-    #[response(status = 400)]
-    BadRequest(ErrorBody),
-    /// No API key, or an unknown one
-    #[response(status = 401)]
-    Unauthorized(ErrorBody),
-    /// There is no such thing
-    #[response(status = 404)]
-    NotFound(ErrorBody),
-    /// The request took too long
-    #[response(status = 408)]
-    Timeout(ErrorBody),
-    /// As many requests of this key are being worked on as it allows
-    #[response(status = 429, headers(("retry-after" = u64, description = "Seconds")))]
-    Overloaded(ErrorBody),
-    /// The server failed
-    #[response(status = 500)]
-    ServerError(ErrorBody),
 }

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::item_list::{Entry, EntryList};
 use super::json_body;
-use super::openapi::{InferenceErrors, RequestHeaders};
+use super::openapi::{InferenceErrors, LookupErrors, RequestHeaders};
 use super::request_form::{Content, RequestForm};
 use super::schemas;
 use super::usage::Usage;
@@ -76,7 +76,7 @@ enum DocumentObject {
     tag = "inference",
     params(RequestHeaders),
     request_body = RerankRequest,
-    responses((status = 200, description = "Documents, closest first", body = RerankResponse), InferenceErrors)
+    responses((status = 200, description = "Documents, closest first", body = RerankResponse), LookupErrors, InferenceErrors)
 )]
 pub async fn create(
     State(state): State<Arc<AppState>>,
@@ -136,7 +136,7 @@ fn object_of(document: Document) -> DocumentObject {
     tag = "inference",
     params(RequestHeaders),
     request_body = RerankRequest,
-    responses((status = 200, description = "Documents, closest first", body = RerankResponse), InferenceErrors)
+    responses((status = 200, description = "Documents, closest first", body = RerankResponse), LookupErrors, InferenceErrors)
 )]
 pub async fn create_at_v2(
     state: State<Arc<AppState>>,

@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::images_and_texts::{ImagesAndTexts, SimilarityForm, SimilarityRequest};
-use super::openapi::{InferenceErrors, RequestHeaders};
+use super::openapi::{InferenceErrors, LookupErrors, RequestHeaders};
 use super::schemas::ImageFile;
 use super::usage::Usage;
 use crate::api::calls::{self, SimilarityCall};
@@ -57,7 +57,7 @@ struct SimilarityQuery {
             (ImageFile = "image/*"),
         )
     ),
-    responses((status = 200, description = "Scores", body = SimilarityResponse), InferenceErrors)
+    responses((status = 200, description = "Scores", body = SimilarityResponse), LookupErrors, InferenceErrors)
 )]
 pub async fn create(
     State(state): State<Arc<AppState>>,

@@ -10,8 +10,8 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::InferErrors;
 use super::json::{InferRequest, InferResponse, InputTensor, OutputTensor};
+use super::{InferErrors, ModelErrors};
 use super::{VERSION, binary, check_version, json as tensors};
 use crate::api::calls::infer::{InferCall, Inferred, Tensor, Values, infer};
 use crate::api::rest::openapi::RequestHeaders;
@@ -38,6 +38,7 @@ const JSON_LENGTH: HeaderName = HeaderName::from_static("inference-header-conten
             (InferResponse = "application/json"),
             (Vec<u8> = "application/octet-stream"),
         )),
+        ModelErrors,
         InferErrors
     )
 )]
@@ -63,6 +64,7 @@ pub async fn create_version(
             (InferResponse = "application/json"),
             (Vec<u8> = "application/octet-stream"),
         )),
+        ModelErrors,
         InferErrors
     )
 )]

@@ -98,34 +98,16 @@ enum ModelErrors {
     ServerError(InferError),
 }
 
-/// What an inference may answer.
+/// What an inference may answer beside [`ModelErrors`].
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "describes what error.rs answers")]
 enum InferErrors {
-    /// The request cannot be right
-    #[response(status = 400)]
-    BadRequest(InferError),
-    /// No API key, or an unknown one
-    #[response(status = 401)]
-    Unauthorized(InferError),
-    /// There is no such model or version
-    #[response(status = 404)]
-    NotFound(InferError),
-    /// The request took too long
-    #[response(status = 408)]
-    Timeout(InferError),
     /// The body, an image or a text is too large
     #[response(status = 413)]
     TooLarge(InferError),
     /// The body is compressed
     #[response(status = 415)]
     UnsupportedMediaType(InferError),
-    /// The server is working on as much as it may
-    #[response(status = 429, headers(("retry-after" = u64, description = "Seconds")))]
-    Overloaded(InferError),
-    /// The server failed
-    #[response(status = 500)]
-    ServerError(InferError),
     /// The server is stopping, or its engine is dead
     #[response(status = 503)]
     Unavailable(InferError),
