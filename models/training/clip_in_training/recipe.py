@@ -201,13 +201,17 @@ def load_recipe(path: str | Path) -> tuple[Recipe, str]:
 
 def parse_recipe(text: str, origin: str = "recipe") -> Recipe:
     """Parses a recipe's text; `origin` is named in errors."""
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"{origin} is not valid TOML: {error}") from error
-    recipe = _build(Recipe, table, origin, "")
+    recipe = from_table(Recipe, parse_toml(text, origin), origin, "")
     _check(recipe, origin)
     return recipe
+
+
+def parse_toml(text: str, origin: str) -> dict[str, typing.Any]:
+    """The table of a recipe's text. Raises `RecipeError` naming `origin`."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{origin} is not valid TOML: {error}") from error
 
 
 def _check(recipe: Recipe, origin: str) -> None:
@@ -226,15 +230,15 @@ def variant_of(recipe: Recipe, name: str, keys: dict[str, typing.Any], origin: s
     """The recipe with stage B's losses replaced by those of an ablation variant."""
     keys = dict(keys)
     together = keys.pop("keep_pairs_together", True)
-    losses = _build(LossRecipe, keys, origin, f"ablation.variants.{name}.")
+    losses = from_table(LossRecipe, keys, origin, f"ablation.variants.{name}.")
     stage_b = dataclasses.replace(
         recipe.stage_b, losses=losses, keep_pairs_together=together, steps=recipe.ablation.steps
     )
     return dataclasses.replace(recipe, stage_b=stage_b)
 
 
-def _build(kind: type, table: dict, origin: str, prefix: str):
-    """A dataclass from a TOML table, key by key."""
+def from_table(kind: type, table: dict, origin: str, prefix: str):
+    """A dataclass of type `kind` from a TOML table, key by key; `prefix` stands before keys in errors."""
     hints = typing.get_type_hints(kind)
     known = {f.name: f for f in dataclasses.fields(kind)}
     for key in table:
@@ -261,7 +265,7 @@ def _value(hint, value, origin: str, key: str):
     if dataclasses.is_dataclass(hint):
         if not isinstance(value, dict):
             raise RecipeError(f"{origin}: `{key}` must be a table")
-        return _build(hint, value, origin, key + ".")
+        return from_table(hint, value, origin, key + ".")
     if hint is typing.Any:
         return value
     container = typing.get_origin(hint)
