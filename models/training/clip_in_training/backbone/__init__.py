@@ -1,1 +1,1 @@
-"""Pre-trained dual encoders by name, made ready for fine-tuning: rotary text positions, what trains, groups."""
+"""Pre-trained dual encoders by name, ready to fine-tune: rotary positions, what trains, groups."""

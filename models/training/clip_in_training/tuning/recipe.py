@@ -41,7 +41,7 @@ class SourceRecipe:
     limit: int = 0
     """Only the first N records; 0: all."""
     filters: dict[str, float] = field(default_factory=dict)
-    """Smallest value by quality column, e.g. clip_sim_dir = 0.2; rows below it, or without it, are left out."""
+    """Smallest value by quality column, e.g. clip_sim_dir = 0.2; rows below it, or without it, are out."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class TuningOptimiserRecipe(OptimiserRecipe):
 
 @dataclass(frozen=True)
 class DistilRecipe:
-    """Stage 1: the rotary text encoder learns to give the original one's vectors (TULIP, arXiv 2410.10034)."""
+    """Stage 1: the rotary text encoder learns the original one's vectors (TULIP, arXiv 2410.10034)."""
 
     steps: int = 0
     """0 leaves the stage out."""
@@ -79,7 +79,7 @@ class TuningLossRecipe:
     hard_negative_long: float = 0.0
     """L_HN on the long captions of edits, where they have some."""
     hard_negative: str = "symmetric"
-    """symmetric (CLIP-IN) | triplet (TripletCLIP: image anchors only) | negclip (NegCLIP: source side of it)."""
+    """symmetric (CLIP-IN) | triplet (TripletCLIP: image anchors) | negclip (NegCLIP: its source side)."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class FinetuneRecipe:
     singles: int = 0
     """Single images a step over all processes."""
     chunk: int = 0
-    """Images encoded at a time; the whole step stays one contrastive pool (GradCache, arXiv 2101.06983). 0: all."""
+    """Images encoded at a time; the step stays one contrastive pool (GradCache, arXiv 2101.06983). 0: all."""
     trains: str = "all"
     """all | text | last_blocks | lora."""
     last_blocks: int = 4
