@@ -93,6 +93,8 @@ class TextTowerRecipe:
     """Width between the two layers of the MLP."""
     context_length: int = 96
     """Longest text in tokens, start and end included."""
+    positions: str = "rope"
+    """rope | absolute: a learnt table, as in CLIP."""
 
 
 @dataclass(frozen=True)
@@ -220,6 +222,8 @@ def _check(recipe: Recipe, origin: str) -> None:
         raise RecipeError(f"{origin}: `precision` must be bf16 or fp32, not {recipe.precision!r}")
     if recipe.stage_b.losses.hard_negative not in ("symmetric", "triplet", "negclip"):
         raise RecipeError(f"{origin}: `stage_b.losses.hard_negative` must be symmetric, triplet or negclip")
+    if recipe.text_tower.positions not in ("rope", "absolute"):
+        raise RecipeError(f"{origin}: `text_tower.positions` must be rope or absolute")
     if len(recipe.image_tower.widths) != len(recipe.image_tower.blocks):
         raise RecipeError(f"{origin}: `image_tower.widths` and `image_tower.blocks` must have equal lengths")
     for name, keys in recipe.ablation.variants.items():
