@@ -6,20 +6,31 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from clip_in_training.backbone.backbone import Backbone
+from clip_in_training.backbone.backbone import Backbone, TextRules
 from clip_in_training.readers.records import Batch
 
 BUCKETS = (8, 16, 32, 64, 128, 256)
 """Upper ends of the length buckets, in tokens."""
 
 
-def lengths(ids: Tensor) -> Tensor:
-    """int64 [texts]: tokens of each row up to and including the end token, which is where padding begins.
+def lengths(ids: Tensor, end_id: int) -> Tensor:
+    """int64 [texts]: tokens of each row, up to and including the end token."""
+    return (ids == end_id).to(torch.int64).argmax(dim=1) + 1
 
-    All of a row's tail that repeats its last id is padding, except for one: padding may be the end token itself.
-    """
-    tail = (ids != ids[:, -1:]).flip(1).to(torch.int64).argmax(dim=1)
-    return ids.shape[1] - tail + (0 if ids.shape[1] == 0 else 0)
+
+def cut_to(ids: Tensor, cut: int, end_id: int) -> Tensor:
+    """The first `cut` tokens of each row; one that is longer ends with the end token there."""
+    prefix = ids[:, :cut].clone()
+    prefix[lengths(ids, end_id) > cut, -1] = end_id
+    return prefix
+
+
+def own_padding(ids: Tensor, rules: TextRules) -> Tensor:
+    """Texts that were padded for another context, padded for this one."""
+    if rules.pad_to == "longest":
+        return ids
+    filling = rules.pad([rules.ids("")])[0, -1].item()
+    return torch.nn.functional.pad(ids, (0, rules.context_length - ids.shape[1]), value=filling)
 
 
 @torch.inference_mode()
@@ -28,7 +39,7 @@ def agreement(student: Backbone, teacher_vectors: Tensor, ids: Tensor, counts: l
 
     `ids` are the prefixes that both read, `counts` their lengths in tokens.
     """
-    cosine = (student.encode_text(ids) * teacher_vectors).sum(-1).float().cpu()
+    cosine = (student.encode_text(own_padding(ids, student.text_rules)) * teacher_vectors).sum(-1).float().cpu()
     table, low = {}, 0
     for high in BUCKETS:
         rows = [low < count <= high for count in counts]
@@ -43,27 +54,27 @@ def _mean_and_worst(cosine: Tensor) -> dict[str, float]:
 
 
 @torch.inference_mode()
-def longer_context(student: Backbone, teacher: Backbone, batches: Iterable[Batch], cut: int) -> dict[str, Any] | None:
+def longer_context(
+    student: Backbone, teacher: Backbone, batches: Iterable[Batch], cut: int
+) -> dict[str, Any] | None:
     """What reading more than `cut` tokens changes: of long captions that have more, and their images.
 
     Cosine between the vectors of the whole text and of its first `cut` tokens, and how many images find their own
     caption first (R@1 among all of these), by the teacher, by the student cut, and by the student reading all.
     None if no caption is longer.
     """
-    device = next(student.parameters()).device
+    device, end_id = next(student.parameters()).device, student.text_rules.ids("")[-1]
     images, whole, short, taught = [], [], [], []
     for batch in batches:
         ids = batch.long.to(device)
-        if ids.shape[1] <= cut:
-            continue
-        rows = batch.has_long.to(device) & _longer(ids, cut)
+        rows = batch.has_long.to(device) & (lengths(ids, end_id) > cut)
         if not rows.any():
             continue
         ids = ids[rows]
-        prefix = cut_to(ids, cut)
+        prefix = cut_to(ids, cut, end_id)
         images.append(teacher.encode_image(batch.pixels.to(device)[rows]))
         whole.append(student.encode_text(ids))
-        short.append(student.encode_text(prefix))
+        short.append(student.encode_text(own_padding(prefix, student.text_rules)))
         taught.append(teacher.encode_text(prefix))
     if not images:
         return None

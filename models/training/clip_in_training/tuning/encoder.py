@@ -19,23 +19,18 @@ class Vectors(NamedTuple):
 
 
 class Encoder(nn.Module):
-    """Both towers. `compiled` compiles them with torch.compile."""
+    """Both towers."""
 
-    def __init__(self, backbone: Backbone, compiled: bool = False):
+    def __init__(self, backbone: Backbone):
         super().__init__()
         self.backbone = backbone
-        self.encode_image, self.encode_text = backbone.encode_image, backbone.encode_text
-        if compiled:
-            # Captions differ in length from step to step: without `dynamic`, each length is compiled anew.
-            self.encode_image = torch.compile(backbone.encode_image)
-            self.encode_text = torch.compile(backbone.encode_text, dynamic=True)
 
     def forward(self, pixels: Tensor, short: Tensor | None, long: Tensor | None) -> Vectors:
         """uint8 [images, size, size, 3] and token ids [captions, length]; None where there are no captions."""
         return Vectors(
-            self.encode_image(pixels),
-            None if short is None else self.encode_text(short),
-            None if long is None else self.encode_text(long),
+            self.backbone.encode_image(pixels),
+            None if short is None else self.backbone.encode_text(short),
+            None if long is None else self.backbone.encode_text(long),
             self.backbone.scale(),
             # A copy: DDP takes a parameter that comes out as it is for one that was not used.
             self.backbone.bias().clone(),

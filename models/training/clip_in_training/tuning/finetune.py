@@ -1,28 +1,26 @@
 """Stage 2: joint contrastive fine-tuning with L_short + L_long + L_HN."""
 
-import json
-import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.parallel import DistributedDataParallel
 
 from clip_in_training.backbone.backbone import Backbone
-from clip_in_training.backbone.trainable import parameter_groups, trainable
+from clip_in_training.backbone.compute import compile_towers
+from clip_in_training.backbone.groups import parameter_groups
+from clip_in_training.backbone.trainable import trainable
 from clip_in_training.errors import TrainingError
 from clip_in_training.losses.clip_in import ClipInLoss
-from clip_in_training.readers.batches import Batches
 from clip_in_training.readers.records import Batch
 from clip_in_training.train.clock import Clock
 from clip_in_training.tuning.encoder import Encoder, train_mode
 from clip_in_training.tuning.gradients import StepGradient
 from clip_in_training.tuning.loop import Work, autocast, run_stage
+from clip_in_training.tuning.parallel import parallel
 from clip_in_training.tuning.processes import Processes, start
 from clip_in_training.tuning.recipe import TuningRecipe
-from clip_in_training.tuning.run import FINETUNED, begin, data_of, start_backbone, write_summary
+from clip_in_training.tuning.run import FINETUNED, Data, begin, data_of, start_of_finetuning, write_summary
 
 
 class Finetuning:
@@ -30,11 +28,11 @@ class Finetuning:
 
     name = FINETUNED
 
-    def __init__(self, recipe: TuningRecipe, backbone: Backbone, data: Batches, processes: Processes):
+    def __init__(self, recipe: TuningRecipe, backbone: Backbone, data: Data, processes: Processes):
         stage = recipe.finetune
         self.steps, self.optimiser_recipe = stage.steps, stage.optimiser
         self.backbone, self.data, self.device = backbone, data, processes.device
-        encoder = Encoder(backbone, recipe.backbone.compile)
+        encoder = Encoder(backbone)
         loss = ClipInLoss(stage.losses, backbone.family)
         self.gradient_of = StepGradient(
             parallel(encoder, processes), loss, stage.chunk, autocast(recipe.precision, processes.device)
@@ -42,7 +40,7 @@ class Finetuning:
 
     def inputs(self, first: int, last: int) -> Iterable[Batch]:
         """This process's batches."""
-        return self.data.loader(first, last)
+        return self.data.batches.loader(first, last)
 
     def gradient(self, batch: Batch) -> dict[str, Tensor]:
         """All terms of the loss; the gradient is left in the parameters."""
@@ -53,18 +51,6 @@ class Finetuning:
         return batch.names
 
 
-def parallel(encoder: torch.nn.Module, processes: Processes) -> torch.nn.Module:
-    """DDP around a module if there are several processes."""
-    if processes.world == 1:
-        return encoder
-    cards = [processes.device] if processes.device.type == "cuda" else None
-    # A batch without long captions leaves the text encoder out, and some backbones have parts that no vector
-    # depends on (the demo's patches): DDP has to look. Buffers do not change (see `train_mode`).
-    return DistributedDataParallel(
-        encoder, device_ids=cards, find_unused_parameters=True, broadcast_buffers=False
-    )
-
-
 def finetune(
     recipe: TuningRecipe, recipe_text: str, run: Path, resume: bool = False, stop_at: int | None = None
 ) -> None:
@@ -73,22 +59,37 @@ def finetune(
     With `resume`, goes on from finetune.pt. `stop_at` ends early, after a checkpoint. Under `torchrun`, every
     process calls it; all must see the same run folder. Raises what `run_stage` raises.
     """
+    if recipe.finetune.steps == 0:
+        raise TrainingError("the recipe has no stage 2: `finetune.steps` is 0")
     clock = Clock()
     processes = start(recipe.device)
-    begin(recipe, recipe_text, run, resume, FINETUNED, processes)
-    backbone = start_backbone(recipe, run)
-    backbone = trainable(backbone, recipe.finetune).to(processes.device)
-    backbone.to(memory_format=torch.channels_last)
+    begin(recipe, recipe_text, run, resume or recipe.distil.steps > 0, processes)
+    backbone = start_of_finetuning(recipe, run)
+    trained = trainable(backbone, recipe.finetune)
+    if recipe.backbone.compile:
+        compile_towers(backbone)
+    backbone.to(processes.device, memory_format=torch.channels_last)
     train_mode(backbone)
-    data = data_of(recipe, backbone, processes)
+    data = data_of(recipe, backbone, run, processes)
     stage = Finetuning(recipe, backbone, data, processes)
     groups = parameter_groups(backbone, recipe.finetune.optimiser)
-    counts = {
-        "parameters": sum(p.numel() for p in backbone.parameters()),
-        "trained": sum(p.numel() for group in groups for p in group["params"]),
-    }
+    parameters = {"all": sum(p.numel() for p in backbone.parameters()), "trained": trained}
     if processes.first:
-        print(f"{recipe.backbone.name}: {counts['trained']:,} of {counts['parameters']:,} parameters train")
-    notes = {"seed": recipe.seed, "data": data.fingerprint, "world": processes.world}
+        print(f"{recipe.backbone.name}: {parameters['trained']:,} of {parameters['all']:,} parameters train")
+    notes = {"seed": recipe.seed, "data": data.fingerprint(), "world": processes.world}
     work = Work(recipe, run, processes, clock, notes)
-    run_stage(work, stage, groups, resume, stop_at)
+    last = run_stage(work, stage, groups, resume, stop_at)
+    if processes.first:
+        write_summary(
+            run,
+            FINETUNED,
+            {
+                "parameters": parameters,
+                "last": last,
+                "data": data.summary(),
+                "clock": clock.state(),
+                "world": processes.world,
+                "device": str(processes.device),
+            },
+        )
+    processes.wait()

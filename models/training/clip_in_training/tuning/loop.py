@@ -16,6 +16,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from clip_in_training.backbone.backbone import Backbone
+from clip_in_training.backbone.state import restore, state_of
 from clip_in_training.errors import CheckpointError, TrainingError
 from clip_in_training.train import checkpoint
 from clip_in_training.train.clock import Clock
@@ -162,7 +163,7 @@ def _state(work: Work, stage: Stage, optimiser: torch.optim.Optimizer, step: int
     return {
         "step": step,
         "steps": stage.steps,
-        "modules": {"backbone": stage.backbone.state_dict()},
+        "modules": {"backbone": state_of(stage.backbone)},
         "optimiser": optimiser.state_dict(),
         "clock": work.clock.state(),
         **work.notes,
@@ -176,7 +177,7 @@ def _restore(path: Path, stage: Stage, optimiser: torch.optim.Optimizer, clock: 
         raise CheckpointError(
             f"{path} belongs to a run of {state['steps']} steps, not {stage.steps}; train without --resume"
         )
-    stage.backbone.load_state_dict(state["modules"]["backbone"])
+    restore(stage.backbone, state["modules"]["backbone"])
     optimiser.load_state_dict(state["optimiser"])
     clock.restore(**state["clock"])
     return state["step"]

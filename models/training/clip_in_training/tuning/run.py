@@ -15,8 +15,9 @@ import torch
 
 from clip_in_training.backbone.backbone import Backbone
 from clip_in_training.backbone.load import load_backbone
+from clip_in_training.backbone.lora import merged
 from clip_in_training.backbone.state import restore
-from clip_in_training.backbone.trainable import merged, trainable
+from clip_in_training.backbone.trainable import trainable
 from clip_in_training.errors import TrainingError
 from clip_in_training.readers.batches import Batches
 from clip_in_training.readers.reader import Reader
@@ -98,7 +99,7 @@ def load_tuned(run: Path) -> Backbone:
     if recipe.finetune.steps == 0 and not finetuned.is_file():
         restore(backbone, checkpoint.load(run / f"{DISTILLED}.pt")["modules"]["backbone"])
         return backbone.eval()
-    backbone = trainable(backbone, recipe.finetune)
+    trainable(backbone, recipe.finetune)
     restore(backbone, checkpoint.load(finetuned)["modules"]["backbone"])
     return merged(backbone).eval()
 
