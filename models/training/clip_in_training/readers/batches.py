@@ -21,8 +21,8 @@ from clip_in_training.recipe import RecipeError
 from clip_in_training.tuning.recipe import TuningRecipe
 
 CHARACTERS_PER_TOKEN = 32
-"""A text is cut to so many characters for each token of the context before it is tokenised: no language model's
-vocabulary comes near it on average, and a caption of 5,000 words costs no more than one that fits.
+"""A text is cut to so many characters for each token of the context before it is tokenised: no language
+model's vocabulary comes near it on average, and a caption of 5,000 words costs no more than one that fits.
 """
 EDITS, SINGLES, CAPTIONS = 0, 1, 2
 """Roles; each has an order of its own."""
@@ -31,8 +31,8 @@ EDITS, SINGLES, CAPTIONS = 0, 1, 2
 class Batches:
     """The batches of one training process.
 
-    `batch(step)` depends on recipe, data and step alone. With several processes each gets an equal share, and all
-    shares together are what one process alone would get.
+    `batch(step)` depends on recipe, data and step alone. With several processes each gets an equal share,
+    and all shares together are what one process alone would get.
     """
 
     def __init__(
@@ -48,8 +48,8 @@ class Batches:
     ):
         """`preprocess` gives uint8 [size, size, 3]. `run` is the folder that gets broken.jsonl.
 
-        Raises `RecipeError` if the recipe asks for records of a role that no source has, or for numbers that the
-        processes cannot share equally; `DataError` if a source is too small for a step.
+        Raises `RecipeError` if the recipe asks for records of a role that no source has, or for numbers
+        that the processes cannot share equally; `DataError` if a source is too small for a step.
         """
         self.recipe, self.sources = recipe, list(sources)
         self.preprocess, self.text_rules = preprocess, text_rules
@@ -155,8 +155,8 @@ class Batches:
     def _records(
         self, mixture: Mixture | None, step: int, role: int, method: str, broken: list[Broken]
     ) -> list[tuple[Place, typing.Any]]:
-        """What the readers' `method` (read | captions) gives for this process' places of a step, and where each is
-        from. Broken records are replaced and added to `broken`.
+        """What the readers' `method` (read | captions) gives for this process' places of a step, and where
+        each is from. Broken records are replaced and added to `broken`.
         """
         if mixture is None:
             return []
@@ -182,8 +182,8 @@ class Batches:
             except RecordError as error:
                 broken.append(Broken(error.file, error.row, error.reason, error.detail))
         raise DataError(
-            f"{reader}: {broken[-1].file}:{broken[-1].row} ({broken[-1].reason}) and everything tried instead of"
-            " records like it cannot be used"
+            f"{reader}: {broken[-1].file}:{broken[-1].row} ({broken[-1].reason}) and everything tried"
+            " instead of it cannot be used"
         )
 
     def _ids(self, texts: Sequence[str | None]) -> tuple[list[list[int]], int]:

@@ -31,7 +31,9 @@ class Tally:
     def __init__(
         self, largest_share: float = 0.1, file: Path | None = None, judged_after: int = JUDGED_AFTER
     ):
-        """`file`: JSON lines are added to it: the first broken records, and the counts each time they are printed."""
+        """`file`: JSON lines are added to it: the first broken records, and the counts each time they are
+        printed.
+        """
         self.largest_share, self.file, self.judged_after = largest_share, file, judged_after
         self.read = 0
         """Records read, broken ones included."""
@@ -43,7 +45,9 @@ class Tally:
         self.first: list[Broken] = []
 
     def add(self, read: int, broken: Iterable[Broken], truncated: int = 0) -> None:
-        """What one step came across. Raises `DataError` naming the worst file if too large a share is broken."""
+        """What one step came across. Raises `DataError` naming the worst file if too large a share is
+        broken.
+        """
         self.read += read
         self.truncated += truncated
         for record in broken:
@@ -61,7 +65,8 @@ class Tally:
             self._write(self.summary())
             raise DataError(
                 f"{self.broken} of {self.read} records could not be used, more than the"
-                f" {self.largest_share:.0%} allowed; {count} of them from {file}. First: {self._name(self.first[0])}"
+                f" {self.largest_share:.0%} allowed; {count} of them from {file}."
+                f" First: {self._name(self.first[0])}"
             )
 
     def note(self, text: str) -> None:

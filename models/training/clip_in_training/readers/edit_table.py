@@ -1,4 +1,6 @@
-"""The columns of an editing data set, as UltraEdit names them: what is needed, and how a row becomes a record."""
+"""The columns of an editing data set, as UltraEdit names them: what is needed, and how a row becomes a
+record.
+"""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path

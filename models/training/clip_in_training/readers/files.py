@@ -71,8 +71,8 @@ def common_folder(files: Sequence[Path]) -> Path:
 class Recent(Generic[T]):
     """Things that cost time to make (open files, decoded row groups): the last ones used, within a size.
 
-    They belong to one process. A forked child shares the parent's file positions, so it starts with none, and a
-    pickled copy is empty.
+    They belong to one process. A forked child shares the parent's file positions, so it starts with none,
+    and a pickled copy is empty.
     """
 
     def __init__(self, size: int, weigh: Callable[[T], int] = _one):

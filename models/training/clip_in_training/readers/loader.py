@@ -27,8 +27,8 @@ class Loader:
     ):
         """`method` of `batches` is called with a step and `arguments`.
 
-        Workers are forked where the system can: a preprocessing that is a closure cannot be pickled. `start_method`
-        chooses another way.
+        Workers are forked where the system can: a preprocessing that is a closure cannot be pickled.
+        `start_method` chooses another way.
         """
         recipe = batches.recipe
         self.tally = batches.tally

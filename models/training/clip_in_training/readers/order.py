@@ -28,8 +28,8 @@ class Place(NamedTuple):
 class Stream:
     """The endless order of one source's rows.
 
-    Each epoch shuffles the groups, and the rows within windows of several groups: every row comes once, and few groups are
-    needed at a time. How many groups a window has depends on the data alone.
+    Each epoch shuffles the groups, and the rows within windows of several groups: every row comes once,
+    and few groups are needed at a time. How many groups a window has depends on the data alone.
     """
 
     def __init__(self, reader: Reader, seed: Sequence[int]):
@@ -94,15 +94,15 @@ def _remembered(kept: dict, key, make):
 class Mixture:
     """Sources of one role, mixed by weight.
 
-    Slots of a step go to the sources in a fixed pattern, so that every source has its exact share over `PATTERN` slots
-    and each goes through its own epochs.
+    Slots of a step go to the sources in a fixed pattern, so that every source has its exact share over
+    `PATTERN` slots and each goes through its own epochs.
     """
 
     def __init__(self, readers: Sequence[tuple[int, Reader]], per_step: int, seed: int, role: int):
         """`readers` with their numbers in the recipe; `role` keeps the orders of different roles apart.
 
-        Raises `DataError` if a step would need more records than a source has: an image that occurs twice would be its
-        own negative.
+        Raises `DataError` if a step would need more records than a source has: an image that occurs twice
+        would be its own negative.
         """
         self.per_step = per_step
         self.sources = [number for number, _ in readers]

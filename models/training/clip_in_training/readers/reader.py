@@ -52,7 +52,9 @@ class Reader(ABC):
         self.total = 0
         """Records in the files, before filters and limit."""
         self.left_out: dict[str, int] = {}
-        """How many records each filter refuses; a record may fail several. What `limit` cuts off is not here."""
+        """How many records each filter refuses; a record may fail several. What `limit` cuts off is not
+        here.
+        """
         self.notes: list[str] = []
         """What is wrong with the data and not fatal, one sentence each, found at start."""
 

@@ -24,7 +24,9 @@ FILTERED = ("ultraedit",)
 
 
 def open_source(recipe: SourceRecipe, key: str = "source") -> Reader:
-    """The reader of one source. `key` is named in `RecipeError`; `DataError` names the file that does not fit."""
+    """The reader of one source. `key` is named in `RecipeError`; `DataError` names the file that does not
+    fit.
+    """
     if recipe.kind not in KINDS:
         raise RecipeError(f"`{key}.kind` must be one of {', '.join(KINDS)}, not {recipe.kind!r}")
     if not recipe.weight > 0:
@@ -67,8 +69,8 @@ def describe(sources: Sequence[Reader]) -> list[dict]:
 
 
 def fingerprint(sources: Sequence[Reader]) -> str:
-    """sha256 over names, sizes and describing parts of all files of the sources, and over which of their records
-    are used. Terabytes are not read for it: images that lie in files of their own are not part of it.
+    """sha256 over names, sizes and describing parts of all files of the sources, and over which of their
+    records are used. Terabytes are not read for it: images that lie in files of their own are not part of it.
     """
     digest = hashlib.sha256()
     for reader in sources:

@@ -1,4 +1,6 @@
-"""What stands in for a broken record: chosen by (seed, step, place) alone, so that every run chooses the same."""
+"""What stands in for a broken record: chosen by (seed, step, place) alone, so that every run chooses the
+same.
+"""
 
 from collections.abc import Iterator, Sequence
 
@@ -13,8 +15,9 @@ TRIES_ANYWHERE = 24
 def substitutes(
     place: Place, planned: Sequence[Place], group: range, length: int, seed: Sequence[int]
 ) -> Iterator[int]:
-    """Rows to try instead of `place`, of the same source: first of its group, which is being read anyway, then from
-    anywhere. None of them is in the step's `planned` places (of all processes), nor tried for another of them.
+    """Rows to try instead of `place`, of the same source: first of its group, which is being read anyway,
+    then from anywhere. None of them is in the step's `planned` places (of all processes), nor tried for
+    another of them.
     """
     source = [p for p in planned if p.source == place.source]
     near = [p for p in source if p.group == place.group]

@@ -1,6 +1,7 @@
 """UltraEdit's Parquet files, and the ones that `scenes/` draws, which have the same columns."""
 
 import hashlib
+import itertools
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,8 +25,9 @@ OPEN_FILES = 16
 class UltraEdit(Reader):
     """A Parquet file, a folder of them, or a pattern.
 
-    At start only footers and the columns of the filters are read. A row costs its row group, of which the last ones
-    stay in memory. Raises `DataError` naming the file that has no readable footer or lacks a column.
+    At start only footers and the columns of the filters are read. A row costs its row group, of which the
+    last ones stay in memory. Raises `DataError` naming the file that has no readable footer or lacks a
+    column.
     """
 
     role = "edits"
@@ -87,10 +89,12 @@ class UltraEdit(Reader):
         return self._length
 
     def groups(self) -> list[range]:
+        """The records of each row group."""
         bounds = np.minimum(self._starts, self._length).tolist()
-        return [range(a, b) for a, b in zip(bounds, bounds[1:], strict=False) if a < b]
+        return [range(a, b) for a, b in itertools.pairwise(bounds) if a < b]
 
     def read(self, row: int) -> EditPair:
+        """An edit; its row group is read if it is none of the last ones."""
         group, inside = self._place(row)
         file = self.files[self._file[group]]
         columns = self._columns[self._file[group]]
@@ -98,6 +102,7 @@ class UltraEdit(Reader):
         return edit_table.pair(cells, columns, self.images, str(file), self._number(group, inside))
 
     def captions(self, row: int) -> list[str]:
+        """The captions of both sides; only text columns are read."""
         group, inside = self._place(row)
         names = self._columns[self._file[group]].texts
         cells = self._cells(group, inside, names)
@@ -132,6 +137,7 @@ class UltraEdit(Reader):
             return RecordError(path, 0, "row group unreadable", str(error)[:200])
 
     def identity(self) -> Iterator[FileIdentity]:
+        """The files by their footers."""
         yield from self._footers
 
     def _footer(self, path: Path) -> FileIdentity:
