@@ -65,9 +65,13 @@ def longer_context(
     """
     device, end_id = next(student.parameters()).device, student.text_rules.ids("")[-1]
     images, whole, short, taught = [], [], [], []
+    seen: set[str] = set()
     for batch in batches:
         ids = batch.long.to(device)
-        rows = batch.has_long.to(device) & (lengths(ids, end_id) > cut)
+        # In a later epoch images come again: one that is there twice could not find its caption first.
+        fresh = torch.tensor([name not in seen for name in batch.names], device=device)
+        seen.update(batch.names)
+        rows = fresh & batch.has_long.to(device) & (lengths(ids, end_id) > cut)
         if not rows.any():
             continue
         ids = ids[rows]

@@ -25,10 +25,11 @@ from clip_in_training.tuning.loop import Work, autocast, run_stage
 from clip_in_training.tuning.parallel import parallel
 from clip_in_training.tuning.processes import Processes, start
 from clip_in_training.tuning.recipe import FinetuneRecipe, TuningRecipe
+from clip_in_training.tuning.report import write_report
 from clip_in_training.tuning.run import DISTILLED, Data, begin, data_of, write_summary
 
 HELD_OUT = 512
-"""Captions that stage 1 never trains on, to measure agreement with."""
+"""Captions that stage 1 never trains on, to measure agreement with; of little data, a tenth."""
 IMAGES = 256
 """Images with long captions that longer contexts are measured with."""
 
@@ -95,13 +96,14 @@ class Distillation:
         """Prefixes, int64 [texts, length], padded like any batch: from steps that the stage does not reach. If it
         reads some of them nevertheless, in a later epoch, they are left out there.
         """
+        wanted = min(HELD_OUT, max(1, sum(len(source) for source in self.data.sources) // 10))
         found: dict[tuple, None] = {}
         for step in range(self.steps, self.steps + 64):
             for row in self._rows(self.data.batches.make_captions(step, self.cut).cut):
                 found[tuple(row)] = None
-            if len(found) >= HELD_OUT:
+            if len(found) >= wanted:
                 break
-        return self.teacher.text_rules.pad([list(row) for row in list(found)[:HELD_OUT]])
+        return self.teacher.text_rules.pad([list(row) for row in list(found)[:wanted]])
 
     def measure(self) -> dict[str, Any]:
         """Agreement with the teacher on the captions that were held out."""
@@ -164,6 +166,7 @@ def distil(
                 "device": str(processes.device),
             },
         )
+        write_report(run)
     processes.wait()
 
 

@@ -20,6 +20,7 @@ from clip_in_training.tuning.loop import Work, autocast, run_stage
 from clip_in_training.tuning.parallel import parallel
 from clip_in_training.tuning.processes import Processes, start
 from clip_in_training.tuning.recipe import TuningRecipe
+from clip_in_training.tuning.report import write_report
 from clip_in_training.tuning.run import FINETUNED, Data, begin, data_of, start_of_finetuning, write_summary
 
 
@@ -92,4 +93,5 @@ def finetune(
                 "device": str(processes.device),
             },
         )
+        write_report(run)
     processes.wait()
