@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from clip_in_training.recipe import RecipeError, load_recipe, parse_recipe
+from clip_in_training.tuning.recipe import is_tuning_recipe, parse_tuning_recipe
+from clip_in_training.tuning.variant import variant
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 SMALL = 'name = "x"\ndescription = "y"\n'
@@ -12,7 +14,13 @@ SMALL = 'name = "x"\ndescription = "y"\n'
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda p: p.name)
 def test_every_recipe_of_the_repository_is_valid(path):
-    recipe, text = load_recipe(path)
+    text = path.read_text(encoding="utf-8")
+    if is_tuning_recipe(text):
+        recipe = parse_tuning_recipe(text, path.name)
+        for name in recipe.ablation:
+            variant(recipe, name, path.name)
+    else:
+        recipe, text = load_recipe(path)
     assert recipe.name and text
 
 
