@@ -43,6 +43,7 @@ class Tally:
         self.reasons: Counter[str] = Counter()
         self.files: Counter[str] = Counter()
         self.first: list[Broken] = []
+        """The first different ones, at most `NAMED`."""
 
     def add(self, read: int, broken: Iterable[Broken], truncated: int = 0) -> None:
         """What one step came across. Raises `DataError` naming the worst file if too large a share is
@@ -54,9 +55,9 @@ class Tally:
             self.broken += 1
             self.reasons[record.reason] += 1
             self.files[record.file] += 1
-            if len(self.first) < NAMED:
+            if len(self.first) < NAMED and record not in self.first:
                 self.first.append(record)
-                self._write({"broken": record._asdict()})
+                self._write({"replaced": record._asdict()})
             if self.broken == 1 or self.broken % PRINT_EVERY == 0:
                 print(self.line(), file=sys.stderr, flush=True)
                 self._write(self.summary())

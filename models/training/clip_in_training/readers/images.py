@@ -5,7 +5,7 @@ what captions speak about, and the encoder's own preprocessing decides about the
 import io
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from clip_in_training.readers.reader import RecordError
 
@@ -22,6 +22,8 @@ def decode(data: bytes | None, file: str | Path, row: str | int) -> Image.Image:
     try:
         image = Image.open(io.BytesIO(data))
         image.load()
+    except UnidentifiedImageError as error:  # Its message is the address of a buffer.
+        raise RecordError(file, row, "image does not decode", "unknown format") from error
     # Pillow's plugins raise whatever their parsers run into: struct.error, SyntaxError, IndexError …
     except Exception as error:
         raise RecordError(file, row, "image does not decode", str(error)[:200]) from error
