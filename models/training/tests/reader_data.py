@@ -140,6 +140,6 @@ def recipe(
         seed=seed,
         device="cpu",
         workers=workers,
-        finetune=FinetuneRecipe(pairs=pairs, singles=singles),
+        finetune=FinetuneRecipe(steps=1 if pairs or singles else 0, pairs=pairs, singles=singles),
         distil=DistilRecipe(steps=1 if captions else 0, batch=captions),
     )

@@ -175,7 +175,7 @@ def test_data_without_one_good_record_ends_the_run_at_once(tmp_path, workers):
     path = write_edits(tmp_path / "a.parquet", range(50), change=lambda row: row | {"source_caption": "\0"})
     batches = make([source("ultraedit", path)], pairs=4, workers=workers)
     with pytest.raises(
-        DataError, match=r"a\.parquet:\d+ \(no source_caption\) and everything tried instead"
+        DataError, match=r"can stand in for a broken record; .*a\.parquet:\d+: no source_caption"
     ) as e:
         list(batches.loader(0, 3))
     assert "\n" not in str(e.value)
@@ -187,6 +187,23 @@ def test_a_note_about_a_file_is_printed_and_kept(tmp_path, capfd):
     make([source("webdataset", path)], run=tmp_path, singles=4)
     assert "a.tar is cut short" in capfd.readouterr().err
     assert "cut short" in json.loads((tmp_path / "broken.jsonl").read_text())["note"]
+
+
+def test_an_image_that_the_preprocessing_cannot_take_is_broken(tmp_path):
+    def fails(shown):
+        if shown.getpixel((0, 0))[0] == 5:
+            raise ValueError("conversion not supported")
+        return preprocess(shown)
+
+    write_folder(tmp_path, range(20))
+    Image.new("RGB", (600, 8)).save(tmp_path / "0006.png")
+    batches = Batches(recipe(singles=9), open_sources([source("folder", tmp_path)]), fails, Rules())
+    for step in range(8):
+        batches.batch(step)
+    assert set(batches.tally.reasons) == {"image does not preprocess", "image too narrow"}
+    assert {"conversion not supported", "600 × 8 pixels"} == {
+        broken.detail.split(": ")[-1] for broken in batches.tally.first
+    }
 
 
 def test_a_caption_of_5000_words_is_cut_before_it_is_tokenised(tmp_path):
@@ -222,6 +239,10 @@ def test_captions_of_stage_1(sources):
 
 
 def test_what_a_recipe_may_not_ask_for(sources):
+    with pytest.raises(RecipeError, match=r"`finetune\.steps` is 0"):
+        make(sources, captions=4).batch(0)
+    with pytest.raises(RecipeError, match=r"`distil\.steps` is 0"):
+        make(sources, pairs=4).captions(0)
     with pytest.raises(RecipeError, match=r"`finetune\.singles` is 4, and no source has singles"):
         make(sources[:2], pairs=2, singles=4)
     with pytest.raises(RecipeError, match=r"`finetune\.pairs` is 7: 2 processes cannot share that equally"):

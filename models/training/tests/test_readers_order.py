@@ -76,7 +76,7 @@ def test_few_groups_are_needed_at_a_time():
     # Groups far apart come together.
     assert np.abs(np.diff(stream.group_of(rows))).max() > 50
     assert (
-        Stream(Toy([20] * 100), [1]).window == 16 and Stream(Toy([20], group_bytes=1 << 40), [1]).window == 2
+        Stream(Toy([20] * 100), [1]).window == 16 and Stream(Toy([20], group_bytes=1 << 40), [1]).window == 1
     )
 
 

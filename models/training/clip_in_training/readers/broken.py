@@ -67,7 +67,7 @@ class Tally:
             raise DataError(
                 f"{self.broken} of {self.read} records could not be used, more than the"
                 f" {self.largest_share:.0%} allowed; {count} of them from {file}."
-                f" First: {self._name(self.first[0])}"
+                f" First: {self.name(self.first[0])}"
             )
 
     def note(self, text: str) -> None:
@@ -88,7 +88,7 @@ class Tally:
     def line(self) -> str:
         """The counts in one line."""
         reasons = ", ".join(f"{count} × {reason}" for reason, count in self.reasons.most_common(5))
-        last = f"; first: {self._name(self.first[0])}" if self.first else ""
+        last = f"; first: {self.name(self.first[0])}" if self.first else ""
         return f"data: {self.broken} of {self.read} records replaced: {reasons or 'none'}{last}"
 
     def close(self) -> None:
@@ -96,7 +96,8 @@ class Tally:
         self._write(self.summary())
 
     @staticmethod
-    def _name(record: Broken) -> str:
+    def name(record: Broken) -> str:
+        """Where it is and what is wrong with it."""
         detail = f" ({record.detail})" if record.detail else ""
         return f"{record.file}:{record.row}: {record.reason}{detail}"
 

@@ -43,7 +43,7 @@ class Stream:
         self.length = int(self.sizes.sum())
         self.margin = step if 1 < step <= self.length // 4 else 0
         fitting = WINDOW_BYTES // reader.group_bytes if reader.group_bytes else MOST_GROUPS
-        self.window = max(2, min(MOST_GROUPS, fitting))
+        self.window = max(1, min(MOST_GROUPS, fitting))
         self.seed = list(seed)
         self._epochs: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._windows: dict[tuple[int, int], np.ndarray] = {}
