@@ -127,7 +127,7 @@ def _time(
 ) -> list[tuple[str, str]]:
     clock = summary["clock"]
     rows = [
-        ("wall, processor", f"{clock['wall'] / 60:.1f} min, {clock['cpu'] / 60:.1f} core-min of the first process"),
+        ("wall, processor", f"{_duration(clock['wall'])}, {_duration(clock['cpu'])} of the first process's cores"),
         ("processes, device", f"{summary['world']}, {summary['device']}"),
     ]
     if entries:
@@ -143,6 +143,10 @@ def _time(
         counts = summary["parameters"]
         rows.append(("parameters", f"{counts['trained']:,} of {counts['all']:,} train"))
     return rows
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
 
 
 def _data(data: dict[str, Any]) -> str:
