@@ -2,11 +2,11 @@
 
     PYTHONPATH=models/training python tests/bench/train_throughput.py --batch 16 --rounds 8
 
-Both train ViT-B/32 (random weights, fp32) with the CLIP loss on short captions: the same images, the same tokens
-in rows of 77. Ours is the loop of stage 2 with L_short alone, logs and gradient clipping included; theirs is
-`open_clip_train.train.train_one_epoch` with what its main() makes for it. Reading and checkpoints are left out
-of both. A round is some steps of each, in alternating order; the ratio of a round is theirs to ours in seconds,
-so that what else the machine does hits both sides alike, and the median of the ratios is reported.
+Both train ViT-B/32 (random weights, fp32) with the CLIP loss on short captions: the same images, the same
+tokens in rows of 77. Ours is the loop of stage 2 with L_short alone, logs and gradient clipping included; theirs
+is `open_clip_train.train.train_one_epoch` with what its main() makes for it. Reading and checkpoints are left
+out of both. A round is some steps of each, in alternating order; the ratio of a round is theirs to ours in
+seconds, so that what else the machine does hits both sides alike, and the median of the ratios is reported.
 """
 
 import argparse
@@ -21,11 +21,6 @@ from types import SimpleNamespace
 
 import machine
 import torch
-from open_clip.loss import ClipLoss
-from open_clip_train.scheduler import cosine_lr
-from open_clip_train.train import train_one_epoch
-from PIL import Image
-
 from clip_in_training.backbone.groups import parameter_groups
 from clip_in_training.backbone.load import load_backbone
 from clip_in_training.readers.records import Batch
@@ -35,6 +30,10 @@ from clip_in_training.tuning.encoder import train_mode
 from clip_in_training.tuning.finetune import Finetuning
 from clip_in_training.tuning.processes import Processes
 from clip_in_training.tuning.recipe import parse_tuning_recipe
+from open_clip.loss import ClipLoss
+from open_clip_train.scheduler import cosine_lr
+from open_clip_train.train import train_one_epoch
+from PIL import Image
 
 RECIPE = """
 name = "throughput"
@@ -55,7 +54,7 @@ WORDS = ("a", "red", "bolt", "beside", "blue", "mug", "on", "the", "table", "wit
 
 
 def batches(backbone, size: int, count: int) -> tuple[list[Batch], list[tuple[torch.Tensor, torch.Tensor]]]:
-    """The same data for both: uint8 pixels as we take them, normalised floats as open_clip's loader gives them."""
+    """The same data for both: our uint8 pixels, and normalised floats as open_clip's loader gives them."""
     random = torch.Generator().manual_seed(1)
     ours, theirs = [], []
     rules = backbone.image_rules
@@ -123,7 +122,9 @@ class Theirs:
         self.model, self.items = model, data
         model.output_dict = True
         named = list(model.named_parameters())
-        small = [p for n, p in named if p.ndim < 2 or "bn" in n or "ln" in n or "bias" in n or "logit_scale" in n]
+        small = [
+            p for n, p in named if p.ndim < 2 or "bn" in n or "ln" in n or "bias" in n or "logit_scale" in n
+        ]
         known = {id(p) for p in small}
         groups = [
             {"params": small, "weight_decay": 0.0},
@@ -183,7 +184,9 @@ def main() -> None:
             cpu.append(took["open_clip"][1] / took["ours"][1])
             for name in sides:
                 seconds[name].append(took[name][0] / options.steps)
-            print(f"round {number + 1}: wall ratio {ratios[-1]:.3f}, processor ratio {cpu[-1]:.3f}", flush=True)
+            print(
+                f"round {number + 1}: wall ratio {ratios[-1]:.3f}, processor ratio {cpu[-1]:.3f}", flush=True
+            )
     for name, values in seconds.items():
         step = statistics.median(values)
         print(f"{name}: {step:.3f} s a step of {options.batch}, {options.batch / step:.2f} images/s (median)")
@@ -195,7 +198,7 @@ def main() -> None:
 
 def _quietly(run) -> tuple[float, float]:
     """Without the line a step that stage 2 prints where there is no terminal."""
-    out, sys.stdout = sys.stdout, open("/dev/null", "w")  # noqa: SIM115
+    out, sys.stdout = sys.stdout, open("/dev/null", "w")
     try:
         return run()
     finally:
