@@ -11,7 +11,7 @@ from clip_in_training.recipe import Recipe, RecipeError, load_recipe, read_recip
 from clip_in_training.tuning.recipe import TuningRecipe, is_tuning_recipe, parse_tuning_recipe
 
 STAGES_HELP = {
-    "distil": "Stage 1 of fine-tuning a backbone: its text encoder with rotary positions learns the original's.",
+    "distil": "Stage 1 of fine-tuning: a text encoder with rotary positions learns the original's vectors.",
     "finetune": "Stage 2: fine-tune a backbone with CLIP-IN's losses (several processes: under torchrun).",
 }
 VARIANTS_HELP = "Add other precisions to a bundle, each with its loss and speed measured."

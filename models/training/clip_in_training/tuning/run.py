@@ -1,8 +1,8 @@
 """A run folder of fine-tuning: what is in it, how it is begun, and how the export reads it.
 
-It holds recipe.toml, distil.pt and finetune.pt (checkpoints), distil.jsonl and finetune.jsonl (a line a step),
-distil.json and finetune.json (counts, measurements, times), broken.jsonl (records that could not be read), log/
-(TensorBoard) and report.html.
+It holds recipe.toml, distil.pt and finetune.pt (checkpoints), distil.jsonl and finetune.jsonl (a line a
+step), distil.json and finetune.json (counts, measurements, times), broken.jsonl (records that could not be
+read), log/ (TensorBoard) and report.html.
 """
 
 import json
@@ -72,7 +72,7 @@ def data_of(recipe: TuningRecipe, backbone: Backbone, run: Path, processes: Proc
 
 
 def start_of_finetuning(recipe: TuningRecipe, run: Path) -> Backbone:
-    """What stage 2 starts from: the backbone with the text encoder of distil.pt, if stage 1 is in the recipe."""
+    """What stage 2 starts from: the backbone, with the text encoder of distil.pt if the recipe has stage 1."""
     backbone = load_backbone(recipe.backbone, recipe.seed)
     if recipe.distil.steps == 0:
         return backbone
