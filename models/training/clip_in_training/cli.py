@@ -26,7 +26,7 @@ KNOWN_ERRORS = (
     ExportError,
     CheckpointError,
     TrainingError,
-    FileNotFoundError,
+    OSError,
 )
 
 
@@ -62,6 +62,8 @@ def parser() -> argparse.ArgumentParser:
         stage = command(name, help_text)
         stage.add_argument("--run", type=Path, help="run folder (default: runs/<recipe file name>)")
         stage.add_argument("--resume", action="store_true", help="go on from the stage's last checkpoint")
+        if name == "finetune":
+            stage.add_argument("--start", type=Path, help="take this distil.pt instead of the run folder's")
         stage.add_argument("--variant", help="as [ablation] of this name changes the recipe")
         stage.add_argument(
             "--set", action="append", default=[], metavar="KEY=VALUE", help="e.g. finetune.losses.clip_long=0"
@@ -175,7 +177,7 @@ def _stage(options: argparse.Namespace, recipe: TuningRecipe, text: str) -> None
     else:
         from clip_in_training.tuning.finetune import finetune
 
-        finetune(recipe, text, run, options.resume)
+        finetune(recipe, text, run, options.resume, options.start)
     print(f"{options.command} done; {run / 'report.html'} shows it")
 
 

@@ -94,8 +94,8 @@ class Distillation:
             yield row[:count]
 
     def _hold_out(self) -> Tensor:
-        """Prefixes, int64 [texts, length], padded like any batch: from steps that the stage does not reach. If
-        it reads some of them nevertheless, in a later epoch, they are left out there.
+        """Prefixes, int64 [texts, length], padded like any batch: from steps that the stage does not reach.
+        If it reads some of them nevertheless, in a later epoch, they are left out there.
         """
         wanted = min(HELD_OUT, max(1, sum(len(source) for source in self.data.sources) // 10))
         found: dict[tuple, None] = {}
