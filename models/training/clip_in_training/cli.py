@@ -12,7 +12,7 @@ from clip_in_training.tuning.recipe import TuningRecipe, is_tuning_recipe, parse
 TUNES = ("distil", "finetune", "ablation")
 """Commands that take recipes with a [backbone] only."""
 STAGES_HELP = {
-    "distil": "Stage 1 of fine-tuning a backbone: its text encoder with rotary positions learns the original's.",
+    "distil": "Stage 1 of fine-tuning: a text encoder with rotary positions learns the original's vectors.",
     "finetune": "Stage 2: fine-tune a backbone with CLIP-IN's losses (several processes: under torchrun).",
 }
 VARIANTS_HELP = "Add other precisions to a bundle, each with its loss and speed measured."
@@ -27,7 +27,7 @@ KNOWN_ERRORS = (
     ExportError,
     CheckpointError,
     TrainingError,
-    FileNotFoundError,
+    OSError,
 )
 
 
@@ -63,6 +63,8 @@ def parser() -> argparse.ArgumentParser:
         stage = command(name, help_text)
         stage.add_argument("--run", type=Path, help="run folder (default: runs/<recipe file name>)")
         stage.add_argument("--resume", action="store_true", help="go on from the stage's last checkpoint")
+        if name == "finetune":
+            stage.add_argument("--start", type=Path, help="take this distil.pt instead of the run folder's")
         stage.add_argument("--variant", help="as [ablation] of this name changes the recipe")
         stage.add_argument(
             "--set", action="append", default=[], metavar="KEY=VALUE", help="e.g. finetune.losses.clip_long=0"
@@ -175,7 +177,7 @@ def _stage(options: argparse.Namespace, recipe: TuningRecipe, text: str) -> None
     else:
         from clip_in_training.tuning.finetune import finetune
 
-        finetune(recipe, text, run, options.resume)
+        finetune(recipe, text, run, options.resume, options.start)
     print(f"{options.command} done; {run / 'report.html'} shows it")
 
 

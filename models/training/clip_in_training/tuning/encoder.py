@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from clip_in_training.backbone.backbone import Backbone
 from clip_in_training.readers.records import Batch
 
+
 class Vectors(NamedTuple):
     """Unit vectors of some images and captions, each [count, embedding_dim] fp32, with scale and bias."""
 
@@ -26,7 +27,7 @@ class Encoder(nn.Module):
         self.backbone = backbone
 
     def forward(self, pixels: Tensor, short: Tensor | None, long: Tensor | None) -> Vectors:
-        """uint8 [images, size, size, 3] and token ids [captions, length]; None where there are no captions."""
+        """uint8 [images, size, size, 3] and ids [captions, length]; None where there are no captions."""
         return Vectors(
             self.backbone.encode_image(pixels),
             None if short is None else self.backbone.encode_text(short),

@@ -25,7 +25,8 @@ TITLES = {
     "seconds": "seconds a step",
 }
 STYLE = """
-:root { color-scheme: light dark; --ink: #1a1c20; --soft: #676c75; --line: #d9dce1; --page: #fff; --mark: #1f5fbf }
+:root { color-scheme: light dark; --ink: #1a1c20; --soft: #676c75; --line: #d9dce1; --page: #fff;
+  --mark: #1f5fbf }
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e6e8ec; --soft: #9aa1ac; --line: #363b44; --page: #15181d; --mark: #7fb0ff } }
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--page); max-width: 1160px;
@@ -127,7 +128,10 @@ def _time(
 ) -> list[tuple[str, str]]:
     clock = summary["clock"]
     rows = [
-        ("wall, processor", f"{clock['wall'] / 60:.1f} min, {clock['cpu'] / 60:.1f} core-min of the first process"),
+        (
+            "wall, processor",
+            f"{_duration(clock['wall'])}, {_duration(clock['cpu'])} of the first process's cores",
+        ),
         ("processes, device", f"{summary['world']}, {summary['device']}"),
     ]
     if entries:
@@ -145,6 +149,10 @@ def _time(
     return rows
 
 
+def _duration(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
+
+
 def _data(data: dict[str, Any]) -> str:
     rows = []
     for source in data["sources"]:
@@ -152,7 +160,16 @@ def _data(data: dict[str, Any]) -> str:
         notes = "; ".join(source["notes"]) or "none"
         print_of = source["fingerprint"][:12]
         rows.append(
-            [source["kind"], source["path"], source["role"], source["total"], source["used"], left_out, notes, print_of]
+            [
+                source["kind"],
+                source["path"],
+                source["role"],
+                source["total"],
+                source["used"],
+                left_out,
+                notes,
+                print_of,
+            ]
         )
     heads = ["kind", "path", "role", "records", "used", "left out by filters", "notes", "fingerprint"]
     reading = data["reading"]
