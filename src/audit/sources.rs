@@ -178,11 +178,7 @@ fn of_folder(folder: &Path) -> anyhow::Result<Vec<Source>> {
     for (ending, format) in ENDINGS {
         let mut files = Vec::new();
         files::walk(folder, "", ending, &mut files)?;
-        found.extend(
-            files
-                .into_iter()
-                .map(|file| Source::new(file.path, format)),
-        );
+        found.extend(files.into_iter().map(|file| Source::new(file.path, format)));
     }
     if found.is_empty() {
         found.push(Source::new(folder.to_owned(), Format::Folder));

@@ -58,7 +58,8 @@ fn walk(source: &Source, folder: &Path, below: &str, sink: &mut Sink) -> Result<
 fn beside(image: &Path) -> Result<String, Problem> {
     let path = image.with_extension("txt");
     let mut bytes = Vec::new();
-    let read = File::open(&path).and_then(|file| file.take(MOST_CAPTION_BYTES).read_to_end(&mut bytes));
+    let read =
+        File::open(&path).and_then(|file| file.take(MOST_CAPTION_BYTES).read_to_end(&mut bytes));
     match read {
         Ok(_) => caption(Some(&bytes)),
         Err(error) => {

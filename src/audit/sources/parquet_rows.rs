@@ -112,17 +112,18 @@ fn read_group(
 impl RowColumns {
     /// Finds the columns; the error says which are not there.
     fn find(schema: &SchemaDescriptor) -> Result<Self, String> {
-        let find = |names: &[&str], holds| {
-            names
-                .iter()
-                .find_map(|name| optional(schema, name, holds))
-        };
+        let find =
+            |names: &[&str], holds| names.iter().find_map(|name| optional(schema, name, holds));
         let side = |image: &[&str], caption: &[&str], long: &str| SideColumns {
             image: find(image, Holds::Images),
             caption: find(caption, Holds::Texts),
             long: find(&[long], Holds::Texts),
         };
-        let source = side(&["source_image"], &["source_caption"], "source_caption_long");
+        let source = side(
+            &["source_image"],
+            &["source_caption"],
+            "source_caption_long",
+        );
         let target = side(
             &["edited_image", "target_image"],
             &["target_caption"],

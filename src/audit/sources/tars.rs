@@ -10,9 +10,7 @@ use tar::{Archive, Entry};
 
 use super::folder::{IMAGES, MOST_CAPTION_BYTES};
 use super::{At, Closed, Sink, Source};
-use crate::audit::record::{
-    Fault, Picture, Problem, Quality, Record, Side, caption, long_caption,
-};
+use crate::audit::record::{Fault, Picture, Problem, Quality, Record, Side, caption, long_caption};
 use crate::cli::embed::sources::files::Input;
 use crate::cli::embed::sources::tars::open;
 use crate::preprocess::Limits;
@@ -75,8 +73,7 @@ pub fn read(source: &Source, sink: &mut Sink) -> Result<(), Closed> {
         };
         let kind = entry.header().entry_type();
         let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-        let Some((key, ending)) =
-            member(&path).filter(|_| kind.is_file() || kind.is_contiguous())
+        let Some((key, ending)) = member(&path).filter(|_| kind.is_file() || kind.is_contiguous())
         else {
             continue;
         };
