@@ -12,12 +12,12 @@ use arrow_array::{ArrayRef, StringArray};
 use serde_json::Value;
 use server::{demo, fixture, program};
 use training_sets::{
-    Pair, as_bmp, as_jpeg, as_png, clean, drawn, scene, write_columns, write_folder, write_json_lines,
-    write_parquet, write_tar,
+    Pair, as_bmp, as_jpeg, as_png, clean, drawn, scene, write_columns, write_folder,
+    write_json_lines, write_parquet, write_tar,
 };
 
 /// Checks of what is planted here. Whether captions are swapped is the model's opinion, and drawn discs are nothing that it
-/// knows, so that check has a test of its own.
+/// knows: scenes of its own test that.
 const FAIL_ON_ALL: &str = "leak,leak-captions,broken,unchanged,duplicates,near-duplicates,duplicate-captions,truncated,one-sided,quality";
 
 fn audit(data: &Path, arguments: &[&str]) -> Output {
@@ -171,7 +171,10 @@ fn each_planted_defect_is_found_once() {
 #[test]
 fn leaks_are_found_by_bytes_by_pixels_and_by_likeness() {
     let folder = tempfile::tempdir().unwrap();
-    let (train, held) = (folder.path().join("train.parquet"), folder.path().join("held"));
+    let (train, held) = (
+        folder.path().join("train.parquet"),
+        folder.path().join("held"),
+    );
     write_parquet(&train, &clean());
     fs::create_dir(&held).unwrap();
     let samples = [
@@ -186,7 +189,11 @@ fn leaks_are_found_by_bytes_by_pixels_and_by_likeness() {
     assert_eq!(status, 1);
     assert_eq!(
         places(&report, "leak"),
-        ["held:0.png same_bytes", "held:1.png same_pixels", "held:2.png near"]
+        [
+            "held:0.png same_bytes",
+            "held:1.png same_pixels",
+            "held:2.png near"
+        ]
     );
     assert_eq!(places(&report, "leak-captions"), ["held:3.png"]);
     let other = report["findings"]["leak"]["examples"][0]["other"].as_str();
@@ -194,7 +201,12 @@ fn leaks_are_found_by_bytes_by_pixels_and_by_likeness() {
     assert_eq!(count(&report, "near-duplicates"), 0);
 
     // Three of four images; captions are no part of this gate.
-    for (most, wanted) in [("leak=3", 0), ("leak=2", 1), ("leak=75%", 0), ("leak=74.9%", 1)] {
+    for (most, wanted) in [
+        ("leak=3", 0),
+        ("leak=2", 1),
+        ("leak=75%", 0),
+        ("leak=74.9%", 1),
+    ] {
         let arguments = ["--against", &against, "--fail-on", most];
         assert_eq!(audited(&train, &arguments).0, wanted, "{most}");
     }
@@ -212,11 +224,17 @@ fn broken_files_are_named_and_the_others_read() {
     let whole = fs::read(data.join("good.parquet")).unwrap();
     fs::write(data.join("cut.parquet"), &whole[..whole.len() / 2]).unwrap();
     let captions: ArrayRef = Arc::new(StringArray::from(vec!["a"]));
-    let columns = vec![("source_caption", captions.clone()), ("target_caption", captions)];
+    let columns = vec![
+        ("source_caption", captions.clone()),
+        ("target_caption", captions),
+    ];
     write_columns(&data.join("lacks.parquet"), columns);
     let lines = "{\"image\": \"gone.png\", \"caption\": \"not there\"}\n\n[1]\n{\"caption\": \"no image\"}\n";
     fs::write(data.join("lines.jsonl"), lines).unwrap();
-    write_tar(&data.join("z.tar"), &[(drawn(30), "a disc"), (drawn(31), "a circle")]);
+    write_tar(
+        &data.join("z.tar"),
+        &[(drawn(30), "a disc"), (drawn(31), "a circle")],
+    );
     let tar = fs::read(data.join("z.tar")).unwrap();
     let first = 1024 + drawn(30).len().next_multiple_of(512) + 512;
     fs::write(data.join("z.tar"), &tar[..first + 512 + 100]).unwrap();
@@ -235,7 +253,11 @@ fn broken_files_are_named_and_the_others_read() {
         ]
     );
     let lacks = report["findings"]["broken"]["examples"].as_array().unwrap();
-    assert!(lacks.iter().any(|it| it["note"].as_str().unwrap().contains("source_image")));
+    assert!(
+        lacks
+            .iter()
+            .any(|it| it["note"].as_str().unwrap().contains("source_image"))
+    );
     let allowed = audited(&data, &["--fail-on", "broken=7"]);
     assert_eq!(allowed.0, 0);
 
@@ -262,7 +284,10 @@ fn a_word_that_gives_the_side_away_is_named() {
     let pairs: Vec<_> = (0..20)
         .map(|i| Pair {
             images: [drawn(100 + 2 * i), drawn(101 + 2 * i)],
-            captions: [format!("thing{i} plain{i}"), format!("thing{i} red{i} edited")],
+            captions: [
+                format!("thing{i} plain{i}"),
+                format!("thing{i} red{i} edited"),
+            ],
             ..clean()[0].clone()
         })
         .collect();
@@ -270,9 +295,38 @@ fn a_word_that_gives_the_side_away_is_named() {
     let markdown = folder.path().join("report.md");
     let path = markdown.display().to_string();
     let (status, report) = audited(&rows, &["--fail-on", "one-sided", "--markdown", &path]);
-    assert_eq!((status, places(&report, "one-sided")), (1, vec!["edited".to_owned()]));
+    assert_eq!(
+        (status, places(&report, "one-sided")),
+        (1, vec!["edited".to_owned()])
+    );
     let words = &report["data"]["one_sided_words"][0];
-    assert_eq!((&words["source_only"], &words["target_only"]), (&0.into(), &20.into()));
+    assert_eq!(
+        (&words["source_only"], &words["target_only"]),
+        (&0.into(), &20.into())
+    );
     let text = fs::read_to_string(&markdown).unwrap();
-    assert!(text.contains("## Findings") && text.contains("| edited |"), "{text}");
+    assert!(
+        text.contains("## Findings") && text.contains("| edited |"),
+        "{text}"
+    );
+}
+
+#[test]
+fn swapped_captions_are_suspected() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = folder.path().join("rows.parquet");
+    let samples = fs::read_to_string(demo().join("samples/samples.json")).unwrap();
+    let samples: Value = serde_json::from_str(&samples).unwrap();
+    let caption = |number: usize| samples[number]["texts"][0].as_str().unwrap().to_owned();
+    let pair = |images: [usize; 2], captions: [usize; 2]| Pair {
+        images: images.map(scene),
+        captions: captions.map(caption),
+        ..clean()[0].clone()
+    };
+    write_parquet(&rows, &[pair([0, 3], [0, 3]), pair([5, 7], [7, 5])]);
+    let (status, report) = audited(&rows, &["--fail-on", "swapped"]);
+    assert_eq!(
+        (status, places(&report, "swapped")),
+        (1, vec!["rows.parquet:1".to_owned()])
+    );
 }

@@ -63,7 +63,12 @@ pub fn as_jpeg(file: &[u8], quality: u8) -> Vec<u8> {
     let (width, height) = (picture.width() as u16, picture.height() as u16);
     let mut jpeg = Vec::new();
     jpeg_encoder::Encoder::new(&mut jpeg, quality)
-        .encode(picture.pixels(), width, height, jpeg_encoder::ColorType::Rgb)
+        .encode(
+            picture.pixels(),
+            width,
+            height,
+            jpeg_encoder::ColorType::Rgb,
+        )
         .unwrap();
     jpeg
 }
@@ -101,12 +106,32 @@ fn pair(images: [Vec<u8>; 2], captions: [&str; 2], category: &'static str) -> Pa
 /// Six pairs in which nothing is wrong.
 pub fn clean() -> Vec<Pair> {
     vec![
-        pair([scene(0), drawn(1)], ["a green gear", "a blue gear"], "color"),
+        pair(
+            [scene(0), drawn(1)],
+            ["a green gear", "a blue gear"],
+            "color",
+        ),
         pair([scene(2), drawn(2)], ["two bolts", "three bolts"], "count"),
-        pair([scene(4), drawn(3)], ["a torch on the left", "a torch on the right"], "position"),
-        pair([scene(6), fixture("text.png")], ["a tag \"AB\"", "a tag \"AC\""], "text"),
-        pair([scene(8), fixture("rgb.png")], ["a small mug", "a large mug"], "size"),
-        pair([drawn(4), drawn(5)], ["a plate", "a plate with a leaf"], "presence"),
+        pair(
+            [scene(4), drawn(3)],
+            ["a torch on the left", "a torch on the right"],
+            "position",
+        ),
+        pair(
+            [scene(6), fixture("text.png")],
+            ["a tag \"AB\"", "a tag \"AC\""],
+            "text",
+        ),
+        pair(
+            [scene(8), fixture("rgb.png")],
+            ["a small mug", "a large mug"],
+            "size",
+        ),
+        pair(
+            [drawn(4), drawn(5)],
+            ["a plate", "a plate with a leaf"],
+            "presence",
+        ),
     ]
 }
 
@@ -122,7 +147,11 @@ pub fn write_parquet(path: &Path, pairs: &[Pair]) {
             (!bytes.is_empty()).then_some(bytes)
         }));
         let paths = StringArray::from_iter(pairs.iter().map(|_| Some("picture")));
-        Arc::new(StructArray::new(fields, vec![Arc::new(bytes), Arc::new(paths)], None))
+        Arc::new(StructArray::new(
+            fields,
+            vec![Arc::new(bytes), Arc::new(paths)],
+            None,
+        ))
     };
     let texts = |text: &dyn Fn(&Pair) -> String| -> ArrayRef {
         Arc::new(StringArray::from_iter_values(pairs.iter().map(text)))
@@ -143,7 +172,8 @@ pub fn write_parquet(path: &Path, pairs: &[Pair]) {
 pub fn write_columns(path: &Path, columns: Vec<(&str, ArrayRef)>) {
     let columns = columns.into_iter().map(|(name, array)| (name, array, true));
     let batch = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
-    let mut writer = ArrowWriter::try_new(File::create(path).unwrap(), batch.schema(), None).unwrap();
+    let mut writer =
+        ArrowWriter::try_new(File::create(path).unwrap(), batch.schema(), None).unwrap();
     writer.write(&batch).unwrap();
     writer.close().unwrap();
 }
