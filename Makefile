@@ -97,7 +97,7 @@ train-demo: python ## generate scenes, train the demo model, export it to models
 
 ablation: python ## what each ingredient of CLIP-IN is worth: seven variants, three seeds, one start (under two hours on two cores; resumable; ABLATION="--jobs 1")
 	$(TRAIN) generate --recipe models/recipes/demo-clip.toml
-	test -f runs/demo-clip/bundle/bundle.json || { $(TRAIN) train --recipe models/recipes/demo-clip.toml --resume && \
+	test -f runs/demo-clip/bundle/bundle.json || { $(TRAIN) train --recipe models/recipes/demo-clip.toml --start models/demo --resume && \
 		$(TRAIN) export --recipe models/recipes/demo-clip.toml --out runs/demo-clip/bundle --precisions ''; }
 	$(TRAIN) ablation --recipe models/recipes/ablation.toml --out runs/ablation/tables.md $(ABLATION)
 
