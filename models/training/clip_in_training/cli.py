@@ -1,7 +1,6 @@
 """The command line: one subcommand a step."""
 
 import argparse
-import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -10,6 +9,8 @@ from clip_in_training.errors import BackboneError, CheckpointError, DataError, E
 from clip_in_training.recipe import Recipe, RecipeError, load_recipe, read_recipe
 from clip_in_training.tuning.recipe import TuningRecipe, is_tuning_recipe, parse_tuning_recipe
 
+TUNES = ("distil", "finetune", "ablation")
+"""Commands that take recipes with a [backbone] only."""
 STAGES_HELP = {
     "distil": "Stage 1 of fine-tuning: a text encoder with rotary positions learns the original's vectors.",
     "finetune": "Stage 2: fine-tune a backbone with CLIP-IN's losses (several processes: under torchrun).",
@@ -82,18 +83,13 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--json", action="store_true", help="print JSON instead of tables")
 
     ablation = command(
-        "ablation", "Train the variants of [ablation.variants] from the same start and compare them."
+        "ablation", "Fine-tune every variant of [ablation] with several seeds and compare them."
     )
-    ablation.add_argument("--run", type=Path, help="run folder (default: runs/<recipe file name>-ablation)")
+    ablation.add_argument("--run", type=Path, help="folder of all runs (default: runs/<recipe file name>)")
+    ablation.add_argument("--seeds", type=_numbers, default=[1, 2, 3], help="separated by commas (1,2,3)")
     ablation.add_argument(
-        "--start",
-        type=Path,
-        help="take the image tower of this stage_a.pt, or of this bundle, instead of training stage A",
+        "--jobs", type=int, default=2, help="runs at a time, which share the cores (default: 2)"
     )
-    ablation.add_argument(
-        "--steps", type=int, help="steps of each variant (default: the recipe's ablation.steps)"
-    )
-    ablation.add_argument("--resume", action="store_true", help="go on where an earlier comparison stopped")
     ablation.add_argument("--out", type=Path, help="also write the tables to this Markdown file")
     variants = commands.add_parser("variants", help=VARIANTS_HELP, description=VARIANTS_HELP)
     variants.add_argument("--bundle", type=Path, required=True, help="the bundle's directory")
@@ -108,6 +104,10 @@ def parser() -> argparse.ArgumentParser:
 
 def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(name) for name in _names(text)]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -130,7 +130,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _load(options: argparse.Namespace) -> tuple:
     """The recipe and its text: one with a [backbone] fine-tunes it, others train from scratch."""
     text = read_recipe(options.recipe)
-    tuned = options.command in STAGES_HELP
+    tuned = options.command in TUNES
     if not is_tuning_recipe(text, str(options.recipe)):
         if tuned:
             raise RecipeError(f"{options.recipe} has no [backbone] to fine-tune; `train` trains from scratch")
@@ -203,16 +203,18 @@ def _evaluate(options: argparse.Namespace, recipe: Recipe, text: str) -> None:
     print(json.dumps(benchmarks, indent=1) if options.json else _report(benchmarks))
 
 
-def _ablation(options: argparse.Namespace, recipe: Recipe, text: str) -> None:
-    from clip_in_training.ablation.compare import compare
+def _ablation(options: argparse.Namespace, recipe: TuningRecipe, text: str) -> None:
+    from clip_in_training.ablation.measure import measure_backbone
+    from clip_in_training.ablation.runs import run_all
+    from clip_in_training.ablation.table import tables
+    from clip_in_training.backbone.load import load_original
 
-    if options.steps:
-        recipe = dataclasses.replace(
-            recipe, ablation=dataclasses.replace(recipe.ablation, steps=options.steps)
-        )
-    run = options.run or Path("runs") / f"{options.recipe.stem}-ablation"
-    report = compare(recipe, text, run, options.start, options.resume)
-    print(report)
+    run = options.run or Path("runs") / options.recipe.stem
+    results = run_all(options.recipe, recipe, run, options.seeds, options.jobs)
+    test = Path(recipe.sources[0].path).parent / "test"
+    start = measure_backbone(load_original(recipe.backbone, recipe.seed), test)
+    report = tables(start, results, options.seeds, recipe.finetune.steps)
+    print(f"\n{report}")
     if options.out:
         options.out.write_text(report + "\n", encoding="utf-8")
 

@@ -12,7 +12,7 @@ from open_clip.factory import get_model_config
 from torch import nn
 
 from clip_in_training.backbone.backbone import Backbone, ImageRules
-from clip_in_training.backbone.bundle_backbone import load_bundle_backbone
+from clip_in_training.backbone.bundle_backbone import changed_bundle_backbone, load_bundle_backbone
 from clip_in_training.backbone.compute import checkpoint_activations
 from clip_in_training.backbone.open_clip_backbone import OpenClipBackbone
 from clip_in_training.backbone.pretrained import Resolved, resolve
@@ -38,9 +38,8 @@ def load_backbone(recipe: BackboneRecipe, seed: int) -> Backbone:
             f"backbone.context_length is {recipe.context_length}; it must be at least 4 tokens"
         )
     if recipe.name.startswith(BUNDLE):
-        if recipe.positions != "rope":
-            raise BackboneError(f'backbone.positions must be "rope": {recipe.name} has a rotary text encoder')
-        backbone = load_bundle_backbone(Path(recipe.name.removeprefix(BUNDLE)), recipe.context_length)
+        original = load_original(recipe, seed)
+        backbone = changed_bundle_backbone(original, recipe.positions, recipe.context_length)
     else:
         change = with_rope if recipe.positions == "rope" else with_context
         backbone = change(load_original(recipe, seed), recipe.context_length)
@@ -52,7 +51,7 @@ def load_backbone(recipe: BackboneRecipe, seed: int) -> Backbone:
 def load_original(recipe: BackboneRecipe, seed: int) -> Backbone:
     """The model as it was published, with its own positions and context: the teacher of stage 1."""
     if recipe.name.startswith(BUNDLE):
-        return load_bundle_backbone(Path(recipe.name.removeprefix(BUNDLE)), None)
+        return load_bundle_backbone(Path(recipe.name.removeprefix(BUNDLE)))
     resolved = resolve(recipe.name, recipe.pretrained)
     source = resolved.describe(recipe.name, recipe.pretrained)
     with _readable_errors(source, resolved):
@@ -81,7 +80,7 @@ def _create(recipe: BackboneRecipe, resolved: Resolved, seed: int) -> nn.Module:
 
 @contextmanager
 def _silent():
-    """open_clip tells each of its steps to the root logger, and it and the Hub's client log what they raise."""
+    """open_clip tells the root logger each of its steps; it and the Hub's client log what they raise."""
     levels = {name: logging.getLogger(name).level for name in (None, "huggingface_hub")}
     for name in levels:
         logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -107,16 +106,16 @@ def _reason(error: Exception, resolved: Resolved) -> str:
     said = said[0] if said else type(error).__name__
     if isinstance(error, pickle.UnpicklingError) or "weights_only" in str(error):
         return (
-            "the checkpoint holds more than tensors, and such a file can run code when it is opened. Save its "
-            f"state dict (safetensors, or torch.save of a plain dict) and name that file ({said})"
+            "the checkpoint holds more than tensors, and such a file can run code when it is opened. Save "
+            f"its state dict (safetensors, or torch.save of a plain dict) and name that file ({said})"
         )
     if resolved.kind == "file" or "state_dict" in str(error):
         return f"the checkpoint is not one of this architecture ({said})"
     if resolved.schema == "local-dir" or resolved.kind == "random":
         return said
     return (
-        "it could not be fetched from the Hub. Check the connection (HF_ENDPOINT names a mirror, HF_TOKEN opens "
-        "what is not public), or fetch it on another machine and name the checkpoint file in "
+        "it could not be fetched from the Hub. Check the connection (HF_ENDPOINT names a mirror, HF_TOKEN "
+        "opens what is not public), or fetch it on another machine and name the checkpoint file in "
         f"backbone.pretrained, or a folder as local-dir:PATH in backbone.name ({said})"
     )
 

@@ -51,6 +51,8 @@ class ClipInLoss(nn.Module):
         return {**terms, "loss": weighted}
 
     def _clip(self, pool: Pool, texts: Tensor, there: Tensor) -> Tensor:
+        if self.weights.clip_images == "singles":
+            there = there & (torch.arange(len(there), device=there.device) >= 2 * pool.pairs)
         images, texts = pool.images[there], texts[there]
         if len(images) == 0:
             return _nothing(pool)

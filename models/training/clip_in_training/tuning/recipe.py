@@ -38,6 +38,10 @@ class SourceRecipe:
     """Folder that relative image paths start from, if it is not that of `path`."""
     weight: float = 1.0
     """Share among the sources of the same role (edits | singles), relative to the others."""
+    role: str = ""
+    """"" is the kind's own; "singles" deals the two sides of edits as images that have nothing to do with each
+    other, as ordinary CLIP training does.
+    """
     limit: int = 0
     """Only the first N records; 0: all."""
     filters: dict[str, float] = field(default_factory=dict)
@@ -74,6 +78,10 @@ class TuningLossRecipe:
     """L_short: images and their short captions."""
     clip_long: float = 1.0
     """L_long: images and their long captions."""
+    clip_images: str = "all"
+    """Which images L_short and L_long read: all | singles. Both sides of an edit in one pool are hard negatives
+    already, so "singles" keeps what L_HN adds apart from them.
+    """
     hard_negative_short: float = 1.0
     """L_HN on the short captions of edits."""
     hard_negative_long: float = 0.0
@@ -157,6 +165,7 @@ def check(recipe: TuningRecipe, origin: str) -> None:
         "device": (recipe.device, ("auto", "cpu", "cuda")),
         "backbone.positions": (recipe.backbone.positions, ("rope", "absolute")),
         "finetune.trains": (recipe.finetune.trains, ("all", "text", "last_blocks", "lora")),
+        "finetune.losses.clip_images": (recipe.finetune.losses.clip_images, ("all", "singles")),
         "finetune.losses.hard_negative": (
             recipe.finetune.losses.hard_negative,
             ("symmetric", "triplet", "negclip"),

@@ -13,7 +13,7 @@ from clip_in_training.evaluate.graphs import Graphs
 from clip_in_training.export.golden import TEXTS
 from clip_in_training.export.parity import Checks, checks
 from clip_in_training.model.bundle import load_bundle
-from clip_in_training.recipe import parse_recipe
+from clip_in_training.recipe import kept_recipe
 from clip_in_training.reference.bundle import inputs, load_reference
 from clip_in_training.scenes.attributes import ATTRIBUTES
 from clip_in_training.tokenizer.encode import TextEncoder
@@ -60,7 +60,7 @@ def subject_of(folder: Path, manifest: dict) -> Subject:
             f"{folder} was not trained here: there is nothing to calibrate on and to measure with. "
             "Variants are made of bundles that `export` or `reference` wrote"
         )
-    recipe = parse_recipe(source["recipe_text"], source["recipe"])
+    recipe = kept_recipe(manifest)
     root, size = Path(recipe.data.directory), recipe.data.image_size
     test = load_edits(root / "test", size, ATTRIBUTES)
     validation = load_edits(root / "validation", size, ATTRIBUTES)
