@@ -170,14 +170,19 @@ def _stage(options: argparse.Namespace, recipe: TuningRecipe, text: str) -> None
         recipe = changed(recipe, settings(options.set), origin)
     if options.variant or options.set:
         text = to_toml(recipe)
-    if options.command == "distil":
-        from clip_in_training.tuning.distil import distil
+    from clip_in_training.tuning.processes import stop
 
-        distil(recipe, text, run, options.resume)
-    else:
-        from clip_in_training.tuning.finetune import finetune
+    try:
+        if options.command == "distil":
+            from clip_in_training.tuning.distil import distil
 
-        finetune(recipe, text, run, options.resume, options.start)
+            distil(recipe, text, run, options.resume)
+        else:
+            from clip_in_training.tuning.finetune import finetune
+
+            finetune(recipe, text, run, options.resume, options.start)
+    finally:
+        stop()
     print(f"{options.command} done; {run / 'report.html'} shows it")
 
 

@@ -34,6 +34,7 @@ from clip_in_training.tuning.variant import changed, settings, to_toml, variant
 
 HERE = Path(__file__).parent
 STEPS = 14
+TERMS = ("clip_short", "clip_long", "hard_negative_short", "hard_negative_long")
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +159,35 @@ def test_another_recipe_does_not_resume_a_run(text, whole, tmp_path):
     (run / "recipe.toml").write_text(longer)
     with pytest.raises(CheckpointError, match="14 steps, not 15"):
         finetune(parse_tuning_recipe(longer), longer, run, resume=True)
+    (run / "recipe.toml").write_text(text)
+    path = Path(parse_tuning_recipe(text).sources[0].path)
+    kept = path.read_bytes()
+    try:
+        write_edits(path, rows=40)
+        with pytest.raises(CheckpointError, match="the data is no longer what"):
+            finetune(parse_tuning_recipe(text), text, run, resume=True)
+    finally:
+        path.write_bytes(kept)
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({f"finetune.losses.{name}": 0.0 for name in TERMS}, "every weight is 0"),
+        ({"finetune.losses.clip_short": -1.0}, "may be negative"),
+        ({"finetune.pairs": 0}, "a step has no images"),
+        ({"finetune.chunk": -1}, "`finetune.chunk` must not be negative"),
+        ({"checkpoint_every": 0}, "`checkpoint_every` must be at least 1"),
+        (
+            {"finetune.pairs": 0, "finetune.singles": 2, "finetune.losses.clip_short": 0.0}
+            | {"finetune.losses.clip_long": 0.0},
+            "hard negatives need `finetune.pairs`",
+        ),
+    ],
+)
+def test_recipes_that_teach_nothing_are_refused(text, keys, said):
+    with pytest.raises(RecipeError, match=said):
+        changed(parse_tuning_recipe(text), keys)
 
 
 def test_a_full_disk_leaves_the_checkpoint_before(text, tmp_path):

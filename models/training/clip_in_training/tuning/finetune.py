@@ -71,8 +71,8 @@ def finetune(
     """Runs stage 2 in a run folder and leaves finetune.pt and report.html.
 
     It starts from the folder's distil.pt if the recipe has a stage 1, or from `start_from`, the distil.pt of
-    another run. With `resume`, goes on from finetune.pt. `stop_at` ends early, after a checkpoint. Under `torchrun`, every
-    process calls it; all must see the same run folder. Raises what `run_stage` raises.
+    another run. With `resume`, goes on from finetune.pt. `stop_at` ends early, after a checkpoint. Under
+    `torchrun`, every process calls it; all must see the same run folder. Raises what `run_stage` raises.
     """
     if recipe.finetune.steps == 0:
         raise TrainingError("the recipe has no stage 2: `finetune.steps` is 0")

@@ -76,7 +76,7 @@ def run_stage(
     for group in groups:
         group["peak"] = group["lr"]
     optimiser = torch.optim.AdamW(groups, betas=tuple(rates.betas), fused=True)
-    first = _restore(path, stage, optimiser, work.clock) if resume and path.is_file() else 0
+    first = _restore(path, work, stage, optimiser) if resume and path.is_file() else 0
     last = stage.steps if stop_at is None else min(stage.steps, stop_at)
     parameters = [p for group in optimiser.param_groups for p in group["params"]]
     quiet = not sys.stderr.isatty()
@@ -97,13 +97,13 @@ def run_stage(
                 terms = stage.gradient(batch)
             except NotANumber as error:
                 raise _broken(work, stage, step, batch, "loss", error.rows) from error
-            norm = nn.utils.clip_grad_norm_(parameters, rates.gradient_clip)
+            norm = nn.utils.clip_grad_norm_(parameters, rates.gradient_clip or math.inf)
             names = [*terms, "gradient_norm"]
             values = dict(zip(names, _numbers([*terms.values(), norm]), strict=True))
             if not math.isfinite(values["gradient_norm"]):
                 raise _broken(work, stage, step, batch, "gradient", [])
             optimiser.step()
-            seconds, began = time.monotonic() - began, time.monotonic()
+            seconds = time.monotonic() - began
             values |= {"learning_rate": rates.learning_rate * share, "seconds": seconds, "waited": waited}
             bar.update()
             bar.set_postfix(loss=f"{values['loss']:.3f}", refresh=False)
@@ -115,6 +115,7 @@ def run_stage(
                 if processes.first:
                     checkpoint.save(path, _state(work, stage, optimiser, step + 1))
                 processes.wait()
+            began = time.monotonic()
     return values
 
 
@@ -150,16 +151,20 @@ def _state(work: Work, stage: Stage, optimiser: torch.optim.Optimizer, step: int
     }
 
 
-def _restore(path: Path, stage: Stage, optimiser: torch.optim.Optimizer, clock: Clock) -> int:
+def _restore(path: Path, work: Work, stage: Stage, optimiser: torch.optim.Optimizer) -> int:
     """Loads a checkpoint and returns the step to go on with."""
     state = checkpoint.load(path)
     if state["steps"] != stage.steps:
         raise CheckpointError(
             f"{path} belongs to a run of {state['steps']} steps, not {stage.steps}; train without --resume"
         )
+    if state["data"] != work.notes["data"]:
+        raise CheckpointError(
+            f"the data is no longer what {path} was trained on: its batches would be others; train without --resume"
+        )
     restore(stage.backbone, state["modules"]["backbone"])
     optimiser.load_state_dict(state["optimiser"])
-    clock.restore(**state["clock"])
+    work.clock.restore(**state["clock"])
     return state["step"]
 
 

@@ -174,3 +174,36 @@ def check(recipe: TuningRecipe, origin: str) -> None:
     for key, (value, allowed) in choices.items():
         if value not in allowed:
             raise RecipeError(f"{origin}: `{key}` must be one of {', '.join(allowed)}, not {value!r}")
+    stage, losses = recipe.finetune, recipe.finetune.losses
+    for key, number in {
+        "distil.steps": recipe.distil.steps,
+        "finetune.steps": stage.steps,
+        "finetune.pairs": stage.pairs,
+        "finetune.singles": stage.singles,
+        "finetune.chunk": stage.chunk,
+        "workers": recipe.workers,
+    }.items():
+        if number < 0:
+            raise RecipeError(f"{origin}: `{key}` must not be negative, but is {number}")
+    for key, number in {
+        "distil.batch": recipe.distil.batch,
+        "log_every": recipe.log_every,
+        "checkpoint_every": recipe.checkpoint_every,
+    }.items():
+        if number < 1:
+            raise RecipeError(f"{origin}: `{key}` must be at least 1, but is {number}")
+    if stage.steps == 0:
+        return
+    if stage.pairs + stage.singles == 0:
+        raise RecipeError(
+            f"{origin}: `finetune.pairs` and `finetune.singles` are both 0: a step has no images"
+        )
+    singles, pairs = (
+        [getattr(losses, f"{name}_{kind}") for kind in ("short", "long")]
+        for name in ("clip", "hard_negative")
+    )
+    if min(singles + pairs) < 0:
+        raise RecipeError(f"{origin}: no weight in `finetune.losses` may be negative")
+    if max(singles + (pairs if stage.pairs else [])) == 0:
+        why = "every weight is 0" if stage.pairs else "hard negatives need `finetune.pairs`"
+        raise RecipeError(f"{origin}: `finetune.losses` leave nothing to learn: {why}")
