@@ -6,13 +6,21 @@ import json
 import sys
 from pathlib import Path
 
-from clip_in_training.errors import CheckpointError, DataError, ExportError, TrainingError
+from clip_in_training.errors import BackboneError, CheckpointError, DataError, ExportError, TrainingError
 from clip_in_training.recipe import Recipe, RecipeError, load_recipe
 
 VARIANTS_HELP = "Add other precisions to a bundle, each with its loss and speed measured."
 PRECISIONS_HELP = "beside fp32: int8, fp16, bf16, separated by commas (default: int8"
 REFERENCE_HELP = "Write an open_clip architecture with random weights as a bundle, to measure speed with."
-KNOWN_ERRORS = (RecipeError, DataError, ExportError, CheckpointError, TrainingError, FileNotFoundError)
+KNOWN_ERRORS = (
+    RecipeError,
+    BackboneError,
+    DataError,
+    ExportError,
+    CheckpointError,
+    TrainingError,
+    FileNotFoundError,
+)
 
 
 def parser() -> argparse.ArgumentParser:

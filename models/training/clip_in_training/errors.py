@@ -12,6 +12,10 @@ class CheckpointError(RuntimeError):
     """A checkpoint cannot be used; the message says why."""
 
 
+class BackboneError(RuntimeError):
+    """The pre-trained model cannot be had or cannot be used so; the message says why and what to do."""
+
+
 class TrainingError(RuntimeError):
     """Training cannot go on; the message names the step."""
 

@@ -49,10 +49,11 @@ ORDINARY = [
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory):
     folder = tmp_path_factory.mktemp("reference")
-    (folder / "tiny-clip.json").write_text(json.dumps(CONFIG))
-    open_clip.add_model_config(folder / "tiny-clip.json")
+    (folder / "toy-reference.json").write_text(json.dumps(CONFIG))
+    open_clip.add_model_config(folder / "toy-reference.json")
     assert (
-        main(["reference", "--architecture", "tiny-clip", "--seed", "3", "--out", str(folder / "out")]) == 0
+        main(["reference", "--architecture", "toy-reference", "--seed", "3", "--out", str(folder / "out")])
+        == 0
     )
     return folder / "out"
 

@@ -59,7 +59,7 @@ class Backbone(nn.Module, ABC):
     text_rules: TextRules
     embedding_dim: int
     family: str
-    """softmax (CLIP) | sigmoid (SigLIP)."""
+    """softmax (CLIP) | sigmoid (SigLIP). That of the loss it was trained with."""
     positions: str
     """Of the text encoder: absolute | rope."""
 
@@ -75,7 +75,9 @@ class Backbone(nn.Module, ABC):
 
     @abstractmethod
     def scale(self) -> Tensor:
-        """exp(logit_scale), at most 100: logits = scale * cosine + bias."""
+        """exp(logit_scale): logits = scale * cosine + bias. At most 100 in the softmax family; SigLIP's has no
+        bound, and published ones are above 100.
+        """
 
     @abstractmethod
     def bias(self) -> Tensor:

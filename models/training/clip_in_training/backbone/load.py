@@ -1,0 +1,121 @@
+"""A backbone by the name that a recipe gives it."""
+
+import logging
+import pickle
+import warnings
+from contextlib import contextmanager
+
+import open_clip
+import torch
+from open_clip.coca_model import CoCa
+from torch import nn
+
+from clip_in_training.backbone.backbone import Backbone, ImageRules
+from clip_in_training.backbone.open_clip_backbone import OpenClipBackbone
+from clip_in_training.backbone.pretrained import Resolved, resolve
+from clip_in_training.backbone.tokenizers import text_rules_of
+from clip_in_training.errors import BackboneError
+from clip_in_training.tuning.recipe import BackboneRecipe
+
+BUNDLE = "bundle:"
+
+
+def load_backbone(recipe: BackboneRecipe, seed: int) -> Backbone:
+    """The model of `recipe.name` with the weights of `recipe.pretrained`, in evaluation mode, fp32, on the CPU.
+
+    Positions and context are the recipe's; `load_original` gives the model as it was published. `seed` decides
+    random weights. Raises `BackboneError` if the model cannot be had or does not suit the recipe.
+    """
+    return load_original(recipe, seed)
+
+
+def load_original(recipe: BackboneRecipe, seed: int) -> Backbone:
+    """The model as it was published, with its own positions and context: the teacher of stage 1."""
+    resolved = resolve(recipe.name, recipe.pretrained)
+    source = resolved.describe(recipe.name, recipe.pretrained)
+    with _readable_errors(source, resolved):
+        clip = _create(recipe, resolved, seed)
+        _check(clip, source)
+        text_rules = text_rules_of(recipe.name, clip)
+    return OpenClipBackbone(clip.eval(), _image_rules(clip, source), text_rules, source)
+
+
+def _create(recipe: BackboneRecipe, resolved: Resolved, seed: int) -> nn.Module:
+    options = {} if resolved.quick_gelu is None else {"quick_gelu": resolved.quick_gelu}
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings(), _silent():
+        torch.manual_seed(seed)
+        warnings.filterwarnings("ignore", message="QuickGELU mismatch")  # It has not seen `options` yet.
+        return open_clip.create_model(
+            recipe.name,
+            recipe.pretrained or None,
+            pretrained_text=False,
+            force_preprocess_cfg=resolved.preprocess,
+            # Without this, open_clip goes on with random weights if those of a Hub model cannot be fetched.
+            require_pretrained=resolved.kind != "random",
+            **options,
+        )
+
+
+@contextmanager
+def _silent():
+    """open_clip tells each of its steps to the root logger, and it and the Hub's client log what they raise."""
+    levels = {name: logging.getLogger(name).level for name in (None, "huggingface_hub")}
+    for name in levels:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+
+
+@contextmanager
+def _readable_errors(source: str, resolved: Resolved):
+    try:
+        yield
+    except BackboneError:
+        raise
+    except Exception as error:
+        raise BackboneError(f"cannot load {source}: {_reason(error, resolved)}") from error
+
+
+def _reason(error: Exception, resolved: Resolved) -> str:
+    said = str(error).strip().splitlines()
+    said = said[0] if said else type(error).__name__
+    if isinstance(error, pickle.UnpicklingError) or "weights_only" in str(error):
+        return (
+            "the checkpoint holds more than tensors, and such a file can run code when it is opened. Save its "
+            f"state dict (safetensors, or torch.save of a plain dict) and name that file ({said})"
+        )
+    if "state_dict" in str(error):
+        return f"the checkpoint is not one of this architecture ({said})"
+    if resolved.schema == "local-dir" or resolved.kind in ("file", "random"):
+        return said
+    return (
+        "it could not be fetched from the Hub. Check the connection (HF_ENDPOINT names a mirror, HF_TOKEN opens "
+        "what is not public), or fetch it on another machine and name the checkpoint file in "
+        f"backbone.pretrained, or a folder as local-dir:PATH in backbone.name ({said})"
+    )
+
+
+def _check(clip: nn.Module, source: str) -> None:
+    if isinstance(clip, CoCa):
+        raise BackboneError(
+            f"{source} also writes captions (CoCa); only dual encoders can be fine-tuned here"
+        )
+
+
+def _image_rules(clip: nn.Module, source: str) -> ImageRules:
+    config = clip.visual.preprocess_cfg
+    size = config["size"]
+    height, width = (size, size) if isinstance(size, int) else size
+    if height != width:
+        raise BackboneError(f"{source} takes images of {height}x{width} pixels; only squares are supported")
+    return ImageRules(
+        size=int(height),
+        mean=tuple(config["mean"]),
+        std=tuple(config["std"]),
+        interpolation=config["interpolation"],
+        resize_mode=config["resize_mode"],
+        fill_color=int(config["fill_color"]),
+    )
