@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from clip_in_training.errors import BackboneError, CheckpointError, DataError, ExportError, TrainingError
+from clip_in_training.export.arguments import export_arguments, names
 from clip_in_training.recipe import Recipe, RecipeError, load_recipe
 
 VARIANTS_HELP = "Add other precisions to a bundle, each with its loss and speed measured."
@@ -51,12 +52,7 @@ def parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--start", type=Path, help="take this stage_a.pt instead of training stage A")
 
-    export = command(
-        "export", "Write a bundle from a finished run; refuse if its graphs disagree with PyTorch."
-    )
-    export.add_argument("--run", type=Path, help="run folder (default: runs/<recipe file name>)")
-    export.add_argument("--out", type=Path, required=True, help="the bundle's directory, e.g. models/demo")
-    export.add_argument("--precisions", type=_names, help=f"{PRECISIONS_HELP} if it is any good)")
+    export_arguments(commands)
 
     evaluate = command("evaluate", "Measure a bundle's graphs on a generated split.")
     evaluate.add_argument("--bundle", type=Path, required=True, help="the bundle's directory")
@@ -79,17 +75,13 @@ def parser() -> argparse.ArgumentParser:
     ablation.add_argument("--out", type=Path, help="also write the tables to this Markdown file")
     variants = commands.add_parser("variants", help=VARIANTS_HELP, description=VARIANTS_HELP)
     variants.add_argument("--bundle", type=Path, required=True, help="the bundle's directory")
-    variants.add_argument("--precisions", type=_names, default=["int8"], help=f"{PRECISIONS_HELP})")
+    variants.add_argument("--precisions", type=names, default=["int8"], help=f"{PRECISIONS_HELP})")
 
     reference = commands.add_parser("reference", help=REFERENCE_HELP, description=REFERENCE_HELP)
     reference.add_argument("--architecture", default="ViT-B-32", help="open_clip's name (default: ViT-B-32)")
     reference.add_argument("--seed", type=int, default=1, help="of the weights (default: 1)")
     reference.add_argument("--out", type=Path, required=True, help="the bundle's directory")
     return root
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -128,13 +120,11 @@ def _train(options: argparse.Namespace, recipe: Recipe, text: str) -> None:
     )
 
 
-def _export(options: argparse.Namespace, recipe: Recipe, text: str) -> None:
-    from clip_in_training.export.bundle import export_bundle
+def _export(options: argparse.Namespace) -> None:
+    from clip_in_training.export.command import export
 
-    run = options.run or Path("runs") / options.recipe.stem
-    benchmarks = export_bundle(recipe, options.recipe.name, text, run, options.out, options.precisions)
-    print(_report(benchmarks))
-    print(f"\nbundle written to {options.out}")
+    report = export(options)
+    print(f"{report}\n\nbundle written to {options.out}")
 
 
 def _evaluate(options: argparse.Namespace, recipe: Recipe, text: str) -> None:

@@ -35,7 +35,7 @@ class Identity:
     """One line."""
     provenance: dict
     """Beside code revision, date and versions, which are added."""
-    card: Callable[[dict, Path, Material], str]
+    card: Callable[[dict, Path, Material, Backbone], str]
     """The model card's text from the manifest with its fp32 variant, the folder and what was compared."""
     weights: bool
     """Whether `model.safetensors` is written: where the weights can be had nowhere else."""
@@ -52,9 +52,9 @@ def write_dual_encoder(
 ) -> dict:
     """Writes the bundle to `out`, replacing what is there, and returns its manifest.
 
-    `precisions` are added to fp32 (see `variants.add`); `material` is what is compared and calibrated on, drawn
-    scenes if None. Raises `ExportError` if a graph disagrees with PyTorch by more than `parity.LIMIT`, or a
-    precision with fp32; `out` is untouched then.
+    `precisions` are added to fp32 (see `variants.add`); `material` is what is compared and calibrated on,
+    drawn scenes if None. Raises `ExportError` if a graph disagrees with PyTorch by more than `parity.LIMIT`,
+    or a precision with fp32; `out` is untouched then.
     """
     backbone = backbone.eval()
     material = material or drawn(backbone.image_rules.size)
@@ -73,7 +73,7 @@ def write_dual_encoder(
             _save_weights(backbone, folder / "model.safetensors")
         content = manifest(_interface(backbone, identity, grid), _provenance(backbone, identity))
         content["variants"] = [fp32_variant(parity, benchmark_delta=None)]
-        card = identity.card(content, folder, material)
+        card = identity.card(content, folder, material, backbone)
         (folder / "model-card.md").write_text(card, encoding="utf-8")
         content["files"] = checksums(folder)
         write_json(folder / "bundle.json", content)
@@ -93,12 +93,6 @@ def fingerprint(backbone: Backbone) -> str:
     return digest.hexdigest()
 
 
-def parameter_counts(backbone: Backbone) -> tuple[int, int]:
-    """Parameters of the image encoder and of everything else."""
-    image = sum(p.numel() for name, p in backbone.named_parameters() if ".visual." in f".{name}")
-    return image, sum(p.numel() for p in backbone.parameters()) - image
-
-
 def _check_tokenizer(backbone: Backbone, path: Path, texts: Sequence[str]) -> None:
     """The file, read as the server reads it, must give the ids that the backbone is trained on."""
     rules = backbone.text_rules
@@ -116,12 +110,15 @@ def _check_tokenizer(backbone: Backbone, path: Path, texts: Sequence[str]) -> No
         ids = [*before, *tokens[: rules.context_length - len(before) - 1], end]
         if ids != rules.ids(text):
             raise ExportError(
-                f"tokenizer.json gives other ids than the model's tokenizer for {text[:60]!r}; no bundle was written"
+                f"tokenizer.json gives other ids than the model's tokenizer for {text[:60]!r}; "
+                "no bundle was written"
             )
 
 
 def _save_weights(backbone: Backbone, path: Path) -> None:
-    save_file({name: value.detach().clone().contiguous() for name, value in backbone.state_dict().items()}, path)
+    save_file(
+        {name: value.detach().clone().contiguous() for name, value in backbone.state_dict().items()}, path
+    )
     path.chmod(0o644)
 
 

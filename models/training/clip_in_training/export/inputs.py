@@ -1,4 +1,4 @@
-"""Images and texts that an export is measured on, and that int8 is calibrated on, where no recipe brings any."""
+"""Images and texts to measure an export on, and to calibrate int8 on, where no recipe brings any."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -69,7 +69,8 @@ def from_folder(folder: Path, backbone: Backbone) -> Material:
     paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
     if len(paths) < LEAST_IMAGES:
         raise DataError(
-            f"{folder} has {len(paths)} images ({', '.join(SUFFIXES)}); calibration needs {LEAST_IMAGES} at least"
+            f"{folder} has {len(paths)} images ({', '.join(SUFFIXES)}); "
+            f"calibration needs {LEAST_IMAGES} at least"
         )
     pixels = np.stack([_read(path, backbone) for path in _some(paths)])
     lines = _some([line for path in sorted(folder.rglob("*.txt")) for line in _lines(path)])

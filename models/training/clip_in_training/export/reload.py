@@ -22,9 +22,10 @@ CLOSE = 1e-4
 def reload_backbone(folder: Path, manifest: dict) -> Backbone:
     """By the manifest's provenance: published weights from where they came from, tuned ones from the bundle.
 
-    Raises `BackboneError` if they cannot be had, and `ExportError` if they are not those of the golden vectors.
+    Raises `BackboneError` if they cannot be had, and `ExportError` if they are not those of the golden
+    vectors.
     """
-    source = manifest["provenance"]["backbone"]
+    source = _source(manifest)
     known = {field.name for field in dataclasses.fields(BackboneRecipe)}
     recipe = BackboneRecipe(**{key: value for key, value in source.items() if key in known})
     if (folder / WEIGHTS).is_file():
@@ -36,13 +37,23 @@ def reload_backbone(folder: Path, manifest: dict) -> Backbone:
     return backbone
 
 
+def _source(manifest: dict) -> dict:
+    """Name, tag and seed. A reference says them in words of its own."""
+    source = manifest["provenance"]
+    if "backbone" in source:
+        return source["backbone"]
+    return {"name": source["architecture"], "pretrained": "", "seed": source["seed"]}
+
+
 def _compare(backbone: Backbone, folder: Path, manifest: dict) -> None:
     golden = json.loads((folder / manifest["golden"]).read_text(encoding="utf-8"))["texts"][0]
     with torch.inference_mode():
         vector = original(backbone).encode_text(backbone.text_rules([golden["text"]]))[0].numpy()
-    if vector.shape != (len(golden["embedding"]),) or not np.allclose(vector, golden["embedding"], atol=CLOSE):
+    if vector.shape != (len(golden["embedding"]),) or not np.allclose(
+        vector, golden["embedding"], atol=CLOSE
+    ):
         source = manifest["provenance"]
         raise ExportError(
-            f"{source['backbone']['name']} is another model today than the one that {folder} was exported from (torch "
-            f"{source['torch']}, open_clip {source['open_clip']}); export it again"
+            f"{_source(manifest)['name']} is another model today than the one that {folder} was exported from "
+            f"(torch {source['torch']}, open_clip {source['open_clip']}); export it again"
         )

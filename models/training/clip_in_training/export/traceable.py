@@ -7,7 +7,8 @@ from open_clip.transformer import ResidualAttentionBlock
 from torch import Tensor, nn
 
 MASKED = -1e4
-"""In place of -inf in masks, which fp16 and bf16 versions of a graph do not all survive; exp(-10000) is 0 too."""
+"""In place of -inf in masks, which fp16 and bf16 versions of a graph do not all survive; exp(-10000) is 0 as
+well."""
 
 
 class PlainAttention(nn.Module):

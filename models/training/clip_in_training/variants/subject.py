@@ -55,7 +55,7 @@ def subject_of(folder: Path, manifest: dict) -> Subject:
     those of the bundle, or if the bundle was not written by `export` or `reference`.
     """
     source = manifest["provenance"]
-    if "backbone" in source:
+    if "backbone" in source or "architecture" in source:
         backbone = reload_backbone(folder, manifest)
         material, rules = drawn(backbone.image_rules.size), backbone.text_rules
         known = checks(original(backbone), rules, material.checked.pixels, material.checked.texts)
