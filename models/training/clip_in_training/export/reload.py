@@ -54,6 +54,6 @@ def _compare(backbone: Backbone, folder: Path, manifest: dict) -> None:
     ):
         source = manifest["provenance"]
         raise ExportError(
-            f"{_source(manifest)['name']} is another model today than the one that {folder} was exported from "
-            f"(torch {source['torch']}, open_clip {source['open_clip']}); export it again"
+            f"{_source(manifest)['name']} is another model today than the one that {folder} was exported "
+            f"from (torch {source['torch']}, open_clip {source['open_clip']}); export it again"
         )

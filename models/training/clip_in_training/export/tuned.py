@@ -94,7 +94,8 @@ def _finished(recipe: TuningRecipe, run: Path) -> list[dict]:
         state = checkpoint.load(run / f"{stage}.pt")
         if state["step"] < state["steps"]:
             raise ExportError(
-                f"{stage} in {run} stopped at step {state['step']} of {state['steps']}; run `{stage} --resume`"
+                f"{stage} in {run} stopped at step {state['step']} of {state['steps']}; "
+                f"run `{stage} --resume`"
             )
         states.append({key: state[key] for key in ("clock", "data") if key in state})
     if not states:
