@@ -7,12 +7,23 @@ import sys
 from pathlib import Path
 
 from clip_in_training.errors import BackboneError, CheckpointError, DataError, ExportError, TrainingError
+<<<<<<< HEAD
 from clip_in_training.export.arguments import export_arguments, names
 from clip_in_training.recipe import Recipe, RecipeError, load_recipe
+=======
+from clip_in_training.recipe import Recipe, RecipeError, load_recipe, read_recipe
+from clip_in_training.tuning.recipe import TuningRecipe, is_tuning_recipe, parse_tuning_recipe
+>>>>>>> side-trainer
 
+STAGES_HELP = {
+    "distil": "Stage 1 of fine-tuning a backbone: its text encoder with rotary positions learns the original's.",
+    "finetune": "Stage 2: fine-tune a backbone with CLIP-IN's losses (several processes: under torchrun).",
+}
 VARIANTS_HELP = "Add other precisions to a bundle, each with its loss and speed measured."
 PRECISIONS_HELP = "beside fp32: int8, fp16, bf16, separated by commas (default: int8"
 REFERENCE_HELP = "Write an open_clip architecture with random weights as a bundle, to measure speed with."
+BOTH = ("export",)
+"""Commands that take recipes of both kinds."""
 KNOWN_ERRORS = (
     RecipeError,
     BackboneError,
@@ -52,6 +63,15 @@ def parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--start", type=Path, help="take this stage_a.pt instead of training stage A")
 
+    for name, help_text in STAGES_HELP.items():
+        stage = command(name, help_text)
+        stage.add_argument("--run", type=Path, help="run folder (default: runs/<recipe file name>)")
+        stage.add_argument("--resume", action="store_true", help="go on from the stage's last checkpoint")
+        stage.add_argument("--variant", help="as [ablation] of this name changes the recipe")
+        stage.add_argument(
+            "--set", action="append", default=[], metavar="KEY=VALUE", help="e.g. finetune.losses.clip_long=0"
+        )
+
     export_arguments(commands)
 
     evaluate = command("evaluate", "Measure a bundle's graphs on a generated split.")
@@ -89,7 +109,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         if "recipe" in options:
-            COMMANDS[options.command](options, *load_recipe(options.recipe))
+            COMMANDS[options.command](options, *_load(options))
         else:
             COMMANDS[options.command](options)
     except KNOWN_ERRORS as error:
@@ -99,6 +119,19 @@ def main(arguments: list[str] | None = None) -> int:
         print("interrupted; `--resume` goes on from the last checkpoint", file=sys.stderr)
         return 130
     return 0
+
+
+def _load(options: argparse.Namespace) -> tuple:
+    """The recipe and its text: one with a [backbone] fine-tunes it, others train from scratch."""
+    text = read_recipe(options.recipe)
+    tuned = options.command in STAGES_HELP
+    if not is_tuning_recipe(text, str(options.recipe)):
+        if tuned:
+            raise RecipeError(f"{options.recipe} has no [backbone] to fine-tune; `train` trains from scratch")
+        return load_recipe(options.recipe)
+    if not tuned and options.command not in BOTH:
+        raise RecipeError(f"{options.recipe} fine-tunes a [backbone]: see `distil` and `finetune`")
+    return parse_tuning_recipe(text, str(options.recipe)), text
 
 
 # Each command imports what it needs when it runs: PyTorch takes seconds to load, `--help` needs none of it.
@@ -120,8 +153,35 @@ def _train(options: argparse.Namespace, recipe: Recipe, text: str) -> None:
     )
 
 
+<<<<<<< HEAD
 def _export(options: argparse.Namespace) -> None:
     from clip_in_training.export.command import export
+=======
+def _stage(options: argparse.Namespace, recipe: TuningRecipe, text: str) -> None:
+    from clip_in_training.tuning.variant import changed, settings, to_toml, variant
+
+    origin, stem = str(options.recipe), options.recipe.stem
+    run = options.run or Path("runs") / (f"{stem}-{options.variant}" if options.variant else stem)
+    if options.variant:
+        recipe = variant(recipe, options.variant, origin)
+    if options.set:
+        recipe = changed(recipe, settings(options.set), origin)
+    if options.variant or options.set:
+        text = to_toml(recipe)
+    if options.command == "distil":
+        from clip_in_training.tuning.distil import distil
+
+        distil(recipe, text, run, options.resume)
+    else:
+        from clip_in_training.tuning.finetune import finetune
+
+        finetune(recipe, text, run, options.resume)
+    print(f"{options.command} done; {run / 'report.html'} shows it")
+
+
+def _export(options: argparse.Namespace, recipe: Recipe, text: str) -> None:
+    from clip_in_training.export.bundle import export_bundle
+>>>>>>> side-trainer
 
     report = export(options)
     print(f"{report}\n\nbundle written to {options.out}")
@@ -182,6 +242,8 @@ def _report(benchmarks: dict) -> str:
 COMMANDS = {
     "generate": _generate,
     "train": _train,
+    "distil": _stage,
+    "finetune": _stage,
     "export": _export,
     "evaluate": _evaluate,
     "ablation": _ablation,

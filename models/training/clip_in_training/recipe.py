@@ -191,12 +191,16 @@ class Recipe:
 
 def load_recipe(path: str | Path) -> tuple[Recipe, str]:
     """Reads a recipe file: the typed recipe and its text (which goes into the bundle's provenance)."""
-    path = Path(path)
+    text = read_recipe(path)
+    return parse_recipe(text, str(path)), text
+
+
+def read_recipe(path: str | Path) -> str:
+    """A recipe's text. Raises `RecipeError`."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return Path(path).read_text(encoding="utf-8")
     except OSError as error:
         raise RecipeError(f"cannot read the recipe {path}: {error.strerror}") from error
-    return parse_recipe(text, str(path)), text
 
 
 def parse_recipe(text: str, origin: str = "recipe") -> Recipe:

@@ -4,6 +4,7 @@ import logging
 import pickle
 import warnings
 from contextlib import contextmanager
+from pathlib import Path
 
 import open_clip
 import torch
@@ -11,8 +12,12 @@ from open_clip.coca_model import CoCa
 from torch import nn
 
 from clip_in_training.backbone.backbone import Backbone, ImageRules
+from clip_in_training.backbone.bundle_backbone import load_bundle_backbone
+from clip_in_training.backbone.compute import checkpoint_activations
 from clip_in_training.backbone.open_clip_backbone import OpenClipBackbone
 from clip_in_training.backbone.pretrained import Resolved, resolve
+from clip_in_training.backbone.rope import with_rope
+from clip_in_training.backbone.stretch import with_context
 from clip_in_training.backbone.tokenizers import text_rules_of
 from clip_in_training.errors import BackboneError
 from clip_in_training.tuning.recipe import BackboneRecipe
@@ -21,16 +26,33 @@ BUNDLE = "bundle:"
 
 
 def load_backbone(recipe: BackboneRecipe, seed: int) -> Backbone:
-    """The model of `recipe.name` with the weights of `recipe.pretrained`, in evaluation mode, fp32, on the CPU.
+    """The model of `recipe.name` with the weights of `recipe.pretrained`, positions and context as the recipe
+    says; in evaluation mode, fp32, on the CPU.
 
-    Positions and context are the recipe's; `load_original` gives the model as it was published. `seed` decides
-    random weights. Raises `BackboneError` if the model cannot be had or does not suit the recipe.
+    `seed` decides random weights. With rotary positions the text encoder is the student of stage 1, and
+    `load_original` gives its teacher. Raises `BackboneError` if the model cannot be had or does not suit the
+    recipe.
     """
-    return load_original(recipe, seed)
+    if recipe.context_length < 4:
+        raise BackboneError(
+            f"backbone.context_length is {recipe.context_length}; it must be at least 4 tokens"
+        )
+    if recipe.name.startswith(BUNDLE):
+        if recipe.positions != "rope":
+            raise BackboneError(f'backbone.positions must be "rope": {recipe.name} has a rotary text encoder')
+        backbone = load_bundle_backbone(Path(recipe.name.removeprefix(BUNDLE)), recipe.context_length)
+    else:
+        change = with_rope if recipe.positions == "rope" else with_context
+        backbone = change(load_original(recipe, seed), recipe.context_length)
+    if recipe.gradient_checkpointing:
+        checkpoint_activations(backbone)
+    return backbone
 
 
 def load_original(recipe: BackboneRecipe, seed: int) -> Backbone:
     """The model as it was published, with its own positions and context: the teacher of stage 1."""
+    if recipe.name.startswith(BUNDLE):
+        return load_bundle_backbone(Path(recipe.name.removeprefix(BUNDLE)), None)
     resolved = resolve(recipe.name, recipe.pretrained)
     source = resolved.describe(recipe.name, recipe.pretrained)
     with _readable_errors(source, resolved):

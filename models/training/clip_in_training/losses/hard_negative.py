@@ -3,23 +3,32 @@
 L_HN = L_HN^I + L_HN^T. The image-anchored half is TripletCLIP's loss (arXiv 2411.02545); the text-anchored
 half, with the roles of the modalities swapped, is what CLIP-IN adds. NegCLIP (arXiv 2210.01936) is the source
 side of the first half.
+
+The paper does not say what it does with SigLIP's sigmoid. Our reading: the same sums over the same extended
+pools, each cross-entropy replaced by the pair-wise sigmoid, so that without negatives SigLIP's loss is left.
 """
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
+
+from clip_in_training.losses.contrast import CONTRASTS, Contrast, softmax_contrast
 
 
-def negclip(anchors: Tensor, positives: Tensor, negatives: Tensor, scale: Tensor | float) -> Tensor:
+def negclip(
+    anchors: Tensor,
+    positives: Tensor,
+    negatives: Tensor,
+    scale: Tensor | float,
+    bias: Tensor | float = 0,
+    contrast: Contrast = softmax_contrast,
+) -> Tensor:
     """½ [CE(scale · [V Uᵀ | V U⁻ᵀ], diagonal) + CE(scale · U Vᵀ, diagonal)].
 
-    All arguments are [pairs, embedding_dim], normalised, row i belonging to row i. Every negative of the
+    All tensors are [pairs, embedding_dim], normalised, row i belonging to row i. Every negative of the
     batch joins the pool of every anchor; the second term has no negatives beyond the batch's own anchors.
     """
-    target = torch.arange(len(anchors), device=anchors.device)
-    pool = torch.cat([positives, negatives])
-    forward = functional.cross_entropy(scale * anchors @ pool.T, target)
-    backward = functional.cross_entropy(scale * positives @ anchors.T, target)
+    forward = contrast(anchors, torch.cat([positives, negatives]), scale, bias)
+    backward = contrast(positives, anchors, scale, bias)
     return (forward + backward) / 2
 
 
@@ -27,14 +36,14 @@ class HardNegativeLoss(nn.Module):
     """L_HN over edit pairs.
 
     `form`: "symmetric" is CLIP-IN's sum of both halves, "triplet" the image-anchored half, "negclip" only its
-    source side.
+    source side. `family`: "softmax" (CLIP) | "sigmoid" (SigLIP).
     """
 
-    def __init__(self, form: str = "symmetric"):
+    def __init__(self, form: str = "symmetric", family: str = "softmax"):
         super().__init__()
         if form not in ("symmetric", "triplet", "negclip"):
             raise ValueError(f"unknown form of the hard-negative loss: {form!r}")
-        self.form = form
+        self.form, self.contrast = form, CONTRASTS[family]
 
     def forward(
         self,
@@ -43,13 +52,18 @@ class HardNegativeLoss(nn.Module):
         target_image: Tensor,
         target_text: Tensor,
         scale: Tensor | float,
+        bias: Tensor | float = 0,
     ) -> Tensor:
-        """Each argument is [pairs, embedding_dim], normalised; returns the sum of the form's terms."""
-        loss = negclip(source_image, source_text, target_text, scale)
+        """Each tensor is [pairs, embedding_dim], normalised; returns the sum of the form's terms."""
+
+        def term(anchors: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
+            return negclip(anchors, positives, negatives, scale, bias, self.contrast)
+
+        loss = term(source_image, source_text, target_text)
         if self.form == "negclip":
             return loss
-        loss = loss + negclip(target_image, target_text, source_text, scale)
+        loss = loss + term(target_image, target_text, source_text)
         if self.form == "triplet":
             return loss
-        loss = loss + negclip(source_text, source_image, target_image, scale)
-        return loss + negclip(target_text, target_image, source_image, scale)
+        loss = loss + term(source_text, source_image, target_image)
+        return loss + term(target_text, target_image, source_image)

@@ -1,1 +1,4 @@
-"""Training data as it lies on disks, turned into batches: formats, filters, mixing, order."""
+"""Training data as it lies on disks, turned into batches: formats, filters, mixing, order.
+
+formats (a file each) → order (which rows a step sees) → batches (decode, tokenise) → loader (processes)
+"""

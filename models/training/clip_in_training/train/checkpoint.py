@@ -16,9 +16,13 @@ def save(path: Path, state: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     try:
-        torch.save(state, partial)
+        with partial.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            # Without it, a machine that loses power may have the new name with nothing behind it.
+            os.fsync(file.fileno())
         os.replace(partial, path)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # PyTorch's writer turns a full disk into a RuntimeError
         partial.unlink(missing_ok=True)
         raise CheckpointError(f"cannot write {path} ({error}); the checkpoint before it is intact") from error
 

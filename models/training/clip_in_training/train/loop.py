@@ -81,7 +81,7 @@ def run_stage(
                 for key, number in values.items():
                     log.add_scalar(f"{name}/{key}", number, step)
                 if quiet:
-                    _print(name, step, steps, values)
+                    print_values(name, step, steps, values)
             if (step + 1) % recipe.checkpoint_every == 0 or step + 1 == last:
                 states = {key: module.state_dict() for key, module in modules.items()}
                 state = {"step": step + 1, "steps": steps, "modules": states, "clock": clock.state()}
@@ -123,7 +123,7 @@ def _restore(path: Path, modules: dict[str, nn.Module], optimiser, steps: int, c
     return state["step"]
 
 
-def _print(name: str, step: int, steps: int, values: dict[str, float]) -> None:
+def print_values(name: str, step: int, steps: int, values: dict[str, float]) -> None:
     """One line of a log file, where there is no terminal for a progress bar."""
     shown = " ".join(f"{key}={value:.4g}" for key, value in values.items())
     print(f"{name} {step + 1}/{steps} {shown}", flush=True)

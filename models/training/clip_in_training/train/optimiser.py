@@ -20,8 +20,13 @@ def build_optimiser(modules: list[nn.Module], recipe: OptimiserRecipe) -> torch.
 
 def learning_rate(step: int, steps: int, recipe: OptimiserRecipe) -> float:
     """The rate of a step (from 0): linear up to the peak, then half a cosine down to zero."""
-    warmup = max(1, round(steps * recipe.warmup_fraction))
+    return recipe.learning_rate * share_of_rate(step, steps, recipe.warmup_fraction)
+
+
+def share_of_rate(step: int, steps: int, warmup_fraction: float) -> float:
+    """The rate of a step relative to its peak."""
+    warmup = max(1, round(steps * warmup_fraction))
     if step < warmup:
-        return recipe.learning_rate * (step + 1) / warmup
+        return (step + 1) / warmup
     progress = (step - warmup) / max(1, steps - warmup)
-    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))

@@ -20,7 +20,8 @@ from clip_in_training.tokenizer.encode import TextEncoder, load_tokenizer
 from clip_in_training.tokenizer.training import save_tokenizer, train_tokenizer
 from clip_in_training.train import checkpoint
 from clip_in_training.train.clock import Clock
-from clip_in_training.train.loop import TrainingError, run_stage
+from clip_in_training.train.loop import run_stage
+from clip_in_training.train.run_folder import keep_recipe
 from clip_in_training.train.stage_a import StageA
 from clip_in_training.train.stage_b import StageB
 
@@ -47,13 +48,7 @@ def prepare(recipe: Recipe, recipe_text: str, run: Path, resume: bool) -> Traini
     folder.
     """
     clock = Clock()
-    run.mkdir(parents=True, exist_ok=True)
-    kept = run / "recipe.toml"
-    if resume and kept.is_file() and kept.read_text(encoding="utf-8") != recipe_text:
-        raise TrainingError(
-            f"{kept} differs from the recipe given; resume with that one, or train in a new --run folder"
-        )
-    kept.write_text(recipe_text, encoding="utf-8")
+    keep_recipe(run, recipe_text, same=resume)
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
     torch.set_flush_denormal(True)

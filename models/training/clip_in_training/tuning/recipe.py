@@ -138,6 +138,11 @@ class TuningRecipe:
     """Name -> what differs from the recipe, as dotted keys (`finetune.losses.clip_long = 0.0`)."""
 
 
+def is_tuning_recipe(text: str, origin: str = "recipe") -> bool:
+    """Whether a recipe's text fine-tunes a backbone, or trains from scratch."""
+    return "backbone" in parse_toml(text, origin)
+
+
 def parse_tuning_recipe(text: str, origin: str = "recipe") -> TuningRecipe:
     """Parses and checks a recipe's text; `origin` is named in errors. Raises `RecipeError`."""
     recipe = from_table(TuningRecipe, parse_toml(text, origin), origin, "")

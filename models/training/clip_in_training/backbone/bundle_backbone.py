@@ -1,0 +1,77 @@
+"""A bundle that this module trained from scratch, as a `Backbone`."""
+
+from pathlib import Path
+
+from PIL import Image
+from torch import Tensor
+
+from clip_in_training.backbone.backbone import Backbone, ImageRules
+from clip_in_training.backbone.images import Preprocess
+from clip_in_training.backbone.logit_scale import bounded_scale
+from clip_in_training.backbone.text_rules import TokenizerRules
+from clip_in_training.errors import BackboneError
+from clip_in_training.model import DualEncoder, load_bundle
+from clip_in_training.model.bundle import read_manifest
+from clip_in_training.recipe import RecipeError
+
+
+class BundleBackbone(Backbone):
+    """A `DualEncoder` with its rules; its text encoder has rotary positions already."""
+
+    def __init__(self, model: DualEncoder, image_rules: ImageRules, text_rules: TokenizerRules, source: str):
+        super().__init__()
+        self.model = model
+        self.image_rules, self.text_rules, self.source = image_rules, text_rules, source
+        self.embedding_dim = model.text_tower.projection.out_features
+        self.family, self.positions = "softmax", "rope"
+        self._preprocess = Preprocess(image_rules)
+
+    def encode_image(self, pixels: Tensor) -> Tensor:
+        """uint8 [batch, size, size, 3] to unit vectors [batch, embedding_dim], fp32."""
+        return self.model.encode_image(pixels)
+
+    def encode_text(self, token_ids: Tensor) -> Tensor:
+        """int64 [batch, length] to unit vectors [batch, embedding_dim], fp32."""
+        return self.model.encode_text(token_ids)
+
+    def scale(self) -> Tensor:
+        """exp(logit_scale), at most 100."""
+        return bounded_scale(self.model.logit_scale)
+
+    def bias(self) -> Tensor:
+        """0: the softmax family has none."""
+        return self.model.logit_scale.new_zeros(())
+
+    def preprocess(self, image: Image.Image) -> Tensor:
+        """uint8 [size, size, 3] by `image_rules`."""
+        return self._preprocess(image)
+
+
+def load_bundle_backbone(folder: Path, context_length: int | None) -> BundleBackbone:
+    """The model of a bundle, for texts of up to `context_length` tokens (None: the bundle's own).
+
+    Raises `BackboneError` if the folder is no bundle, or one that was not trained from scratch.
+    """
+    try:
+        manifest = read_manifest(folder)
+        model, _, tokenize = load_bundle(folder)
+    except FileNotFoundError as error:
+        raise BackboneError(f"backbone.name bundle:{folder}: no bundle there ({error})") from error
+    except (KeyError, RecipeError, RuntimeError, ValueError) as error:
+        raise BackboneError(
+            f"backbone.name bundle:{folder}: not a bundle that `train` and `export` made from scratch, so PyTorch "
+            f"weights to train on are missing; name the backbone that it came from instead ({error})"
+        ) from error
+    image, text = manifest["image"], manifest["text"]
+    rules = ImageRules(
+        size=image["size"][0],
+        mean=tuple(image["mean"]),
+        std=tuple(image["std"]),
+        interpolation=image["interpolation"],
+        resize_mode=image["resize_mode"],
+        fill_color=image.get("fill_color", 0),
+    )
+    text_rules = TokenizerRules(
+        tokenize.tokenizer, context_length or text["context_length"], "longest", *tokenize.special
+    )
+    return BundleBackbone(model, rules, text_rules, f"bundle {manifest['name']}")

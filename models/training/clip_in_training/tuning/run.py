@@ -1,0 +1,127 @@
+"""A run folder of fine-tuning: what is in it, how it is begun, and how the export reads it.
+
+It holds recipe.toml, distil.pt and finetune.pt (checkpoints), distil.jsonl and finetune.jsonl (a line a step),
+distil.json and finetune.json (counts, measurements, times), broken.jsonl (records that could not be read), log/
+(TensorBoard) and report.html.
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from clip_in_training.backbone.backbone import Backbone
+from clip_in_training.backbone.load import load_backbone
+from clip_in_training.backbone.lora import merged
+from clip_in_training.backbone.state import restore
+from clip_in_training.backbone.trainable import trainable
+from clip_in_training.errors import TrainingError
+from clip_in_training.readers.batches import Batches
+from clip_in_training.readers.reader import Reader
+from clip_in_training.readers.sources import describe, fingerprint, open_sources
+from clip_in_training.recipe import RecipeError
+from clip_in_training.train import checkpoint
+from clip_in_training.train.run_folder import RECIPE, keep_recipe
+from clip_in_training.tuning.processes import Processes
+from clip_in_training.tuning.recipe import TuningRecipe, parse_tuning_recipe
+
+DISTILLED, FINETUNED = "distil", "finetune"
+"""Names of the stages, and of their files."""
+
+
+def begin(recipe: TuningRecipe, recipe_text: str, run: Path, same: bool, processes: Processes) -> None:
+    """Puts the recipe into the folder and sets PyTorch up. With `same`, raises `TrainingError` if the folder
+    belongs to another recipe.
+    """
+    if not recipe.sources:
+        raise RecipeError("the recipe has no [[sources]]: nothing to learn from")
+    if processes.first:
+        keep_recipe(run, recipe_text, same)
+    if recipe.threads:
+        torch.set_num_threads(recipe.threads)
+    torch.set_flush_denormal(True)
+    torch.manual_seed(recipe.seed)
+
+
+@dataclass
+class Data:
+    """The data of a training process."""
+
+    batches: Batches
+    sources: list[Reader]
+
+    def fingerprint(self) -> str:
+        """What identifies the data."""
+        return fingerprint(self.sources)
+
+    def summary(self) -> dict[str, Any]:
+        """What was read, left out and broken, for the report."""
+        return {"sources": describe(self.sources), "reading": self.batches.tally.summary()}
+
+
+def data_of(recipe: TuningRecipe, backbone: Backbone, run: Path, processes: Processes) -> Data:
+    """Opens the recipe's sources. Raises `RecipeError` and `DataError`."""
+    sources = open_sources(recipe.sources)
+    batches = Batches(
+        recipe, sources, backbone.preprocess, backbone.text_rules, processes.rank, processes.world, run
+    )
+    return Data(batches, sources)
+
+
+def start_of_finetuning(recipe: TuningRecipe, run: Path) -> Backbone:
+    """What stage 2 starts from: the backbone with the text encoder of distil.pt, if stage 1 is in the recipe."""
+    backbone = load_backbone(recipe.backbone, recipe.seed)
+    if recipe.distil.steps == 0:
+        return backbone
+    path = run / f"{DISTILLED}.pt"
+    if not path.is_file():
+        raise TrainingError(f"the recipe has a stage 1 and {path} is not there: run `distil` first")
+    state = checkpoint.load(path)
+    if state["step"] != state["steps"]:
+        raise TrainingError(
+            f"{path} is at step {state['step']} of {state['steps']}: finish it with `distil --resume`"
+        )
+    restore(backbone, state["modules"]["backbone"])
+    return backbone
+
+
+def load_tuned(run: Path) -> Backbone:
+    """What a run has trained, as an ordinary backbone: adapters merged, in evaluation mode, fp32.
+
+    Takes finetune.pt, or distil.pt of a run without stage 2. Raises `CheckpointError` and `RecipeError`.
+    """
+    recipe = run_recipe(run)
+    backbone = load_backbone(recipe.backbone, recipe.seed)
+    finetuned = run / f"{FINETUNED}.pt"
+    if recipe.finetune.steps == 0 and not finetuned.is_file():
+        restore(backbone, checkpoint.load(run / f"{DISTILLED}.pt")["modules"]["backbone"])
+        return backbone.eval()
+    trainable(backbone, recipe.finetune)
+    restore(backbone, checkpoint.load(finetuned)["modules"]["backbone"])
+    return merged(backbone).eval()
+
+
+def run_recipe(run: Path) -> TuningRecipe:
+    """The recipe that a run folder belongs to."""
+    path = run / RECIPE
+    try:
+        return parse_tuning_recipe(path.read_text(encoding="utf-8"), str(path))
+    except OSError as error:
+        raise RecipeError(f"cannot read {path} ({error.strerror}): is {run} a run folder?") from error
+
+
+def write_summary(run: Path, stage: str, summary: dict[str, Any]) -> None:
+    """Leaves `<stage>.json`, whole or not at all."""
+    path = run / f"{stage}.json"
+    partial = path.with_suffix(".json.partial")
+    partial.write_text(json.dumps(summary, indent=1, ensure_ascii=False), encoding="utf-8")
+    os.replace(partial, path)
+
+
+def read_summary(run: Path, stage: str) -> dict[str, Any] | None:
+    """`<stage>.json`, or None."""
+    path = run / f"{stage}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None

@@ -1,0 +1,295 @@
+"""Both stages on the tiny model: what they leave, what a kill, a full disk and bad numbers do to a run."""
+
+import json
+import math
+import os
+import random
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tuning_data import RECIPE, write_edits
+
+from clip_in_training.backbone.load import load_backbone
+from clip_in_training.backbone.open_clip_backbone import OpenClipBackbone
+from clip_in_training.cli import main
+from clip_in_training.errors import CheckpointError, TrainingError
+from clip_in_training.recipe import RecipeError
+from clip_in_training.train import checkpoint
+from clip_in_training.tuning.finetune import finetune
+from clip_in_training.tuning.recipe import parse_tuning_recipe
+from clip_in_training.tuning.run import load_tuned
+from clip_in_training.tuning.step_log import StepLog, read_steps
+from clip_in_training.tuning.variant import changed, settings, to_toml, variant
+
+HERE = Path(__file__).parent
+STEPS = 14
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    data = tmp_path_factory.mktemp("data") / "edits.parquet"
+    write_edits(data)
+    return RECIPE.format(data=data.as_posix())
+
+
+@pytest.fixture(scope="module")
+def whole(text, tmp_path_factory):
+    """A run of stage 2 that nothing interrupted."""
+    run = tmp_path_factory.mktemp("whole")
+    finetune(parse_tuning_recipe(text), text, run)
+    return run
+
+
+def start(arguments, command=(sys.executable,), **options):
+    """The command line in a process of its own."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parent)]), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [*command, str(HERE / "tuning_process.py"), *map(str, arguments)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        **options,
+    )
+
+
+def finish(process):
+    said, _ = process.communicate(timeout=300)
+    return process.returncode, said
+
+
+def losses(run, stage="finetune"):
+    return [(entry["step"], entry["loss"]) for entry in read_steps(run / f"{stage}.jsonl")]
+
+
+def same_curve(run, expected, tolerance=1e-5):
+    found = losses(run)
+    assert [step for step, _ in found] == [step for step, _ in expected]
+    assert [loss for _, loss in found] == pytest.approx([loss for _, loss in expected], rel=tolerance)
+
+
+def same_weights(run, expected, tolerance=1e-6):
+    ours, theirs = (checkpoint.load(r / "finetune.pt")["modules"]["backbone"] for r in (run, expected))
+    assert ours.keys() == theirs.keys()
+    for name, weight in theirs.items():
+        torch.testing.assert_close(ours[name], weight, rtol=1e-4, atol=tolerance, msg=lambda m, n=name: f"{n}: {m}")
+
+
+def test_both_stages_from_the_command_line(text, tmp_path, capsys):
+    path, run = tmp_path / "both.toml", tmp_path / "run"
+    path.write_text(text.replace("[finetune]\n", "[distil]\nsteps = 40\nbatch = 16\n[finetune]\n"))
+    assert main(["finetune", "--recipe", str(path), "--run", str(run)]) == 1
+    assert "run `distil` first" in capsys.readouterr().err
+    for stage in ("distil", "finetune"):
+        assert main([stage, "--recipe", str(path), "--run", str(run)]) == 0, capsys.readouterr().err
+    distilled = json.loads((run / "distil.json").read_text())
+    before, after = distilled["agreement"]["before"], distilled["agreement"]["after"]
+    assert after["all"]["mean"] > before["all"]["mean"] + 0.02
+    assert set(after["by_length"]) == set(before["by_length"]) and len(after["by_length"]) >= 2
+    assert distilled["longer_context"]["captions"] > 0
+    started, ended = (checkpoint.load(run / f"{name}.pt") for name in ("distil", "finetune"))
+    image = next(name for name in started["modules"]["backbone"] if "visual" in name and "weight" in name)
+    untouched = load_backbone(parse_tuning_recipe(text).backbone, 5).state_dict()[image]
+    assert torch.equal(started["modules"]["backbone"][image], untouched)  # Stage 1 trains the text encoder alone.
+    assert ended["step"] == ended["steps"] == STEPS and len(ended["data"]) == 64
+    curves = EventAccumulator(str(run / "log" / "finetune")).Reload()
+    assert {"finetune/loss", "finetune/hard_negative_long", "finetune/gradient_norm"} <= set(curves.Tags()["scalars"])
+    page = (run / "report.html").read_text()
+    assert not re.search(r"(src|href)=|url\(|https?://", page)
+    for said in ("L_HN, short captions", "Agreement with the original", "What longer contexts add", "edits.parquet"):
+        assert said in page
+    assert page.count("<svg") >= 10
+    backbone = load_tuned(run)
+    assert not backbone.training
+    for name, weight in backbone.state_dict().items():
+        torch.testing.assert_close(weight, ended["modules"]["backbone"][name])
+
+
+def test_a_kill_at_any_step_changes_nothing(text, whole, tmp_path):
+    path, run = tmp_path / "tiny.toml", tmp_path / "run"
+    path.write_text(text)
+    # Slow enough to be hit: the step to be killed in is drawn anew in each test run.
+    at = random.SystemRandom().randrange(4, STEPS - 1)
+    process = start(["finetune", "--recipe", path, "--run", run])
+    give_up = time.monotonic() + 200
+    while len(losses(run)) < at and process.poll() is None and time.monotonic() < give_up:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL, "it ended before it could be killed"
+    reached = checkpoint.load(run / "finetune.pt")["step"]
+    assert 3 <= reached < STEPS, (at, reached)
+    assert main(["finetune", "--recipe", str(path), "--run", str(run), "--resume"]) == 0
+    same_curve(run, losses(whole))
+    same_weights(run, whole)
+
+
+def test_another_recipe_does_not_resume_a_run(text, whole, tmp_path):
+    run = shutil.copytree(whole, tmp_path / "run")
+    other = text.replace("seed = 5", "seed = 6")
+    with pytest.raises(TrainingError, match="differs from the recipe given"):
+        finetune(parse_tuning_recipe(other), other, run, resume=True)
+    longer = text.replace("steps = 14", "steps = 15")
+    (run / "recipe.toml").write_text(longer)
+    with pytest.raises(CheckpointError, match="14 steps, not 15"):
+        finetune(parse_tuning_recipe(longer), longer, run, resume=True)
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(text, tmp_path):
+    path, run = tmp_path / "tiny.toml", tmp_path / "run"
+    path.write_text(text)
+    finetune(parse_tuning_recipe(text), text, run, stop_at=3)
+    good = (run / "finetune.pt").read_bytes()
+    size = len(good) // 2
+
+    def little_room():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    code, said = finish(start(["finetune", "--recipe", path, "--run", run, "--resume"], preexec_fn=little_room))
+    assert code == 1
+    assert "finetune.pt" in said and "the checkpoint before it is intact" in said, said
+    assert "Traceback" not in said
+    assert (run / "finetune.pt").read_bytes() == good
+    assert not list(run.glob("*.partial"))
+    finetune(parse_tuning_recipe(text), text, run, resume=True)
+    assert checkpoint.load(run / "finetune.pt")["step"] == STEPS
+
+
+def test_a_loss_that_is_no_number_stops_and_names_the_image(text, whole, tmp_path, monkeypatch):
+    encode, calls = OpenClipBackbone.encode_image, []
+
+    def encode_image(self, pixels):
+        vectors = encode(self, pixels)
+        calls.append(len(pixels))
+        if sum(calls) > 12 * 4:  # The fifth step.
+            vectors = vectors + torch.tensor([math.nan if row == 7 else 0.0 for row in range(12)]).unsqueeze(1)
+        return vectors
+
+    monkeypatch.setattr(OpenClipBackbone, "encode_image", encode_image)
+    with pytest.raises(TrainingError, match=r"loss of finetune is not a number at step 4, because of .*target"):
+        finetune(parse_tuning_recipe(text), text, tmp_path)
+    said = json.loads((tmp_path / "bad_batch.finetune.0.json").read_text())
+    assert said["step"] == 4 and said["guilty"] == [said["batch"][7]] and len(said["batch"]) == 12
+    state = checkpoint.load(tmp_path / "finetune.pt")
+    assert state["step"] == 3
+    assert all(torch.isfinite(weight).all() for weight in state["modules"]["backbone"].values())
+    monkeypatch.undo()
+    finetune(parse_tuning_recipe(text), text, tmp_path, resume=True)
+    same_curve(tmp_path, losses(whole))
+
+
+def test_a_gradient_that_is_no_number_stops_before_the_weights(text, tmp_path, monkeypatch):
+    encode = OpenClipBackbone.encode_text
+
+    def encode_text(self, ids):
+        vectors = encode(self, ids)
+        if vectors.requires_grad:
+            vectors.register_hook(lambda gradient: gradient * math.inf)
+        return vectors
+
+    monkeypatch.setattr(OpenClipBackbone, "encode_text", encode_text)
+    with pytest.raises(TrainingError, match="gradient of finetune is not a number at step 0, in the batch of"):
+        finetune(parse_tuning_recipe(text), text, tmp_path)
+    assert not (tmp_path / "finetune.pt").exists()
+
+
+@pytest.mark.parametrize("change", ["finetune.chunk=5", "backbone.gradient_checkpointing=true", "workers=1"])
+def test_what_saves_memory_or_time_changes_no_loss(text, whole, tmp_path, change):
+    recipe = changed(parse_tuning_recipe(text), settings([change]))
+    finetune(recipe, to_toml(recipe), tmp_path)
+    same_curve(tmp_path, losses(whole), 1e-4)
+
+
+def test_two_processes_repeat_the_curve_of_one(text, whole, tmp_path):
+    path, run = tmp_path / "tiny.toml", tmp_path / "run"
+    path.write_text(text)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    code, said = finish(start(["finetune", "--recipe", path, "--run", run], command))
+    assert code == 0, said
+    same_curve(run, losses(whole), 1e-3)
+    assert json.loads((run / "finetune.json").read_text())["world"] == 2
+
+
+@pytest.mark.parametrize("trains", ["text", "last_blocks", "lora"])
+def test_what_trains_is_what_changes(text, tmp_path, trains):
+    recipe = changed(
+        parse_tuning_recipe(text),
+        {"finetune.trains": trains, "finetune.last_blocks": 1, "finetune.steps": 3, "finetune.chunk": 8},
+    )
+    finetune(recipe, to_toml(recipe), tmp_path)
+    start, tuned = load_backbone(recipe.backbone, recipe.seed), load_tuned(tmp_path)
+    before, after = start.state_dict(), tuned.state_dict()
+    assert before.keys() == after.keys()
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert any("transformer.resblocks.1" in name and "visual" not in name for name in moved)
+    visual = {name for name in moved if "visual" in name}
+    assert bool(visual) == (trains != "text")
+    if trains == "last_blocks":
+        assert not any("resblocks.0" in name or "conv1" in name for name in moved)
+    if trains == "lora":
+        assert not any("ln_" in name or "embedding" in name for name in moved)
+    summary = json.loads((tmp_path / "finetune.json").read_text())["parameters"]
+    assert 0 < summary["trained"] < summary["all"]
+
+
+def test_broken_records_are_in_the_run_folder(text, tmp_path):
+    write_edits(tmp_path / "broken.parquet", broken=(2, 9, 40))
+    recipe = changed(
+        parse_tuning_recipe(text), {"finetune.steps": 11, "sources": [{"kind": "ultraedit", "path": str(tmp_path / "broken.parquet")}]}
+    )  # fmt: skip
+    finetune(recipe, to_toml(recipe), tmp_path / "run")
+    lines = [json.loads(line) for line in (tmp_path / "run" / "broken.jsonl").read_text().splitlines()]
+    assert {line["broken"]["row"].split()[0] for line in lines if "broken" in line} == {"2", "9", "40"}
+    summary = json.loads((tmp_path / "run" / "finetune.json").read_text())
+    assert summary["data"]["reading"]["broken"] >= 3
+    assert "does not decode" in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_a_step_log_drops_what_will_come_again(tmp_path):
+    path = tmp_path / "steps.jsonl"
+    with StepLog(path, 0) as log:
+        for step in range(5):
+            log.add(step, {"loss": 1.0})
+    with path.open("a") as file:
+        file.write('{"step": 5, "lo')  # A kill in the middle of a line.
+    with StepLog(path, 3) as log:
+        log.add(3, {"loss": 2.0})
+    assert [(e["step"], e["loss"]) for e in read_steps(path)] == [(0, 1.0), (1, 1.0), (2, 1.0), (3, 2.0)]
+
+
+def test_a_recipe_survives_being_written(text):
+    more = text + '[ablation.plain]\nfinetune.losses.hard_negative_short = 0\nname = "say \\"x\\""\n'
+    more += "[ablation.text]\n[ablation.text.finetune]\ntrains = \"text\"\n"
+    recipe = parse_tuning_recipe(more)
+    assert parse_tuning_recipe(to_toml(recipe)) == recipe
+    plain = variant(recipe, "plain")
+    assert plain.finetune.losses.hard_negative_short == 0 and plain.finetune.losses.clip_short == 1
+    assert variant(recipe, "text").finetune.trains == "text"
+    with pytest.raises(RecipeError, match="no variant 'other'.*plain, text"):
+        variant(recipe, "other")
+    with pytest.raises(RecipeError, match=r"finetune\.loss` is no key"):
+        changed(recipe, {"finetune.loss": 1})
+    with pytest.raises(RecipeError, match=r"finetune\.trains` must be one of"):
+        changed(recipe, {"finetune.trains": "nothing"})
+    assert settings(["a.b=1.5", "c=text", "d=true"]) == {"a.b": 1.5, "c": "text", "d": True}
+
+
+def test_recipes_of_the_other_kind_are_refused(text, tmp_path, capsys):
+    path = tmp_path / "tiny.toml"
+    path.write_text(text)
+    assert main(["train", "--recipe", str(path)]) == 1
+    assert "see `distil` and `finetune`" in capsys.readouterr().err
+    assert main(["distil", "--recipe", str(path), "--run", str(tmp_path / "run")]) == 1
+    assert "`distil.steps` is 0" in capsys.readouterr().err
+    path.write_text('name = "x"\ndescription = "y"\n')
+    assert main(["finetune", "--recipe", str(path)]) == 1
+    assert "no [backbone]" in capsys.readouterr().err
