@@ -7,13 +7,9 @@ import sys
 from pathlib import Path
 
 from clip_in_training.errors import BackboneError, CheckpointError, DataError, ExportError, TrainingError
-<<<<<<< HEAD
 from clip_in_training.export.arguments import export_arguments, names
-from clip_in_training.recipe import Recipe, RecipeError, load_recipe
-=======
 from clip_in_training.recipe import Recipe, RecipeError, load_recipe, read_recipe
 from clip_in_training.tuning.recipe import TuningRecipe, is_tuning_recipe, parse_tuning_recipe
->>>>>>> side-trainer
 
 STAGES_HELP = {
     "distil": "Stage 1 of fine-tuning a backbone: its text encoder with rotary positions learns the original's.",
@@ -22,8 +18,6 @@ STAGES_HELP = {
 VARIANTS_HELP = "Add other precisions to a bundle, each with its loss and speed measured."
 PRECISIONS_HELP = "beside fp32: int8, fp16, bf16, separated by commas (default: int8"
 REFERENCE_HELP = "Write an open_clip architecture with random weights as a bundle, to measure speed with."
-BOTH = ("export",)
-"""Commands that take recipes of both kinds."""
 KNOWN_ERRORS = (
     RecipeError,
     BackboneError,
@@ -129,7 +123,7 @@ def _load(options: argparse.Namespace) -> tuple:
         if tuned:
             raise RecipeError(f"{options.recipe} has no [backbone] to fine-tune; `train` trains from scratch")
         return load_recipe(options.recipe)
-    if not tuned and options.command not in BOTH:
+    if not tuned:
         raise RecipeError(f"{options.recipe} fine-tunes a [backbone]: see `distil` and `finetune`")
     return parse_tuning_recipe(text, str(options.recipe)), text
 
@@ -153,10 +147,6 @@ def _train(options: argparse.Namespace, recipe: Recipe, text: str) -> None:
     )
 
 
-<<<<<<< HEAD
-def _export(options: argparse.Namespace) -> None:
-    from clip_in_training.export.command import export
-=======
 def _stage(options: argparse.Namespace, recipe: TuningRecipe, text: str) -> None:
     from clip_in_training.tuning.variant import changed, settings, to_toml, variant
 
@@ -179,9 +169,8 @@ def _stage(options: argparse.Namespace, recipe: TuningRecipe, text: str) -> None
     print(f"{options.command} done; {run / 'report.html'} shows it")
 
 
-def _export(options: argparse.Namespace, recipe: Recipe, text: str) -> None:
-    from clip_in_training.export.bundle import export_bundle
->>>>>>> side-trainer
+def _export(options: argparse.Namespace) -> None:
+    from clip_in_training.export.command import export
 
     report = export(options)
     print(f"{report}\n\nbundle written to {options.out}")

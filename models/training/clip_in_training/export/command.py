@@ -9,7 +9,8 @@ from clip_in_training.export.bundle import export_bundle
 from clip_in_training.export.pretrained import export_pretrained
 from clip_in_training.export.source import api_name, parse_source
 from clip_in_training.export.tuned import export_run
-from clip_in_training.recipe import RecipeError, load_recipe, parse_toml
+from clip_in_training.recipe import load_recipe, read_recipe
+from clip_in_training.tuning.recipe import is_tuning_recipe
 
 
 def export(options: argparse.Namespace) -> str:
@@ -25,8 +26,9 @@ def export(options: argparse.Namespace) -> str:
         )
         return parity_lines(manifest)
     path = options.recipe_file
-    run = options.run or Path("runs") / path.stem
-    if "backbone" in parse_toml(_read(path), str(path)):
+    # A run folder keeps its recipe, with the changes of an ablation.
+    run = options.run or (path.parent if path.name == "recipe.toml" else Path("runs") / path.stem)
+    if is_tuning_recipe(read_recipe(path), str(path)):
         return parity_lines(
             export_run(path, run, options.out, options.precisions or (), options.calibrate, options.name)
         )
@@ -48,10 +50,3 @@ def parity_lines(manifest: dict) -> str:
         for variant in manifest["variants"]
         for tower, measured in variant["parity"].items()
     )
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise RecipeError(f"cannot read the recipe {path}: {error.strerror}") from error

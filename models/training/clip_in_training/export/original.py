@@ -1,6 +1,7 @@
 """What graphs are compared with: open_clip's own forward where there is one, else the backbone itself."""
 
 import torch
+from open_clip.hf_model import HFTextEncoder
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -17,7 +18,8 @@ class Original(nn.Module):
     def __init__(self, backbone: Backbone):
         super().__init__()
         self.clip = backbone.clip
-        self.context_length = backbone.text_rules.context_length
+        masks_padding = isinstance(getattr(backbone.clip, "text", None), HFTextEncoder)
+        self.context_length = (backbone.text_rules if masks_padding else backbone.clip).context_length
         _, _, self.pad_id = special_ids(backbone)
         self.mean = torch.tensor(backbone.image_rules.mean)
         self.std = torch.tensor(backbone.image_rules.std)

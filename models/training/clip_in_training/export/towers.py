@@ -8,7 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from clip_in_training.backbone.backbone import Backbone
+from clip_in_training.backbone.bundle_backbone import BundleBackbone
 from clip_in_training.errors import ExportError
+from clip_in_training.export.graph import ImageGraph as OwnImageGraph
 from clip_in_training.export.graph import export_graph
 from clip_in_training.export.traceable import traceable
 
@@ -70,7 +72,9 @@ class TextGraph(nn.Module):
 
 
 def patch_grid(backbone: Backbone) -> int | None:
-    """Rows, and columns, of patch vectors; None where the tower is no plain CLIP ViT."""
+    """Rows, and columns, of patch vectors; None where the tower is no plain CLIP ViT, nor our own."""
+    if isinstance(backbone, BundleBackbone):
+        return backbone.model.image_tower.grid
     visual = getattr(getattr(backbone, "clip", None), "visual", None)
     plain = (
         type(visual) is VisionTransformer
@@ -93,7 +97,11 @@ def export_towers(backbone: Backbone, folder: Path, patches: bool) -> None:
     pixels = torch.zeros(2, size, size, 3, dtype=torch.uint8)
     image, outputs = ImageGraph(model), ["embedding"]
     if patches:
-        image, outputs = PatchGraph(model), ["embedding", "patch_embeddings"]
+        own = isinstance(model, BundleBackbone)
+        image, outputs = (
+            OwnImageGraph(model.model) if own else PatchGraph(model),
+            ["embedding", "patch_embeddings"],
+        )
     _export("image", image, pixels, folder, "pixels", {0: "batch"}, outputs)
     token_ids = backbone.text_rules(["one two three", "four"])
     axes = {0: "batch"} | ({1: "length"} if backbone.text_rules.pad_to == "longest" else {})

@@ -12,7 +12,7 @@ from clip_in_training.export.backbone_card import Making, tuned_card
 from clip_in_training.export.dual_encoder import Identity, write_dual_encoder
 from clip_in_training.export.inputs import from_folder
 from clip_in_training.export.source import api_name
-from clip_in_training.recipe import RecipeError
+from clip_in_training.recipe import read_recipe
 from clip_in_training.train import checkpoint
 from clip_in_training.tuning.recipe import TuningRecipe, parse_tuning_recipe
 
@@ -35,10 +35,10 @@ def export_run(
     """
     from clip_in_training.tuning.run import load_tuned
 
-    text = _read(recipe_path)
+    text = read_recipe(recipe_path)
     recipe = parse_tuning_recipe(text, str(recipe_path))
     kept = run / "recipe.toml"
-    if kept.is_file() and parse_tuning_recipe(_read(kept), str(kept)) != recipe:
+    if kept.is_file() and parse_tuning_recipe(read_recipe(kept), str(kept)) != recipe:
         raise ExportError(
             f"{run} was trained with another recipe than {recipe_path} says now: export with {kept}"
         )
@@ -113,10 +113,3 @@ def _agreement(run: Path) -> dict[str, Any] | None:
     measured = json.loads(path.read_text(encoding="utf-8")).get("agreement") or {}
     measured = measured.get("after", measured)
     return measured if "all" in measured else None
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise RecipeError(f"cannot read the recipe {path}: {error.strerror}") from error
