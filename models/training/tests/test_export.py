@@ -9,6 +9,8 @@ import pytest
 import torch
 from bundle_server import TEXTS, clip_in, open_clip_cosines, pictures, scores
 from PIL import Image
+from timm.models import register_model
+from timm.models.eva import Eva
 
 from clip_in_training.backbone.load import load_original
 from clip_in_training.cli import main
@@ -51,8 +53,8 @@ CONFIGS = {
         "embed_dim": 24,
         "custom_text": True,
         "vision_cfg": {
-            "image_size": 224,
-            "timm_model_name": "eva02_tiny_patch14_224",
+            "image_size": 64,
+            "timm_model_name": "export_eva",
             "timm_pool": "token",
             "timm_proj": None,
         },
@@ -60,6 +62,15 @@ CONFIGS = {
     },
 }
 ALL = ["tiny-clip", "export-quick", "export-mean", "export-eva", "tiny-siglip", "ViT-B-32"]
+
+
+@register_model
+def export_eva(pretrained=False, **options):
+    """What EVA-02 is made of, in little: rotary positions in two dimensions, SwiGLU with a norm inside."""
+    parts = {"swiglu_mlp": True, "scale_mlp": True, "use_rot_pos_emb": True, "qkv_fused": False}
+    size = {"img_size": 64, "patch_size": 16, "embed_dim": 64, "depth": 2, "num_heads": 2, "mlp_ratio": 8 / 3}
+    head = {"num_classes": options["num_classes"], "global_pool": options["global_pool"]}
+    return Eva(**size, **parts, **head, ref_feat_shape=(4, 4))
 
 
 class Exported:
