@@ -8,15 +8,17 @@ import open_clip
 import pytest
 import torch
 from open_clip.loss import ClipLoss, SigLipLoss
-from toy_backbone import ToyBackbone, rows_of, toy_batch
 from torch import distributed, multiprocessing
 from torch.nn.parallel import DistributedDataParallel
+from toy_backbone import ToyBackbone, rows_of, toy_batch
 
+from clip_in_training.backbone.load import load_backbone
 from clip_in_training.losses.clip_in import ClipInLoss
 from clip_in_training.losses.pool import Pool
+from clip_in_training.readers.records import Batch
 from clip_in_training.tuning.encoder import Encoder
 from clip_in_training.tuning.gradients import NotANumber, StepGradient
-from clip_in_training.tuning.recipe import TuningLossRecipe
+from clip_in_training.tuning.recipe import BackboneRecipe, TuningLossRecipe
 
 FORMS, FAMILIES = ("symmetric", "triplet", "negclip"), ("softmax", "sigmoid")
 PAIRS, SINGLES = 4, 3
@@ -128,7 +130,9 @@ def same(found, expected):
     moved = {name: g for name, g in found[1].items() if not name.startswith("unused")}
     assert moved.keys() == expected[1].keys()
     for name, gradient in expected[1].items():
-        torch.testing.assert_close(moved[name], gradient, rtol=1e-10, atol=1e-10, msg=lambda m, n=name: f"{n}: {m}")
+        torch.testing.assert_close(
+            moved[name], gradient, rtol=1e-10, atol=1e-10, msg=lambda m, n=name: f"{n}: {m}"
+        )
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -151,15 +155,20 @@ def test_chunks_draw_the_same_dropout_twice():
     # The same by hand: all chunks with a graph, one loss, one backward.
     backbone.zero_grad()
     torch.manual_seed(7)
-    made = [
-        [backbone.encode_image(batch.pixels[i : i + 4]), *(backbone.encode_text(getattr(batch, k)[i : i + 4]) for k in ("short", "long"))]
-        for i in range(0, len(batch.pixels), 4)
-    ]  # fmt: skip
+    made = []
+    for i in range(0, len(batch.pixels), 4):
+        rows = slice(i, i + 4)
+        images = backbone.encode_image(batch.pixels[rows])
+        made.append(
+            [images, *(backbone.encode_text(getattr(batch, kind)[rows]) for kind in ("short", "long"))]
+        )
     columns = [torch.cat(column) for column in zip(*made, strict=True)]
     pool = Pool(*columns, batch.has_short, batch.has_long, batch.pairs, backbone.scale(), backbone.bias())
     loss(pool)["loss"].backward()
     for name, gradient in found.items():
-        torch.testing.assert_close(gradient, dict(backbone.named_parameters())[name].grad, rtol=1e-10, atol=1e-12)
+        torch.testing.assert_close(
+            gradient, dict(backbone.named_parameters())[name].grad, rtol=1e-10, atol=1e-12
+        )
     assert after == torch.rand(1)  # The second pass leaves no trace in what is drawn next.
 
 
@@ -168,9 +177,13 @@ def test_a_loss_that_is_no_number_names_the_rows():
     backbone = ToyBackbone()
     with torch.no_grad():
         backbone.words.weight[4] = float("nan")
-    expected = [i for i in range(len(batch.pixels)) if (batch.short[i] == 4).any() or (batch.long[i] == 4).any()]
+    expected = [
+        i for i in range(len(batch.pixels)) if (batch.short[i] == 4).any() or (batch.long[i] == 4).any()
+    ]
     for chunk in (0, 3):
-        step = StepGradient(Encoder(backbone), ClipInLoss(EVERYTHING, "softmax"), chunk, contextlib.nullcontext)
+        step = StepGradient(
+            Encoder(backbone), ClipInLoss(EVERYTHING, "softmax"), chunk, contextlib.nullcontext
+        )
         with pytest.raises(NotANumber) as caught:
             step(batch, torch.device("cpu"))
         assert caught.value.rows == expected
@@ -215,9 +228,6 @@ def test_two_processes_are_one(tmp_path):
 
 def test_short_captions_alone_are_open_clips_training_step():
     """Loss and every gradient of ViT-B/32 with open_clip's own forward pass and ClipLoss."""
-    from clip_in_training.backbone.load import load_backbone
-    from clip_in_training.tuning.recipe import BackboneRecipe
-
     backbone = load_backbone(BackboneRecipe("ViT-B-32", positions="absolute", context_length=77), seed=3)
     backbone.train()
     random = torch.Generator().manual_seed(1)
@@ -225,8 +235,6 @@ def test_short_captions_alone_are_open_clips_training_step():
     texts = ["a red bolt", "a blue mug on a table", "three screws"]
     ids = backbone.text_rules(texts)
     mask = torch.ones(3, dtype=torch.bool)
-    from clip_in_training.readers.records import Batch
-
     batch = Batch(pixels, 1, ids, ids, mask, mask)
     loss = ClipInLoss(TuningLossRecipe(1.0, 0.0, 0.0), "softmax")
     step = StepGradient(Encoder(backbone), loss, 0, contextlib.nullcontext)

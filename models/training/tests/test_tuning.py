@@ -24,6 +24,7 @@ from clip_in_training.cli import main
 from clip_in_training.errors import CheckpointError, TrainingError
 from clip_in_training.recipe import RecipeError
 from clip_in_training.train import checkpoint
+from clip_in_training.tuning.distil import distil
 from clip_in_training.tuning.finetune import finetune
 from clip_in_training.tuning.recipe import parse_tuning_recipe
 from clip_in_training.tuning.run import load_tuned
@@ -51,7 +52,10 @@ def whole(text, tmp_path_factory):
 
 def start(arguments, command=(sys.executable,), **options):
     """The command line in a process of its own."""
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parent)]), "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parent)]),
+        "OMP_NUM_THREADS": "1",
+    }
     return subprocess.Popen(
         [*command, str(HERE / "tuning_process.py"), *map(str, arguments)],
         env=environment,
@@ -81,12 +85,14 @@ def same_weights(run, expected, tolerance=1e-6):
     ours, theirs = (checkpoint.load(r / "finetune.pt")["modules"]["backbone"] for r in (run, expected))
     assert ours.keys() == theirs.keys()
     for name, weight in theirs.items():
-        torch.testing.assert_close(ours[name], weight, rtol=1e-4, atol=tolerance, msg=lambda m, n=name: f"{n}: {m}")
+        torch.testing.assert_close(
+            ours[name], weight, rtol=1e-4, atol=tolerance, msg=lambda m, n=name: f"{n}: {m}"
+        )
 
 
 def test_both_stages_from_the_command_line(text, tmp_path, capsys):
     path, run = tmp_path / "both.toml", tmp_path / "run"
-    path.write_text(text.replace("[finetune]\n", "[distil]\nsteps = 40\nbatch = 16\n[finetune]\n"))
+    path.write_text(text.replace("[finetune]\n", "[distil]\nsteps = 25\nbatch = 16\n[finetune]\n"))
     assert main(["finetune", "--recipe", str(path), "--run", str(run)]) == 1
     assert "run `distil` first" in capsys.readouterr().err
     for stage in ("distil", "finetune"):
@@ -99,13 +105,22 @@ def test_both_stages_from_the_command_line(text, tmp_path, capsys):
     started, ended = (checkpoint.load(run / f"{name}.pt") for name in ("distil", "finetune"))
     image = next(name for name in started["modules"]["backbone"] if "visual" in name and "weight" in name)
     untouched = load_backbone(parse_tuning_recipe(text).backbone, 5).state_dict()[image]
-    assert torch.equal(started["modules"]["backbone"][image], untouched)  # Stage 1 trains the text encoder alone.
+    assert torch.equal(
+        started["modules"]["backbone"][image], untouched
+    )  # Stage 1 trains the text encoder alone.
     assert ended["step"] == ended["steps"] == STEPS and len(ended["data"]) == 64
     curves = EventAccumulator(str(run / "log" / "finetune")).Reload()
-    assert {"finetune/loss", "finetune/hard_negative_long", "finetune/gradient_norm"} <= set(curves.Tags()["scalars"])
+    assert {"finetune/loss", "finetune/hard_negative_long", "finetune/gradient_norm"} <= set(
+        curves.Tags()["scalars"]
+    )
     page = (run / "report.html").read_text()
     assert not re.search(r"(src|href)=|url\(|https?://", page)
-    for said in ("L_HN, short captions", "Agreement with the original", "What longer contexts add", "edits.parquet"):
+    for said in (
+        "L_HN, short captions",
+        "Agreement with the original",
+        "What longer contexts add",
+        "edits.parquet",
+    ):
         assert said in page
     assert page.count("<svg") >= 10
     backbone = load_tuned(run)
@@ -154,7 +169,9 @@ def test_a_full_disk_leaves_the_checkpoint_before(text, tmp_path):
     def little_room():
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
-    code, said = finish(start(["finetune", "--recipe", path, "--run", run, "--resume"], preexec_fn=little_room))
+    code, said = finish(
+        start(["finetune", "--recipe", path, "--run", run, "--resume"], preexec_fn=little_room)
+    )
     assert code == 1
     assert "finetune.pt" in said and "the checkpoint before it is intact" in said, said
     assert "Traceback" not in said
@@ -171,11 +188,15 @@ def test_a_loss_that_is_no_number_stops_and_names_the_image(text, whole, tmp_pat
         vectors = encode(self, pixels)
         calls.append(len(pixels))
         if sum(calls) > 12 * 4:  # The fifth step.
-            vectors = vectors + torch.tensor([math.nan if row == 7 else 0.0 for row in range(12)]).unsqueeze(1)
+            vectors = vectors + torch.tensor([math.nan if row == 7 else 0.0 for row in range(12)]).unsqueeze(
+                1
+            )
         return vectors
 
     monkeypatch.setattr(OpenClipBackbone, "encode_image", encode_image)
-    with pytest.raises(TrainingError, match=r"loss of finetune is not a number at step 4, because of .*target"):
+    with pytest.raises(
+        TrainingError, match=r"loss of finetune is not a number at step 4, because of .*target"
+    ):
         finetune(parse_tuning_recipe(text), text, tmp_path)
     said = json.loads((tmp_path / "bad_batch.finetune.0.json").read_text())
     assert said["step"] == 4 and said["guilty"] == [said["batch"][7]] and len(said["batch"]) == 12
@@ -197,7 +218,9 @@ def test_a_gradient_that_is_no_number_stops_before_the_weights(text, tmp_path, m
         return vectors
 
     monkeypatch.setattr(OpenClipBackbone, "encode_text", encode_text)
-    with pytest.raises(TrainingError, match="gradient of finetune is not a number at step 0, in the batch of"):
+    with pytest.raises(
+        TrainingError, match="gradient of finetune is not a number at step 0, in the batch of"
+    ):
         finetune(parse_tuning_recipe(text), text, tmp_path)
     assert not (tmp_path / "finetune.pt").exists()
 
@@ -212,7 +235,7 @@ def test_what_saves_memory_or_time_changes_no_loss(text, whole, tmp_path, change
 def test_two_processes_repeat_the_curve_of_one(text, whole, tmp_path):
     path, run = tmp_path / "tiny.toml", tmp_path / "run"
     path.write_text(text)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--"]
     code, said = finish(start(["finetune", "--recipe", path, "--run", run], command))
     assert code == 0, said
     same_curve(run, losses(whole), 1e-3)
@@ -242,13 +265,14 @@ def test_what_trains_is_what_changes(text, tmp_path, trains):
 
 
 def test_broken_records_are_in_the_run_folder(text, tmp_path):
-    write_edits(tmp_path / "broken.parquet", broken=(2, 9, 40))
-    recipe = changed(
-        parse_tuning_recipe(text), {"finetune.steps": 11, "sources": [{"kind": "ultraedit", "path": str(tmp_path / "broken.parquet")}]}
-    )  # fmt: skip
+    data = tmp_path / "broken.parquet"
+    write_edits(data, broken=(2, 9, 40))
+    sources = [{"kind": "ultraedit", "path": str(data)}]
+    recipe = changed(parse_tuning_recipe(text), {"finetune.steps": 11, "sources": sources})
     finetune(recipe, to_toml(recipe), tmp_path / "run")
     lines = [json.loads(line) for line in (tmp_path / "run" / "broken.jsonl").read_text().splitlines()]
-    assert {line["broken"]["row"].split()[0] for line in lines if "broken" in line} == {"2", "9", "40"}
+    rows = {line["replaced"]["row"].split()[0] for line in lines if "replaced" in line}
+    assert rows == {"2", "9", "40"}
     summary = json.loads((tmp_path / "run" / "finetune.json").read_text())
     assert summary["data"]["reading"]["broken"] >= 3
     assert "does not decode" in (tmp_path / "run" / "report.html").read_text()
@@ -268,13 +292,13 @@ def test_a_step_log_drops_what_will_come_again(tmp_path):
 
 def test_a_recipe_survives_being_written(text):
     more = text + '[ablation.plain]\nfinetune.losses.hard_negative_short = 0\nname = "say \\"x\\""\n'
-    more += "[ablation.text]\n[ablation.text.finetune]\ntrains = \"text\"\n"
+    more += '[ablation.text]\n[ablation.text.finetune]\ntrains = "text"\n'
     recipe = parse_tuning_recipe(more)
     assert parse_tuning_recipe(to_toml(recipe)) == recipe
     plain = variant(recipe, "plain")
     assert plain.finetune.losses.hard_negative_short == 0 and plain.finetune.losses.clip_short == 1
     assert variant(recipe, "text").finetune.trains == "text"
-    with pytest.raises(RecipeError, match="no variant 'other'.*plain, text"):
+    with pytest.raises(RecipeError, match=r"no variant 'other'.*plain, text"):
         variant(recipe, "other")
     with pytest.raises(RecipeError, match=r"finetune\.loss` is no key"):
         changed(recipe, {"finetune.loss": 1})
@@ -293,3 +317,20 @@ def test_recipes_of_the_other_kind_are_refused(text, tmp_path, capsys):
     path.write_text('name = "x"\ndescription = "y"\n')
     assert main(["finetune", "--recipe", str(path)]) == 1
     assert "no [backbone]" in capsys.readouterr().err
+
+
+def test_a_sigmoid_backbone_goes_both_stages(text, tmp_path):
+    more = text.replace('"tiny-clip"', '"tiny-siglip"').replace(
+        "[finetune]\n", "[distil]\nsteps = 5\nbatch = 8\n[finetune]\n"
+    )
+    recipe = changed(parse_tuning_recipe(more), {"finetune.steps": 4, "finetune.chunk": 5})
+    distil(recipe, to_toml(recipe), tmp_path, stop_at=3)
+    with pytest.raises(TrainingError, match="at step 3 of 5"):
+        finetune(recipe, to_toml(recipe), tmp_path)
+    distil(recipe, to_toml(recipe), tmp_path, resume=True)
+    assert [step for step, _ in losses(tmp_path, "distil")] == list(range(5))
+    finetune(recipe, to_toml(recipe), tmp_path)
+    tuned = load_tuned(tmp_path)
+    assert tuned.family == "sigmoid" and tuned.positions == "rope"
+    biases = [load_backbone(recipe.backbone, 5).bias().item(), tuned.bias().item()]
+    assert biases[0] != biases[1]

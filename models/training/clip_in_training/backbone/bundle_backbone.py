@@ -24,6 +24,10 @@ class BundleBackbone(Backbone):
         self.image_rules, self.text_rules, self.source = image_rules, text_rules, source
         self.embedding_dim = model.text_tower.projection.out_features
         self.family, self.positions = "softmax", "rope"
+        # Patch vectors have no part in fine-tuning, so nothing would teach their projection.
+        model.image_tower.patch_projection.requires_grad_(False)
+        self.fixed = frozenset(name for name, p in self.named_parameters() if not p.requires_grad)
+        """Parameters that never train."""
         self._preprocess = Preprocess(image_rules)
 
     def encode_image(self, pixels: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import open_clip
 import torch
-from open_clip.coca_model import CoCa
+from open_clip.factory import get_model_config
 from torch import nn
 
 from clip_in_training.backbone.backbone import Backbone, ImageRules
@@ -56,8 +56,9 @@ def load_original(recipe: BackboneRecipe, seed: int) -> Backbone:
     resolved = resolve(recipe.name, recipe.pretrained)
     source = resolved.describe(recipe.name, recipe.pretrained)
     with _readable_errors(source, resolved):
+        if "multimodal_cfg" in (get_model_config(recipe.name) or {}):
+            raise BackboneError(f"{source} also writes captions (CoCa): only dual encoders can be fine-tuned")
         clip = _create(recipe, resolved, seed)
-        _check(clip, source)
         text_rules = text_rules_of(recipe.name, clip)
     return OpenClipBackbone(clip.eval(), _image_rules(clip, source), text_rules, source)
 
@@ -109,22 +110,15 @@ def _reason(error: Exception, resolved: Resolved) -> str:
             "the checkpoint holds more than tensors, and such a file can run code when it is opened. Save its "
             f"state dict (safetensors, or torch.save of a plain dict) and name that file ({said})"
         )
-    if "state_dict" in str(error):
+    if resolved.kind == "file" or "state_dict" in str(error):
         return f"the checkpoint is not one of this architecture ({said})"
-    if resolved.schema == "local-dir" or resolved.kind in ("file", "random"):
+    if resolved.schema == "local-dir" or resolved.kind == "random":
         return said
     return (
         "it could not be fetched from the Hub. Check the connection (HF_ENDPOINT names a mirror, HF_TOKEN opens "
         "what is not public), or fetch it on another machine and name the checkpoint file in "
         f"backbone.pretrained, or a folder as local-dir:PATH in backbone.name ({said})"
     )
-
-
-def _check(clip: nn.Module, source: str) -> None:
-    if isinstance(clip, CoCa):
-        raise BackboneError(
-            f"{source} also writes captions (CoCa); only dual encoders can be fine-tuned here"
-        )
 
 
 def _image_rules(clip: nn.Module, source: str) -> ImageRules:

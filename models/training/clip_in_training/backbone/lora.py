@@ -24,8 +24,8 @@ def add_adapters(backbone: Backbone, recipe: LoraRecipe) -> None:
         raise BackboneError(
             'finetune.trains = "lora" needs two transformers of open_clip; use all, text or last_blocks'
         )
-    if any(isinstance(module, LoraLayer) for module in backbone.modules()):
-        raise BackboneError("this backbone has adapters already")
+    if recipe.rank < 1:
+        raise BackboneError(f"finetune.lora.rank is {recipe.rank}; it must be at least 1")
     blocks = [*parts.image.blocks, *parts.text.blocks]
     targets = {id(module) for block in blocks for module in _matrices(block)}
     names = [name for name, module in backbone.clip.named_modules() if id(module) in targets]
@@ -38,15 +38,19 @@ def add_adapters(backbone: Backbone, recipe: LoraRecipe) -> None:
     config = LoraConfig(
         r=recipe.rank, lora_alpha=recipe.alpha, lora_dropout=recipe.dropout, target_modules=names, bias="none"
     )
-    learns = {id(parameter) for parameter in parts.similarity}
     LoraModel(backbone.clip, config, "default")  # Works in place.
     for parameter in parts.similarity:  # peft has frozen all but its own.
-        parameter.requires_grad_(id(parameter) in learns)
+        parameter.requires_grad_(True)
+
+
+def has_adapters(backbone: Backbone) -> bool:
+    """Are there any?"""
+    return any(isinstance(module, LoraLayer) for module in backbone.modules())
 
 
 def merged(backbone: Backbone) -> Backbone:
     """A copy without adapters, whose weights include them; the backbone itself if it has none."""
-    if not any(isinstance(module, LoraLayer) for module in backbone.modules()):
+    if not has_adapters(backbone):
         return backbone
     plain = copy.deepcopy(backbone)
     _merge(plain)

@@ -24,6 +24,8 @@ class OpenClipBackbone(Backbone):
         """Where the weights come from, in words, for logs and provenance."""
         self.family = "softmax" if clip.logit_bias is None else "sigmoid"
         self.positions = "absolute"
+        self.fixed = frozenset(name for name, p in self.named_parameters() if not p.requires_grad)
+        """Parameters that never train: a sine table, say."""
         self._preprocess = Preprocess(image_rules)
         mean, std = torch.tensor(image_rules.mean), torch.tensor(image_rules.std)
         self.register_buffer("pixel_scale", 1 / (255 * std), persistent=False)

@@ -1,7 +1,7 @@
 """Which parameters of a backbone train."""
 
 from clip_in_training.backbone.backbone import Backbone
-from clip_in_training.backbone.lora import add_adapters
+from clip_in_training.backbone.lora import add_adapters, has_adapters
 from clip_in_training.backbone.towers import Tower, parameters, towers
 from clip_in_training.errors import BackboneError
 from clip_in_training.tuning.recipe import FinetuneRecipe
@@ -15,7 +15,8 @@ def trainable(backbone: Backbone, recipe: FinetuneRecipe) -> int:
     model keeps fixed by design (a sine table) stays so. Raises `BackboneError` if the model has no such parts.
     """
     parts = towers(backbone)
-    fixed = {name for name, parameter in backbone.named_parameters() if not parameter.requires_grad}
+    if has_adapters(backbone):
+        raise BackboneError("this backbone has adapters already; `merged` makes them part of its weights")
     learns = list(parts.similarity)
     if recipe.trains == "all":
         learns += backbone.parameters()
@@ -28,7 +29,7 @@ def trainable(backbone: Backbone, recipe: FinetuneRecipe) -> int:
         raise BackboneError(f"finetune.trains {recipe.trains!r} is not one of all, text, last_blocks, lora")
     chosen = {id(parameter) for parameter in learns}
     for name, parameter in backbone.named_parameters():
-        parameter.requires_grad_(id(parameter) in chosen and name not in fixed)
+        parameter.requires_grad_(id(parameter) in chosen and name not in backbone.fixed)
     if recipe.trains == "lora":
         add_adapters(backbone, recipe.lora)
     return sum(parameter.numel() for parameter in backbone.parameters() if parameter.requires_grad)

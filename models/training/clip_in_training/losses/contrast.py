@@ -10,7 +10,9 @@ Contrast = Callable[[Tensor, Tensor, Tensor | float, Tensor | float], Tensor]
 """(anchors, pool, scale, bias) to a scalar. Partner of anchor i is row i of the pool, which may be longer."""
 
 
-def softmax_contrast(anchors: Tensor, pool: Tensor, scale: Tensor | float, bias: Tensor | float = 0) -> Tensor:
+def softmax_contrast(
+    anchors: Tensor, pool: Tensor, scale: Tensor | float, bias: Tensor | float = 0
+) -> Tensor:
     """Mean cross-entropy of each anchor's logits over the pool. A bias would cancel out: it is not used."""
     target = torch.arange(len(anchors), device=anchors.device)
     return functional.cross_entropy(scale * anchors @ pool.T, target)
@@ -29,6 +31,8 @@ CONTRASTS: dict[str, Contrast] = {"softmax": softmax_contrast, "sigmoid": sigmoi
 """By `Backbone.family`."""
 
 
-def both_ways(contrast: Contrast, a: Tensor, b: Tensor, scale: Tensor | float, bias: Tensor | float) -> Tensor:
+def both_ways(
+    contrast: Contrast, a: Tensor, b: Tensor, scale: Tensor | float, bias: Tensor | float
+) -> Tensor:
     """½ [a finds b + b finds a]: with the softmax CLIP's loss, with the sigmoid SigLIP's."""
     return (contrast(a, b, scale, bias) + contrast(b, a, scale, bias)) / 2

@@ -26,6 +26,17 @@ model's vocabulary comes near it on average, and a caption of 5,000 words costs 
 """
 EDITS, SINGLES, CAPTIONS = 0, 1, 2
 """Roles; each has an order of its own."""
+Read = Callable[[Reader, int], typing.Any]
+"""What is read of a record: its images, or its captions alone. Raises `RecordError`."""
+
+
+class _Image(typing.NamedTuple):
+    """An image as the encoder takes it, with its captions."""
+
+    pixels: Tensor
+    short: str | None
+    long: str | None
+    name: str
 
 
 class Batches:
@@ -56,10 +67,14 @@ class Batches:
         self.rank, self.world = rank, world
         file = run and run / ("broken.jsonl" if rank == 0 else f"broken-{rank}.jsonl")
         self.tally = Tally(largest_broken_share, file)
-        self._edits = self._mixture("edits", "finetune.pairs", recipe.finetune.pairs, EDITS)
-        self._singles = self._mixture("singles", "finetune.singles", recipe.finetune.singles, SINGLES)
-        captions = recipe.distil.batch if recipe.distil.steps else 0
-        self._captions = self._mixture("", "distil.batch", captions, CAPTIONS)
+        pairs, singles = recipe.finetune.pairs, recipe.finetune.singles
+        if recipe.finetune.steps and not pairs and not singles:
+            raise RecipeError("`finetune.pairs` and `finetune.singles` are both 0")
+        tunes = bool(recipe.finetune.steps)
+        self._edits = self._mixture("edits", "finetune.pairs", tunes * pairs, EDITS)
+        self._singles = self._mixture("singles", "finetune.singles", tunes * singles, SINGLES)
+        distils = bool(recipe.distil.steps)
+        self._captions = self._mixture("", "distil.batch", distils * recipe.distil.batch, CAPTIONS)
         self._groups = [reader.groups() for reader in self.sources]
         self._empty = text_rules.ids("")
         if rank == 0:
@@ -100,32 +115,45 @@ class Batches:
 
     def make_batch(self, step: int) -> Batch:
         """`batch` without counting, for the processes that read."""
+        if not self._edits and not self._singles:
+            raise RecipeError("stage 2 has no steps: `finetune.steps` is 0")
         broken: list[Broken] = []
-        pairs = [pair for _, pair in self._records(self._edits, step, EDITS, "read", broken)]
-        singles = [single for _, single in self._records(self._singles, step, SINGLES, "read", broken)]
-        views = [pair.source for pair in pairs] + [pair.target for pair in pairs]
-        views += [single.view for single in singles]
-        names = [f"{pair.name} (source)" for pair in pairs] + [f"{pair.name} (target)" for pair in pairs]
-        read = len(pairs) + len(singles) + len(broken)
-        return self._batch(views, len(pairs), names + [s.name for s in singles], read, broken)
-
-    def _batch(
-        self, views: list[View], pairs: int, names: list[str], read: int, broken: list[Broken]
-    ) -> Batch:
-        short, short_cut = self._ids([view.short for view in views])
-        long, long_cut = self._ids([view.long for view in views])
+        pairs = self._records(self._edits, step, EDITS, self._edit, broken)
+        singles = self._records(self._singles, step, SINGLES, self._single, broken)
+        images = [source for _, (source, _) in pairs] + [target for _, (_, target) in pairs]
+        images += [single for _, single in singles]
+        short, short_cut = self._ids([image.short for image in images])
+        long, long_cut = self._ids([image.long for image in images])
         return Batch(
-            pixels=torch.stack([self.preprocess(view.image) for view in views]),
-            pairs=pairs,
+            pixels=torch.stack([image.pixels for image in images]),
+            pairs=len(pairs),
             short=self.text_rules.pad(short),
             long=self.text_rules.pad(long),
-            has_short=torch.tensor([view.short is not None for view in views]),
-            has_long=torch.tensor([view.long is not None for view in views]),
-            names=names,
-            read=read,
+            has_short=torch.tensor([image.short is not None for image in images]),
+            has_long=torch.tensor([image.long is not None for image in images]),
+            names=[image.name for image in images],
+            read=len(pairs) + len(singles) + len(broken),
             truncated=short_cut + long_cut,
             broken=broken,
         )
+
+    def _edit(self, reader: Reader, row: int) -> tuple["_Image", "_Image"]:
+        pair = reader.read(row)
+        source = self._image(pair.source, f"{pair.name} (source)")
+        return source, self._image(pair.target, f"{pair.name} (target)")
+
+    def _single(self, reader: Reader, row: int) -> "_Image":
+        single = reader.read(row)
+        return self._image(single.view, single.name)
+
+    def _image(self, view: View, name: str) -> "_Image":
+        try:
+            pixels = self.preprocess(view.image)
+        # Odd colour modes, say; which errors they make is the preprocessing's affair.
+        except Exception as error:
+            file, _, row = name.rpartition(":")
+            raise RecordError(file, row, "image does not preprocess", str(error)[:200]) from error
+        return _Image(pixels, view.short, view.long, name)
 
     def make_captions(self, step: int, cut: int = 0) -> Captions:
         """One caption of each of the step's records, of edits and singles, short or long, chosen by step and
@@ -134,7 +162,7 @@ class Batches:
         if self._captions is None:
             raise RecipeError("stage 1 has no steps: `distil.steps` is 0")
         broken: list[Broken] = []
-        found = self._records(self._captions, step, CAPTIONS, "captions", broken)
+        found = self._records(self._captions, step, CAPTIONS, _captions, broken)
         texts, names = [], []
         for place, captions in found:
             random = np.random.default_rng([self.recipe.seed, CAPTIONS, step, place.source, place.row])
@@ -153,38 +181,35 @@ class Batches:
         )
 
     def _records(
-        self, mixture: Mixture | None, step: int, role: int, method: str, broken: list[Broken]
+        self, mixture: Mixture | None, step: int, role: int, read: Read, broken: list[Broken]
     ) -> list[tuple[Place, typing.Any]]:
-        """What the readers' `method` (read | captions) gives for this process' places of a step, and where
-        each is from. Broken records are replaced and added to `broken`.
+        """What `read` gives for this process' places of a step, and where each is from. Broken records are
+        replaced and added to `broken`.
         """
         if mixture is None:
             return []
         planned = mixture.step(step)
         seed = [self.recipe.seed, role, step]
         mine = share(planned, self.rank, self.world)
-        return [self._record(place, planned, seed, method, broken) for place in mine]
+        return [self._record(place, planned, seed, read, broken) for place in mine]
 
     def _record(
-        self, place: Place, planned: list[Place], seed: list[int], method: str, broken: list[Broken]
+        self, place: Place, planned: list[Place], seed: list[int], read: Read, broken: list[Broken]
     ) -> tuple[Place, typing.Any]:
         """The record of a place, or the first of its substitutes that can be read."""
         reader = self.sources[place.source]
-        read = getattr(reader, method)
         try:
-            return place, read(place.row)
+            return place, read(reader, place.row)
         except RecordError as error:
             broken.append(Broken(error.file, error.row, error.reason, error.detail))
         group = self._groups[place.source][place.group]
         for row in substitutes(place, planned, group, len(reader), seed):
             try:
-                return place._replace(row=row), read(row)
+                return place._replace(row=row), read(reader, row)
             except RecordError as error:
                 broken.append(Broken(error.file, error.row, error.reason, error.detail))
-        raise DataError(
-            f"{reader}: {broken[-1].file}:{broken[-1].row} ({broken[-1].reason}) and everything tried"
-            " instead of it cannot be used"
-        )
+        last = Tally.name(broken[-1])
+        raise DataError(f"{reader}: nothing can stand in for a broken record; tried last: {last}")
 
     def _ids(self, texts: Sequence[str | None]) -> tuple[list[list[int]], int]:
         """The ids of each text, and how many texts filled the context."""
@@ -194,3 +219,7 @@ class Batches:
             for text in texts
         ]
         return rows, sum(len(row) >= most for row in rows)
+
+
+def _captions(reader: Reader, row: int) -> list[str]:
+    return reader.captions(row)

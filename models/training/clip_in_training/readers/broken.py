@@ -43,6 +43,7 @@ class Tally:
         self.reasons: Counter[str] = Counter()
         self.files: Counter[str] = Counter()
         self.first: list[Broken] = []
+        """The first different ones, at most `NAMED`."""
 
     def add(self, read: int, broken: Iterable[Broken], truncated: int = 0) -> None:
         """What one step came across. Raises `DataError` naming the worst file if too large a share is
@@ -54,9 +55,9 @@ class Tally:
             self.broken += 1
             self.reasons[record.reason] += 1
             self.files[record.file] += 1
-            if len(self.first) < NAMED:
+            if len(self.first) < NAMED and record not in self.first:
                 self.first.append(record)
-                self._write({"broken": record._asdict()})
+                self._write({"replaced": record._asdict()})
             if self.broken == 1 or self.broken % PRINT_EVERY == 0:
                 print(self.line(), file=sys.stderr, flush=True)
                 self._write(self.summary())
@@ -66,7 +67,7 @@ class Tally:
             raise DataError(
                 f"{self.broken} of {self.read} records could not be used, more than the"
                 f" {self.largest_share:.0%} allowed; {count} of them from {file}."
-                f" First: {self._name(self.first[0])}"
+                f" First: {self.name(self.first[0])}"
             )
 
     def note(self, text: str) -> None:
@@ -87,7 +88,7 @@ class Tally:
     def line(self) -> str:
         """The counts in one line."""
         reasons = ", ".join(f"{count} × {reason}" for reason, count in self.reasons.most_common(5))
-        last = f"; first: {self._name(self.first[0])}" if self.first else ""
+        last = f"; first: {self.name(self.first[0])}" if self.first else ""
         return f"data: {self.broken} of {self.read} records replaced: {reasons or 'none'}{last}"
 
     def close(self) -> None:
@@ -95,7 +96,8 @@ class Tally:
         self._write(self.summary())
 
     @staticmethod
-    def _name(record: Broken) -> str:
+    def name(record: Broken) -> str:
+        """Where it is and what is wrong with it."""
         detail = f" ({record.detail})" if record.detail else ""
         return f"{record.file}:{record.row}: {record.reason}{detail}"
 

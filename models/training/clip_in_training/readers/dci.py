@@ -98,7 +98,7 @@ class DenselyCaptionedImages(Reader):
         return short, long
 
     def _record(self, row: int) -> dict:
-        name = self.files[row]
+        name = self.files[self.within(row)]
         try:
             with (self.folder / name).open("rb") as file:
                 record = json.loads(file.read(LARGEST_FILE))

@@ -51,7 +51,7 @@ class Folder(Reader):
         return [text for text in self._captions(row) if text]
 
     def _captions(self, row: int) -> tuple[str | None, str | None]:
-        name = self.files[row]
+        name = self.files[self.within(row)]
         path = (self.root / name).with_suffix(".txt")
         try:
             with path.open("rb") as file:

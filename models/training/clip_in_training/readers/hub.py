@@ -66,8 +66,7 @@ class HubEdits(Reader):
         return [range(a, min(a + RUN, self._length)) for a in range(0, self._length, RUN)]
 
     def _number(self, row: int) -> int:
-        if not 0 <= row < self._length:
-            raise IndexError(f"record {row} of {self._length}")
+        self.within(row)
         return row if self._kept is None else int(self._kept[row])
 
     def read(self, row: int) -> EditPair:

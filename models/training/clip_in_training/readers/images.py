@@ -5,12 +5,16 @@ what captions speak about, and the encoder's own preprocessing decides about the
 import io
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from clip_in_training.readers.reader import RecordError
 
 LARGEST_FILE = 128 << 20
 """Bytes of an encoded image; what is larger is no photograph. Pillow itself refuses 179 million pixels."""
+MOST_NARROW = 50
+"""Long side of an image over its short side. A hairline whose short side is resized to the encoder's size
+would take gigabytes.
+"""
 
 
 def decode(data: bytes | None, file: str | Path, row: str | int) -> Image.Image:
@@ -21,7 +25,13 @@ def decode(data: bytes | None, file: str | Path, row: str | int) -> Image.Image:
         raise RecordError(file, row, "image file too large", f"{len(data)} bytes")
     try:
         image = Image.open(io.BytesIO(data))
+        if max(image.size) > MOST_NARROW * min(image.size):
+            raise RecordError(file, row, "image too narrow", f"{image.width} × {image.height} pixels")
         image.load()
+    except RecordError:
+        raise
+    except UnidentifiedImageError as error:  # Its message is the address of a buffer.
+        raise RecordError(file, row, "image does not decode", "unknown format") from error
     # Pillow's plugins raise whatever their parsers run into: struct.error, SyntaxError, IndexError …
     except Exception as error:
         raise RecordError(file, row, "image does not decode", str(error)[:200]) from error

@@ -66,8 +66,7 @@ class JsonSource(Reader):
 
     def _record(self, row: int) -> tuple[JsonRecords, int, dict]:
         """Of a row: its file, its number there, and the object."""
-        if not 0 <= row < self._length:
-            raise IndexError(f"record {row} of {self._length}")
+        self.within(row)
         row = row if self._kept is None else int(self._kept[row])
         number = int(np.searchsorted(self._ends, row, side="right"))
         inside = row - (int(self._ends[number - 1]) if number else 0)

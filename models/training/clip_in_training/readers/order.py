@@ -32,29 +32,66 @@ class Stream:
     and few groups are needed at a time. How many groups a window has depends on the data alone.
     """
 
-    def __init__(self, reader: Reader, seed: Sequence[int]):
+    def __init__(self, reader: Reader, seed: Sequence[int], step: int = 1):
+        """`step`: at most so many rows are taken at a time. Where an epoch ends within a step, the next
+        one begins with other rows than this one's last, so that no row comes twice in a step. (Except
+        where the source has fewer than four times as many rows: then it may.)
+        """
         groups = reader.groups()
         self.starts = np.array([g.start for g in groups], dtype=np.int64)
         self.sizes = np.array([len(g) for g in groups], dtype=np.int64)
         self.length = int(self.sizes.sum())
+        self.margin = step if 1 < step <= self.length // 4 else 0
         fitting = WINDOW_BYTES // reader.group_bytes if reader.group_bytes else MOST_GROUPS
-        self.window = max(2, min(MOST_GROUPS, fitting))
+        self.window = max(1, min(MOST_GROUPS, fitting))
         self.seed = list(seed)
         self._epochs: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._windows: dict[tuple[int, int], np.ndarray] = {}
+        self._heads: dict[int, np.ndarray] = {}
 
     def rows(self, start: int, count: int) -> np.ndarray:
         """int64 [count]: row numbers at `start`, `start + 1` … of the stream."""
         parts = []
         while count:
             epoch, offset = divmod(start, self.length)
-            ends = self._epoch(epoch)[1]
-            window = int(np.searchsorted(ends, offset, side="right"))
-            inside = offset - (int(ends[window - 1]) if window else 0)
-            part = self._window(epoch, window)[inside : inside + count]
+            if offset < 3 * self.margin:
+                part = self._head(epoch)[offset : offset + count]
+            else:
+                part = self._dealt(epoch, offset)[:count]
             parts.append(part)
             start, count = start + len(part), count - len(part)
         return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+
+    def _dealt(self, epoch: int, offset: int) -> np.ndarray:
+        """The rows of an epoch from `offset` to the end of the window there, as they were dealt."""
+        ends = self._epoch(epoch)[1]
+        window = int(np.searchsorted(ends, offset, side="right"))
+        return self._window(epoch, window)[offset - (int(ends[window - 1]) if window else 0) :]
+
+    def _head(self, epoch: int) -> np.ndarray:
+        """The first rows of an epoch, three margins: those of the first that are among the last epoch's
+        last margin have changed places with later ones that are not.
+        """
+
+        def exchange():
+            head = self._run(epoch, 0, 3 * self.margin)
+            if epoch:
+                last = np.isin(head, self._run(epoch - 1, self.length - self.margin, self.margin))
+                clash = np.flatnonzero(last[: self.margin])
+                free = self.margin + np.flatnonzero(~last[self.margin :])[: len(clash)]
+                head[clash], head[free] = head[free], head[clash]
+            return head
+
+        return _remembered(self._heads, epoch, exchange)
+
+    def _run(self, epoch: int, offset: int, count: int) -> np.ndarray:
+        """Some rows of one epoch as they were dealt."""
+        parts = []
+        while count:
+            part = self._dealt(epoch, offset)[:count]
+            parts.append(part)
+            offset, count = offset + len(part), count - len(part)
+        return np.concatenate(parts)
 
     def group_of(self, rows: np.ndarray) -> np.ndarray:
         """The group of each row."""
@@ -106,12 +143,10 @@ class Mixture:
         """
         self.per_step = per_step
         self.sources = [number for number, _ in readers]
-        self.streams = [Stream(reader, (seed, role, number)) for number, reader in readers]
-        self._pattern = _pattern(np.array([reader.recipe.weight for _, reader in readers], dtype=np.float64))
-        self._before = np.stack(
-            [np.concatenate([[0], np.cumsum(self._pattern == k)]) for k in range(len(readers))]
-        )
-        for k, (_, reader) in enumerate(readers):
+        self.streams: list[Stream] = []
+        pattern = _pattern(np.array([reader.recipe.weight for _, reader in readers], dtype=np.float64))
+        self._before = np.stack([np.concatenate([[0], np.cumsum(pattern == k)]) for k in range(len(readers))])
+        for k, (number, reader) in enumerate(readers):
             most = max(
                 self._taken(k, start + per_step) - self._taken(k, start) for start in range(0, PATTERN)
             )
@@ -120,6 +155,7 @@ class Mixture:
                     f"{reader} has {len(reader)} records, and a step takes up to {most} of them; lower its"
                     " weight, or the batch"
                 )
+            self.streams.append(Stream(reader, (seed, role, number), most))
 
     def step(self, step: int) -> list[Place]:
         """The records of a step, sorted."""

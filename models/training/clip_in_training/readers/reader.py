@@ -82,6 +82,12 @@ class Reader(ABC):
     def __str__(self) -> str:
         return f"{self.recipe.kind} {self.recipe.path}"
 
+    def within(self, row: int) -> int:
+        """`row`, if there is such a record; else IndexError."""
+        if not 0 <= row < len(self):
+            raise IndexError(f"{self}: record {row} of {len(self)}")
+        return row
+
     def limited(self, count: int) -> int:
         """`count` records cut to the recipe's limit. Raises `DataError` if none is left."""
         if not count:

@@ -99,8 +99,7 @@ class Tars(Reader):
 
     def _name(self, row: int) -> tuple:
         """A sample's tar, and the name of its image, which stands in the header before it."""
-        if not 0 <= row < self._length:
-            raise IndexError(f"record {row} of {self._length}")
+        self.within(row)
         header = self._read(row, int(self.index.offsets[row, IMAGE]) - BLOCK, BLOCK, str(row))
         return self._tar(row), header[:100].split(b"\0")[0].decode(errors="replace")
 

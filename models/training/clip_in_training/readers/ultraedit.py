@@ -110,8 +110,7 @@ class UltraEdit(Reader):
 
     def _place(self, row: int) -> tuple[int, int]:
         """Of a record: its group, and its row inside the row group."""
-        if not 0 <= row < self._length:
-            raise IndexError(f"record {row} of {self._length}")
+        self.within(row)
         group = int(np.searchsorted(self._starts, row, side="right")) - 1
         inside = row - int(self._starts[group]) if self._kept is None else int(self._kept[row])
         return group, inside

@@ -39,7 +39,9 @@ def agreement(student: Backbone, teacher_vectors: Tensor, ids: Tensor, counts: l
 
     `ids` are the prefixes that both read, `counts` their lengths in tokens.
     """
-    cosine = (student.encode_text(own_padding(ids, student.text_rules)) * teacher_vectors).sum(-1).float().cpu()
+    cosine = (
+        (student.encode_text(own_padding(ids, student.text_rules)) * teacher_vectors).sum(-1).float().cpu()
+    )
     table, low = {}, 0
     for high in BUCKETS:
         rows = [low < count <= high for count in counts]
@@ -92,5 +94,9 @@ def longer_context(
         "captions": len(images),
         "cut": cut,
         "cosine_whole_to_cut": (whole * short).sum(-1).mean().item(),
-        "recall_at_1": {"teacher, cut": first(taught), "student, cut": first(short), "student, whole": first(whole)},
+        "recall_at_1": {
+            "teacher, cut": first(taught),
+            "student, cut": first(short),
+            "student, whole": first(whole),
+        },
     }

@@ -33,7 +33,7 @@ def curve(title: str, steps: Sequence[float], values: Sequence[float]) -> str:
     band = f'<polygon class="band" points="{" ".join([*high, *reversed(low)])}"/>' if size > 1 else ""
     marks = "".join(
         f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(value):.1f}" y2="{y(value):.1f}"/>'
-        f'<text x="{LEFT - 5}" y="{y(value) + 4:.1f}" text-anchor="end">{value:.4g}</text>'
+        f'<text x="{LEFT - 5}" y="{y(value) + 4:.1f}" text-anchor="end">{value:.3g}</text>'
         for value in (bottom, (bottom + top) / 2, top)
     )
     name = html.escape(title)

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from clip_in_training.backbone.backbone import Backbone
-from clip_in_training.backbone.load import load_backbone, load_original
 from clip_in_training.backbone.compute import compile_towers
 from clip_in_training.backbone.groups import parameter_groups
+from clip_in_training.backbone.load import load_backbone, load_original
 from clip_in_training.backbone.trainable import trainable
 from clip_in_training.errors import TrainingError
 from clip_in_training.readers.records import Captions

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from clip_in_training.backbone.backbone import Backbone
 from clip_in_training.readers.records import Batch
 
+
 class Vectors(NamedTuple):
     """Unit vectors of some images and captions, each [count, embedding_dim] fp32, with scale and bias."""
 

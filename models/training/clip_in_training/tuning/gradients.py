@@ -66,7 +66,9 @@ class StepGradient:
         )
         terms = self._terms(batch, todo, leaves)
         terms["loss"].backward()
-        given = [_split(leaf, column) for leaf, column in zip(leaves[:3], zip(*made, strict=True), strict=False)]
+        given = [
+            _split(leaf, column) for leaf, column in zip(leaves[:3], zip(*made, strict=True), strict=False)
+        ]
         last = len(todo) - 1
         for index, (part, state) in enumerate(zip(todo, states, strict=True)):
             # Gradients of processes are averaged once, with the last chunk.

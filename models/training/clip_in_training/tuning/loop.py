@@ -81,7 +81,9 @@ def run_stage(
     last = stage.steps if stop_at is None else min(stage.steps, stop_at)
     parameters = [p for group in optimiser.param_groups for p in group["params"]]
     quiet = not sys.stderr.isatty()
-    bar = tqdm(total=stage.steps, initial=first, desc=stage.name, unit="step", disable=quiet or not processes.first)
+    bar = tqdm(
+        total=stage.steps, initial=first, desc=stage.name, unit="step", disable=quiet or not processes.first
+    )
     values: dict[str, float] = {}
     with _logs(work, stage.name, first) as (curves, lines), bar:
         began = time.monotonic()
@@ -183,9 +185,7 @@ def _restore(path: Path, stage: Stage, optimiser: torch.optim.Optimizer, clock: 
     return state["step"]
 
 
-def _broken(
-    work: Work, stage: Stage, step: int, batch: Any, what: str, rows: list[int]
-) -> TrainingError:
+def _broken(work: Work, stage: Stage, step: int, batch: Any, what: str, rows: list[int]) -> TrainingError:
     """Writes down which inputs a step had, and the error that names them."""
     names = stage.names(batch)
     guilty = [names[row] for row in rows]

@@ -127,7 +127,10 @@ def _time(
 ) -> list[tuple[str, str]]:
     clock = summary["clock"]
     rows = [
-        ("wall, processor", f"{clock['wall'] / 60:.1f} min, {clock['cpu'] / 60:.1f} core-min of the first process"),
+        (
+            "wall, processor",
+            f"{_duration(clock['wall'])}, {_duration(clock['cpu'])} of the first process's cores",
+        ),
         ("processes, device", f"{summary['world']}, {summary['device']}"),
     ]
     if entries:
@@ -145,6 +148,10 @@ def _time(
     return rows
 
 
+def _duration(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
+
+
 def _data(data: dict[str, Any]) -> str:
     rows = []
     for source in data["sources"]:
@@ -152,7 +159,16 @@ def _data(data: dict[str, Any]) -> str:
         notes = "; ".join(source["notes"]) or "none"
         print_of = source["fingerprint"][:12]
         rows.append(
-            [source["kind"], source["path"], source["role"], source["total"], source["used"], left_out, notes, print_of]
+            [
+                source["kind"],
+                source["path"],
+                source["role"],
+                source["total"],
+                source["used"],
+                left_out,
+                notes,
+                print_of,
+            ]
         )
     heads = ["kind", "path", "role", "records", "used", "left out by filters", "notes", "fingerprint"]
     reading = data["reading"]

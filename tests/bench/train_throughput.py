@@ -1,0 +1,210 @@
+"""Training steps a second of `clip_in_training finetune` and of open_clip's own training loop, in turns.
+
+    PYTHONPATH=models/training python tests/bench/train_throughput.py --batch 16 --rounds 8
+
+Both train ViT-B/32 (random weights, fp32) with the CLIP loss on short captions: the same images, the same
+tokens in rows of 77. Ours is the loop of stage 2 with L_short alone, logs and gradient clipping included; theirs
+is `open_clip_train.train.train_one_epoch` with what its main() makes for it. Reading and checkpoints are left
+out of both. A round is some steps of each, in alternating order; the ratio of a round is theirs to ours in
+seconds, so that what else the machine does hits both sides alike, and the median of the ratios is reported.
+"""
+
+import argparse
+import copy
+import logging
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import machine
+import torch
+from clip_in_training.backbone.groups import parameter_groups
+from clip_in_training.backbone.load import load_backbone
+from clip_in_training.readers.records import Batch
+from clip_in_training.train.clock import Clock
+from clip_in_training.tuning import loop
+from clip_in_training.tuning.encoder import train_mode
+from clip_in_training.tuning.finetune import Finetuning
+from clip_in_training.tuning.processes import Processes
+from clip_in_training.tuning.recipe import parse_tuning_recipe
+from open_clip.loss import ClipLoss
+from open_clip_train.scheduler import cosine_lr
+from open_clip_train.train import train_one_epoch
+from PIL import Image
+
+RECIPE = """
+name = "throughput"
+description = "L_short alone"
+precision = "fp32"
+device = "cpu"
+[backbone]
+name = "ViT-B-32"
+positions = "absolute"
+context_length = 77
+[finetune]
+steps = 100000
+[finetune.losses]
+clip_long = 0
+hard_negative_short = 0
+"""
+WORDS = ("a", "red", "bolt", "beside", "blue", "mug", "on", "the", "table", "with", "scratch", "label")
+
+
+def batches(backbone, size: int, count: int) -> tuple[list[Batch], list[tuple[torch.Tensor, torch.Tensor]]]:
+    """The same data for both: our uint8 pixels, and normalised floats as open_clip's loader gives them."""
+    random = torch.Generator().manual_seed(1)
+    ours, theirs = [], []
+    rules = backbone.image_rules
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (rules.mean, rules.std))
+    for _ in range(count):
+        pixels = torch.randint(0, 256, (size, 224, 224, 3), generator=random, dtype=torch.uint8)
+        pixels = torch.stack([backbone.preprocess(Image.fromarray(image.numpy())) for image in pixels])
+        picks = torch.randint(0, len(WORDS), (size, 12), generator=random).tolist()
+        rows = [backbone.text_rules.ids(" ".join(WORDS[i] for i in pick)) for pick in picks]
+        ids = torch.zeros(size, 77, dtype=torch.int64)
+        for row, tokens in enumerate(rows):
+            ids[row, : len(tokens)] = torch.tensor(tokens)
+        mask = torch.ones(size, dtype=torch.bool)
+        ours.append(Batch(pixels, 0, ids, ids, mask, ~mask, [str(i) for i in range(size)]))
+        theirs.append((((pixels.permute(0, 3, 1, 2) / 255 - mean) / std).contiguous(), ids))
+    return ours, theirs
+
+
+class Stopwatch:
+    """Wall and processor seconds between the first and the last item that a loop takes."""
+
+    def __init__(self, items):
+        self.items, self.wall, self.cpu = items, 0.0, 0.0
+
+    def __iter__(self):
+        began = time.monotonic(), time.process_time()
+        for item in self.items:
+            self.wall, self.cpu = time.monotonic() - began[0], time.process_time() - began[1]
+            yield item
+
+
+class Ours:
+    """Stage 2's loop."""
+
+    def __init__(self, backbone, data: list[Batch], folder: Path):
+        recipe = parse_tuning_recipe(RECIPE)
+        processes = Processes(0, 1, torch.device("cpu"))
+        backbone.to(memory_format=torch.channels_last)
+        train_mode(backbone)
+        self.stage = Finetuning(recipe, backbone, None, processes)
+        self.groups = parameter_groups(backbone, recipe.finetune.optimiser)
+        self.work, self.data = loop.Work(recipe, folder, processes, Clock(), {}), data
+        loop.checkpoint.save = lambda *_: None
+        # Adam's moments are made by its first step; a loop that goes on has them.
+        make = torch.optim.AdamW
+        self.optimiser = None
+
+        def once(*arguments, **options):
+            self.optimiser = self.optimiser or make(*arguments, **options)
+            return self.optimiser
+
+        loop.torch.optim.AdamW = once
+
+    def run(self) -> tuple[float, float]:
+        watch = Stopwatch(self.data)
+        self.stage.inputs = lambda first, last: watch
+        loop.run_stage(self.work, self.stage, self.groups, resume=False, stop_at=len(self.data))
+        return watch.wall, watch.cpu
+
+
+class Theirs:
+    """open_clip's loop, optimiser and schedule, as its main() makes them."""
+
+    def __init__(self, model, data):
+        self.model, self.items = model, data
+        model.output_dict = True
+        named = list(model.named_parameters())
+        small = [
+            p for n, p in named if p.ndim < 2 or "bn" in n or "ln" in n or "bias" in n or "logit_scale" in n
+        ]
+        known = {id(p) for p in small}
+        groups = [
+            {"params": small, "weight_decay": 0.0},
+            {"params": [p for _, p in named if id(p) not in known], "weight_decay": 0.2},
+        ]
+        self.optimiser = torch.optim.AdamW(groups, lr=1e-5, betas=(0.9, 0.98), eps=1e-6)
+        self.schedule = cosine_lr(self.optimiser, 1e-5, 5000, 100000)
+        self.arguments = SimpleNamespace(
+            device="cpu", precision="fp32", distill=False, accum_freq=1, skip_scheduler=False, horovod=False,
+            grad_clip_norm=None, log_every_n_steps=100, rank=0, local_rank=0, world_size=1, wandb=False,
+            batch_size=len(data[0][0]), distributed=False,
+        )  # fmt: skip
+
+    def run(self) -> tuple[float, float]:
+        watch = Stopwatch(self.items)
+        loader = _Loader(watch, len(self.items), len(self.items) * self.arguments.batch_size)
+        data = {"train": SimpleNamespace(dataloader=loader, set_epoch=lambda epoch: None)}
+        train_one_epoch(
+            self.model, data, ClipLoss(), 0, self.optimiser, None, self.schedule, None, self.arguments
+        )
+        return watch.wall, watch.cpu
+
+
+class _Loader:
+    def __init__(self, items, batches: int, samples: int):
+        self.items, self.num_batches, self.num_samples = items, batches, samples
+
+    def __iter__(self):
+        return iter(self.items)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--batch", type=int, default=16, help="images a step (default: 16)")
+    parser.add_argument("--rounds", type=int, default=8, help="rounds of both (default: 8)")
+    parser.add_argument("--steps", type=int, default=3, help="steps of each in a round (default: 3)")
+    parser.add_argument("--threads", type=int, default=0, help="0: PyTorch's choice")
+    options = parser.parse_args()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    logging.disable(logging.INFO)
+    print(machine.describe())
+    backbone = load_backbone(parse_tuning_recipe(RECIPE).backbone, seed=1)
+    # The last item only stops the clock: a step is over when the next is asked for.
+    mine, others = batches(backbone, options.batch, options.steps + 1)
+    with tempfile.TemporaryDirectory() as folder:
+        theirs = Theirs(copy.deepcopy(backbone.clip).train(), others)
+        ours = Ours(backbone, mine, Path(folder))
+        sides = {"ours": ours.run, "open_clip": theirs.run}
+        for run in sides.values():
+            _quietly(run)
+        ratios, cpu, seconds = [], [], {name: [] for name in sides}
+        for number in range(options.rounds):
+            names = list(sides) if number % 2 == 0 else list(sides)[::-1]
+            took = {name: _quietly(sides[name]) for name in names}
+            ratios.append(took["open_clip"][0] / took["ours"][0])
+            cpu.append(took["open_clip"][1] / took["ours"][1])
+            for name in sides:
+                seconds[name].append(took[name][0] / options.steps)
+            print(
+                f"round {number + 1}: wall ratio {ratios[-1]:.3f}, processor ratio {cpu[-1]:.3f}", flush=True
+            )
+    for name, values in seconds.items():
+        step = statistics.median(values)
+        print(f"{name}: {step:.3f} s a step of {options.batch}, {options.batch / step:.2f} images/s (median)")
+    print(
+        f"throughput, ours to open_clip's: {statistics.median(ratios):.3f} by the wall, "
+        f"{statistics.median(cpu):.3f} by processor time (medians of {options.rounds} paired rounds)"
+    )
+
+
+def _quietly(run) -> tuple[float, float]:
+    """Without the line a step that stage 2 prints where there is no terminal."""
+    out, sys.stdout = sys.stdout, open("/dev/null", "w")
+    try:
+        return run()
+    finally:
+        sys.stdout.close()
+        sys.stdout = out
+
+
+if __name__ == "__main__":
+    main()
