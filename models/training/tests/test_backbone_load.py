@@ -64,7 +64,9 @@ def test_the_tag_decides_the_activation_of_both_towers(published, tag, quick):
     reference.load_state_dict(weights)
     with torch.no_grad():
         vectors = reference.encode_text(open_clip.tokenize(TEXTS), normalize=True)
-        torch.testing.assert_close(backbone.encode_text(backbone.text_rules(TEXTS)), vectors, atol=1e-6, rtol=0)
+        torch.testing.assert_close(
+            backbone.encode_text(backbone.text_rules(TEXTS)), vectors, atol=1e-6, rtol=0
+        )
         other = open_clip.create_model("tiny-clip", force_quick_gelu=not quick).eval()
         other.load_state_dict(weights)
         wrong = other.encode_text(open_clip.tokenize(TEXTS), normalize=True)
@@ -82,7 +84,11 @@ def test_every_tag_of_open_clip_gets_the_activation_it_was_trained_with():
         ("ViT-B-16", "dfn2b"),
     } <= quick
     assert {("ViT-B-32", "laion2b_s34b_b79k"), ("ViT-L-14", "datacomp_xl_s13b_b90k")}.isdisjoint(quick)
-    native = {(n, t) for n, t in list_pretrained() if "hf_model_name" not in open_clip.get_model_config(n)["text_cfg"]}
+    native = {
+        (n, t)
+        for n, t in list_pretrained()
+        if "hf_model_name" not in open_clip.get_model_config(n)["text_cfg"]
+    }
     assert all(((n, t) in quick) == bool(_PRETRAINED[n][t].get("quick_gelu")) for n, t in native)
 
 
@@ -151,7 +157,9 @@ def test_the_vectors_are_those_of_open_clip(name):
         expected = backbone.clip.encode_image(torch.stack([transform(p) for p in pictures]), normalize=True)
         torch.testing.assert_close(backbone.encode_image(pixels), expected, atol=2e-6, rtol=0)
         expected = backbone.clip.encode_text(ids, normalize=True)
-        torch.testing.assert_close(backbone.encode_text(backbone.text_rules(TEXTS)), expected, atol=2e-6, rtol=0)
+        torch.testing.assert_close(
+            backbone.encode_text(backbone.text_rules(TEXTS)), expected, atol=2e-6, rtol=0
+        )
     assert backbone.embedding_dim == expected.shape[1]
     assert pixels.dtype == torch.uint8 and pixels.shape[1:3] == (backbone.image_rules.size,) * 2
 
@@ -240,7 +248,9 @@ def test_what_cannot_be_had_is_refused_with_what_to_do(recipe, says):
         load_backbone(recipe, 1)
 
 
-@pytest.mark.parametrize("recipe", [BackboneRecipe("ViT-B-32", pretrained="openai"), BackboneRecipe("hf-hub:some/model")])
+@pytest.mark.parametrize(
+    "recipe", [BackboneRecipe("ViT-B-32", pretrained="openai"), BackboneRecipe("hf-hub:some/model")]
+)
 def test_a_hub_that_cannot_be_reached_is_named(monkeypatch, recipe):
     def unreachable(*_, **__):
         raise OSError("[Errno -2] Name or service not known")

@@ -65,7 +65,9 @@ def test_attention_is_that_of_an_implementation_with_complex_numbers(student, ca
 
 def test_rotation_is_that_of_transformers(student):
     attention = student.clip.transformer.resblocks[0].attn
-    config = LlamaConfig(hidden_size=64, num_attention_heads=2, rope_theta=10000.0, max_position_embeddings=248)
+    config = LlamaConfig(
+        hidden_size=64, num_attention_heads=2, rope_theta=10000.0, max_position_embeddings=248
+    )
     numbers = torch.Generator().manual_seed(1)
     query, key = (torch.randn(3, 2, 248, 32, generator=numbers) for _ in range(2))
     cos, sin = LlamaRotaryEmbedding(config)(query, torch.arange(248)[None])
@@ -115,7 +117,9 @@ def test_what_stands_behind_the_end_token_changes_nothing(positions):
     tail = torch.randint(1, 49000, (2, 100 - ids.shape[1]), generator=torch.Generator().manual_seed(3))
     with torch.no_grad():
         expected = backbone.encode_text(ids)
-        torch.testing.assert_close(backbone.encode_text(torch.cat([ids, tail], 1)), expected, atol=1e-6, rtol=0)
+        torch.testing.assert_close(
+            backbone.encode_text(torch.cat([ids, tail], 1)), expected, atol=1e-6, rtol=0
+        )
         ids[0, 2] += 1
         assert (backbone.encode_text(ids) - expected)[0].abs().max() > 1e-4
 
@@ -168,7 +172,11 @@ def test_a_text_encoder_of_transformers_is_used_as_it_is_or_not_at_all(tmp_path)
     RobertaConfig(
         vocab_size=300, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32
     ).save_pretrained(tmp_path)
-    config["text_cfg"] = {"hf_model_name": str(tmp_path), "hf_tokenizer_name": "x", "hf_pooler_type": "mean_pooler"}
+    config["text_cfg"] = {
+        "hf_model_name": str(tmp_path),
+        "hf_tokenizer_name": "x",
+        "hf_pooler_type": "mean_pooler",
+    }
     (tmp_path / "open_clip_config.json").write_text(json.dumps({"model_cfg": config, "preprocess_cfg": {}}))
     unigram().save_pretrained(tmp_path)
     model = open_clip.CustomTextCLIP(

@@ -75,8 +75,8 @@ class Backbone(nn.Module, ABC):
 
     @abstractmethod
     def scale(self) -> Tensor:
-        """exp(logit_scale): logits = scale * cosine + bias. At most 100 in the softmax family; SigLIP's has no
-        bound, and published ones are above 100.
+        """exp(logit_scale): logits = scale * cosine + bias. At most 100 in the softmax family; SigLIP's has
+        no bound, and published ones are above 100.
         """
 
     @abstractmethod

@@ -63,8 +63,8 @@ def load_bundle_backbone(folder: Path, context_length: int | None) -> BundleBack
         raise BackboneError(f"backbone.name bundle:{folder}: no bundle there ({error})") from error
     except (KeyError, RecipeError, RuntimeError, ValueError) as error:
         raise BackboneError(
-            f"backbone.name bundle:{folder}: not a bundle that `train` and `export` made from scratch, so PyTorch "
-            f"weights to train on are missing; name the backbone that it came from instead ({error})"
+            f"backbone.name bundle:{folder}: not a bundle that `train` and `export` made from scratch, so "
+            f"PyTorch weights to train on are missing; name the backbone that it came from instead ({error})"
         ) from error
     image, text = manifest["image"], manifest["text"]
     rules = ImageRules(

@@ -28,7 +28,7 @@ def checkpoint_activations(backbone: Backbone, enable: bool = True) -> None:
 
 
 def compile_towers(backbone: Backbone) -> None:
-    """torch.compile of both towers in place; parameter names stay as they are. After LoRA, if there is any."""
+    """torch.compile of both towers, in place, under the same parameter names; after LoRA, if there is any."""
     if isinstance(backbone, OpenClipBackbone):
         backbone.clip.visual.compile()
         text_pieces(backbone.clip).transformer.compile()

@@ -10,10 +10,10 @@ from clip_in_training.tuning.recipe import TuningOptimiserRecipe
 def parameter_groups(backbone: Backbone, recipe: TuningOptimiserRecipe) -> list[dict]:
     """Groups of the parameters that train, with a rate for each part: `name`, `params`, `lr`, `weight_decay`.
 
-    Weights decay only in matrices that every step uses. Vectors (biases, norms, class token, logit scale) do not
-    decay, as in CLIP. Nor do tables of embeddings: a step touches few rows of the 49,408, but AdamW would
-    shrink all, and with stage 1's rates (5e-4 * 0.1) the words that the captions lack would lose 40 % in
-    10,000 steps.
+    Weights decay only in matrices that every step uses. Vectors (biases, norms, class token, logit scale)
+    do not decay, as in CLIP. Nor do tables of embeddings: a step touches few rows of the 49,408, but AdamW
+    would shrink all, and with stage 1's rates (5e-4 * 0.1) the words that the captions lack would lose 40 %
+    in 10,000 steps.
     """
     parts = towers(backbone)
     tables = {id(module.weight) for module in backbone.modules() if isinstance(module, nn.Embedding)} | {

@@ -1,8 +1,8 @@
 """A tokenizer of the Hub, with the cleaning that open_clip puts before it, as one `tokenizers` object.
 
 open_clip cleans texts in Python and then calls transformers. The server has only `tokenizer.json`, so the
-cleaning becomes normalisers in front of the file's own, and training reads texts through the same object. What
-`tokenizers` has no normaliser for is left out: repairing mojibake and HTML entities.
+cleaning becomes normalisers in front of the file's own, and training reads texts through the same object.
+What `tokenizers` has no normaliser for is left out: repairing mojibake and HTML entities.
 """
 
 import json
@@ -41,16 +41,16 @@ def special_ids(tokenizer: PreTrainedTokenizerBase, name: str) -> tuple[int | No
         if whole[first:-1] == bare and len(whole) == first + len(bare) + 1:
             return (whole[0] if first else None), whole[-1]
     raise BackboneError(
-        f"{name}: the tokenizer must put one end token behind a text and at most one token in front of it; it "
-        f"makes {whole} of {bare}"
+        f"{name}: the tokenizer must put one end token behind a text and at most one token in front of it; "
+        f"it makes {whole} of {bare}"
     )
 
 
 def as_tokenizer_json(original: PreTrainedTokenizerBase, clean: str, name: str) -> Tokenizer:
     """The whole way from a text to ids without special tokens, none of which can be typed.
 
-    Raises `BackboneError` for tokenizers that have no such file, for cleaning that is not known, and if a text
-    can spell a special token in spite of all.
+    Raises `BackboneError` for tokenizers that have no such file, for cleaning that is not known, and if a
+    text can spell a special token in spite of all.
     """
     if not getattr(original, "is_fast", False):
         raise BackboneError(f"{name}: its tokenizer has no tokenizer.json, which the server needs")

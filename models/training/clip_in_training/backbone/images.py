@@ -1,4 +1,4 @@
-"""A picture to the encoder's input by `ImageRules`: open_clip's geometry, on colours as the server takes them."""
+"""A picture to the encoder's input by `ImageRules`: open_clip's geometry, the server's colours."""
 
 import numpy as np
 import torch
@@ -16,8 +16,9 @@ FILTERS = {"bicubic": InterpolationMode.BICUBIC, "bilinear": InterpolationMode.B
 class Preprocess:
     """A PIL image to uint8 [size, size, 3].
 
-    Colour modes become RGB before the resize (open_clip: after it), as everywhere in this project: a palette's
-    numbers cannot be averaged. A class and not a closure, so that reading processes can be sent one.
+    Colour modes become RGB before the resize (open_clip: after it), as everywhere in this project: a
+    palette's numbers cannot be averaged. A class and not a closure, so that reading processes can be sent
+    one.
     """
 
     def __init__(self, rules: ImageRules):

@@ -81,7 +81,7 @@ def _create(recipe: BackboneRecipe, resolved: Resolved, seed: int) -> nn.Module:
 
 @contextmanager
 def _silent():
-    """open_clip tells each of its steps to the root logger, and it and the Hub's client log what they raise."""
+    """open_clip tells the root logger each of its steps; it and the Hub's client log what they raise."""
     levels = {name: logging.getLogger(name).level for name in (None, "huggingface_hub")}
     for name in levels:
         logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -107,16 +107,16 @@ def _reason(error: Exception, resolved: Resolved) -> str:
     said = said[0] if said else type(error).__name__
     if isinstance(error, pickle.UnpicklingError) or "weights_only" in str(error):
         return (
-            "the checkpoint holds more than tensors, and such a file can run code when it is opened. Save its "
-            f"state dict (safetensors, or torch.save of a plain dict) and name that file ({said})"
+            "the checkpoint holds more than tensors, and such a file can run code when it is opened. Save "
+            f"its state dict (safetensors, or torch.save of a plain dict) and name that file ({said})"
         )
     if resolved.kind == "file" or "state_dict" in str(error):
         return f"the checkpoint is not one of this architecture ({said})"
     if resolved.schema == "local-dir" or resolved.kind == "random":
         return said
     return (
-        "it could not be fetched from the Hub. Check the connection (HF_ENDPOINT names a mirror, HF_TOKEN opens "
-        "what is not public), or fetch it on another machine and name the checkpoint file in "
+        "it could not be fetched from the Hub. Check the connection (HF_ENDPOINT names a mirror, HF_TOKEN "
+        "opens what is not public), or fetch it on another machine and name the checkpoint file in "
         f"backbone.pretrained, or a folder as local-dir:PATH in backbone.name ({said})"
     )
 

@@ -14,10 +14,11 @@ from clip_in_training.tuning.recipe import LoraRecipe
 
 
 def add_adapters(backbone: Backbone, recipe: LoraRecipe) -> None:
-    """Adds adapters, in place, to each matrix of each block of both towers: attention (q, k, v and output) and
-    MLP. Embeddings, norms, pooling and projections stay frozen.
+    """Adds adapters, in place, to each matrix of each block of both towers: attention (q, k, v and output)
+    and MLP. Embeddings, norms, pooling and projections stay frozen.
 
-    Dropout must be 0 where attention is PyTorch's fused module, whose adapter has none. Raises `BackboneError`.
+    Dropout must be 0 where attention is PyTorch's fused module, whose adapter has none. Raises
+    `BackboneError`.
     """
     parts = towers(backbone)
     if not isinstance(backbone, OpenClipBackbone) or not (parts.image.blocks and parts.text.blocks):
@@ -70,7 +71,7 @@ def _merge(module: nn.Module) -> None:
 
 
 def _matrices(block: nn.Module) -> list[nn.Module]:
-    """A fused attention is one target: peft adds to both of its matrices, and cannot be told its output alone."""
+    """A fused attention is one target: peft adds to both of its matrices or to none."""
     fused = [module for module in block.modules() if isinstance(module, nn.MultiheadAttention)]
     inner = {id(module) for attention in fused for module in attention.modules()}
     linear = [m for m in block.modules() if isinstance(m, nn.Linear) and id(m) not in inner]

@@ -1,8 +1,8 @@
 """What a name and a tag of open_clip say about a model besides its weights: activation and image rules.
 
-open_clip 3.3.0 takes the activation from the architecture alone and only warns if the weights were trained with
-another: `ViT-L-14` with the tag `openai` would run with GELU, though OpenAI trained with QuickGELU, and lose
-accuracy silently. Here the tag decides.
+open_clip 3.3.0 takes the activation from the architecture alone and only warns if the weights were trained
+with another: `ViT-L-14` with the tag `openai` would run with GELU, though OpenAI trained with QuickGELU,
+and lose accuracy silently. Here the tag decides.
 """
 
 import logging
@@ -47,14 +47,14 @@ def resolve(name: str, pretrained: str) -> Resolved:
     if schema:
         if pretrained:
             raise BackboneError(
-                f"backbone.name {name!r} brings its own weights: leave backbone.pretrained out ({pretrained!r})"
+                f"backbone.name {name!r} has its own weights: leave backbone.pretrained out ({pretrained!r})"
             )
         return Resolved(schema, "packaged", None, {})
     config = get_model_config(identifier.replace("/", "-"))
     if config is None:
         raise BackboneError(
-            f"open_clip has no architecture {name!r}; it has {len(list_models())}, e.g. ViT-B-32, ViT-L-14-336, "
-            "ViT-SO400M-14-SigLIP2; models of the Hub are written hf-hub:OWNER/NAME"
+            f"open_clip has no architecture {name!r}; it has {len(list_models())}, e.g. ViT-B-32, "
+            "ViT-L-14-336, ViT-SO400M-14-SigLIP2; models of the Hub are written hf-hub:OWNER/NAME"
         )
     by_name = bool(config.get("quick_gelu", False))
     if not pretrained:
@@ -84,8 +84,8 @@ def _activation(name: str, config: dict, tag: dict) -> bool:
 
 
 def _agreed(name: str) -> dict[str, Any]:
-    """The image rules on which all published weights of an architecture agree: for a checkpoint file, that says
-    nothing about them.
+    """The image rules on which all published weights of an architecture agree: for a checkpoint file, that
+    says nothing about them.
     """
     tags = [get_pretrained_cfg(name, tag) for tag in list_pretrained_tags_by_model(name)]
     return {key: tags[0][key] for key in IMAGE_KEYS if tags and all(tag[key] == tags[0][key] for tag in tags)}

@@ -1,8 +1,9 @@
 """CLIP-IN's text encoder: an open_clip one with rotary positions in place of its table of positions.
 
-Everything but the table is the teacher's, under the teacher's parameter names. As in TULIP (arXiv 2410.10034), q and
-k of every layer are rotated over the whole head, base 10000, half-split (`model/rope.py`); mask, pooling
-and padding stay as they were. Before stage 1 has distilled it, such an encoder is not usable.
+Everything but the table is the teacher's, under the teacher's parameter names. As in TULIP (arXiv
+2410.10034), q and k of every layer are rotated over the whole head, base 10000, half-split
+(`model/rope.py`); mask, pooling and padding stay as they were. Before stage 1 has distilled it, such an
+encoder is not usable.
 """
 
 import copy
@@ -55,8 +56,8 @@ def with_rope(backbone: OpenClipBackbone, context_length: int) -> OpenClipBackbo
     """A copy of an absolute backbone whose text encoder has rotary positions, for up to `context_length`
     tokens; the original is untouched and can be its teacher.
 
-    Supported are the text encoders of `open_clip.CLIP` and `TextTransformer`s: CLIP's kind (causal, pooled at the
-    end token), and SigLIP's kind (each token sees all, pooled at the last place), whose texts are then
+    Supported are the text encoders of `open_clip.CLIP` and `TextTransformer`s: CLIP's kind (causal, pooled
+    at the end token), and SigLIP's kind (each token sees all, pooled at the last place), whose texts are then
     padded to the new context. Raises `BackboneError` for others.
     """
     if not isinstance(backbone, OpenClipBackbone) or backbone.positions != "absolute":
@@ -65,7 +66,7 @@ def with_rope(backbone: OpenClipBackbone, context_length: int) -> OpenClipBackbo
     blocks = pieces.transformer.resblocks
     if not all(isinstance(getattr(block, "attn", None), nn.MultiheadAttention) for block in blocks):
         raise BackboneError(
-            f"{backbone.source}: the text encoder's attention is of a special kind (normalised or scaled q and k), "
+            f"{backbone.source}: the text encoder normalises or scales q and k by itself, "
             'which is not supported with rotary positions; use `backbone.positions = "absolute"`'
         )
     rotary = copy.deepcopy(backbone)

@@ -1,8 +1,8 @@
 """A longer context on absolute positions: the table is stretched.
 
 CLIP-IN's ablation compares rotary positions with this. Of the ways to stretch we take Long-CLIP's (arXiv
-2403.15378): most captions that CLIP learnt from are short, so its first 20 positions are well trained and stay
-as they are; the others, that saw few texts, are spread over the rest by linear interpolation.
+2403.15378): most captions that CLIP learnt from are short, so its first 20 positions are well trained and
+stay as they are; the others, that saw few texts, are spread over the rest by linear interpolation.
 """
 
 import copy
@@ -22,8 +22,8 @@ KEPT = 20
 def with_context(backbone: OpenClipBackbone, context_length: int) -> OpenClipBackbone:
     """A copy of an absolute backbone for texts of up to `context_length` tokens.
 
-    A shorter context only cuts texts. Raises `BackboneError` where that would move the place that is pooled, and
-    for text encoders that cannot be changed.
+    A shorter context only cuts texts. Raises `BackboneError` where that would move the place that is
+    pooled, and for text encoders that cannot be changed.
     """
     if context_length == backbone.text_rules.context_length:
         return backbone
@@ -32,8 +32,8 @@ def with_context(backbone: OpenClipBackbone, context_length: int) -> OpenClipBac
     if context_length < backbone.text_rules.context_length:
         if not pooling(backbone.clip).padding_is_invisible:
             raise BackboneError(
-                f"{backbone.source} pads every text to {backbone.text_rules.context_length} tokens and sees the "
-                f"padding: backbone.context_length must not be smaller (it is {context_length})"
+                f"{backbone.source} pads every text to {backbone.text_rules.context_length} tokens and "
+                f"sees the padding: backbone.context_length must not be smaller (it is {context_length})"
             )
         changed.text_rules = backbone.text_rules.with_context(context_length)
         return changed
@@ -46,8 +46,9 @@ def with_context(backbone: OpenClipBackbone, context_length: int) -> OpenClipBac
 def stretched(table: Tensor, length: int) -> Tensor:
     """A table [positions, width] as one of `length` rows, `length` >= positions.
 
-    From 77 to 248 positions this is Long-CLIP's factor of 4; behind the last known position the line through the
-    last two goes on, as there. Of a table too short to have 20 well-trained positions, half are kept.
+    From 77 to 248 positions this is Long-CLIP's factor of 4; behind the last known position the line
+    through the last two goes on, as there. Of a table too short to have 20 well-trained positions, half are
+    kept.
     """
     known = table.shape[0]
     kept = min(KEPT, known // 2)

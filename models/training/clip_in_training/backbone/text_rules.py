@@ -1,4 +1,4 @@
-"""The tokenizer of a backbone as a `tokenizers` object: what trains is what `tokenizer.json` gives the server."""
+"""The tokenizer of a backbone as a `tokenizers` object, so that training reads what the server will read."""
 
 from collections.abc import Sequence
 from pathlib import Path

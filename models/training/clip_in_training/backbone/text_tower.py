@@ -40,7 +40,7 @@ def text_pieces(clip: nn.Module) -> nn.Module:
     text = getattr(clip, "text", None)
     if isinstance(text, HFTextEncoder):
         raise BackboneError(
-            "the text encoder is one of the transformers library, with positions of its own: it can only be used "
+            "the text encoder is one of the transformers library, with its own positions: it can only be used "
             'as it is (`backbone.positions = "absolute"`, its own context, trains all or text)'
         )
     if not isinstance(text, TextTransformer):

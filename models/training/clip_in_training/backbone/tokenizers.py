@@ -27,7 +27,9 @@ def text_rules_of(name: str, clip: nn.Module) -> TokenizerRules:
             raise BackboneError(f"{name}: CLIP's tokenizer with options {options} is not supported")
         return TokenizerRules(clip_tokenizer(), context, pad_to, *SPECIAL)
     if options.get("strip_sep_token") or text.get("tokenizer_mode"):
-        raise BackboneError(f"{name}: its tokenizer takes the end token away or moves it, which is not supported")
+        raise BackboneError(
+            f"{name}: its tokenizer takes the end token away or moves it, which is not supported"
+        )
     original = open_clip.get_tokenizer(name, context_length=context).tokenizer
     start, end = special_ids(original, name)
     if end_id is not None and end != end_id:
