@@ -9,6 +9,7 @@ import pytest
 import torch
 from bundle_server import TEXTS, clip_in, open_clip_cosines, pictures, scores
 from PIL import Image
+from test_backbone_tokenizers import unigram
 from timm.models import register_model
 from timm.models.eva import Eva
 
@@ -78,29 +79,30 @@ class Exported:
 
     def __init__(self, folder, name: str):
         self.name, self.checkpoint, self.bundle = name, folder / "weights.pt", folder / "bundle"
+        self.options = {"pretrained": str(self.checkpoint)}
+        if "siglip" in name:
+            self._package(folder / "package")
         torch.manual_seed(11)
-        model = open_clip.create_model(name)
+        model = open_clip.create_model(self.name, load_weights=False)
         with torch.no_grad():  # Random towers see hardly a difference between two pictures.
             for parameter in model.parameters():
                 if parameter.ndim >= 2:
                     parameter.mul_(2)
             model.logit_scale.fill_(np.log(117.33 if "siglip" in name else 60.0))
-        self.source = f"open_clip:{name}/{self.checkpoint}"
-        self.options = {"pretrained": str(self.checkpoint)}
-        if "siglip" in name:
-            self._package(folder, model)
-        else:
-            torch.save(model.state_dict(), self.checkpoint)
+        torch.save(model.state_dict(), self.checkpoint)
+        self.source = f"open_clip:{self.name}" + ("" if "siglip" in name else f"/{self.checkpoint}")
 
-    def _package(self, folder, model):
-        """As the Hub has it: weights with a description that says how images are resized."""
-        folder = folder / "package"
+    def _package(self, folder):
+        """As the Hub has it: with its tokenizer, and a description that says how images are resized."""
         folder.mkdir()
-        torch.save(model.state_dict(), folder / "open_clip_pytorch_model.bin")
-        config = {"model_cfg": open_clip.get_model_config(self.name), "preprocess_cfg": SQUASH}
-        (folder / "open_clip_config.json").write_text(json.dumps(config))
+        tokenizer, config = unigram(), open_clip.get_model_config(self.name)
+        config["text_cfg"] |= {"vocab_size": len(tokenizer), "hf_tokenizer_name": "from/the-hub"}
+        config["text_cfg"]["tokenizer_kwargs"] = {"clean": "canonicalize"}
+        described = {"model_cfg": config, "preprocess_cfg": SQUASH}
+        (folder / "open_clip_config.json").write_text(json.dumps(described))
+        tokenizer.save_pretrained(folder)
+        self.checkpoint = folder / "open_clip_pytorch_model.bin"
         self.name, self.options = f"local-dir:{folder}", {}
-        self.source = f"open_clip:{self.name}"
 
     def export(self, *more) -> int:
         return main(["export", "--from", self.source, "--out", str(self.bundle), *map(str, more)])

@@ -26,10 +26,9 @@ def export_pretrained(
     checkpoint cannot be had, `DataError` if the folder is no use, and `ExportError` as `write_dual_encoder`.
     """
     backbone = load_original(source.recipe(), seed=SEED)
-    weights = f" ({Path(source.pretrained).name})" if source.pretrained else ""
     identity = Identity(
         name=name or source.api_name(),
-        description=f"open_clip's {source.name}{weights} as published",
+        description=f"{source.label()} as published, by way of open_clip",
         provenance={
             "backbone": {"name": source.name, "pretrained": source.pretrained, "seed": 1},
             "exported_from": f"open_clip:{source.name}"

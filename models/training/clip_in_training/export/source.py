@@ -25,14 +25,19 @@ class Source:
         """As `backbone.load` wants it."""
         return BackboneRecipe(name=self.name, pretrained=self.pretrained, positions="absolute")
 
+    def label(self) -> str:
+        """For people: name and tag, without the folders of this machine."""
+        if self.pretrained:
+            return f"{self.name} ({Path(self.pretrained).name})"
+        kind, path = self.name.split(":", 1)
+        return path if kind == "hf-hub" else Path(path).name
+
     def api_name(self) -> str:
         """A name by the rule of manifests, such as vit-b-32-openai."""
         if self.pretrained:
             file = "/" in self.pretrained or Path(self.pretrained).suffix in (".pt", ".bin", ".safetensors")
-            words = f"{self.name}-{Path(self.pretrained).stem if file else self.pretrained}"
-        else:
-            words = self.name.removeprefix("hf-hub:").rstrip("/").rsplit("/", 1)[-1]
-        return api_name(words)
+            return api_name(f"{self.name}-{Path(self.pretrained).stem if file else self.pretrained}")
+        return api_name(Path(self.label()).name)
 
 
 def api_name(words: str) -> str:
