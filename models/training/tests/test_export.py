@@ -50,6 +50,11 @@ CONFIGS = {
         },
         "text_cfg": {**TEXT, "qk_norm": True},
     },
+    "export-resnet": {
+        "embed_dim": 24,
+        "vision_cfg": {"image_size": 64, "layers": [1, 1, 1, 1], "width": 16},
+        "text_cfg": TEXT,
+    },
     "export-eva": {
         "embed_dim": 24,
         "custom_text": True,
@@ -62,7 +67,7 @@ CONFIGS = {
         "text_cfg": TEXT,
     },
 }
-ALL = ["tiny-clip", "export-quick", "export-mean", "export-eva", "tiny-siglip", "ViT-B-32"]
+ALL = ["tiny-clip", "export-quick", "export-mean", "export-resnet", "export-eva", "tiny-siglip", "ViT-B-32"]
 
 
 @register_model
@@ -161,7 +166,9 @@ def test_vit_b_32_is_open_clips(tmp_path):
     pixels, texts = scenes(224)
     few = Inputs(pixels[:3], texts[:3])
     identity = Identity("vit-b-32", "random", {}, lambda *_: "", weights=False)
-    content = write_dual_encoder(backbone, identity, tmp_path / "out", material=Material(few, few, ""))
+    content = write_dual_encoder(
+        backbone, identity, tmp_path / "out", material=Material(few, lambda: few, "")
+    )
     assert content["image"]["patch_grid"] == [7, 7]
     _, _, preprocess = open_clip.create_model_and_transforms("ViT-B-32", load_weights=False)
     check(
@@ -236,13 +243,15 @@ def test_a_precision_can_be_added_later(made, tmp_path, capsys):
     assert "is another model today" in capsys.readouterr().err
 
 
-def test_weights_beyond_protobufs_limit_stand_beside_the_graph(made, tmp_path, monkeypatch):
+def test_weights_beyond_protobufs_limit_stand_beside_the_graph(made, tmp_path, monkeypatch, capsys):
     model = made("export-quick")
     monkeypatch.setattr(graph, "EXTERNAL_FROM", 1000)
     out = tmp_path / "out"
     assert main(["export", "--from", model.source, "--out", str(out)]) == 0
     assert {"image.onnx_data", "text.onnx_data"} <= set(checksums(out))
     assert (out / "text.onnx").stat().st_size < 200_000
+    assert main(["variants", "--bundle", str(out), "--precisions", "fp16"]) == 1
+    assert "image.onnx has its weights in image.onnx_data" in capsys.readouterr().err
     assert "golden embeddings agree" in clip_in("model", "verify", out)
 
 

@@ -78,7 +78,7 @@ def write_dual_encoder(
         content["files"] = checksums(folder)
         write_json(folder / "bundle.json", content)
         if precisions:
-            calibrated = material.calibrated
+            calibrated = material.calibration()
             subject = Subject(backbone.text_rules, known, calibrated.pixels, calibrated.texts, None)
             content = add_variants(folder, list(precisions), subject)
     return content

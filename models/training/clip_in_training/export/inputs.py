@@ -1,6 +1,6 @@
 """Images and texts to measure an export on, and to calibrate int8 on, where no recipe brings any."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +36,8 @@ class Material:
     """Inputs to compare runtimes on, and others to calibrate on."""
 
     checked: Inputs
-    calibrated: Inputs
+    calibration: Callable[[], Inputs]
+    """Drawn only when a precision needs them."""
     description: str
     """In words, for the model card."""
 
@@ -53,7 +54,7 @@ def drawn(size: int) -> Material:
     """Scenes for both."""
     return Material(
         Inputs(*scenes(size)),
-        Inputs(*scenes(size, "validation")),
+        lambda: Inputs(*scenes(size, "validation")),
         f"{ROWS} drawn scenes and their captions",
     )
 
@@ -80,7 +81,7 @@ def from_folder(folder: Path, backbone: Backbone) -> Material:
     shown = np.resize(np.array(checked), max(ROWS, len(checked)))
     return Material(
         Inputs(pixels[shown], [*compared, *TEXTS]),
-        Inputs(pixels[rest], more),
+        lambda: Inputs(pixels[rest], more),
         f"{len(pixels)} images and {len(texts)} texts of a folder"
         + ("" if lines else " that had no texts: captions of drawn scenes"),
     )

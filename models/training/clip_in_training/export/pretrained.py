@@ -29,11 +29,7 @@ def export_pretrained(
     identity = Identity(
         name=name or source.api_name(),
         description=f"{source.label()} as published, by way of open_clip",
-        provenance={
-            "backbone": {"name": source.name, "pretrained": source.pretrained, "seed": 1},
-            "exported_from": f"open_clip:{source.name}"
-            + (f"/{source.pretrained}" if source.pretrained else ""),
-        },
+        provenance={"backbone": {"name": source.name, "pretrained": source.pretrained, "seed": SEED}},
         card=published_card,
         weights=False,
     )

@@ -59,7 +59,8 @@ def subject_of(folder: Path, manifest: dict) -> Subject:
         backbone = reload_backbone(folder, manifest)
         material, rules = drawn(backbone.image_rules.size), backbone.text_rules
         known = checks(original(backbone), rules, material.checked.pixels, material.checked.texts)
-        return Subject(rules, known, material.calibrated.pixels, material.calibrated.texts, None)
+        calibrated = material.calibration()
+        return Subject(rules, known, calibrated.pixels, calibrated.texts, None)
     if "recipe_text" not in source:
         raise ExportError(
             f"{folder} was not trained here: there is nothing to calibrate on and to measure with. "
