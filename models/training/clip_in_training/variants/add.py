@@ -33,9 +33,8 @@ def add_variants(folder: Path, precisions: list[str], subject: Subject | None = 
     """Converts the fp32 graphs of a bundle, measures the results, and updates manifest, card and checksums.
 
     A variant that is there already is replaced. `subject` is what to measure with, loaded from the bundle's
-    papers if None. Returns the manifest. Raises
-    `ExportError` if a precision is unknown, cannot be computed here, or gives nonsense; the bundle is as
-    before then.
+    papers if None. Returns the manifest. Raises `ExportError` if a precision is unknown, cannot be computed
+    here, or gives nonsense; the bundle is as before then.
     """
     unknown = [name for name in precisions if name not in PRECISIONS]
     if unknown:
