@@ -14,7 +14,7 @@ FETCH := { test -x .cache/pip/bin/python || $(PYTHON) -m venv .cache/pip; } && .
 CLIP_IN := target/release/clip-in
 TRAIN := PYTHONPATH=models/training $(PY) -m clip_in_training
 
-.PHONY: help serve test test-rust test-python test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo ablation-demo bench bench-setup stream textile kills soak reference gpu-bundle lock clean
+.PHONY: help serve test test-rust test-python test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo ablation bench bench-setup stream textile kills soak reference gpu-bundle lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | column -t -s '	'
@@ -95,10 +95,11 @@ train-demo: python ## generate scenes, train the demo model, export it to models
 	$(TRAIN) train --recipe models/recipes/demo.toml --resume
 	$(TRAIN) export --recipe models/recipes/demo.toml --out models/demo
 
-ablation-demo: python ## the demo recipe with plain CLIP losses and with CLIP-IN's: equal steps, and one start (this run's stage A, or the bundle's image tower)
-	$(TRAIN) generate --recipe models/recipes/demo.toml
-	$(TRAIN) ablation --recipe models/recipes/demo.toml --resume --out runs/ablation.md \
-		--start $(or $(wildcard runs/demo/stage_a.pt),models/demo)
+ablation: python ## what each ingredient of CLIP-IN is worth: seven variants, three seeds, one start (under two hours on two cores; resumable; ABLATION="--jobs 1")
+	$(TRAIN) generate --recipe models/recipes/demo-clip.toml
+	test -f runs/demo-clip/bundle/bundle.json || { $(TRAIN) train --recipe models/recipes/demo-clip.toml --resume && \
+		$(TRAIN) export --recipe models/recipes/demo-clip.toml --out runs/demo-clip/bundle --precisions ''; }
+	$(TRAIN) ablation --recipe models/recipes/ablation.toml --out runs/ablation/tables.md $(ABLATION)
 
 bench: build python ## measure the server against FastAPI, infinity and the machine's limit; wants an idle machine (BENCH="--only NAME,…")
 	$(PY) tests/bench/run.py --markdown runs/bench.md $(BENCH)

@@ -15,6 +15,7 @@
 #![warn(clippy::await_holding_lock)]
 
 pub mod api;
+pub(crate) mod audit;
 pub mod bundle;
 pub mod cli;
 pub mod config;

@@ -1,6 +1,7 @@
 //! The command line: a file a subcommand.
 
-mod embed;
+mod audit;
+pub(crate) mod embed;
 mod import;
 mod measure;
 mod model;
@@ -32,6 +33,8 @@ enum Command {
     Score(score::ScoreArguments),
     /// Embed images and texts of folders, files, Parquet and tars into a Parquet file
     Embed(embed::EmbedArguments),
+    /// Find what is wrong with a training set before it is trained on
+    Audit(audit::AuditArguments),
     /// Look at a bundle, check it, or make one of a model on the Hub
     #[command(subcommand)]
     Model(model::ModelCommand),
@@ -43,6 +46,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Serve(settings) => serve::run(&settings),
         Command::Score(arguments) => score::run(&arguments),
         Command::Embed(arguments) => embed::run(&arguments),
+        Command::Audit(arguments) => return audit::run(&arguments),
         Command::Model(command) => model::run(&command),
     };
     match result {

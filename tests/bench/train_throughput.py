@@ -3,10 +3,10 @@
     PYTHONPATH=models/training python tests/bench/train_throughput.py --batch 16 --rounds 8
 
 Both train ViT-B/32 (random weights, fp32) with the CLIP loss on short captions: the same images, the same
-tokens in rows of 77. Ours is the loop of stage 2 with L_short alone, logs and gradient clipping included; theirs
-is `open_clip_train.train.train_one_epoch` with what its main() makes for it. Reading and checkpoints are left
-out of both. A round is some steps of each, in alternating order; the ratio of a round is theirs to ours in
-seconds, so that what else the machine does hits both sides alike, and the median of the ratios is reported.
+tokens in rows of 77. Ours is the loop of stage 2 with L_short alone, logs and gradient clipping included;
+theirs is `open_clip_train.train.train_one_epoch` with what its main() makes for it. Reading and checkpoints
+are left out of both. A round is some steps of each, in alternating order; the ratio of a round is theirs to
+ours in seconds, so that what else the machine does hits both sides alike; their median is reported.
 """
 
 import argparse

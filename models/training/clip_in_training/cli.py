@@ -1,7 +1,6 @@
 """The command line: one subcommand a step."""
 
 import argparse
-import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -11,8 +10,10 @@ from clip_in_training.export.arguments import export_arguments, names
 from clip_in_training.recipe import Recipe, RecipeError, load_recipe, read_recipe
 from clip_in_training.tuning.recipe import TuningRecipe, is_tuning_recipe, parse_tuning_recipe
 
+TUNES = ("distil", "finetune", "ablation")
+"""Commands that take recipes with a [backbone] only."""
 STAGES_HELP = {
-    "distil": "Stage 1 of fine-tuning a backbone: its text encoder with rotary positions learns the original's.",
+    "distil": "Stage 1 of fine-tuning: a text encoder with rotary positions learns the original's vectors.",
     "finetune": "Stage 2: fine-tune a backbone with CLIP-IN's losses (several processes: under torchrun).",
 }
 VARIANTS_HELP = "Add other precisions to a bundle, each with its loss and speed measured."
@@ -25,7 +26,7 @@ KNOWN_ERRORS = (
     ExportError,
     CheckpointError,
     TrainingError,
-    FileNotFoundError,
+    OSError,
 )
 
 
@@ -61,6 +62,8 @@ def parser() -> argparse.ArgumentParser:
         stage = command(name, help_text)
         stage.add_argument("--run", type=Path, help="run folder (default: runs/<recipe file name>)")
         stage.add_argument("--resume", action="store_true", help="go on from the stage's last checkpoint")
+        if name == "finetune":
+            stage.add_argument("--start", type=Path, help="take this distil.pt instead of the run folder's")
         stage.add_argument("--variant", help="as [ablation] of this name changes the recipe")
         stage.add_argument(
             "--set", action="append", default=[], metavar="KEY=VALUE", help="e.g. finetune.losses.clip_long=0"
@@ -74,18 +77,13 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--json", action="store_true", help="print JSON instead of tables")
 
     ablation = command(
-        "ablation", "Train the variants of [ablation.variants] from the same start and compare them."
+        "ablation", "Fine-tune every variant of [ablation] with several seeds and compare them."
     )
-    ablation.add_argument("--run", type=Path, help="run folder (default: runs/<recipe file name>-ablation)")
+    ablation.add_argument("--run", type=Path, help="folder of all runs (default: runs/<recipe file name>)")
+    ablation.add_argument("--seeds", type=_numbers, default=[1, 2, 3], help="separated by commas (1,2,3)")
     ablation.add_argument(
-        "--start",
-        type=Path,
-        help="take the image tower of this stage_a.pt, or of this bundle, instead of training stage A",
+        "--jobs", type=int, default=2, help="runs at a time, which share the cores (default: 2)"
     )
-    ablation.add_argument(
-        "--steps", type=int, help="steps of each variant (default: the recipe's ablation.steps)"
-    )
-    ablation.add_argument("--resume", action="store_true", help="go on where an earlier comparison stopped")
     ablation.add_argument("--out", type=Path, help="also write the tables to this Markdown file")
     variants = commands.add_parser("variants", help=VARIANTS_HELP, description=VARIANTS_HELP)
     variants.add_argument("--bundle", type=Path, required=True, help="the bundle's directory")
@@ -96,6 +94,10 @@ def parser() -> argparse.ArgumentParser:
     reference.add_argument("--seed", type=int, default=1, help="of the weights (default: 1)")
     reference.add_argument("--out", type=Path, required=True, help="the bundle's directory")
     return root
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(name) for name in names(text)]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -118,7 +120,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _load(options: argparse.Namespace) -> tuple:
     """The recipe and its text: one with a [backbone] fine-tunes it, others train from scratch."""
     text = read_recipe(options.recipe)
-    tuned = options.command in STAGES_HELP
+    tuned = options.command in TUNES
     if not is_tuning_recipe(text, str(options.recipe)):
         if tuned:
             raise RecipeError(f"{options.recipe} has no [backbone] to fine-tune; `train` trains from scratch")
@@ -158,14 +160,19 @@ def _stage(options: argparse.Namespace, recipe: TuningRecipe, text: str) -> None
         recipe = changed(recipe, settings(options.set), origin)
     if options.variant or options.set:
         text = to_toml(recipe)
-    if options.command == "distil":
-        from clip_in_training.tuning.distil import distil
+    from clip_in_training.tuning.processes import stop
 
-        distil(recipe, text, run, options.resume)
-    else:
-        from clip_in_training.tuning.finetune import finetune
+    try:
+        if options.command == "distil":
+            from clip_in_training.tuning.distil import distil
 
-        finetune(recipe, text, run, options.resume)
+            distil(recipe, text, run, options.resume)
+        else:
+            from clip_in_training.tuning.finetune import finetune
+
+            finetune(recipe, text, run, options.resume, options.start)
+    finally:
+        stop()
     print(f"{options.command} done; {run / 'report.html'} shows it")
 
 
@@ -189,16 +196,18 @@ def _evaluate(options: argparse.Namespace, recipe: Recipe, text: str) -> None:
     print(json.dumps(benchmarks, indent=1) if options.json else _report(benchmarks))
 
 
-def _ablation(options: argparse.Namespace, recipe: Recipe, text: str) -> None:
-    from clip_in_training.ablation.compare import compare
+def _ablation(options: argparse.Namespace, recipe: TuningRecipe, text: str) -> None:
+    from clip_in_training.ablation.measure import measure_backbone
+    from clip_in_training.ablation.runs import run_all
+    from clip_in_training.ablation.table import tables
+    from clip_in_training.backbone.load import load_original
 
-    if options.steps:
-        recipe = dataclasses.replace(
-            recipe, ablation=dataclasses.replace(recipe.ablation, steps=options.steps)
-        )
-    run = options.run or Path("runs") / f"{options.recipe.stem}-ablation"
-    report = compare(recipe, text, run, options.start, options.resume)
-    print(report)
+    run = options.run or Path("runs") / options.recipe.stem
+    results = run_all(options.recipe, recipe, run, options.seeds, options.jobs)
+    test = Path(recipe.sources[0].path).parent / "test"
+    start = measure_backbone(load_original(recipe.backbone, recipe.seed), test)
+    report = tables(start, results, options.seeds, recipe.finetune.steps)
+    print(f"\n{report}")
     if options.out:
         options.out.write_text(report + "\n", encoding="utf-8")
 

@@ -93,6 +93,8 @@ class TextTowerRecipe:
     """Width between the two layers of the MLP."""
     context_length: int = 96
     """Longest text in tokens, start and end included."""
+    positions: str = "rope"
+    """rope | absolute: a learnt table, as in CLIP."""
 
 
 @dataclass(frozen=True)
@@ -155,15 +157,6 @@ class StageBRecipe:
 
 
 @dataclass(frozen=True)
-class AblationRecipe:
-    """Variants of stage B that start from the same image tower and see the same number of images."""
-
-    steps: int = 1500
-    variants: dict[str, dict[str, typing.Any]] = field(default_factory=dict)
-    """Name -> keys of [stage_b.losses] (and `keep_pairs_together`) that differ from all-zero."""
-
-
-@dataclass(frozen=True)
 class Recipe:
     """A whole recipe."""
 
@@ -186,7 +179,6 @@ class Recipe:
     text_tower: TextTowerRecipe = field(default_factory=TextTowerRecipe)
     stage_a: StageARecipe = field(default_factory=StageARecipe)
     stage_b: StageBRecipe = field(default_factory=StageBRecipe)
-    ablation: AblationRecipe = field(default_factory=AblationRecipe)
 
 
 def load_recipe(path: str | Path) -> tuple[Recipe, str]:
@@ -210,6 +202,16 @@ def parse_recipe(text: str, origin: str = "recipe") -> Recipe:
     return recipe
 
 
+def kept_recipe(manifest: dict[str, typing.Any]) -> Recipe:
+    """The recipe that a bundle's manifest keeps. Tables that recipes had once and that decide nothing about the
+    model are passed over. Raises `RecipeError`, and KeyError if the bundle was not trained from scratch.
+    """
+    source = manifest["provenance"]
+    table = parse_toml(source["recipe_text"], source["recipe"])
+    table.pop("ablation", None)
+    return from_table(Recipe, table, source["recipe"], "")
+
+
 def parse_toml(text: str, origin: str) -> dict[str, typing.Any]:
     """The table of a recipe's text. Raises `RecipeError` naming `origin`."""
     try:
@@ -224,21 +226,10 @@ def _check(recipe: Recipe, origin: str) -> None:
         raise RecipeError(f"{origin}: `precision` must be bf16 or fp32, not {recipe.precision!r}")
     if recipe.stage_b.losses.hard_negative not in ("symmetric", "triplet", "negclip"):
         raise RecipeError(f"{origin}: `stage_b.losses.hard_negative` must be symmetric, triplet or negclip")
+    if recipe.text_tower.positions not in ("rope", "absolute"):
+        raise RecipeError(f"{origin}: `text_tower.positions` must be rope or absolute")
     if len(recipe.image_tower.widths) != len(recipe.image_tower.blocks):
         raise RecipeError(f"{origin}: `image_tower.widths` and `image_tower.blocks` must have equal lengths")
-    for name, keys in recipe.ablation.variants.items():
-        variant_of(recipe, name, keys, origin)
-
-
-def variant_of(recipe: Recipe, name: str, keys: dict[str, typing.Any], origin: str = "recipe") -> Recipe:
-    """The recipe with stage B's losses replaced by those of an ablation variant."""
-    keys = dict(keys)
-    together = keys.pop("keep_pairs_together", True)
-    losses = from_table(LossRecipe, keys, origin, f"ablation.variants.{name}.")
-    stage_b = dataclasses.replace(
-        recipe.stage_b, losses=losses, keep_pairs_together=together, steps=recipe.ablation.steps
-    )
-    return dataclasses.replace(recipe, stage_b=stage_b)
 
 
 def from_table(kind: type, table: dict, origin: str, prefix: str):

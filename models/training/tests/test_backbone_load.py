@@ -1,4 +1,4 @@
-"""Backbones by name: activation, image rules, errors. The Hub cannot be asked here: what it would send is a file."""
+"""Backbones by name: activation, image rules, errors. No test asks the Hub: what it would send is a file."""
 
 import json
 import math

@@ -33,7 +33,7 @@ def student(teacher):
 
 
 def by_complex_numbers(attention: RotaryAttention, states: torch.Tensor, causal: bool) -> torch.Tensor:
-    """Written from the formula: pair (i, i + half) is a complex number that turns by position / 10000^(2i/width)."""
+    """From the formula: pair (i, i + half) is a complex number turned by position / 10000^(2i/width)."""
     heads, width = attention.num_heads, attention.head_dim
     batch, length, _ = states.shape
     projected = states.double() @ attention.in_proj_weight.double().T + attention.in_proj_bias.double()

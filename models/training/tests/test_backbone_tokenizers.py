@@ -48,7 +48,7 @@ def unigram() -> PreTrainedTokenizerFast:
 
 
 def gemma() -> PreTrainedTokenizerFast:
-    """Gemma's kind, as SigLIP2 has it: byte fallback, added tokens for white space, one that is not special."""
+    """Gemma's kind, as SigLIP2 has it: byte fallback, and plain added tokens for white space."""
     special = ["<pad>", "<eos>", "<bos>", "<unk>"]
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
     tokenizer.normalizer = normalizers.Replace(" ", "▁")

@@ -8,6 +8,7 @@ from torch import nn
 
 from clip_in_training.backbone import (
     checkpoint_activations,
+    compile_towers,
     load_backbone,
     load_original,
     merged,
@@ -255,6 +256,34 @@ def test_a_recipe_can_ask_for_it():
     assert (
         backbone.clip.transformer.grad_checkpointing and backbone.clip.visual.transformer.grad_checkpointing
     )
+
+
+def test_compiled_towers_keep_their_names_and_vectors(loaded):
+    """Traced and not generated: that needs no compiler."""
+    backbone = loaded("tiny-clip")
+    expected, names = vectors_of(backbone), backbone.state_dict().keys()
+    compile_towers(backbone, backend="eager")
+    torch.testing.assert_close(vectors_of(backbone), expected, atol=1e-6, rtol=0)
+    assert backbone.state_dict().keys() == names
+
+
+def test_autocast_stays_near_and_gives_fp32(loaded):
+    backbone = loaded("tiny-clip")
+    expected = vectors_of(backbone)
+    with torch.autocast("cpu", torch.bfloat16):
+        result = vectors_of(backbone)
+    assert result.dtype == torch.float32
+    torch.testing.assert_close(result, expected, atol=0.02, rtol=0)
+
+
+def test_adapters_train_on_after_an_evaluation(loaded):
+    backbone = loaded("tiny-clip")
+    trainable(backbone, FinetuneRecipe(trains="lora", lora=LORA))
+    move_adapters(backbone)
+    with torch.inference_mode():
+        backbone.encode_text(backbone.text_rules(TEXTS))
+    loss_of(backbone).backward()
+    restore(backbone, state_of(backbone))
 
 
 @pytest.mark.parametrize("trains", ["all", "lora"])

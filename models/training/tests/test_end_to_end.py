@@ -10,7 +10,6 @@ from PIL import Image
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from clip_in_training.ablation.compare import compare
 from clip_in_training.cli import main
 from clip_in_training.evaluate.graphs import Graphs
 from clip_in_training.export.files import checksums
@@ -64,13 +63,6 @@ hard_negative_short = 0.5
 hard_negative_long = 0.5
 attributes = 0.1
 patches = 0.1
-[ablation]
-steps = 2
-[ablation.variants.plain]
-clip_short = 1.0
-keep_pairs_together = false
-[ablation.variants.clip-in]
-hard_negative_short = 1.0
 """
 
 
@@ -228,13 +220,6 @@ def test_evaluate_prints_the_benchmarks_of_the_manifest(work, bundle, capsys):
     printed = json.loads(capsys.readouterr().out)
     manifest = json.loads((bundle / "bundle.json").read_text())
     assert printed["pairs"] == pytest.approx(manifest["provenance"]["benchmarks"]["pairs"])
-
-
-def test_ablation_compares_from_one_start(work, trained):
-    recipe, text = load_recipe(work / "toy.toml")
-    report = compare(recipe, text, work / "ablation", trained / "stage_a.pt", resume=False)
-    assert "| plain |" in report and "| clip-in |" in report
-    assert len(curve(work / "ablation" / "plain")) == 2
 
 
 def test_a_bundle_lends_its_image_tower_as_a_start(work, bundle):

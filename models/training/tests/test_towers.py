@@ -8,7 +8,7 @@ from PIL import Image
 from clip_in_training.export.graph import fold_batch_norm
 from clip_in_training.model.dual_encoder import DualEncoder
 from clip_in_training.model.preprocess import preprocessing
-from clip_in_training.recipe import DataRecipe, ImageTowerRecipe, Recipe
+from clip_in_training.recipe import DataRecipe, ImageTowerRecipe, Recipe, TextTowerRecipe
 from clip_in_training.tokenizer.encode import END_ID, PAD_ID, START_ID
 
 
@@ -36,6 +36,19 @@ def test_order_and_every_token_matter(model):
     plain = model.encode_text(ids(40, 50, 60))
     for other in ((60, 50, 40), (40, 50), (40, 50, 61)):
         assert (model.encode_text(ids(*other)) - plain).abs().max() > 1e-4
+
+
+@torch.inference_mode()
+def test_a_learnt_table_of_positions_tells_places_apart_and_bounds_the_length():
+    torch.manual_seed(0)
+    recipe = Recipe("tiny", "", text_tower=TextTowerRecipe(context_length=12, positions="absolute"))
+    model = DualEncoder(recipe, 300).eval()
+    assert model.text_tower.positions.shape == (12, 192)
+    plain = model.encode_text(ids(40, 50, 60))
+    assert (model.encode_text(ids(60, 50, 40)) - plain).abs().max() > 1e-4
+    assert (model.encode_text(ids(40, 50, 60, tail=[PAD_ID] * 7)) - plain).abs().max() < 1e-6
+    with pytest.raises(RuntimeError):
+        model.encode_text(ids(*range(10, 21)))
 
 
 @torch.inference_mode()

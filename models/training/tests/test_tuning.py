@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,7 @@ from clip_in_training.tuning.variant import changed, settings, to_toml, variant
 
 HERE = Path(__file__).parent
 STEPS = 14
+TERMS = ("clip_short", "clip_long", "hard_negative_short", "hard_negative_long")
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +159,35 @@ def test_another_recipe_does_not_resume_a_run(text, whole, tmp_path):
     (run / "recipe.toml").write_text(longer)
     with pytest.raises(CheckpointError, match="14 steps, not 15"):
         finetune(parse_tuning_recipe(longer), longer, run, resume=True)
+    (run / "recipe.toml").write_text(text)
+    path = Path(parse_tuning_recipe(text).sources[0].path)
+    kept = path.read_bytes()
+    try:
+        write_edits(path, rows=40)
+        with pytest.raises(CheckpointError, match="the data is no longer what"):
+            finetune(parse_tuning_recipe(text), text, run, resume=True)
+    finally:
+        path.write_bytes(kept)
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({f"finetune.losses.{name}": 0.0 for name in TERMS}, "every weight is 0"),
+        ({"finetune.losses.clip_short": -1.0}, "may be negative"),
+        ({"finetune.pairs": 0}, "a step has no images"),
+        ({"finetune.chunk": -1}, "`finetune.chunk` must not be negative"),
+        ({"checkpoint_every": 0}, "`checkpoint_every` must be at least 1"),
+        (
+            {"finetune.pairs": 0, "finetune.singles": 2, "finetune.losses.clip_short": 0.0}
+            | {"finetune.losses.clip_long": 0.0},
+            "hard negatives need `finetune.pairs`",
+        ),
+    ],
+)
+def test_recipes_that_teach_nothing_are_refused(text, keys, said):
+    with pytest.raises(RecipeError, match=said):
+        changed(parse_tuning_recipe(text), keys)
 
 
 def test_a_full_disk_leaves_the_checkpoint_before(text, tmp_path):
@@ -280,12 +311,12 @@ def test_broken_records_are_in_the_run_folder(text, tmp_path):
 
 def test_a_step_log_drops_what_will_come_again(tmp_path):
     path = tmp_path / "steps.jsonl"
-    with StepLog(path, 0) as log:
+    with closing(StepLog(path, 0)) as log:
         for step in range(5):
             log.add(step, {"loss": 1.0})
     with path.open("a") as file:
         file.write('{"step": 5, "lo')  # A kill in the middle of a line.
-    with StepLog(path, 3) as log:
+    with closing(StepLog(path, 3)) as log:
         log.add(3, {"loss": 2.0})
     assert [(e["step"], e["loss"]) for e in read_steps(path)] == [(0, 1.0), (1, 1.0), (2, 1.0), (3, 2.0)]
 
@@ -334,3 +365,21 @@ def test_a_sigmoid_backbone_goes_both_stages(text, tmp_path):
     assert tuned.family == "sigmoid" and tuned.positions == "rope"
     biases = [load_backbone(recipe.backbone, 5).bias().item(), tuned.bias().item()]
     assert biases[0] != biases[1]
+
+
+def test_runs_share_one_distillation(text, tmp_path):
+    more = text.replace("[finetune]\n", "[distil]\nsteps = 4\nbatch = 8\n[finetune]\n")
+    recipe = parse_tuning_recipe(more)
+    distil(recipe, more, tmp_path / "base")
+    start_from = tmp_path / "base" / "distil.pt"
+    other = changed(recipe, {"finetune.losses.clip_long": 0.0, "finetune.steps": 1, "finetune.pairs": 2})
+    with pytest.raises(TrainingError, match="run `distil` first"):
+        finetune(other, to_toml(other), tmp_path / "other")
+    finetune(other, to_toml(other), tmp_path / "other", start_from=start_from)
+    assert "Agreement with the original" in (tmp_path / "other" / "report.html").read_text()
+    position = "clip.transformer.resblocks.0.attn.in_proj_weight"
+    states = [
+        checkpoint.load(p)["modules"]["backbone"] for p in (start_from, tmp_path / "other" / "finetune.pt")
+    ]
+    # One small step away from stage 1's end, and far from its start.
+    assert 0 < (states[0][position] - states[1][position]).abs().max() < 2e-3

@@ -4,11 +4,11 @@
 //! What decides over items (done already, met twice, later perhaps another machine's share) is the feed's and of no source.
 
 mod feed;
-mod files;
+pub(crate) mod files;
 mod folder;
 mod lines;
-mod rows;
-mod tars;
+pub(crate) mod rows;
+pub(crate) mod tars;
 
 use std::path::PathBuf;
 

@@ -1,3 +1,1 @@
-"""What each loss is worth: variants of stage B from the same image tower, the same data, the same number of
-steps.
-"""
+"""What each ingredient of CLIP-IN is worth: the variants of a recipe, several seeds each, measured and tabled."""

@@ -1,13 +1,15 @@
 """A bundle that this module trained from scratch, as a `Backbone`."""
 
+import copy
 from pathlib import Path
 
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from clip_in_training.backbone.backbone import Backbone, ImageRules
 from clip_in_training.backbone.images import Preprocess
 from clip_in_training.backbone.logit_scale import bounded_scale
+from clip_in_training.backbone.stretch import stretched
 from clip_in_training.backbone.text_rules import TokenizerRules
 from clip_in_training.errors import BackboneError
 from clip_in_training.model import DualEncoder, load_bundle
@@ -16,14 +18,15 @@ from clip_in_training.recipe import RecipeError
 
 
 class BundleBackbone(Backbone):
-    """A `DualEncoder` with its rules; its text encoder has rotary positions already."""
+    """A `DualEncoder` with its rules. Its text encoder has rotary positions, or CLIP's learnt table."""
 
     def __init__(self, model: DualEncoder, image_rules: ImageRules, text_rules: TokenizerRules, source: str):
         super().__init__()
         self.model = model
         self.image_rules, self.text_rules, self.source = image_rules, text_rules, source
         self.embedding_dim = model.text_tower.projection.out_features
-        self.family, self.positions = "softmax", "rope"
+        self.family = "softmax"
+        self.positions = "rope" if model.text_tower.positions is None else "absolute"
         # Patch vectors have no part in fine-tuning, so nothing would teach their projection.
         model.image_tower.patch_projection.requires_grad_(False)
         self.fixed = frozenset(name for name, p in self.named_parameters() if not p.requires_grad)
@@ -51,8 +54,25 @@ class BundleBackbone(Backbone):
         return self._preprocess(image)
 
 
-def load_bundle_backbone(folder: Path, context_length: int | None) -> BundleBackbone:
-    """The model of a bundle, for texts of up to `context_length` tokens (None: the bundle's own).
+def changed_bundle_backbone(backbone: BundleBackbone, positions: str, context_length: int) -> BundleBackbone:
+    """A copy with the positions and the context of a recipe: the table is dropped, or stretched as
+    `stretch.stretched` says. Raises `BackboneError` if rotary positions shall become a table.
+    """
+    changed = copy.deepcopy(backbone)
+    tower = changed.model.text_tower
+    if positions == "rope":
+        tower.positions = None
+    elif tower.positions is None:
+        raise BackboneError(f'backbone.positions must be "rope": {backbone.source} has no table of positions')
+    elif context_length > len(tower.positions):
+        tower.positions = nn.Parameter(stretched(tower.positions.detach(), context_length))
+    changed.positions = positions
+    changed.text_rules = backbone.text_rules.with_context(context_length)
+    return changed
+
+
+def load_bundle_backbone(folder: Path) -> BundleBackbone:
+    """The model of a bundle as it was trained.
 
     Raises `BackboneError` if the folder is no bundle, or one that was not trained from scratch.
     """
@@ -75,7 +95,5 @@ def load_bundle_backbone(folder: Path, context_length: int | None) -> BundleBack
         resize_mode=image["resize_mode"],
         fill_color=image.get("fill_color", 0),
     )
-    text_rules = TokenizerRules(
-        tokenize.tokenizer, context_length or text["context_length"], "longest", *tokenize.special
-    )
+    text_rules = TokenizerRules(tokenize.tokenizer, text["context_length"], "longest", *tokenize.special)
     return BundleBackbone(model, rules, text_rules, f"bundle {manifest['name']}")

@@ -1,5 +1,9 @@
 """How a backbone computes, without any change to what it computes."""
 
+from typing import Any
+
+from open_clip.hf_model import HFTextEncoder
+
 from clip_in_training.backbone.backbone import Backbone
 from clip_in_training.backbone.open_clip_backbone import OpenClipBackbone
 from clip_in_training.backbone.text_tower import text_pieces
@@ -27,11 +31,16 @@ def checkpoint_activations(backbone: Backbone, enable: bool = True) -> None:
     clip.set_grad_checkpointing(enable)
 
 
-def compile_towers(backbone: Backbone) -> None:
-    """torch.compile of both towers, in place, under the same parameter names; after LoRA, if there is any."""
-    if isinstance(backbone, OpenClipBackbone):
-        backbone.clip.visual.compile()
-        text_pieces(backbone.clip).transformer.compile()
+def compile_towers(backbone: Backbone, **options: Any) -> None:
+    """torch.compile of both towers, in place, under the same parameter names; after LoRA, if there is any.
+
+    `options` are torch.compile's.
+    """
+    if not isinstance(backbone, OpenClipBackbone):
+        towers = (backbone.model.image_tower, backbone.model.text_tower)
+    elif isinstance(getattr(backbone.clip, "text", None), HFTextEncoder):
+        towers = (backbone.clip.visual, backbone.clip.text)
     else:
-        backbone.model.image_tower.compile()
-        backbone.model.text_tower.compile()
+        towers = (backbone.clip.visual, text_pieces(backbone.clip).transformer)
+    for tower in towers:
+        tower.compile(**options)

@@ -12,7 +12,7 @@ from open_clip.factory import get_model_config
 from torch import nn
 
 from clip_in_training.backbone.backbone import Backbone, ImageRules
-from clip_in_training.backbone.bundle_backbone import load_bundle_backbone
+from clip_in_training.backbone.bundle_backbone import changed_bundle_backbone, load_bundle_backbone
 from clip_in_training.backbone.compute import checkpoint_activations
 from clip_in_training.backbone.open_clip_backbone import OpenClipBackbone
 from clip_in_training.backbone.pretrained import Resolved, resolve
@@ -38,9 +38,8 @@ def load_backbone(recipe: BackboneRecipe, seed: int) -> Backbone:
             f"backbone.context_length is {recipe.context_length}; it must be at least 4 tokens"
         )
     if recipe.name.startswith(BUNDLE):
-        if recipe.positions != "rope":
-            raise BackboneError(f'backbone.positions must be "rope": {recipe.name} has a rotary text encoder')
-        backbone = load_bundle_backbone(Path(recipe.name.removeprefix(BUNDLE)), recipe.context_length)
+        original = load_original(recipe, seed)
+        backbone = changed_bundle_backbone(original, recipe.positions, recipe.context_length)
     else:
         change = with_rope if recipe.positions == "rope" else with_context
         backbone = change(load_original(recipe, seed), recipe.context_length)
@@ -52,7 +51,7 @@ def load_backbone(recipe: BackboneRecipe, seed: int) -> Backbone:
 def load_original(recipe: BackboneRecipe, seed: int) -> Backbone:
     """The model as it was published, with its own positions and context: the teacher of stage 1."""
     if recipe.name.startswith(BUNDLE):
-        return load_bundle_backbone(Path(recipe.name.removeprefix(BUNDLE)), None)
+        return load_bundle_backbone(Path(recipe.name.removeprefix(BUNDLE)))
     resolved = resolve(recipe.name, recipe.pretrained)
     source = resolved.describe(recipe.name, recipe.pretrained)
     with _readable_errors(source, resolved):

@@ -1,7 +1,7 @@
 """The text encoder of an open_clip model, piece by piece, so that a batch may be shorter than the context.
 
-`open_clip.CLIP` holds the pieces of its text tower itself; `CustomTextCLIP` holds a `TextTransformer` with the
-same pieces under the same names.
+`open_clip.CLIP` holds the pieces of its text tower itself; `CustomTextCLIP` holds a `TextTransformer` with
+the same pieces under the same names.
 """
 
 from typing import NamedTuple
@@ -40,7 +40,7 @@ def text_pieces(clip: nn.Module) -> nn.Module:
     text = getattr(clip, "text", None)
     if isinstance(text, HFTextEncoder):
         raise BackboneError(
-            "the text encoder is one of the transformers library, with its own positions: it can only be used "
+            "the text encoder is one of transformers, with its own positions: it can only be used "
             'as it is (`backbone.positions = "absolute"`, its own context, trains all or text)'
         )
     if not isinstance(text, TextTransformer):

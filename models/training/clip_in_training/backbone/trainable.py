@@ -10,9 +10,10 @@ from clip_in_training.tuning.recipe import FinetuneRecipe
 def trainable(backbone: Backbone, recipe: FinetuneRecipe) -> int:
     """Freezes what `recipe.trains` leaves out; returns how many values train.
 
-    all, text (image tower frozen), last_blocks (of both towers, with what comes behind them), lora (adapters in
-    all blocks of both towers; to be merged by `lora.merged`). Logit scale and bias always train. What a
-    model keeps fixed by design (a sine table) stays so. Raises `BackboneError` if the model has no such parts.
+    all, text (image tower frozen), last_blocks (of both towers, with what comes behind them), lora
+    (adapters in all blocks of both towers; to be merged by `lora.merged`). Logit scale and bias always
+    train. What a model keeps fixed by design (a sine table) stays so. Raises `BackboneError` if the model
+    has no such parts.
     """
     parts = towers(backbone)
     if has_adapters(backbone):
@@ -40,7 +41,7 @@ def _last(tower: Tower, count: int, backbone: Backbone, which: str):
         raise BackboneError(f"finetune.last_blocks is {count}; it must be 0 or more")
     if not tower.blocks:
         raise BackboneError(
-            f"the {which} tower of this model is not a sequence of blocks: finetune.trains must be all or text"
+            f"the {which} tower of this model is no sequence of blocks: finetune.trains must be all or text"
         )
     chosen = tower.blocks[max(0, len(tower.blocks) - count) :]
     return parameters([*chosen, *tower.behind])

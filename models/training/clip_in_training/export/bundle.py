@@ -136,7 +136,7 @@ def _interface(recipe: Recipe, model: DualEncoder) -> Interface:
         start_id=START_ID,
         end_id=END_ID,
         pad_id=PAD_ID,
-        positions="rope",
+        positions=recipe.text_tower.positions,
         logit_scale=model.scale().item(),
         samples="samples/samples.json",
     )

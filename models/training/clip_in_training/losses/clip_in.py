@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class ClipInLoss(nn.Module):
     """CLIP-IN's losses on the pool of all processes.
 
-    `family` is the backbone's: with "sigmoid", every softmax cross-entropy is SigLIP's pair-wise sigmoid on the
-    same pool (our inference: the paper does not say what it does with SigLIP).
+    `family` is the backbone's: with "sigmoid", every softmax cross-entropy is SigLIP's pair-wise sigmoid on
+    the same pool (our inference: the paper does not say what it does with SigLIP).
     """
 
     def __init__(self, weights: "TuningLossRecipe", family: str):
@@ -51,6 +51,8 @@ class ClipInLoss(nn.Module):
         return {**terms, "loss": weighted}
 
     def _clip(self, pool: Pool, texts: Tensor, there: Tensor) -> Tensor:
+        if self.weights.clip_images == "singles":
+            there = there & (torch.arange(len(there), device=there.device) >= 2 * pool.pairs)
         images, texts = pool.images[there], texts[there]
         if len(images) == 0:
             return _nothing(pool)

@@ -51,9 +51,9 @@ class _Gather(torch.autograd.Function):
 def gather(pool: Pool) -> Pool:
     """The pool of all processes, in the order sources, targets, singles; itself if there is one process.
 
-    Every process must call it in the same step and compute the whole loss from it (see `_Gather`). Batches may
-    differ in size. Memory grows with the whole pool on each process: at 8 processes of 1,024 images, one term's
-    logits are 256 MB.
+    Every process must call it in the same step and compute the whole loss from it (see `_Gather`). Batches
+    may differ in size. Memory grows with the whole pool on each process: at 8 processes of 1,024 images, the
+    logits of one CLIP loss are 256 MB.
     """
     if not (distributed.is_initialized() and distributed.get_world_size() > 1):
         return pool

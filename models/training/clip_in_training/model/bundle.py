@@ -13,7 +13,7 @@ from torch import Tensor
 
 from clip_in_training.model.dual_encoder import DualEncoder
 from clip_in_training.model.preprocess import preprocessing
-from clip_in_training.recipe import parse_recipe
+from clip_in_training.recipe import kept_recipe
 from clip_in_training.tokenizer.encode import load_tokenizer
 
 Preprocess = Callable[[Image.Image], Tensor]
@@ -36,7 +36,7 @@ def load_bundle(directory: str | Path) -> tuple[DualEncoder, Preprocess, Tokeniz
     """
     directory = Path(directory)
     manifest = read_manifest(directory)
-    recipe = parse_recipe(manifest["provenance"]["recipe_text"], manifest["provenance"]["recipe"])
+    recipe = kept_recipe(manifest)
     tokenize = load_tokenizer(directory / manifest["tokenizer"], manifest["text"]["context_length"])
     weights = load_file(directory / "model.safetensors")
     model = DualEncoder(recipe, tokenize.vocabulary_size)

@@ -23,7 +23,14 @@ class DualEncoder(nn.Module):
         text = recipe.text_tower
         self.image_tower = ImageTower(recipe.image_tower, recipe.data.image_size, recipe.embedding_dim)
         self.text_tower = TextTower(
-            vocabulary, text.width, text.depth, text.heads, text.hidden, recipe.embedding_dim, END_ID
+            vocabulary,
+            text.width,
+            text.depth,
+            text.heads,
+            text.hidden,
+            recipe.embedding_dim,
+            END_ID,
+            text.context_length if text.positions == "absolute" else None,
         )
         self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 
 from clip_in_training.readers.reader import Reader
+from clip_in_training.readers.sides import Sides
 from clip_in_training.recipe import RecipeError
 from clip_in_training.tuning.recipe import SourceRecipe
 
@@ -43,7 +44,14 @@ def open_source(recipe: SourceRecipe, key: str = "source") -> Reader:
             raise RecipeError(f"`{key}.path`: only sources of kind ultraedit come from the Hub")
         place = "hub.HubEdits"
     module, name = place.split(".")
-    return getattr(importlib.import_module(f"clip_in_training.readers.{module}"), name)(recipe)
+    reader = getattr(importlib.import_module(f"clip_in_training.readers.{module}"), name)(recipe)
+    if recipe.role in ("", reader.role):
+        return reader
+    if recipe.role == "singles":
+        return Sides(reader)
+    raise RecipeError(
+        f"`{key}.role`: a source of kind {recipe.kind} gives {reader.role}, not {recipe.role!r}"
+    )
 
 
 def open_sources(recipes: Sequence[SourceRecipe]) -> list[Reader]:

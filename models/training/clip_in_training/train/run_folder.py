@@ -8,8 +8,8 @@ RECIPE = "recipe.toml"
 
 
 def keep_recipe(run: Path, recipe_text: str, same: bool) -> None:
-    """Makes the folder and puts the recipe into it. With `same`, raises `TrainingError` if another one is there:
-    what was trained by one recipe is not gone on with by another.
+    """Makes the folder and puts the recipe into it. With `same`, raises `TrainingError` if another one is
+    there: what was trained by one recipe is not gone on with by another.
     """
     run.mkdir(parents=True, exist_ok=True)
     kept = run / RECIPE

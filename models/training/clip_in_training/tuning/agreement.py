@@ -61,9 +61,9 @@ def longer_context(
 ) -> dict[str, Any] | None:
     """What reading more than `cut` tokens changes: of long captions that have more, and their images.
 
-    Cosine between the vectors of the whole text and of its first `cut` tokens, and how many images find their own
-    caption first (R@1 among all of these), by the teacher, by the student cut, and by the student reading all.
-    None if no caption is longer.
+    Cosine between the vectors of the whole text and of its first `cut` tokens, and how many images find their
+    own caption first (R@1 among all of these), by the teacher, by the student cut, and by the student reading
+    all. None if no caption is longer.
     """
     device, end_id = next(student.parameters()).device, student.text_rules.ids("")[-1]
     images, whole, short, taught = [], [], [], []

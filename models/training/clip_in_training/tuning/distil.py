@@ -1,6 +1,7 @@
-"""Stage 1: a text encoder with rotary positions learns the vectors of the original one (TULIP, arXiv 2410.10034).
+"""Stage 1: a text encoder with rotary positions learns the vectors of the original one.
 
-Both read the same prefix of a caption, as long as the original's context; the loss is 1 - cosine.
+As in TULIP (arXiv 2410.10034), both read the same prefix of a caption, as long as the original's context, and
+the loss is 1 - cosine.
 """
 
 from collections.abc import Iterable, Iterator
@@ -93,8 +94,8 @@ class Distillation:
             yield row[:count]
 
     def _hold_out(self) -> Tensor:
-        """Prefixes, int64 [texts, length], padded like any batch: from steps that the stage does not reach. If it
-        reads some of them nevertheless, in a later epoch, they are left out there.
+        """Prefixes, int64 [texts, length], padded like any batch: from steps that the stage does not reach.
+        If it reads some of them nevertheless, in a later epoch, they are left out there.
         """
         wanted = min(HELD_OUT, max(1, sum(len(source) for source in self.data.sources) // 10))
         found: dict[tuple, None] = {}
@@ -136,8 +137,8 @@ def distil(
         student.text_rules.context_length,
     ):
         raise TrainingError(
-            f"the text encoder of {recipe.backbone.name} keeps its positions: there is nothing to distil; set "
-            "`distil.steps = 0`"
+            f"the text encoder of {recipe.backbone.name} keeps its positions: there is nothing to distil; "
+            "set `distil.steps = 0`"
         )
     text_only(student)
     if recipe.backbone.compile:

@@ -27,7 +27,7 @@ class Encoder(nn.Module):
         self.backbone = backbone
 
     def forward(self, pixels: Tensor, short: Tensor | None, long: Tensor | None) -> Vectors:
-        """uint8 [images, size, size, 3] and token ids [captions, length]; None where there are no captions."""
+        """uint8 [images, size, size, 3] and ids [captions, length]; None where there are no captions."""
         return Vectors(
             self.backbone.encode_image(pixels),
             None if short is None else self.backbone.encode_text(short),

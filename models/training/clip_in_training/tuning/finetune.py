@@ -21,7 +21,15 @@ from clip_in_training.tuning.parallel import parallel
 from clip_in_training.tuning.processes import Processes, start
 from clip_in_training.tuning.recipe import TuningRecipe
 from clip_in_training.tuning.report import write_report
-from clip_in_training.tuning.run import FINETUNED, Data, begin, data_of, start_of_finetuning, write_summary
+from clip_in_training.tuning.run import (
+    FINETUNED,
+    Data,
+    begin,
+    data_of,
+    share_distillation,
+    start_of_finetuning,
+    write_summary,
+)
 
 
 class Finetuning:
@@ -53,19 +61,26 @@ class Finetuning:
 
 
 def finetune(
-    recipe: TuningRecipe, recipe_text: str, run: Path, resume: bool = False, stop_at: int | None = None
+    recipe: TuningRecipe,
+    recipe_text: str,
+    run: Path,
+    resume: bool = False,
+    start_from: Path | None = None,
+    stop_at: int | None = None,
 ) -> None:
-    """Runs stage 2 in a run folder, from its distil.pt if it has one, and leaves finetune.pt and report.html.
+    """Runs stage 2 in a run folder and leaves finetune.pt and report.html.
 
-    With `resume`, goes on from finetune.pt. `stop_at` ends early, after a checkpoint. Under `torchrun`, every
-    process calls it; all must see the same run folder. Raises what `run_stage` raises.
+    It starts from the folder's distil.pt if the recipe has a stage 1, or from `start_from`, the distil.pt of
+    another run. With `resume`, goes on from finetune.pt. `stop_at` ends early, after a checkpoint. Under
+    `torchrun`, every process calls it; all must see the same run folder. Raises what `run_stage` raises.
     """
     if recipe.finetune.steps == 0:
         raise TrainingError("the recipe has no stage 2: `finetune.steps` is 0")
     clock = Clock()
     processes = start(recipe.device)
-    begin(recipe, recipe_text, run, resume or recipe.distil.steps > 0, processes)
-    backbone = start_of_finetuning(recipe, run)
+    same = resume or (recipe.distil.steps > 0 and start_from is None)
+    begin(recipe, recipe_text, run, same, processes)
+    backbone = start_of_finetuning(recipe, run, start_from)
     trained = trainable(backbone, recipe.finetune)
     if recipe.backbone.compile:
         compile_towers(backbone)
@@ -76,6 +91,8 @@ def finetune(
     groups = parameter_groups(backbone, recipe.finetune.optimiser)
     parameters = {"all": sum(p.numel() for p in backbone.parameters()), "trained": trained}
     if processes.first:
+        if start_from is not None:
+            share_distillation(start_from, run)
         print(f"{recipe.backbone.name}: {parameters['trained']:,} of {parameters['all']:,} parameters train")
     notes = {"seed": recipe.seed, "data": data.fingerprint(), "world": processes.world}
     work = Work(recipe, run, processes, clock, notes)

@@ -1,8 +1,9 @@
 """The gradient of one step of stage 2, in one pass or in chunks.
 
-In chunks, as in GradCache (arXiv 2101.06983): encode everything without a graph, take the gradient of the loss
-with respect to the vectors, then encode chunk after chunk again, with a graph, and feed each its vectors'
-gradient. The pool stays whole, only one chunk's activations are in memory, and a forward pass is done twice.
+In chunks, as in GradCache (arXiv 2101.06983): encode everything without a graph, take the gradient of the
+loss with respect to the vectors, then encode chunk after chunk again, with a graph, and feed each its
+vectors' gradient. The pool stays whole, only one chunk's activations are in memory, and the forward pass is
+done twice.
 """
 
 import contextlib

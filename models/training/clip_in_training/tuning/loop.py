@@ -12,7 +12,6 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from clip_in_training.backbone.backbone import Backbone
@@ -25,7 +24,7 @@ from clip_in_training.train.optimiser import share_of_rate
 from clip_in_training.tuning.gradients import Autocast, NotANumber
 from clip_in_training.tuning.processes import Processes
 from clip_in_training.tuning.recipe import TuningOptimiserRecipe, TuningRecipe
-from clip_in_training.tuning.step_log import StepLog
+from clip_in_training.tuning.step_log import Logs, NoLogs
 
 
 class Stage(Protocol):
@@ -77,7 +76,7 @@ def run_stage(
     for group in groups:
         group["peak"] = group["lr"]
     optimiser = torch.optim.AdamW(groups, betas=tuple(rates.betas), fused=True)
-    first = _restore(path, stage, optimiser, work.clock) if resume and path.is_file() else 0
+    first = _restore(path, work, stage, optimiser) if resume and path.is_file() else 0
     last = stage.steps if stop_at is None else min(stage.steps, stop_at)
     parameters = [p for group in optimiser.param_groups for p in group["params"]]
     quiet = not sys.stderr.isatty()
@@ -85,7 +84,7 @@ def run_stage(
         total=stage.steps, initial=first, desc=stage.name, unit="step", disable=quiet or not processes.first
     )
     values: dict[str, float] = {}
-    with _logs(work, stage.name, first) as (curves, lines), bar:
+    with contextlib.closing(Logs(work.run, stage.name, first) if processes.first else NoLogs()) as logs, bar:
         began = time.monotonic()
         for step, batch in zip(range(first, last), stage.inputs(first, last), strict=True):
             waited = time.monotonic() - began
@@ -98,27 +97,25 @@ def run_stage(
                 terms = stage.gradient(batch)
             except NotANumber as error:
                 raise _broken(work, stage, step, batch, "loss", error.rows) from error
-            norm = nn.utils.clip_grad_norm_(parameters, rates.gradient_clip)
+            norm = nn.utils.clip_grad_norm_(parameters, rates.gradient_clip or math.inf)
             names = [*terms, "gradient_norm"]
             values = dict(zip(names, _numbers([*terms.values(), norm]), strict=True))
             if not math.isfinite(values["gradient_norm"]):
                 raise _broken(work, stage, step, batch, "gradient", [])
             optimiser.step()
-            seconds, began = time.monotonic() - began, time.monotonic()
+            seconds = time.monotonic() - began
             values |= {"learning_rate": rates.learning_rate * share, "seconds": seconds, "waited": waited}
             bar.update()
             bar.set_postfix(loss=f"{values['loss']:.3f}", refresh=False)
-            if processes.first:
-                lines.add(step, values)
-                if step % recipe.log_every == 0 or step + 1 == last:
-                    for key, number in values.items():
-                        curves.add_scalar(f"{stage.name}/{key}", number, step)
-                    if quiet:
-                        print_values(stage.name, step, stage.steps, values)
+            shown = step % recipe.log_every == 0 or step + 1 == last
+            logs.add(step, values, shown)
+            if shown and quiet and processes.first:
+                print_values(stage.name, step, stage.steps, values)
             if (step + 1) % recipe.checkpoint_every == 0 or step + 1 == last:
                 if processes.first:
                     checkpoint.save(path, _state(work, stage, optimiser, step + 1))
                 processes.wait()
+            began = time.monotonic()
     return values
 
 
@@ -143,24 +140,6 @@ def _seed(seed: int, step: int, rank: int) -> int:
     return (seed * 1_000_003 + step) * 4096 + rank
 
 
-@contextlib.contextmanager
-def _logs(work: Work, name: str, first: int):
-    """TensorBoard's writer and the step log, on the first process; full disks as an error that says so."""
-    if not work.processes.first:
-        yield None, None
-        return
-    try:
-        folder = str(work.run / "log" / name)
-        with (
-            SummaryWriter(folder, purge_step=first) as curves,
-            StepLog(work.run / f"{name}.jsonl", first) as lines,
-        ):
-            yield curves, lines
-    except OSError as error:
-        message = f"cannot write below {work.run} ({error}); {name}.pt holds the last good checkpoint"
-        raise CheckpointError(message) from error
-
-
 def _state(work: Work, stage: Stage, optimiser: torch.optim.Optimizer, step: int) -> dict[str, Any]:
     return {
         "step": step,
@@ -172,16 +151,20 @@ def _state(work: Work, stage: Stage, optimiser: torch.optim.Optimizer, step: int
     }
 
 
-def _restore(path: Path, stage: Stage, optimiser: torch.optim.Optimizer, clock: Clock) -> int:
+def _restore(path: Path, work: Work, stage: Stage, optimiser: torch.optim.Optimizer) -> int:
     """Loads a checkpoint and returns the step to go on with."""
     state = checkpoint.load(path)
     if state["steps"] != stage.steps:
         raise CheckpointError(
             f"{path} belongs to a run of {state['steps']} steps, not {stage.steps}; train without --resume"
         )
+    if state["data"] != work.notes["data"]:
+        raise CheckpointError(
+            f"the data is no longer what {path} was trained on: its batches would be others; train without --resume"
+        )
     restore(stage.backbone, state["modules"]["backbone"])
     optimiser.load_state_dict(state["optimiser"])
-    clock.restore(**state["clock"])
+    work.clock.restore(**state["clock"])
     return state["step"]
 
 

@@ -38,6 +38,10 @@ class SourceRecipe:
     """Folder that relative image paths start from, if it is not that of `path`."""
     weight: float = 1.0
     """Share among the sources of the same role (edits | singles), relative to the others."""
+    role: str = ""
+    """"" is the kind's own; "singles" deals the two sides of edits as images that have nothing to do with each
+    other, as ordinary CLIP training does.
+    """
     limit: int = 0
     """Only the first N records; 0: all."""
     filters: dict[str, float] = field(default_factory=dict)
@@ -74,6 +78,10 @@ class TuningLossRecipe:
     """L_short: images and their short captions."""
     clip_long: float = 1.0
     """L_long: images and their long captions."""
+    clip_images: str = "all"
+    """Which images L_short and L_long read: all | singles. Both sides of an edit in one pool are hard negatives
+    already, so "singles" keeps what L_HN adds apart from them.
+    """
     hard_negative_short: float = 1.0
     """L_HN on the short captions of edits."""
     hard_negative_long: float = 0.0
@@ -157,6 +165,7 @@ def check(recipe: TuningRecipe, origin: str) -> None:
         "device": (recipe.device, ("auto", "cpu", "cuda")),
         "backbone.positions": (recipe.backbone.positions, ("rope", "absolute")),
         "finetune.trains": (recipe.finetune.trains, ("all", "text", "last_blocks", "lora")),
+        "finetune.losses.clip_images": (recipe.finetune.losses.clip_images, ("all", "singles")),
         "finetune.losses.hard_negative": (
             recipe.finetune.losses.hard_negative,
             ("symmetric", "triplet", "negclip"),
@@ -165,3 +174,36 @@ def check(recipe: TuningRecipe, origin: str) -> None:
     for key, (value, allowed) in choices.items():
         if value not in allowed:
             raise RecipeError(f"{origin}: `{key}` must be one of {', '.join(allowed)}, not {value!r}")
+    stage, losses = recipe.finetune, recipe.finetune.losses
+    for key, number in {
+        "distil.steps": recipe.distil.steps,
+        "finetune.steps": stage.steps,
+        "finetune.pairs": stage.pairs,
+        "finetune.singles": stage.singles,
+        "finetune.chunk": stage.chunk,
+        "workers": recipe.workers,
+    }.items():
+        if number < 0:
+            raise RecipeError(f"{origin}: `{key}` must not be negative, but is {number}")
+    for key, number in {
+        "distil.batch": recipe.distil.batch,
+        "log_every": recipe.log_every,
+        "checkpoint_every": recipe.checkpoint_every,
+    }.items():
+        if number < 1:
+            raise RecipeError(f"{origin}: `{key}` must be at least 1, but is {number}")
+    if stage.steps == 0:
+        return
+    if stage.pairs + stage.singles == 0:
+        raise RecipeError(
+            f"{origin}: `finetune.pairs` and `finetune.singles` are both 0: a step has no images"
+        )
+    singles, pairs = (
+        [getattr(losses, f"{name}_{kind}") for kind in ("short", "long")]
+        for name in ("clip", "hard_negative")
+    )
+    if min(singles + pairs) < 0:
+        raise RecipeError(f"{origin}: no weight in `finetune.losses` may be negative")
+    if max(singles + (pairs if stage.pairs else [])) == 0:
+        why = "every weight is 0" if stage.pairs else "hard negatives need `finetune.pairs`"
+        raise RecipeError(f"{origin}: `finetune.losses` leave nothing to learn: {why}")

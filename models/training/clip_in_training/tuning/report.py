@@ -25,7 +25,8 @@ TITLES = {
     "seconds": "seconds a step",
 }
 STYLE = """
-:root { color-scheme: light dark; --ink: #1a1c20; --soft: #676c75; --line: #d9dce1; --page: #fff; --mark: #1f5fbf }
+:root { color-scheme: light dark; --ink: #1a1c20; --soft: #676c75; --line: #d9dce1; --page: #fff;
+  --mark: #1f5fbf }
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e6e8ec; --soft: #9aa1ac; --line: #363b44; --page: #15181d; --mark: #7fb0ff } }
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--page); max-width: 1160px;

@@ -1,12 +1,13 @@
 """A run folder of fine-tuning: what is in it, how it is begun, and how the export reads it.
 
-It holds recipe.toml, distil.pt and finetune.pt (checkpoints), distil.jsonl and finetune.jsonl (a line a step),
-distil.json and finetune.json (counts, measurements, times), broken.jsonl (records that could not be read), log/
-(TensorBoard) and report.html.
+It holds recipe.toml, distil.pt and finetune.pt (checkpoints), distil.jsonl and finetune.jsonl (a line a
+step), distil.json and finetune.json (counts, measurements, times), broken.jsonl (records that could not be
+read), log/ (TensorBoard) and report.html.
 """
 
 import json
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,14 +72,17 @@ def data_of(recipe: TuningRecipe, backbone: Backbone, run: Path, processes: Proc
     return Data(batches, sources)
 
 
-def start_of_finetuning(recipe: TuningRecipe, run: Path) -> Backbone:
-    """What stage 2 starts from: the backbone with the text encoder of distil.pt, if stage 1 is in the recipe."""
+def start_of_finetuning(recipe: TuningRecipe, run: Path, start: Path | None) -> Backbone:
+    """What stage 2 starts from: the backbone, with distil.pt's text encoder if the recipe has stage 1.
+
+    `start` is the distil.pt of another run, which ablations share.
+    """
     backbone = load_backbone(recipe.backbone, recipe.seed)
-    if recipe.distil.steps == 0:
+    if recipe.distil.steps == 0 and start is None:
         return backbone
-    path = run / f"{DISTILLED}.pt"
+    path = start or run / f"{DISTILLED}.pt"
     if not path.is_file():
-        raise TrainingError(f"the recipe has a stage 1 and {path} is not there: run `distil` first")
+        raise TrainingError(f"stage 2 starts from {path}, which is not there: run `distil` first")
     state = checkpoint.load(path)
     if state["step"] != state["steps"]:
         raise TrainingError(
@@ -111,6 +115,14 @@ def run_recipe(run: Path) -> TuningRecipe:
         return parse_tuning_recipe(path.read_text(encoding="utf-8"), str(path))
     except OSError as error:
         raise RecipeError(f"cannot read {path} ({error.strerror}): is {run} a run folder?") from error
+
+
+def share_distillation(start: Path, run: Path) -> None:
+    """Copies what another run has measured in stage 1, for this run's report and export."""
+    for suffix in (".json", ".jsonl"):
+        measured = start.with_suffix(suffix)
+        if measured.is_file():
+            shutil.copyfile(measured, run / f"{DISTILLED}{suffix}")
 
 
 def write_summary(run: Path, stage: str, summary: dict[str, Any]) -> None:

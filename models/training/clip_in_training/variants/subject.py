@@ -17,7 +17,7 @@ from clip_in_training.export.original import original
 from clip_in_training.export.parity import Checks, checks
 from clip_in_training.export.reload import reload_backbone
 from clip_in_training.model.bundle import load_bundle
-from clip_in_training.recipe import parse_recipe
+from clip_in_training.recipe import kept_recipe
 from clip_in_training.scenes.attributes import ATTRIBUTES
 from clip_in_training.tokenizer.encode import TextEncoder
 
@@ -66,7 +66,7 @@ def subject_of(folder: Path, manifest: dict) -> Subject:
             f"{folder} was not trained here: there is nothing to calibrate on and to measure with. "
             "Variants are made of bundles that `export` or `reference` wrote"
         )
-    recipe = parse_recipe(source["recipe_text"], source["recipe"])
+    recipe = kept_recipe(manifest)
     root, size = Path(recipe.data.directory), recipe.data.image_size
     test = load_edits(root / "test", size, ATTRIBUTES)
     validation = load_edits(root / "validation", size, ATTRIBUTES)

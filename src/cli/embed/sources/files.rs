@@ -39,7 +39,13 @@ pub fn find(paths: &[PathBuf], ending: &str) -> anyhow::Result<Vec<Input>> {
     Ok(found)
 }
 
-fn walk(folder: &Path, below: &str, ending: &str, found: &mut Vec<Input>) -> anyhow::Result<()> {
+/// Files below a folder that have the ending, in the order of their names; links to folders are not followed.
+pub fn walk(
+    folder: &Path,
+    below: &str,
+    ending: &str,
+    found: &mut Vec<Input>,
+) -> anyhow::Result<()> {
     for (entry, name) in entries(folder)? {
         let (path, name) = (entry.path(), joined(below, &name));
         if entry.file_type()?.is_dir() {

@@ -4,10 +4,11 @@
 //! second reads those rows. So a run that goes on passes by what is done without reading its images. In memory are a data
 //! page of each column, a few rows, and a byte for each row of the row group.
 
-mod cells;
-mod columns;
+pub(crate) mod cells;
+pub(crate) mod columns;
 
 use std::fs::File;
+use std::path::Path;
 
 use anyhow::Context;
 use arrow_array::ArrayRef;
@@ -52,7 +53,7 @@ impl Rows {
     pub fn open(files: Vec<Input>, names: &ColumnNames) -> anyhow::Result<Self> {
         let mut rows = 0;
         for file in &files {
-            let Ok(metadata) = metadata(file) else {
+            let Ok(metadata) = metadata(&file.path) else {
                 continue;
             };
             let columns = names
@@ -73,7 +74,7 @@ impl Rows {
 impl Source for Rows {
     fn read(&self, feed: &mut Feed) -> Result<(), Closed> {
         for input in &self.files {
-            let opened = metadata(input).and_then(|metadata| {
+            let opened = metadata(&input.path).and_then(|metadata| {
                 let columns = self.names.find(metadata.parquet_schema())?;
                 Ok((metadata, columns))
             });
@@ -114,8 +115,8 @@ impl Source for Rows {
 }
 
 /// The types are taken as Parquet has them: what Arrow made of them on the way in (views, dictionaries) does not matter.
-fn metadata(input: &Input) -> anyhow::Result<ArrowReaderMetadata> {
-    let file = File::open(&input.path)?;
+pub(crate) fn metadata(path: &Path) -> anyhow::Result<ArrowReaderMetadata> {
+    let file = File::open(path)?;
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     Ok(ArrowReaderMetadata::load(&file, options)?)
 }

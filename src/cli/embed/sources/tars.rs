@@ -83,7 +83,8 @@ impl Source for Tars {
     }
 }
 
-fn open(input: &Input) -> Result<File, String> {
+/// Opens a tar; says what to do with a compressed one.
+pub fn open(input: &Input) -> Result<File, String> {
     let read = |path| {
         let mut file = File::open(path)?;
         let mut start = Vec::new();

@@ -95,17 +95,24 @@ impl Column {
 
 /// What a column is for, which decides what it may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Holds {
+pub enum Holds {
     Ids,
     Images,
     Texts,
+    Measures,
 }
 
 impl Holds {
     fn fits(self, column: &ColumnDescriptor) -> bool {
         let whole_number = matches!(column.physical_type(), Type::INT32 | Type::INT64);
         let bytes = column.physical_type() == Type::BYTE_ARRAY;
-        column.max_rep_level() == 0 && (bytes || self == Self::Ids && whole_number)
+        let float = matches!(column.physical_type(), Type::FLOAT | Type::DOUBLE);
+        let fits = match self {
+            Self::Ids => bytes || whole_number,
+            Self::Images | Self::Texts => bytes,
+            Self::Measures => float,
+        };
+        column.max_rep_level() == 0 && fits
     }
 
     fn described(self) -> &'static str {
@@ -113,11 +120,13 @@ impl Holds {
             Self::Ids => "strings or whole numbers",
             Self::Images => "bytes, or a struct with the field bytes",
             Self::Texts => "strings",
+            Self::Measures => "floating-point numbers",
         }
     }
 }
 
-fn optional(schema: &SchemaDescriptor, name: &str, holds: Holds) -> Option<Column> {
+/// A column, if it is there and holds what it should.
+pub fn optional(schema: &SchemaDescriptor, name: &str, holds: Holds) -> Option<Column> {
     let leaf = leaf(schema, name, holds)?;
     let column = schema.column(leaf);
     holds.fits(&column).then(|| Column {
@@ -152,7 +161,8 @@ fn leaf(schema: &SchemaDescriptor, name: &str, holds: Holds) -> Option<usize> {
     place(name).or_else(inner)
 }
 
-fn listed(schema: &SchemaDescriptor) -> String {
+/// The names of the columns, for messages.
+pub fn listed(schema: &SchemaDescriptor) -> String {
     let names: Vec<_> = schema
         .root_schema()
         .get_fields()

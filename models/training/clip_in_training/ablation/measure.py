@@ -1,0 +1,63 @@
+"""What one run of the ablation has learnt, measured on its exported graphs and on held-out scenes."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from clip_in_training.backbone.backbone import Backbone
+from clip_in_training.backbone.bundle_backbone import BundleBackbone
+from clip_in_training.data.examples import Examples, load_edits, load_scenes
+from clip_in_training.errors import TrainingError
+from clip_in_training.evaluate.graphs import Graphs
+from clip_in_training.evaluate.pairs import pair_accuracy
+from clip_in_training.evaluate.retrieval import retrieval_table
+from clip_in_training.export.graph import export_graphs
+from clip_in_training.scenes.attributes import ATTRIBUTES
+from clip_in_training.tuning.run import load_tuned, run_recipe
+
+
+def measure(run: Path) -> dict:
+    """The benchmarks of a finished run; see `measure_backbone`. The test split lies beside the training data."""
+    sources = [source for source in run_recipe(run).sources if source.kind == "ultraedit"]
+    if not sources:
+        raise TrainingError(f"{run}: no source of kind ultraedit, whose test split could be measured on")
+    return measure_backbone(load_tuned(run), Path(sources[0].path).parent / "test")
+
+
+def measure_backbone(backbone: Backbone, test: Path) -> dict:
+    """Percentages of a model of the drawn scenes: "pairs" and "pairs_long" (MMVP's rule by category and "mean",
+    with short and with long captions), "retrieval_short" and "retrieval_long" among single scenes.
+
+    Raises `TrainingError` if the backbone is none of the drawn scenes, and `DataError` if `test` is not there.
+    """
+    if not isinstance(backbone, BundleBackbone):
+        raise TrainingError(
+            "the ablation's benchmarks are those of the drawn scenes: name a bundle: backbone"
+        )
+    size = backbone.image_rules.size
+    edits, scenes = load_edits(test, size, ATTRIBUTES), load_scenes(test, size, ATTRIBUTES)
+    with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
+        export_graphs(backbone.model, Path(folder))
+        graphs = Graphs(
+            Path(folder) / "image.onnx", Path(folder) / "text.onnx", backbone.text_rules, threads=1
+        )
+        found = graphs.encode_images(scenes.pixels[:, 0])
+        return {
+            **_pairs(graphs, edits),
+            "retrieval_short": retrieval_table(found, graphs.encode_texts([r[0] for r in scenes.short])),
+            "retrieval_long": retrieval_table(found, graphs.encode_texts([r[0] for r in scenes.long])),
+            "counts": {"pairs": len(edits), "scenes": len(scenes)},
+        }
+
+
+def _pairs(graphs: Graphs, edits: Examples) -> dict[str, dict[str, float]]:
+    images = graphs.encode_images(edits.pixels.reshape(-1, *edits.pixels.shape[2:]))
+    width = images.shape[-1]
+    result = {}
+    for key, captions in (("pairs", edits.short), ("pairs_long", edits.long)):
+        texts = graphs.encode_texts([text for row in captions for text in row])
+        vectors: tuple[np.ndarray, np.ndarray] = (images.reshape(-1, 2, width), texts.reshape(-1, 2, width))
+        result[key] = pair_accuracy(*vectors, edits.category)
+    return result

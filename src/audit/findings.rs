@@ -1,0 +1,154 @@
+//! What was found: for each check a count, of how many, and the first examples.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+/// Examples of one check that are kept for the JSON report.
+const MOST_EXAMPLES: usize = 1000;
+
+/// What can be wrong, in the order of the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Check {
+    /// Images of --against that are in the training set
+    Leak,
+    /// Captions of --against that are in the training set
+    LeakCaptions,
+    /// Files, images and captions that cannot be used
+    Broken,
+    /// Pairs whose image or caption does not change
+    Unchanged,
+    /// Pairs whose captions fit better the other way round
+    Swapped,
+    /// Images with the bytes of an earlier record's image
+    Duplicates,
+    /// Images that look like another record's image to the model
+    NearDuplicates,
+    /// Captions of an earlier record
+    DuplicateCaptions,
+    /// Captions that are longer than the model's context
+    Truncated,
+    /// Words that nearly always stand on one side only
+    OneSided,
+    /// Pairs that UltraEdit's own filter would have left out
+    Quality,
+}
+
+impl Check {
+    /// All checks, in the order of the report.
+    pub const ALL: [Self; 11] = [
+        Self::Leak,
+        Self::LeakCaptions,
+        Self::Broken,
+        Self::Unchanged,
+        Self::Swapped,
+        Self::Duplicates,
+        Self::NearDuplicates,
+        Self::DuplicateCaptions,
+        Self::Truncated,
+        Self::OneSided,
+        Self::Quality,
+    ];
+
+    /// As `--fail-on` takes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Leak => "leak",
+            Self::LeakCaptions => "leak-captions",
+            Self::Broken => "broken",
+            Self::Unchanged => "unchanged",
+            Self::Swapped => "swapped",
+            Self::Duplicates => "duplicates",
+            Self::NearDuplicates => "near-duplicates",
+            Self::DuplicateCaptions => "duplicate-captions",
+            Self::Truncated => "truncated",
+            Self::OneSided => "one-sided",
+            Self::Quality => "quality",
+        }
+    }
+
+    /// What the count is of.
+    pub fn unit(self) -> &'static str {
+        match self {
+            Self::Leak => "images of --against",
+            Self::LeakCaptions => "captions of --against",
+            Self::Broken => "files, images and captions",
+            Self::Unchanged | Self::Swapped | Self::Quality => "pairs",
+            Self::Duplicates | Self::NearDuplicates => "images",
+            Self::DuplicateCaptions | Self::Truncated => "captions",
+            Self::OneSided => "words",
+        }
+    }
+}
+
+/// One thing that a check found.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Example {
+    /// Where it is.
+    pub at: String,
+    /// The other thing that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other: Option<String>,
+    /// What kind of finding it is, where a check knows several: `same_bytes`, `missing_image`, …
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<&'static str>,
+    /// For people.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub note: String,
+    /// A cosine, or a margin.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<f32>,
+}
+
+/// What one check found.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Finding {
+    /// How many.
+    pub count: u64,
+    /// Of how many that were looked at.
+    pub of: u64,
+    /// count ÷ of; 0 of nothing.
+    pub share: f64,
+    /// Counts by kind.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub kinds: BTreeMap<&'static str, u64>,
+    /// The first ones, at most 1000.
+    pub examples: Vec<Example>,
+}
+
+impl Finding {
+    /// Notes one more, of these kinds; the example is made only if it is kept.
+    pub fn note(&mut self, kinds: &[&'static str], example: impl FnOnce() -> Example) {
+        self.count += 1;
+        for kind in kinds {
+            *self.kinds.entry(kind).or_default() += 1;
+        }
+        if self.examples.len() < MOST_EXAMPLES {
+            let kind = kinds.first().copied();
+            self.examples.push(Example { kind, ..example() });
+        }
+    }
+
+    /// Takes in what was found elsewhere.
+    pub fn merge(&mut self, other: &Self) {
+        self.count += other.count;
+        for (kind, count) in &other.kinds {
+            *self.kinds.entry(kind).or_default() += count;
+        }
+        let room = MOST_EXAMPLES.saturating_sub(self.examples.len());
+        self.examples
+            .extend(other.examples.iter().take(room).cloned());
+    }
+
+    /// With the number of things that were looked at.
+    pub fn of(mut self, of: u64) -> Self {
+        self.of = of;
+        self.share = if of == 0 {
+            0.0
+        } else {
+            self.count as f64 / of as f64
+        };
+        self
+    }
+}

@@ -1,0 +1,46 @@
+//! How long captions are, in the model's own tokens, start and end token included.
+
+use serde::Serialize;
+
+/// Upper ends of the histogram's bins, in tokens; the last bin has none.
+pub const BINS: [usize; 9] = [8, 16, 32, 64, 77, 128, 256, 512, usize::MAX];
+
+/// The lengths of one kind of caption.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Lengths {
+    pub captions: u64,
+    /// Captions in each of [`BINS`].
+    pub bins: [u64; BINS.len()],
+    pub longest: usize,
+    pub mean: f64,
+    /// Captions that are longer than the model's context.
+    pub cut: u64,
+    /// Tokens that they lose.
+    pub lost_tokens: u64,
+}
+
+impl Lengths {
+    pub fn add(&mut self, tokens: usize, lost: usize) {
+        self.captions += 1;
+        let bin = BINS.iter().position(|most| tokens <= *most);
+        if let Some(bin) = bin.and_then(|bin| self.bins.get_mut(bin)) {
+            *bin += 1;
+        }
+        self.longest = self.longest.max(tokens);
+        self.mean += (tokens as f64 - self.mean) / self.captions as f64;
+        self.cut += u64::from(lost > 0);
+        self.lost_tokens += lost as u64;
+    }
+}
+
+/// What a bin holds, as a report names it.
+pub fn bin_name(bin: usize) -> String {
+    let from = match bin.checked_sub(1).and_then(|before| BINS.get(before)) {
+        Some(before) => before + 1,
+        None => 1,
+    };
+    match BINS.get(bin) {
+        Some(&usize::MAX) | None => format!("{from} or more"),
+        Some(to) => format!("{from}-{to}"),
+    }
+}

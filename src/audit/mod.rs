@@ -1,0 +1,35 @@
+//! What is wrong with a training set, before money is spent on it: `clip-in audit`.
+//!
+//! ```text
+//! files → sources (records) → measure (decode, hash, tokenise, embed) → set (what is kept) → nearest → report → gate
+//! ```
+//!
+//! Of a record stay its place, two hashes and an embedding for each image, and a hash for each caption. Pictures and texts go
+//! by, so the memory is that of the embeddings and about 200 bytes an image.
+
+mod balance;
+mod edit_type;
+mod findings;
+mod flow;
+mod gate;
+mod lengths;
+mod measure;
+mod nearest;
+mod quality;
+mod record;
+mod render;
+mod report;
+mod set;
+mod similarity;
+mod sources;
+mod vectors;
+mod words;
+
+pub use self::flow::{Interrupted, read_set, records_at_a_time};
+pub use self::gate::{Threshold, verdicts};
+pub use self::measure::Measurer;
+pub use self::render::{Style, render};
+pub use self::report::{Report, report};
+pub use self::set::{Set, Settings};
+pub use self::similarity::{leaked_near, near_duplicates};
+pub use self::sources::{Source, find, total};

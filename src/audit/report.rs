@@ -1,0 +1,212 @@
+//! The report as data: what `--json` writes.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::balance::SizeReport;
+use super::edit_type::OTHER;
+use super::findings::{Check, Example, Finding};
+use super::gate::Verdict;
+use super::lengths::{BINS, Lengths};
+use super::quality::Range;
+use super::set::Set;
+use super::similarity::Spread;
+use super::words::{Frequent, OneSided};
+use crate::engine::Model;
+
+/// Grows when a field changes its meaning or goes.
+const SCHEMA_VERSION: u32 = 1;
+
+/// Frequent captions and words that are listed.
+const LISTED: usize = 20;
+
+/// An audit.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    pub schema_version: u32,
+    pub model: ModelPart,
+    pub thresholds: Thresholds,
+    pub data: Part,
+    pub against: Option<Part>,
+    /// By check; a check that does not apply (no pairs, no --against) is not there.
+    pub findings: BTreeMap<&'static str, Finding>,
+    pub gate: Vec<Verdict>,
+}
+
+/// The model that looked at it.
+#[derive(Debug, Serialize)]
+pub struct ModelPart {
+    pub name: String,
+    pub precision: String,
+    pub embedding_dim: usize,
+    pub context_length: usize,
+}
+
+/// Where lines were drawn.
+#[derive(Debug, Serialize)]
+pub struct Thresholds {
+    pub near: f32,
+    pub unchanged: f32,
+    pub swap_margin: f32,
+}
+
+/// What one data set is like.
+#[derive(Debug, Serialize)]
+pub struct Part {
+    pub inputs: Vec<String>,
+    pub records: usize,
+    pub pairs: u64,
+    pub images: usize,
+    pub captions: u64,
+    pub coverage: Option<Coverage>,
+    pub caption_tokens: Tokens,
+    /// Cosines between the two images of a pair.
+    pub pair_similarity: Option<Spread>,
+    /// Of each image, the cosine to the nearest of another record; for `against`, to the nearest of the training set.
+    pub nearest_other: Option<Spread>,
+    /// Cosines of the swapped captions less those of the right ones, summed over a pair.
+    pub swap_margin: Option<Spread>,
+    pub one_sided_words: Vec<OneSided>,
+    pub frequent_captions: Vec<Frequent>,
+    pub sizes: SizeReport,
+    /// Pairs whose two images differ in size.
+    pub resized_pairs: u64,
+    pub quality: Vec<Range>,
+}
+
+/// Which edits there are.
+#[derive(Debug, Serialize)]
+pub struct Coverage {
+    /// By the column `category`.
+    pub by_category: BTreeMap<String, u64>,
+    /// By the rule on captions and edit prompt.
+    pub by_rule: BTreeMap<String, u64>,
+    /// Share of the changed captions that the rule could not place.
+    pub not_placed: f64,
+}
+
+/// Lengths of captions in the model's tokens.
+#[derive(Debug, Serialize)]
+pub struct Tokens {
+    /// Upper ends of the bins; null is without end.
+    pub bins: Vec<Option<usize>>,
+    pub short: Lengths,
+    pub long: Lengths,
+}
+
+/// Puts a report together; the gate is left empty.
+pub fn report(
+    model: &Model,
+    train: &Set,
+    against: Option<&Set>,
+    inputs: (Vec<String>, Vec<String>),
+) -> Report {
+    let manifest = model.manifest();
+    Report {
+        schema_version: SCHEMA_VERSION,
+        model: ModelPart {
+            name: model.name().to_owned(),
+            precision: model.precision().to_owned(),
+            embedding_dim: manifest.embedding_dim,
+            context_length: manifest.text.context_length,
+        },
+        thresholds: Thresholds {
+            near: train.settings.near,
+            unchanged: train.settings.unchanged,
+            swap_margin: train.settings.swap_margin,
+        },
+        data: part(train, inputs.0),
+        against: against.map(|set| part(set, inputs.1)),
+        findings: findings(train, against),
+        gate: Vec::new(),
+    }
+}
+
+fn part(set: &Set, inputs: Vec<String>) -> Part {
+    let by_rule = set.by_rule.counts();
+    let ruled: u64 = by_rule.values().sum();
+    let other = by_rule.get(OTHER).copied().unwrap_or(0);
+    let coverage = (set.pairs > 0).then(|| Coverage {
+        by_category: set.categories.counts(),
+        by_rule,
+        not_placed: other as f64 / ruled.max(1) as f64,
+    });
+    Part {
+        inputs,
+        records: set.records(),
+        pairs: set.pairs,
+        images: set.images.bytes.len(),
+        captions: set.caption_count,
+        coverage,
+        caption_tokens: Tokens {
+            bins: BINS
+                .iter()
+                .map(|most| (*most != usize::MAX).then_some(*most))
+                .collect(),
+            short: set.short.clone(),
+            long: set.long.clone(),
+        },
+        pair_similarity: Spread::of(set.pair_cosines.clone()),
+        nearest_other: set.nearest_other.clone(),
+        swap_margin: Spread::of(set.swap_margins.clone()),
+        one_sided_words: set
+            .sides
+            .lopsided(set.pairs)
+            .into_iter()
+            .take(LISTED)
+            .collect(),
+        frequent_captions: set.repeated.most(LISTED),
+        sizes: set.sizes.report(),
+        resized_pairs: set.resized,
+        quality: set.quality.known(),
+    }
+}
+
+fn findings(train: &Set, against: Option<&Set>) -> BTreeMap<&'static str, Finding> {
+    let images = |set: &Set| set.images.bytes.len() as u64;
+    let all = Check::ALL.into_iter().filter_map(|check| {
+        let mut found = train.findings.get(&check).cloned().unwrap_or_default();
+        let of = match check {
+            Check::Leak | Check::LeakCaptions => {
+                let set = against?;
+                found = set.findings.get(&check).cloned().unwrap_or_default();
+                match check {
+                    Check::Leak => images(set),
+                    _ => set.caption_count,
+                }
+            }
+            Check::Broken => {
+                if let Some(other) = against.and_then(|set| set.findings.get(&check)) {
+                    found.merge(other);
+                }
+                train.things + against.map_or(0, |set| set.things)
+            }
+            Check::Unchanged | Check::Swapped if train.pairs == 0 => return None,
+            Check::Quality if train.quality.known().is_empty() => return None,
+            Check::Unchanged | Check::Quality => train.pairs,
+            Check::Swapped => train.swap_margins.len() as u64,
+            Check::Duplicates | Check::NearDuplicates => images(train),
+            Check::DuplicateCaptions => train.caption_count,
+            Check::Truncated => train.short.captions + train.long.captions,
+            Check::OneSided => {
+                if train.pairs == 0 {
+                    return None;
+                }
+                for word in train.sides.lopsided(train.pairs) {
+                    found.note(&[], || Example {
+                        at: word.word,
+                        note: format!(
+                            "only in the source caption of {} pairs, only in the target caption of {}",
+                            word.source_only, word.target_only
+                        ),
+                        ..Example::default()
+                    });
+                }
+                train.sides.len()
+            }
+        };
+        Some((check.name(), found.of(of)))
+    });
+    all.collect()
+}

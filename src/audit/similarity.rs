@@ -1,0 +1,119 @@
+//! Near duplicates by the model's own embeddings: inside a set, and between two.
+
+use std::sync::atomic::AtomicBool;
+
+use serde::Serialize;
+
+use super::findings::{Check, Example};
+use super::nearest::{Nearest, nearest};
+use super::set::Set;
+
+/// How values are spread.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Spread {
+    pub values: usize,
+    pub min: f32,
+    pub p05: f32,
+    pub p50: f32,
+    pub p95: f32,
+    pub p99: f32,
+    pub max: f32,
+}
+
+impl Spread {
+    /// Of values in any order; None of none.
+    pub fn of(mut values: Vec<f32>) -> Option<Self> {
+        values.sort_unstable_by(f32::total_cmp);
+        let last = values.len().checked_sub(1)?;
+        let at = |share: f64| {
+            let place = (share * last as f64).round() as usize;
+            values.get(place).copied().unwrap_or_default()
+        };
+        Some(Self {
+            values: values.len(),
+            min: at(0.0),
+            p05: at(0.05),
+            p50: at(0.5),
+            p95: at(0.95),
+            p99: at(0.99),
+            max: at(1.0),
+        })
+    }
+}
+
+/// Notes the images of a set that look like one of another record. Sides of one pair are never compared, nor an image with
+/// the other side of its own copy; images with the same bytes have been noted as duplicates.
+pub fn near_duplicates(set: &mut Set, stop: &AtomicBool) {
+    let best = {
+        let set = &*set;
+        let comparable = |i: usize, j: usize| {
+            let twin = |i: usize, j: usize| {
+                set.mate(i)
+                    .is_some_and(|mate| set.images.bytes.get(mate) == set.images.bytes.get(j))
+            };
+            set.record_of(i) != set.record_of(j)
+                && set.images.bytes.get(i) != set.images.bytes.get(j)
+                && !twin(i, j)
+                && !twin(j, i)
+        };
+        nearest(&set.images.vectors, None, comparable, stop)
+    };
+    set.nearest_other = Spread::of(cosines(&best));
+    let mut found = Vec::new();
+    for (i, best) in best.iter().enumerate() {
+        let j = best.index as usize;
+        if best.cosine >= set.settings.near {
+            let kind = match set.images.pixels.get(i) == set.images.pixels.get(j) {
+                true => "same_pixels",
+                false => "near",
+            };
+            found.push((best.cosine, kind, i, j));
+        }
+    }
+    found.sort_by(|a, b| b.0.total_cmp(&a.0));
+    for (cosine, kind, i, j) in found {
+        let example = Example {
+            at: set.image_name(i),
+            other: Some(set.image_name(j)),
+            value: Some(cosine),
+            ..Example::default()
+        };
+        let finding = set.findings.entry(Check::NearDuplicates).or_default();
+        finding.note(&[kind], || example);
+    }
+}
+
+/// Notes the images of `against` that look like one of `train` and were not found by their bytes or pixels.
+pub fn leaked_near(train: &Set, against: &mut Set, stop: &AtomicBool) {
+    let best = nearest(
+        &against.images.vectors,
+        Some(&train.images.vectors),
+        |_, _| true,
+        stop,
+    );
+    against.nearest_other = Spread::of(cosines(&best));
+    let mut found: Vec<_> = best
+        .iter()
+        .enumerate()
+        .filter(|(i, best)| {
+            let known = against.images.leaked.get(*i) == Some(&true);
+            best.cosine >= train.settings.near && !known
+        })
+        .collect();
+    found.sort_by(|a, b| b.1.cosine.total_cmp(&a.1.cosine));
+    for (i, best) in found {
+        let example = Example {
+            at: against.image_name(i),
+            other: Some(train.image_name(best.index as usize)),
+            value: Some(best.cosine),
+            ..Example::default()
+        };
+        let finding = against.findings.entry(Check::Leak).or_default();
+        finding.note(&["near"], || example);
+    }
+}
+
+fn cosines(best: &[Nearest]) -> Vec<f32> {
+    let all = best.iter().map(|best| best.cosine);
+    all.filter(|cosine| *cosine >= -1.5).collect()
+}

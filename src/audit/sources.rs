@@ -1,0 +1,196 @@
+//! The files of a data set, read as a stream of records: Parquet, JSON lines, webdataset tars, folders of images.
+
+mod folder;
+mod json_lines;
+mod parquet_rows;
+mod tars;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use tokio::sync::mpsc::Sender;
+
+use super::record::{At, Fault, Found, Place, Problem, Record};
+use crate::cli::embed::sources::files;
+
+/// Endings that say what a file is.
+const ENDINGS: [(&str, Format); 4] = [
+    ("parquet", Format::Parquet),
+    ("jsonl", Format::JsonLines),
+    ("ndjson", Format::JsonLines),
+    ("tar", Format::Tar),
+];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Parquet,
+    JsonLines,
+    Tar,
+    /// A folder of images with texts of the same name.
+    Folder,
+}
+
+/// One file of a data set, or a folder of images.
+#[derive(Debug, Clone)]
+pub struct Source {
+    path: PathBuf,
+    name: Arc<str>,
+    format: Format,
+}
+
+/// Nobody takes records any more.
+#[derive(Debug)]
+pub struct Closed;
+
+/// Takes records, at most so many.
+#[derive(Debug)]
+pub struct Sink {
+    sender: Sender<Found>,
+    left: u64,
+}
+
+impl Sink {
+    pub fn new(sender: Sender<Found>, limit: Option<u64>) -> Self {
+        let left = limit.unwrap_or(u64::MAX);
+        Self { sender, left }
+    }
+
+    fn record(&mut self, record: Record) -> Result<(), Closed> {
+        if self.left == 0 {
+            return Err(Closed);
+        }
+        self.left -= 1;
+        self.send(Found::Record(Box::new(record)))
+    }
+
+    fn broken(
+        &mut self,
+        place: Place,
+        fault: Fault,
+        reason: impl Into<String>,
+    ) -> Result<(), Closed> {
+        if self.left == 0 {
+            return Err(Closed);
+        }
+        self.send(Found::Broken(place, Problem::new(fault, reason)))
+    }
+
+    fn send(&self, found: Found) -> Result<(), Closed> {
+        self.sender.blocking_send(found).map_err(|_| Closed)
+    }
+}
+
+impl Source {
+    fn new(path: PathBuf, format: Format) -> Self {
+        let name = path.display().to_string().into();
+        Self { path, name, format }
+    }
+
+    /// Gives all records to the sink, in an order that is always the same. What cannot be read is reported, and reading goes
+    /// on behind it.
+    ///
+    /// # Errors
+    /// If nobody takes them any more.
+    pub fn read(&self, sink: &mut Sink) -> Result<(), Closed> {
+        match self.format {
+            Format::Parquet => parquet_rows::read(self, sink),
+            Format::JsonLines => json_lines::read(self, sink),
+            Format::Tar => tars::read(self, sink),
+            Format::Folder => folder::read(self, sink),
+        }
+    }
+
+    fn place(&self, at: At) -> Place {
+        Place {
+            file: self.name.clone(),
+            at,
+        }
+    }
+
+    fn total(&self) -> Option<u64> {
+        match self.format {
+            Format::Parquet => parquet_rows::total(self),
+            Format::JsonLines => json_lines::total(self),
+            Format::Tar | Format::Folder => None,
+        }
+    }
+}
+
+/// The files that names and patterns stand for, each once, in order. A folder stands for the data files below it, or, if it
+/// has none, for its images.
+///
+/// # Errors
+/// If a name leads to nothing, or to a file of another kind.
+pub fn find(names: &[String]) -> anyhow::Result<Vec<Source>> {
+    let mut found: Vec<Source> = Vec::new();
+    for name in names {
+        for path in paths(name)? {
+            let sources = if path.is_dir() {
+                of_folder(&path)?
+            } else {
+                vec![of_file(path)?]
+            };
+            for source in sources {
+                if !found.iter().any(|known| known.path == source.path) {
+                    found.push(source);
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn paths(name: &str) -> anyhow::Result<Vec<PathBuf>> {
+    let path = PathBuf::from(name);
+    if path.exists() {
+        return Ok(vec![path]);
+    }
+    if !name.contains(['*', '?', '[']) {
+        bail!("there is no {name}");
+    }
+    let pattern = glob::glob(name).with_context(|| format!("{name} is no pattern"))?;
+    let paths = pattern
+        .collect::<Result<Vec<_>, _>>()
+        .with_context(|| format!("cannot look for {name}"))?;
+    if paths.is_empty() {
+        bail!("nothing matches {name}");
+    }
+    Ok(paths)
+}
+
+fn of_file(path: PathBuf) -> anyhow::Result<Source> {
+    let ending = path.extension().map(|it| it.to_ascii_lowercase());
+    let format = ENDINGS
+        .iter()
+        .find(|(known, _)| ending.as_deref() == Some(known.as_ref()));
+    let Some((_, format)) = format else {
+        bail!(
+            "{} is none of .parquet, .jsonl and .tar; name the folder that images are in",
+            path.display()
+        );
+    };
+    Ok(Source::new(path, *format))
+}
+
+fn of_folder(folder: &Path) -> anyhow::Result<Vec<Source>> {
+    let mut found = Vec::new();
+    for (ending, format) in ENDINGS {
+        let mut files = Vec::new();
+        files::walk(folder, "", ending, &mut files)?;
+        found.extend(files.into_iter().map(|file| Source::new(file.path, format)));
+    }
+    if found.is_empty() {
+        found.push(Source::new(folder.to_owned(), Format::Folder));
+    }
+    Ok(found)
+}
+
+/// How many records there are, if every file can tell.
+pub fn total(sources: &[Source], limit: Option<u64>) -> Option<u64> {
+    let all: Option<u64> = sources.iter().map(Source::total).sum();
+    match (all, limit) {
+        (Some(all), Some(limit)) => Some(all.min(limit)),
+        (all, _) => all,
+    }
+}

@@ -1,0 +1,134 @@
+//! Lines of JSON objects: pairs, or images with captions. Image files are named relative to the file of lines.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use super::{At, Closed, Sink, Source};
+use crate::audit::quality::FILTER;
+use crate::audit::record::{
+    Fault, Picture, Problem, Quality, Record, Side, caption, long_caption, remark,
+};
+
+/// Longest line: two captions of [`crate::audit::record::MOST_WORDS`] words with long ones, many times over.
+const MOST_BYTES: u64 = 1 << 20;
+
+/// Names of a side's fields: image, caption, long caption.
+type Names = (&'static [&'static str], &'static str, &'static str);
+const SOURCE: Names = (&["source_image"], "source_caption", "source_caption_long");
+const TARGET: Names = (
+    &["target_image", "edited_image"],
+    "target_caption",
+    "target_caption_long",
+);
+const SINGLE: Names = (&["image"], "caption", "caption_long");
+
+pub fn total(source: &Source) -> Option<u64> {
+    let mut reader = BufReader::new(File::open(&source.path).ok()?);
+    let mut lines = 0;
+    while reader.skip_until(b'\n').ok()? > 0 {
+        lines += 1;
+    }
+    Some(lines)
+}
+
+pub fn read(source: &Source, sink: &mut Sink) -> Result<(), Closed> {
+    let unreadable = |error: io::Error| format!("cannot be read: {error}");
+    let mut reader = match File::open(&source.path) {
+        Ok(file) => BufReader::new(file),
+        Err(error) => {
+            let place = source.place(At::File);
+            return sink.broken(place, Fault::UnreadableFile, unreadable(error));
+        }
+    };
+    for number in 1.. {
+        let place = source.place(At::Line(number));
+        match line(&mut reader) {
+            Err(error) => return sink.broken(place, Fault::UnreadableFile, unreadable(error)),
+            Ok(None) => break,
+            Ok(Some(Err(reason))) => sink.broken(place, Fault::InvalidLine, reason)?,
+            Ok(Some(Ok(line))) if line.trim_ascii().is_empty() => {}
+            Ok(Some(Ok(line))) => match record(source, number, &line) {
+                Ok(record) => sink.record(record)?,
+                Err(problem) => sink.broken(place, problem.fault, problem.reason)?,
+            },
+        }
+    }
+    Ok(())
+}
+
+/// The next line; the inner error is a line that is too long.
+fn line(reader: &mut impl BufRead) -> io::Result<Option<Result<Vec<u8>, String>>> {
+    let mut line = Vec::new();
+    if reader
+        .by_ref()
+        .take(MOST_BYTES)
+        .read_until(b'\n', &mut line)?
+        == 0
+    {
+        return Ok(None);
+    }
+    if line.len() as u64 == MOST_BYTES && !line.ends_with(b"\n") {
+        reader.skip_until(b'\n')?;
+        return Ok(Some(Err(format!(
+            "the line has more than {MOST_BYTES} bytes"
+        ))));
+    }
+    Ok(Some(Ok(line)))
+}
+
+fn record(source: &Source, number: u64, line: &[u8]) -> Result<Record, Problem> {
+    let invalid = |reason: String| Problem::new(Fault::InvalidLine, reason);
+    let object: Map<String, Value> = serde_json::from_slice(line)
+        .map_err(|error| invalid(format!("the line is no JSON object: {error}")))?;
+    let has = |names: Names| names.0.iter().any(|name| object.contains_key(*name));
+    let sides: &[Names] = match (has(SOURCE), has(TARGET), has(SINGLE)) {
+        (true, true, _) => &[SOURCE, TARGET],
+        (false, false, true) => &[SINGLE],
+        (source, target, _) => {
+            let wanted = match (source, target) {
+                (true, _) => "target_image",
+                (_, true) => "source_image",
+                _ => "source_image and target_image, or image",
+            };
+            let names: Vec<_> = object.keys().map(String::as_str).take(20).collect();
+            let reason = format!("there is no {wanted}; there are {}", names.join(", "));
+            return Err(Problem::new(Fault::MissingColumn, reason));
+        }
+    };
+    let folder = source.path.parent().unwrap_or(Path::new(""));
+    let text = |name: &str| match object.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.as_bytes())),
+        Some(_) => Err(invalid(format!("{name} is no string"))),
+    };
+    let mut read = Vec::new();
+    for (image, short, long) in sides {
+        let mut name = None;
+        for field in *image {
+            name = name.or(text(field)?);
+        }
+        let file = match name.map(String::from_utf8_lossy) {
+            Some(name) if !name.trim().is_empty() => Ok(Picture::File(folder.join(&*name))),
+            _ => Err(Problem::new(Fault::MissingImage, "no image is named")),
+        };
+        read.push(Side {
+            image: file,
+            caption: caption(text(short)?),
+            long: long_caption(text(long)?),
+        });
+    }
+    let mut quality = Quality::default();
+    for (value, (name, _)) in quality.iter_mut().zip(FILTER) {
+        *value = object.get(name).and_then(Value::as_f64);
+    }
+    Ok(Record {
+        place: source.place(At::Line(number)),
+        sides: read,
+        prompt: remark(text("edit_prompt")?),
+        category: remark(text("category")?),
+        quality,
+    })
+}
