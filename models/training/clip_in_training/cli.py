@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from clip_in_training.errors import BackboneError, CheckpointError, DataError, ExportError, TrainingError
+from clip_in_training.export.arguments import export_arguments, names
 from clip_in_training.recipe import Recipe, RecipeError, load_recipe, read_recipe
 from clip_in_training.tuning.recipe import TuningRecipe, is_tuning_recipe, parse_tuning_recipe
 
@@ -18,8 +19,6 @@ STAGES_HELP = {
 VARIANTS_HELP = "Add other precisions to a bundle, each with its loss and speed measured."
 PRECISIONS_HELP = "beside fp32: int8, fp16, bf16, separated by commas (default: int8"
 REFERENCE_HELP = "Write an open_clip architecture with random weights as a bundle, to measure speed with."
-BOTH = ("export",)
-"""Commands that take recipes of both kinds."""
 KNOWN_ERRORS = (
     RecipeError,
     BackboneError,
@@ -70,12 +69,7 @@ def parser() -> argparse.ArgumentParser:
             "--set", action="append", default=[], metavar="KEY=VALUE", help="e.g. finetune.losses.clip_long=0"
         )
 
-    export = command(
-        "export", "Write a bundle from a finished run; refuse if its graphs disagree with PyTorch."
-    )
-    export.add_argument("--run", type=Path, help="run folder (default: runs/<recipe file name>)")
-    export.add_argument("--out", type=Path, required=True, help="the bundle's directory, e.g. models/demo")
-    export.add_argument("--precisions", type=_names, help=f"{PRECISIONS_HELP} if it is any good)")
+    export_arguments(commands)
 
     evaluate = command("evaluate", "Measure a bundle's graphs on a generated split.")
     evaluate.add_argument("--bundle", type=Path, required=True, help="the bundle's directory")
@@ -93,7 +87,7 @@ def parser() -> argparse.ArgumentParser:
     ablation.add_argument("--out", type=Path, help="also write the tables to this Markdown file")
     variants = commands.add_parser("variants", help=VARIANTS_HELP, description=VARIANTS_HELP)
     variants.add_argument("--bundle", type=Path, required=True, help="the bundle's directory")
-    variants.add_argument("--precisions", type=_names, default=["int8"], help=f"{PRECISIONS_HELP})")
+    variants.add_argument("--precisions", type=names, default=["int8"], help=f"{PRECISIONS_HELP})")
 
     reference = commands.add_parser("reference", help=REFERENCE_HELP, description=REFERENCE_HELP)
     reference.add_argument("--architecture", default="ViT-B-32", help="open_clip's name (default: ViT-B-32)")
@@ -102,12 +96,8 @@ def parser() -> argparse.ArgumentParser:
     return root
 
 
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
-
-
 def _numbers(text: str) -> list[int]:
-    return [int(name) for name in _names(text)]
+    return [int(name) for name in names(text)]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -135,7 +125,7 @@ def _load(options: argparse.Namespace) -> tuple:
         if tuned:
             raise RecipeError(f"{options.recipe} has no [backbone] to fine-tune; `train` trains from scratch")
         return load_recipe(options.recipe)
-    if not tuned and options.command not in BOTH:
+    if not tuned:
         raise RecipeError(f"{options.recipe} fine-tunes a [backbone]: see `distil` and `finetune`")
     return parse_tuning_recipe(text, str(options.recipe)), text
 
@@ -186,13 +176,11 @@ def _stage(options: argparse.Namespace, recipe: TuningRecipe, text: str) -> None
     print(f"{options.command} done; {run / 'report.html'} shows it")
 
 
-def _export(options: argparse.Namespace, recipe: Recipe, text: str) -> None:
-    from clip_in_training.export.bundle import export_bundle
+def _export(options: argparse.Namespace) -> None:
+    from clip_in_training.export.command import export
 
-    run = options.run or Path("runs") / options.recipe.stem
-    benchmarks = export_bundle(recipe, options.recipe.name, text, run, options.out, options.precisions)
-    print(_report(benchmarks))
-    print(f"\nbundle written to {options.out}")
+    report = export(options)
+    print(f"{report}\n\nbundle written to {options.out}")
 
 
 def _evaluate(options: argparse.Namespace, recipe: Recipe, text: str) -> None:

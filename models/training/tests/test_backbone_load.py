@@ -6,6 +6,7 @@ import math
 import open_clip
 import pytest
 import torch
+import transformers
 from open_clip.pretrained import _PRETRAINED, list_pretrained
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from open_clip.transformer import QuickGELU
@@ -260,6 +261,23 @@ def test_a_hub_that_cannot_be_reached_is_named(monkeypatch, recipe):
         load_backbone(recipe, 1)
     for hint in (recipe.name, "Hub", "HF_ENDPOINT", "local-dir:", "Name or service not known"):
         assert hint in str(caught.value)
+
+
+def test_a_tokenizer_that_cannot_be_fetched_is_not_blamed_on_the_checkpoint(monkeypatch, tmp_path):
+    config = open_clip.get_model_config("tiny-siglip")
+    config["text_cfg"]["hf_tokenizer_name"] = "some/tokenizer"
+    monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, "tiny-hub", config)
+
+    def unreachable(*_, **__):
+        raise OSError("We couldn't connect")
+
+    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", unreachable)
+    torch.save(open_clip.create_model("tiny-siglip").state_dict(), tmp_path / "weights.pt")
+    for pretrained in ("", str(tmp_path / "weights.pt")):
+        with pytest.raises(BackboneError) as caught:
+            load_backbone(BackboneRecipe("tiny-hub", pretrained=pretrained), 1)
+        for hint in ("the tokenizer of tiny-hub", "HF_ENDPOINT", "local-dir:", "We couldn't connect"):
+            assert hint in str(caught.value)
 
 
 def test_a_model_of_the_hub_without_its_weights_is_refused(monkeypatch, tmp_path):

@@ -14,7 +14,9 @@ from clip_in_training.cli import main
 from clip_in_training.evaluate.graphs import Graphs
 from clip_in_training.export.files import checksums
 from clip_in_training.export.golden import TEXTS
-from clip_in_training.reference.bundle import inputs, load_reference
+from clip_in_training.export.inputs import scenes
+from clip_in_training.export.reload import reload_backbone
+from clip_in_training.model.bundle import read_manifest
 from clip_in_training.reference.clip_tokenizer import SPECIAL, clip_tokenizer
 from clip_in_training.scenes.generate import edit_pair, stream
 from clip_in_training.tokenizer.encode import TextEncoder
@@ -58,8 +60,9 @@ def bundle(tmp_path_factory):
     return folder / "out"
 
 
-def open_graphs(bundle, tokenize) -> Graphs:
-    return Graphs(bundle / "image.onnx", bundle / "text.onnx", tokenize, threads=1)
+def opened(bundle):
+    model = reload_backbone(bundle, read_manifest(bundle))
+    return model, Graphs(bundle / "image.onnx", bundle / "text.onnx", model.text_rules, threads=1)
 
 
 def test_the_ids_are_those_of_open_clip():
@@ -86,8 +89,7 @@ def test_special_tokens_in_a_text_are_plain_characters():
 
 
 def test_padding_to_the_longest_gives_what_open_clip_gives_at_full_length(bundle):
-    model, _, tokenize = load_reference(bundle)
-    graphs = open_graphs(bundle, tokenize)
+    model, graphs = opened(bundle)
     texts = [*ORDINARY, *TEXTS]
     with torch.inference_mode():
         expected = model.clip.encode_text(open_clip.tokenize(ORDINARY), normalize=True).numpy()
@@ -95,15 +97,15 @@ def test_padding_to_the_longest_gives_what_open_clip_gives_at_full_length(bundle
     alone = graphs.encode_texts(texts, 1)
     full = np.zeros((len(texts), 77), np.int64)
     for row, text in zip(full, texts, strict=True):
-        row[: len(tokenize.ids(text))] = tokenize.ids(text)
+        ids = model.text_rules.ids(text)
+        row[: len(ids)] = ids
     (padded,) = graphs.text.run(["embedding"], {"token_ids": full})
     np.testing.assert_allclose(alone, padded, atol=1e-5)
 
 
 def test_any_batch_gives_the_same_image_vectors(bundle):
-    model, _, tokenize = load_reference(bundle)
-    graphs = open_graphs(bundle, tokenize)
-    pixels, _ = inputs(model.size)
+    model, graphs = opened(bundle)
+    pixels, _ = scenes(64)
     with torch.inference_mode():
         expected = model.encode_image(torch.from_numpy(pixels)).numpy()
     for batch in (1, 2, 5, 16, 33):
@@ -130,7 +132,6 @@ def test_the_server_verifies_it(bundle):
 
 
 def test_what_cannot_be_exported_is_refused(bundle, tmp_path, capsys):
-    for architecture in ("no-such-net", "RN50"):
-        assert main(["reference", "--architecture", architecture, "--out", str(tmp_path / "out")]) == 1
-        assert "ViT-B-32" in capsys.readouterr().err
+    assert main(["reference", "--architecture", "no-such-net", "--out", str(tmp_path / "out")]) == 1
+    assert "ViT-B-32" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())

@@ -11,8 +11,10 @@ import pytest
 from clip_in_training.cli import main
 from clip_in_training.evaluate.graphs import Graphs
 from clip_in_training.export.files import checksums
+from clip_in_training.export.inputs import scenes
 from clip_in_training.export.precision_table import BEGIN, END
-from clip_in_training.reference.bundle import inputs, load_reference
+from clip_in_training.reference.clip_tokenizer import SPECIAL
+from clip_in_training.tokenizer.encode import load_tokenizer
 from clip_in_training.variants import add
 
 CONFIG = {
@@ -49,7 +51,7 @@ def variant(folder, precision: str) -> dict:
 
 def graphs(folder, precision: str) -> Graphs:
     entry = variant(folder, precision)
-    _, _, tokenize = load_reference(folder)
+    tokenize = load_tokenizer(folder / "tokenizer.json", 77, SPECIAL)
     return Graphs(folder / entry["image"], folder / entry["text"], tokenize, threads=1)
 
 
@@ -74,7 +76,7 @@ def test_each_precision_is_entered_with_what_was_measured(bundle, plain):
 @pytest.mark.parametrize("precision", ["fp16", "int8"])
 def test_the_entered_distance_is_that_of_the_files(bundle, precision):
     """Against fp32 as ONNX Runtime runs it, on images and texts that neither calibration nor parity saw."""
-    pixels, texts = inputs(64, "train")
+    pixels, texts = scenes(64, "train")
     exact, rounded = graphs(bundle, "fp32"), graphs(bundle, precision)
     for tower, one, other in (
         ("image", exact.encode_images(pixels), rounded.encode_images(pixels)),
@@ -103,7 +105,7 @@ def test_what_the_server_counts_on_stays(bundle, precision):
 
 def test_an_embedding_does_not_depend_on_its_batch(bundle):
     """The reason for calibrated ranges: a dynamic range is taken over the batch."""
-    pixels, texts = inputs(64)
+    pixels, texts = scenes(64)
     int8 = graphs(bundle, "int8")
     assert not variant(bundle, "int8")["batch_dependent"]
     np.testing.assert_allclose(int8.encode_images(pixels, 1), int8.encode_images(pixels, 16), atol=1e-5)

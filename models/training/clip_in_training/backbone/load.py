@@ -4,6 +4,7 @@ import logging
 import pickle
 import warnings
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import open_clip
@@ -58,6 +59,7 @@ def load_original(recipe: BackboneRecipe, seed: int) -> Backbone:
         if "multimodal_cfg" in (get_model_config(recipe.name) or {}):
             raise BackboneError(f"{source} also writes captions (CoCa): only dual encoders can be fine-tuned")
         clip = _create(recipe, resolved, seed)
+    with _readable_errors(f"the tokenizer of {source}", replace(resolved, kind="tokenizer")), _silent():
         text_rules = text_rules_of(recipe.name, clip)
     return OpenClipBackbone(clip.eval(), _image_rules(clip, source), text_rules, source)
 
@@ -109,14 +111,15 @@ def _reason(error: Exception, resolved: Resolved) -> str:
             "the checkpoint holds more than tensors, and such a file can run code when it is opened. Save "
             f"its state dict (safetensors, or torch.save of a plain dict) and name that file ({said})"
         )
-    if resolved.kind == "file" or "state_dict" in str(error):
+    if resolved.kind == "file" or "loading state_dict" in str(error):
         return f"the checkpoint is not one of this architecture ({said})"
     if resolved.schema == "local-dir" or resolved.kind == "random":
         return said
     return (
         "it could not be fetched from the Hub. Check the connection (HF_ENDPOINT names a mirror, HF_TOKEN "
-        "opens what is not public), or fetch it on another machine and name the checkpoint file in "
-        f"backbone.pretrained, or a folder as local-dir:PATH in backbone.name ({said})"
+        "opens what is not public), or fetch the model on another machine and name its folder, with the "
+        "tokenizer's files if it has some, as local-dir:PATH in backbone.name, or a checkpoint file in "
+        f"backbone.pretrained ({said})"
     )
 
 

@@ -1,1 +1,5 @@
-"""A finished training to a bundle, the directory that the server loads (format: `models/README.md`)."""
+"""A finished training, or a checkpoint of others, to a bundle: the directory that the server loads.
+
+The format is in `models/README.md`. `bundle` exports what was trained from scratch, `tuned` what was fine-
+tuned, `pretrained` what was published.
+"""

@@ -1,8 +1,8 @@
 """PyTorch towers to ONNX graphs."""
 
 import copy
-import io
 import logging
+import tempfile
 import warnings
 from pathlib import Path
 
@@ -16,6 +16,9 @@ from clip_in_training.model.dual_encoder import DualEncoder
 
 OPSET = 18
 """Old enough for every ONNX Runtime that the server may meet, new enough for one-operator reductions."""
+
+EXTERNAL_FROM = 1_900_000_000
+"""Bytes of weights that no longer fit into one file: protobuf ends at 2 GiB."""
 
 
 class ImageGraph(nn.Module):
@@ -70,9 +73,32 @@ def export_graph(
 ) -> None:
     """Writes one graph with one input, `name`, whose axes in `axes` are free.
 
-    The trace-based exporter gives the smaller graph here: no shape arithmetic is left in it.
+    The trace-based exporter gives the smaller graph here: no shape arithmetic is left in it. Weights of
+    `EXTERNAL_FROM` bytes and more go to a file beside the graph, `NAME.onnx_data`.
     """
-    buffer = io.BytesIO()
+    parameters = {id(tensor): tensor for tensor in (*module.parameters(), *module.buffers())}
+    external = sum(t.numel() * t.element_size() for t in parameters.values()) >= EXTERNAL_FROM
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as work:
+        # A file, because only there the exporter may put weights elsewhere; it writes one file a tensor.
+        traced = Path(work) / path.name
+        _trace(module, example, traced, name, axes, outputs)
+        graph = onnx.load(traced)
+    graph.producer_version = ""
+    graph.doc_string = ""
+    if external:
+        onnx.save_model(
+            graph, path, save_as_external_data=True, location=f"{path.name}_data", size_threshold=1024
+        )
+        onnx.checker.check_model(path, full_check=True)
+    else:
+        onnx.checker.check_model(graph, full_check=True)
+        path.write_bytes(graph.SerializeToString(deterministic=True))
+
+
+def _trace(
+    module: nn.Module, example: Tensor, path: Path, name: str, axes: dict[int, str], outputs: list[str]
+) -> None:
+    """Without the exporter's remarks: what it did is measured afterwards."""
     dynamic = {name: axes} | {output: {0: "batch"} for output in outputs}
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")
@@ -80,7 +106,7 @@ def export_graph(
         torch.onnx.export(
             module,
             (example,),
-            buffer,
+            str(path),
             input_names=[name],
             output_names=outputs,
             dynamic_axes=dynamic,
@@ -88,8 +114,3 @@ def export_graph(
             do_constant_folding=True,
             dynamo=False,
         )
-    graph = onnx.load_from_string(buffer.getvalue())
-    onnx.checker.check_model(graph, full_check=True)
-    graph.producer_version = ""
-    graph.doc_string = ""
-    path.write_bytes(graph.SerializeToString(deterministic=True))

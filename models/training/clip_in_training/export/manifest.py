@@ -28,7 +28,8 @@ class Interface:
     patch_grid: int | None
     """Rows, and columns, of patch vectors; None if the image graph has no such output."""
     context_length: int
-    start_id: int
+    start_id: int | None
+    """None where texts have no start token (SigLIP)."""
     end_id: int
     pad_id: int
     positions: str
@@ -36,6 +37,14 @@ class Interface:
     logit_scale: float
     samples: str | None = None
     """The list of sample images, relative to the bundle."""
+    resize_mode: str = "shortest"
+    interpolation: str = "bicubic"
+    fill_color: int = 0
+    pad_to: str = "longest"
+    """"longest" or "context_length"."""
+    similarity: str = "softmax"
+    """"softmax" or "sigmoid"."""
+    logit_bias: float = 0.0
 
 
 def manifest(interface: Interface, provenance: dict) -> dict:
@@ -50,9 +59,9 @@ def manifest(interface: Interface, provenance: dict) -> dict:
             "size": [interface.image_size, interface.image_size],
             "mean": interface.mean,
             "std": interface.std,
-            "resize_mode": "shortest",
-            "interpolation": "bicubic",
-            "fill_color": 0,
+            "resize_mode": interface.resize_mode,
+            "interpolation": interface.interpolation,
+            "fill_color": interface.fill_color,
             "exif_orientation": False,
             "input": {"name": "pixels", "layout": "NHWC", "type": "uint8"},
             "output": "embedding",
@@ -64,13 +73,17 @@ def manifest(interface: Interface, provenance: dict) -> dict:
             "sot_id": interface.start_id,
             "eot_id": interface.end_id,
             "pad_id": interface.pad_id,
-            "pad_to": "longest",
+            "pad_to": interface.pad_to,
             "cleaning": "none",
             "positions": interface.positions,
             "input": {"name": "token_ids", "type": "int64"},
             "output": "embedding",
         },
-        "similarity": {"kind": "softmax", "logit_scale": interface.logit_scale, "logit_bias": 0.0},
+        "similarity": {
+            "kind": interface.similarity,
+            "logit_scale": interface.logit_scale,
+            "logit_bias": interface.logit_bias,
+        },
         "tokenizer": "tokenizer.json",
         "golden": "golden/golden.json",
         "samples": interface.samples,

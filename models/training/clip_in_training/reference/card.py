@@ -10,27 +10,27 @@ TEMPLATE = """# {name}
 what a trained model of this architecture costs to run, so it is good for measuring speed and memory, and for nothing else: its
 scores mean nothing.
 
-- Images: {size}x{size} px, normalised inside the graph (uint8 in, NHWC). Texts: CLIP's tokenizer, up to {context} tokens, padded to the
-  longest of a batch. Embeddings: {dim} wide, of unit length. There are no patch vectors.
-- Made by `python -m clip_in_training reference --architecture {architecture} --seed {seed}`. Licence: Apache-2.0; the vocabulary is CLIP's (MIT).
+- Images: {size}x{size} px, normalised inside the graph (uint8 in, NHWC). Texts: up to {context} tokens, padded to the
+  {padding}. Embeddings: {dim} wide, of unit length. There are no patch vectors.
+- Made by `python -m clip_in_training reference --architecture {architecture} --seed {seed}`. Licence: Apache-2.0.
 
 ## Precisions
 
 {precisions}
 
-The reference is open_clip itself; texts are padded to the full {context} tokens there, and to the longest of a batch here.
+The reference is open_clip itself, where texts are padded to the full {context} tokens.
 """
 
 
-def write_card(folder: Path, manifest: dict) -> None:
-    """Writes the card of a manifest whose fp32 variant is measured."""
-    text = TEMPLATE.format(
+def card(manifest: dict, folder: Path) -> str:
+    """The card of a manifest whose fp32 variant is measured."""
+    return TEMPLATE.format(
         name=manifest["name"],
         architecture=manifest["provenance"]["architecture"],
         seed=manifest["provenance"]["seed"],
         size=manifest["image"]["size"][0],
         context=manifest["text"]["context_length"],
+        padding="longest of a batch" if manifest["text"]["pad_to"] == "longest" else "full context",
         dim=manifest["embedding_dim"],
         precisions=section(manifest, folder),
     )
-    (folder / "model-card.md").write_text(text, encoding="utf-8")

@@ -29,22 +29,22 @@ SURELY_FP32 = 1e-5
 TURNS = 20
 
 
-def add_variants(folder: Path, precisions: list[str]) -> list[dict]:
+def add_variants(folder: Path, precisions: list[str], subject: Subject | None = None) -> dict:
     """Converts the fp32 graphs of a bundle, measures the results, and updates manifest, card and checksums.
 
-    A variant that is there already is replaced. Returns the manifest entries that were added. Raises
-    `ExportError` if a precision is unknown, cannot be computed here, or gives nonsense; the bundle is as
-    before then.
+    A variant that is there already is replaced. `subject` is what to measure with, loaded from the bundle's
+    papers if None. Returns the manifest. Raises `ExportError` if a precision is unknown, cannot be computed
+    here, or gives nonsense; the bundle is as before then.
     """
     unknown = [name for name in precisions if name not in PRECISIONS]
     if unknown:
         raise ExportError(f"unknown precision {', '.join(unknown)}; known: {', '.join(PRECISIONS)}")
     manifest = read_manifest(folder)
     if not precisions:
-        return []
+        return manifest
     if "bf16" in precisions:
         require_openvino()  # before minutes are spent
-    subject = subject_of(folder, manifest)
+    subject = subject or subject_of(folder, manifest)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as work:
         entries, speeds = _make(folder, Path(work), precisions, subject)
         for name in sorted(Path(work).glob("*.*.onnx")):
@@ -60,7 +60,7 @@ def add_variants(folder: Path, precisions: list[str]) -> list[dict]:
     update_card(manifest, folder)
     manifest["files"] = checksums(folder)
     write_json(folder / "bundle.json", manifest)
-    return entries
+    return manifest
 
 
 def _make(folder: Path, work: Path, precisions: list[str], subject: Subject) -> tuple[list[dict], dict]:

@@ -9,6 +9,8 @@ from pathlib import Path
 import onnx
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from clip_in_training.errors import ExportError
+
 
 @contextmanager
 def silent() -> Iterator[None]:
@@ -23,7 +25,15 @@ def silent() -> Iterator[None]:
 
 
 def folded(source: Path, work: Path) -> Path:
-    """A copy in the folder `work` whose constants are folded, so that each weight is an initializer."""
+    """A copy in the folder `work` whose constants are folded, so that each weight is an initializer.
+
+    Raises `ExportError` if the weights are in a file of their own, which the converters do not take.
+    """
+    if (beside := source.with_name(f"{source.name}_data")).exists():
+        raise ExportError(
+            f"{source.name} has its weights in {beside.name}, being too large for one file; such graphs can "
+            "only be given bf16: leave int8 and fp16 out of --precisions"
+        )
     target = work / f"folded-{source.name}"
     with silent():
         quant_pre_process(str(source), str(target), skip_symbolic_shape=True)

@@ -6,15 +6,18 @@ from pathlib import Path
 
 import numpy as np
 
+from clip_in_training.backbone.backbone import TextRules
 from clip_in_training.data.examples import Examples, load_edits
 from clip_in_training.errors import ExportError
 from clip_in_training.evaluate.benchmark import edit_pair_accuracy
 from clip_in_training.evaluate.graphs import Graphs
 from clip_in_training.export.golden import TEXTS
+from clip_in_training.export.inputs import drawn
+from clip_in_training.export.original import original
 from clip_in_training.export.parity import Checks, checks
+from clip_in_training.export.reload import reload_backbone
 from clip_in_training.model.bundle import load_bundle
 from clip_in_training.recipe import kept_recipe
-from clip_in_training.reference.bundle import inputs, load_reference
 from clip_in_training.scenes.attributes import ATTRIBUTES
 from clip_in_training.tokenizer.encode import TextEncoder
 
@@ -26,14 +29,14 @@ CALIBRATED = 200
 class Subject:
     """A bundle's model and the inputs that belong to it."""
 
-    tokenize: TextEncoder
+    tokenize: TextEncoder | TextRules
     checks: Checks
     pixels: np.ndarray
     """Images to calibrate on, uint8 [rows, size, size, 3]; none of them is checked or tested."""
     texts: list[str]
     """Texts to calibrate on."""
     accuracy: Callable[[Graphs], float] | None
-    """Mean pair accuracy on the test edits in percent; None if the weights are random."""
+    """Mean pair accuracy on the test edits in percent; None if there is no such benchmark."""
 
     def image_feeds(self) -> Iterator[np.ndarray]:
         """Batches for the calibration of an image graph."""
@@ -47,14 +50,17 @@ class Subject:
 def subject_of(folder: Path, manifest: dict) -> Subject:
     """Loads what belongs to a bundle.
 
-    Raises `DataError` if the test or validation edits of its recipe were not generated, and `ExportError` if
-    a reference's random weights cannot be drawn again, or if the bundle is neither trained nor a reference.
+    Raises `DataError` if the test or validation edits of its recipe were not generated, `BackboneError` if
+    published weights cannot be had, and `ExportError` if they, or a reference's random ones, are others than
+    those of the bundle, or if the bundle was not written by `export` or `reference`.
     """
     source = manifest["provenance"]
-    if "architecture" in source:
-        model, _, tokenize = load_reference(folder)
-        calibration = inputs(model.size, "validation")
-        return Subject(tokenize, checks(model, tokenize, *inputs(model.size, "test")), *calibration, None)
+    if "backbone" in source or "architecture" in source:
+        backbone = reload_backbone(folder, manifest)
+        material, rules = drawn(backbone.image_rules.size), backbone.text_rules
+        known = checks(original(backbone), rules, material.checked.pixels, material.checked.texts)
+        calibrated = material.calibration()
+        return Subject(rules, known, calibrated.pixels, calibrated.texts, None)
     if "recipe_text" not in source:
         raise ExportError(
             f"{folder} was not trained here: there is nothing to calibrate on and to measure with. "

@@ -1,0 +1,40 @@
+"""What `export` is told on the command line; loads nothing heavy, for `--help`."""
+
+import argparse
+from pathlib import Path
+
+EXPORT_HELP = (
+    "Write a bundle from a finished run or a public checkpoint; refuse if its graphs disagree with PyTorch."
+)
+FROM_HELP = (
+    "a checkpoint to export unchanged: open_clip:NAME/TAG, open_clip:NAME/path/to/checkpoint.pt, "
+    "open_clip:hf-hub:ORG/NAME or open_clip:local-dir:PATH"
+)
+PRECISIONS_HELP = (
+    "beside fp32: int8, fp16, bf16, separated by commas (default: none; of a recipe without a [backbone]: "
+    "int8 if it is any good)"
+)
+CALIBRATE_HELP = (
+    "compare, and calibrate int8, on the images below this folder and the lines of its .txt files instead of "
+    "drawn scenes"
+)
+
+
+def export_arguments(commands: argparse._SubParsersAction) -> None:
+    """Adds the command. Its recipe is not called `recipe`: it may be one of several kinds, or none."""
+    export = commands.add_parser("export", help=EXPORT_HELP, description=EXPORT_HELP)
+    what = export.add_mutually_exclusive_group(required=True)
+    what.add_argument(
+        "--recipe", dest="recipe_file", type=Path, help="the recipe of the run, e.g. models/recipes/demo.toml"
+    )
+    what.add_argument("--from", dest="source", metavar="CHECKPOINT", help=FROM_HELP)
+    export.add_argument("--run", type=Path, help="run folder (default: runs/<recipe file name>)")
+    export.add_argument("--out", type=Path, required=True, help="the bundle's directory, e.g. models/demo")
+    export.add_argument("--precisions", type=names, help=PRECISIONS_HELP)
+    export.add_argument("--calibrate", type=Path, metavar="FOLDER", help=CALIBRATE_HELP)
+    export.add_argument("--name", help="the model's name in the API (default: by recipe or checkpoint)")
+
+
+def names(text: str) -> list[str]:
+    """A list separated by commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]

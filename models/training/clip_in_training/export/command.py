@@ -1,0 +1,52 @@
+"""`export`: which of the three kinds of bundles is asked for."""
+
+import argparse
+from pathlib import Path
+
+from clip_in_training.errors import ExportError
+from clip_in_training.evaluate.benchmark import pairs_table, retrieval_rows
+from clip_in_training.export.bundle import export_bundle
+from clip_in_training.export.pretrained import export_pretrained
+from clip_in_training.export.source import api_name, parse_source
+from clip_in_training.export.tuned import export_run
+from clip_in_training.recipe import load_recipe, read_recipe
+from clip_in_training.tuning.recipe import is_tuning_recipe
+
+
+def export(options: argparse.Namespace) -> str:
+    """Writes `options.out` and returns what was measured, as text."""
+    if options.name is not None and options.name != api_name(options.name):
+        raise ExportError(f"--name {options.name!r} must be 1 to 128 characters of a-z 0-9 . _ -")
+    if options.source is not None:
+        if options.run is not None:
+            raise ExportError("--run belongs to --recipe; --from exports a checkpoint as it is")
+        source = parse_source(options.source)
+        manifest = export_pretrained(
+            source, options.out, options.precisions or (), options.calibrate, options.name
+        )
+        return parity_lines(manifest)
+    path = options.recipe_file
+    # A run folder keeps its recipe, with the changes of an ablation.
+    run = options.run or (path.parent if path.name == "recipe.toml" else Path("runs") / path.stem)
+    if is_tuning_recipe(read_recipe(path), str(path)):
+        return parity_lines(
+            export_run(path, run, options.out, options.precisions or (), options.calibrate, options.name)
+        )
+    for option, value in (("--calibrate", options.calibrate), ("--name", options.name)):
+        if value is not None:
+            raise ExportError(
+                f"{path} has no [backbone]: {option} is not for recipes that draw their own data"
+            )
+    recipe, text = load_recipe(path)
+    benchmarks = export_bundle(recipe, path.name, text, run, options.out, options.precisions)
+    pairs = pairs_table({"fp32": benchmarks["pairs"]}, "graph")
+    return pairs + "\n\n" + retrieval_rows({"fp32": benchmarks["retrieval"]}, "graph")
+
+
+def parity_lines(manifest: dict) -> str:
+    """A line a precision and tower."""
+    return "\n".join(
+        f"{variant['precision']} {tower}: 1 - cosine to PyTorch at worst {measured['worst']:.1e}"
+        for variant in manifest["variants"]
+        for tower, measured in variant["parity"].items()
+    )

@@ -1,0 +1,54 @@
+"""What graphs are compared with: open_clip's own forward where there is one, else the backbone itself."""
+
+import torch
+from open_clip.hf_model import HFTextEncoder
+from torch import Tensor, nn
+from torch.nn import functional
+
+from clip_in_training.backbone.backbone import Backbone
+
+
+class Original(nn.Module):
+    """open_clip's own code behind the two methods that parity asks for.
+
+    Nothing is trimmed or rewritten here, so that the graphs are compared with what open_clip computes: texts
+    are padded to the full context, images normalised as torchvision does.
+    """
+
+    def __init__(self, backbone: Backbone):
+        super().__init__()
+        self.clip = backbone.clip
+        masks_padding = isinstance(getattr(backbone.clip, "text", None), HFTextEncoder)
+        self.context_length = (backbone.text_rules if masks_padding else backbone.clip).context_length
+        _, _, self.pad_id = special_ids(backbone)
+        self.mean = torch.tensor(backbone.image_rules.mean)
+        self.std = torch.tensor(backbone.image_rules.std)
+
+    def encode_image(self, pixels: Tensor) -> Tensor:
+        """uint8 [batch, size, size, 3] to unit vectors [batch, embedding_dim]."""
+        image = (pixels.to(torch.float32) / 255 - self.mean) / self.std
+        return self.clip.encode_image(image.permute(0, 3, 1, 2), normalize=True)
+
+    def encode_text(self, token_ids: Tensor) -> Tensor:
+        """Ids [batch, length] to unit vectors [batch, embedding_dim]."""
+        missing = self.context_length - token_ids.shape[1]
+        padded = functional.pad(token_ids, (0, missing), value=self.pad_id)
+        return self.clip.encode_text(padded, normalize=True)
+
+
+def original(backbone: Backbone) -> nn.Module:
+    """`Original` of an open_clip model with its own positions; a backbone with other positions is itself the
+    only one that computes them.
+    """
+    clip = getattr(backbone, "clip", None)
+    if clip is None or backbone.positions != "absolute":
+        return backbone
+    return Original(backbone)
+
+
+def special_ids(backbone: Backbone) -> tuple[int | None, int, int]:
+    """Start (None: there is none), end and padding, by what the text rules do with an empty text."""
+    empty = backbone.text_rules.ids("")
+    start, end = (None, *empty) if len(empty) == 1 else empty
+    pad = int(backbone.text_rules.pad([empty, [*empty, end]])[0, -1])
+    return start, end, pad

@@ -1,0 +1,59 @@
+"""The backbone that a bundle was exported from, loaded again."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+
+from clip_in_training.backbone.backbone import Backbone
+from clip_in_training.backbone.load import load_backbone, load_original
+from clip_in_training.errors import ExportError
+from clip_in_training.export.original import original
+from clip_in_training.tuning.recipe import BackboneRecipe
+
+WEIGHTS = "model.safetensors"
+CLOSE = 1e-4
+"""Largest difference of a coordinate of the first golden text."""
+
+
+def reload_backbone(folder: Path, manifest: dict) -> Backbone:
+    """By the manifest's provenance: published weights from where they came from, tuned ones from the bundle.
+
+    Raises `BackboneError` if they cannot be had, and `ExportError` if they are not those of the golden
+    vectors.
+    """
+    source = _source(manifest)
+    known = {field.name for field in dataclasses.fields(BackboneRecipe)}
+    recipe = BackboneRecipe(**{key: value for key, value in source.items() if key in known})
+    if (folder / WEIGHTS).is_file():
+        backbone = load_backbone(recipe, source["seed"])
+        backbone.load_state_dict(load_file(folder / WEIGHTS))
+    else:
+        backbone = load_original(recipe, source["seed"])
+    _compare(backbone.eval(), folder, manifest)
+    return backbone
+
+
+def _source(manifest: dict) -> dict:
+    """Name, tag and seed. A reference says them in words of its own."""
+    source = manifest["provenance"]
+    if "backbone" in source:
+        return source["backbone"]
+    return {"name": source["architecture"], "pretrained": "", "seed": source["seed"]}
+
+
+def _compare(backbone: Backbone, folder: Path, manifest: dict) -> None:
+    golden = json.loads((folder / manifest["golden"]).read_text(encoding="utf-8"))["texts"][0]
+    with torch.inference_mode():
+        vector = original(backbone).encode_text(backbone.text_rules([golden["text"]]))[0].numpy()
+    if vector.shape != (len(golden["embedding"]),) or not np.allclose(
+        vector, golden["embedding"], atol=CLOSE
+    ):
+        source = manifest["provenance"]
+        raise ExportError(
+            f"{_source(manifest)['name']} is another model today than the one that {folder} was exported "
+            f"from (torch {source['torch']}, open_clip {source['open_clip']}); export it again"
+        )

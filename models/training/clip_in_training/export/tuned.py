@@ -1,0 +1,115 @@
+"""A fine-tuned backbone as a bundle: what a run folder of `finetune` holds, and how it was made."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from clip_in_training.backbone.backbone import Backbone
+from clip_in_training.errors import ExportError
+from clip_in_training.export.backbone_card import Making, tuned_card
+from clip_in_training.export.dual_encoder import Identity, write_dual_encoder
+from clip_in_training.export.inputs import from_folder
+from clip_in_training.export.source import api_name
+from clip_in_training.recipe import read_recipe
+from clip_in_training.train import checkpoint
+from clip_in_training.tuning.recipe import TuningRecipe, parse_tuning_recipe
+
+FINETUNED, DISTILLED = "finetune", "distil"
+"""Names of the stages' files in a run folder."""
+
+
+def export_run(
+    recipe_path: Path,
+    run: Path,
+    out: Path,
+    precisions: Sequence[str] = (),
+    calibrate: Path | None = None,
+    name: str | None = None,
+) -> dict:
+    """Writes the bundle of a run folder and returns its manifest.
+
+    Raises `ExportError` if the run is unfinished or belongs to another recipe, `CheckpointError` if there is
+    none, and what `export_tuned` raises; `out` is untouched then.
+    """
+    from clip_in_training.tuning.run import load_tuned
+
+    text = read_recipe(recipe_path)
+    recipe = parse_tuning_recipe(text, str(recipe_path))
+    kept = run / "recipe.toml"
+    if kept.is_file() and parse_tuning_recipe(read_recipe(kept), str(kept)) != recipe:
+        raise ExportError(
+            f"{run} was trained with another recipe than {recipe_path} says now: export with {kept}"
+        )
+    stages = _finished(recipe, run)
+    making = Making(
+        recipe_name=recipe_path.name,
+        recipe_text=text,
+        data_fingerprint=stages[-1].get("data", "unknown"),
+        clock={kind: sum(stage["clock"][kind] for stage in stages) for kind in ("wall", "cpu")},
+        agreement=_agreement(run) if recipe.distil.steps else None,
+    )
+    return export_tuned(load_tuned(run), making, out, precisions, calibrate, name)
+
+
+def export_tuned(
+    backbone: Backbone,
+    making: Making,
+    out: Path,
+    precisions: Sequence[str] = (),
+    calibrate: Path | None = None,
+    name: str | None = None,
+) -> dict:
+    """Writes the bundle of a backbone whose adapters are merged, and returns its manifest.
+
+    Raises `DataError` if the folder `calibrate` is no use, and `ExportError` as `write_dual_encoder`;
+    `out` is untouched then.
+    """
+    recipe = parse_tuning_recipe(making.recipe_text, making.recipe_name)
+    identity = Identity(
+        name=name or api_name(recipe.name),
+        description=recipe.description,
+        provenance={
+            "recipe": making.recipe_name,
+            "recipe_text": making.recipe_text,
+            "data_fingerprint": making.data_fingerprint,
+            "backbone": {**dataclasses.asdict(recipe.backbone), "seed": recipe.seed},
+            "training_seconds": round(making.clock["wall"], 1),
+            "training_cpu_seconds": round(making.clock["cpu"], 1),
+            **({"teacher_agreement": making.agreement} if making.agreement else {}),
+        },
+        card=lambda *written: tuned_card(*written, recipe, making),
+        weights=True,
+    )
+    material = from_folder(calibrate, backbone) if calibrate else None
+    return write_dual_encoder(backbone, identity, out, precisions, material)
+
+
+def _finished(recipe: TuningRecipe, run: Path) -> list[dict]:
+    """The last checkpoints of the recipe's stages."""
+    steps = {DISTILLED: recipe.distil.steps, FINETUNED: recipe.finetune.steps}
+    states = []
+    for stage in (stage for stage, count in steps.items() if count):
+        state = checkpoint.load(run / f"{stage}.pt")
+        if state["step"] < state["steps"]:
+            raise ExportError(
+                f"{stage} in {run} stopped at step {state['step']} of {state['steps']}; "
+                f"run `{stage} --resume`"
+            )
+        states.append({key: state[key] for key in ("clock", "data") if key in state})
+    if not states:
+        raise ExportError(
+            "the recipe has no steps of `distil` or `finetune`: export the checkpoint with --from"
+        )
+    return states
+
+
+def _agreement(run: Path) -> dict[str, Any] | None:
+    """What stage 1 left in distil.json: how near the rotary encoder came to its teacher."""
+    path = run / f"{DISTILLED}.json"
+    if not path.is_file():
+        return None
+    measured = json.loads(path.read_text(encoding="utf-8")).get("agreement") or {}
+    measured = measured.get("after", measured)
+    return measured if "all" in measured else None
