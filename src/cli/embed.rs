@@ -1,11 +1,11 @@
 //! `clip-in embed`: folders of images, files of texts, Parquet files and tars → a Parquet file. It may be stopped and
 //! started at any time.
 
-mod flow;
+pub(crate) mod flow;
 mod item;
 mod met;
 mod output;
-mod sources;
+pub(crate) mod sources;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -61,7 +61,7 @@ pub fn run(arguments: &EmbedArguments) -> anyhow::Result<()> {
     if output.rows() > 0 {
         eprintln!("{} embeddings are there already", output.rows());
     }
-    let progress = progress_bar(|| sources::total(&sources));
+    let progress = bar_of(|| sources::total(&sources));
     let outcome = block_on(flow::embed_all(
         &model,
         sources,
@@ -95,7 +95,7 @@ pub fn run(arguments: &EmbedArguments) -> anyhow::Result<()> {
 }
 
 /// Only where someone sees it: counting reads every folder and file of texts once more.
-fn progress_bar(total: impl FnOnce() -> Option<u64>) -> ProgressBar {
+pub(super) fn bar_of(total: impl FnOnce() -> Option<u64>) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }

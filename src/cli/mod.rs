@@ -1,6 +1,7 @@
 //! The command line: a file a subcommand.
 
-mod embed;
+pub(crate) mod embed;
+mod eval;
 mod import;
 mod measure;
 mod model;
@@ -32,6 +33,9 @@ enum Command {
     Score(score::ScoreArguments),
     /// Embed images and texts of folders, files, Parquet and tars into a Parquet file
     Embed(embed::EmbedArguments),
+    /// Run benchmarks on a model, and compare their results
+    #[command(subcommand)]
+    Eval(eval::EvalCommand),
     /// Look at a bundle, check it, or make one of a model on the Hub
     #[command(subcommand)]
     Model(model::ModelCommand),
@@ -44,6 +48,10 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Score(arguments) => score::run(&arguments),
         Command::Embed(arguments) => embed::run(&arguments),
         Command::Model(command) => model::run(&command),
+        Command::Eval(command) => match eval::run(&command) {
+            Ok(status) => return status,
+            Err(error) => Err(error),
+        },
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

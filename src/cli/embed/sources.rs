@@ -4,10 +4,10 @@
 //! What decides over items (done already, met twice, later perhaps another machine's share) is the feed's and of no source.
 
 mod feed;
-mod files;
+pub(crate) mod files;
 mod folder;
 mod lines;
-mod rows;
+pub(crate) mod rows;
 mod tars;
 
 use std::path::PathBuf;

@@ -4,8 +4,8 @@
 //! second reads those rows. So a run that goes on passes by what is done without reading its images. In memory are a data
 //! page of each column, a few rows, and a byte for each row of the row group.
 
-mod cells;
-mod columns;
+pub(crate) mod cells;
+pub(crate) mod columns;
 
 use std::fs::File;
 

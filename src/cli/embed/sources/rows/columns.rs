@@ -95,7 +95,7 @@ impl Column {
 
 /// What a column is for, which decides what it may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Holds {
+pub enum Holds {
     Ids,
     Images,
     Texts,
@@ -117,7 +117,7 @@ impl Holds {
     }
 }
 
-fn optional(schema: &SchemaDescriptor, name: &str, holds: Holds) -> Option<Column> {
+pub fn optional(schema: &SchemaDescriptor, name: &str, holds: Holds) -> Option<Column> {
     let leaf = leaf(schema, name, holds)?;
     let column = schema.column(leaf);
     holds.fits(&column).then(|| Column {
@@ -126,7 +126,7 @@ fn optional(schema: &SchemaDescriptor, name: &str, holds: Holds) -> Option<Colum
     })
 }
 
-fn required(schema: &SchemaDescriptor, name: &str, holds: Holds) -> anyhow::Result<Column> {
+pub fn required(schema: &SchemaDescriptor, name: &str, holds: Holds) -> anyhow::Result<Column> {
     if let Some(column) = optional(schema, name, holds) {
         return Ok(column);
     }
