@@ -52,17 +52,34 @@ fn mmvp_counts_pairs_by_category_and_ties_as_wrong() {
     let ended = eval("mmvp", folder.path(), &["--plots", plots.to_str().unwrap()]);
     assert_eq!(ended.status, 0, "{}", ended.said);
     let expected = [1, 1, 0, 1, 0, 0].map(|right| json!(right));
-    let found: Vec<Value> = ended.outcomes("text_to_image").into_iter().map(|it| it.1).collect();
+    let found: Vec<Value> = ended
+        .outcomes("text_to_image")
+        .into_iter()
+        .map(|it| it.1)
+        .collect();
     assert_eq!(found, expected);
     // 2 of 3 and 1 of 3.
     assert!((ended.value("text_to_image/Color") - 200.0 / 3.0).abs() < 1e-9);
     assert!((ended.value("text_to_image") - 50.0).abs() < 1e-9);
     assert_eq!(ended.report["metrics"]["text_to_image"]["headline"], true);
     assert_eq!(ended.report["items"][0]["id"], "1-2");
-    assert_eq!(ended.report["model"]["manifest_sha256"].as_str().unwrap().len(), 64);
-    assert!(ended.table.contains("text_to_image/Structural Character"), "{}", ended.table);
+    assert_eq!(
+        ended.report["model"]["manifest_sha256"]
+            .as_str()
+            .unwrap()
+            .len(),
+        64
+    );
+    assert!(
+        ended.table.contains("text_to_image/Structural Character"),
+        "{}",
+        ended.table
+    );
     let svg = fs::read_to_string(plots.join("mmvp.svg")).unwrap();
-    assert!(svg.starts_with("<svg") && svg.contains("text_to_image/Color"), "{svg}");
+    assert!(
+        svg.starts_with("<svg") && svg.contains("text_to_image/Color"),
+        "{svg}"
+    );
 }
 
 #[test]
@@ -75,7 +92,10 @@ fn what_is_broken_is_named_left_out_and_seen_by_a_gate() {
         ("Color", [4, 5], [SCENES[4], &long]),
     ];
     mmvp(folder.path(), &pairs);
-    write(&folder.path().join("MLLM_VLM Images/Color/4.jpg"), b"no picture");
+    write(
+        &folder.path().join("MLLM_VLM Images/Color/4.jpg"),
+        b"no picture",
+    );
     let csv = folder.path().join("Questions.csv");
     let text = fs::read_to_string(&csv).unwrap();
     write(&csv, text + "seven,Color,who knows\r\n");
@@ -84,9 +104,16 @@ fn what_is_broken_is_named_left_out_and_seen_by_a_gate() {
     assert!(ended.said.contains("--max-broken"), "{}", ended.said);
     let broken = ended.broken();
     let about = |part: &str| broken.iter().any(|(place, _)| place.contains(part));
-    assert!(broken.len() == 2 && about("4.jpg") && about("Questions.csv:8"), "{broken:?}");
+    assert!(
+        broken.len() == 2 && about("4.jpg") && about("Questions.csv:8"),
+        "{broken:?}"
+    );
     assert!(ended.table.contains("4.jpg"), "{}", ended.table);
-    let ids: Vec<String> = ended.outcomes("text_to_image").into_iter().map(|it| it.0).collect();
+    let ids: Vec<String> = ended
+        .outcomes("text_to_image")
+        .into_iter()
+        .map(|it| it.0)
+        .collect();
     assert_eq!(ids, ["1-2", "5-6"]);
     // 5,000 words are cut, and said to be.
     assert_eq!(ended.report["truncated_texts"], 1);
@@ -99,7 +126,11 @@ fn what_is_broken_is_named_left_out_and_seen_by_a_gate() {
     for word in ["Questions.csv", "Type", "Kind"] {
         assert!(ended.said.contains(word), "{}", ended.said);
     }
-    assert!(eval("mmvp", &folder.path().join("nowhere"), &[]).said.contains("nowhere"));
+    assert!(
+        eval("mmvp", &folder.path().join("nowhere"), &[])
+            .said
+            .contains("nowhere")
+    );
 }
 
 fn strings(values: &[&str]) -> ArrayRef {
@@ -121,7 +152,9 @@ fn pictures(files: &[Vec<u8>]) -> ArrayRef {
 fn write_parquet(path: &Path, columns: Vec<(&str, ArrayRef)>) {
     let columns = columns.into_iter().map(|(name, array)| (name, array, true));
     let batch = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
-    let properties = WriterProperties::builder().set_max_row_group_row_count(Some(2)).build();
+    let properties = WriterProperties::builder()
+        .set_max_row_group_row_count(Some(2))
+        .build();
     let file = File::create(path).unwrap();
     let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties)).unwrap();
     writer.write(&batch).unwrap();
@@ -149,31 +182,62 @@ fn pairs_of_edits_have_short_and_long_captions() {
     ];
     write_parquet(&path, columns.clone());
     for captions in ["short", "long"] {
-        let ended = eval("pairs", &path, &["--captions", captions, "--max-broken", "50"]);
+        let ended = eval(
+            "pairs",
+            &path,
+            &["--captions", captions, "--max-broken", "50"],
+        );
         assert_eq!(ended.status, 0, "{}", ended.said);
         // The second is swapped, the third has no image.
-        assert_eq!((ended.value("text_to_image/count"), ended.value("text_to_image/color")), (100.0, 0.0));
-        assert_eq!((ended.value("text_to_image"), ended.value("both_ways")), (50.0, 50.0));
+        assert_eq!(
+            (
+                ended.value("text_to_image/count"),
+                ended.value("text_to_image/color")
+            ),
+            (100.0, 0.0)
+        );
+        assert_eq!(
+            (ended.value("text_to_image"), ended.value("both_ways")),
+            (50.0, 50.0)
+        );
         let (place, _) = &ended.broken()[0];
         assert_eq!(place, "edits.parquet:2 source_image");
-        assert_eq!((&ended.report["records"], &ended.report["scored"]), (&json!(3), &json!(2)));
+        assert_eq!(
+            (&ended.report["records"], &ended.report["scored"]),
+            (&json!(3), &json!(2))
+        );
     }
     // A file cut off has no footer.
     let whole = fs::read(&path).unwrap();
     let cut = folder.path().join("cut.parquet");
     write(&cut, &whole[..whole.len() / 2]);
     let ended = eval("pairs", &cut, &[]);
-    assert!(ended.status == 1 && ended.said.contains("cut.parquet"), "{}", ended.said);
+    assert!(
+        ended.status == 1 && ended.said.contains("cut.parquet"),
+        "{}",
+        ended.said
+    );
     // Beside a whole one it is a fault among others.
     let ended = eval("pairs", folder.path(), &["--max-broken", "100"]);
-    assert!(ended.broken().iter().any(|(place, _)| place == "cut.parquet"), "{}", ended.said);
+    assert!(
+        ended
+            .broken()
+            .iter()
+            .any(|(place, _)| place == "cut.parquet"),
+        "{}",
+        ended.said
+    );
     assert_eq!(ended.value("text_to_image/count"), 100.0);
 
     columns.retain(|(name, _)| *name != "target_caption_long");
     write_parquet(&path, columns);
     let ended = eval("pairs", &path, &["--captions", "long"]);
     assert_eq!(ended.status, 1);
-    assert!(ended.said.contains("edits.parquet") && ended.said.contains("target_caption_long"), "{}", ended.said);
+    assert!(
+        ended.said.contains("edits.parquet") && ended.said.contains("target_caption_long"),
+        "{}",
+        ended.said
+    );
 }
 
 /// Scenes 0 to 4 find their captions but for two that are swapped: 3 of 5 both ways.
@@ -181,7 +245,11 @@ fn check_retrieval(prefix: &str, ended: &eval_data::Ended) {
     assert_eq!(ended.status, 0, "{}", ended.said);
     for direction in ["image_to_text", "text_to_image"] {
         let at = |k: u32| ended.value(&format!("{prefix}{direction}_r{k}"));
-        assert_eq!((at(1), at(5), at(10)), (60.0, 100.0, 100.0), "{prefix}{direction}");
+        assert_eq!(
+            (at(1), at(5), at(10)),
+            (60.0, 100.0, 100.0),
+            "{prefix}{direction}"
+        );
     }
     assert_eq!(ended.report["records"], 5);
 }
@@ -198,14 +266,26 @@ fn retrieval_in_every_layout() {
     for scene in 0..5 {
         let (id, text) = (scene + 1, caption(scene));
         write(&path(&format!("urban/image/{id}.jpg")), jpeg(scene));
-        write(&path(&format!("urban/caption/{id}.txt")), format!("{text}\nmore\n"));
+        write(
+            &path(&format!("urban/caption/{id}.txt")),
+            format!("{text}\nmore\n"),
+        );
         write(&path(&format!("dci/photos/sa_{id}.jpg")), jpeg(scene));
         let annotation = json!({"image": format!("sa_{id}.jpg"), "short_caption": text, "extra_caption": format!("{text} All is still.\n"), "mask_data": {}});
-        write(&path(&format!("dci/annotations/sa_{id}.json")), annotation.to_string());
-        write(&path(&format!("docci/images/test_0000{id}.jpg")), jpeg(scene));
+        write(
+            &path(&format!("dci/annotations/sa_{id}.json")),
+            annotation.to_string(),
+        );
+        write(
+            &path(&format!("docci/images/test_0000{id}.jpg")),
+            jpeg(scene),
+        );
         write(&path(&format!("share/sam/images/sa_{id}.jpg")), jpeg(scene));
     }
-    check_retrieval("", &eval("retrieval", &path("urban"), &["--layout", "urban1k"]));
+    check_retrieval(
+        "",
+        &eval("retrieval", &path("urban"), &["--layout", "urban1k"]),
+    );
     let dci = eval("retrieval", &path("dci"), &["--layout", "dci"]);
     check_retrieval("short_", &dci);
     check_retrieval("long_", &dci);
@@ -214,9 +294,14 @@ fn retrieval_in_every_layout() {
         let id = format!("{split}_0000{}", scene + 1);
         json!({"type": "text", "split": split, "annotator_id": "x", "example_id": id, "image_file": format!("{id}.jpg"), "description": caption(scene)})
     };
-    let mut lines: Vec<String> = (0..5).map(|scene| line("test", scene).to_string()).collect();
+    let mut lines: Vec<String> = (0..5)
+        .map(|scene| line("test", scene).to_string())
+        .collect();
     lines.push(line("train", 0).to_string());
-    write(&path("docci/docci_descriptions.jsonlines"), lines.join("\n"));
+    write(
+        &path("docci/docci_descriptions.jsonlines"),
+        lines.join("\n"),
+    );
     let docci = eval("retrieval", &path("docci"), &["--layout", "docci"]);
     check_retrieval("", &docci);
     fs::create_dir(path("docci-hub")).unwrap();
@@ -224,68 +309,162 @@ fn retrieval_in_every_layout() {
     let ids: Vec<_> = (1..6).map(|id| format!("test_0000{id}")).collect();
     let columns = vec![
         ("image", pictures(&files)),
-        ("example_id", strings(&ids.iter().map(String::as_str).collect::<Vec<_>>())),
+        (
+            "example_id",
+            strings(&ids.iter().map(String::as_str).collect::<Vec<_>>()),
+        ),
         ("description", strings(&[0, 1, 2, 3, 4].map(caption))),
     ];
     write_parquet(&path("docci-hub/0000.parquet"), columns);
     let hub = eval("retrieval", &path("docci-hub"), &["--layout", "docci"]);
     check_retrieval("", &hub);
-    assert_eq!(hub.report["data_fingerprint"], docci.report["data_fingerprint"]);
+    assert_eq!(
+        hub.report["data_fingerprint"],
+        docci.report["data_fingerprint"]
+    );
 
     let turns = |scene: usize| json!([{"from": "human", "value": "<image>\nDescribe."}, {"from": "gpt", "value": format!("{}\nAll is still. Really.", caption(scene))}]);
     let entry = |scene: usize| json!({"id": "x", "image": format!("sam/images/sa_{}.jpg", scene + 1), "conversations": turns(scene)});
     let list: Vec<Value> = [0, 1, 2, 3, 4, 0, 1].into_iter().map(entry).collect();
     write(&path("share/captions.json"), json!(list).to_string());
     let images = path("share").display().to_string();
-    let share = ["--layout", "sharegpt4v", "--images", &images, "--first", "5"];
+    let share = [
+        "--layout",
+        "sharegpt4v",
+        "--images",
+        &images,
+        "--first",
+        "5",
+    ];
     let share = eval("retrieval", &path("share/captions.json"), &share);
     check_retrieval("short_", &share);
     check_retrieval("long_", &share);
 
     // Flickr's has no filepath; a second caption of an image, of another scene, misleads no other.
     let image = |scene: usize, split: &str| {
-        let more = if scene == 0 { vec![json!({"raw": SCENES[8]})] } else { vec![] };
+        let more = if scene == 0 {
+            vec![json!({"raw": SCENES[8]})]
+        } else {
+            vec![]
+        };
         let sentences = [vec![json!({"raw": caption(scene), "tokens": []})], more].concat();
         json!({"filename": format!("sa_{}.jpg", scene + 1), "split": split, "sentences": sentences, "imgid": scene})
     };
     let mut all: Vec<Value> = (0..5).map(|scene| image(scene, "test")).collect();
     all.push(image(0, "val"));
-    write(&path("dataset_flickr30k.json"), json!({"images": all, "dataset": "flickr30k"}).to_string());
+    write(
+        &path("dataset_flickr30k.json"),
+        json!({"images": all, "dataset": "flickr30k"}).to_string(),
+    );
     let images = path("share/sam/images").display().to_string();
-    let flickr = eval("retrieval", &path("dataset_flickr30k.json"), &["--layout", "karpathy", "--images", &images]);
-    assert_eq!((flickr.status, &flickr.report["scored"], &flickr.report["texts"]), (0, &json!(5), &json!(6)), "{}", flickr.said);
+    let flickr = eval(
+        "retrieval",
+        &path("dataset_flickr30k.json"),
+        &["--layout", "karpathy", "--images", &images],
+    );
+    assert_eq!(
+        (
+            flickr.status,
+            &flickr.report["scored"],
+            &flickr.report["texts"]
+        ),
+        (0, &json!(5), &json!(6)),
+        "{}",
+        flickr.said
+    );
     let first = &flickr.outcomes("text_to_image_r10")[0].1;
-    assert_eq!(first, &json!([2, 2]), "both captions of the first image find it among ten");
+    assert_eq!(
+        first,
+        &json!([2, 2]),
+        "both captions of the first image find it among ten"
+    );
     assert_eq!(flickr.value("image_to_text_r1"), 60.0);
-    let without = eval("retrieval", &path("dataset_flickr30k.json"), &["--layout", "karpathy"]);
-    assert!(without.status == 1 && without.said.contains("--images"), "{}", without.said);
+    let without = eval(
+        "retrieval",
+        &path("dataset_flickr30k.json"),
+        &["--layout", "karpathy"],
+    );
+    assert!(
+        without.status == 1 && without.said.contains("--images"),
+        "{}",
+        without.said
+    );
 }
 
 #[test]
 fn lengths_embed_images_once_and_say_what_is_beyond_the_context() {
     let folder = tempfile::tempdir().unwrap();
     for scene in 0..4 {
-        write(&folder.path().join(format!("image/{scene}.jpg")), jpeg(scene));
-        write(&folder.path().join(format!("caption/{scene}.txt")), SCENES[scene]);
+        write(
+            &folder.path().join(format!("image/{scene}.jpg")),
+            jpeg(scene),
+        );
+        write(
+            &folder.path().join(format!("caption/{scene}.txt")),
+            SCENES[scene],
+        );
     }
     let plots = folder.path().join("plots");
-    let more = ["--layout", "urban1k", "--lengths", "96,3,300", "--plots", plots.to_str().unwrap()];
+    let more = [
+        "--layout",
+        "urban1k",
+        "--lengths",
+        "96,3,300",
+        "--plots",
+        plots.to_str().unwrap(),
+    ];
     let ended = eval("retrieval", folder.path(), &more);
     assert_eq!(ended.status, 0, "{}", ended.said);
     let rows = ended.report["lengths"].as_array().unwrap();
-    let tokens: Vec<_> = rows.iter().map(|row| row["tokens"].as_u64().unwrap()).collect();
+    let tokens: Vec<_> = rows
+        .iter()
+        .map(|row| row["tokens"].as_u64().unwrap())
+        .collect();
     assert_eq!(tokens, [3, 96, 300]);
     // The demo's context is 96 tokens: at 96 nothing is new.
-    assert_eq!(rows[1]["metrics"]["text_to_image_r1"], ended.report["metrics"]["text_to_image_r1"]);
-    assert_eq!((&rows[0]["cut_texts"], &rows[1]["cut_texts"]), (&json!(4), &json!(0)));
+    assert_eq!(
+        rows[1]["metrics"]["text_to_image_r1"],
+        ended.report["metrics"]["text_to_image_r1"]
+    );
+    assert_eq!(
+        (&rows[0]["cut_texts"], &rows[1]["cut_texts"]),
+        (&json!(4), &json!(0))
+    );
     // One token ("a", "an") cannot tell four scenes apart.
-    assert!(rows[0]["metrics"]["text_to_image_r1"]["value"].as_f64().unwrap() < 100.0);
+    assert!(
+        rows[0]["metrics"]["text_to_image_r1"]["value"]
+            .as_f64()
+            .unwrap()
+            < 100.0
+    );
     assert!(rows[0]["milliseconds_per_text"].as_f64().unwrap() > 0.0);
-    assert_eq!((&rows[2]["beyond_context"], &rows[2]["milliseconds_per_text"]), (&json!(true), &Value::Null));
-    assert!(ended.table.contains("beyond the model's context of 96"), "{}", ended.table);
-    assert!(fs::read_to_string(plots.join("retrieval-lengths.svg")).unwrap().contains("tokens"));
-    let refused = eval("retrieval", folder.path(), &["--layout", "urban1k", "--lengths", "2"]);
-    assert!(refused.status == 1 && refused.said.contains("2 tokens"), "{}", refused.said);
+    assert_eq!(
+        (
+            &rows[2]["beyond_context"],
+            &rows[2]["milliseconds_per_text"]
+        ),
+        (&json!(true), &Value::Null)
+    );
+    assert!(
+        ended.table.contains("beyond the model's context of 96"),
+        "{}",
+        ended.table
+    );
+    assert!(
+        fs::read_to_string(plots.join("retrieval-lengths.svg"))
+            .unwrap()
+            .contains("tokens")
+    );
+    let refused = eval(
+        "retrieval",
+        folder.path(),
+        &["--layout", "urban1k", "--lengths", "2"],
+    );
+    assert!(
+        refused.status == 1 && refused.said.contains("2 tokens"),
+        "{}",
+        refused.said
+    );
 }
 
 #[test]
@@ -303,18 +482,39 @@ fn zeroshot_takes_names_from_folders_or_a_file() {
     write(&described, text.to_string());
     let templates = folder.path().join("templates.txt");
     write(&templates, "{}\n\na photo of {}\n");
-    let (described, templates) = (described.display().to_string(), templates.display().to_string());
-    let ended = eval("zeroshot", &data, &["--classnames", &described, "--templates", &templates]);
+    let (described, templates) = (
+        described.display().to_string(),
+        templates.display().to_string(),
+    );
+    let ended = eval(
+        "zeroshot",
+        &data,
+        &["--classnames", &described, "--templates", &templates],
+    );
     assert_eq!(ended.status, 0, "{}", ended.said);
-    assert_eq!((ended.value("top1"), ended.value("top1/bottle")), (75.0, 50.0));
+    assert_eq!(
+        (ended.value("top1"), ended.value("top1/bottle")),
+        (75.0, 50.0)
+    );
     assert!((ended.value("mean_per_class") - 250.0 / 3.0).abs() < 1e-9);
-    assert!(ended.report["metrics"]["top5"].is_null(), "of three classes");
+    assert!(
+        ended.report["metrics"]["top5"].is_null(),
+        "of three classes"
+    );
     write(Path::new(&described), "[\"one\", \"two\"]");
     let refused = eval("zeroshot", &data, &["--classnames", &described]);
-    assert!(refused.status == 1 && refused.said.contains("2 names for 3 folders"), "{}", refused.said);
+    assert!(
+        refused.status == 1 && refused.said.contains("2 names for 3 folders"),
+        "{}",
+        refused.said
+    );
     write(Path::new(&templates), "no place for it\n");
     let refused = eval("zeroshot", &data, &["--templates", &templates]);
-    assert!(refused.status == 1 && refused.said.contains("templates.txt:1"), "{}", refused.said);
+    assert!(
+        refused.status == 1 && refused.said.contains("templates.txt:1"),
+        "{}",
+        refused.said
+    );
 }
 
 #[test]
@@ -323,19 +523,38 @@ fn sugarcrepe_wants_all_seven_subsets() {
     let images = folder.path().join("val2017");
     write(&images.join("000000000139.jpg"), jpeg(0));
     let path = images.display().to_string();
-    let subsets = ["add_att", "add_obj", "replace_att", "replace_obj", "replace_rel", "swap_att", "swap_obj"];
+    let subsets = [
+        "add_att",
+        "add_obj",
+        "replace_att",
+        "replace_obj",
+        "replace_rel",
+        "swap_att",
+        "swap_obj",
+    ];
     let record = |right: usize, wrong: usize| json!({"filename": "000000000139.jpg", "caption": SCENES[right], "negative_caption": SCENES[wrong]});
     for subset in &subsets[..6] {
-        write(&folder.path().join(format!("{subset}.json")), json!({"0": record(0, 1)}).to_string());
+        write(
+            &folder.path().join(format!("{subset}.json")),
+            json!({"0": record(0, 1)}).to_string(),
+        );
     }
     let missing = eval("sugarcrepe", folder.path(), &["--images", &path]);
-    assert!(missing.status == 1 && missing.said.contains("swap_obj.json"), "{}", missing.said);
+    assert!(
+        missing.status == 1 && missing.said.contains("swap_obj.json"),
+        "{}",
+        missing.said
+    );
     // Right, wrong, a tie, and a file name that leads elsewhere.
     let mut outside = record(0, 1);
     outside["filename"] = json!("../secret.jpg");
     let last = json!({"0": record(0, 1), "1": record(1, 0), "2": record(0, 0), "10": outside});
     write(&folder.path().join("swap_obj.json"), last.to_string());
-    let ended = eval("sugarcrepe", folder.path(), &["--images", &path, "--max-broken", "20"]);
+    let ended = eval(
+        "sugarcrepe",
+        folder.path(),
+        &["--images", &path, "--max-broken", "20"],
+    );
     assert_eq!(ended.status, 0, "{}", ended.said);
     assert_eq!(ended.broken()[0].0, "swap_obj.json:10");
     // 1 of 3 in one subset, 1 of 1 in six.

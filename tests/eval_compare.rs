@@ -9,7 +9,13 @@ use serde_json::{Value, json};
 use server::program;
 
 /// A result of which each item is right or wrong; the groups take turns.
-fn report(benchmark: &str, fingerprint: &str, right: &[bool], groups: &[&str], over: &Value) -> Value {
+fn report(
+    benchmark: &str,
+    fingerprint: &str,
+    right: &[bool],
+    groups: &[&str],
+    over: &Value,
+) -> Value {
     let items: Vec<Value> = right
         .iter()
         .enumerate()
@@ -31,7 +37,10 @@ fn report(benchmark: &str, fingerprint: &str, right: &[bool], groups: &[&str], o
 fn two(lost: usize, won: usize) -> (Vec<bool>, Vec<bool>) {
     let first = |i: usize| i < lost || (i >= lost + won && i % 2 == 0);
     let second = |i: usize| (lost..lost + won).contains(&i) || (i >= lost + won && i % 2 == 0);
-    ((0..200).map(first).collect(), (0..200).map(second).collect())
+    (
+        (0..200).map(first).collect(),
+        (0..200).map(second).collect(),
+    )
 }
 
 fn write(path: &Path, report: &Value) {
@@ -44,9 +53,15 @@ fn compare(paths: &[&Path], more: &[&str]) -> (i32, String, Value) {
     let folder = tempfile::tempdir().unwrap();
     let json = folder.path().join("out.json");
     let mut command = program();
-    command.args(["eval", "compare"]).args(paths).arg("--json").arg(&json).args(more);
+    command
+        .args(["eval", "compare"])
+        .args(paths)
+        .arg("--json")
+        .arg(&json)
+        .args(more);
     let output = command.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
     let found = fs::read(&json).map_or(Value::Null, |text| serde_json::from_slice(&text).unwrap());
     (output.status.code().unwrap(), said, found)
 }
@@ -56,8 +71,14 @@ fn mcnemar_and_the_rule() {
     let folder = tempfile::tempdir().unwrap();
     let (a, b) = (folder.path().join("a.json"), folder.path().join("b.json"));
     let (first, second) = two(8, 2);
-    write(&a, &report("mmvp", "f", &first, &["x", "y"], &json!("items")));
-    write(&b, &report("mmvp", "f", &second, &["x", "y"], &json!("items")));
+    write(
+        &a,
+        &report("mmvp", "f", &first, &["x", "y"], &json!("items")),
+    );
+    write(
+        &b,
+        &report("mmvp", "f", &second, &["x", "y"], &json!("items")),
+    );
     let (status, said, found) = compare(&[&a, &b], &[]);
     // 6 of 200 fewer: 3 points.
     assert_eq!(status, 1, "{said}");
@@ -68,15 +89,29 @@ fn mcnemar_and_the_rule() {
     // 2 · (1 + 10 + 45) / 2^10, by hand.
     assert!((number("p") - 112.0 / 1024.0).abs() < 1e-12, "{metric}");
     assert_eq!(metric["test"], "mcnemar");
-    assert!(number("low") < -3.0 && number("high") > -3.0 && number("low") > -8.0, "{metric}");
+    assert!(
+        number("low") < -3.0 && number("high") > -3.0 && number("low") > -8.0,
+        "{metric}"
+    );
 
-    assert_eq!(compare(&[&a, &b], &["--margin", "3.0"]).0, 0, "exactly the margin is allowed");
+    assert_eq!(
+        compare(&[&a, &b], &["--margin", "3.0"]).0,
+        0,
+        "exactly the margin is allowed"
+    );
     assert_eq!(compare(&[&a, &b], &["--margin", "2.9"]).0, 1);
     assert_eq!(compare(&[&b, &a], &[]).0, 0, "a rise is no fall");
-    assert_eq!(compare(&[&a, &a, &b], &[]).0, 1, "one of several candidates fell");
+    assert_eq!(
+        compare(&[&a, &a, &b], &[]).0,
+        1,
+        "one of several candidates fell"
+    );
     let (status, _, same) = compare(&[&a, &a], &[]);
     let metric = &same[0]["benchmarks"][0]["metrics"]["accuracy"];
-    assert_eq!((status, metric["p"].as_f64(), metric["low"].as_f64()), (0, Some(1.0), Some(0.0)));
+    assert_eq!(
+        (status, metric["p"].as_f64(), metric["low"].as_f64()),
+        (0, Some(1.0), Some(0.0))
+    );
 }
 
 #[test]
@@ -85,13 +120,22 @@ fn a_mean_of_groups_of_unequal_size_is_tested_by_bootstrap() {
     let (a, b) = (folder.path().join("a.json"), folder.path().join("b.json"));
     let (first, second) = two(0, 60);
     let groups = ["x", "x", "y"];
-    write(&a, &report("sugarcrepe", "f", &first, &groups, &json!("groups")));
-    write(&b, &report("sugarcrepe", "f", &second, &groups, &json!("groups")));
+    write(
+        &a,
+        &report("sugarcrepe", "f", &first, &groups, &json!("groups")),
+    );
+    write(
+        &b,
+        &report("sugarcrepe", "f", &second, &groups, &json!("groups")),
+    );
     let (status, said, found) = compare(&[&a, &b], &[]);
     assert_eq!(status, 0, "{said}");
     let metric = &found[0]["benchmarks"][0]["metrics"]["accuracy"];
     assert_eq!(metric["test"], "bootstrap");
-    assert!(metric["p"].as_f64().unwrap() < 0.01 && metric["low"].as_f64().unwrap() > 10.0, "{metric}");
+    assert!(
+        metric["p"].as_f64().unwrap() < 0.01 && metric["low"].as_f64().unwrap() > 10.0,
+        "{metric}"
+    );
 }
 
 #[test]
@@ -99,7 +143,9 @@ fn what_cannot_be_compared_has_a_status_of_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let right = [true, false, true];
-    let one = |benchmark: &str, fingerprint: &str| report(benchmark, fingerprint, &right, &["x"], &json!("items"));
+    let one = |benchmark: &str, fingerprint: &str| {
+        report(benchmark, fingerprint, &right, &["x"], &json!("items"))
+    };
     write(&path("a.json"), &one("mmvp", "f"));
     write(&path("other-data.json"), &one("mmvp", "g"));
     let mut later = one("mmvp", "f");
@@ -117,7 +163,10 @@ fn what_cannot_be_compared_has_a_status_of_its_own() {
         ("nowhere.json", "nowhere.json"),
     ] {
         let (status, said, _) = compare(&[&path("a.json"), &path(name)], &[]);
-        assert!(status == 2 && said.contains(word), "{name}: {status} {said}");
+        assert!(
+            status == 2 && said.contains(word),
+            "{name}: {status} {said}"
+        );
     }
     // Folders are matched by benchmark and data; what is protected must be there.
     write(&path("old/mmvp.json"), &one("mmvp", "f"));

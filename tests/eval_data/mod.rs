@@ -64,13 +64,20 @@ pub struct Ended {
 impl Ended {
     pub fn value(&self, metric: &str) -> f64 {
         let metrics = &self.report["metrics"];
-        metrics[metric]["value"].as_f64().unwrap_or_else(|| panic!("no {metric} in {metrics}"))
+        metrics[metric]["value"]
+            .as_f64()
+            .unwrap_or_else(|| panic!("no {metric} in {metrics}"))
     }
 
     /// An outcome of every item, by id.
     pub fn outcomes(&self, outcome: &str) -> Vec<(String, Value)> {
         let items = self.report["items"].as_array().unwrap();
-        let of = |item: &Value| (item["id"].as_str().unwrap().to_owned(), item["outcomes"][outcome].clone());
+        let of = |item: &Value| {
+            (
+                item["id"].as_str().unwrap().to_owned(),
+                item["outcomes"][outcome].clone(),
+            )
+        };
         items.iter().map(of).collect()
     }
 
@@ -78,7 +85,10 @@ impl Ended {
     pub fn broken(&self) -> Vec<(String, String)> {
         let broken = self.report["broken"].as_array().unwrap();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
-        broken.iter().map(|it| (text(&it["place"]), text(&it["reason"]))).collect()
+        broken
+            .iter()
+            .map(|it| (text(&it["place"]), text(&it["reason"])))
+            .collect()
     }
 }
 
@@ -87,8 +97,23 @@ pub fn eval(benchmark: &str, data: &Path, more: &[&str]) -> Ended {
     let folder = tempfile::tempdir().unwrap();
     let json = folder.path().join("out.json");
     let mut command = program();
-    command.args(["eval", benchmark, "--precision", "fp32", "--resamples", "100", "--model"]).arg(demo());
-    command.arg("--data").arg(data).arg("--json").arg(&json).args(more);
+    command
+        .args([
+            "eval",
+            benchmark,
+            "--precision",
+            "fp32",
+            "--resamples",
+            "100",
+            "--model",
+        ])
+        .arg(demo());
+    command
+        .arg("--data")
+        .arg(data)
+        .arg("--json")
+        .arg(&json)
+        .args(more);
     let output = command.output().unwrap();
     let report = fs::read(&json).map_or(Value::Null, |text| serde_json::from_slice(&text).unwrap());
     Ended {

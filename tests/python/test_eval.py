@@ -1,10 +1,9 @@
 """`clip-in eval` against numpy on the embeddings that transformers computes of the same files.
 
-The model is CLIP ViT-B/32 with random weights: what it thinks is arbitrary, and must be the same on both sides.
+The model is CLIP ViT-B/32 with random weights: what it thinks is arbitrary, and the same on both sides.
 """
 
 import csv
-import gc
 import importlib.util
 import json
 import shutil
@@ -27,7 +26,16 @@ SUBSETS = ["add_att", "add_obj", "replace_att", "replace_obj", "replace_rel", "s
 CLEAR = 2e-6
 """Cosines that differ by less may be rounded to either side of one another."""
 
-WORDS = ["cat", "astronaut", "cup of coffee", "rocket, taking off", 'sign that says "no"', "galaxy", "bike", "eye"]
+WORDS = [
+    "cat",
+    "astronaut",
+    "cup of coffee",
+    "rocket, taking off",
+    'sign that says "no"',
+    "galaxy",
+    "bike",
+    "eye",
+]
 
 
 def pictures() -> list[Image.Image]:
@@ -69,8 +77,6 @@ def setting(tmp_path_factory):
         return known[words]
 
     yield SimpleNamespace(base=base, bundle=bundle, image=image, text=text, pictures=pictures())
-    del model
-    gc.collect()
     shutil.rmtree(base, ignore_errors=True)
 
 
@@ -92,7 +98,7 @@ def evaluate(setting, benchmark: str, data: Path, *arguments) -> dict:
 
 
 def agree(report: dict, expected: dict[str, dict[str, tuple[bool, float]]]) -> None:
-    """Every item's outcomes are those expected, where the margin (the smallest difference of two cosines) is clear."""
+    """Every outcome is the expected one, where the margin (the smallest difference of cosines) is clear."""
     found = {item["id"]: item["outcomes"] for item in report["items"]}
     assert set(found) == set(expected)
     unclear = 0
