@@ -1,5 +1,7 @@
 //! Images and texts of a benchmark through the engine, many at a time, in the bulk lane, as `clip-in embed` sends them.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -78,6 +80,10 @@ impl Encoder<'_> {
         let most = KIB_A_CORE.saturating_mul(u32::try_from(num_cpus::get()).unwrap_or(1));
         let memory = Arc::new(Semaphore::new(most as usize));
         let keep = &mut digests;
+        // The same file twice has one embedding: computed in two batches it might differ in the last digit, and a tie would be none.
+        let mut first_of: HashMap<[u8; 32], usize> = HashMap::new();
+        let mut again: Vec<(usize, String, usize)> = Vec::new();
+        let repeated = &mut again;
         let found = futures_util::stream::poll_fn(move |context| receiver.poll_recv(context))
             .filter_map(|met| {
                 std::future::ready(match met {
@@ -85,7 +91,16 @@ impl Encoder<'_> {
                         if let Some(slot) = keep.get_mut(index) {
                             *slot = digest;
                         }
-                        Some(Ok((index, place, bytes)))
+                        match first_of.entry(digest) {
+                            Entry::Vacant(entry) => {
+                                entry.insert(index);
+                                Some(Ok((index, place, bytes)))
+                            }
+                            Entry::Occupied(entry) => {
+                                repeated.push((index, place, *entry.get()));
+                                None
+                            }
+                        }
                     }
                     Met::Broken(fault) => Some(Err(fault)),
                 })
@@ -140,6 +155,15 @@ impl Encoder<'_> {
         // The stream has ended: the reader has, too.
         if reader.join().is_err() {
             broken.push(Broken::new("images", "the reader broke off"));
+        }
+        for (index, place, first) in again {
+            let embedding = embeddings.get(first).cloned().flatten();
+            if embedding.is_none() {
+                broken.push(Broken::new(place, "is the same file as another that is broken"));
+            }
+            if let Some(slot) = embeddings.get_mut(index) {
+                *slot = embedding;
+            }
         }
         // In an order that is always the same, whatever was ready first.
         broken.sort();
