@@ -421,7 +421,7 @@ fn lengths_embed_images_once_and_say_what_is_beyond_the_context() {
         .map(|row| row["tokens"].as_u64().unwrap())
         .collect();
     assert_eq!(tokens, [3, 96, 300]);
-    // The demo's context is 96 tokens: at 96 nothing is new.
+    // No text has 96 tokens: nothing is new there.
     assert_eq!(
         rows[1]["metrics"]["text_to_image_r1"],
         ended.report["metrics"]["text_to_image_r1"]
@@ -446,7 +446,7 @@ fn lengths_embed_images_once_and_say_what_is_beyond_the_context() {
         (&json!(true), &Value::Null)
     );
     assert!(
-        ended.table.contains("beyond the model's context of 96"),
+        ended.table.contains("beyond the model's context of 128"),
         "{}",
         ended.table
     );
