@@ -159,7 +159,10 @@ impl Encoder<'_> {
         for (index, place, first) in again {
             let embedding = embeddings.get(first).cloned().flatten();
             if embedding.is_none() {
-                broken.push(Broken::new(place, "is the same file as another that is broken"));
+                broken.push(Broken::new(
+                    place,
+                    "is the same file as another that is broken",
+                ));
             }
             if let Some(slot) = embeddings.get_mut(index) {
                 *slot = embedding;
