@@ -14,7 +14,7 @@ FETCH := { test -x .cache/pip/bin/python || $(PYTHON) -m venv .cache/pip; } && .
 CLIP_IN := target/release/clip-in
 TRAIN := PYTHONPATH=models/training $(PY) -m clip_in_training
 
-.PHONY: help serve test test-rust test-python test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo ablation bench bench-setup stream textile kills soak reference gpu-bundle lock clean
+.PHONY: help serve test test-rust test-python end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo ablation bench bench-setup stream textile kills soak reference gpu-bundle lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | column -t -s '	'
@@ -31,7 +31,12 @@ test-rust: onnxruntime ## tests of the server
 # The server under test is the one that `cargo test` builds: a second profile would double the time.
 test-python: python onnxruntime ## tests of the training module, and of the server against PyTorch, Pillow and a browser
 	cargo test --locked --no-run --quiet
-	CLIP_IN_BINARY=target/debug/clip-in $(PY) -m pytest models/training/tests tests/python
+	OMP_NUM_THREADS=1 CLIP_IN_BINARY=target/debug/clip-in $(PY) -m pytest -n 2 --dist loadfile models/training/tests
+	CLIP_IN_BINARY=target/debug/clip-in $(PY) -m pytest tests/python
+
+end-to-end: python onnxruntime ## ViT-B/32 from random weights through both stages, export, `clip-in eval` and `clip-in serve`, a few steps
+	cargo test --locked --no-run --quiet
+	CLIP_IN_BINARY=target/debug/clip-in $(PY) -m pytest tests/python/test_end_to_end.py
 
 test-clients: $(CLIENTS)/.installed onnxruntime ## the server against other people's clients: openai, cohere, grpcio, tritonclient
 	cargo test --locked --no-run --quiet

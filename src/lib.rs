@@ -20,6 +20,7 @@ pub mod bundle;
 pub mod cli;
 pub mod config;
 pub mod engine;
+pub mod eval;
 pub mod images_by_url;
 pub mod import;
 pub mod labelsets;

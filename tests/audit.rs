@@ -317,7 +317,7 @@ fn swapped_captions_are_suspected() {
     let rows = folder.path().join("rows.parquet");
     let samples = fs::read_to_string(demo().join("samples/samples.json")).unwrap();
     let samples: Value = serde_json::from_str(&samples).unwrap();
-    let caption = |number: usize| samples[number]["texts"][0].as_str().unwrap().to_owned();
+    let caption = |number: usize| samples[number]["texts"][2].as_str().unwrap().to_owned();
     let pair = |images: [usize; 2], captions: [usize; 2]| Pair {
         images: images.map(scene),
         captions: captions.map(caption),

@@ -2,6 +2,7 @@
 
 mod audit;
 pub(crate) mod embed;
+mod eval;
 mod import;
 mod measure;
 mod model;
@@ -35,6 +36,9 @@ enum Command {
     Embed(embed::EmbedArguments),
     /// Find what is wrong with a training set before it is trained on
     Audit(audit::AuditArguments),
+    /// Run benchmarks on a model, and compare their results
+    #[command(subcommand)]
+    Eval(eval::EvalCommand),
     /// Look at a bundle, check it, or make one of a model on the Hub
     #[command(subcommand)]
     Model(model::ModelCommand),
@@ -48,6 +52,10 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Embed(arguments) => embed::run(&arguments),
         Command::Audit(arguments) => return audit::run(&arguments),
         Command::Model(command) => model::run(&command),
+        Command::Eval(command) => match eval::run(&command) {
+            Ok(status) => return status,
+            Err(error) => Err(error),
+        },
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -108,7 +108,7 @@ pub fn clean() -> Vec<Pair> {
     vec![
         pair(
             [scene(0), drawn(1)],
-            ["a green gear", "a blue gear"],
+            ["a yellow torch", "a blue torch"],
             "color",
         ),
         pair([scene(2), drawn(2)], ["two bolts", "three bolts"], "count"),
@@ -118,7 +118,7 @@ pub fn clean() -> Vec<Pair> {
             "position",
         ),
         pair(
-            [scene(6), fixture("text.png")],
+            [scene(6), drawn(6)],
             ["a tag \"AB\"", "a tag \"AC\""],
             "text",
         ),

@@ -23,7 +23,7 @@ const ROWS_IN_A_PART: usize = 512;
 const READ_AHEAD: usize = 8;
 /// Encoded images that are being embedded, together, for each core: several photographs. One that is larger than all of it
 /// is embedded alone.
-const KIB_A_CORE: u32 = 32 << 10;
+pub const KIB_A_CORE: u32 = 32 << 10;
 
 /// What became of everything.
 #[derive(Debug, Clone, Copy)]

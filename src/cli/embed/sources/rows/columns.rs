@@ -135,7 +135,7 @@ pub fn optional(schema: &SchemaDescriptor, name: &str, holds: Holds) -> Option<C
     })
 }
 
-fn required(schema: &SchemaDescriptor, name: &str, holds: Holds) -> anyhow::Result<Column> {
+pub fn required(schema: &SchemaDescriptor, name: &str, holds: Holds) -> anyhow::Result<Column> {
     if let Some(column) = optional(schema, name, holds) {
         return Ok(column);
     }

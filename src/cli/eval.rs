@@ -1,0 +1,278 @@
+//! `clip-in eval`: benchmarks on a bundle, and results against one another.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Args, Subcommand};
+
+use super::embed::{progress_bar, flow};
+use super::{block_on, load};
+use crate::engine::EngineSettings;
+use crate::eval::compare::{self, Terms};
+use crate::eval::{Captions, Dataset, Layout, Report, Rules, Selection, Wording};
+
+#[derive(Debug, Subcommand)]
+pub enum EvalCommand {
+    /// MMVP-VLM: PATH has Questions.csv and "MLLM_VLM Images/<Type>/<id>.jpg"
+    ///
+    /// Pairs of images that differ in one thing. Both texts, "a photo of " in front, must prefer their own image (text_to_image, the
+    /// authors' rule and the headline); beside it both images their own text (image_to_text). The mean is over the categories.
+    Mmvp(Common),
+    /// Winoground: PATH is the Hub's Parquet, or has examples.jsonl and images/
+    Winoground {
+        #[command(flatten)]
+        common: Common,
+        /// Column of the groups: tag, or collapsed_tag
+        #[arg(long, value_name = "COLUMN", default_value = "tag")]
+        by: String,
+    },
+    /// SugarCrepe: PATH has the seven JSON files
+    Sugarcrepe {
+        #[command(flatten)]
+        common: Common,
+        /// Folder of COCO's val2017 images
+        #[arg(long, value_name = "DIR")]
+        images: PathBuf,
+    },
+    /// Retrieval, both ways: recall at 1, 5 and 10 on COCO, Flickr30k, Urban1k, DCI, DOCCI, ShareGPT4V
+    Retrieval {
+        #[command(flatten)]
+        common: Common,
+        /// How the data lies on disk
+        #[arg(long)]
+        layout: Layout,
+        /// Folder of the images, where the data does not say it
+        #[arg(long, value_name = "DIR")]
+        images: Option<PathBuf>,
+        /// Split of karpathy and docci
+        #[arg(long, default_value = "test")]
+        split: String,
+        /// Only the first N records
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+        first: Option<u64>,
+    },
+    /// Classification by descriptions of the classes: PATH has a folder of images a class
+    Zeroshot {
+        #[command(flatten)]
+        common: Common,
+        /// File with a template a line, {} where the name goes [default: "a photo of a {}."]
+        #[arg(long, value_name = "FILE")]
+        templates: Option<PathBuf>,
+        /// JSON with the classes' names: {"folder": "name"}, or a list in the order of the folders [default: the folders' names, _ a
+        /// blank]
+        #[arg(long, value_name = "FILE")]
+        classnames: Option<PathBuf>,
+    },
+    /// Pairs of edits: PATH is Parquet with UltraEdit's columns, or a folder of it
+    ///
+    /// source_image, edited_image, source_caption, target_caption (with --captions long, source_caption_long and target_caption_long),
+    /// and category if there is one. Scored as mmvp is, without a prefix.
+    Pairs {
+        #[command(flatten)]
+        common: Common,
+        /// Which captions
+        #[arg(long, default_value = "short")]
+        captions: Captions,
+    },
+    /// Compare results on the same data: a baseline, and one or more candidates
+    Compare(CompareArguments),
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A tie is wrong in every benchmark. Intervals are 95 %, by percentile bootstrap over the benchmark's own unit (pairs inside \
+    their categories, examples, images), with the gallery as it is. Broken records and images are named, left out, and make the exit \
+    status 1 if they are more than --max-broken; the result is written nevertheless."
+)]
+pub struct Common {
+    /// Folder of the bundle
+    #[arg(long, env = "CLIP_IN_MODEL", default_value = "models/demo")]
+    model: PathBuf,
+    /// Precision to run at; auto is what `serve` would take
+    #[arg(long, env = "CLIP_IN_PRECISION", default_value = "auto")]
+    precision: String,
+    /// The benchmark's data
+    #[arg(long, value_name = "PATH")]
+    data: PathBuf,
+    /// Write the result, with what became of each item
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Write pictures of the result as SVG
+    #[arg(long, value_name = "DIR")]
+    plots: Option<PathBuf>,
+    /// Score again with texts cut to so many tokens, start and end included, and time each length: 8,16,32,77
+    #[arg(long, value_name = "TOKENS", value_delimiter = ',')]
+    lengths: Vec<usize>,
+    /// Percent of the records that may be broken
+    #[arg(long, value_name = "PERCENT", default_value_t = 0.0)]
+    max_broken: f64,
+    #[command(flatten)]
+    resampling: ResamplingArguments,
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+pub struct ResamplingArguments {
+    /// Resamples behind an interval
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    resamples: u64,
+    /// Seed of the resampling
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+}
+
+impl ResamplingArguments {
+    fn resamples(self) -> usize {
+        usize::try_from(self.resamples).unwrap_or(usize::MAX)
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The rule: the exit status is 1 if a headline metric (marked *) of a protected benchmark is lower in a candidate than in the \
+    baseline by more than --margin points, both over the items that both scored. Intervals and p-values are there to judge it by, and \
+    do not change it. 2: a file is no result, two results of a benchmark are on different data, or a protected benchmark is missing in \
+    a candidate. 0: else.\n\
+    Headline metrics: mmvp and pairs text_to_image, winoground group, sugarcrepe macro, zeroshot top1, retrieval recall at 1 both ways \
+    (for short and for long captions).\n\
+    p: McNemar's exact test where a metric is the share of items that are right, else paired bootstrap."
+)]
+pub struct CompareArguments {
+    /// The baseline: a result, or a folder of them
+    baseline: PathBuf,
+    /// What is compared with it: results, or folders of them, each against the baseline
+    #[arg(required = true)]
+    candidates: Vec<PathBuf>,
+    /// Benchmarks that must not fall [default: all that the baseline has]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    protect: Option<Vec<String>>,
+    /// Points that a headline metric may fall
+    #[arg(long, value_name = "POINTS", default_value_t = 1.0)]
+    margin: f64,
+    /// Write the comparison as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    #[command(flatten)]
+    resampling: ResamplingArguments,
+}
+
+pub fn run(command: &EvalCommand) -> anyhow::Result<ExitCode> {
+    let common = match command {
+        EvalCommand::Compare(arguments) => return Ok(run_compare(arguments)),
+        EvalCommand::Mmvp(common)
+        | EvalCommand::Winoground { common, .. }
+        | EvalCommand::Sugarcrepe { common, .. }
+        | EvalCommand::Retrieval { common, .. }
+        | EvalCommand::Zeroshot { common, .. }
+        | EvalCommand::Pairs { common, .. } => common,
+    };
+    let data = common.data.as_path();
+    std::fs::metadata(data).with_context(|| format!("cannot read {}", data.display()))?;
+    // Before the model is loaded: what is wrong with the data is said at once.
+    let dataset = open(command, data)?;
+    let report = evaluate(common, dataset)?;
+    print!("{}", crate::eval::table(&report));
+    if let Some(path) = &common.json {
+        report.write(path)?;
+    }
+    if let Some(folder) = &common.plots {
+        for path in crate::eval::write_plots(&report, folder)? {
+            eprintln!("wrote {}", path.display());
+        }
+    }
+    let broken = report.broken_percent();
+    if broken > common.max_broken {
+        eprintln!(
+            "clip-in: {broken:.2} % of the records are broken, --max-broken allows {} %",
+            common.max_broken
+        );
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn open(command: &EvalCommand, data: &Path) -> anyhow::Result<Dataset> {
+    match command {
+        EvalCommand::Winoground { by, .. } => Dataset::winoground(data, by),
+        EvalCommand::Sugarcrepe { images, .. } => Dataset::sugarcrepe(data, images),
+        EvalCommand::Retrieval {
+            layout,
+            images,
+            split,
+            first,
+            ..
+        } => {
+            let selection = Selection {
+                layout: *layout,
+                images: images.clone(),
+                split: split.clone(),
+                first: first.map(|first| usize::try_from(first).unwrap_or(usize::MAX)),
+            };
+            Dataset::retrieval(data, &selection)
+        }
+        EvalCommand::Zeroshot {
+            templates,
+            classnames,
+            ..
+        } => {
+            let wording = Wording {
+                templates: templates.clone(),
+                classnames: classnames.clone(),
+            };
+            Dataset::zeroshot(data, &wording)
+        }
+        EvalCommand::Pairs { captions, .. } => Dataset::pairs(data, *captions),
+        EvalCommand::Mmvp(_) | EvalCommand::Compare(_) => Dataset::mmvp(data),
+    }
+}
+
+fn evaluate(common: &Common, dataset: Dataset) -> anyhow::Result<Report> {
+    // Each text is embedded once: there is nothing to keep.
+    let mut settings = EngineSettings {
+        text_cache_bytes: 0,
+        ..EngineSettings::default()
+    };
+    settings.queue_capacity = settings.queue_capacity.max(flow::at_a_time(&settings));
+    let rules = Rules {
+        resamples: common.resampling.resamples(),
+        seed: common.resampling.seed,
+        lengths: common.lengths.clone(),
+    };
+    let model = load(&common.model, &common.precision, &settings)?;
+    let progress = progress_bar(|| Some(dataset.embeddings() as u64));
+    let report = block_on(crate::eval::run(
+        &model, &settings, dataset, &rules, &progress,
+    ))?;
+    model.stop();
+    progress.finish_and_clear();
+    report
+}
+
+/// What cannot be compared has a status of its own: a gate must not take it for a fall, nor for none.
+fn run_compare(arguments: &CompareArguments) -> ExitCode {
+    let terms = Terms {
+        protect: arguments.protect.clone(),
+        margin: arguments.margin,
+        resamples: arguments.resampling.resamples(),
+        seed: arguments.resampling.seed,
+    };
+    let compared = compare::compare(&arguments.baseline, &arguments.candidates, &terms);
+    let written = compared.and_then(|found| {
+        if let Some(path) = &arguments.json {
+            let text = serde_json::to_string_pretty(&found)?;
+            std::fs::write(path, text + "\n")
+                .with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        Ok(found)
+    });
+    match written {
+        Err(error) => {
+            eprintln!("clip-in: {error:#}");
+            ExitCode::from(2)
+        }
+        Ok(found) => {
+            print!("{}", compare::table(&found, arguments.margin));
+            ExitCode::from(u8::from(found.iter().any(|one| one.fell)))
+        }
+    }
+}

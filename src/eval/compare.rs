@@ -1,0 +1,376 @@
+//! Two results on the same data: what differs, how sure that is, and whether it is allowed.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use serde::Serialize;
+
+use super::bootstrap::{Resampling, paired};
+use super::mcnemar::p_value;
+use super::report::{Metric, Report};
+use super::scoring::{Outcome, Over, ScoredItem, strata, value};
+
+/// What is compared, and what is allowed.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// Benchmarks that must not fall; None: all that the baseline has.
+    pub protect: Option<Vec<String>>,
+    /// By how many points a headline metric may fall.
+    pub margin: f64,
+    /// Resamples behind an interval.
+    pub resamples: usize,
+    /// Seed of the resampling.
+    pub seed: u64,
+}
+
+/// One candidate against the baseline.
+#[derive(Debug, Clone, Serialize)]
+pub struct Comparison {
+    /// Where the candidate's results are.
+    pub candidate: String,
+    /// Whether a protected benchmark fell by more than the margin.
+    pub fell: bool,
+    /// A benchmark on one data set each.
+    pub benchmarks: Vec<Compared>,
+}
+
+/// One benchmark on one data set.
+#[derive(Debug, Clone, Serialize)]
+pub struct Compared {
+    /// Name of the benchmark.
+    pub benchmark: String,
+    /// Its options.
+    pub options: BTreeMap<String, String>,
+    /// The data of both.
+    pub data_fingerprint: String,
+    /// Model and precision of the baseline.
+    pub baseline: String,
+    /// Model and precision of the candidate.
+    pub candidate: String,
+    /// Whether it must not fall.
+    pub protected: bool,
+    /// Items that both scored.
+    pub paired: usize,
+    /// Items that only one of them scored.
+    pub unpaired: usize,
+    /// By name.
+    pub metrics: BTreeMap<String, Difference>,
+}
+
+/// A metric of both, over the items that both scored; in percent and points.
+#[derive(Debug, Clone, Serialize)]
+pub struct Difference {
+    /// Of the baseline.
+    pub baseline: f64,
+    /// Of the candidate.
+    pub candidate: f64,
+    /// Candidate − baseline.
+    pub difference: f64,
+    /// Lower bound of its 95 % interval.
+    pub low: f64,
+    /// Upper bound.
+    pub high: f64,
+    /// Two-sided.
+    pub p: f64,
+    /// `mcnemar` (exact), or `bootstrap`.
+    pub test: &'static str,
+    /// Whether the benchmark is known by it.
+    pub headline: bool,
+    /// A headline of a protected benchmark that fell by more than the margin.
+    pub fell: bool,
+}
+
+/// Compares candidates with a baseline. Each is a result, or a folder of them.
+///
+/// # Errors
+/// If something is no result, was computed on other data, or a protected benchmark is missing.
+pub fn compare(
+    baseline: &Path,
+    candidates: &[PathBuf],
+    terms: &Terms,
+) -> anyhow::Result<Vec<Comparison>> {
+    let first = read(baseline)?;
+    if let Some(protect) = &terms.protect {
+        let there: BTreeSet<_> = first.iter().map(|r| r.benchmark.as_str()).collect();
+        if let Some(name) = protect.iter().find(|name| !there.contains(name.as_str())) {
+            bail!(
+                "{} has no result of {name}, which is protected",
+                baseline.display()
+            );
+        }
+    }
+    let all = candidates.iter().map(|path| {
+        let second = read(path)?;
+        against(&first, &second, terms)
+            .with_context(|| path.display().to_string())
+            .map(|benchmarks| {
+                let fell = |one: &Compared| one.metrics.values().any(|metric| metric.fell);
+                Comparison {
+                    candidate: path.display().to_string(),
+                    fell: benchmarks.iter().any(fell),
+                    benchmarks,
+                }
+            })
+    });
+    all.collect()
+}
+
+fn read(path: &Path) -> anyhow::Result<Vec<Report>> {
+    if !path.is_dir() {
+        return Ok(vec![Report::read(path)?]);
+    }
+    let failed = || format!("cannot read {}", path.display());
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(path).with_context(failed)? {
+        let file = entry.with_context(failed)?.path();
+        if file.extension().is_some_and(|ending| ending == "json") {
+            files.push(file);
+        }
+    }
+    files.sort();
+    let mut reports: Vec<Report> = Vec::new();
+    for file in files {
+        let report = Report::read(&file)?;
+        if reports.iter().any(|other| same_data(other, &report)) {
+            bail!(
+                "{} has two results of {} on the same data",
+                path.display(),
+                report.benchmark
+            );
+        }
+        reports.push(report);
+    }
+    if reports.is_empty() {
+        bail!("there is no result in {}", path.display());
+    }
+    Ok(reports)
+}
+
+fn same_data(a: &Report, b: &Report) -> bool {
+    a.benchmark == b.benchmark && a.data_fingerprint == b.data_fingerprint
+}
+
+fn against(first: &[Report], second: &[Report], terms: &Terms) -> anyhow::Result<Vec<Compared>> {
+    let mut found = Vec::new();
+    for baseline in first {
+        let name = &baseline.benchmark;
+        let protect = terms.protect.as_ref();
+        let protected = protect.is_none_or(|names| names.contains(name));
+        let Some(candidate) = second.iter().find(|it| same_data(baseline, it)) else {
+            if let Some(other) = second
+                .iter()
+                .find(|it| it.benchmark == *name && it.options == baseline.options)
+            {
+                bail!(
+                    "{name}: the results are on different data ({} and {}), or options; what differs in data says nothing of models",
+                    short(&baseline.data_fingerprint),
+                    short(&other.data_fingerprint)
+                );
+            }
+            if protected {
+                bail!(
+                    "there is no result of {name}{} on the baseline's data, and it is protected",
+                    listed(&baseline.options)
+                );
+            }
+            continue;
+        };
+        found.push(one(baseline, candidate, protected, terms)?);
+    }
+    if found.is_empty() {
+        bail!("no benchmark is in both");
+    }
+    Ok(found)
+}
+
+fn short(fingerprint: &str) -> &str {
+    fingerprint.get(..16).unwrap_or(fingerprint)
+}
+
+fn listed(options: &BTreeMap<String, String>) -> String {
+    let all: Vec<_> = options.iter().map(|(k, v)| format!("{k} {v:?}")).collect();
+    if all.is_empty() {
+        String::new()
+    } else {
+        format!(" [{}]", all.join(", "))
+    }
+}
+
+fn one(a: &Report, b: &Report, protected: bool, terms: &Terms) -> anyhow::Result<Compared> {
+    let known: HashMap<&str, &ScoredItem> = b.items.iter().map(|i| (i.id.as_str(), i)).collect();
+    let (mut first, mut second) = (Vec::new(), Vec::new());
+    for item in &a.items {
+        if let Some(other) = known.get(item.id.as_str()) {
+            if other.group != item.group {
+                bail!(
+                    "{}: item {} is in two groups, {:?} and {:?}",
+                    a.benchmark,
+                    item.id,
+                    item.group,
+                    other.group
+                );
+            }
+            first.push(item.clone());
+            second.push((*other).clone());
+        }
+    }
+    if first.is_empty() {
+        bail!("{}: no item is in both results", a.benchmark);
+    }
+    let mut metrics = BTreeMap::new();
+    for (name, metric) in &a.metrics {
+        // Only where both have the outcome, and it was asked as often.
+        let (x, y) = both(&first, &second, &metric.outcome);
+        if let Some(mut difference) = difference(metric, &x, &y, terms) {
+            difference.fell = protected && metric.headline && difference.difference < -terms.margin;
+            metrics.insert(name.clone(), difference);
+        } else if protected && metric.headline {
+            bail!("{}: the candidate has nothing of {name}", a.benchmark);
+        }
+    }
+    let named = |report: &Report| format!("{} ({})", report.model.name, report.model.precision);
+    Ok(Compared {
+        benchmark: a.benchmark.clone(),
+        options: a.options.clone(),
+        data_fingerprint: a.data_fingerprint.clone(),
+        baseline: named(a),
+        candidate: named(b),
+        protected,
+        paired: first.len(),
+        unpaired: a.items.len() + b.items.len() - 2 * first.len(),
+        metrics,
+    })
+}
+
+/// The items of both that have the outcome in both.
+fn both(
+    first: &[ScoredItem],
+    second: &[ScoredItem],
+    outcome: &str,
+) -> (Vec<ScoredItem>, Vec<ScoredItem>) {
+    let has = |item: &ScoredItem| item.outcomes.contains_key(outcome);
+    let pairs = first.iter().zip(second).filter(|(a, b)| has(a) && has(b));
+    pairs.map(|(a, b)| (a.clone(), b.clone())).unzip()
+}
+
+fn difference(
+    metric: &Metric,
+    a: &[ScoredItem],
+    b: &[ScoredItem],
+    terms: &Terms,
+) -> Option<Difference> {
+    let (x, y) = (
+        strata(a, &metric.outcome, &metric.over),
+        strata(b, &metric.outcome, &metric.over),
+    );
+    let (baseline, candidate) = (value(&x)?, value(&y)?);
+    let pairs: Vec<Vec<(Outcome, Outcome)>> = x
+        .iter()
+        .zip(&y)
+        .map(|(x, y)| x.iter().copied().zip(y.iter().copied()).collect())
+        .collect();
+    let found = paired(
+        &pairs,
+        Resampling {
+            resamples: terms.resamples,
+            seed: terms.seed,
+        },
+    );
+    let exact = plain(metric, &pairs).then(|| {
+        let count = |first: u32, second: u32| {
+            pairs
+                .iter()
+                .flatten()
+                .filter(|(a, b)| (a.right, b.right) == (first, second))
+                .count()
+        };
+        p_value(count(1, 0), count(0, 1))
+    });
+    Some(Difference {
+        baseline,
+        candidate,
+        difference: candidate - baseline,
+        low: found.low,
+        high: found.high,
+        p: exact.unwrap_or(found.p),
+        test: if exact.is_some() {
+            "mcnemar"
+        } else {
+            "bootstrap"
+        },
+        headline: metric.headline,
+        fell: false,
+    })
+}
+
+/// Whether a metric is the share of items that are right: then McNemar's test is exact. A mean of groups of one size is such a share.
+fn plain(metric: &Metric, pairs: &[Vec<(Outcome, Outcome)>]) -> bool {
+    let one = |(a, b): &(Outcome, Outcome)| a.of == 1 && b.of == 1;
+    let equal = pairs.windows(2).all(|two| two[0].len() == two[1].len());
+    pairs.iter().flatten().all(one) && (metric.over != Over::Groups || equal)
+}
+
+/// Comparisons for people.
+pub fn table(comparisons: &[Comparison], margin: f64) -> String {
+    use std::fmt::Write;
+
+    let mut text = String::new();
+    for comparison in comparisons {
+        for one in &comparison.benchmarks {
+            // Writing to a String cannot fail.
+            let _ = writeln!(
+                text,
+                "{}{}: {} → {}; {} items paired{}{}",
+                one.benchmark,
+                listed(&one.options),
+                one.baseline,
+                one.candidate,
+                one.paired,
+                match one.unpaired {
+                    0 => String::new(),
+                    n => format!(", {n} in one result only"),
+                },
+                if one.protected { "" } else { "; not protected" },
+            );
+            let width = one
+                .metrics
+                .keys()
+                .map(|name| name.chars().count())
+                .max()
+                .unwrap_or(0)
+                .max(6);
+            let _ = writeln!(
+                text,
+                "{:width$}  before   after  points  95 % interval          p  test",
+                "metric"
+            );
+            let mut metrics: Vec<_> = one.metrics.iter().collect();
+            metrics.sort_by_key(|(name, metric)| (name.contains('/'), !metric.headline));
+            for (name, m) in metrics {
+                let mark = match (m.fell, m.headline) {
+                    (true, _) => "  * FELL",
+                    (false, true) => "  *",
+                    (false, false) => "",
+                };
+                let _ = writeln!(
+                    text,
+                    "{name:width$}  {:>6.2}  {:>6.2}  {:>+6.2}  {:>+6.2} .. {:>+6.2}  {:>7.4}  {}{mark}",
+                    m.baseline, m.candidate, m.difference, m.low, m.high, m.p, m.test
+                );
+            }
+            text.push('\n');
+        }
+        let verdict = if comparison.fell {
+            "fell by more than"
+        } else {
+            "did not fall by more than"
+        };
+        let _ = writeln!(
+            text,
+            "{}: what is protected (*) {verdict} {margin} points",
+            comparison.candidate
+        );
+    }
+    text
+}

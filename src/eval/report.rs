@@ -1,0 +1,180 @@
+//! What an evaluation found, as it is written to JSON and read again by `compare`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use serde::{Deserialize, Serialize};
+
+use super::LengthRow;
+use super::bootstrap::{CONFIDENCE, Resampling, interval};
+use super::scoring::{MetricSpec, Over, ScoredItem, strata, value};
+
+/// Version of the JSON.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Something that could not be read or embedded.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Broken {
+    /// File, or file:row.
+    pub place: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl Broken {
+    pub(super) fn new(place: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self {
+            place: place.into(),
+            reason: reason.into(),
+        }
+    }
+}
+
+/// A number with its interval, in percent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Metric {
+    /// The metric.
+    pub value: f64,
+    /// Lower bound of the 95 % interval.
+    pub low: f64,
+    /// Upper bound.
+    pub high: f64,
+    /// Items that it is made of.
+    pub n: usize,
+    /// The outcome of the items that it averages.
+    pub outcome: String,
+    /// Whether all items count alike, or groups do.
+    pub over: Over,
+    /// Whether `compare` watches it.
+    pub headline: bool,
+}
+
+/// What was evaluated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelOfReport {
+    /// The model's name.
+    pub name: String,
+    /// The precision that it ran at.
+    pub precision: String,
+    /// sha256 of the bundle's `bundle.json`, which has the sums of all other files.
+    pub manifest_sha256: String,
+    /// Tokens that it reads of a text, start and end included.
+    pub context_length: usize,
+}
+
+/// A result.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// 1.
+    pub schema_version: u32,
+    /// Version of the program that wrote it.
+    pub program: String,
+    /// Name of the benchmark.
+    pub benchmark: String,
+    /// What else decided what was asked.
+    pub options: BTreeMap<String, String>,
+    /// What was evaluated.
+    pub model: ModelOfReport,
+    /// sha256 over benchmark, texts, images and what belongs together: equal on equal data, wherever it lies.
+    pub data_fingerprint: String,
+    /// Records that the data has.
+    pub records: usize,
+    /// Items that were scored.
+    pub scored: usize,
+    /// Different texts.
+    pub texts: usize,
+    /// Of these, how many lost tokens to the model's context.
+    pub truncated_texts: usize,
+    /// Images.
+    pub images: usize,
+    /// What could not be read or embedded.
+    pub broken: Vec<Broken>,
+    /// Resamples behind an interval.
+    pub resamples: usize,
+    /// Seed of the resampling.
+    pub seed: u64,
+    /// Share of the resamples inside of an interval.
+    pub confidence: f64,
+    /// By name.
+    pub metrics: BTreeMap<String, Metric>,
+    /// The same with shorter texts, if it was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lengths: Vec<LengthRow>,
+    /// What became of each item.
+    pub items: Vec<ScoredItem>,
+}
+
+/// Computes metrics with their intervals. One of which there are no items is left out.
+pub(super) fn metrics(
+    specs: &[MetricSpec],
+    items: &[ScoredItem],
+    how: Resampling,
+) -> BTreeMap<String, Metric> {
+    let all = specs.iter().filter_map(|spec| {
+        let strata = strata(items, &spec.outcome, &spec.over);
+        let (low, high) = interval(&strata, how);
+        let metric = Metric {
+            value: value(&strata)?,
+            low,
+            high,
+            n: strata.iter().map(Vec::len).sum(),
+            outcome: spec.outcome.clone(),
+            over: spec.over.clone(),
+            headline: spec.headline,
+        };
+        Some((spec.name.clone(), metric))
+    });
+    all.collect()
+}
+
+impl Report {
+    /// Reads a result.
+    ///
+    /// # Errors
+    /// If the file is no result, or one of another version.
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
+        #[derive(Deserialize)]
+        struct Versioned {
+            schema_version: Option<u32>,
+        }
+        let named = || path.display().to_string();
+        let bytes = std::fs::read(path).with_context(named)?;
+        let version: Versioned = serde_json::from_slice(&bytes).with_context(named)?;
+        match version.schema_version {
+            Some(SCHEMA_VERSION) => {}
+            Some(other) => bail!(
+                "{} has schema version {other}, this program reads {SCHEMA_VERSION}",
+                named()
+            ),
+            None => bail!("{} is no result of `clip-in eval`", named()),
+        }
+        let report: Self = serde_json::from_slice(&bytes).with_context(named)?;
+        let mut ids = std::collections::HashSet::new();
+        if let Some(item) = report.items.iter().find(|item| !ids.insert(&item.id)) {
+            bail!("{}: two items have the id {}", named(), item.id);
+        }
+        Ok(report)
+    }
+
+    /// Writes it.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn write(&self, path: &Path) -> anyhow::Result<()> {
+        let text = serde_json::to_string_pretty(self)?;
+        std::fs::write(path, text + "\n")
+            .with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Share of the records that are not scored, or of which something is broken, in percent.
+    pub fn broken_percent(&self) -> f64 {
+        let lost = self.records.saturating_sub(self.scored);
+        let broken = lost.max(self.broken.len());
+        100.0 * broken as f64 / self.records.max(1) as f64
+    }
+
+    pub(super) fn confidence() -> f64 {
+        CONFIDENCE
+    }
+}

@@ -1,0 +1,50 @@
+//! Densely Captioned Images: a JSON an image in `annotations/`, with `image` (a name in `photos/`), `short_caption`, and `extra_caption`,
+//! which is the long one.
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::{Files, Gallery, SHORT_AND_LONG, Selection, stays_below};
+use crate::cli::embed::sources::files::entries;
+use crate::eval::json::whole;
+
+#[derive(Deserialize)]
+struct Annotation {
+    image: String,
+    #[serde(default)]
+    short_caption: String,
+    #[serde(default)]
+    extra_caption: String,
+}
+
+pub fn read(path: &Path, selection: &Selection) -> anyhow::Result<Gallery> {
+    let photos = match &selection.images {
+        Some(folder) => folder.clone(),
+        None => path.join("photos"),
+    };
+    let mut files = Files::new(SHORT_AND_LONG);
+    for (entry, name) in entries(&path.join("annotations"))? {
+        if files.full(selection) {
+            break;
+        }
+        if !name.ends_with(".json") {
+            continue;
+        }
+        let place = format!("annotations/{name}");
+        match whole::<Annotation>(&entry.path()) {
+            Err(error) => files.broken(place, error.root_cause().to_string()),
+            Ok(annotation) if !stays_below(&annotation.image) => {
+                let reason = format!("{:?} is no name in photos/", annotation.image);
+                files.broken(place, reason);
+            }
+            Ok(annotation) => {
+                let file = photos.join(&annotation.image);
+                let captions = [annotation.short_caption, annotation.extra_caption];
+                let captions = captions.map(|text| vec![text.trim().to_owned()]);
+                files.add(&place, annotation.image, file, captions.into());
+            }
+        }
+    }
+    Ok(files.finish())
+}

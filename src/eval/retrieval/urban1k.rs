@@ -1,0 +1,51 @@
+//! Urban1k: `image/N.jpg` and `caption/N.txt`, whose first line is the caption.
+
+use std::path::{Path, PathBuf};
+
+use super::{Files, Gallery, ONE, Selection};
+use crate::cli::embed::sources::files::entries;
+
+/// Endings of images, the published one first.
+const ENDINGS: [&str; 4] = ["jpg", "jpeg", "png", "webp"];
+
+pub fn read(path: &Path, selection: &Selection) -> anyhow::Result<Gallery> {
+    let images = path.join("image");
+    let mut captions: Vec<_> = entries(&path.join("caption"))?
+        .into_iter()
+        .filter(|(_, name)| name.ends_with(".txt"))
+        .collect();
+    // 2 before 10.
+    captions.sort_by(|(_, a), (_, b)| (a.len(), a).cmp(&(b.len(), b)));
+    let mut files = Files::new(ONE);
+    for (entry, name) in captions {
+        if files.full(selection) {
+            break;
+        }
+        let place = format!("caption/{name}");
+        let bytes = match std::fs::read(entry.path()) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                files.broken(place, format!("cannot be read: {error}"));
+                continue;
+            }
+        };
+        let Ok(text) = String::from_utf8(bytes) else {
+            files.broken(place, "the caption is not UTF-8");
+            continue;
+        };
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        let line = text.lines().next().unwrap_or_default().trim().to_owned();
+        let id = name.trim_end_matches(".txt").to_owned();
+        let file = image(&images, &id);
+        files.add(&place, id, file, vec![vec![line]]);
+    }
+    Ok(files.finish())
+}
+
+fn image(folder: &Path, name: &str) -> PathBuf {
+    let with = |ending: &&str| folder.join(format!("{name}.{ending}"));
+    let mut there = ENDINGS.iter().map(|ending| with(ending));
+    there
+        .find(|path| path.is_file())
+        .unwrap_or_else(|| with(&ENDINGS[0]))
+}

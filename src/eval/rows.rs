@@ -1,0 +1,257 @@
+//! Parquet tables of a benchmark: small columns first, images later and one after the other.
+//!
+//! A row group whose small columns cannot be read is one fault and its rows are broken; what follows it is read nevertheless.
+
+use std::fs::File;
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use arrow_array::ArrayRef;
+use bytes::Bytes;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder,
+};
+
+use super::report::Broken;
+use crate::cli::embed::sources::files::{self, Input};
+use crate::cli::embed::sources::rows::cells::{bytes, whole_number};
+use crate::cli::embed::sources::rows::columns::{Column, Columns, Holds, optional, required};
+
+/// Rows in memory at a time when they have images.
+const IMAGES_AT_A_TIME: usize = 16;
+/// The same of texts.
+const TEXTS_AT_A_TIME: usize = 1024;
+
+/// Parquet files of the same columns. A row's place is its number in all of them together.
+pub struct Table {
+    files: Vec<TableFile>,
+    rows: usize,
+    /// Files that could not be opened.
+    pub faults: Vec<Broken>,
+}
+
+struct TableFile {
+    input: Input,
+    metadata: ArrowReaderMetadata,
+    first_row: usize,
+}
+
+impl Table {
+    /// Opens a file, or all .parquet files of a folder in the order of their names.
+    ///
+    /// # Errors
+    /// If there is none, or none can be read.
+    pub fn open(path: &Path) -> anyhow::Result<Self> {
+        let (mut files, mut faults, mut rows) = (Vec::new(), Vec::new(), 0);
+        for input in files::find(&[path.to_owned()], "parquet")? {
+            match metadata(&input) {
+                Ok(metadata) => {
+                    let count = metadata.metadata().file_metadata().num_rows();
+                    files.push(TableFile {
+                        input,
+                        metadata,
+                        first_row: rows,
+                    });
+                    rows += usize::try_from(count).unwrap_or(0);
+                }
+                Err(error) => {
+                    let reason = format!("is no whole Parquet file: {error:#}");
+                    faults.push(Broken::new(input.name, reason));
+                }
+            }
+        }
+        match faults.first() {
+            Some(fault) if files.is_empty() => {
+                bail!("{} {}", path.display(), fault.reason)
+            }
+            _ => Ok(Self {
+                files,
+                rows,
+                faults,
+            }),
+        }
+    }
+
+    /// How many rows there are.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Checks that every file has a column.
+    ///
+    /// # Errors
+    /// Names the file and the column, and says what columns there are.
+    pub fn require(&self, name: &str, holds: Holds) -> anyhow::Result<()> {
+        for file in &self.files {
+            required(file.metadata.parquet_schema(), name, holds)
+                .with_context(|| format!("in {}", file.input.path.display()))?;
+        }
+        Ok(())
+    }
+
+    /// Whether every file has a column.
+    pub fn has(&self, name: &str, holds: Holds) -> bool {
+        let has = |file: &TableFile| optional(file.metadata.parquet_schema(), name, holds);
+        self.files.iter().all(|file| has(file).is_some())
+    }
+
+    /// Reads strings or whole numbers of columns, row by row: `each` gets the row's number, its name for people, and a cell for
+    /// each name; None where there is nothing, or nothing that is UTF-8. What could not be read is reported.
+    pub fn cells(
+        &self,
+        names: &[&str],
+        mut each: impl FnMut(usize, String, Vec<Option<String>>),
+    ) -> Vec<Broken> {
+        let mut faults = Vec::new();
+        let cell = |array: Option<&ArrayRef>, i| {
+            let array = array?;
+            let text = || String::from_utf8(bytes(array, i)?.to_vec()).ok();
+            whole_number(array, i).or_else(text)
+        };
+        for file in &self.files {
+            file.read(
+                names,
+                Holds::Ids,
+                TEXTS_AT_A_TIME,
+                &mut |found| match found {
+                    Ok((row, arrays, i)) => {
+                        let cells = arrays.iter().map(|array| cell(array.as_ref(), i));
+                        each(file.first_row + row, file.place(row), cells.collect());
+                        Ok(())
+                    }
+                    Err(fault) => {
+                        faults.push(fault);
+                        Ok(())
+                    }
+                },
+            )
+            .unwrap_or(());
+        }
+        faults
+    }
+
+    /// Reads images of columns, row by row: row, place of the column among `names`, its name for people, bytes if there are any.
+    ///
+    /// # Errors
+    /// [`Stop`] if the taker wants no more.
+    pub fn images(
+        &self,
+        names: &[&str],
+        take: &mut dyn FnMut(Result<Picture, Broken>) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        for file in &self.files {
+            file.read(names, Holds::Images, IMAGES_AT_A_TIME, &mut |found| {
+                let (row, arrays, i) = match found {
+                    Ok(found) => found,
+                    Err(fault) => return take(Err(fault)),
+                };
+                for (column, (array, name)) in arrays.iter().zip(names).enumerate() {
+                    let bytes = array.as_ref().and_then(|array| bytes(array, i));
+                    take(Ok(Picture {
+                        row: file.first_row + row,
+                        column,
+                        place: format!("{} {name}", file.place(row)),
+                        bytes: bytes.map(Bytes::copy_from_slice),
+                    }))?;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Nobody takes more.
+pub struct Stop;
+
+/// One image of a row.
+pub struct Picture {
+    pub row: usize,
+    pub column: usize,
+    pub place: String,
+    pub bytes: Option<Bytes>,
+}
+
+type Row = (usize, Vec<Option<ArrayRef>>, usize);
+
+impl TableFile {
+    /// A row by its number in the file, from 0.
+    fn place(&self, row: usize) -> String {
+        format!("{}:{row}", self.input.name)
+    }
+
+    fn read(
+        &self,
+        names: &[&str],
+        holds: Holds,
+        at_a_time: usize,
+        each: &mut dyn FnMut(Result<Row, Broken>) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        let schema = self.metadata.parquet_schema();
+        let columns: Vec<Option<Column>> = names
+            .iter()
+            .map(|name| optional(schema, name, holds))
+            .collect();
+        let mut first = 0;
+        for group in 0..self.metadata.metadata().num_row_groups() {
+            let rows = self.metadata.metadata().row_group(group).num_rows();
+            let rows = usize::try_from(rows).unwrap_or(0);
+            let mut row = first;
+            first += rows;
+            let fault = |row: usize, error: anyhow::Error| {
+                let reason = format!("row group {group} cannot be read from here on: {error:#}");
+                Broken::new(self.place(row), reason)
+            };
+            let reader = match self.reader(group, &columns, at_a_time) {
+                Ok(reader) => reader,
+                Err(error) => {
+                    each(Err(fault(row, error)))?;
+                    continue;
+                }
+            };
+            for batch in reader {
+                let batch = match batch {
+                    Ok(batch) => batch,
+                    Err(error) => {
+                        each(Err(fault(row, error.into())))?;
+                        break;
+                    }
+                };
+                let arrays: Vec<_> = columns
+                    .iter()
+                    .map(|column| column.as_ref().and_then(|column| column.of(&batch)))
+                    .collect();
+                for i in 0..batch.num_rows() {
+                    each(Ok((row, arrays.clone(), i)))?;
+                    row += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn reader(
+        &self,
+        group: usize,
+        columns: &[Option<Column>],
+        at_a_time: usize,
+    ) -> anyhow::Result<ParquetRecordBatchReader> {
+        let file = File::open(&self.input.path)?;
+        let mask = Columns::mask(self.metadata.parquet_schema(), columns);
+        let builder =
+            ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
+        Ok(builder
+            .with_row_groups(vec![group])
+            .with_projection(mask)
+            .with_batch_size(at_a_time)
+            .build()?)
+    }
+}
+
+/// The types are taken as Parquet has them: what Arrow made of them on the way in (views, dictionaries) does not matter.
+fn metadata(input: &Input) -> anyhow::Result<ArrowReaderMetadata> {
+    let file = File::open(&input.path)?;
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    Ok(ArrowReaderMetadata::load(&file, options)?)
+}

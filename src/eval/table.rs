@@ -1,0 +1,129 @@
+//! A report for people: a table of text.
+
+use std::fmt::Write;
+
+use super::Report;
+use super::report::Metric;
+
+/// Broken things that are listed; all of them are in the JSON.
+const LISTED: usize = 20;
+
+/// The report as text: metrics with their intervals (overall first, then by group), lengths, and what was broken.
+pub fn table(report: &Report) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = write(&mut text, report);
+    text
+}
+
+fn write(text: &mut String, report: &Report) -> std::fmt::Result {
+    let options: Vec<_> = report.options.iter().collect();
+    let options: Vec<_> = options.iter().map(|(k, v)| format!("{k} {v:?}")).collect();
+    writeln!(
+        text,
+        "{}{}: {} ({}), data {}",
+        report.benchmark,
+        if options.is_empty() {
+            String::new()
+        } else {
+            format!(" [{}]", options.join(", "))
+        },
+        report.model.name,
+        report.model.precision,
+        report.data_fingerprint.get(..16).unwrap_or_default(),
+    )?;
+    writeln!(
+        text,
+        "{} of {} records scored; {} images, {} texts, of which {} lost tokens to the context of {}",
+        report.scored,
+        report.records,
+        report.images,
+        report.texts,
+        report.truncated_texts,
+        report.model.context_length,
+    )?;
+    let mut metrics: Vec<_> = report.metrics.iter().collect();
+    // Overall before groups, the headline first.
+    metrics.sort_by_key(|(name, metric)| (name.contains('/'), !metric.headline));
+    let width = metrics.iter().map(|(name, _)| name.chars().count()).max();
+    let width = width.unwrap_or(0).max(6);
+    writeln!(
+        text,
+        "\n{:width$}  percent  95 % interval       n",
+        "metric"
+    )?;
+    for (name, metric) in metrics {
+        let Metric {
+            value,
+            low,
+            high,
+            n,
+            headline,
+            ..
+        } = metric;
+        let mark = if *headline { " *" } else { "" };
+        writeln!(
+            text,
+            "{name:width$}  {value:>7.2}  {low:>6.2} .. {high:>6.2}  {n:>6}{mark}"
+        )?;
+    }
+    writeln!(text, "* what `clip-in eval compare` watches")?;
+    if !report.lengths.is_empty() {
+        lengths(text, report)?;
+    }
+    if !report.broken.is_empty() {
+        writeln!(
+            text,
+            "\nbroken: {} ({:.2} % of the records cannot be scored as they are)",
+            report.broken.len(),
+            report.broken_percent()
+        )?;
+        for broken in report.broken.iter().take(LISTED) {
+            writeln!(text, "  {}: {}", broken.place, broken.reason)?;
+        }
+        if report.broken.len() > LISTED {
+            writeln!(
+                text,
+                "  … and {} more: see --json",
+                report.broken.len() - LISTED
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn lengths(text: &mut String, report: &Report) -> std::fmt::Result {
+    let names: Vec<&String> = report
+        .metrics
+        .iter()
+        .filter(|(_, metric)| metric.headline)
+        .map(|(name, _)| name)
+        .collect();
+    write!(text, "\ntokens  texts cut  ms a text")?;
+    for name in &names {
+        write!(text, "  {name:>22}")?;
+    }
+    writeln!(text)?;
+    for row in &report.lengths {
+        write!(text, "{:>6}", row.tokens)?;
+        if row.beyond_context {
+            let context = report.model.context_length;
+            writeln!(text, "  beyond the model's context of {context} tokens")?;
+            continue;
+        }
+        write!(text, "  {:>9}", row.cut_texts)?;
+        match row.milliseconds_per_text {
+            Some(milliseconds) => write!(text, "  {milliseconds:>9.2}")?,
+            None => write!(text, "  {:>9}", "-")?,
+        }
+        for name in &names {
+            let cell = row.metrics.get(*name).map_or_else(
+                || "-".to_owned(),
+                |m| format!("{:.2} ({:.1}..{:.1})", m.value, m.low, m.high),
+            );
+            write!(text, "  {cell:>22}")?;
+        }
+        writeln!(text)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,206 @@
+//! Classification without training (Radford et al., arXiv 2103.00020, 3.1): a folder of images a class, and the classes' names put
+//! into templates, whose embeddings are averaged as unit vectors and made one again.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use serde::Deserialize;
+
+use super::json::whole;
+use super::pictures::{PictureFiles, Pictures};
+use super::scoring::{MetricSpec, Outcome, Over, Scored, ScoredItem, by_group, cosine};
+use super::texts::Texts;
+use super::{Broken, Dataset, Scoring, Vectors};
+use crate::cli::embed::sources::files::{entries, joined};
+use crate::matching::mean_direction;
+
+/// Without a file of templates.
+const TEMPLATE: &str = "a photo of a {}.";
+/// The size of the best-known larger list.
+const TOP: usize = 5;
+
+/// What the classes are called, and in what sentences.
+#[derive(Debug, Clone, Default)]
+pub struct Wording {
+    /// File with a template a line.
+    pub templates: Option<PathBuf>,
+    /// File with the names.
+    pub classnames: Option<PathBuf>,
+}
+
+/// A file of names: by folder, or in the order of the folders.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Names {
+    ByFolder(BTreeMap<String, String>),
+    InOrder(Vec<String>),
+}
+
+struct Picture {
+    id: String,
+    class: usize,
+    image: usize,
+}
+
+struct Classes {
+    /// Folder, and the texts of its name in all templates.
+    classes: Vec<(String, Vec<usize>)>,
+    pictures: Vec<Picture>,
+}
+
+pub fn open(folder: &Path, wording: &Wording) -> anyhow::Result<Dataset> {
+    let folders: Vec<_> = entries(folder)?
+        .into_iter()
+        .filter(|(entry, _)| entry.path().is_dir())
+        .collect();
+    if folders.len() < 2 {
+        bail!(
+            "{} has no two folders: it should have one a class",
+            folder.display()
+        );
+    }
+    let names = wording.classnames.as_deref().map(|path| {
+        let names: Names =
+            whole(path).context("class names are {\"folder\": \"name\"}, or a list of names")?;
+        anyhow::Ok((path, names))
+    });
+    let names = names.transpose()?;
+    let templates = templates(wording.templates.as_deref())?;
+    let (mut texts, mut files) = (Texts::default(), PictureFiles::default());
+    let mut all = Classes {
+        classes: Vec::new(),
+        pictures: Vec::new(),
+    };
+    if let Some((path, Names::InOrder(list))) = &names
+        && list.len() != folders.len()
+    {
+        bail!(
+            "{} has {} names for {} folders",
+            path.display(),
+            list.len(),
+            folders.len()
+        );
+    }
+    for (class, (entry, folder)) in folders.into_iter().enumerate() {
+        let name = match &names {
+            // A folder's name cannot always have blanks.
+            None => folder.replace('_', " "),
+            Some((path, Names::ByFolder(names))) => names
+                .get(&folder)
+                .with_context(|| format!("{} has no name for {folder}", path.display()))?
+                .clone(),
+            Some((_, Names::InOrder(list))) => list.get(class).cloned().unwrap_or_default(),
+        };
+        let add = |template: &String| {
+            texts.add(template.replace("{}", &name), || format!("class {folder}"))
+        };
+        let texts = templates.iter().map(add).collect();
+        walk(&entry.path(), &folder, &mut |path, id| {
+            all.pictures.push(Picture {
+                id,
+                class,
+                image: files.add(path),
+            });
+        })?;
+        all.classes.push((folder, texts));
+    }
+    let mut options = BTreeMap::new();
+    options.insert("templates".to_owned(), templates.len().to_string());
+    Ok(Dataset {
+        benchmark: "zeroshot",
+        options,
+        texts,
+        pictures: Pictures::Files(files),
+        records: all.pictures.len(),
+        broken: Vec::<Broken>::new(),
+        scoring: Box::new(all),
+    })
+}
+
+fn templates(path: Option<&Path>) -> anyhow::Result<Vec<String>> {
+    let Some(path) = path else {
+        return Ok(vec![TEMPLATE.to_owned()]);
+    };
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let mut templates = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() {
+            continue;
+        }
+        if !line.contains("{}") {
+            bail!(
+                "{}:{}: a template has {{}} where the name goes",
+                path.display(),
+                number + 1
+            );
+        }
+        templates.push(line.to_owned());
+    }
+    if templates.is_empty() {
+        bail!("{} has no template", path.display());
+    }
+    Ok(templates)
+}
+
+/// Files below a class's folder, in the order of their names. Links to files are followed, those to folders may lead in a circle.
+fn walk(folder: &Path, below: &str, each: &mut dyn FnMut(PathBuf, String)) -> anyhow::Result<()> {
+    for (entry, name) in entries(folder)? {
+        let id = joined(below, &name);
+        if entry.file_type()?.is_dir() {
+            walk(&entry.path(), &id, each)?;
+        } else if !entry.path().is_dir() {
+            each(entry.path(), id);
+        }
+    }
+    Ok(())
+}
+
+impl Scoring for Classes {
+    fn score(&self, vectors: &Vectors) -> Scored {
+        // A class of which a text is missing is not described as the others are: then nothing can be said.
+        let prototypes: Option<Vec<_>> = self
+            .classes
+            .iter()
+            .map(|(_, texts)| {
+                let of_class: Option<Vec<_>> = texts.iter().map(|i| vectors.text(*i)).collect();
+                of_class.map(|vectors| mean_direction(&vectors))
+            })
+            .collect();
+        let prototypes = prototypes.unwrap_or_default();
+        let items = self.pictures.iter().filter_map(|picture| {
+            let image = vectors.image(picture.image)?;
+            let own = cosine(image, prototypes.get(picture.class)?);
+            let not_worse = |(class, prototype): (usize, &Vec<f32>)| {
+                class != picture.class && cosine(image, prototype) >= own
+            };
+            let before = prototypes
+                .iter()
+                .enumerate()
+                .filter(|it| not_worse(*it))
+                .count();
+            let outcome = |name: &str, right: bool| (name.to_owned(), Outcome::from(right));
+            let mut outcomes: BTreeMap<_, _> = [outcome("top1", before == 0)].into();
+            // Of five classes, every one is among the first five.
+            if prototypes.len() > TOP {
+                outcomes.extend([outcome("top5", before < TOP)]);
+            }
+            Some(ScoredItem {
+                id: picture.id.clone(),
+                group: self.classes.get(picture.class)?.0.clone(),
+                outcomes,
+            })
+        });
+        let items: Vec<_> = items.collect();
+        let mut metrics = vec![
+            MetricSpec::headline("top1", "top1", Over::Items),
+            MetricSpec::new("top5", "top5", Over::Items),
+            MetricSpec::new("mean_per_class", "top1", Over::Groups),
+        ];
+        metrics.extend(by_group("top1", "top1", &items));
+        Scored { items, metrics }
+    }
+}
