@@ -75,7 +75,7 @@ fn planted() -> Vec<Pair> {
     add(&|pair| pair.images[0] = scene(0)); // 8
     add(&|pair| pair.images[1] = as_jpeg(&scene(2), 90)); // 9
     add(&|pair| pair.images[1] = as_png(&scene(4))); // 10
-    add(&|pair| pair.captions[0] = "A  green gear".to_owned()); // 11
+    add(&|pair| pair.captions[0] = "A  yellow torch".to_owned()); // 11
     add(&|pair| pair.captions[1] = "rust ".repeat(200)); // 12
     add(&|pair| pair.captions[1] = "word ".repeat(5000)); // 13
     add(&|pair| pair.captions[1] = "a\0b".to_owned()); // 14
