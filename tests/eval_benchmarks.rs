@@ -217,7 +217,12 @@ fn pairs_of_edits_have_short_and_long_captions() {
         "{}",
         ended.said
     );
-    // Beside a whole one it is a fault among others.
+    // Beside a whole one it is a fault among others; a file of single images holds other data.
+    let scenes = vec![
+        ("image", pictures(&[png(0)])),
+        ("caption", strings(&[SCENES[0]])),
+    ];
+    write_parquet(&folder.path().join("scenes.parquet"), scenes);
     let ended = eval("pairs", folder.path(), &["--max-broken", "100"]);
     assert!(
         ended
@@ -228,6 +233,11 @@ fn pairs_of_edits_have_short_and_long_captions() {
         ended.said
     );
     assert_eq!(ended.value("text_to_image/count"), 100.0);
+    assert!(
+        ended.said.contains("scenes.parquet has no edits"),
+        "{}",
+        ended.said
+    );
 
     columns.retain(|(name, _)| *name != "target_caption_long");
     write_parquet(&path, columns);

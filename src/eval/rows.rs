@@ -73,6 +73,26 @@ impl Table {
         }
     }
 
+    /// Leaves out the files that have none of some columns, where others have some: they hold other data. Returns their names.
+    pub fn leave_out_without(&mut self, names: &[&str]) -> Vec<String> {
+        let has = |file: &TableFile| {
+            let schema = file.metadata.schema();
+            names.iter().any(|name| schema.column_with_name(name).is_some())
+        };
+        if !self.files.iter().any(has) {
+            return Vec::new();
+        }
+        let (kept, others): (Vec<_>, Vec<_>) = self.files.drain(..).partition(has);
+        self.files = kept;
+        self.rows = 0;
+        for file in &mut self.files {
+            file.first_row = self.rows;
+            let count = file.metadata.metadata().file_metadata().num_rows();
+            self.rows += usize::try_from(count).unwrap_or(0);
+        }
+        others.into_iter().map(|file| file.input.name).collect()
+    }
+
     /// How many rows there are.
     pub fn rows(&self) -> usize {
         self.rows
