@@ -1,6 +1,6 @@
 """`clip-in eval` against numpy on the embeddings that transformers computes of the same files.
 
-The model is CLIP ViT-B/32 with random weights: what it thinks is arbitrary, and the same on both sides.
+The model is a small CLIP with random weights: what it thinks is arbitrary, and the same on both sides.
 """
 
 import csv
@@ -56,7 +56,7 @@ def setting(tmp_path_factory):
     base = tmp_path_factory.mktemp("eval")
     layout, bundle = base / "layout", base / "bundle"
     layout.mkdir()
-    model = hub_layout.write_clip(layout)
+    model = hub_layout.write_clip(layout, hub_layout.small_clip())
     processor, tokenizer = AutoImageProcessor.from_pretrained(layout), AutoTokenizer.from_pretrained(layout)
     model_import(str(layout), bundle)
     shutil.rmtree(layout)
@@ -145,6 +145,19 @@ def quad(setting, images: list[Path], texts: list[str]) -> dict[str, tuple[bool,
     return {"t2i": (right["t2i"], margin["t2i"]), "i2t": (right["i2t"], margin["i2t"]), "both": both}
 
 
+def best_told_apart(setting, paths: list[Path], prefix: str = "") -> list[str]:
+    """The two texts that tell two images apart most surely, in both directions: chance alone finds none."""
+    pool = [f"a {one} above a {other}" for one in WORDS for other in WORDS if one != other]
+    vectors = [setting.text(prefix + text) for text in pool]
+    first, second = (np.array([setting.image(path) @ vector for vector in vectors]) for path in paths)
+    closer = first - second
+    to_image = np.minimum(closer[:, None], -closer)
+    to_text = np.minimum(first[:, None] - first, second - second[:, None])
+    margin = np.minimum(to_image, to_text)
+    i, k = np.unravel_index(margin.argmax(), margin.shape)
+    return [pool[i], pool[k]]
+
+
 def test_mmvp(setting):
     data = setting.base / "mmvp"
     types = ["Color", "Structural Character", "Camera Perspective"]
@@ -157,7 +170,9 @@ def test_mmvp(setting):
         statements = [f"a {WORDS[pair % 8]}, {pair} times", f"a {WORDS[(pair * 3 + 1) % 8]}"]
         for i, path in enumerate(paths):
             setting.pictures[(2 * pair + i) % 40].save(path, quality=95)
-            rows.append([first + i, kind, statements[i]])
+        if pair % 4 == 0:
+            statements = best_told_apart(setting, paths, "a photo of ")
+        rows += [[first + i, kind, statements[i]] for i in (0, 1)]
         found = quad(setting, paths, [f"a photo of {it}" for it in statements])
         expected[f"{first}-{first + 1}"] = {
             "text_to_image": found["t2i"],
@@ -186,6 +201,8 @@ def test_winoground_in_both_layouts(setting):
             f"a {WORDS[n % 8]} above a {WORDS[(n + 3) % 8]} {n}",
             f"a {WORDS[(n + 3) % 8]} above a {WORDS[n % 8]} {n}",
         ]
+        if n % 4 == 0:
+            captions = best_told_apart(setting, paths)
         tag = ["Object", "Adjective-Size", "Relation"][n % 3]
         example = {"id": n, "image_0": names[0], "image_1": names[1]}
         example |= {"caption_0": captions[0], "caption_1": captions[1], "tag": tag, "secondary_tag": ""}
