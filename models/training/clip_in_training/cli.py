@@ -84,6 +84,13 @@ def parser() -> argparse.ArgumentParser:
     ablation.add_argument(
         "--jobs", type=int, default=2, help="runs at a time, which share the cores (default: 2)"
     )
+    ablation.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="for every run, e.g. finetune.steps=2000",
+    )
     ablation.add_argument("--out", type=Path, help="also write the tables to this Markdown file")
     variants = commands.add_parser("variants", help=VARIANTS_HELP, description=VARIANTS_HELP)
     variants.add_argument("--bundle", type=Path, required=True, help="the bundle's directory")
@@ -201,12 +208,14 @@ def _ablation(options: argparse.Namespace, recipe: TuningRecipe, text: str) -> N
     from clip_in_training.ablation.runs import run_all
     from clip_in_training.ablation.table import tables
     from clip_in_training.backbone.load import load_original
+    from clip_in_training.tuning.variant import changed, settings
 
     run = options.run or Path("runs") / options.recipe.stem
-    results = run_all(options.recipe, recipe, run, options.seeds, options.jobs)
+    results = run_all(options.recipe, recipe, run, options.seeds, options.jobs, options.set)
     test = Path(recipe.sources[0].path).parent / "test"
     start = measure_backbone(load_original(recipe.backbone, recipe.seed), test)
-    report = tables(start, results, options.seeds, recipe.finetune.steps)
+    steps = changed(recipe, settings(options.set), str(options.recipe)).finetune.steps
+    report = tables(start, results, options.seeds, steps)
     print(f"\n{report}")
     if options.out:
         options.out.write_text(report + "\n", encoding="utf-8")

@@ -10,6 +10,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from clip_in_training.ablation.table import tables
 from clip_in_training.cli import main
 from clip_in_training.evaluate.graphs import Graphs
 from clip_in_training.export.files import checksums
@@ -220,6 +221,81 @@ def test_evaluate_prints_the_benchmarks_of_the_manifest(work, bundle, capsys):
     printed = json.loads(capsys.readouterr().out)
     manifest = json.loads((bundle / "bundle.json").read_text())
     assert printed["pairs"] == pytest.approx(manifest["provenance"]["benchmarks"]["pairs"])
+
+
+ABLATION = """
+name = "toy-ablation"
+description = "y"
+workers = 0
+[backbone]
+name = "bundle:{bundle}"
+context_length = 140
+[[sources]]
+kind = "ultraedit"
+path = "{data}/train"
+[[sources]]
+kind = "ultraedit"
+path = "{data}/train"
+role = "singles"
+[distil]
+steps = 0
+[finetune]
+steps = 2
+pairs = 2
+singles = 2
+[finetune.losses]
+clip_images = "singles"
+[ablation."plain CLIP"]
+finetune.pairs = 0
+finetune.singles = 4
+finetune.losses.clip_long = 0.0
+finetune.losses.hard_negative_short = 0.0
+[ablation."all"]
+finetune.losses.clip_long = 1.0
+"""
+
+
+def test_an_ablation_runs_what_is_missing_and_tables_it(work, bundle, capsys):
+    recipe, run = work / "ablation.toml", work / "ablation"
+    recipe.write_text(ABLATION.format(bundle=bundle, data=load_recipe(work / "toy.toml")[0].data.directory))
+    command = [
+        "ablation",
+        "--recipe",
+        str(recipe),
+        "--run",
+        str(run),
+        "--seeds",
+        "3",
+        "--set",
+        "finetune.steps=3",
+    ]
+    assert main(command) == 0
+    printed = capsys.readouterr().out
+    assert "| plain CLIP |" in printed and "| all |" in printed and "| (start) |" in printed
+    assert "3 steps each" in printed
+    plain, every = run / "seed-3" / "plain-clip", run / "seed-3" / "all"
+    assert "seed = 3" in (plain / "recipe.toml").read_text()
+    terms = [
+        set(json.loads(f.read_text().splitlines()[0]))
+        for f in (plain / "finetune.jsonl", every / "finetune.jsonl")
+    ]
+    assert "hard_negative_short" in terms[1] - terms[0] and "clip_long" in terms[1] - terms[0]
+    # What is finished is not done again.
+    (plain / "finetune.pt").unlink()
+    (every / "result.json").unlink()
+    assert main(command) == 0
+    assert not (plain / "finetune.pt").exists() and (every / "result.json").exists()
+
+
+def test_a_table_has_means_and_deviations_over_seeds():
+    def result(value):
+        measures = {"image to text R@1": value, "text to image R@1": value}
+        named = {"retrieval_short": measures, "retrieval_long": measures, "pairs_long": {"mean": value}}
+        return {"pairs": {"color": value, "mean": value}, "counts": {"pairs": 9, "scenes": 5}, **named}
+
+    runs = [result(value) | {"core_minutes": 1.0} for value in (40.0, 50.0, 60.0)]
+    text = tables(result(20.0), {"x": runs}, [1, 2, 3], 7)
+    assert "| x | 50.0 ± 10.0 |" in text and "| (start) | 20.0 |" in text and "3 core-minutes" in text
 
 
 def test_a_bundle_lends_its_image_tower_as_a_start(work, bundle):

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,9 +16,12 @@ from clip_in_training.errors import TrainingError
 from clip_in_training.recipe import RecipeError
 from clip_in_training.tuning.recipe import TuningRecipe
 from clip_in_training.tuning.run import DISTILLED, FINETUNED
-from clip_in_training.tuning.variant import variant
+from clip_in_training.tuning.variant import changed, variant
+from clip_in_training.tuning.variant import settings as parsed
 
 RESULT = "result.json"
+_measuring = threading.Lock()
+"""PyTorch's exporter keeps its state in globals: one export at a time."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,9 @@ class Job:
 
     recipe_file: Path
     recipe: TuningRecipe
-    """With the variant's keys."""
+    """With the variant's keys and the command line's."""
+    settings: Sequence[str]
+    """`KEY=VALUE`s that hold for every run."""
     variant: str
     seed: int
     folder: Path
@@ -35,17 +41,24 @@ class Job:
 
 
 def run_all(
-    recipe_file: Path, recipe: TuningRecipe, run: Path, seeds: Sequence[int], at_a_time: int
+    recipe_file: Path,
+    recipe: TuningRecipe,
+    run: Path,
+    seeds: Sequence[int],
+    at_a_time: int,
+    settings: Sequence[str] = (),
 ) -> dict[str, list[dict]]:
     """Variant -> results, one a seed. What an earlier call finished is not done again, and what it began goes
     on from its last checkpoint.
 
-    `at_a_time` runs share the processor's cores. Raises `RecipeError` if there is nothing to compare, and
-    `TrainingError` naming the log of a run that failed.
+    `at_a_time` runs share the processor's cores; `settings` are `KEY=VALUE`s that hold for all of them.
+    Raises `RecipeError` if there is nothing to compare, and `TrainingError` naming the log of a run that failed.
     """
     if not recipe.ablation:
         raise RecipeError(f"{recipe_file} has no [ablation]: nothing to compare")
-    jobs = [_job(recipe_file, recipe, run, name, seed) for seed in seeds for name in recipe.ablation]
+    jobs = [
+        _job(recipe_file, recipe, run, name, seed, settings) for seed in seeds for name in recipe.ablation
+    ]
     distilled = {job.stage_1: job for job in jobs if job.recipe.distil.steps}
     with ThreadPoolExecutor(at_a_time) as pool:
         # A seed's variants wait for its stage 1, which therefore comes first.
@@ -57,11 +70,13 @@ def run_all(
     return table
 
 
-def _job(recipe_file: Path, recipe: TuningRecipe, run: Path, name: str, seed: int) -> Job:
+def _job(
+    recipe_file: Path, recipe: TuningRecipe, run: Path, name: str, seed: int, settings: Sequence[str]
+) -> Job:
     folder = run / f"seed-{seed}"
     slug = "-".join("".join(c if c.isalnum() else " " for c in name.lower()).split())
-    changed = variant(recipe, name, str(recipe_file))
-    return Job(recipe_file, changed, name, seed, folder / slug, folder / "stage-1")
+    made = changed(variant(recipe, name, str(recipe_file)), parsed(list(settings)), str(recipe_file))
+    return Job(recipe_file, made, settings, name, seed, folder / slug, folder / "stage-1")
 
 
 def _distil(job: Job, at_a_time: int) -> None:
@@ -76,7 +91,8 @@ def _finetune(job: Job, at_a_time: int) -> dict:
         if job.recipe.distil.steps:
             shutil.copyfile(job.stage_1 / f"{DISTILLED}.pt", job.folder / f"{DISTILLED}.pt")
         _command("finetune", job, job.folder, at_a_time)
-        measured = measure(job.folder)
+        with _measuring:
+            measured = measure(job.folder)
         summary = json.loads((job.folder / f"{FINETUNED}.json").read_text(encoding="utf-8"))
         measured["core_minutes"] = summary["clock"]["cpu"] / 60
         partial = result.with_suffix(".partial")
@@ -90,12 +106,21 @@ def _finetune(job: Job, at_a_time: int) -> dict:
 def _command(stage: str, job: Job, folder: Path, at_a_time: int) -> None:
     """A stage as a process of its own, with its share of the cores; its output goes to `<stage>.log`."""
     threads = max(1, (os.cpu_count() or 1) // at_a_time)
-    settings = ["--variant", job.variant, "--set", f"seed={job.seed}", "--set", f"threads={threads}"]
+    settings = ["--variant", job.variant]
+    for setting in (*job.settings, f"seed={job.seed}", f"threads={threads}"):
+        settings += ["--set", setting]
     command = [sys.executable, "-m", "clip_in_training", stage, "--recipe", str(job.recipe_file), *settings]
     folder.mkdir(parents=True, exist_ok=True)
+    # This package, wherever it was found.
+    paths = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     with (folder / f"{stage}.log").open("a", encoding="utf-8") as log:
         done = subprocess.run(
-            [*command, "--run", str(folder), "--resume"], stdout=log, stderr=subprocess.STDOUT, check=False
+            [*command, "--run", str(folder), "--resume"],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            check=False,
         )
     if done.returncode:
         raise TrainingError(f"{stage} of variant {job.variant!r}, seed {job.seed} failed: see {log.name}")
