@@ -3,6 +3,7 @@
 mod admin;
 mod admission;
 pub mod calls;
+mod checked;
 mod connections;
 mod cors;
 mod error;
@@ -17,6 +18,7 @@ mod tls;
 mod trace;
 
 pub use admin::{AdminAccess, AdminError};
+pub use checked::{Checked, Refusal};
 pub use error::ApiError;
 pub use keys::{ApiKeys, Caller, KeyError};
 pub use server::{ServeError, serve};
