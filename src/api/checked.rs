@@ -8,7 +8,7 @@ use super::tls::Tls;
 use super::{AdminAccess, ApiKeys, ServeError, cors};
 use crate::config::ServeSettings;
 use crate::engine::EngineSettings;
-use crate::images_by_url::FetchRules;
+use crate::images_by_url::{FetchRules, HostList, Networks};
 
 /// Settings that can be used together, and the files that they name, read.
 #[derive(Debug)]
@@ -53,23 +53,28 @@ impl Checked {
         let keys = keys.map_err(ServeError::from);
         let keys = kept(&mut refusals, &["api_keys_file"], keys);
         let tls = kept(&mut refusals, &["tls_cert", "tls_key"], open_tls(settings));
-        let hosts = settings.image_url_rules().map_err(ServeError::Settings);
-        let hosts = kept(
-            &mut refusals,
-            &["image_url_hosts", "image_url_networks"],
-            hosts,
-        );
-        match (cors, engine, admin, keys, tls, hosts) {
-            (Some(cors), Some(engine), Some(admin), Some(keys), Some(tls), Some(fetch_rules)) => {
-                Ok(Self {
-                    cors,
-                    engine,
-                    admin,
-                    keys,
-                    tls,
-                    fetch_rules,
-                })
-            }
+        let hosts = HostList::parse(&settings.image_url_hosts).map_err(ServeError::Settings);
+        let hosts = kept(&mut refusals, &["image_url_hosts"], hosts);
+        let networks = Networks::parse(&settings.image_url_networks);
+        let networks = networks.map_err(ServeError::Settings);
+        let networks = kept(&mut refusals, &["image_url_networks"], networks);
+        let rules = hosts.zip(networks);
+        match (cors, engine, admin, keys, tls, rules) {
+            (
+                Some(cors),
+                Some(engine),
+                Some(admin),
+                Some(keys),
+                Some(tls),
+                Some((hosts, networks)),
+            ) => Ok(Self {
+                cors,
+                engine,
+                admin,
+                keys,
+                tls,
+                fetch_rules: settings.image_url_rules(hosts, networks),
+            }),
             _ => Err(refusals),
         }
     }

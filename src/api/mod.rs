@@ -11,6 +11,7 @@ mod file_watch;
 mod grpc;
 mod keys;
 mod page;
+mod reload;
 pub mod rest;
 mod server;
 mod state;

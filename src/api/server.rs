@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::admission::Admission;
+use super::reload::Reload;
 use super::tls::Tls;
 use super::{AdminError, AppState, Checked, KeyError, TlsError, connections, grpc, rest, trace};
 use crate::config::ServeSettings;
@@ -80,6 +81,8 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
             })?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    // From now on, or one that comes while models are loaded would end the server.
+    let hangup = signal(SignalKind::hangup())?;
     let loader = Loader {
         precision: settings.precision.clone(),
         settings: engine,
@@ -136,6 +139,12 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
         settings.header_time(),
         handle.clone(),
     );
+    let reload = Reload {
+        keys: keys.clone(),
+        certificate: tls.as_ref().map(Tls::certificate),
+        state: state.clone(),
+    };
+    let reloading = tokio::spawn(reload.follow(hangup));
     let following = tokio::spawn(keys.follow());
     let renewing = tls.map(|tls| tokio::spawn(tls.follow()));
     let mut server = tokio::spawn(server);
@@ -144,6 +153,7 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
         _ = interrupt.recv() => {}
         ended = &mut server => return Ok(ended.map_err(std::io::Error::other)??),
     }
+    reloading.abort();
     following.abort();
     if let Some(renewing) = renewing {
         renewing.abort();

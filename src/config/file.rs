@@ -62,7 +62,8 @@ impl SettingsFile {
                 line: error.span().map(|span| line(&text, span.start)),
                 ..Problem::of_file(format!("this is no TOML: {}", error.message()))
             };
-            let problems = errors.iter().map(problem).collect();
+            let mut problems: Vec<_> = errors.iter().map(problem).collect();
+            problems.sort_by_key(|problem| problem.line);
             return (file, problems);
         }
         let known: BTreeMap<_, _> = all().into_iter().map(|s| (s.key(), s)).collect();
@@ -211,9 +212,13 @@ fn values(setting: &Setting, value: &Spanned<DeValue<'_>>) -> Result<Vec<String>
         }
         (Kind::List, _) => return Err(expected("a list of strings, in brackets")),
     };
-    match setting.refusal(&values) {
-        None => Ok(values),
-        Some(reason) => Err(reason),
+    match (setting.refusal(&values), setting.range()) {
+        (None, _) => Ok(values),
+        (Some(_), Some((low, high))) => Err(format!(
+            "must be {low} to {high}, and is {}",
+            values.concat()
+        )),
+        (Some(reason), None) => Err(reason),
     }
 }
 

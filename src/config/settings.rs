@@ -315,18 +315,15 @@ impl ServeSettings {
         })
     }
 
-    /// What may be fetched for requests that name images by URL.
-    ///
-    /// # Errors
-    /// A sentence about the host or network that cannot be read.
-    pub fn image_url_rules(&self) -> Result<FetchRules, String> {
-        Ok(FetchRules {
-            hosts: HostList::parse(&self.image_url_hosts)?,
-            networks: Networks::parse(&self.image_url_networks)?,
+    /// How images are fetched for requests that name them by URL, from these hosts and networks.
+    pub fn image_url_rules(&self, hosts: HostList, networks: Networks) -> FetchRules {
+        FetchRules {
+            hosts,
+            networks,
             time: Duration::from_secs(self.image_url_seconds.into()),
             max_bytes: usize::from(self.max_image_mib) * MIB,
             at_a_time: self.image_url_fetches.into(),
-        })
+        }
     }
 
     /// Threads of the pool that decodes and tokenises.
