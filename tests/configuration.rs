@@ -85,7 +85,7 @@ fn the_printed_file_has_every_setting_of_serve() {
     };
     let flags: Vec<_> = help
         .lines()
-        .filter_map(|line| line.trim_start().strip_prefix("--"))
+        .filter_map(|line| line.strip_prefix("      --"))
         .map(word)
         .filter(|flag| flag != "config")
         .collect();
@@ -102,7 +102,10 @@ fn the_printed_file_has_every_setting_of_serve() {
         assert_eq!(found.len(), 1, "{key}: {found:?}");
         // The rule: what was named so yesterday is named so today.
         let environment = format!("CLIP_IN_{}", key.to_uppercase());
-        assert!(help.contains(&format!("[env: {environment}")), "{environment}");
+        assert!(
+            help.contains(&format!("[env: {environment}")),
+            "{environment}"
+        );
         let stands = |line: &str| word(line.trim_start_matches("# ")) == environment;
         assert!(printed.lines().any(stands), "{environment}");
     }
@@ -115,7 +118,10 @@ fn the_printed_file_has_every_setting_of_serve() {
         "#tls_cert = \"FILE\"",
         "#api_keys: only in the environment",
     ] {
-        assert!(printed.lines().any(|found| found == line), "{line}\n{printed}");
+        assert!(
+            printed.lines().any(|found| found == line),
+            "{line}\n{printed}"
+        );
     }
 }
 
@@ -133,18 +139,29 @@ fn the_file_to_install_is_the_printed_one() {
 fn the_printed_defaults_change_nothing() {
     let printed = file(&defaults());
     let check = run(&mut clean(&["config", "check", name(&printed)]));
-    assert_eq!(check, (0, format!("{}: ok\n", name(&printed)), String::new()));
+    assert_eq!(
+        check,
+        (0, format!("{}: ok\n", name(&printed)), String::new())
+    );
     let without = effective(&mut clean(&["config", "print"]));
     let with = effective(&mut clean(&["config", "print", "--config", name(&printed)]));
     assert_eq!(without["queue"], "1024  # default");
     assert_eq!(with["queue"], "1024  # file");
     let values = |all: BTreeMap<String, String>| -> BTreeMap<_, _> {
         let value = |said: String| said.split("  # ").next().unwrap().to_owned();
-        all.into_iter().map(|(key, said)| (key, value(said))).collect()
+        all.into_iter()
+            .map(|(key, said)| (key, value(said)))
+            .collect()
     };
     assert_eq!(values(with), values(without));
 
-    let arguments = ["serve", "--config", name(&printed), "--listen", "127.0.0.1:0"];
+    let arguments = [
+        "serve",
+        "--config",
+        name(&printed),
+        "--listen",
+        "127.0.0.1:0",
+    ];
     let server = Server::launch(&mut clean(&arguments));
     let answer = success(server.post("/v1/embeddings", &json!({"input": "a red bolt"})));
     assert_eq!(answer["data"].as_array().unwrap().len(), 1);
@@ -164,6 +181,7 @@ fn a_server_runs_by_its_file() {
     command.env("CLIP_IN_CONFIG", settings.path());
     command.current_dir(state.path());
     let server = Server::launch(&mut command);
+    assert!(server.log().contains(name(&settings)), "{}", server.log());
     let body = json!({"input": ["a red bolt", "a blue mug", "a green cogwheel"]});
     let (status, code, _) = failure(server.post("/v1/embeddings", &body));
     assert_eq!((status, code.as_str()), (400, "too_many_items"));
@@ -201,7 +219,13 @@ fn flags_win_over_the_environment_the_environment_over_the_file_the_file_over_th
     // A switch that the file has put on can be put off by both.
     let settings = file("[admin]\nadmin = true\n");
     let asks_for_a_root = |arguments: &[&str], environment: Option<&str>| {
-        let mut command = clean(&["serve", "--devices", "cpu,cuda:0", "--config", name(&settings)]);
+        let mut command = clean(&[
+            "serve",
+            "--devices",
+            "cpu,cuda:0",
+            "--config",
+            name(&settings),
+        ]);
         command.args(arguments);
         if let Some(value) = environment {
             command.env("CLIP_IN_ADMIN", value);
@@ -226,7 +250,10 @@ fn print_says_where_each_setting_comes_from() {
     let found = effective(&mut command);
     assert_eq!(found["queue"], "7  # environment");
     assert_eq!(found["admin"], "true  # environment");
-    assert_eq!(found["image_url_hosts"], "[\"a.example\", \"b.example\"]  # environment");
+    assert_eq!(
+        found["image_url_hosts"],
+        "[\"a.example\", \"b.example\"]  # environment"
+    );
     assert_eq!(found["devices"], "[\"cuda:0\", \"cuda:1\"]  # file");
     assert_eq!(found["max_items"], "2048  # default");
     assert_eq!(found["workers"], "not set");
@@ -245,30 +272,93 @@ fn print_says_where_each_setting_comes_from() {
 #[test]
 fn what_is_wrong_is_said_with_its_place() {
     for (text, expected) in [
-        ("[engine]\nqueu = 3", "line 2: there is no \"queu\"; did you mean [engine] queue?"),
-        ("[engine]\nxyzzy = 3", "line 2: there is no \"xyzzy\"; `clip-in config print"),
+        (
+            "[engine]\nqueu = 3",
+            "line 2: there is no \"queu\"; did you mean [engine] queue?",
+        ),
+        (
+            "[engine]\nxyzzy = 3",
+            "line 2: there is no \"xyzzy\"; `clip-in config print",
+        ),
         ("[engine]\n\"\" = 3", "line 2: there is no \"\""),
-        ("[models]\nqueue = 3", "line 2: queue does not belong in [models]; it is [engine] queue"),
-        ("queue = 3", "line 1: queue does not belong before the first table; it is [engine] queue"),
-        ("[engines]\nqueue = 3", "line 1: there is no table [engines]; the tables are server, "),
+        (
+            "[models]\nqueue = 3",
+            "line 2: queue does not belong in [models]; it is [engine] queue",
+        ),
+        (
+            "queue = 3",
+            "line 1: queue does not belong before the first table; it is [engine] queue",
+        ),
+        (
+            "[engines]\nqueue = 3",
+            "line 1: there is no table [engines]; the tables are server, ",
+        ),
         ("engine = 3", "line 1: engine is a table; write [engine]"),
-        ("[[engine]]\nqueue = 3", "line 1: engine is a table; write [engine]"),
+        (
+            "[[engine]]\nqueue = 3",
+            "line 1: engine is a table; write [engine]",
+        ),
         ("[server]\nconfig = \"x\"", "line 2: there is no \"config\""),
-        ("[engine]\n\nqueue = \"3\"", "line 3: [engine] queue: must be a whole number, and is a string"),
-        ("[engine]\nqueue = 3.5", "[engine] queue: must be a whole number, and is a number with a point"),
-        ("[engine]\nqueue = 0", "line 2: [engine] queue: must be 1 to 1000000, and is 0"),
-        ("[engine]\nworkers = 513", "[engine] workers: must be 1 to 512, and is 513"),
-        ("[engine]\nqueue = 99999999999999999999", "[engine] queue: must be 1 to 1000000, and is 99999999999999999999"),
-        ("[engine]\nbatch_buckets = 1", "[engine] batch_buckets: must be true or false, and is a whole number"),
-        ("[engine]\ndevices = \"cpu\"", "[engine] devices: must be a list of strings, in brackets, and is a string"),
-        ("[engine]\ndevices = [\"cpu\", 1]", "[engine] devices: must be a list of strings; one is a whole number"),
-        ("[engine]\ndevices = []", "[engine] devices: must not be empty"),
-        ("[engine]\ndevices = [\"gpu\"]", "[engine] devices: \"gpu\" is no device"),
-        ("[engine]\ndevices = [\"cuda:0,cuda:1\"]", "[engine] devices: \"cuda:0,cuda:1\" has a comma"),
-        ("[server]\nlisten = \"here\"", "[server] listen: \"here\": invalid socket address"),
-        ("[labelsets]\nstate = \"\"", "[labelsets] state: must not be empty"),
-        ("[logging]\nlog_format = \"xml\"", "[logging] log_format: must be text or json"),
-        ("[engine]\nqueue = 3\nqueue = 4", "line 3: this is no TOML: duplicate key"),
+        (
+            "[engine]\n\nqueue = \"3\"",
+            "line 3: [engine] queue: must be a whole number, and is a string",
+        ),
+        (
+            "[engine]\nqueue = 3.5",
+            "[engine] queue: must be a whole number, and is a number with a point",
+        ),
+        (
+            "[engine]\nqueue = 0",
+            "line 2: [engine] queue: must be 1 to 1000000, and is 0",
+        ),
+        (
+            "[engine]\nworkers = 513",
+            "[engine] workers: must be 1 to 512, and is 513",
+        ),
+        (
+            "[engine]\nqueue = 99999999999999999999",
+            "[engine] queue: must be 1 to 1000000, and is 99999999999999999999",
+        ),
+        (
+            "[engine]\nbatch_buckets = 1",
+            "[engine] batch_buckets: must be true or false, and is a whole number",
+        ),
+        (
+            "[engine]\ndevices = \"cpu\"",
+            "[engine] devices: must be a list of strings, in brackets, and is a string",
+        ),
+        (
+            "[engine]\ndevices = [\"cpu\", 1]",
+            "[engine] devices: must be a list of strings; one is a whole number",
+        ),
+        (
+            "[engine]\ndevices = []",
+            "[engine] devices: must not be empty",
+        ),
+        (
+            "[engine]\ndevices = [\"gpu\"]",
+            "[engine] devices: \"gpu\" is no device",
+        ),
+        (
+            "[engine]\ndevices = [\"cuda:0,cuda:1\"]",
+            "[engine] devices: \"cuda:0,cuda:1\" has a comma",
+        ),
+        (
+            "[server]\nlisten = \"here\"",
+            "[server] listen: \"here\": invalid socket address",
+        ),
+        (
+            "[labelsets]\nstate = \"\"",
+            "[labelsets] state: must not be empty",
+        ),
+        (
+            "[logging]\nlog_format = \"xml\"",
+            "[logging] log_format: must be text or json",
+        ),
+        (
+            "[engine]\nqueue = 3\nqueue = 4",
+            "line 3: this is no TOML: duplicate key",
+        ),
         ("[engine\nqueue = 3", "line 1: this is no TOML"),
     ] {
         let said = wrong(text);
@@ -276,7 +366,10 @@ fn what_is_wrong_is_said_with_its_place() {
         assert!(said.contains(expected), "{text}: {said}");
     }
     let all = wrong("[engine]\nqueue = 0\nqueu = 1\n[limits]\nmax_items = true\n");
-    let lines: Vec<_> = all.lines().map(|line| line.split(':').next().unwrap()).collect();
+    let lines: Vec<_> = all
+        .lines()
+        .map(|line| line.split(':').next().unwrap())
+        .collect();
     assert_eq!(lines, ["clip-in", "FILE, line 3", "FILE, line 5"], "{all}");
 }
 
@@ -312,9 +405,13 @@ fn check_also_finds_what_cannot_be_used_together() {
     assert_eq!(said.lines().count(), 1, "{said}");
 
     // A token can come only from the environment, and counts.
-    let settings = file("[server]\nlisten = \"0.0.0.0:80\"\n[admin]\nadmin = true\nmodels_root = \"/\"\n");
+    let settings =
+        file("[server]\nlisten = \"0.0.0.0:80\"\n[admin]\nadmin = true\nmodels_root = \"/\"\n");
     let (status, _, said) = run(&mut clean(&["config", "check", name(&settings)]));
-    assert!(status == 1 && said.contains("CLIP_IN_ADMIN_TOKEN"), "{said}");
+    assert!(
+        status == 1 && said.contains("CLIP_IN_ADMIN_TOKEN"),
+        "{said}"
+    );
     let mut check = clean(&["config", "check", name(&settings)]);
     let (status, _, said) = run(check.env("CLIP_IN_ADMIN_TOKEN", "a-token"));
     assert_eq!(status, 0, "{said}");
@@ -326,8 +423,14 @@ fn secrets_are_refused_in_the_file_and_never_shown() {
     for (key, table) in [("api_keys", "access"), ("admin_token", "admin")] {
         let said = wrong(&format!("[{table}]\n{key} = \"line={secret}\"\n"));
         let environment = format!("CLIP_IN_{}", key.to_uppercase());
-        assert!(said.contains(&format!("line 2: [{table}] {key}: ")), "{said}");
-        assert!(said.contains(&environment) && !said.contains(secret), "{said}");
+        assert!(
+            said.contains(&format!("line 2: [{table}] {key}: ")),
+            "{said}"
+        );
+        assert!(
+            said.contains(&environment) && !said.contains(secret),
+            "{said}"
+        );
     }
     for text in [
         format!("[access]\napi_keys = \"{secret}"),
@@ -344,7 +447,10 @@ fn secrets_are_refused_in_the_file_and_never_shown() {
     assert_eq!(found["api_keys"], "not shown  # environment");
     assert_eq!(found["admin_token"], "not shown  # environment");
     let (_, printed, said) = run(&mut command);
-    assert!(!printed.contains(secret) && !said.contains(secret), "{printed}{said}");
+    assert!(
+        !printed.contains(secret) && !said.contains(secret),
+        "{printed}{said}"
+    );
     let (_, printed, _) = run(command.arg("--defaults"));
     assert!(!printed.contains(secret));
 }

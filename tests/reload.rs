@@ -14,8 +14,15 @@ const KEY: &str = "line-key-0123456789abcdef";
 #[test]
 fn a_hangup_reads_everything_again() {
     let folder = tempfile::tempdir().unwrap();
-    let (sets, keys) = (folder.path().join("labelsets"), folder.path().join("keys.toml"));
-    std::fs::write(&keys, format!("[[key]]\nname = \"line\"\nkey = \"{KEY}\"\n")).unwrap();
+    let (sets, keys) = (
+        folder.path().join("labelsets"),
+        folder.path().join("keys.toml"),
+    );
+    std::fs::write(
+        &keys,
+        format!("[[key]]\nname = \"line\"\nkey = \"{KEY}\"\n"),
+    )
+    .unwrap();
     let authority = Authority::new();
     let [certificate, key] = authority.pair().write(folder.path());
     let paths = [folder.path(), &keys, &certificate, &key].map(|path| path.to_str().unwrap());
@@ -32,7 +39,9 @@ fn a_hangup_reads_everything_again() {
     let root = Certificate::from_pem(authority.pem().as_bytes()).unwrap();
     let mut headers = reqwest::header::HeaderMap::new();
     headers.insert("x-api-key", KEY.parse().unwrap());
-    let client = server::client().tls_certs_only([root]).default_headers(headers);
+    let client = server::client()
+        .tls_certs_only([root])
+        .default_headers(headers);
     server.client = client.build().unwrap();
 
     for name in ["kept", "taken"] {
@@ -47,7 +56,9 @@ fn a_hangup_reads_everything_again() {
     assert_eq!(names(&server), ["brought", "kept"]);
     let line = |text: &str| {
         let found = log.lines().find(|line| line.contains(text));
-        found.unwrap_or_else(|| panic!("no {text:?} in {log}")).to_owned()
+        found
+            .unwrap_or_else(|| panic!("no {text:?} in {log}"))
+            .to_owned()
     };
     let counts = line("the label sets were read again");
     for count in ["new=1", "changed=0", "removed=1", "all=2"] {
@@ -81,7 +92,9 @@ fn a_hangup_reads_everything_again() {
 }
 
 fn put(server: &Server, name: &str, label: &str) {
-    let request = server.client.put(format!("{}/v1/labelsets/{name}", server.url));
+    let request = server
+        .client
+        .put(format!("{}/v1/labelsets/{name}", server.url));
     let definition = json!({"labels": [label, "a plate with a scratch"]});
     success(request.json(&definition).send().unwrap());
 }
@@ -89,7 +102,9 @@ fn put(server: &Server, name: &str, label: &str) {
 fn names(server: &Server) -> Vec<String> {
     let answer = success(server.get("/v1/labelsets"));
     let sets = answer["data"].as_array().unwrap();
-    sets.iter().map(|set| set["name"].as_str().unwrap().to_owned()).collect()
+    sets.iter()
+        .map(|set| set["name"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 /// The set answers, and this is one of its labels.
@@ -98,5 +113,8 @@ fn classify(server: &Server, set: &str, label: &str) {
     let path = format!("/v1/classify?labelset={set}");
     let answer = success(server.post_bytes(&path, "image/jpeg", image));
     let labels = answer["results"][0]["labels"].as_array().unwrap();
-    assert!(labels.iter().any(|found| found["label"] == label), "{answer}");
+    assert!(
+        labels.iter().any(|found| found["label"] == label),
+        "{answer}"
+    );
 }

@@ -64,7 +64,7 @@ pub fn run(words: &[OsString]) -> ExitCode {
         }
     }
     let result = match arguments.command {
-        Command::Serve(arguments) => serve::run(&arguments.settings),
+        Command::Serve(arguments) => serve::run(&arguments),
         Command::Config(command) => config::run(&command),
         Command::Score(arguments) => score::run(&arguments),
         Command::Embed(arguments) => embed::run(&arguments),

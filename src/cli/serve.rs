@@ -29,8 +29,12 @@ pub fn with_file(words: &[OsString], path: &Path) -> Result<super::Arguments, Pr
     Ok(super::Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()))
 }
 
-pub fn run(settings: &ServeSettings) -> anyhow::Result<()> {
+pub fn run(arguments: &ServeArguments) -> anyhow::Result<()> {
+    let settings = &arguments.settings;
     start_logging(settings.log_format, &settings.log);
+    if let Some(file) = &arguments.config {
+        tracing::info!(file = %file.display(), "settings were read");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("http")

@@ -7,6 +7,7 @@
 mod file;
 mod print;
 mod problem;
+mod secret;
 mod setting;
 mod settings;
 mod tables;
@@ -14,5 +15,6 @@ mod tables;
 pub use file::SettingsFile;
 pub use print::{defaults, effective};
 pub use problem::{Problem, Problems};
+pub use secret::Secret;
 pub use setting::{Setting, all, command};
-pub use settings::{Secret, ServeSettings};
+pub use settings::ServeSettings;

@@ -1,6 +1,5 @@
 //! What can be set, once: names, types, ranges, defaults and help. The flags, the environment and the file come of it.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,6 +7,7 @@ use std::time::Duration;
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args};
 
+use super::secret::Secret;
 use crate::engine::{BatchPolicy, EngineSettings};
 use crate::images_by_url::{FetchRules, HostList, Networks};
 use crate::preprocess::Limits;
@@ -244,30 +244,6 @@ pub struct ServeSettings {
     /// What is logged: error, warn, info, debug, or a filter such as clip_in=debug,warn
     #[arg(long, env = "CLIP_IN_LOG", default_value = "info")]
     pub log: String,
-}
-
-/// A setting that no log shows.
-#[derive(Clone, serde::Deserialize)]
-#[serde(transparent)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The value, for whoever must know it.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<String> for Secret {
-    fn from(value: String) -> Self {
-        Self(value)
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(secret)")
-    }
 }
 
 const MIB: usize = 1 << 20;
