@@ -467,7 +467,7 @@ fn what_is_no_file_of_settings_is_refused() {
     for (name, reason) in [
         ("missing", "cannot be read"),
         ("binary", "cannot be read"),
-        ("large", "more than 1 MiB"),
+        ("large", "more than 64 KiB"),
         (".", "cannot be read"),
     ] {
         let (status, _, said) = check(path(name));

@@ -20,7 +20,7 @@ pub enum ConfigCommand {
         defaults: bool,
     },
     /// Say whether `serve` would take a file of settings, or all that is wrong with it (exit status 1). Files of keys and
-    /// certificates that it names are read too; models are not opened
+    /// certificates that it names are read too; models are not opened. Of the environment only secrets count
     Check {
         /// TOML file with settings
         file: PathBuf,

@@ -15,7 +15,7 @@ use super::settings::ServeSettings;
 use super::tables::{TABLES, Table, table_of};
 
 /// A file that says more than this says something else.
-const MOST_BYTES: u64 = 1 << 20;
+const MOST_BYTES: u64 = 64 << 10;
 
 /// A file of settings whose values are what they should be, each for itself.
 #[derive(Debug, Clone)]
@@ -58,9 +58,9 @@ impl SettingsFile {
         let (tables, errors) = DeTable::parse_recoverable(&text);
         if !errors.is_empty() {
             // Without the parser's excerpt of the file: what stands there may be a secret.
-            let problem = |error: &toml::de::Error| Problem {
-                line: error.span().map(|span| line(&text, span.start)),
-                ..Problem::of_file(format!("this is no TOML: {}", error.message()))
+            let problem = |error: &toml::de::Error| {
+                let at = error.span().map(|span| line(&text, span.start));
+                Problem::of_line(at, format!("this is no TOML: {}", error.message()))
             };
             let mut problems: Vec<_> = errors.iter().map(problem).collect();
             problems.sort_by_key(|problem| problem.line);
@@ -72,26 +72,18 @@ impl SettingsFile {
             let at = line(&text, name.span().start);
             let name = name.get_ref();
             let table = TABLES.iter().find(|table| table.name == &**name);
-            match (table, content.get_ref()) {
+            let reason = match (table, content.get_ref()) {
                 (Some(table), DeValue::Table(content)) => {
                     file.read_table(&text, table, content, &known, &mut problems);
+                    continue;
                 }
-                (Some(_), _) => problems.push(Problem {
-                    line: Some(at),
-                    ..Problem::of_file(format!("{name} is a table; write [{name}]"))
-                }),
-                (None, DeValue::Table(_)) => problems.push(Problem {
-                    line: Some(at),
-                    ..Problem::of_file(format!(
-                        "there is no table [{name}]; the tables are {}",
-                        names()
-                    ))
-                }),
-                (None, _) => problems.push(Problem {
-                    line: Some(at),
-                    ..Problem::of_file(unknown(name, None))
-                }),
-            }
+                (Some(_), _) => format!("{name} is a table; write [{name}]"),
+                (None, DeValue::Table(_)) => {
+                    format!("there is no table [{name}]; the tables are {}", names())
+                }
+                (None, _) => unknown(name, None),
+            };
+            problems.push(Problem::of_line(Some(at), reason));
         }
         problems.sort_by_key(|problem| problem.line);
         (file, problems)
@@ -110,10 +102,7 @@ impl SettingsFile {
             let key = key.get_ref();
             let setting = known.get(&**key).filter(|_| table.keys.contains(&&**key));
             let Some(setting) = setting else {
-                problems.push(Problem {
-                    line: Some(at),
-                    ..Problem::of_file(unknown(key, Some(table)))
-                });
+                problems.push(Problem::of_line(Some(at), unknown(key, Some(table))));
                 continue;
             };
             match values(setting, value) {
@@ -163,7 +152,7 @@ fn read(path: &Path) -> Result<String, String> {
         File::open(path).and_then(|file| file.take(MOST_BYTES + 1).read_to_string(&mut text));
     read.map_err(|error| format!("cannot be read: {error}"))?;
     if text.len() as u64 > MOST_BYTES {
-        return Err("has more than 1 MiB; that is no file of settings".to_owned());
+        return Err("has more than 64 KiB; that is no file of settings".to_owned());
     }
     Ok(text)
 }

@@ -48,8 +48,9 @@ pub fn effective(matches: &ArgMatches, file: Option<&SettingsFile>) -> String {
     let mut out = String::new();
     let path = file.map(|file| file.path().display().to_string());
     let from = path.map_or_else(|| "no file".to_owned(), |path| format!("the file {path}"));
-    let about =
-        format!("What `clip-in serve` would run with: {from}, and the environment as it is here.");
+    let about = format!(
+        "What `clip-in serve` would run with: {from}, and the environment as it is here. Flags would win over both."
+    );
     comment(&mut out, &about);
     tables(&mut out, |out, setting| {
         let key = setting.key();

@@ -26,6 +26,14 @@ impl Problem {
         }
     }
 
+    /// About a line of it.
+    pub fn of_line(line: Option<usize>, reason: impl Into<String>) -> Self {
+        Self {
+            line,
+            ..Self::of_file(reason)
+        }
+    }
+
     /// About one key.
     pub fn of_key(line: Option<usize>, key: &str, reason: impl Into<String>) -> Self {
         Self {
