@@ -2,13 +2,11 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 /// Bodies and pictures of all sizes come and go on many threads: glibc keeps what each of its arenas once had, and never
 /// levels off quickly; this one gives pages back.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    clip_in::cli::run(clip_in::cli::Arguments::parse())
+    clip_in::cli::run(&std::env::args_os().collect::<Vec<_>>())
 }

@@ -149,14 +149,29 @@ impl ApiKeys {
         let Some(path) = self.file.clone() else {
             return;
         };
-        let mut watch = FileWatch::new(vec![path.clone()]);
+        let mut watch = FileWatch::new(vec![path]);
         loop {
             watch.changed().await;
-            match self.load() {
-                Ok(()) => tracing::info!(file = %path.display(), "API keys were read again"),
-                Err(error) => tracing::error!(%error, "the API keys stay as they were"),
-            }
+            self.read_again().await;
         }
+    }
+
+    /// Reads the file again, if there is one. What cannot be used changes nothing and is logged.
+    pub async fn read_again(self: &Arc<Self>) {
+        let Some(file) = self.file.as_ref().map(|path| path.display().to_string()) else {
+            return;
+        };
+        let this = self.clone();
+        match tokio::task::spawn_blocking(move || this.load().map(|()| this.count())).await {
+            Ok(Ok(keys)) => tracing::info!(file, keys, "API keys were read again"),
+            Ok(Err(error)) => tracing::error!(%error, "the API keys stay as they were"),
+            Err(error) => tracing::error!(%error, "the API keys stay as they were"),
+        }
+    }
+
+    fn count(&self) -> usize {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        keys.as_ref().map_or(0, Vec::len)
     }
 
     /// Who asks. `None` if no keys were set up.

@@ -3,6 +3,7 @@
 mod admin;
 mod admission;
 pub mod calls;
+mod checked;
 mod connections;
 mod cors;
 mod error;
@@ -10,6 +11,7 @@ mod file_watch;
 mod grpc;
 mod keys;
 mod page;
+mod reload;
 pub mod rest;
 mod server;
 mod state;
@@ -17,6 +19,7 @@ mod tls;
 mod trace;
 
 pub use admin::{AdminAccess, AdminError};
+pub use checked::{Checked, Refusal};
 pub use error::ApiError;
 pub use keys::{ApiKeys, Caller, KeyError};
 pub use server::{ServeError, serve};

@@ -9,11 +9,9 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::admission::Admission;
+use super::reload::Reload;
 use super::tls::Tls;
-use super::{
-    AdminAccess, AdminError, ApiKeys, AppState, KeyError, TlsError, connections, cors, grpc, rest,
-    trace,
-};
+use super::{AdminError, AppState, Checked, KeyError, TlsError, connections, grpc, rest, trace};
 use crate::config::ServeSettings;
 use crate::engine::{CpuPool, Loader, Registry, RegistryError};
 use crate::images_by_url::Fetcher;
@@ -62,20 +60,15 @@ pub enum ServeError {
 /// # Errors
 /// [`ServeError`]; also when a stop had to leave requests unanswered.
 pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
-    let cors = cors::layer(&settings.cors_origins).map_err(ServeError::Settings)?;
-    let engine = settings.engine().map_err(ServeError::Settings)?;
-    let admin = AdminAccess::from_settings(settings)?;
-    let keys = ApiKeys::open(settings.api_keys_file.clone(), settings.api_keys.clone())?;
-    let tls = match (&settings.tls_cert, &settings.tls_key) {
-        (Some(certificate), Some(key)) => Some(Tls::open(certificate.clone(), key.clone())?),
-        (None, None) => None,
-        _ => {
-            let reason = "--tls-cert and --tls-key: give both, or neither";
-            return Err(ServeError::Settings(reason.to_owned()));
-        }
-    };
+    let Checked {
+        cors,
+        engine,
+        admin,
+        keys,
+        tls,
+        fetch_rules,
+    } = Checked::new(settings)?;
     let metrics = Arc::new(Metrics::new()?);
-    let fetch_rules = settings.image_url_rules().map_err(ServeError::Settings)?;
     let images_by_url = Fetcher::new(fetch_rules, metrics.clone()).map_err(ServeError::Settings)?;
     let pool = CpuPool::new(settings.prepare_threads(), metrics.clone())?;
     // The address first: a port that is taken should not cost the time to load a model.
@@ -88,6 +81,8 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
             })?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    // From now on, or one that comes while models are loaded would end the server.
+    let hangup = signal(SignalKind::hangup())?;
     let loader = Loader {
         precision: settings.precision.clone(),
         settings: engine,
@@ -144,6 +139,12 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
         settings.header_time(),
         handle.clone(),
     );
+    let reload = Reload {
+        keys: keys.clone(),
+        certificate: tls.as_ref().map(Tls::certificate),
+        state: state.clone(),
+    };
+    let reloading = tokio::spawn(reload.follow(hangup));
     let following = tokio::spawn(keys.follow());
     let renewing = tls.map(|tls| tokio::spawn(tls.follow()));
     let mut server = tokio::spawn(server);
@@ -152,6 +153,7 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
         _ = interrupt.recv() => {}
         ended = &mut server => return Ok(ended.map_err(std::io::Error::other)??),
     }
+    reloading.abort();
     following.abort();
     if let Some(renewing) = renewing {
         renewing.abort();

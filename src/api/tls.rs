@@ -34,9 +34,15 @@ pub enum TlsError {
 /// A certificate chain and its private key, in two PEM files.
 #[derive(Debug)]
 pub struct Tls {
+    certificate: Certificate,
+    watch: FileWatch,
+}
+
+/// What is shown to new connections, and the files that it is of. Clones are the same certificate.
+#[derive(Debug, Clone)]
+pub struct Certificate {
     files: Files,
     config: RustlsConfig,
-    watch: FileWatch,
 }
 
 #[derive(Debug, Clone)]
@@ -53,33 +59,43 @@ impl Tls {
     pub fn open(certificate: PathBuf, key: PathBuf) -> Result<Self, TlsError> {
         let watch = FileWatch::new(vec![certificate.clone(), key.clone()]);
         let files = Files { certificate, key };
-        Ok(Self {
-            config: RustlsConfig::from_config(files.read()?),
-            files,
-            watch,
-        })
+        let config = RustlsConfig::from_config(files.read()?);
+        let certificate = Certificate { files, config };
+        Ok(Self { certificate, watch })
     }
 
     /// What new connections are encrypted by. It changes with the files, while they are followed.
     pub fn config(&self) -> RustlsConfig {
-        self.config.clone()
+        self.certificate.config.clone()
     }
 
-    /// Looks at the files from now on, and reads them again when they have changed. A pair that cannot be used, such as a
-    /// new certificate whose key is still to come, changes nothing; connections that are open go on as they are.
+    /// The certificate, to read it again at other times than when its files change.
+    pub fn certificate(&self) -> Certificate {
+        self.certificate.clone()
+    }
+
+    /// Looks at the files from now on, and reads them again when they have changed.
     pub async fn follow(mut self) {
         loop {
             self.watch.changed().await;
-            let files = self.files.clone();
-            let file = files.certificate.display().to_string();
-            match tokio::task::spawn_blocking(move || files.read()).await {
-                Ok(Ok(config)) => {
-                    self.config.reload_from_config(config);
-                    tracing::info!(file, "the certificate was read again");
-                }
-                Ok(Err(error)) => tracing::error!(%error, "the certificate stays as it was"),
-                Err(error) => tracing::error!(%error, "the certificate stays as it was"),
+            self.certificate.read_again().await;
+        }
+    }
+}
+
+impl Certificate {
+    /// Reads the files again. A pair that cannot be used, such as a new certificate whose key is still to come, changes
+    /// nothing and is logged; connections that are open go on as they are.
+    pub async fn read_again(&self) {
+        let files = self.files.clone();
+        let file = files.certificate.display().to_string();
+        match tokio::task::spawn_blocking(move || files.read()).await {
+            Ok(Ok(config)) => {
+                self.config.reload_from_config(config);
+                tracing::info!(file, "the certificate was read again");
             }
+            Ok(Err(error)) => tracing::error!(%error, "the certificate stays as it was"),
+            Err(error) => tracing::error!(%error, "the certificate stays as it was"),
         }
     }
 }

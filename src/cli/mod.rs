@@ -1,6 +1,7 @@
 //! The command line: a file a subcommand.
 
 mod audit;
+mod config;
 pub(crate) mod embed;
 mod eval;
 mod import;
@@ -9,12 +10,14 @@ mod model;
 mod score;
 mod serve;
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 
+use crate::api::ServeError;
 use crate::engine::{CpuPool, EngineSettings, Model};
 use crate::telemetry::Metrics;
 
@@ -29,7 +32,10 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve a model over HTTP
-    Serve(Box<crate::config::ServeSettings>),
+    Serve(Box<serve::ServeArguments>),
+    /// Print the settings of `serve`, or check a file of them
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
     /// Score one image against texts
     Score(score::ScoreArguments),
     /// Embed images and texts of folders, files, Parquet and tars into a Parquet file
@@ -44,10 +50,26 @@ enum Command {
     Model(model::ModelCommand),
 }
 
-/// Runs a command. Exit status: 0 done, 1 failed, 2 wrong arguments.
-pub fn run(arguments: Arguments) -> ExitCode {
+/// Runs the command that these words ask for, the program's name first. Exit status: 0 done, 1 failed, 2 wrong arguments or
+/// settings.
+pub fn run(words: &[OsString]) -> ExitCode {
+    let mut arguments = Arguments::parse_from(words);
+    let file = match &arguments.command {
+        Command::Serve(serve) => serve.config.clone(),
+        _ => None,
+    };
+    if let Some(path) = file {
+        match serve::with_file(words, &path) {
+            Ok(with_file) => arguments = with_file,
+            Err(problems) => {
+                eprintln!("clip-in: {problems}");
+                return ExitCode::from(WRONG_ARGUMENTS);
+            }
+        }
+    }
     let result = match arguments.command {
-        Command::Serve(settings) => serve::run(&settings),
+        Command::Serve(arguments) => serve::run(&arguments),
+        Command::Config(command) => config::run(&command),
         Command::Score(arguments) => score::run(&arguments),
         Command::Embed(arguments) => embed::run(&arguments),
         Command::Audit(arguments) => return audit::run(&arguments),
@@ -57,14 +79,18 @@ pub fn run(arguments: Arguments) -> ExitCode {
             Err(error) => Err(error),
         },
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("clip-in: {error:#}");
-            ExitCode::FAILURE
-        }
+    let Err(error) = result else {
+        return ExitCode::SUCCESS;
+    };
+    eprintln!("clip-in: {error:#}");
+    match error.downcast_ref() {
+        Some(ServeError::Settings(_)) => ExitCode::from(WRONG_ARGUMENTS),
+        _ => ExitCode::FAILURE,
     }
 }
+
+/// The exit status of clap's own errors.
+const WRONG_ARGUMENTS: u8 = 2;
 
 /// A model for a command that is not a server.
 fn load(path: &Path, precision: &str, settings: &EngineSettings) -> anyhow::Result<Arc<Model>> {

@@ -5,6 +5,7 @@
 
 mod definition;
 mod embedding;
+mod read_again;
 mod store;
 
 use std::collections::HashMap;
@@ -15,6 +16,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 pub use definition::{Definition, Label};
+pub use read_again::Found;
 use store::{Store, Stored};
 
 use crate::engine::{EngineError, ItemError, Model};

@@ -186,6 +186,13 @@ impl Server {
         );
     }
 
+    /// SIGHUP: keys, certificate and label sets are to be read again.
+    pub fn hang_up(&self) {
+        let id = self.process.id().to_string();
+        let sent = Command::new("kill").args(["-HUP", &id]).status();
+        assert!(sent.unwrap().success());
+    }
+
     /// SIGKILL: no time to put anything in order.
     pub fn kill(&self) {
         let id = self.process.id().to_string();

@@ -1,13 +1,13 @@
-//! Every setting of the server, once: default < environment < flag; typed, and checked before anything starts.
+//! What can be set, once: names, types, ranges, defaults and help. The flags, the environment and the file come of it.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
 use clap::builder::BoolishValueParser;
+use clap::{ArgAction, Args};
 
+use super::secret::Secret;
 use crate::engine::{BatchPolicy, EngineSettings};
 use crate::images_by_url::{FetchRules, HostList, Networks};
 use crate::preprocess::Limits;
@@ -18,7 +18,7 @@ use crate::telemetry::LogFormat;
 #[derive(Debug, Clone, Args)]
 pub struct ServeSettings {
     /// Folder of a bundle to serve. To serve several, give it several times, or separate them by commas (in CLIP_IN_MODEL
-    /// too); the first one answers requests that name no model
+    /// too), or list them in the file; the first one answers requests that name no model
     #[arg(
         long = "model",
         env = "CLIP_IN_MODEL",
@@ -34,25 +34,26 @@ pub struct ServeSettings {
 
     /// File with the certificate to show, in PEM, the intermediate ones behind it; then the port speaks HTTPS, and gRPC over
     /// TLS. It and the key are read again when they change
-    #[arg(
-        long,
-        env = "CLIP_IN_TLS_CERT",
-        value_name = "FILE",
-        requires = "tls_key"
-    )]
+    #[arg(long, env = "CLIP_IN_TLS_CERT", value_name = "FILE")]
     pub tls_cert: Option<PathBuf>,
 
     /// File with the certificate's private key, in PEM without a passphrase
-    #[arg(
-        long,
-        env = "CLIP_IN_TLS_KEY",
-        value_name = "FILE",
-        requires = "tls_cert"
-    )]
+    #[arg(long, env = "CLIP_IN_TLS_KEY", value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
 
     /// Offer the admin routes, which load, replace and unload models while the server runs; needs --models-root
-    #[arg(long, env = "CLIP_IN_ADMIN", value_parser = BoolishValueParser::new())]
+    // A value may follow, so that a flag can also switch off what a file switches on.
+    #[arg(
+        long,
+        env = "CLIP_IN_ADMIN",
+        value_name = "BOOL",
+        action = ArgAction::Set,
+        value_parser = BoolishValueParser::new(),
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "false",
+        default_missing_value = "true"
+    )]
     pub admin: bool,
 
     /// Folder that holds the models that the admin routes may load; nothing outside it can be loaded
@@ -106,7 +107,17 @@ pub struct ServeSettings {
     pub cuda_memory_mib: u32,
 
     /// Let cards multiply fp32 numbers in TF32: faster, and 1 - cosine to the CPU grows
-    #[arg(long, env = "CLIP_IN_CUDA_TF32")]
+    #[arg(
+        long,
+        env = "CLIP_IN_CUDA_TF32",
+        value_name = "BOOL",
+        action = ArgAction::Set,
+        value_parser = BoolishValueParser::new(),
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "false",
+        default_missing_value = "true"
+    )]
     pub cuda_tf32: bool,
 
     /// Worker threads of a model on each device, each with sessions of its own [default: one a core on the CPU, one a card]
@@ -235,30 +246,6 @@ pub struct ServeSettings {
     pub log: String,
 }
 
-/// A setting that no log shows.
-#[derive(Clone, serde::Deserialize)]
-#[serde(transparent)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The value, for whoever must know it.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<String> for Secret {
-    fn from(value: String) -> Self {
-        Self(value)
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(secret)")
-    }
-}
-
 const MIB: usize = 1 << 20;
 
 /// Bytes of bodies that may be in memory, in units of the largest body: a few requests of the worst kind.
@@ -304,18 +291,15 @@ impl ServeSettings {
         })
     }
 
-    /// What may be fetched for requests that name images by URL.
-    ///
-    /// # Errors
-    /// A sentence about the host or network that cannot be read.
-    pub fn image_url_rules(&self) -> Result<FetchRules, String> {
-        Ok(FetchRules {
-            hosts: HostList::parse(&self.image_url_hosts)?,
-            networks: Networks::parse(&self.image_url_networks)?,
+    /// How images are fetched for requests that name them by URL, from these hosts and networks.
+    pub fn image_url_rules(&self, hosts: HostList, networks: Networks) -> FetchRules {
+        FetchRules {
+            hosts,
+            networks,
             time: Duration::from_secs(self.image_url_seconds.into()),
             max_bytes: usize::from(self.max_image_mib) * MIB,
             at_a_time: self.image_url_fetches.into(),
-        })
+        }
     }
 
     /// Threads of the pool that decodes and tokenises.

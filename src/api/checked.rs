@@ -1,0 +1,113 @@
+//! What the settings come to before a model is loaded: judged all at once, so that a start fails early and says everything.
+
+use std::sync::Arc;
+
+use tower_http::cors::CorsLayer;
+
+use super::tls::Tls;
+use super::{AdminAccess, ApiKeys, ServeError, cors};
+use crate::config::ServeSettings;
+use crate::engine::EngineSettings;
+use crate::images_by_url::{FetchRules, HostList, Networks};
+
+/// Settings that can be used together, and the files that they name, read.
+#[derive(Debug)]
+pub struct Checked {
+    /// For web pages of other origins.
+    pub cors: Option<CorsLayer>,
+    /// How models are run.
+    pub engine: EngineSettings,
+    /// The admin routes' rules.
+    pub admin: Option<AdminAccess>,
+    /// Who may ask.
+    pub keys: Arc<ApiKeys>,
+    /// The certificate.
+    pub tls: Option<Tls>,
+    /// What may be fetched.
+    pub fetch_rules: FetchRules,
+}
+
+/// Settings that cannot be used, and why.
+#[derive(Debug)]
+pub struct Refusal {
+    /// Their keys in a file of settings, the one to blame first.
+    pub keys: &'static [&'static str],
+    /// What is wrong.
+    pub error: ServeError,
+}
+
+impl Checked {
+    /// Judges settings. Files of keys and certificates are read, and `models_root` must be there; models are not opened.
+    ///
+    /// # Errors
+    /// All that is wrong.
+    pub fn new(settings: &ServeSettings) -> Result<Self, Vec<Refusal>> {
+        let mut refusals = Vec::new();
+        let cors = cors::layer(&settings.cors_origins).map_err(ServeError::Settings);
+        let cors = kept(&mut refusals, &["cors_origins"], cors);
+        let engine = settings.engine().map_err(ServeError::Settings);
+        let engine = kept(&mut refusals, &["devices"], engine);
+        let admin = AdminAccess::from_settings(settings).map_err(ServeError::from);
+        let admin = kept(&mut refusals, &["admin", "models_root", "listen"], admin);
+        let keys = ApiKeys::open(settings.api_keys_file.clone(), settings.api_keys.clone());
+        let keys = keys.map_err(ServeError::from);
+        let keys = kept(&mut refusals, &["api_keys_file"], keys);
+        let tls = kept(&mut refusals, &["tls_cert", "tls_key"], open_tls(settings));
+        let hosts = HostList::parse(&settings.image_url_hosts).map_err(ServeError::Settings);
+        let hosts = kept(&mut refusals, &["image_url_hosts"], hosts);
+        let networks = Networks::parse(&settings.image_url_networks);
+        let networks = networks.map_err(ServeError::Settings);
+        let networks = kept(&mut refusals, &["image_url_networks"], networks);
+        let rules = hosts.zip(networks);
+        match (cors, engine, admin, keys, tls, rules) {
+            (
+                Some(cors),
+                Some(engine),
+                Some(admin),
+                Some(keys),
+                Some(tls),
+                Some((hosts, networks)),
+            ) => Ok(Self {
+                cors,
+                engine,
+                admin,
+                keys,
+                tls,
+                fetch_rules: settings.image_url_rules(hosts, networks),
+            }),
+            _ => Err(refusals),
+        }
+    }
+}
+
+impl From<Vec<Refusal>> for ServeError {
+    fn from(refusals: Vec<Refusal>) -> Self {
+        match <[Refusal; 1]>::try_from(refusals) {
+            Ok([only]) => only.error,
+            Err(several) => {
+                let several = several.iter().map(|refusal| refusal.error.to_string());
+                Self::Settings(several.collect::<Vec<_>>().join("\n"))
+            }
+        }
+    }
+}
+
+fn kept<T>(
+    refusals: &mut Vec<Refusal>,
+    keys: &'static [&'static str],
+    result: Result<T, ServeError>,
+) -> Option<T> {
+    let refused = |error| refusals.push(Refusal { keys, error });
+    result.map_err(refused).ok()
+}
+
+fn open_tls(settings: &ServeSettings) -> Result<Option<Tls>, ServeError> {
+    match (&settings.tls_cert, &settings.tls_key) {
+        (Some(certificate), Some(key)) => Ok(Some(Tls::open(certificate.clone(), key.clone())?)),
+        (None, None) => Ok(None),
+        _ => {
+            let reason = "--tls-cert and --tls-key: give both, or neither";
+            Err(ServeError::Settings(reason.to_owned()))
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! A TOML file of settings: read, checked key by key, and handed to the arguments of `clip-in serve` as their defaults.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use clap::{ArgMatches, Command, FromArgMatches};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::problem::{Problem, Problems, place};
+use super::setting::{Kind, Setting, all, command_without_environment, nearest, with_default};
+use super::settings::ServeSettings;
+use super::tables::{TABLES, Table, table_of};
+
+/// A file that says more than this says something else.
+const MOST_BYTES: u64 = 64 << 10;
+
+/// A file of settings whose values are what they should be, each for itself.
+#[derive(Debug, Clone)]
+pub struct SettingsFile {
+    path: PathBuf,
+    values: BTreeMap<String, Entry>,
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    line: usize,
+    id: String,
+    values: Vec<String>,
+}
+
+impl SettingsFile {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn open(path: &Path) -> Result<Self, Problems> {
+        let (file, problems) = Self::examine(path);
+        if problems.is_empty() {
+            return Ok(file);
+        }
+        let path = path.to_owned();
+        Err(Problems { path, problems })
+    }
+
+    /// What is good of a file, and what is wrong with the rest.
+    pub fn examine(path: &Path) -> (Self, Vec<Problem>) {
+        let mut file = Self {
+            path: path.to_owned(),
+            values: BTreeMap::new(),
+        };
+        let text = match read(path) {
+            Ok(text) => text,
+            Err(reason) => return (file, vec![Problem::of_file(reason)]),
+        };
+        let (tables, errors) = DeTable::parse_recoverable(&text);
+        if !errors.is_empty() {
+            // Without the parser's excerpt of the file: what stands there may be a secret.
+            let problem = |error: &toml::de::Error| {
+                let at = error.span().map(|span| line(&text, span.start));
+                Problem::of_line(at, format!("this is no TOML: {}", error.message()))
+            };
+            let mut problems: Vec<_> = errors.iter().map(problem).collect();
+            problems.sort_by_key(|problem| problem.line);
+            return (file, problems);
+        }
+        let known: BTreeMap<_, _> = all().into_iter().map(|s| (s.key(), s)).collect();
+        let mut problems = Vec::new();
+        for (name, content) in tables.get_ref() {
+            let at = line(&text, name.span().start);
+            let name = name.get_ref();
+            let table = TABLES.iter().find(|table| table.name == &**name);
+            let reason = match (table, content.get_ref()) {
+                (Some(table), DeValue::Table(content)) => {
+                    file.read_table(&text, table, content, &known, &mut problems);
+                    continue;
+                }
+                (Some(_), _) => format!("{name} is a table; write [{name}]"),
+                (None, DeValue::Table(_)) => {
+                    format!("there is no table [{name}]; the tables are {}", names())
+                }
+                (None, _) => unknown(name, None),
+            };
+            problems.push(Problem::of_line(Some(at), reason));
+        }
+        problems.sort_by_key(|problem| problem.line);
+        (file, problems)
+    }
+
+    fn read_table(
+        &mut self,
+        text: &str,
+        table: &Table,
+        content: &DeTable<'_>,
+        known: &BTreeMap<String, Setting>,
+        problems: &mut Vec<Problem>,
+    ) {
+        for (key, value) in content {
+            let at = line(text, key.span().start);
+            let key = key.get_ref();
+            let setting = known.get(&**key).filter(|_| table.keys.contains(&&**key));
+            let Some(setting) = setting else {
+                problems.push(Problem::of_line(Some(at), unknown(key, Some(table))));
+                continue;
+            };
+            match values(setting, value) {
+                Ok(values) => {
+                    let id = setting.id().to_owned();
+                    let line = at;
+                    self.values
+                        .insert(key.to_string(), Entry { line, id, values });
+                }
+                Err(reason) => problems.push(Problem::of_key(Some(at), key, reason)),
+            }
+        }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The line of a key; `None` if the file does not set it.
+    pub fn line_of(&self, key: &str) -> Option<usize> {
+        self.values.get(key).map(|entry| entry.line)
+    }
+
+    /// The command with this file's values as the defaults of its arguments: environment and flags win over them.
+    pub fn as_defaults(&self, command: Command) -> Command {
+        self.values.values().fold(command, |command, entry| {
+            with_default(command, &entry.id, &entry.values)
+        })
+    }
+
+    /// The settings that a server would have from this file alone, with secrets of the environment: they can come from
+    /// nowhere else.
+    ///
+    /// # Errors
+    /// What clap says about a secret that it cannot read.
+    pub fn alone(&self) -> Result<ServeSettings, clap::Error> {
+        let command = self.as_defaults(command_without_environment(Setting::is_secret));
+        let matches: ArgMatches = command.try_get_matches_from([""; 0])?;
+        ServeSettings::from_arg_matches(&matches)
+    }
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    let mut text = String::new();
+    let read =
+        File::open(path).and_then(|file| file.take(MOST_BYTES + 1).read_to_string(&mut text));
+    read.map_err(|error| format!("cannot be read: {error}"))?;
+    if text.len() as u64 > MOST_BYTES {
+        return Err("has more than 64 KiB; that is no file of settings".to_owned());
+    }
+    Ok(text)
+}
+
+/// A TOML value → what a flag would be given.
+fn values(setting: &Setting, value: &Spanned<DeValue<'_>>) -> Result<Vec<String>, String> {
+    if setting.is_secret() {
+        let environment = setting.environment();
+        let mut reason = format!(
+            "secrets do not stand in this file; set it in the environment as {environment}"
+        );
+        if setting.key() == "api_keys" {
+            reason += ", or name a file with keys by api_keys_file";
+        }
+        return Err(reason);
+    }
+    let found = value.get_ref();
+    let expected = |what: &str| format!("must be {what}, and is {}", described(found));
+    let values = match (setting.kind(), found) {
+        (Kind::Text, DeValue::String(text)) => vec![text.to_string()],
+        (Kind::Text, _) => return Err(expected("a string")),
+        (Kind::Switch, DeValue::Boolean(value)) => vec![value.to_string()],
+        (Kind::Switch, _) => return Err(expected("true or false")),
+        (Kind::Whole, DeValue::Integer(number)) => {
+            let value = i64::from_str_radix(number.as_str(), number.radix());
+            vec![value.map_or_else(|_| number.to_string(), |value| value.to_string())]
+        }
+        (Kind::Whole, _) => return Err(expected("a whole number")),
+        (Kind::List, DeValue::Array(items)) => {
+            let text = |item: &Spanned<DeValue<'_>>| match item.get_ref() {
+                // It would come apart there, as in a flag.
+                DeValue::String(text) if text.contains(',') => Err(format!(
+                    "{text:?} has a comma; write each value as a string of its own"
+                )),
+                DeValue::String(text) => Ok(text.to_string()),
+                other => Err(format!(
+                    "must be a list of strings; one is {}",
+                    described(other)
+                )),
+            };
+            let items = items.iter().map(text).collect::<Result<Vec<_>, _>>()?;
+            if items.is_empty() && setting.default().is_some() {
+                return Err("must not be empty".to_owned());
+            }
+            items
+        }
+        (Kind::List, _) => return Err(expected("a list of strings, in brackets")),
+    };
+    match (setting.refusal(&values), setting.range()) {
+        (None, _) => Ok(values),
+        (Some(_), Some((low, high))) => Err(format!(
+            "must be {low} to {high}, and is {}",
+            values.concat()
+        )),
+        (Some(reason), None) => Err(reason),
+    }
+}
+
+fn described(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a number with a point",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date or time",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+/// About a key that is none, or stands in the wrong table (`None`: in none).
+fn unknown(key: &str, table: Option<&Table>) -> String {
+    let stands = match table {
+        Some(table) => format!("in [{}]", table.name),
+        None => "before the first table".to_owned(),
+    };
+    if table_of(key).is_some() {
+        return format!("{key} does not belong {stands}; it is {}", place(key));
+    }
+    match nearest(key) {
+        Some(near) => format!("there is no {key:?}; did you mean {}?", place(&near)),
+        None => {
+            format!("there is no {key:?}; `clip-in config print --defaults` shows all settings")
+        }
+    }
+}
+
+fn names() -> String {
+    let names: Vec<_> = TABLES.iter().map(|table| table.name).collect();
+    names.join(", ")
+}
+
+/// The line of a byte, from 1.
+fn line(text: &str, at: usize) -> usize {
+    let before = text.as_bytes().get(..at).unwrap_or_default();
+    before.iter().filter(|byte| **byte == b'\n').count() + 1
+}

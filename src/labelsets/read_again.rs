@@ -1,0 +1,61 @@
+//! Label sets that somebody else put beside the server's own: found when the folder is read again.
+
+use std::sync::{Arc, PoisonError};
+
+use super::{LabelSet, LabelSetError, LabelSets, MOST_SETS};
+
+/// What reading the folder again has found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Sets that were not known.
+    pub new: usize,
+    /// Sets that are others now.
+    pub changed: usize,
+    /// Sets whose files are gone.
+    pub removed: usize,
+    /// Sets that there are now.
+    pub all: usize,
+}
+
+impl LabelSets {
+    /// Reads the folder again: what somebody else has put there or taken away counts from now on. Sets that are as they
+    /// were keep the vectors that they have.
+    ///
+    /// # Errors
+    /// A file that cannot be read, by name, or too many of them; nothing is changed then.
+    pub async fn read_again(&self) -> std::io::Result<Found> {
+        let writing = self.writing.clone().lock_owned().await;
+        let (store, sets, metrics) = (self.store.clone(), self.sets.clone(), self.metrics.clone());
+        let work = move || {
+            let _writing = writing;
+            let read = store.read_all()?;
+            if read.len() > MOST_SETS {
+                return Err(std::io::Error::other(LabelSetError::TooMany));
+            }
+            let mut sets = sets.write().unwrap_or_else(PoisonError::into_inner);
+            let mut before = std::mem::take(&mut *sets);
+            let mut found = Found {
+                all: read.len(),
+                ..Found::default()
+            };
+            for (name, stored) in read {
+                let known = before.remove(&name);
+                let is_new = known.is_none();
+                let same = known.filter(|set| {
+                    set.created == stored.created && set.definition == stored.definition
+                });
+                found.new += usize::from(is_new);
+                found.changed += usize::from(!is_new && same.is_none());
+                let set = same.unwrap_or_else(|| Arc::new(LabelSet::new(name.clone(), stored)));
+                sets.insert(name, set);
+            }
+            found.removed = before.len();
+            for name in before.keys() {
+                metrics.forget_labelset(name);
+            }
+            Ok(found)
+        };
+        let done = tokio::task::spawn_blocking(work).await;
+        done.map_err(std::io::Error::other)?
+    }
+}
