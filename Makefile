@@ -31,8 +31,7 @@ test-rust: onnxruntime ## tests of the server
 # The server under test is the one that `cargo test` builds: a second profile would double the time.
 test-python: python onnxruntime ## tests of the training module, and of the server against PyTorch, Pillow and a browser
 	cargo test --locked --no-run --quiet
-	OMP_NUM_THREADS=1 CLIP_IN_BINARY=target/debug/clip-in $(PY) -m pytest -n 2 --dist loadfile models/training/tests
-	CLIP_IN_BINARY=target/debug/clip-in $(PY) -m pytest tests/python
+	OMP_NUM_THREADS=1 CLIP_IN_BINARY=target/debug/clip-in $(PY) -m pytest -n 2 --dist loadfile models/training/tests tests/python
 
 end-to-end: python onnxruntime ## ViT-B/32 from random weights through both stages, export, `clip-in eval` and `clip-in serve`, a few steps
 	cargo test --locked --no-run --quiet
