@@ -404,15 +404,12 @@ fn retrieval_in_every_layout() {
 #[test]
 fn lengths_embed_images_once_and_say_what_is_beyond_the_context() {
     let folder = tempfile::tempdir().unwrap();
-    for scene in 0..4 {
+    for (scene, caption) in SCENES.iter().enumerate().take(4) {
         write(
             &folder.path().join(format!("image/{scene}.jpg")),
             jpeg(scene),
         );
-        write(
-            &folder.path().join(format!("caption/{scene}.txt")),
-            SCENES[scene],
-        );
+        write(&folder.path().join(format!("caption/{scene}.txt")), caption);
     }
     let plots = folder.path().join("plots");
     let more = [

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 
-use super::embed::{progress_bar, flow};
+use super::embed::{flow, progress_bar};
 use super::{block_on, load};
 use crate::engine::EngineSettings;
 use crate::eval::compare::{self, Terms};

@@ -77,7 +77,9 @@ impl Table {
     pub fn leave_out_without(&mut self, names: &[&str]) -> Vec<String> {
         let has = |file: &TableFile| {
             let schema = file.metadata.schema();
-            names.iter().any(|name| schema.column_with_name(name).is_some())
+            names
+                .iter()
+                .any(|name| schema.column_with_name(name).is_some())
         };
         if !self.files.iter().any(has) {
             return Vec::new();

@@ -39,7 +39,7 @@ pub fn drawn(number: u32) -> Vec<u8> {
     for y in 0..side {
         for x in 0..side {
             let inside = x.abs_diff(x0).pow(2) + y.abs_diff(y0).pow(2) < 22 * 22;
-            let stripe = (x + y * (number % 4)) / 16 % 2 == 0;
+            let stripe = ((x + y * (number % 4)) / 16).is_multiple_of(2);
             pixels.extend(colour(if inside { 1 } else { 2 + u32::from(stripe) }));
         }
     }

@@ -44,7 +44,7 @@ pub fn read(path: &Path, selection: &Selection) -> anyhow::Result<Gallery> {
 
 fn image(folder: &Path, name: &str) -> PathBuf {
     let with = |ending: &&str| folder.join(format!("{name}.{ending}"));
-    let mut there = ENDINGS.iter().map(|ending| with(ending));
+    let mut there = ENDINGS.iter().map(with);
     there
         .find(|path| path.is_file())
         .unwrap_or_else(|| with(&ENDINGS[0]))
