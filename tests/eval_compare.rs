@@ -35,8 +35,9 @@ fn report(
 
 /// Of 200 items, the first is alone right on `lost`, the second on `won`; both on half of the rest.
 fn two(lost: usize, won: usize) -> (Vec<bool>, Vec<bool>) {
-    let first = |i: usize| i < lost || (i >= lost + won && i % 2 == 0);
-    let second = |i: usize| (lost..lost + won).contains(&i) || (i >= lost + won && i % 2 == 0);
+    let first = |i: usize| i < lost || (i >= lost + won && i.is_multiple_of(2));
+    let second =
+        |i: usize| (lost..lost + won).contains(&i) || (i >= lost + won && i.is_multiple_of(2));
     (
         (0..200).map(first).collect(),
         (0..200).map(second).collect(),
