@@ -35,7 +35,7 @@ test-python: python onnxruntime ## tests of the training module, and of the serv
 
 end-to-end: python onnxruntime ## ViT-B/32 from random weights through both stages, export, `clip-in eval` and `clip-in serve`, a few steps
 	cargo test --locked --no-run --quiet
-	CLIP_IN_BINARY=target/debug/clip-in $(PY) -m pytest tests/python/test_end_to_end.py
+	CLIP_IN_BINARY=target/debug/clip-in $(PY) -m pytest tests/python/test_whole_way.py
 
 test-clients: $(CLIENTS)/.installed onnxruntime ## the server against other people's clients: openai, cohere, grpcio, tritonclient
 	cargo test --locked --no-run --quiet

@@ -103,6 +103,22 @@ def test_without_negatives_the_families_are_open_clips_losses():
         assert set(terms) == {"clip_short", "loss"}
 
 
+def test_l_short_may_leave_the_edits_to_the_hard_negatives():
+    pool = pool_of("softmax")
+    alone = pool.has_short.clone()
+    alone[: 2 * pool.pairs] = False
+    assert alone.any() and (pool.has_short & ~alone).any()
+    expected = ClipLoss()(pool.images[alone], pool.short[alone], pool.scale)
+    weights = TuningLossRecipe(1.0, 0.0, 1.0, clip_images="singles")
+    terms, every = (
+        ClipInLoss(weights, "softmax")(pool),
+        ClipInLoss(TuningLossRecipe(1.0, 0.0, 1.0), "softmax")(pool),
+    )
+    torch.testing.assert_close(terms["clip_short"], expected, rtol=1e-12, atol=1e-12)
+    assert terms["hard_negative_short"] == every["hard_negative_short"] > 0
+    assert terms["clip_short"] != every["clip_short"]
+
+
 def test_what_lacks_every_caption_costs_nothing():
     pool = pool_of("softmax")
     pool.has_short[:], pool.has_long[:] = False, False

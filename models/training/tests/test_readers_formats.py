@@ -76,6 +76,21 @@ def test_ultraedit_of_this_repository(tmp_path):
     assert (pair.source.long, pair.target.long, pair.category) == ("a long before", None, "color")
 
 
+def test_the_sides_of_edits_as_images_of_their_own(tmp_path):
+    path = write_edits(tmp_path / "edits.parquet", range(25))
+    edits, sides = opened("ultraedit", path), opened("ultraedit", path, role="singles")
+    assert (edits.role, sides.role, len(sides)) == ("edits", "singles", 50)
+    for row in (0, 1, 48, 49):
+        edit, single = edits.read(row // 2), sides.read(row)
+        view = (edit.source, edit.target)[row % 2]
+        assert (single.view.short, single.view.long) == (view.short, view.long)
+        assert number_of(single.view.image) == number_of(view.image) == (row // 2, row % 2)
+        assert single.name == f"{edit.name} ({('source', 'target')[row % 2]})"
+    assert list(itertools.chain(*sides.groups())) == list(range(50)) and len(sides.groups()) == 3
+    with pytest.raises(RecipeError, match="role"):
+        opened("folder", write_folder(tmp_path / "folder", range(3)), role="edits")
+
+
 def test_filters_are_minimums_and_counted(tmp_path):
     write_edits(tmp_path / "a.parquet", range(40))
     write_edits(tmp_path / "b.parquet", range(40, 60))

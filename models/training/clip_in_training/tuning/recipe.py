@@ -78,16 +78,16 @@ class TuningLossRecipe:
     """L_short: images and their short captions."""
     clip_long: float = 1.0
     """L_long: images and their long captions."""
-    clip_images: str = "all"
-    """Which images L_short and L_long read: all | singles. Both sides of an edit in one pool are hard negatives
-    already, so "singles" keeps what L_HN adds apart from them.
-    """
     hard_negative_short: float = 1.0
     """L_HN on the short captions of edits."""
     hard_negative_long: float = 0.0
     """L_HN on the long captions of edits, where they have some."""
     hard_negative: str = "symmetric"
     """symmetric (CLIP-IN) | triplet (TripletCLIP: image anchors) | negclip (NegCLIP: its source side)."""
+    clip_images: str = "all"
+    """Which images L_short and L_long read: all | singles. Both sides of an edit in one pool are hard negatives
+    already, so "singles" keeps what L_HN adds apart from them.
+    """
 
 
 @dataclass(frozen=True)
