@@ -52,7 +52,8 @@ fn write(path: &Path, report: &Value) {
 /// Exit status, what was said, and the JSON.
 fn compare(paths: &[&Path], more: &[&str]) -> (i32, String, Value) {
     let folder = tempfile::tempdir().unwrap();
-    let json = folder.path().join("out.json");
+    // A folder that is not there yet is made.
+    let json = folder.path().join("results/out.json");
     let mut command = program();
     command
         .args(["eval", "compare"])

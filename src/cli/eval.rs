@@ -168,7 +168,10 @@ pub fn run(command: &EvalCommand) -> anyhow::Result<ExitCode> {
     };
     let data = common.data.as_path();
     std::fs::metadata(data).with_context(|| format!("cannot read {}", data.display()))?;
-    // Before the model is loaded: what is wrong with the data is said at once.
+    // Before the model is loaded: what is wrong with the data, or the place for the result, is said at once.
+    if let Some(path) = &common.json {
+        make_folder_of(path)?;
+    }
     let dataset = open(command, data)?;
     let report = evaluate(common, dataset)?;
     print!("{}", crate::eval::table(&report));
@@ -189,6 +192,13 @@ pub fn run(command: &EvalCommand) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn make_folder_of(file: &Path) -> anyhow::Result<()> {
+    let Some(folder) = file.parent() else {
+        return Ok(());
+    };
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))
 }
 
 fn open(command: &EvalCommand, data: &Path) -> anyhow::Result<Dataset> {
@@ -259,6 +269,7 @@ fn run_compare(arguments: &CompareArguments) -> ExitCode {
     let compared = compare::compare(&arguments.baseline, &arguments.candidates, &terms);
     let written = compared.and_then(|found| {
         if let Some(path) = &arguments.json {
+            make_folder_of(path)?;
             let text = serde_json::to_string_pretty(&found)?;
             std::fs::write(path, text + "\n")
                 .with_context(|| format!("cannot write {}", path.display()))?;

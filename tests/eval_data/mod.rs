@@ -95,7 +95,8 @@ impl Ended {
 /// Runs `clip-in eval` on the demo.
 pub fn eval(benchmark: &str, data: &Path, more: &[&str]) -> Ended {
     let folder = tempfile::tempdir().unwrap();
-    let json = folder.path().join("out.json");
+    // A folder that is not there yet is made.
+    let json = folder.path().join("results/out.json");
     let mut command = program();
     command
         .args([
