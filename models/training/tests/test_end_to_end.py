@@ -238,7 +238,8 @@ kind = "ultraedit"
 path = "{data}/train"
 role = "singles"
 [distil]
-steps = 0
+steps = 1
+batch = 2
 [finetune]
 steps = 2
 pairs = 2
@@ -274,6 +275,8 @@ def test_an_ablation_runs_what_is_missing_and_tables_it(work, bundle, capsys):
     assert "| plain CLIP |" in printed and "| all |" in printed and "| (start) |" in printed
     assert "3 steps each" in printed
     plain, every = run / "seed-3" / "plain-clip", run / "seed-3" / "all"
+    shared = (run / "seed-3" / "stage-1" / "distil.json").read_bytes()
+    assert (plain / "distil.json").read_bytes() == (every / "distil.json").read_bytes() == shared
     assert "seed = 3" in (plain / "recipe.toml").read_text()
     terms = [
         set(json.loads(f.read_text().splitlines()[0]))

@@ -3,15 +3,14 @@
 import tempfile
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from clip_in_training.backbone.backbone import Backbone
 from clip_in_training.backbone.bundle_backbone import BundleBackbone
-from clip_in_training.data.examples import Examples, load_edits, load_scenes
+from clip_in_training.data.examples import load_edits, load_scenes
 from clip_in_training.errors import TrainingError
+from clip_in_training.evaluate.benchmark import edit_pair_accuracies
 from clip_in_training.evaluate.graphs import Graphs
-from clip_in_training.evaluate.pairs import pair_accuracy
 from clip_in_training.evaluate.retrieval import retrieval_table
 from clip_in_training.export.graph import export_graphs
 from clip_in_training.scenes.attributes import ATTRIBUTES
@@ -43,21 +42,12 @@ def measure_backbone(backbone: Backbone, test: Path) -> dict:
         graphs = Graphs(
             Path(folder) / "image.onnx", Path(folder) / "text.onnx", backbone.text_rules, threads=1
         )
+        pairs = edit_pair_accuracies(graphs, edits)
         found = graphs.encode_images(scenes.pixels[:, 0])
         return {
-            **_pairs(graphs, edits),
+            "pairs": pairs["short"],
+            "pairs_long": pairs["long"],
             "retrieval_short": retrieval_table(found, graphs.encode_texts([r[0] for r in scenes.short])),
             "retrieval_long": retrieval_table(found, graphs.encode_texts([r[0] for r in scenes.long])),
             "counts": {"pairs": len(edits), "scenes": len(scenes)},
         }
-
-
-def _pairs(graphs: Graphs, edits: Examples) -> dict[str, dict[str, float]]:
-    images = graphs.encode_images(edits.pixels.reshape(-1, *edits.pixels.shape[2:]))
-    width = images.shape[-1]
-    result = {}
-    for key, captions in (("pairs", edits.short), ("pairs_long", edits.long)):
-        texts = graphs.encode_texts([text for row in captions for text in row])
-        vectors: tuple[np.ndarray, np.ndarray] = (images.reshape(-1, 2, width), texts.reshape(-1, 2, width))
-        result[key] = pair_accuracy(*vectors, edits.category)
-    return result

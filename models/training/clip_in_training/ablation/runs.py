@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -87,10 +86,8 @@ def _distil(job: Job, at_a_time: int) -> None:
 def _finetune(job: Job, at_a_time: int) -> dict:
     result = job.folder / RESULT
     if not result.is_file():
-        job.folder.mkdir(parents=True, exist_ok=True)
-        if job.recipe.distil.steps:
-            shutil.copyfile(job.stage_1 / f"{DISTILLED}.pt", job.folder / f"{DISTILLED}.pt")
-        _command("finetune", job, job.folder, at_a_time)
+        start = ["--start", str(job.stage_1 / f"{DISTILLED}.pt")] if job.recipe.distil.steps else []
+        _command("finetune", job, job.folder, at_a_time, *start)
         with _measuring:
             measured = measure(job.folder)
         summary = json.loads((job.folder / f"{FINETUNED}.json").read_text(encoding="utf-8"))
@@ -103,7 +100,7 @@ def _finetune(job: Job, at_a_time: int) -> dict:
     return found
 
 
-def _command(stage: str, job: Job, folder: Path, at_a_time: int) -> None:
+def _command(stage: str, job: Job, folder: Path, at_a_time: int, *more: str) -> None:
     """A stage as a process of its own, with its share of the cores; its output goes to `<stage>.log`."""
     threads = max(1, (os.cpu_count() or 1) // at_a_time)
     settings = ["--variant", job.variant]
@@ -116,7 +113,7 @@ def _command(stage: str, job: Job, folder: Path, at_a_time: int) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     with (folder / f"{stage}.log").open("a", encoding="utf-8") as log:
         done = subprocess.run(
-            [*command, "--run", str(folder), "--resume"],
+            [*command, *more, "--run", str(folder), "--resume"],
             stdout=log,
             stderr=subprocess.STDOUT,
             env=environment,

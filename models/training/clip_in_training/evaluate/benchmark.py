@@ -1,5 +1,6 @@
 """Both benchmarks of the demo data on held-out scenes, and their tables in Markdown."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,10 +38,21 @@ def benchmark(graphs: Graphs, recipe: Recipe, split: str = "test") -> dict[str, 
 
 def edit_pair_accuracy(graphs: Graphs, edits: Examples) -> dict[str, float]:
     """Pair accuracy of edits with their short captions, by category, and "mean"."""
+    return edit_pair_accuracies(graphs, edits, ("short",))["short"]
+
+
+def edit_pair_accuracies(
+    graphs: Graphs, edits: Examples, kinds: Sequence[str] = ("short", "long")
+) -> dict[str, dict[str, float]]:
+    """The same for several kinds of captions; images are encoded once."""
     images = graphs.encode_images(edits.pixels.reshape(-1, *edits.pixels.shape[2:]))
-    texts = graphs.encode_texts([text for row in edits.short for text in row])
     width = images.shape[-1]
-    return pair_accuracy(images.reshape(-1, 2, width), texts.reshape(-1, 2, width), edits.category)
+    images = images.reshape(-1, 2, width)
+    tables = {}
+    for kind in kinds:
+        texts = graphs.encode_texts([text for row in getattr(edits, kind) for text in row])
+        tables[kind] = pair_accuracy(images, texts.reshape(-1, 2, width), edits.category)
+    return tables
 
 
 def pairs_table(rows: dict[str, dict[str, float]], label: str = "model") -> str:

@@ -27,7 +27,7 @@ from clip_in_training.tuning.parallel import parallel
 from clip_in_training.tuning.processes import Processes, start
 from clip_in_training.tuning.recipe import FinetuneRecipe, TuningRecipe
 from clip_in_training.tuning.report import write_report
-from clip_in_training.tuning.run import DISTILLED, Data, begin, data_of, write_summary
+from clip_in_training.tuning.run import DISTILLED, Data, begin, data_of, outcome, write_summary
 
 HELD_OUT = 512
 """Captions that stage 1 never trains on, to measure agreement with; of little data, a tenth."""
@@ -160,11 +160,7 @@ def distil(
             {
                 "agreement": {"before": before, "after": stage.measure()},
                 "longer_context": longer_context(student, teacher, held_out_images(recipe, data), stage.cut),
-                "last": last,
-                "data": data.summary(),
-                "clock": clock.state(),
-                "world": processes.world,
-                "device": str(processes.device),
+                **outcome(last, data, clock, processes),
             },
         )
         write_report(run)

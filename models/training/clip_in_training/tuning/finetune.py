@@ -26,6 +26,7 @@ from clip_in_training.tuning.run import (
     Data,
     begin,
     data_of,
+    outcome,
     share_distillation,
     start_of_finetuning,
     write_summary,
@@ -103,11 +104,7 @@ def finetune(
             FINETUNED,
             {
                 "parameters": parameters,
-                "last": last,
-                "data": data.summary(),
-                "clock": clock.state(),
-                "world": processes.world,
-                "device": str(processes.device),
+                **outcome(last, data, clock, processes),
             },
         )
         write_report(run)

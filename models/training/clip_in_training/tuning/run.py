@@ -25,6 +25,7 @@ from clip_in_training.readers.reader import Reader
 from clip_in_training.readers.sources import describe, fingerprint, open_sources
 from clip_in_training.recipe import RecipeError
 from clip_in_training.train import checkpoint
+from clip_in_training.train.clock import Clock
 from clip_in_training.train.run_folder import RECIPE, keep_recipe
 from clip_in_training.tuning.processes import Processes
 from clip_in_training.tuning.recipe import TuningRecipe, parse_tuning_recipe
@@ -123,6 +124,17 @@ def share_distillation(start: Path, run: Path) -> None:
         measured = start.with_suffix(suffix)
         if measured.is_file():
             shutil.copyfile(measured, run / f"{DISTILLED}{suffix}")
+
+
+def outcome(last: dict[str, Any], data: Data, clock: Clock, processes: Processes) -> dict[str, Any]:
+    """What the summaries of both stages have: the last step's values, what was read, times, and where."""
+    return {
+        "last": last,
+        "data": data.summary(),
+        "clock": clock.state(),
+        "world": processes.world,
+        "device": str(processes.device),
+    }
 
 
 def write_summary(run: Path, stage: str, summary: dict[str, Any]) -> None:
