@@ -2,7 +2,6 @@
 //! `.json` (`caption`, else `text`; `caption_long`).
 
 use std::fs::File;
-use std::io::Read;
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
@@ -12,7 +11,7 @@ use super::folder::{IMAGES, MOST_CAPTION_BYTES};
 use super::{At, Closed, Sink, Source};
 use crate::audit::record::{Fault, Picture, Problem, Quality, Record, Side, caption, long_caption};
 use crate::cli::embed::sources::files::Input;
-use crate::cli::embed::sources::tars::open;
+use crate::cli::embed::sources::tars::{bytes, member, open};
 use crate::preprocess::Limits;
 
 /// What was read of a sample so far.
@@ -91,16 +90,16 @@ impl Sample {
         let ending = ending.to_ascii_lowercase();
         if IMAGES.contains(&ending.as_str()) {
             let most = Limits::default().max_bytes as u64;
-            let image = content(entry, most)
+            let image = bytes(entry, most)
                 .map(|bytes| Picture::Bytes(Bytes::from(bytes)))
                 .map_err(|reason| Problem::new(Fault::UnreadableImage, reason));
             self.image = Some(image);
         } else if ending == "txt" {
-            let text = content(entry, MOST_CAPTION_BYTES);
+            let text = bytes(entry, MOST_CAPTION_BYTES);
             let text = text.map_err(|reason| Problem::new(Fault::OverlongCaption, reason));
             self.text = Some(text.and_then(|bytes| caption(Some(&bytes))));
         } else if ending == "json" {
-            self.add_json(content(entry, MOST_CAPTION_BYTES));
+            self.add_json(bytes(entry, MOST_CAPTION_BYTES));
         }
     }
 
@@ -126,31 +125,4 @@ impl Sample {
             self.long = Some(long);
         }
     }
-}
-
-/// Key and ending of a member: the key ends at the first dot of the file's name. Hidden members have none.
-fn member(path: &str) -> Option<(&str, &str)> {
-    let path = path.strip_prefix("./").unwrap_or(path);
-    let name = path.rfind('/').map_or(0, |slash| slash + 1);
-    let dot = name + path.get(name..)?.find('.').filter(|dot| *dot > 0)?;
-    Some((path.get(..dot)?, path.get(dot + 1..)?))
-}
-
-/// Reads a member, unless it is too large.
-fn content(mut entry: Entry<'_, File>, most: u64) -> Result<Vec<u8>, String> {
-    let size = entry.size();
-    if size > most {
-        return Err(format!(
-            "the file has {size} bytes and at most {most} are accepted"
-        ));
-    }
-    let mut bytes = Vec::new();
-    entry
-        .read_to_end(&mut bytes)
-        .map_err(|error| format!("cannot be read: {error}"))?;
-    if (bytes.len() as u64) < size {
-        let found = bytes.len();
-        return Err(format!("the tar ends after {found} of its {size} bytes"));
-    }
-    Ok(bytes)
 }

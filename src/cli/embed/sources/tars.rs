@@ -99,13 +99,18 @@ pub fn open(input: &Input) -> Result<File, String> {
     }
 }
 
-/// Key and kind of a member. The key is the path up to the first dot of the file's name; what has no ending of ours, or is
-/// hidden, is none.
-fn sample(path: &str) -> Option<(&str, Kind)> {
+/// Key and ending of a member, as webdataset has it: the key is the path up to the first dot of the file's name. Hidden members
+/// have none.
+pub(crate) fn member(path: &str) -> Option<(&str, &str)> {
     let path = path.strip_prefix("./").unwrap_or(path);
     let name = path.rfind('/').map_or(0, |slash| slash + 1);
     let dot = name + path.get(name..)?.find('.').filter(|dot| *dot > 0)?;
-    let (key, ending) = (path.get(..dot)?, path.get(dot + 1..)?);
+    Some((path.get(..dot)?, path.get(dot + 1..)?))
+}
+
+/// Key and kind of a member that has an ending of ours.
+fn sample(path: &str) -> Option<(&str, Kind)> {
+    let (key, ending) = member(path)?;
     let kind = match ending.to_ascii_lowercase().as_str() {
         "jpg" | "jpeg" | "png" | "webp" => Kind::Image,
         "txt" => Kind::Text,
@@ -114,15 +119,15 @@ fn sample(path: &str) -> Option<(&str, Kind)> {
     Some((key, kind))
 }
 
-/// Reads a member, unless it is too large. Texts lose the space around them: most end with a new line.
-fn content(mut entry: Entry<'_, File>, kind: Kind, most: usize) -> Result<Content, String> {
+/// Reads a member, unless it has more than `most` bytes.
+pub(crate) fn bytes(mut entry: Entry<'_, File>, most: u64) -> Result<Vec<u8>, String> {
     let size = entry.size();
-    if size > most as u64 {
+    if size > most {
         return Err(format!(
             "the file has {size} bytes and at most {most} are accepted"
         ));
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(most));
+    let mut bytes = Vec::with_capacity(usize::try_from(size.min(most)).unwrap_or(0));
     entry
         .read_to_end(&mut bytes)
         .map_err(|error| format!("cannot be read: {error}"))?;
@@ -130,6 +135,12 @@ fn content(mut entry: Entry<'_, File>, kind: Kind, most: usize) -> Result<Conten
         let found = bytes.len();
         return Err(format!("the tar ends after {found} of its {size} bytes"));
     }
+    Ok(bytes)
+}
+
+/// Reads a member as what it is. Texts lose the space around them: most end with a new line.
+fn content(entry: Entry<'_, File>, kind: Kind, most: usize) -> Result<Content, String> {
+    let bytes = bytes(entry, most as u64)?;
     match kind {
         Kind::Image => Ok(Content::Image(Bytes::from(bytes))),
         Kind::Text => match std::str::from_utf8(&bytes) {
