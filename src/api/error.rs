@@ -130,6 +130,12 @@ impl From<EngineError> for ApiError {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", message)
             }
             EngineError::Dead => Self::new(StatusCode::SERVICE_UNAVAILABLE, "engine_dead", message),
+            EngineError::OutOfMemory(_) => {
+                let mut error =
+                    Self::new(StatusCode::SERVICE_UNAVAILABLE, "out_of_memory", message);
+                error.retry_after_seconds = Some(1);
+                error
+            }
             EngineError::Inference(_) => Self::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "inference_failed",

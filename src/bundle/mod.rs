@@ -108,10 +108,19 @@ impl Bundle {
     /// Opens a bundle: reads the manifest, then checks every file against its checksum.
     pub fn open(root: &Path) -> Result<Self, BundleError> {
         let bundle = Self::open_unverified(root)?;
-        for (name, expected) in &bundle.manifest.files {
-            files::verify(&bundle.resolve(name)?, expected)?;
-        }
+        bundle.verify()?;
         Ok(bundle)
+    }
+
+    /// Checks every file against its checksum in the manifest, as that was when the bundle was opened.
+    ///
+    /// # Errors
+    /// [`BundleError::Checksum`] or [`BundleError::Unreadable`] for the first file that is not the manifest's.
+    pub fn verify(&self) -> Result<(), BundleError> {
+        for (name, expected) in &self.manifest.files {
+            files::verify(&self.resolve(name)?, expected)?;
+        }
+        Ok(())
     }
 
     /// Opens a bundle without reading anything but its manifest.

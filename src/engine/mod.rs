@@ -5,7 +5,8 @@
 //! ```
 //!
 //! The engine knows nothing of HTTP. An item is prepared whole before it is queued, so that a broken one fails alone; a
-//! request that is gone or late leaves the queue unrun; a full queue is an answer, not a wait.
+//! request that is gone or late leaves the queue unrun; a full queue is an answer, not a wait. A run that fails costs what
+//! is to blame for it: an item, a batch that was too large, or sessions, which are made anew once (see [`recovery`]).
 
 mod backlog;
 mod batching;
@@ -21,6 +22,7 @@ mod model;
 mod precision;
 mod prepare;
 mod queue;
+mod recovery;
 mod registry;
 mod retirement;
 mod service_rate;
@@ -59,6 +61,9 @@ pub enum EngineError {
     /// No worker is left that could run it.
     #[error("no worker is alive; the server must be restarted")]
     Dead,
+    /// The device's memory was too small for the item's batch, and for the item alone.
+    #[error("{0}; other items are still answered: try again, or with less at a time")]
+    OutOfMemory(String),
     /// The runtime failed.
     #[error("{0}")]
     Inference(String),

@@ -117,7 +117,7 @@ fn fingerprint(bundle: &Bundle, precision: &str) -> String {
 /// A model that answers.
 #[derive(Debug)]
 pub struct Model {
-    bundle: Bundle,
+    bundle: Arc<Bundle>,
     fingerprint: String,
     choice: Choice,
     devices: Vec<Device>,
@@ -144,7 +144,7 @@ impl Model {
         pool: CpuPool,
         metrics: Arc<Metrics>,
     ) -> Result<Arc<Self>, LoadError> {
-        let bundle = Bundle::open(path)?;
+        let bundle = Arc::new(Bundle::open(path)?);
         let preparer = Arc::new(Preparer::new(&bundle, settings, metrics.clone())?);
         let (choice, encoders) = sessions::start(&bundle, precision, settings, &preparer)?;
         let batching = settings.batching.for_variant(&choice.variant);

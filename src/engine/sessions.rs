@@ -1,5 +1,9 @@
-//! The sessions of a model's workers: loaded one after the other, proved by the golden check, warm.
+//! The sessions of a model's workers: loaded one after the other, proved by the golden check, warm, and made anew when
+//! one has died.
 
+use std::sync::Arc;
+
+use super::batching::BatchPolicy;
 use super::golden::check_golden;
 use super::model::{EngineSettings, LoadError};
 use super::precision::{Choice, choices};
@@ -8,14 +12,45 @@ use super::worker;
 use crate::bundle::Bundle;
 use crate::runtime::{Device, Encoders, SessionSettings, VariantWeights};
 
+/// Where the sessions of one worker come from.
+#[derive(Debug, Clone)]
+pub struct SessionSource {
+    bundle: Arc<Bundle>,
+    choice: Choice,
+    settings: SessionSettings,
+    batching: BatchPolicy,
+    preparer: Arc<Preparer>,
+}
+
+impl SessionSource {
+    /// Sessions that have shown that they compute what training computed, warm.
+    fn load(&self, shared: Option<&VariantWeights>) -> Result<Encoders, LoadError> {
+        let variant = &self.choice.variant;
+        let mut encoders = Encoders::load(&self.bundle, variant, &self.settings, shared)?;
+        check_golden(&self.bundle, variant, &self.preparer, &mut encoders)?;
+        worker::warm_up(&mut encoders, &self.batching)?;
+        Ok(encoders)
+    }
+
+    /// Sessions in the place of some that died, with weights of their own. The files may have changed since the server
+    /// started: nothing but what the manifest named then is loaded.
+    ///
+    /// # Errors
+    /// [`LoadError`] if a file was changed, or for whatever the old sessions died of.
+    pub fn load_again(&self) -> Result<Encoders, LoadError> {
+        self.bundle.verify()?;
+        self.load(None)
+    }
+}
+
 /// Sessions of every worker, proved and warm, at the first choice that works. What was only `auto`'s choice gives way
 /// to the next one, with a warning; what was asked for by name does not.
 pub fn start(
-    bundle: &Bundle,
+    bundle: &Arc<Bundle>,
     precision: &str,
     settings: &EngineSettings,
-    preparer: &Preparer,
-) -> Result<(Choice, Vec<Encoders>), LoadError> {
+    preparer: &Arc<Preparer>,
+) -> Result<(Choice, Vec<(Encoders, SessionSource)>), LoadError> {
     let mut choices = choices(bundle, precision, settings.device())?
         .into_iter()
         .peekable();
@@ -37,11 +72,11 @@ pub fn start(
 }
 
 fn load_all(
-    bundle: &Bundle,
+    bundle: &Arc<Bundle>,
     choice: &Choice,
     settings: &EngineSettings,
-    preparer: &Preparer,
-) -> Result<Vec<Encoders>, LoadError> {
+    preparer: &Arc<Preparer>,
+) -> Result<Vec<(Encoders, SessionSource)>, LoadError> {
     let mut all = Vec::new();
     // OpenVINO compiles graphs of its own, and each card needs its copy. What is shared keeps the file's values beside what
     // is packed of them, so that it pays from the third session on: ViT-B/32 takes 835 MB with one session, 1,664 MB with two
@@ -51,16 +86,16 @@ fn load_all(
         .then(|| VariantWeights::read(bundle, &choice.variant))
         .transpose()?;
     for device in &settings.devices {
+        let source = SessionSource {
+            bundle: bundle.clone(),
+            choice: choice.clone(),
+            settings: settings_of(settings, choice, *device),
+            batching: settings.batching.for_variant(&choice.variant),
+            preparer: preparer.clone(),
+        };
         for _ in 0..settings.workers_on(*device) {
             // One after the other: sessions made at the same time fight over memory and cores.
-            let session = settings_of(settings, choice, *device);
-            let mut encoders = Encoders::load(bundle, &choice.variant, &session, shared.as_ref())?;
-            check_golden(bundle, &choice.variant, preparer, &mut encoders)?;
-            worker::warm_up(
-                &mut encoders,
-                &settings.batching.for_variant(&choice.variant),
-            )?;
-            all.push(encoders);
+            all.push((source.load(shared.as_ref())?, source.clone()));
         }
     }
     Ok(all)

@@ -1,5 +1,6 @@
 //! A worker: a thread that owns a pair of sessions, takes the next batch, runs it and answers.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -7,8 +8,11 @@ use std::time::Instant;
 use super::EngineError;
 use super::batching::BatchPolicy;
 use super::health::Health;
-use super::job::{Embedding, Input, Job, Modality};
+use super::job::{Job, Modality};
 use super::queue::{Batch, Queue};
+use super::recovery::{Outcome, RecoveringEncoders};
+use super::sessions::SessionSource;
+
 use crate::runtime::{Encoders, RuntimeError};
 use crate::telemetry::Metrics;
 
@@ -29,10 +33,10 @@ pub fn warm_up(encoders: &mut Encoders, policy: &BatchPolicy) -> Result<(), Runt
     Ok(())
 }
 
-/// Starts a worker. It ends when the queue is closed and empty.
+/// Starts a worker. It ends when the queue is closed and empty, or when its sessions died and cannot be replaced.
 pub fn spawn(
     name: String,
-    encoders: Encoders,
+    encoders: (Encoders, SessionSource),
     policy: BatchPolicy,
     queue: Arc<Queue>,
     health: Arc<Health>,
@@ -40,31 +44,37 @@ pub fn spawn(
 ) -> std::io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name(name).spawn(move || {
         health.worker_started();
+        let (encoders, source) = encoders;
         let mut worker = Worker {
-            encoders,
-            policy,
+            encoders: RecoveringEncoders::new(encoders, source, policy, metrics.clone()),
             queue: queue.clone(),
             metrics,
         };
-        let _watch = DeathWatch {
+        let mut watch = DeathWatch {
             queue: queue.clone(),
             health,
+            lives: true,
         };
         while let Some(batch) = queue.take() {
-            worker.answer(batch);
+            if worker.answer(batch).is_break() {
+                return;
+            }
         }
+        watch.lives = false;
     })
 }
 
-/// Reports a worker that unwinds. Its batch is answered by the dropped reply channels.
+/// Reports a worker that ends although nobody asked it to, also by unwinding. Whatever it holds is answered by the dropped
+/// reply channels.
 struct DeathWatch {
     queue: Arc<Queue>,
     health: Arc<Health>,
+    lives: bool,
 }
 
 impl Drop for DeathWatch {
     fn drop(&mut self) {
-        if !std::thread::panicking() {
+        if !self.lives {
             return; // ended because the queue was closed
         }
         tracing::error!("a worker died; the server is no longer ready");
@@ -75,14 +85,14 @@ impl Drop for DeathWatch {
 }
 
 struct Worker {
-    encoders: Encoders,
-    policy: BatchPolicy,
+    encoders: RecoveringEncoders,
     queue: Arc<Queue>,
     metrics: Arc<Metrics>,
 }
 
 impl Worker {
-    fn answer(&mut self, batch: Batch) {
+    /// Answers a batch; breaks when no other can be run.
+    fn answer(&mut self, batch: Batch) -> ControlFlow<()> {
         let Batch {
             group,
             modality,
@@ -98,67 +108,29 @@ impl Worker {
         );
         self.metrics.batch_size(modality).observe(jobs.len() as f64);
         let started = Instant::now();
-        let result = self.run(modality, &jobs);
-        self.queue
-            .record(group, jobs.len(), started.elapsed().as_secs_f64());
-        match result {
-            Ok(embeddings) => jobs
-                .into_iter()
-                .zip(embeddings)
-                .for_each(|(job, embedding)| job.succeed(embedding, taken, started)),
-            Err(error) if jobs.len() == 1 => self.fail(jobs, &error),
-            Err(error) => {
-                // One item may be to blame: it must not take the others with it.
-                tracing::warn!(%error, items = jobs.len(), "a batch failed; its items are run one by one");
-                for job in jobs {
-                    match self.run(modality, std::slice::from_ref(&job)) {
-                        Ok(embeddings) => embeddings
-                            .into_iter()
-                            .zip([job])
-                            .for_each(|(e, job)| job.succeed(e, taken, started)),
-                        Err(error) => self.fail(vec![job], &error),
-                    }
-                }
+        let Outcome {
+            results,
+            seconds,
+            dead,
+        } = self.encoders.run(modality, &jobs);
+        self.queue.record(group, jobs.len(), seconds);
+        for (job, result) in jobs.into_iter().zip(results) {
+            match result {
+                Ok(embedding) => job.succeed(embedding, taken, started),
+                Err(error) => self.fail(job, error),
             }
+        }
+        if dead {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
         }
     }
 
-    fn run(&mut self, modality: Modality, jobs: &[Job]) -> Result<Vec<Embedding>, RuntimeError> {
-        let started = Instant::now();
-        let result = match modality {
-            Modality::Image => {
-                let pixels = jobs.iter().filter_map(|job| match &job.input {
-                    Input::Image(pixels) => Some(pixels),
-                    Input::Text(_) => None,
-                });
-                let rows = self.policy.rows(modality, jobs.len());
-                self.encoders
-                    .encode_images(&pixels.collect::<Vec<_>>(), rows)
-            }
-            Modality::Text => {
-                let texts = jobs.iter().filter_map(|job| match &job.input {
-                    Input::Text(ids) => Some(ids.as_slice()),
-                    Input::Image(_) => None,
-                });
-                let texts: Vec<_> = texts.collect();
-                let longest = texts.iter().map(|ids| ids.len()).max().unwrap_or(0);
-                let rows = self.policy.rows(modality, jobs.len());
-                self.encoders
-                    .encode_texts(&texts, rows, self.policy.length(longest))
-            }
-        };
-        self.metrics
-            .inference_seconds(modality)
-            .observe(started.elapsed().as_secs_f64());
-        result
-    }
-
-    fn fail(&self, jobs: Vec<Job>, error: &RuntimeError) {
-        for job in jobs {
-            job.span
-                .in_scope(|| tracing::error!(%error, "inference failed"));
-            self.metrics.inference_failures.inc();
-            job.fail(EngineError::Inference(error.to_string()));
-        }
+    fn fail(&self, job: Job, error: EngineError) {
+        job.span
+            .in_scope(|| tracing::error!(%error, "inference failed"));
+        self.metrics.inference_failures.inc();
+        job.fail(error);
     }
 }

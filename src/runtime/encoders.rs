@@ -217,7 +217,7 @@ impl Encoders {
     where
         T: PrimitiveTensorElementType + Clone + Default + std::fmt::Debug + 'static,
     {
-        let failed = |e: ort::Error| RuntimeError::Run(e.to_string());
+        let failed = |e: ort::Error| RuntimeError::of_run(&e);
         let Some(pinned) = &self.pinned else {
             let mut values = vec![T::default(); shape.iter().product()];
             fill(&mut values)?;

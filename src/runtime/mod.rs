@@ -48,6 +48,9 @@ pub enum RuntimeError {
     /// A batch could not be run.
     #[error("inference failed: {0}")]
     Run(String),
+    /// The device's memory was too small for a batch.
+    #[error("the device has not enough memory for this batch: {0}")]
+    OutOfMemory(String),
     /// The graph's output is not what the manifest says.
     #[error("the graph's output is {found}, the manifest promises {expected}")]
     Output {
@@ -56,4 +59,57 @@ pub enum RuntimeError {
         /// From the graph.
         found: String,
     },
+}
+
+/// How allocators say that there is no memory: ONNX Runtime's own, CUDA, cuBLAS and cuDNN, and C++. The error has no code of
+/// its own for it.
+const OUT_OF_MEMORY: [&str; 5] = [
+    "failed to allocate memory",
+    "smaller than requested bytes",
+    "out of memory",
+    "alloc_failed",
+    "bad_alloc",
+];
+
+impl RuntimeError {
+    /// What ONNX Runtime said of a run.
+    fn of_run(error: &ort::Error) -> Self {
+        Self::of_message(error.to_string())
+    }
+
+    fn of_message(message: String) -> Self {
+        let lower = message.to_lowercase();
+        if OUT_OF_MEMORY.iter().any(|words| lower.contains(words)) {
+            Self::OutOfMemory(message)
+        } else {
+            Self::Run(message)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_allocators_say_is_told_from_other_failures() {
+        for message in [
+            "Non-zero status code returned while running MatMul node. Status Message: BFCArena::AllocateRawInternal Available memory \
+             of 1024 is smaller than requested bytes of 4096",
+            "Failed to allocate memory for requested buffer of size 1125899906842624",
+            "CUDA failure 2: out of memory ; GPU=0",
+            "CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED",
+            "std::bad_alloc",
+        ] {
+            let error = RuntimeError::of_message(message.to_owned());
+            assert!(matches!(error, RuntimeError::OutOfMemory(_)), "{message}");
+        }
+        for message in [
+            "indices element out of data bounds, idx=7 must be within the inclusive range [-1,0]",
+            "CUDA failure 700: an illegal memory access was encountered",
+        ] {
+            let error = RuntimeError::of_message(message.to_owned());
+            assert!(matches!(error, RuntimeError::Run(_)), "{message}");
+        }
+    }
 }

@@ -27,7 +27,7 @@ pub fn run(
     shape: [usize; 2],
     wanted: usize,
 ) -> Result<Vec<Embedding>, RuntimeError> {
-    let failed = |e: ort::Error| RuntimeError::Run(e.to_string());
+    let failed = |e: ort::Error| RuntimeError::of_run(&e);
     let outputs = session.run(inputs).map_err(failed)?;
     let name = &output.name;
     let found = outputs.get(name).ok_or_else(|| RuntimeError::Output {

@@ -58,6 +58,10 @@ pub struct Metrics {
     pub expired: IntCounter,
     /// Items whose inference failed.
     pub inference_failures: IntCounter,
+    /// Runs that the device's memory was too small for.
+    pub out_of_memory: IntCounter,
+    /// Sessions that died and were made anew.
+    pub sessions_rebuilt: IntCounter,
     /// Images fetched from URLs, by result: `ok`, an error's code, `over_budget`, or `abandoned` with their request.
     pub image_url_fetches: IntCounterVec,
     labelset_decisions: IntCounterVec,
@@ -233,6 +237,16 @@ impl Metrics {
                 r,
                 "clip_in_inference_failures_total",
                 "Items whose inference failed.",
+            )?,
+            out_of_memory: counter(
+                r,
+                "clip_in_out_of_memory_total",
+                "Runs of a batch that the device's memory was too small for; the batch is then run in halves.",
+            )?,
+            sessions_rebuilt: counter(
+                r,
+                "clip_in_sessions_rebuilt_total",
+                "Sessions that died and were made anew.",
             )?,
             image_url_fetches: counters(
                 r,

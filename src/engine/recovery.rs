@@ -1,0 +1,187 @@
+//! Sessions that survive what goes wrong in a run. A batch is run as a whole; when that fails, this finds out what is to
+//! blame: an item, the device's memory, or the sessions. Only what is to blame pays.
+//!
+//! - *Memory*: the batch is run in halves, down to single items. An item that does not fit alone gets the error.
+//! - *The sessions*: they cannot run a blank input any more. They are dropped and made anew once, proved like the first
+//!   ones, and the batch is run again. Sessions that die again within [`REBUILT_AGAIN_AFTER`], or cannot be made, end
+//!   the worker; the server then says that it is not ready.
+//! - *An item*: the sessions run a blank input. The batch is run in halves until the item is alone.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::EngineError;
+use super::batching::BatchPolicy;
+use super::job::{Embedding, Input, Job, Modality};
+use super::sessions::SessionSource;
+use crate::runtime::{Encoders, RuntimeError};
+use crate::telemetry::Metrics;
+
+/// Sessions that have lived for so long since they were rebuilt died of something new.
+const REBUILT_AGAIN_AFTER: Duration = Duration::from_secs(3600);
+
+/// What became of a batch.
+pub struct Outcome {
+    /// One a job, in order.
+    pub results: Vec<Result<Embedding, EngineError>>,
+    /// Seconds that its runs took, without what it took to make sessions anew.
+    pub seconds: f64,
+    /// There are no sessions any more.
+    pub dead: bool,
+}
+
+/// The sessions of a worker, and what it takes to have new ones.
+pub struct RecoveringEncoders {
+    /// `None` when they died and could not be replaced.
+    encoders: Option<Encoders>,
+    source: SessionSource,
+    rebuilt: Option<Instant>,
+    seconds: f64,
+    policy: BatchPolicy,
+    metrics: Arc<Metrics>,
+}
+
+impl RecoveringEncoders {
+    /// Sessions, with the source that can replace them.
+    pub fn new(
+        encoders: Encoders,
+        source: SessionSource,
+        policy: BatchPolicy,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self {
+            encoders: Some(encoders),
+            source,
+            rebuilt: None,
+            seconds: 0.0,
+            policy,
+            metrics,
+        }
+    }
+
+    /// Embeds a batch; every job has a result of its own.
+    pub fn run(&mut self, modality: Modality, jobs: &[Job]) -> Outcome {
+        let mut results = Vec::with_capacity(jobs.len());
+        self.seconds = 0.0;
+        self.run_part(modality, jobs, &mut results);
+        Outcome {
+            results,
+            seconds: self.seconds,
+            dead: self.encoders.is_none(),
+        }
+    }
+
+    fn run_part(
+        &mut self,
+        modality: Modality,
+        jobs: &[Job],
+        results: &mut Vec<Result<Embedding, EngineError>>,
+    ) {
+        let error = match self.run_whole(modality, jobs) {
+            Ok(embeddings) => return results.extend(embeddings.into_iter().map(Ok)),
+            Err(error) => error,
+        };
+        if jobs.len() > 1 && self.encoders.is_some() {
+            tracing::warn!(%error, items = jobs.len(), "a batch failed; it is run in halves");
+            let (first, second) = jobs.split_at(jobs.len() / 2);
+            self.run_part(modality, first, results);
+            return self.run_part(modality, second, results);
+        }
+        results.extend(jobs.iter().map(|_| Err(error.clone())));
+    }
+
+    /// Runs a batch as one. Sessions that turn out to be dead are rebuilt, and it is run once more.
+    fn run_whole(
+        &mut self,
+        modality: Modality,
+        jobs: &[Job],
+    ) -> Result<Vec<Embedding>, EngineError> {
+        let error = match self.encode(modality, jobs)? {
+            Ok(embeddings) => return Ok(embeddings),
+            Err(error) => error,
+        };
+        if let RuntimeError::OutOfMemory(_) = error {
+            self.metrics.out_of_memory.inc();
+            return Err(EngineError::OutOfMemory(error.to_string()));
+        }
+        if self.lives(modality) {
+            return Err(EngineError::Inference(error.to_string()));
+        }
+        tracing::error!(%error, "the sessions of a worker died; they are made anew");
+        self.rebuild()?;
+        self.encode(modality, jobs)?
+            .map_err(|error| EngineError::Inference(error.to_string()))
+    }
+
+    /// Whether the encoder still runs what it ran when it was loaded. A lack of memory says nothing of that.
+    fn lives(&mut self, modality: Modality) -> bool {
+        let Some(encoders) = &mut self.encoders else {
+            return false;
+        };
+        let tried = match modality {
+            Modality::Image => encoders.encode_images(&[&encoders.blank()], 1),
+            Modality::Text => encoders.encode_texts(&[&[]], 1, self.policy.length(1)),
+        };
+        matches!(tried, Ok(_) | Err(RuntimeError::OutOfMemory(_)))
+    }
+
+    fn rebuild(&mut self) -> Result<(), EngineError> {
+        // First of all: two pairs at a time may not fit into the device.
+        self.encoders = None;
+        let again = self
+            .rebuilt
+            .is_some_and(|at| at.elapsed() < REBUILT_AGAIN_AFTER);
+        if again {
+            tracing::error!("they died soon after they had been made anew; the worker ends");
+            return Err(EngineError::Dead);
+        }
+        let began = Instant::now();
+        match self.source.load_again() {
+            Ok(encoders) => {
+                self.encoders = Some(encoders);
+                self.rebuilt = Some(Instant::now());
+                self.metrics.sessions_rebuilt.inc();
+                let seconds = began.elapsed().as_secs_f64();
+                tracing::warn!(seconds, "the sessions of a worker were made anew");
+                Ok(())
+            }
+            Err(error) => {
+                tracing::error!(%error, "the sessions of a worker cannot be made anew; it ends");
+                Err(EngineError::Dead)
+            }
+        }
+    }
+
+    /// The outer error: there are no sessions.
+    fn encode(
+        &mut self,
+        modality: Modality,
+        jobs: &[Job],
+    ) -> Result<Result<Vec<Embedding>, RuntimeError>, EngineError> {
+        let encoders = self.encoders.as_mut().ok_or(EngineError::Dead)?;
+        let started = Instant::now();
+        let rows = self.policy.rows(modality, jobs.len());
+        let result = match modality {
+            Modality::Image => {
+                let pixels = jobs.iter().filter_map(|job| match &job.input {
+                    Input::Image(pixels) => Some(pixels),
+                    Input::Text(_) => None,
+                });
+                encoders.encode_images(&pixels.collect::<Vec<_>>(), rows)
+            }
+            Modality::Text => {
+                let texts = jobs.iter().filter_map(|job| match &job.input {
+                    Input::Text(ids) => Some(ids.as_slice()),
+                    Input::Image(_) => None,
+                });
+                let texts: Vec<_> = texts.collect();
+                let longest = texts.iter().map(|ids| ids.len()).max().unwrap_or(0);
+                encoders.encode_texts(&texts, rows, self.policy.length(longest))
+            }
+        };
+        let seconds = started.elapsed().as_secs_f64();
+        self.seconds += seconds;
+        self.metrics.inference_seconds(modality).observe(seconds);
+        Ok(result)
+    }
+}
