@@ -1,13 +1,20 @@
 //! Connections: accepted, encrypted if that is asked for, and bounded in the time that they may be silent.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, Version, header};
+use axum::middleware::Next;
+use axum::response::Response;
 use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use axum_server::{Handle, Server};
 use tokio::net::TcpListener;
+
+use super::AppState;
 
 /// Longest time of a TLS handshake, however long a request's head may take.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
@@ -51,4 +58,20 @@ pub async fn serve(
             server.acceptor(acceptor).serve(service).await
         }
     }
+}
+
+/// From the moment at which a stop begins, each HTTP/1 answer is its connection's last and says so: a client that learned
+/// of the end by the closing alone might have sent the next request by then. HTTP/2 has a message of its own for that.
+pub async fn say_goodbye(
+    State(state): State<Arc<AppState>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let version = request.version();
+    let mut response = next.run(request).await;
+    if state.is_stopping() && version < Version::HTTP_2 {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
+    response
 }
