@@ -1,0 +1,61 @@
+"""Clients that ask for a large answer and never read it."""
+
+import json
+import socket
+import time
+
+from process import ClipInProcess
+from scenario import Row, Setting, recovery, warmed
+
+READERS = 100
+TEXTS = 2048
+"""Of one sort, so that the cache has them: the answer is what is large, 4 MB of it."""
+HOLD_SECONDS = 30
+REQUEST_SECONDS = 15
+MORE_MIB = 128.0
+
+
+def request() -> bytes:
+    """For an answer that no socket's buffer holds."""
+    body = json.dumps({"input": ["a red bolt"] * TEXTS}).encode()
+    head = f"POST /v1/embeddings HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+def never_reading(address: tuple[str, int]) -> socket.socket:
+    """A client with the smallest buffer that there is."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    client.settimeout(30)
+    client.connect(address)
+    return client
+
+
+def run(setting: Setting) -> Row:
+    """Other clients do not notice, memory stays within the answers' size, and the server gives such clients up."""
+    row = Row(f"{READERS} clients ask for 4 MB and read nothing for {HOLD_SECONDS} s", setting.load())
+    data = request()
+    arguments = ("--request-seconds", REQUEST_SECONDS)
+    with ClipInProcess("fault-readers", setting.state("readers"), *arguments, cache=True) as server:
+        with setting.clients(server) as clients:
+            before = warmed(server)
+            stuck = [never_reading(server.address) for _ in range(READERS)]
+            for client in stuck:
+                client.sendall(data)
+            time.sleep(HOLD_SECONDS)
+            most = server.peak_rss_mib()
+            # The clients cannot tell: a close would stand behind what they do not read.
+            ended = READERS - max(0, server.held().descriptors - before.descriptors)
+            row.saw.append(f"given up by the server: {ended} of {READERS}; peak {most:.0f} MiB")
+            row.check(
+                ended == READERS, f"{READERS - ended} connections that read nothing are held on to"
+            )
+            for client in stuck:
+                client.close()
+            closed = time.monotonic()
+            time.sleep(3)
+        row.tally(clients.tally)
+        row.recovery = recovery(clients.tally, closed)
+        row.alive(server)
+        row.settled(server, before, MORE_MIB)
+    return row
