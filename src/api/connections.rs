@@ -9,12 +9,12 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Version, header};
 use axum::middleware::Next;
 use axum::response::Response;
-use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use axum_server::{Handle, Server};
 use tokio::net::TcpListener;
 
 use super::AppState;
+use super::unread::ReadersOnly;
 
 /// Longest time of a TLS handshake, however long a request's head may take.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
@@ -23,7 +23,8 @@ const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 const PING_TIME: Duration = Duration::from_secs(20);
 
 /// Answers connections until the handle says stop and the accepted requests are answered. A request's head must be there
-/// within `head_time` of the connection's begin, or of the answer before it; HTTP/2 clients are pinged as often.
+/// within `head_time` of the connection's begin, or of the answer before it; HTTP/2 clients are pinged as often. A client
+/// that takes nothing of an answer for `request_time` is given up.
 ///
 /// # Errors
 /// What the system refuses for good.
@@ -32,6 +33,7 @@ pub async fn serve(
     router: Router,
     tls: Option<RustlsConfig>,
     head_time: Duration,
+    request_time: Duration,
     handle: Handle<SocketAddr>,
 ) -> std::io::Result<()> {
     let mut server = Server::<SocketAddr>::from_listener(listener)
@@ -49,12 +51,15 @@ pub async fn serve(
     http2.keep_alive_interval(head_time);
     http2.keep_alive_timeout(head_time.min(PING_TIME));
     let service = router.into_make_service();
+    let readers = ReadersOnly {
+        patience: request_time,
+    };
     match tls {
-        None => server.acceptor(NoDelayAcceptor::new()).serve(service).await,
+        None => server.acceptor(readers).serve(service).await,
         Some(config) => {
             let acceptor = RustlsAcceptor::new(config)
                 .handshake_timeout(head_time.min(HANDSHAKE_TIME))
-                .acceptor(NoDelayAcceptor::new());
+                .acceptor(readers);
             server.acceptor(acceptor).serve(service).await
         }
     }

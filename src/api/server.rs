@@ -139,6 +139,7 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
         router,
         tls.as_ref().map(Tls::config),
         settings.header_time(),
+        settings.request_time(),
         handle.clone(),
     );
     let reload = Reload {
