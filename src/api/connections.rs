@@ -1,8 +1,8 @@
 //! Connections: accepted, encrypted if that is asked for, and bounded in the time that they may be silent.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -22,6 +22,9 @@ const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// Longest time that an HTTP/2 client may take to answer a ping.
 const PING_TIME: Duration = Duration::from_secs(20);
 
+/// Time between two log lines about connections that cannot be accepted; it is tried again twenty times a second.
+const COMPLAINTS: Duration = Duration::from_secs(10);
+
 /// Answers connections until the handle says stop and the accepted requests are answered. A request's head must be there
 /// within `head_time` of the connection's begin, or of the answer before it; HTTP/2 clients are pinged as often. A client
 /// that takes nothing of an answer for `request_time` is given up.
@@ -36,14 +39,21 @@ pub async fn serve(
     request_time: Duration,
     handle: Handle<SocketAddr>,
 ) -> std::io::Result<()> {
+    let complained = Mutex::new(None::<Instant>);
     let mut server = Server::<SocketAddr>::from_listener(listener)
         .handle(handle)
         .first_request_timeout(head_time)
-        .accept_error_handler(|address, error| match address {
+        .accept_error_handler(move |address, error| match address {
             // Port scanners, clients that do not trust our certificate: nothing that an operator must act on.
             Some(address) => tracing::debug!(%address, %error, "a connection was not made"),
             // Too many open files, say.
-            None => tracing::warn!(%error, "connections cannot be accepted at the moment"),
+            None => {
+                let mut last = complained.lock().unwrap_or_else(PoisonError::into_inner);
+                if last.is_none_or(|last| last.elapsed() > COMPLAINTS) {
+                    *last = Some(Instant::now());
+                    tracing::warn!(%error, "connections cannot be accepted at the moment");
+                }
+            }
         });
     server.http_builder().http1().header_read_timeout(head_time);
     // An HTTP/2 connection may be idle between requests, as gRPC clients are; one whose other end has vanished may not.
