@@ -5,7 +5,9 @@ import socket
 import time
 
 from process import ClipInProcess
-from scenario import Row, Setting, recovery, warmed
+from grpc_clients import NeverReading, available
+from questions import samples
+from scenario import CLIENTS, Row, Setting, recovery, warmed
 
 READERS = 100
 TEXTS = 2048
@@ -13,6 +15,7 @@ TEXTS = 2048
 HOLD_SECONDS = 30
 REQUEST_SECONDS = 15
 MORE_MIB = 128.0
+STREAMS, STREAM_SECONDS, STILL_SECONDS = 20, 60, 4
 
 
 def request() -> bytes:
@@ -31,6 +34,22 @@ def never_reading(address: tuple[str, int]) -> socket.socket:
     return client
 
 
+def streams(setting: Setting, row: Row, server: ClipInProcess) -> None:
+    """The same over gRPC: a stream that is not read from is not read either."""
+    with setting.clients(server) as clients:
+        warmed(server)
+        with NeverReading(server.address, samples()[0], STREAMS) as stuck:
+            taken, since, until = -1, 0.0, time.monotonic() + STREAM_SECONDS
+            while time.monotonic() < until and not (since and time.monotonic() - since > STILL_SECONDS):
+                if sum(stuck.sent) != taken:
+                    taken, since = sum(stuck.sent), time.monotonic()
+                time.sleep(0.5)
+        time.sleep(2)
+    row.tally(clients.tally)
+    row.saw.append(f"{STREAMS} gRPC streams: at a standstill after {taken / STREAMS:.0f} images each")
+    row.check(time.monotonic() < until, "streams whose answers are not read go on and on")
+
+
 def run(setting: Setting) -> Row:
     """Other clients do not notice, memory stays within the answers' size, and the server gives such clients up."""
     row = Row(f"{READERS} clients ask for 4 MB and read nothing for {HOLD_SECONDS} s", setting.load())
@@ -45,7 +64,7 @@ def run(setting: Setting) -> Row:
             time.sleep(HOLD_SECONDS)
             most = server.peak_rss_mib()
             # The clients cannot tell: a close would stand behind what they do not read.
-            ended = READERS - max(0, server.held().descriptors - before.descriptors)
+            ended = READERS - max(0, server.held().descriptors - CLIENTS - before.descriptors)
             row.saw.append(f"given up by the server: {ended} of {READERS}; peak {most:.0f} MiB")
             row.check(
                 ended == READERS, f"{READERS - ended} connections that read nothing are held on to"
@@ -56,6 +75,8 @@ def run(setting: Setting) -> Row:
             time.sleep(3)
         row.tally(clients.tally)
         row.recovery = recovery(clients.tally, closed)
+        if available():
+            streams(setting, row, server)
         row.alive(server)
         row.settled(server, before, MORE_MIB)
     return row

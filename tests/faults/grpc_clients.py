@@ -76,3 +76,38 @@ class GrpcClients:
                     right = same(list(answer.embeddings[0].values), self.expected[text])
                     seen = Seen(begun, time.monotonic(), "200" if right else "wrong answer", f"gRPC: {text}")
                 self.tally.seen.append(seen)
+
+
+class NeverReading:
+    """A stream of images each, whose answers nobody takes, while in the `with`."""
+
+    def __init__(self, address: tuple[str, int], image: bytes, count: int):
+        self.sent = [0] * count
+        """Images that each stream's server took."""
+        self._address, self._image, self._pb = address, image, messages()
+        self._open, self._stop = [], threading.Event()
+
+    def __enter__(self) -> "NeverReading":
+        pb = self._pb
+        for number in range(len(self.sent)):
+            # Without the probe the client's window stays what HTTP/2 begins with: else it takes megabytes unread.
+            options = [("grpc.use_local_subchannel_pool", 1), ("grpc.http2.bdp_probe", 0)]
+            channel = grpc.insecure_channel(f"{self._address[0]}:{self._address[1]}", options=options)
+            stream = channel.stream_stream(
+                PATH + "EmbedStream",
+                pb.EmbedStreamRequest.SerializeToString,
+                pb.EmbedStreamResponse.FromString,
+            )
+            self._open.append((channel, stream(self._images(number))))
+        return self
+
+    def _images(self, number: int):
+        while not self._stop.is_set():
+            self.sent[number] += 1
+            yield self._pb.EmbedStreamRequest(item=self._pb.Item(image=self._image))
+
+    def __exit__(self, *_exception) -> None:
+        self._stop.set()
+        for channel, call in self._open:
+            call.cancel()
+            channel.close()

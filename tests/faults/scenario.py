@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from process import ClipInProcess, Held
@@ -13,8 +13,8 @@ from questions import Question
 CLIENTS = 8
 SETTLE_SECONDS = 20.0
 WARM_UP_SECONDS = 4.0
-MORE_DESCRIPTORS, MORE_THREADS = 8, 4
-"""The blocking pool's threads end after ten idle seconds; connections are the clients' own."""
+MORE_DESCRIPTORS, MORE_THREADS = 2, 4
+"""The blocking pool's threads end after ten idle seconds."""
 MORE_MIB = 96.0
 """The allocator keeps what it had; a leak of every request's body would be gigabytes."""
 
@@ -106,9 +106,10 @@ class Row:
 
 
 def warmed(server: ClipInProcess) -> Held:
-    """What the server holds once the load has run for a while; called while it runs."""
+    """What the server holds once the load has run for a while, without the load's connections; called while it runs."""
     time.sleep(WARM_UP_SECONDS)
-    return server.held()
+    held = server.held()
+    return replace(held, descriptors=held.descriptors - CLIENTS)
 
 
 def recovery(tally: Tally, since: float) -> str:
