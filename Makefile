@@ -121,10 +121,10 @@ kills: onnxruntime ## 200 kills while label sets are written: each is whole afte
 	CLIP_IN_KILLS=200 cargo test --locked --test labelsets_kill -- --nocapture
 
 rolling-restart: build $(CLIENTS)/.installed ## two servers behind HAProxy, restarted in turn under load: nothing may be lost (needs Debian's haproxy)
-	$(CLIENTS)/bin/python tests/faults/rolling_restart.py $(ROLLING)
+	PYTHONPATH=tests/bench $(CLIENTS)/bin/python tests/faults/rolling_restart.py $(ROLLING)
 
 faults: build $(CLIENTS)/.installed ## what goes wrong in production, under load, with what clients see: runs/faults.md (as root: a full disk; Debian's faketime: a clock that jumps; FAULTS="--only kill,…")
-	$(CLIENTS)/bin/python tests/faults/run.py $(FAULTS)
+	PYTHONPATH=tests/bench $(CLIENTS)/bin/python tests/faults/run.py $(FAULTS)
 
 soak: build python ## twenty minutes of everything that may be sent: memory must level off (SOAK="--minutes 5")
 	$(PY) tests/bench/soak.py $(SOAK)

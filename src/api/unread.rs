@@ -111,30 +111,55 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+    use std::future::poll_fn;
+    use std::io::Read as _;
+
+    use tokio::net::TcpListener;
 
     use super::*;
 
-    #[tokio::test]
-    async fn a_write_that_nobody_takes_fails_and_one_that_is_taken_slowly_does_not() {
-        let (mut other_end, stream) = duplex(4);
-        let mut watched = Watched {
-            stream,
-            patience: Duration::from_secs(2),
-            stalled: None,
-        };
-        let reading = tokio::spawn(async move {
-            for _ in 0..6 {
-                sleep(Duration::from_millis(500)).await;
-                other_end.read_exact(&mut [0; 4]).await.unwrap();
+    /// A watched connection and its other end.
+    async fn pair(patience: Duration) -> (Watched<TcpStream>, std::net::TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let other_end = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let (watched, ()) = ReadersOnly { patience }.accept(stream, ()).await.unwrap();
+        (watched, other_end)
+    }
+
+    /// Writes more than buffers hold.
+    async fn write_all(watched: &mut Watched<TcpStream>) -> io::Result<()> {
+        let data = vec![0; 1 << 16];
+        for _ in 0..(MANY >> 16) {
+            let mut rest = &data[..];
+            while !rest.is_empty() {
+                let written = poll_fn(|cx| Pin::new(&mut *watched).poll_write(cx, rest)).await?;
+                rest = &rest[written..];
             }
-            other_end
-        });
-        // Longer than the patience together, each wait far shorter.
-        watched.write_all(&[0; 24]).await.unwrap();
-        let _other_end = reading.await.unwrap();
-        watched.write_all(&[0; 4]).await.unwrap();
-        let refused = watched.write_all(&[0; 4]).await.unwrap_err();
+        }
+        Ok(())
+    }
+
+    const MANY: usize = 64 << 20;
+
+    #[tokio::test]
+    async fn a_client_that_takes_nothing_is_given_up() {
+        let (mut watched, _other_end) = pair(Duration::from_millis(300)).await;
+        let refused = write_all(&mut watched).await.unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_reads_gets_everything() {
+        let (mut watched, mut other_end) = pair(Duration::from_secs(30)).await;
+        let reading = std::thread::spawn(move || {
+            let mut taken = 0;
+            let mut buffer = vec![0; 1 << 20];
+            while taken < MANY {
+                taken += other_end.read(&mut buffer).unwrap();
+            }
+        });
+        write_all(&mut watched).await.unwrap();
+        reading.join().unwrap();
     }
 }

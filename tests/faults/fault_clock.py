@@ -15,9 +15,12 @@ LABELS = json.dumps({"labels": ["a red bolt", "a blue mug"]}).encode()
 
 
 def clock_of(server: ClipInProcess) -> float:
-    """The server's idea of the time: when it made a label set. (The `date` of answers is cached, and stands still when
-    the clock goes back.)"""
-    request = urllib.request.Request(f"{server.url}/v1/labelsets/now", LABELS, {"content-type": "application/json"})
+    """The server's idea of the time: when it made a label set.
+
+    The `date` of answers is cached, and stands still when the clock goes back.
+    """
+    url, kind = f"{server.url}/v1/labelsets/now", {"content-type": "application/json"}
+    request = urllib.request.Request(url, LABELS, kind)
     request.method = "PUT"
     with urllib.request.urlopen(request, timeout=20) as answer:
         return json.load(answer)["created"]

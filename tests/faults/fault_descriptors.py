@@ -5,8 +5,8 @@ import json
 import socket
 import time
 
-from process import ClipInProcess
 from clients import code_of
+from process import ClipInProcess
 from scenario import Row, Setting, recovery, warmed
 
 LIMIT, IDLE = 128, 200
@@ -16,7 +16,7 @@ MOST_LOG_LINES = 40
 
 
 def run(setting: Setting) -> Row:
-    """Connections that are open go on; waiting ones do not make the server spin; when the idle are gone it accepts."""
+    """Open connections go on; waiting ones do not make the server spin; when the idle are gone it accepts."""
     row = Row(f"{LIMIT} descriptors, {IDLE} idle connections, {setting.seconds:.0f} s", setting.load())
     wrapper = ("prlimit", f"--nofile={LIMIT}")
     with ClipInProcess("fault-descriptors", setting.state("descriptors"), wrapper=wrapper) as server:

@@ -6,8 +6,8 @@ import subprocess
 import time
 from pathlib import Path
 
-from process import ClipInProcess
 from clients import code_of
+from process import ClipInProcess
 from scenario import Row, Setting, recovery, warmed
 
 STATE_KIB, LOG_KIB = 512, 64
@@ -71,7 +71,9 @@ def run(setting: Setting) -> Row:
             row.check(set(refused) == {"500 labelset_not_stored"}, f"PUTs that do not fit: {refused}")
             row.check(call(server, "GET", "large-0")[0] == "404 labelset_not_found", "half a set is in use")
             kept = call(server, "GET", "small-0")[1]
-            row.check(len(kept.get("labels", ())) == 20, "a set that could not be replaced is not the old one")
+            row.check(
+                len(kept.get("labels", ())) == 20, "a set that could not be replaced is not the old one"
+            )
             left = sorted(file.name for file in files.iterdir())
             row.check(left == [f"small-{i}.json" for i in range(3)], f"on the disk are {left}")
             deadline = time.monotonic() + 30

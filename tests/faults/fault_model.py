@@ -8,12 +8,12 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from process import ClipInProcess
-from servers import ServerError
 from clients import Clients
 from paths import DEMO_BUNDLE
+from process import ClipInProcess
 from questions import reference
 from scenario import CLIENTS, Row, Setting, recovery, warmed
+from servers import ServerError
 
 
 def load(server: ClipInProcess, path: str) -> str:
@@ -72,7 +72,8 @@ def run(setting: Setting) -> Row:
                     found = load(server, "served")
                     loads.append(found)
                     row.check(
-                        found == "422 bundle_checksum_mismatch", f"{damage.__name__} {name}: a load says {found}"
+                        found == "422 bundle_checksum_mismatch",
+                        f"{damage.__name__} {name}: a load says {found}",
                     )
                     shutil.copy(DEMO_BUNDLE / name, served / name)
             (served / "text.onnx").unlink()

@@ -4,9 +4,10 @@ import json
 import socket
 import time
 
-from process import ClipInProcess
+from contenders import post
 from grpc_clients import NeverReading, available
-from questions import samples
+from process import ClipInProcess
+from questions import JSON, samples
 from scenario import CLIENTS, Row, Setting, recovery, warmed
 
 READERS = 100
@@ -21,8 +22,7 @@ STREAMS, STREAM_SECONDS, STILL_SECONDS = 20, 60, 4
 def request() -> bytes:
     """For an answer that no socket's buffer holds."""
     body = json.dumps({"input": ["a red bolt"] * TEXTS}).encode()
-    head = f"POST /v1/embeddings HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-    return head.encode() + body
+    return post("/v1/embeddings", JSON, body)
 
 
 def never_reading(address: tuple[str, int]) -> socket.socket:
@@ -66,9 +66,7 @@ def run(setting: Setting) -> Row:
             # The clients cannot tell: a close would stand behind what they do not read.
             ended = READERS - max(0, server.held().descriptors - CLIENTS - before.descriptors)
             row.saw.append(f"given up by the server: {ended} of {READERS}; peak {most:.0f} MiB")
-            row.check(
-                ended == READERS, f"{READERS - ended} connections that read nothing are held on to"
-            )
+            row.check(ended == READERS, f"{READERS - ended} connections that read nothing are held on to")
             for client in stuck:
                 client.close()
             closed = time.monotonic()

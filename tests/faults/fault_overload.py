@@ -4,10 +4,10 @@ import time
 from statistics import quantiles
 
 import load
-from process import ClipInProcess
 from clients import Clients
-from contenders import Embeddings, post
 from connection import Request
+from contenders import Embeddings, post
+from process import ClipInProcess
 from questions import samples
 from scenario import CLIENTS, Row, Setting, recovery, warmed
 
@@ -32,7 +32,7 @@ def run(setting: Setting) -> Row:
     with ClipInProcess("fault-overload", setting.state("overload")) as server:
         calm = load.run(server.address, [load.Stream(plain, 32)], CAPACITY_SECONDS, warm_up=1)
         capacity = calm.outcomes[0].answered() / CAPACITY_SECONDS
-        row.load = f"capacity {capacity:.0f}/s; {OVERLOAD * capacity:.0f}/s come, and {CLIENTS} clients with known answers"
+        row.load = f"capacity {capacity:.0f}/s; {OVERLOAD * capacity:.0f}/s come, and {CLIENTS} known clients"
         with setting.clients(server, rate=setting.rate / 4) as clients:
             before = warmed(server)
             stream = load.Stream(flood, CONNECTIONS, rate=OVERLOAD * capacity)
@@ -46,8 +46,8 @@ def run(setting: Setting) -> Row:
         goodput = in_time / outcome.seconds / capacity
         counts = ", ".join(f"{outcome.count(status)} × {status}" for status in sorted(outcome.latencies))
         row.saw.append(
-            f"flood: {counts}, {outcome.broken} broken, {outcome.unsent} not sent; goodput {goodput:.0%} of capacity; "
-            f"p99 of refusals {p99 * 1e3:.0f} ms"
+            f"flood: {counts}, {outcome.broken} broken, {outcome.unsent} not sent; "
+            f"goodput {goodput:.0%} of capacity; p99 of refusals {p99 * 1e3:.0f} ms"
         )
         row.check(not outcome.unexpected, f"unexpected: {dict(outcome.unexpected)}")
         row.check(outcome.broken == 0, f"{outcome.broken} connections broke")

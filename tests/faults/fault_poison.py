@@ -4,7 +4,7 @@ import json
 import time
 
 from process import ClipInProcess
-from questions import FIXTURES, ask, encoded, in_json, numbers, same, samples
+from questions import FIXTURES, ask, encoded, in_json, numbers, reference, same, samples
 from scenario import Row, Setting, recovery, warmed
 
 POISONS = {
@@ -30,7 +30,8 @@ def run(setting: Setting) -> Row:
     pixel = encoded((FIXTURES / "one-pixel.png").read_bytes())
     tiny = in_json("one pixel", "/v1/embeddings", {"input": [{"image": sound}, {"image": pixel}]})
     with ClipInProcess("fault-poison", setting.state("poison")) as server:
-        alone = numbers("/v1/embeddings", ask(server.address, in_json("a", "/v1/embeddings", {"input": {"image": sound}}))[1])
+        question = in_json("alone", "/v1/embeddings", {"input": {"image": sound}})
+        (alone,) = reference(server.address, [question])
         with setting.clients(server) as clients:
             before = warmed(server)
             sent, until = 0, time.monotonic() + setting.seconds
@@ -50,7 +51,9 @@ def run(setting: Setting) -> Row:
             ended = time.monotonic()
             time.sleep(1)
         row.tally(clients.tally)
-        row.saw.append(f"{sent} poisoned requests: 400 or 413 with code and `input[1]`; {sent} with one pixel: 200")
+        row.saw.append(
+            f"{sent} poisoned requests: 400 or 413 with code and `input[1]`; {sent} with one pixel: 200"
+        )
         row.recovery = recovery(clients.tally, ended)
         row.alive(server)
         row.settled(server, before)

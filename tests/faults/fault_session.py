@@ -1,14 +1,14 @@
 """ONNX Runtime fails at its work: a text whose token the model's embedding table does not have."""
 
-import json
 import hashlib
+import json
 import shutil
 import time
 from pathlib import Path
 
-from process import ClipInProcess
 from clients import code_of
 from paths import DEMO_BUNDLE
+from process import ClipInProcess
 from questions import ask, in_json
 from scenario import Row, Setting, recovery, warmed
 

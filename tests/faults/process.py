@@ -1,11 +1,8 @@
 """A server that faults are done to: its limits, its death, its restart on the same port, what it holds."""
 
 import signal
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
 
 from paths import DEMO_BUNDLE, onnxruntime_library, server_binary
 from servers import HOST, Server, free_port
@@ -46,7 +43,15 @@ class ClipInProcess(Server):
         port = port or free_port()
         command = [*wrapper, server_binary(), "serve", "--model", bundle, "--listen", f"{HOST}:{port}"]
         # fp32 and no text cache: an answer is a computation, and the same one in any batch.
-        command += ["--state", state, "--precision", "fp32", "--text-cache-mib", 64 if cache else 0, *arguments]
+        command += [
+            "--state",
+            state,
+            "--precision",
+            "fp32",
+            "--text-cache-mib",
+            64 if cache else 0,
+            *arguments,
+        ]
         super().__init__(
             name, command, port, READY, {"ORT_DYLIB_PATH": onnxruntime_library(), **(environment or {})}
         )

@@ -6,8 +6,8 @@ import subprocess
 import time
 from pathlib import Path
 
-from process import HOST, free_port
 from paths import ROOT
+from process import HOST, free_port
 
 CONFIGURATION = ROOT / "deploy" / "haproxy" / "haproxy.cfg"
 START_SECONDS = 10

@@ -3,17 +3,13 @@
 import base64
 import http.client
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
 
 from paths import DEMO_BUNDLE, ROOT
 
 TOLERANCE = 1e-4
-"""Of a cosine, or of a number of an embedding. Batches change the last digits of fp32; another model changes tenths."""
+"""Of a cosine, or of a number of an embedding. A batch changes the last digits of fp32, another model tenths."""
 
 LOGITS = 100.0
 """The largest scale of logits that models have."""

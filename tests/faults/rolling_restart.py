@@ -18,14 +18,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from process import ClipInProcess, free_port
+import machine
 from clients import Clients, Tally
 from grpc_clients import GrpcClients, available
 from paths import ROOT, server_binary
+from process import ClipInProcess, free_port
 from proxy import Proxy
 from questions import TEXTS, in_json, questions, reference
-
-import machine
 
 CLIENTS, GRPC_CLIENTS = 28, 4
 RATE, GRPC_RATE = 130.0, 20.0
@@ -35,14 +34,16 @@ PAUSE_SECONDS = 2.0
 UNREADY_SECONDS = 3
 MUST_LOSE_NOTHING = ("drain", "unready")
 HEAD = (
-    "| way | clients | requests | lost | what they saw | longest wait s | restarts | stop s | sent again by HAProxy |\n"
+    "| way | clients | requests | lost | what they saw | longest wait s | restarts | stop s | sent again |\n"
     "|---|---|---|---|---|---|---|---|---|"
 )
 
 
 def knows(setting: str) -> bool:
     """Whether the server has a flag."""
-    return setting in subprocess.run([server_binary(), "serve", "--help"], capture_output=True, text=True).stdout
+    return (
+        setting in subprocess.run([server_binary(), "serve", "--help"], capture_output=True, text=True).stdout
+    )
 
 
 def roll(way: str, requests: int, folder: Path) -> tuple[str, list[str]]:
@@ -66,9 +67,7 @@ def roll(way: str, requests: int, folder: Path) -> tuple[str, list[str]]:
             for load in loads:
                 load.__enter__()
             try:
-                while (
-                    sum(len(load.tally.seen) for load in loads) < requests or len(stops) < LEAST_RESTARTS
-                ):
+                while sum(len(load.tally.seen) for load in loads) < requests or len(stops) < LEAST_RESTARTS:
                     time.sleep(PAUSE_SECONDS)
                     name = "ab"[len(stops) % 2]
                     if way == "drain":

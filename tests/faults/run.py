@@ -11,12 +11,6 @@ import tempfile
 import time
 from pathlib import Path
 
-from process import ClipInProcess
-from clients import Clients
-from paths import ROOT
-from questions import questions, reference
-from scenario import CLIENTS, HEAD, Row, Setting
-
 import fault_clock
 import fault_descriptors
 import fault_disk
@@ -28,6 +22,11 @@ import fault_poison
 import fault_session
 import fault_slow_senders
 import machine
+from clients import Clients
+from paths import ROOT
+from process import ClipInProcess
+from questions import questions, reference
+from scenario import CLIENTS, HEAD, Row, Setting
 
 SCENARIOS = {
     "kill": fault_kill.run,

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from process import ClipInProcess, Held
 from clients import Clients, Tally
+from process import ClipInProcess, Held
 from questions import Question
 
 CLIENTS = 8
@@ -19,9 +19,7 @@ MORE_MIB = 96.0
 """The allocator keeps what it had; a leak of every request's body would be gigabytes."""
 
 BREAKS = "Connection(Refused|Reset)Error|RemoteDisconnected|BrokenPipeError|IncompleteRead|BadStatusLine"
-HEAD = (
-    "| fault | load | what clients saw | longest wait s | growth | recovery s |\n|---|---|---|---|---|---|"
-)
+HEAD = "| fault | load | what clients saw | longest wait s | growth | recovery s |\n|---|---|---|---|---|---|"
 
 
 @dataclass
@@ -68,10 +66,12 @@ class Row:
             self.problems.append(problem)
 
     def tally(self, tally: Tally, allowed: str = "", deadline: float = 20.0) -> None:
-        """Notes what clients saw. Besides 200, only what matches `allowed` may be among it; never a wrong or a missing answer."""
+        """Notes what clients saw: 200, and what matches `allowed`; never a wrong or a missing answer."""
         self.saw.append(str(tally))
         self.longest = max(self.longest, tally.longest())
-        bad = [one for one in tally.seen if one.what != "200" and not (allowed and re.match(allowed, one.what))]
+        bad = [
+            one for one in tally.seen if one.what != "200" and not (allowed and re.match(allowed, one.what))
+        ]
         for one in {one.what: one for one in bad}.values():
             count = tally.counts()[one.what]
             self.problems.append(f"{count} × {one.what}, such as: {one.detail}")
@@ -106,7 +106,7 @@ class Row:
 
 
 def warmed(server: ClipInProcess) -> Held:
-    """What the server holds once the load has run for a while, without the load's connections; called while it runs."""
+    """What the server holds once the load has run for a while, without the load's connections."""
     time.sleep(WARM_UP_SECONDS)
     held = server.held()
     return replace(held, descriptors=held.descriptors - CLIENTS)

@@ -1,24 +1,116 @@
-"""Faults that take seconds: the scenarios of `make faults`, shortened, and a log that nobody can write."""
+"""Faults that take seconds, on a server at work. `make faults` has those that take minutes, and load."""
 
+import http.client
+import json
 import os
-import subprocess
+import shutil
 import sys
 import time
-import urllib.error
-import urllib.request
 
 import pytest
-from conftest import ROOT, environment, server_binary, serving
+from conftest import ROOT, environment, server_binary
 
-SCENARIOS = ROOT / "tests" / "faults" / "run.py"
+os.environ["ORT_DYLIB_PATH"] = environment()["ORT_DYLIB_PATH"]
+os.environ["CLIP_IN_BINARY"] = str(server_binary())
+sys.path.append(str(ROOT / "tests" / "faults"))
+sys.path.append(str(ROOT / "tests" / "bench"))
+
+from fault_disk import call
+from fault_model import flip, load, truncate
+from fault_never_readers import never_reading, request
+from fault_session import WORD, bundle
+from process import ClipInProcess
+from questions import questions, reference, same
+
+DEMO = ROOT / "models" / "demo"
+ASKED = questions()[:6]
+LABELS = 400
+READERS = 5
 
 
-@pytest.mark.parametrize("scenario", ["poison", "model", "readers-quick", "disk-quick"])
-def test_a_fault_under_load(scenario, tmp_path):
-    """Right answers all the while, nothing held on to afterwards."""
-    command = [sys.executable, SCENARIOS, "--only", scenario, "--seconds", "3", "--rate", "10"]
-    settings = {**environment(), "CLIP_IN_BINARY": str(server_binary())}
-    done = subprocess.run(
-        [*command, "--out", tmp_path / "table.md"], env=settings, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    """Right answers, by a server that nothing is wrong with."""
+    with ClipInProcess("quick-reference", tmp_path_factory.mktemp("state")) as server:
+        return reference(server.address, ASKED)
+
+
+def is_right(server, expected) -> bool:
+    found = reference(server.address, ASKED)
+    return all(same(a, b) for a, b in zip(found, expected, strict=True))
+
+
+def wait_for(done, what: str) -> None:
+    until = time.monotonic() + 60
+    while not done():
+        assert time.monotonic() < until, f"{what} did not come"
+        time.sleep(0.2)
+
+
+def answered(server) -> float:
+    """Embeddings requests so far."""
+    lines = server.get("/metrics").splitlines()
+    lines = [
+        line for line in lines if line.startswith("clip_in_requests_total{") and "/v1/embeddings" in line
+    ]
+    return sum(float(line.rpartition(" ")[2]) for line in lines)
+
+
+def test_a_log_that_cannot_be_written_costs_no_answer(tmp_path, expected):
+    wrapper = ("sh", "-c", 'exec "$0" "$@" 2>/dev/full')
+    with ClipInProcess("quick-log", tmp_path, "--log", "debug", wrapper=wrapper) as server:
+        assert is_right(server, expected)
+        assert call(server, "GET", "none")[0] == "404 labelset_not_found"
+        assert server.terminate() == 0
+
+
+def test_a_label_set_that_cannot_be_written_leaves_nothing(tmp_path, expected):
+    # 32 KiB a file. Without the trap the signal would end the server; a full disk sends none.
+    wrapper = ("sh", "-c", 'trap "" XFSZ; ulimit -f 64; exec "$0" "$@"')
+    with ClipInProcess("quick-disk", tmp_path, wrapper=wrapper) as server:
+        assert call(server, "PUT", "small", 3)[0] == "201"
+        for name in ("large", "small"):
+            assert call(server, "PUT", name, LABELS)[0] == "500 labelset_not_stored"
+        assert call(server, "GET", "large")[0] == "404 labelset_not_found"
+        assert len(call(server, "GET", "small")[1]["labels"]) == 3
+        assert [file.name for file in (tmp_path / "labelsets").iterdir()] == ["small.json"]
+        assert is_right(server, expected)
+
+
+def test_a_model_whose_files_break_goes_on(tmp_path, expected):
+    served = shutil.copytree(DEMO, tmp_path / "models" / "served")
+    arguments = ("--admin", "--models-root", served.parent)
+    with ClipInProcess("quick-model", tmp_path / "state", *arguments, bundle=served) as server:
+        for damage, name in ((truncate, "image.onnx"), (flip, "text.onnx")):
+            # In place: the very file that the server opened.
+            damage(served / name)
+            assert is_right(server, expected)
+            assert load(server, "served") == "422 bundle_checksum_mismatch"
+            shutil.copy(DEMO / name, served / name)
+        assert load(server, "served") == "200"
+        assert is_right(server, expected)
+
+
+def test_clients_that_never_read_are_given_up(tmp_path, expected):
+    with ClipInProcess("quick-readers", tmp_path, "--request-seconds", 3, cache=True) as server:
+        before = server.held().descriptors
+        stuck = [never_reading(server.address) for _ in range(READERS)]
+        for client in stuck:
+            client.sendall(request())
+        # The clients cannot tell, a close stands behind what they do not read. The server's descriptors can.
+        wait_for(lambda: answered(server) >= READERS, "the answers")
+        wait_for(lambda: server.held().descriptors <= before, "the end of the connections")
+        assert is_right(server, expected)
+        for client in stuck:
+            client.close()
+
+
+def test_an_inference_that_fails_is_its_request_s_alone(tmp_path, expected):
+    with ClipInProcess("quick-session", tmp_path, bundle=bundle(tmp_path / "faulty")) as server:
+        connection = http.client.HTTPConnection(*server.address, timeout=60)
+        for _ in range(3):
+            body = json.dumps({"input": f"a {WORD}"})
+            connection.request("POST", "/v1/embeddings", body, {"content-type": "application/json"})
+            answer = connection.getresponse()
+            assert (answer.status, json.load(answer)["error"]["code"]) == (500, "inference_failed")
+            assert is_right(server, expected)
