@@ -38,16 +38,21 @@ pub async fn observe(State(state): State<Arc<AppState>>, request: Request, next:
             let under_way = InFlight::of(&state.metrics.requests_in_flight);
             let response = next.run(request).await;
             drop(under_way);
-            // A stream's answers come after this: the place is theirs until the body ends.
-            response.map(|body| {
-                Body::new(Held {
-                    body,
-                    _place: place,
-                    _share: share,
-                    _caller: caller,
-                    span: tracing::Span::current(),
+            if is_work && route != STREAM {
+                // Its answer is there, and is sent at the client's pace: who does not take it shall hold no place.
+                response
+            } else {
+                // A stream's answers come after this: the place is theirs until the body ends.
+                response.map(|body| {
+                    Body::new(Held {
+                        body,
+                        _place: place,
+                        _share: share,
+                        _caller: caller,
+                        span: tracing::Span::current(),
+                    })
                 })
-            })
+            }
         }
         Err(error) => Status::from(error).into_http(),
     };
