@@ -14,6 +14,7 @@ os.environ["CLIP_IN_BINARY"] = str(server_binary())
 sys.path.append(str(ROOT / "tests" / "faults"))
 sys.path.append(str(ROOT / "tests" / "bench"))
 
+from deaf_http2 import DeafClient
 from fault_disk import call
 from fault_model import flip, load, truncate
 from fault_never_readers import never_reading, request
@@ -25,6 +26,7 @@ DEMO = ROOT / "models" / "demo"
 ASKED = questions()[:6]
 LABELS = 400
 READERS = 5
+PLACES = 20
 
 
 @pytest.fixture(scope="module")
@@ -52,12 +54,10 @@ def wait_for(done, what: str) -> None:
         time.sleep(0.2)
 
 
-def answered(server) -> float:
-    """Embeddings requests so far."""
+def answered(server, path: str = "/v1/embeddings") -> float:
+    """Requests so far."""
     lines = server.get("/metrics").splitlines()
-    lines = [
-        line for line in lines if line.startswith("clip_in_requests_total{") and "/v1/embeddings" in line
-    ]
+    lines = [line for line in lines if line.startswith("clip_in_requests_total{") and path in line]
     return sum(float(line.rpartition(" ")[2]) for line in lines)
 
 
@@ -118,3 +118,11 @@ def test_an_inference_that_fails_is_its_request_s_alone(tmp_path, expected):
         for _ in range(3):
             assert fails(server) == (500, "inference_failed")
             assert is_right(server, expected)
+
+
+def test_grpc_answers_that_nobody_takes_hold_no_places(tmp_path, expected):
+    with ClipInProcess("quick-deaf", tmp_path, "--max-requests", PLACES) as server:
+        with DeafClient(server.address, PLACES):
+            wait_for(lambda: answered(server, "ClipIn/Embed") >= PLACES, "the answers")
+            assert is_right(server, expected)
+        assert is_right(server, expected)
