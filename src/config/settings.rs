@@ -221,7 +221,7 @@ pub struct ServeSettings {
     #[arg(long, env = "CLIP_IN_MAX_ITEMS", default_value_t = 2048, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub max_items: u32,
 
-    /// Requests being worked on at the same time; more is answered with 429
+    /// Requests being worked on at the same time, gRPC streams at most half of them; more is answered with 429
     #[arg(long, env = "CLIP_IN_MAX_REQUESTS", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub max_requests: u32,
 

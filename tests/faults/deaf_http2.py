@@ -3,6 +3,7 @@
 import socket
 import struct
 import threading
+from collections.abc import Callable
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, SETTINGS, PING = 0, 1, 4, 6
@@ -21,31 +22,41 @@ def field(name: str, value: str) -> bytes:
     return b"\0" + b"".join(short)
 
 
-def embed_call(stream: int, text: str) -> bytes:
-    """`clip_in.v1.ClipIn/Embed` of one short text."""
+def head(stream: int, method: str) -> bytes:
+    """Of a call."""
     headers = {
         ":method": "POST",
         ":scheme": "http",
-        ":path": "/clip_in.v1.ClipIn/Embed",
+        ":path": f"/clip_in.v1.ClipIn/{method}",
         ":authority": "x",
         "content-type": "application/grpc",
         "te": "trailers",
     }
-    item = b"\x0a" + bytes([len(text)]) + text.encode()
+    return frame(HEADERS, END_HEADERS, stream, b"".join(field(*header) for header in headers.items()))
+
+
+def embed_call(stream: int) -> bytes:
+    """`Embed` of one short text."""
+    text = b"a red bolt"
+    item = b"\x0a" + bytes([len(text)]) + text
     message = b"\x12" + bytes([len(item)]) + item
-    head = b"".join(field(name, value) for name, value in headers.items())
     body = b"\0" + struct.pack(">I", len(message)) + message
-    return frame(HEADERS, END_HEADERS, stream, head) + frame(DATA, END_STREAM, stream, body)
+    return head(stream, "Embed") + frame(DATA, END_STREAM, stream, body)
+
+
+def silent_stream(stream: int) -> bytes:
+    """`EmbedStream` of nothing yet."""
+    return head(stream, "EmbedStream")
 
 
 class DeafClient:
     """Calls on one connection, which stays: pings are answered. Closed at the end of the `with`."""
 
-    def __init__(self, address: tuple[str, int], calls: int):
+    def __init__(self, address: tuple[str, int], calls: int, call: Callable[[int], bytes] = embed_call):
         self._socket = socket.create_connection(address, timeout=60)
         self._socket.sendall(PREFACE + frame(SETTINGS, 0, 0, struct.pack(">HI", INITIAL_WINDOW, 0)))
         for number in range(calls):
-            self._socket.sendall(embed_call(2 * number + 1, "a red bolt"))
+            self._socket.sendall(call(2 * number + 1))
         self._thread = threading.Thread(target=self._answer_pings, daemon=True)
 
     def __enter__(self) -> "DeafClient":

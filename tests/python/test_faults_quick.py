@@ -14,7 +14,7 @@ os.environ["CLIP_IN_BINARY"] = str(server_binary())
 sys.path.append(str(ROOT / "tests" / "faults"))
 sys.path.append(str(ROOT / "tests" / "bench"))
 
-from deaf_http2 import DeafClient
+from deaf_http2 import DeafClient, silent_stream
 from fault_disk import call
 from fault_model import flip, load, truncate
 from fault_never_readers import never_reading, request
@@ -123,6 +123,13 @@ def test_an_inference_that_fails_is_its_request_s_alone(tmp_path, expected):
 def test_grpc_answers_that_nobody_takes_hold_no_places(tmp_path, expected):
     with ClipInProcess("quick-deaf", tmp_path, "--max-requests", PLACES) as server:
         with DeafClient(server.address, PLACES):
-            wait_for(lambda: answered(server, "ClipIn/Embed") >= PLACES, "the answers")
+            wait_for(lambda: answered(server, '/clip_in.v1.ClipIn/Embed"') >= PLACES, "the answers")
             assert is_right(server, expected)
         assert is_right(server, expected)
+
+
+def test_streams_that_say_nothing_leave_half_of_the_places(tmp_path, expected):
+    with ClipInProcess("quick-silent", tmp_path, "--max-requests", PLACES) as server:
+        with DeafClient(server.address, PLACES, silent_stream):
+            wait_for(lambda: answered(server, "ClipIn/EmbedStream") >= PLACES, "the streams")
+            assert is_right(server, expected)
