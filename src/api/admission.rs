@@ -16,6 +16,7 @@ use crate::telemetry::stages::{self, Stage};
 #[derive(Debug)]
 pub struct Admission {
     requests: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
     body_units: Arc<Semaphore>,
     max_body_bytes: usize,
 }
@@ -81,6 +82,7 @@ impl Admission {
     pub fn new(requests: usize, bytes_in_flight: usize, max_body_bytes: usize) -> Self {
         Self {
             requests: Arc::new(Semaphore::new(requests)),
+            streams: Arc::new(Semaphore::new(requests.div_ceil(2))),
             body_units: Arc::new(Semaphore::new(bytes_in_flight.div_ceil(UNIT))),
             max_body_bytes,
         }
@@ -98,6 +100,21 @@ impl Admission {
             )
         };
         self.requests.clone().try_acquire_owned().map_err(full)
+    }
+
+    /// A place for a stream, besides its place as a request: streams last as long as their clients like, and half of the
+    /// requests at most may be streams, so that others get in.
+    ///
+    /// # Errors
+    /// 429 at once if that half is taken.
+    pub fn enter_stream(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        let full = |_| {
+            ApiError::overloaded(
+                "half of the requests that the server may work on are streams; end one, or try again",
+                1,
+            )
+        };
+        self.streams.clone().try_acquire_owned().map_err(full)
     }
 
     /// Reads a body, taking from the byte budget as it grows: a client that announces much and sends little holds little.

@@ -17,6 +17,7 @@ mod server;
 mod state;
 mod tls;
 mod trace;
+mod unread;
 
 pub use admin::{AdminAccess, AdminError};
 pub use checked::{Checked, Refusal};

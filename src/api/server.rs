@@ -130,13 +130,16 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
         Some(cors) => router.layer(cors),
         None => router,
     };
-    let router = router.layer(from_fn(trace::trace));
+    let router = router
+        .layer(from_fn_with_state(state.clone(), connections::say_goodbye))
+        .layer(from_fn(trace::trace));
     let handle = Handle::new();
     let server = connections::serve(
         listener,
         router,
         tls.as_ref().map(Tls::config),
         settings.header_time(),
+        settings.request_time(),
         handle.clone(),
     );
     let reload = Reload {
@@ -153,13 +156,26 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
         _ = interrupt.recv() => {}
         ended = &mut server => return Ok(ended.map_err(std::io::Error::other)??),
     }
+    state.begin_stop();
+    if !settings.unready_time().is_zero() {
+        let seconds = settings.unready_time().as_secs();
+        tracing::info!(
+            seconds,
+            "a stop begins: not ready, and answering until proxies have noticed"
+        );
+        tokio::select! {
+            () = tokio::time::sleep(settings.unready_time()) => {}
+            // Whoever asks a second time does not want to wait.
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    }
     reloading.abort();
     following.abort();
     if let Some(renewing) = renewing {
         renewing.abort();
     }
     tracing::info!("stopping: what was accepted is still answered");
-    state.begin_stop();
     handle.graceful_shutdown(None);
     let drained = tokio::time::timeout(settings.drain_time(), server).await;
     tokio::task::spawn_blocking(move || models.stop())

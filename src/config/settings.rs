@@ -221,7 +221,7 @@ pub struct ServeSettings {
     #[arg(long, env = "CLIP_IN_MAX_ITEMS", default_value_t = 2048, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub max_items: u32,
 
-    /// Requests being worked on at the same time; more is answered with 429
+    /// Requests being worked on at the same time, gRPC streams at most half of them; more is answered with 429
     #[arg(long, env = "CLIP_IN_MAX_REQUESTS", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub max_requests: u32,
 
@@ -232,6 +232,11 @@ pub struct ServeSettings {
     /// Seconds that a request may take, reading its body included
     #[arg(long, env = "CLIP_IN_REQUEST_SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u16).range(1..=3600))]
     pub request_seconds: u16,
+
+    /// Seconds that a stop says "not ready" and goes on answering before it closes anything: longer than a proxy's health
+    /// check takes to notice. 0 where something else has told the proxy before, such as Kubernetes
+    #[arg(long, env = "CLIP_IN_UNREADY_SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=3600))]
+    pub unready_seconds: u16,
 
     /// Seconds that a stop waits for accepted requests; more than a request may take, or a stop breaks some off
     #[arg(long, env = "CLIP_IN_DRAIN_SECONDS", default_value_t = 65, value_parser = clap::value_parser!(u16).range(1..=3600))]
@@ -327,7 +332,12 @@ impl ServeSettings {
         Duration::from_secs(self.header_seconds.into())
     }
 
-    /// Longest time of a stop.
+    /// How long a stop says that it is one before it closes anything.
+    pub fn unready_time(&self) -> Duration {
+        Duration::from_secs(self.unready_seconds.into())
+    }
+
+    /// Longest time of a stop, from when it closes what is idle.
     pub fn drain_time(&self) -> Duration {
         Duration::from_secs(self.drain_seconds.into())
     }

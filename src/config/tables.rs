@@ -22,6 +22,7 @@ pub const TABLES: &[Table] = &[
             "tls_key",
             "header_seconds",
             "request_seconds",
+            "unready_seconds",
             "drain_seconds",
         ],
     },

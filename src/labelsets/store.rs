@@ -72,10 +72,12 @@ impl Store {
             file.write_all(&serde_json::to_vec(stored)?)?;
             file.sync_all()
         });
-        written
-            .and_then(|()| fs::rename(&unfinished, &path))
-            .and_then(|()| self.sync())
-            .map_err(|e| at(&path, e))
+        let renamed = written.and_then(|()| fs::rename(&unfinished, &path));
+        if renamed.is_err() {
+            // On a full disk it would be in the way of the next write.
+            let _ = fs::remove_file(&unfinished);
+        }
+        renamed.and_then(|()| self.sync()).map_err(|e| at(&path, e))
     }
 
     /// Removes a set's file; it may be gone already.

@@ -21,7 +21,10 @@ pub fn start_logging(format: LogFormat, filter: &str) {
         .with_env_filter(filter)
         // Colours are for eyes: a file or a pipe gets none.
         .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
+        .with_writer(std::io::stderr)
+        // A line that cannot be written (a full disk, a reader that is gone) is lost. The complaint about it would go the
+        // same way, fail too, and end the thread that has something to say: a request, or a worker.
+        .log_internal_errors(false);
     // A second subscriber (in tests) is refused; that is no error.
     let _ = match format {
         LogFormat::Text => builder.with_target(false).try_init(),

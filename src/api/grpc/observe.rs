@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
+use tokio::sync::OwnedSemaphorePermit;
 use tonic::Status;
 
 use super::metered_body::{MeteredBody, SharedBytes};
@@ -23,7 +24,11 @@ pub async fn observe(State(state): State<Arc<AppState>>, request: Request, next:
     let is_work = route.starts_with("/clip_in.") || route.starts_with("/inference.");
     let place = if is_work {
         let caller = state.keys.check(request.headers());
-        caller.and_then(|caller| Ok((caller, Some(state.admission.enter()?))))
+        caller.and_then(|caller| {
+            let place = state.admission.enter()?;
+            let stream = (route == STREAM).then(|| state.admission.enter_stream());
+            Ok((caller, Some((place, stream.transpose()?))))
+        })
     } else {
         Ok((None, None))
     };
@@ -38,16 +43,21 @@ pub async fn observe(State(state): State<Arc<AppState>>, request: Request, next:
             let under_way = InFlight::of(&state.metrics.requests_in_flight);
             let response = next.run(request).await;
             drop(under_way);
-            // A stream's answers come after this: the place is theirs until the body ends.
-            response.map(|body| {
-                Body::new(Held {
-                    body,
-                    _place: place,
-                    _share: share,
-                    _caller: caller,
-                    span: tracing::Span::current(),
+            if is_work && route != STREAM {
+                // Its answer is there, and is sent at the client's pace: who does not take it shall hold no place.
+                response
+            } else {
+                // A stream's answers come after this: the place is theirs until the body ends.
+                response.map(|body| {
+                    Body::new(Held {
+                        body,
+                        _place: place,
+                        _share: share,
+                        _caller: caller,
+                        span: tracing::Span::current(),
+                    })
                 })
-            })
+            }
         }
         Err(error) => Status::from(error).into_http(),
     };
@@ -93,7 +103,7 @@ fn known(path: &str) -> &'static str {
 /// A response's body that holds the request's place and its bytes.
 struct Held {
     body: Body,
-    _place: Option<tokio::sync::OwnedSemaphorePermit>,
+    _place: Option<(OwnedSemaphorePermit, Option<OwnedSemaphorePermit>)>,
     _share: SharedBytes,
     _caller: Option<Caller>,
     /// What a stream logs is its request's.

@@ -1,0 +1,132 @@
+"""Clients that ask known questions at a steady rate, note what they see, and never retry."""
+
+import http.client
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from questions import Question, numbers, same
+
+PAUSE_AFTER_BREAK = 0.05
+STEP = 7
+"""From one question to a client's next: coprime to their number, so that each client asks all."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One request, as its client saw it."""
+
+    begun: float
+    ended: float
+    what: str
+    """`200`, `429 overloaded`, `ConnectionResetError`, `wrong answer` …"""
+    detail: str = ""
+
+
+@dataclass
+class Tally:
+    """All requests of a load."""
+
+    seen: list[Seen] = field(default_factory=list)
+
+    def counts(self) -> Counter:
+        """By what came of them."""
+        return Counter(one.what for one in self.seen)
+
+    def longest(self) -> float:
+        """Seconds."""
+        return max((one.ended - one.begun for one in self.seen), default=0.0)
+
+    def first_right(self, after: float) -> float | None:
+        """When the first right answer came to a request that was sent after a moment."""
+        return min((one.ended for one in self.seen if one.begun >= after and one.what == "200"), default=None)
+
+    def since(self, moment: float) -> "Tally":
+        """Those sent after a moment."""
+        return Tally([one for one in self.seen if one.begun >= moment])
+
+    def __str__(self) -> str:
+        return ", ".join(f"{count} × {what}" for what, count in sorted(self.counts().items()))
+
+
+def code_of(status: int, body: bytes) -> str:
+    """`429 overloaded`."""
+    try:
+        return f"{status} {json.loads(body)['error']['code']}"
+    except (ValueError, KeyError, TypeError):
+        return f"{status} without a code"
+
+
+class Clients:
+    """`count` clients with a keep-alive connection each, `rate` requests a second together, while in the `with`."""
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        questions: Sequence[Question],
+        expected: Sequence[Sequence[float]] | None,
+        count: int = 8,
+        rate: float = 60.0,
+        deadline: float = 20.0,
+        others: Sequence[Sequence[Sequence[float]]] = (),
+    ):
+        """`others`: answers that are right too, such as those of the model that replaces the first."""
+        self.address, self.questions, self.deadline = address, questions, deadline
+        self.right = [] if expected is None else [expected, *others]
+        self.count, self.interval = count, count / rate
+        self.tally = Tally()
+        self._stop = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._client, args=(number,), daemon=True) for number in range(count)
+        ]
+
+    def __enter__(self) -> "Clients":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_exception) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(self.deadline + 10)
+
+    def _client(self, number: int) -> None:
+        connection = http.client.HTTPConnection(*self.address, timeout=self.deadline)
+        due = time.monotonic() + self.interval * number / self.count
+        turn = number
+        while not self._stop.wait(max(0.0, due - time.monotonic())):
+            due = max(due + self.interval, time.monotonic())
+            seen = self._ask(connection, turn % len(self.questions))
+            self.tally.seen.append(seen)
+            turn += STEP
+            if not seen.what[0].isdigit():
+                connection.close()
+                self._stop.wait(PAUSE_AFTER_BREAK)
+        connection.close()
+
+    def _ask(self, connection: http.client.HTTPConnection, which: int) -> Seen:
+        question, begun = self.questions[which], time.monotonic()
+        try:
+            connection.request("POST", question.path, question.body, {"content-type": question.content_type})
+            answer = connection.getresponse()
+            status, body = answer.status, answer.read()
+        except TimeoutError as error:
+            return Seen(begun, time.monotonic(), "no answer", f"{question.kind}: {error}")
+        except (OSError, http.client.HTTPException) as error:
+            return Seen(begun, time.monotonic(), type(error).__name__, f"{question.kind}: {error}")
+        ended = time.monotonic()
+        if status != 200:
+            what = code_of(status, body)
+            if status == 429 and not answer.getheader("retry-after"):
+                what += " without retry-after"
+            return Seen(begun, ended, what, body[:300].decode(errors="replace"))
+        try:
+            found = numbers(question.path, body)
+        except (ValueError, KeyError, TypeError) as error:
+            return Seen(begun, ended, "wrong answer", f"{question.kind}: unreadable: {error}")
+        if self.right and not any(same(found, answers[which]) for answers in self.right):
+            return Seen(begun, ended, "wrong answer", f"{question.kind}: {found[:4]}")
+        return Seen(begun, ended, "200")

@@ -1,0 +1,90 @@
+"""An HTTP/2 client that grants the server no window: its calls are answered, and nothing of it can be sent."""
+
+import socket
+import struct
+import threading
+from collections.abc import Callable
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+DATA, HEADERS, SETTINGS, PING = 0, 1, 4, 6
+END_STREAM, END_HEADERS, ACK = 1, 4, 1
+INITIAL_WINDOW = 4
+
+
+def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+    """A frame as it goes over the wire."""
+    return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
+
+
+def field(name: str, value: str) -> bytes:
+    """A header in HPACK, without its tables."""
+    short = [struct.pack("B", len(text)) + text.encode() for text in (name, value)]
+    return b"\0" + b"".join(short)
+
+
+def head(stream: int, method: str) -> bytes:
+    """Of a call."""
+    headers = {
+        ":method": "POST",
+        ":scheme": "http",
+        ":path": f"/clip_in.v1.ClipIn/{method}",
+        ":authority": "x",
+        "content-type": "application/grpc",
+        "te": "trailers",
+    }
+    return frame(HEADERS, END_HEADERS, stream, b"".join(field(*header) for header in headers.items()))
+
+
+def embed_call(stream: int) -> bytes:
+    """`Embed` of one short text."""
+    text = b"a red bolt"
+    item = b"\x0a" + bytes([len(text)]) + text
+    message = b"\x12" + bytes([len(item)]) + item
+    body = b"\0" + struct.pack(">I", len(message)) + message
+    return head(stream, "Embed") + frame(DATA, END_STREAM, stream, body)
+
+
+def silent_stream(stream: int) -> bytes:
+    """`EmbedStream` of nothing yet."""
+    return head(stream, "EmbedStream")
+
+
+class DeafClient:
+    """Calls on one connection, which stays: pings are answered. Closed at the end of the `with`."""
+
+    def __init__(self, address: tuple[str, int], calls: int, call: Callable[[int], bytes] = embed_call):
+        self._socket = socket.create_connection(address, timeout=60)
+        self._socket.sendall(PREFACE + frame(SETTINGS, 0, 0, struct.pack(">HI", INITIAL_WINDOW, 0)))
+        for number in range(calls):
+            self._socket.sendall(call(2 * number + 1))
+        self._thread = threading.Thread(target=self._answer_pings, daemon=True)
+
+    def __enter__(self) -> "DeafClient":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_exception) -> None:
+        try:
+            self._socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # the server was first
+        self._thread.join(10)
+        self._socket.close()
+
+    def _answer_pings(self) -> None:
+        received = b""
+        try:
+            while chunk := self._socket.recv(65536):
+                received += chunk
+                while len(received) >= 9:
+                    length = int.from_bytes(received[:3], "big")
+                    if len(received) < 9 + length:
+                        break
+                    kind, flags, payload = received[3], received[4], received[9 : 9 + length]
+                    received = received[9 + length :]
+                    if kind == SETTINGS and not flags & ACK:
+                        self._socket.sendall(frame(SETTINGS, ACK, 0))
+                    if kind == PING and not flags & ACK:
+                        self._socket.sendall(frame(PING, ACK, 0, payload))
+        except OSError:
+            return  # closed, by either side

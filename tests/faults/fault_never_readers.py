@@ -1,0 +1,80 @@
+"""Clients that ask for a large answer and never read it."""
+
+import json
+import socket
+import time
+
+from contenders import post
+from grpc_clients import NeverReading, available
+from process import ClipInProcess
+from questions import JSON, samples
+from scenario import CLIENTS, Row, Setting, recovery, warmed
+
+READERS = 100
+TEXTS = 2048
+"""Of one sort, so that the cache has them: the answer is what is large, 4 MB of it."""
+HOLD_SECONDS = 30
+REQUEST_SECONDS = 15
+MORE_MIB = 128.0
+STREAMS, STREAM_SECONDS, STILL_SECONDS = 20, 60, 4
+
+
+def request() -> bytes:
+    """For an answer that no socket's buffer holds."""
+    body = json.dumps({"input": ["a red bolt"] * TEXTS}).encode()
+    return post("/v1/embeddings", JSON, body)
+
+
+def never_reading(address: tuple[str, int]) -> socket.socket:
+    """A client with the smallest buffer that there is."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    client.settimeout(30)
+    client.connect(address)
+    return client
+
+
+def streams(setting: Setting, row: Row, server: ClipInProcess) -> None:
+    """The same over gRPC: a stream that is not read from is not read either."""
+    with setting.clients(server) as clients:
+        warmed(server)
+        with NeverReading(server.address, samples()[0], STREAMS) as stuck:
+            taken, since, until = -1, 0.0, time.monotonic() + STREAM_SECONDS
+            while time.monotonic() < until and not (since and time.monotonic() - since > STILL_SECONDS):
+                if sum(stuck.sent) != taken:
+                    taken, since = sum(stuck.sent), time.monotonic()
+                time.sleep(0.5)
+        time.sleep(2)
+    row.tally(clients.tally)
+    row.saw.append(f"{STREAMS} gRPC streams: at a standstill after {taken / STREAMS:.0f} images each")
+    row.check(time.monotonic() < until, "streams whose answers are not read go on and on")
+
+
+def run(setting: Setting) -> Row:
+    """Other clients do not notice, memory stays within the answers' size, and the server gives such clients up."""
+    row = Row(f"{READERS} clients ask for 4 MB and read nothing for {HOLD_SECONDS} s", setting.load())
+    data = request()
+    arguments = ("--request-seconds", REQUEST_SECONDS)
+    with ClipInProcess("fault-readers", setting.state("readers"), *arguments, cache=True) as server:
+        with setting.clients(server) as clients:
+            before = warmed(server)
+            stuck = [never_reading(server.address) for _ in range(READERS)]
+            for client in stuck:
+                client.sendall(data)
+            time.sleep(HOLD_SECONDS)
+            most = server.peak_rss_mib()
+            # The clients cannot tell: a close would stand behind what they do not read.
+            ended = READERS - max(0, server.held().descriptors - CLIENTS - before.descriptors)
+            row.saw.append(f"given up by the server: {ended} of {READERS}; peak {most:.0f} MiB")
+            row.check(ended == READERS, f"{READERS - ended} connections that read nothing are held on to")
+            for client in stuck:
+                client.close()
+            closed = time.monotonic()
+            time.sleep(3)
+        row.tally(clients.tally)
+        row.recovery = recovery(clients.tally, closed)
+        if available():
+            streams(setting, row, server)
+        row.alive(server)
+        row.settled(server, before, MORE_MIB)
+    return row

@@ -1,0 +1,113 @@
+"""gRPC clients beside those of REST, where grpcio is installed: texts whose embeddings are known."""
+
+import sys
+import tempfile
+import threading
+import time
+
+from clients import Seen, Tally
+from paths import ROOT
+from questions import TEXTS, same
+
+try:
+    import grpc
+    from grpc_tools import protoc
+except ModuleNotFoundError:
+    grpc = None
+
+PATH = "/clip_in.v1.ClipIn/"
+
+
+def available() -> bool:
+    """Whether gRPC can be asked from here."""
+    return grpc is not None
+
+
+def messages():
+    """The messages of our .proto."""
+    folder = tempfile.mkdtemp()
+    if protoc.main(["", f"-I{ROOT / 'proto'}", f"--python_out={folder}", "clip_in/v1/clip_in.proto"]) != 0:
+        raise SystemExit("the .proto does not compile")
+    sys.path.insert(0, folder)
+    from clip_in.v1 import clip_in_pb2
+
+    return clip_in_pb2
+
+
+class GrpcClients:
+    """`count` clients with a channel each, `rate` calls a second together, while in the `with`."""
+
+    def __init__(self, address: tuple[str, int], expected: dict[str, list[float]], count: int, rate: float):
+        self.address, self.expected, self.count, self.interval = address, expected, count, count / rate
+        self.tally = Tally()
+        self._pb = messages()
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._client, args=(i,), daemon=True) for i in range(count)]
+
+    def __enter__(self) -> "GrpcClients":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_exception) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(30)
+
+    def _client(self, number: int) -> None:
+        # No retries of gRPC's own: they would hide what is to be seen. One connection a channel.
+        options = [("grpc.enable_retries", 0), ("grpc.use_local_subchannel_pool", 1)]
+        with grpc.insecure_channel(f"{self.address[0]}:{self.address[1]}", options=options) as channel:
+            pb = self._pb
+            embed = channel.unary_unary(
+                PATH + "Embed", pb.EmbedRequest.SerializeToString, pb.EmbedResponse.FromString
+            )
+            turn = number
+            while not self._stop.wait(self.interval):
+                text, begun = TEXTS[turn % len(TEXTS)], time.monotonic()
+                turn += 1
+                try:
+                    answer = embed(pb.EmbedRequest(items=[pb.Item(text=text)]), timeout=20)
+                except grpc.RpcError as error:
+                    seen = Seen(
+                        begun, time.monotonic(), f"gRPC {error.code().name}", f"gRPC: {error.details()}"
+                    )
+                else:
+                    right = same(list(answer.embeddings[0].values), self.expected[text])
+                    seen = Seen(begun, time.monotonic(), "200" if right else "wrong answer", f"gRPC: {text}")
+                self.tally.seen.append(seen)
+
+
+class NeverReading:
+    """A stream of images each, whose answers nobody takes, while in the `with`."""
+
+    def __init__(self, address: tuple[str, int], image: bytes, count: int):
+        self.sent = [0] * count
+        """Images that each stream's server took."""
+        self._address, self._image, self._pb = address, image, messages()
+        self._open, self._stop = [], threading.Event()
+
+    def __enter__(self) -> "NeverReading":
+        pb = self._pb
+        for number in range(len(self.sent)):
+            # Without the probe the client's window stays what HTTP/2 begins with: else it takes megabytes unread.
+            options = [("grpc.use_local_subchannel_pool", 1), ("grpc.http2.bdp_probe", 0)]
+            channel = grpc.insecure_channel(f"{self._address[0]}:{self._address[1]}", options=options)
+            stream = channel.stream_stream(
+                PATH + "EmbedStream",
+                pb.EmbedStreamRequest.SerializeToString,
+                pb.EmbedStreamResponse.FromString,
+            )
+            self._open.append((channel, stream(self._images(number))))
+        return self
+
+    def _images(self, number: int):
+        while not self._stop.is_set():
+            self.sent[number] += 1
+            yield self._pb.EmbedStreamRequest(item=self._pb.Item(image=self._image))
+
+    def __exit__(self, *_exception) -> None:
+        self._stop.set()
+        for channel, call in self._open:
+            call.cancel()
+            channel.close()

@@ -1,0 +1,134 @@
+"""`make rolling-restart`: two servers behind HAProxy, restarted in turn under load. Is any request lost?
+
+Lost is whatever a client would notice: a connection that breaks, any status but 200, an answer that is not the
+reference's. The ways of stopping a server:
+
+- `drain`: HAProxy is told to send nothing more there, then SIGTERM when it works on nothing (deploy/README.md);
+- `unready`: SIGTERM, with `--unready-seconds`: the server says that it is not ready and goes on answering;
+- `term`: SIGTERM and nothing else: what it costs to do neither;
+- `retry`: the same, and HAProxy sends again what was not answered.
+
+Status 1 if `drain` or `unready` lost a request, or a server did not end with 0.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import machine
+from clients import Clients, Tally
+from grpc_clients import GrpcClients, available
+from paths import ROOT, server_binary
+from process import ClipInProcess, free_port
+from proxy import Proxy
+from questions import TEXTS, in_json, questions, reference
+
+CLIENTS, GRPC_CLIENTS = 28, 4
+RATE, GRPC_RATE = 130.0, 20.0
+REQUESTS = 10_000
+LEAST_RESTARTS = 6
+PAUSE_SECONDS = 2.0
+UNREADY_SECONDS = 3
+MUST_LOSE_NOTHING = ("drain", "unready")
+HEAD = (
+    "| way | clients | requests | lost | what they saw | longest wait s | restarts | stop s | sent again |\n"
+    "|---|---|---|---|---|---|---|---|---|"
+)
+
+
+def knows(setting: str) -> bool:
+    """Whether the server has a flag."""
+    return (
+        setting in subprocess.run([server_binary(), "serve", "--help"], capture_output=True, text=True).stdout
+    )
+
+
+def roll(way: str, requests: int, folder: Path) -> tuple[str, list[str]]:
+    """One way: its row, and what is wrong."""
+    arguments = ["--unready-seconds", UNREADY_SECONDS] if way == "unready" else []
+    ports = {"a": free_port(), "b": free_port()}
+
+    def start(name: str) -> ClipInProcess:
+        return ClipInProcess(f"rolling-{name}", folder / name, *arguments, port=ports[name])
+
+    servers, wrong, stops = {name: start(name) for name in ports}, [], []
+    asked = questions()
+    expected = reference(servers["a"].address, asked)
+    texts = [in_json("text", "/v1/embeddings", {"input": text}) for text in TEXTS]
+    by_text = dict(zip(TEXTS, reference(servers["a"].address, texts), strict=True))
+    try:
+        with Proxy(folder, ports, "conn-failure empty-response" if way == "retry" else None) as proxy:
+            loads = [Clients(proxy.address, asked, expected, CLIENTS, RATE)]
+            if available():
+                loads.append(GrpcClients(proxy.address, by_text, GRPC_CLIENTS, GRPC_RATE))
+            for load in loads:
+                load.__enter__()
+            try:
+                while sum(len(load.tally.seen) for load in loads) < requests or len(stops) < LEAST_RESTARTS:
+                    time.sleep(PAUSE_SECONDS)
+                    name = "ab"[len(stops) % 2]
+                    if way == "drain":
+                        proxy.drain(name)
+                    begun = time.monotonic()
+                    status = servers[name].terminate()
+                    stops.append(time.monotonic() - begun)
+                    if status != 0:
+                        wrong.append(f"{way}: server {name} ended with {status}:\n{servers[name].log_tail()}")
+                    servers[name] = start(name)
+                    if way == "drain":
+                        proxy.ready(name)
+                    proxy.wait_up(name)
+            finally:
+                for load in loads:
+                    load.__exit__()
+            sent_again = proxy.retried()
+    finally:
+        for server in servers.values():
+            server.stop()
+    seen = [one for load in loads for one in load.tally.seen]
+    tally = Tally(seen)
+    lost = [one for one in seen if one.what != "200"]
+    # A wrong answer is never the price of a restart.
+    if [one for one in lost if one.what == "wrong answer" or way in MUST_LOSE_NOTHING]:
+        wrong += [f"{way}: {one.what}: {one.detail}" for one in lost[:10]]
+    clients = f"{CLIENTS} REST" + (f", {GRPC_CLIENTS} gRPC" if available() else "")
+    row = (
+        f"| {way} | {clients} | {len(seen)} | {len(lost)} | {tally} | {tally.longest():.2f} | {len(stops)} | "
+        f"{max(stops):.1f} | {sent_again} |"
+    )
+    return row, wrong
+
+
+def main() -> int:
+    """0 if nothing was lost where nothing may be."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    ways = ("drain", "unready", "term", "retry")
+    parser.add_argument("--ways", default=",".join(ways), help="which, with commas between")
+    parser.add_argument("--requests", type=int, default=REQUESTS, help="at least so many for each way")
+    parser.add_argument("--out", type=Path, default=ROOT / "runs" / "rolling-restart.md")
+    options = parser.parse_args()
+    lines, wrong = [machine.describe(), "", HEAD], []
+    for way in options.ways.split(","):
+        if way not in ways:
+            parser.error(f"{way}: none of {', '.join(ways)}")
+        if way == "unready" and not knows("--unready-seconds"):
+            lines.append("| unready | this server has no such setting | | | | | | | |")
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            row, found = roll(way, options.requests, Path(folder))
+        print(row, flush=True)
+        lines.append(row)
+        wrong += found
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text("\n".join(lines) + "\n")
+    print("\n".join(lines))
+    for line in wrong:
+        print(f"WRONG: {line}", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""`make faults`: what goes wrong in production is done to a server at work, and what its clients see is noted.
+
+Each scenario has a server of its own, eight clients whose right answers are known, at about a third of what the
+machine carries, and a fault. No answer may be wrong, no client may wait in vain, the server may die only where it is
+killed, and when the fault is over it holds no more memory, descriptors and threads than before. Status 1 otherwise.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import fault_clock
+import fault_descriptors
+import fault_disk
+import fault_kill
+import fault_model
+import fault_never_readers
+import fault_overload
+import fault_poison
+import fault_session
+import fault_slow_senders
+import machine
+from clients import Clients
+from paths import ROOT
+from process import ClipInProcess
+from questions import questions, reference
+from scenario import CLIENTS, HEAD, Row, Setting
+
+SCENARIOS = {
+    "kill": fault_kill.run,
+    "model": fault_model.run,
+    "disk": fault_disk.run,
+    "slow-senders": fault_slow_senders.run,
+    "never-readers": fault_never_readers.run,
+    "descriptors": fault_descriptors.run,
+    "clock": fault_clock.run,
+    "session": fault_session.run,
+    "overload": fault_overload.run,
+    "poison": fault_poison.run,
+}
+SHARE = 0.35
+"""Of what the machine carries."""
+MOST_RATE = 150.0
+"""A second: the clients are Python, and beyond that they would take the server's time."""
+CALIBRATION_SECONDS = 4
+
+
+def prepared(folder: Path, seconds: float, rate: float | None) -> Setting:
+    """The right answers, and how much the machine carries, by a server that nothing is done to."""
+    asked = questions()
+    with ClipInProcess("fault-reference", folder / "state-reference") as server:
+        expected = reference(server.address, asked)
+        with Clients(server.address, asked, expected, CLIENTS, rate=1e6) as clients:
+            time.sleep(CALIBRATION_SECONDS)
+        capacity = len(clients.tally.seen) / CALIBRATION_SECONDS
+    print(f"capacity {capacity:.0f} requests/s in a closed loop of {CLIENTS} clients", flush=True)
+    return Setting(folder, asked, expected, rate or min(MOST_RATE, SHARE * capacity), seconds)
+
+
+def main() -> int:
+    """0 if every rule was kept."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--only", default=",".join(SCENARIOS), help="which, with commas between")
+    parser.add_argument("--seconds", type=float, default=20.0, help="of a fault whose length is free")
+    parser.add_argument("--rate", type=float, help="requests a second (default: a third of the capacity)")
+    parser.add_argument("--out", type=Path, default=ROOT / "runs" / "faults.md")
+    options = parser.parse_args()
+    names = options.only.split(",")
+    if unknown := set(names) - set(SCENARIOS):
+        parser.error(f"{', '.join(unknown)}: none of {', '.join(SCENARIOS)}")
+    rows: list[Row] = []
+    lines = [machine.describe(), "", HEAD]
+    with tempfile.TemporaryDirectory() as folder:
+        setting = prepared(Path(folder), options.seconds, options.rate)
+        for name in names:
+            begun = time.monotonic()
+            row = SCENARIOS[name](setting)
+            rows.append(row)
+            lines.append(row.line())
+            print(f"{name}, {time.monotonic() - begun:.0f} s\n{row.line()}", flush=True)
+            for problem in row.problems:
+                print(f"WRONG: {name}: {problem}", file=sys.stderr, flush=True)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text("\n".join(lines) + "\n")
+    print("\n".join(lines))
+    return 1 if any(row.problems for row in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

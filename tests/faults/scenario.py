@@ -1,0 +1,118 @@
+"""What every scenario is given, what it hands back, and the rules that all must keep."""
+
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from clients import Clients, Tally
+from process import ClipInProcess, Held
+from questions import Question
+
+CLIENTS = 8
+SETTLE_SECONDS = 20.0
+WARM_UP_SECONDS = 4.0
+MORE_DESCRIPTORS, MORE_THREADS = 2, 4
+"""The blocking pool's threads end after ten idle seconds."""
+MORE_MIB = 96.0
+"""The allocator keeps what it had; a leak of every request's body would be gigabytes."""
+
+BREAKS = "Connection(Refused|Reset)Error|RemoteDisconnected|BrokenPipeError|IncompleteRead|BadStatusLine"
+HEAD = "| fault | load | what clients saw | longest wait s | growth | recovery s |\n|---|---|---|---|---|---|"
+
+
+@dataclass
+class Setting:
+    """Shared by all scenarios."""
+
+    folder: Path
+    asked: Sequence[Question]
+    expected: Sequence[Sequence[float]]
+    rate: float
+    """Requests a second that the machine carries with ease."""
+    seconds: float
+    """How long a fault lasts, where that is free."""
+
+    def state(self, name: str) -> Path:
+        """A folder for a server's label sets."""
+        return self.folder / f"state-{name}"
+
+    def clients(self, server: ClipInProcess, **more) -> Clients:
+        """The background load: its answers are known."""
+        more = {"count": CLIENTS, "rate": self.rate, **more}
+        return Clients(server.address, self.asked, self.expected, **more)
+
+    def load(self) -> str:
+        """As it stands in the table."""
+        return f"{CLIENTS} clients, {self.rate:.0f}/s"
+
+
+@dataclass
+class Row:
+    """What a scenario found."""
+
+    fault: str
+    load: str
+    saw: list[str] = field(default_factory=list)
+    longest: float = 0.0
+    growth: str = ""
+    recovery: str = ""
+    problems: list[str] = field(default_factory=list)
+
+    def check(self, holds: bool, problem: str) -> None:
+        """A rule."""
+        if not holds:
+            self.problems.append(problem)
+
+    def tally(self, tally: Tally, allowed: str = "", deadline: float = 20.0) -> None:
+        """Notes what clients saw: 200, and what matches `allowed`; never a wrong or a missing answer."""
+        self.saw.append(str(tally))
+        self.longest = max(self.longest, tally.longest())
+        bad = [
+            one for one in tally.seen if one.what != "200" and not (allowed and re.match(allowed, one.what))
+        ]
+        for one in {one.what: one for one in bad}.values():
+            count = tally.counts()[one.what]
+            self.problems.append(f"{count} × {one.what}, such as: {one.detail}")
+        self.check(bool(tally.counts()["200"]), "nothing was answered")
+        self.check(tally.longest() <= deadline + 2, f"a client waited {tally.longest():.1f} s")
+
+    def settled(self, server: ClipInProcess, before: Held, more_mib: float = MORE_MIB) -> None:
+        """Waits until the server holds no more than before, and says what it holds."""
+        until = time.monotonic() + SETTLE_SECONDS
+        while True:
+            after = server.held()
+            over = {
+                "descriptors": after.descriptors > before.descriptors + MORE_DESCRIPTORS,
+                "threads": after.threads > before.threads + MORE_THREADS,
+                "memory": after.rss_mib > before.rss_mib + more_mib,
+            }
+            if not any(over.values()) or time.monotonic() > until:
+                break
+            time.sleep(0.5)
+        self.growth = after.growth(before)
+        self.problems += [f"{what} grew: {self.growth}" for what, grew in over.items() if grew]
+
+    def alive(self, server: ClipInProcess) -> None:
+        """It must not have died."""
+        self.check(server.alive(), "the server died:\n" + server.log_tail())
+
+    def line(self) -> str:
+        """Of the table."""
+        problems = "".join(f"; **WRONG: {problem.splitlines()[0][:160]}**" for problem in self.problems)
+        cells = (self.fault, self.load, "; ".join(self.saw) + problems, f"{self.longest:.2f}", self.growth)
+        return "| " + " | ".join((*(cell.replace("|", "/") for cell in cells), self.recovery)) + " |"
+
+
+def warmed(server: ClipInProcess) -> Held:
+    """What the server holds once the load has run for a while, without the load's connections."""
+    time.sleep(WARM_UP_SECONDS)
+    held = server.held()
+    return replace(held, descriptors=held.descriptors - CLIENTS)
+
+
+def recovery(tally: Tally, since: float) -> str:
+    """Seconds from the end of a fault to the first right answer to a request that came after it."""
+    first = tally.first_right(since)
+    return "never" if first is None else f"{first - since:.2f}"

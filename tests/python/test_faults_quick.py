@@ -1,0 +1,135 @@
+"""Faults that take seconds, on a server at work. `make faults` has those that take minutes, and load."""
+
+import json
+import os
+import shutil
+import sys
+import time
+
+import pytest
+from conftest import ROOT, environment, server_binary
+
+os.environ["ORT_DYLIB_PATH"] = environment()["ORT_DYLIB_PATH"]
+os.environ["CLIP_IN_BINARY"] = str(server_binary())
+sys.path.append(str(ROOT / "tests" / "faults"))
+sys.path.append(str(ROOT / "tests" / "bench"))
+
+from deaf_http2 import DeafClient, silent_stream
+from fault_disk import call
+from fault_model import flip, load, truncate
+from fault_never_readers import never_reading, request
+from fault_session import WORD, bundle
+from process import ClipInProcess
+from questions import ask, in_json, questions, reference, same
+
+DEMO = ROOT / "models" / "demo"
+ASKED = questions()[:6]
+LABELS = 400
+READERS = 5
+PLACES = 20
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    """Right answers, by a server that nothing is wrong with."""
+    with ClipInProcess("quick-reference", tmp_path_factory.mktemp("state")) as server:
+        return reference(server.address, ASKED)
+
+
+def is_right(server, expected) -> bool:
+    found = reference(server.address, ASKED)
+    return all(same(a, b) for a, b in zip(found, expected, strict=True))
+
+
+def fails(server) -> tuple[int, str]:
+    """Status and code of a request that ONNX Runtime cannot run, by a server of `fault_session`'s bundle."""
+    status, body = ask(server.address, in_json("fault", "/v1/embeddings", {"input": f"a {WORD}"}))
+    return status, json.loads(body)["error"]["code"]
+
+
+def wait_for(done, what: str) -> None:
+    until = time.monotonic() + 60
+    while not done():
+        assert time.monotonic() < until, f"{what} did not come"
+        time.sleep(0.2)
+
+
+def answered(server, path: str = "/v1/embeddings") -> float:
+    """Requests so far."""
+    lines = server.get("/metrics").splitlines()
+    lines = [line for line in lines if line.startswith("clip_in_requests_total{") and path in line]
+    return sum(float(line.rpartition(" ")[2]) for line in lines)
+
+
+def test_a_log_that_cannot_be_written_costs_no_answer(tmp_path, expected):
+    wrapper = ("sh", "-c", 'exec "$0" "$@" 2>/dev/full')
+    model, log = bundle(tmp_path / "faulty"), ("--log", "debug")
+    with ClipInProcess("quick-log", tmp_path / "state", *log, bundle=model, wrapper=wrapper) as server:
+        assert is_right(server, expected)
+        # A worker has something to say about this one; a worker that dies of it takes the server along.
+        assert fails(server) == (500, "inference_failed")
+        assert is_right(server, expected)
+        assert server.terminate() == 0
+
+
+def test_a_label_set_that_cannot_be_written_leaves_nothing(tmp_path, expected):
+    # 32 KiB a file. Without the trap the signal would end the server; a full disk sends none.
+    wrapper = ("sh", "-c", 'trap "" XFSZ; ulimit -f 64; exec "$0" "$@"')
+    with ClipInProcess("quick-disk", tmp_path, wrapper=wrapper) as server:
+        assert call(server, "PUT", "small", 3)[0] == "201"
+        for name in ("large", "small"):
+            assert call(server, "PUT", name, LABELS)[0] == "500 labelset_not_stored"
+        assert call(server, "GET", "large")[0] == "404 labelset_not_found"
+        assert len(call(server, "GET", "small")[1]["labels"]) == 3
+        assert [file.name for file in (tmp_path / "labelsets").iterdir()] == ["small.json"]
+        assert is_right(server, expected)
+
+
+def test_a_model_whose_files_break_goes_on(tmp_path, expected):
+    served = shutil.copytree(DEMO, tmp_path / "models" / "served")
+    arguments = ("--admin", "--models-root", served.parent)
+    with ClipInProcess("quick-model", tmp_path / "state", *arguments, bundle=served) as server:
+        for damage, name in ((truncate, "image.onnx"), (flip, "text.onnx")):
+            # In place: the very file that the server opened.
+            damage(served / name)
+            assert is_right(server, expected)
+            assert load(server, "served") == "422 bundle_checksum_mismatch"
+            shutil.copy(DEMO / name, served / name)
+        assert load(server, "served") == "200"
+        assert is_right(server, expected)
+
+
+def test_clients_that_never_read_are_given_up(tmp_path, expected):
+    with ClipInProcess("quick-readers", tmp_path, "--request-seconds", 3, cache=True) as server:
+        before = server.held().descriptors
+        stuck = [never_reading(server.address) for _ in range(READERS)]
+        for client in stuck:
+            client.sendall(request())
+        # The clients cannot tell, a close stands behind what they do not read. The server's descriptors can.
+        wait_for(lambda: answered(server) >= READERS, "the answers")
+        wait_for(lambda: server.held().descriptors <= before, "the end of the connections")
+        assert is_right(server, expected)
+        for client in stuck:
+            client.close()
+
+
+def test_an_inference_that_fails_is_its_request_s_alone(tmp_path, expected):
+    with ClipInProcess("quick-session", tmp_path, bundle=bundle(tmp_path / "faulty")) as server:
+        for _ in range(3):
+            assert fails(server) == (500, "inference_failed")
+            assert is_right(server, expected)
+
+
+def test_grpc_answers_that_nobody_takes_hold_no_places(tmp_path, expected):
+    with ClipInProcess("quick-deaf", tmp_path, "--max-requests", PLACES) as server:
+        with DeafClient(server.address, PLACES):
+            wait_for(lambda: answered(server, '/clip_in.v1.ClipIn/Embed"') >= PLACES, "the answers")
+            assert is_right(server, expected)
+        assert is_right(server, expected)
+
+
+def test_streams_that_say_nothing_leave_half_of_the_places(tmp_path, expected):
+    with ClipInProcess("quick-silent", tmp_path, "--max-requests", PLACES) as server:
+        with DeafClient(server.address, PLACES, silent_stream):
+            wait_for(lambda: answered(server, "ClipIn/EmbedStream") >= PLACES, "the streams")
+            assert is_right(server, expected)
