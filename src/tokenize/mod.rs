@@ -31,31 +31,30 @@ impl TextTokenizer {
     /// Loads the tokenizer of a bundle.
     pub fn load(bundle: &Bundle) -> Result<Self, BundleError> {
         let name = &bundle.manifest.tokenizer;
+        let bytes = bundle.read(name)?;
+        Self::from_bytes(&bytes, &bundle.manifest.text).map_err(|reason| BundleError::Content {
+            path: bundle.root().join(name),
+            reason,
+        })
+    }
+
+    /// Reads the content of a `tokenizer.json`.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn from_bytes(bytes: &[u8], text: &TextSide) -> Result<Self, String> {
         let mut tokenizer =
-            Tokenizer::from_bytes(bundle.read(name)?).map_err(|e| BundleError::Content {
-                path: bundle.root().join(name),
-                reason: format!("not a tokenizer: {e}"),
-            })?;
+            Tokenizer::from_bytes(bytes).map_err(|e| format!("not a tokenizer: {e}"))?;
         // A user who writes `<|endoftext|>` means these characters; as a token it would end the text early.
         tokenizer.set_encode_special_tokens(true);
         // Cutting and padding are this module's and the batch's work.
         tokenizer.with_padding(None);
-        let failed = |e: tokenizers::Error| BundleError::Content {
-            path: bundle.root().join(name),
-            reason: e.to_string(),
-        };
-        tokenizer.with_truncation(None).map_err(failed)?;
-        let TextSide {
-            context_length,
-            sot_id,
-            eot_id,
-            ..
-        } = bundle.manifest.text;
+        tokenizer.with_truncation(None).map_err(|e| e.to_string())?;
         Ok(Self {
             tokenizer,
-            context_length,
-            sot_id,
-            eot_id,
+            context_length: text.context_length,
+            sot_id: text.sot_id,
+            eot_id: text.eot_id,
         })
     }
 

@@ -1,6 +1,8 @@
 //! REST: a file a resource. The names are those of the HTTP contract in the README.
 
 mod admin;
+#[doc(hidden)]
+pub mod bodies;
 mod classify;
 mod docs;
 mod embeddings;
