@@ -1,5 +1,7 @@
 //! Text → token ids, by the rule of `models/README.md`: the same ids as in training, or the embeddings mean nothing.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use tokenizers::Tokenizer;
 
 use crate::bundle::{Bundle, BundleError, TextSide};
@@ -43,8 +45,12 @@ impl TextTokenizer {
     /// # Errors
     /// What is wrong with it.
     pub fn from_bytes(bytes: &[u8], text: &TextSide) -> Result<Self, String> {
-        let mut tokenizer =
-            Tokenizer::from_bytes(bytes).map_err(|e| format!("not a tokenizer: {e}"))?;
+        // The library panics at some files that are no tokenizers. A model that cannot be loaded is an error, and no more.
+        let read = catch_unwind(AssertUnwindSafe(|| Tokenizer::from_bytes(bytes)));
+        let mut tokenizer = match read {
+            Ok(read) => read.map_err(|e| format!("not a tokenizer: {e}"))?,
+            Err(_) => return Err("not a tokenizer: its reader gave up".to_owned()),
+        };
         // A user who writes `<|endoftext|>` means these characters; as a token it would end the text early.
         tokenizer.set_encode_special_tokens(true);
         // Cutting and padding are this module's and the batch's work.
