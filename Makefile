@@ -14,7 +14,7 @@ FETCH := { test -x .cache/pip/bin/python || $(PYTHON) -m venv .cache/pip; } && .
 CLIP_IN := target/release/clip-in
 TRAIN := PYTHONPATH=models/training $(PY) -m clip_in_training
 
-.PHONY: help serve test test-rust test-python end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo ablation bench bench-setup stream textile kills rolling-restart faults soak reference gpu-bundle lock clean
+.PHONY: help serve test test-rust test-python end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo ablation bench bench-setup stream textile kills rolling-restart faults fuzz soak reference gpu-bundle lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | column -t -s '	'
@@ -67,6 +67,7 @@ test-dct-scaling: onnxruntime ## the optional feature dct-scaling (needs cmake a
 
 lint: python ## formatting and lints
 	cargo fmt --check
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --locked --all-targets -- -D warnings
 	$(PY) -m ruff check models/training tests deploy
 	$(PY) -m ruff format --check models/training tests deploy
@@ -125,6 +126,19 @@ rolling-restart: build $(CLIENTS)/.installed ## two servers behind HAProxy, rest
 
 faults: build $(CLIENTS)/.installed ## what goes wrong in production, under load, with what clients see: runs/faults.md (as root: a full disk; Debian's faketime: a clock that jumps; FAULTS="--only kill,…")
 	PYTHONPATH=tests/bench $(CLIENTS)/bin/python tests/faults/run.py $(FAULTS)
+
+# Without a sanitizer: there is no unsafe code of ours to watch, and so the stable toolchain is enough. Memory is watched by an
+# allocator that counts. What is new in a corpus stays in .cache; what breaks something is written below fuzz/artifacts.
+FUZZ_SECONDS ?= 60
+FUZZ ?= image json_body tensors manifest text tokenizer_file
+CARGO_FUZZ := .cache/cargo-fuzz/bin/cargo-fuzz
+fuzz: ## FUZZ_SECONDS (60) of made-up bytes for each parser of what comes from outside (FUZZ="image text"); needs a C++ compiler
+	test -x $(CARGO_FUZZ) || cargo install --locked cargo-fuzz --version 0.13.2 --root .cache/cargo-fuzz
+	@for target in $(FUZZ); do \
+		mkdir -p .cache/fuzz-corpus/$$target && \
+		$(CARGO_FUZZ) run --sanitizer none --target-dir target/fuzz $$target .cache/fuzz-corpus/$$target fuzz/corpus/$$target -- \
+			-max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 || exit 1; \
+	done
 
 soak: build python ## twenty minutes of everything that may be sent: memory must level off (SOAK="--minutes 5")
 	$(PY) tests/bench/soak.py $(SOAK)

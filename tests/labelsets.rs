@@ -231,6 +231,12 @@ fn what_is_wrong_is_named_and_changes_nothing() {
             "invalid_request",
             "templates[0]",
         ),
+        // Ninety gigabytes, if it were made.
+        (
+            json!({"labels": ["x".repeat(300_000)], "templates": ["{}".repeat(300_000)]}),
+            "invalid_request",
+            "templates[0]",
+        ),
         (
             json!({"labels": [{"label": "a", "images": ["AAAA"]}]}),
             "image_unknown_format",

@@ -9,6 +9,7 @@ use super::{AdminAccess, ApiKeys, ServeError, cors};
 use crate::config::ServeSettings;
 use crate::engine::EngineSettings;
 use crate::images_by_url::{FetchRules, HostList, Networks};
+use crate::telemetry::Collector;
 
 /// Settings that can be used together, and the files that they name, read.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub struct Checked {
     pub tls: Option<Tls>,
     /// What may be fetched.
     pub fetch_rules: FetchRules,
+    /// Who gets spans.
+    pub collector: Option<Collector>,
 }
 
 /// Settings that cannot be used, and why.
@@ -59,7 +62,10 @@ impl Checked {
         let networks = networks.map_err(ServeError::Settings);
         let networks = kept(&mut refusals, &["image_url_networks"], networks);
         let rules = hosts.zip(networks);
-        match (cors, engine, admin, keys, tls, rules) {
+        let collector = settings.otlp_endpoint.as_deref().map(Collector::parse);
+        let collector = collector.transpose().map_err(ServeError::Settings);
+        let collector = kept(&mut refusals, &["otlp_endpoint"], collector);
+        match (cors, engine, admin, keys, tls, rules, collector) {
             (
                 Some(cors),
                 Some(engine),
@@ -67,6 +73,7 @@ impl Checked {
                 Some(keys),
                 Some(tls),
                 Some((hosts, networks)),
+                Some(collector),
             ) => Ok(Self {
                 cors,
                 engine,
@@ -74,6 +81,7 @@ impl Checked {
                 keys,
                 tls,
                 fetch_rules: settings.image_url_rules(hosts, networks),
+                collector,
             }),
             _ => Err(refusals),
         }

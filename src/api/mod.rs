@@ -26,4 +26,3 @@ pub use keys::{ApiKeys, Caller, KeyError};
 pub use server::{ServeError, serve};
 pub use state::AppState;
 pub use tls::TlsError;
-pub use trace::TraceContext;

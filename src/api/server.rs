@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum_server::Handle;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -16,7 +16,7 @@ use crate::config::ServeSettings;
 use crate::engine::{CpuPool, Loader, Registry, RegistryError};
 use crate::images_by_url::Fetcher;
 use crate::labelsets::LabelSets;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, Spans};
 
 /// Why the server does not run.
 #[derive(Debug, thiserror::Error)]
@@ -67,9 +67,12 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
         keys,
         tls,
         fetch_rules,
+        collector,
     } = Checked::new(settings)?;
     let metrics = Arc::new(Metrics::new()?);
     let images_by_url = Fetcher::new(fetch_rules, metrics.clone()).map_err(ServeError::Settings)?;
+    let spans = collector.map(Spans::to);
+    let spans = spans.transpose().map_err(ServeError::Settings)?;
     let pool = CpuPool::new(settings.prepare_threads(), metrics.clone())?;
     // The address first: a port that is taken should not cost the time to load a model.
     let listener =
@@ -132,7 +135,7 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
     };
     let router = router
         .layer(from_fn_with_state(state.clone(), connections::say_goodbye))
-        .layer(from_fn(trace::trace));
+        .layer(from_fn_with_state(spans.clone(), trace::trace));
     let handle = Handle::new();
     let server = connections::serve(
         listener,
@@ -178,7 +181,13 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
     tracing::info!("stopping: what was accepted is still answered");
     handle.graceful_shutdown(None);
     let drained = tokio::time::timeout(settings.drain_time(), server).await;
-    tokio::task::spawn_blocking(move || models.stop())
+    let stop = move || {
+        models.stop();
+        if let Some(spans) = spans {
+            spans.flush();
+        }
+    };
+    tokio::task::spawn_blocking(stop)
         .await
         .map_err(std::io::Error::other)?;
     match drained {

@@ -11,6 +11,7 @@ use crate::engine::{Model, Registry, RegistryError};
 use crate::images_by_url::Fetcher;
 use crate::labelsets::LabelSets;
 use crate::telemetry::Metrics;
+use crate::telemetry::spans::request_span;
 
 /// Shared by all requests.
 #[derive(Debug)]
@@ -41,11 +42,15 @@ impl AppState {
     /// # Errors
     /// 404 `model_not_found`.
     pub fn model(&self, name: Option<&str>) -> Result<Arc<Model>, ApiError> {
-        let Some(name) = name else {
-            return Ok(self.models.default_model());
+        let model = match name {
+            None => self.models.default_model(),
+            Some(name) => {
+                let unknown = || RegistryError::Unknown(name.to_owned());
+                self.models.get(name).ok_or_else(unknown)?
+            }
         };
-        let unknown = || RegistryError::Unknown(name.to_owned());
-        Ok(self.models.get(name).ok_or_else(unknown)?)
+        request_span::note_model(model.name());
+        Ok(model)
     }
 
     /// Embeds the label sets whose model has changed since they were stored, so that no request waits for it. One that

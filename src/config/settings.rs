@@ -249,6 +249,12 @@ pub struct ServeSettings {
     /// What is logged: error, warn, info, debug, or a filter such as clip_in=debug,warn
     #[arg(long, env = "CLIP_IN_LOG", default_value = "info")]
     pub log: String,
+
+    /// URL of an OpenTelemetry collector that takes spans by OTLP over gRPC, such as http://127.0.0.1:4317; a span a
+    /// request is then sent there. What OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES, OTEL_TRACES_SAMPLER,
+    /// OTEL_EXPORTER_OTLP_HEADERS and OTEL_BSP_… say is heeded
+    #[arg(long, env = "CLIP_IN_OTLP_ENDPOINT", value_name = "URL")]
+    pub otlp_endpoint: Option<String>,
 }
 
 const MIB: usize = 1 << 20;

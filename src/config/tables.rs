@@ -92,6 +92,11 @@ pub const TABLES: &[Table] = &[
         about: "What is logged, to standard error",
         keys: &["log", "log_format"],
     },
+    Table {
+        name: "tracing",
+        about: "Spans of requests, for a collector",
+        keys: &["otlp_endpoint"],
+    },
 ];
 
 /// The table of a key.

@@ -100,6 +100,12 @@ fn one() -> f32 {
 
 const PLACE: &str = "{}";
 
+/// Longest text that a template may come to. The engine reads no longer one.
+const MOST_TEXT_BYTES: usize = 64 << 10;
+
+/// All texts in all templates: thousands of sentences, and a bound on what is in memory while they are embedded.
+const MOST_BYTES: usize = 64 << 20;
+
 /// What the OpenAPI document says of templates.
 fn templates() -> Array {
     let template = ObjectBuilder::new()
@@ -165,12 +171,38 @@ impl Definition {
         if self.threshold.is_some_and(|t| !(0.0..=1.0).contains(&t)) {
             return invalid("threshold".into(), "it is a probability, 0 to 1");
         }
-        let items = self.texts().count() + self.images().count();
+        // Counted, not made: a request of some megabytes can ask for a million texts in a million templates.
+        let texts: usize = self.labels.iter().map(|label| label.texts.len()).sum();
+        let texts = texts.saturating_mul(self.templates.len());
+        let items = texts.saturating_add(self.images().count());
         if items > most_items {
             let reason = format!(
                 "texts times templates and images make {items} items, at most {most_items} are taken"
             );
             return invalid("labels".into(), &reason);
+        }
+        self.check_bytes()
+    }
+
+    /// A template may name its place often: then a few megabytes of it and of a text would make terabytes.
+    fn check_bytes(&self) -> Result<(), LabelSetError> {
+        let mut all: usize = 0;
+        for (i, template) in self.templates.iter().enumerate() {
+            let places = template.matches(PLACE).count();
+            let around = template.len() - places * PLACE.len();
+            for text in self.labels.iter().flat_map(|label| &label.texts) {
+                let filled = text.len().saturating_mul(places).saturating_add(around);
+                all = all.saturating_add(filled);
+                let reason = if filled > MOST_TEXT_BYTES {
+                    format!("filled, it has {filled} bytes, at most {MOST_TEXT_BYTES} are read")
+                } else if all > MOST_BYTES {
+                    format!("the filled templates have more than {MOST_BYTES} bytes together")
+                } else {
+                    continue;
+                };
+                let field = format!("templates[{i}]");
+                return Err(LabelSetError::Invalid { field, reason });
+            }
         }
         Ok(())
     }
@@ -274,6 +306,20 @@ mod tests {
             let error = read(json).unwrap_err();
             assert!(error.contains(field), "{json}: {error}");
         }
+        // A hundred million texts, and ten gigabytes: both refused without being made.
+        let names: Vec<_> = (0..10_000).map(|i| i.to_string()).collect();
+        let json = serde_json::json!({"labels": names, "templates": vec!["{}"; 10_000]});
+        assert!(
+            read(&json.to_string())
+                .unwrap_err()
+                .contains("100000000 items")
+        );
+        let json = serde_json::json!({"labels": ["x".repeat(100_000)], "templates": ["{}".repeat(100_000)]});
+        let error = read(&json.to_string()).unwrap_err();
+        assert!(
+            error.contains("templates[0]") && error.contains("10000000000 bytes"),
+            "{error}"
+        );
         let many: Vec<_> = (0..101).map(|i| i.to_string()).collect();
         let json = serde_json::json!({"labels": many}).to_string();
         assert!(read(&json).unwrap_err().contains("101 items"));

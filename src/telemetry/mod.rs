@@ -1,12 +1,14 @@
-//! What can be seen from outside: metrics, logs, and the times of a request's stages.
+//! What can be seen from outside: metrics, logs, the times of a request's stages, and spans for a collector.
 
 mod in_flight;
 mod memory_limit;
 mod metrics;
 mod registering;
+pub mod spans;
 pub mod stages;
 mod tracing_setup;
 
 pub use in_flight::InFlight;
 pub use metrics::Metrics;
+pub use spans::{Collector, Spans};
 pub use tracing_setup::{LogFormat, start_logging};

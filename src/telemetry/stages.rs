@@ -92,6 +92,15 @@ pub fn observe(metrics: &Metrics) {
     });
 }
 
+/// The stages of the current request that there were, and how long they took.
+pub fn times() -> Vec<(Stage, Duration)> {
+    let found = STAGES.try_with(|stages| {
+        let time = |stage: Stage| Some((stage, stages.longest[stage as usize].get()?));
+        Stage::ALL.into_iter().filter_map(time).collect()
+    });
+    found.unwrap_or_default()
+}
+
 /// The value of `server-timing`, in milliseconds: the stages of the current request that there were, and its total.
 pub fn server_timing(total: Duration) -> String {
     let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;

@@ -1,5 +1,7 @@
 //! Text → token ids, by the rule of `models/README.md`: the same ids as in training, or the embeddings mean nothing.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use tokenizers::Tokenizer;
 
 use crate::bundle::{Bundle, BundleError, TextSide};
@@ -31,31 +33,34 @@ impl TextTokenizer {
     /// Loads the tokenizer of a bundle.
     pub fn load(bundle: &Bundle) -> Result<Self, BundleError> {
         let name = &bundle.manifest.tokenizer;
-        let mut tokenizer =
-            Tokenizer::from_bytes(bundle.read(name)?).map_err(|e| BundleError::Content {
-                path: bundle.root().join(name),
-                reason: format!("not a tokenizer: {e}"),
-            })?;
+        let bytes = bundle.read(name)?;
+        Self::from_bytes(&bytes, &bundle.manifest.text).map_err(|reason| BundleError::Content {
+            path: bundle.root().join(name),
+            reason,
+        })
+    }
+
+    /// Reads the content of a `tokenizer.json`.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn from_bytes(bytes: &[u8], text: &TextSide) -> Result<Self, String> {
+        // The library panics at some files that are no tokenizers. A model that cannot be loaded is an error, and no more.
+        let read = catch_unwind(AssertUnwindSafe(|| Tokenizer::from_bytes(bytes)));
+        let mut tokenizer = match read {
+            Ok(read) => read.map_err(|e| format!("not a tokenizer: {e}"))?,
+            Err(_) => return Err("not a tokenizer: its reader gave up".to_owned()),
+        };
         // A user who writes `<|endoftext|>` means these characters; as a token it would end the text early.
         tokenizer.set_encode_special_tokens(true);
         // Cutting and padding are this module's and the batch's work.
         tokenizer.with_padding(None);
-        let failed = |e: tokenizers::Error| BundleError::Content {
-            path: bundle.root().join(name),
-            reason: e.to_string(),
-        };
-        tokenizer.with_truncation(None).map_err(failed)?;
-        let TextSide {
-            context_length,
-            sot_id,
-            eot_id,
-            ..
-        } = bundle.manifest.text;
+        tokenizer.with_truncation(None).map_err(|e| e.to_string())?;
         Ok(Self {
             tokenizer,
-            context_length,
-            sot_id,
-            eot_id,
+            context_length: text.context_length,
+            sot_id: text.sot_id,
+            eot_id: text.eot_id,
         })
     }
 

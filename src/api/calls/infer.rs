@@ -244,7 +244,10 @@ fn wanted(named: Vec<String>, images: bool, texts: bool) -> Result<Vec<&'static 
 }
 
 /// Rows of an input.
-fn items(tensor: Tensor, text: &TextSide) -> Result<Vec<Item>, ApiError> {
+///
+/// # Errors
+/// 400 for a tensor that is no input, or whose shape is not that of its values.
+pub fn items(tensor: Tensor, text: &TextSide) -> Result<Vec<Item>, ApiError> {
     let Tensor {
         name,
         shape,

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::http::HeaderMap;
 use axum::middleware::Next;
 use axum::response::Response;
 use tokio::sync::OwnedSemaphorePermit;
@@ -14,6 +15,7 @@ use super::metered_body::{MeteredBody, SharedBytes};
 use super::status::CODE;
 use crate::api::trace::add_server_timing;
 use crate::api::{AppState, Caller};
+use crate::telemetry::spans::request_span::{self, RequestSpan};
 use crate::telemetry::{InFlight, stages};
 
 /// Lets a request in if there is a place, and writes down how it went.
@@ -55,6 +57,7 @@ pub async fn observe(State(state): State<Arc<AppState>>, request: Request, next:
                         _share: share,
                         _caller: caller,
                         span: tracing::Span::current(),
+                        exported: request_span::current(),
                     })
                 })
             }
@@ -67,6 +70,8 @@ pub async fn observe(State(state): State<Arc<AppState>>, request: Request, next:
         add_server_timing(&mut response, total);
         stages::observe(&state.metrics);
     }
+    request_span::note_grpc_call(route);
+    note_status(response.headers());
     let header = |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok());
     // Trailers of an error that comes before any message are headers.
     let status = header("grpc-status").unwrap_or("0").to_owned();
@@ -100,6 +105,14 @@ fn known(path: &str) -> &'static str {
         .unwrap_or("other")
 }
 
+/// Notes for the request's span what trailers say.
+fn note_status(trailers: &HeaderMap) {
+    let text = |name: &str| trailers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(status) = text("grpc-status").and_then(|status| status.parse().ok()) {
+        request_span::note_grpc_status(status, text(CODE).unwrap_or_default());
+    }
+}
+
 /// A response's body that holds the request's place and its bytes.
 struct Held {
     body: Body,
@@ -108,6 +121,8 @@ struct Held {
     _caller: Option<Caller>,
     /// What a stream logs is its request's.
     span: tracing::Span,
+    /// For a collector, if there is one: it ends with the body.
+    exported: Option<RequestSpan>,
 }
 
 impl http_body::Body for Held {
@@ -120,7 +135,19 @@ impl http_body::Body for Held {
     ) -> std::task::Poll<Option<Result<http_body::Frame<bytes::Bytes>, axum::Error>>> {
         let this = self.get_mut();
         let _entered = this.span.enter();
-        std::pin::Pin::new(&mut this.body).poll_frame(context)
+        let body = std::pin::Pin::new(&mut this.body);
+        let Some(exported) = &this.exported else {
+            return body.poll_frame(context);
+        };
+        exported.around_body(|| {
+            let frame = body.poll_frame(context);
+            if let std::task::Poll::Ready(Some(Ok(frame))) = &frame
+                && let Some(trailers) = frame.trailers_ref()
+            {
+                note_status(trailers);
+            }
+            frame
+        })
     }
 
     fn is_end_stream(&self) -> bool {

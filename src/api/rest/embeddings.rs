@@ -20,7 +20,7 @@ use crate::api::{ApiError, AppState};
 use crate::engine::{EmbedOptions, ImageSource, Item};
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
-struct EmbeddingsRequest {
+pub(super) struct EmbeddingsRequest {
     /// The model; the default one if none is named.
     #[serde(default)]
     model: Option<String>,
@@ -183,16 +183,7 @@ pub async fn create(
 
 fn read(form: &RequestForm) -> Result<(EmbeddingsRequest, Vec<Item>), ApiError> {
     if let Content::Json(body) = &form.content {
-        let mut request: EmbeddingsRequest = json_body::parse(body)?;
-        let modality = request.modality;
-        let entries = std::mem::take(&mut request.input.0).into_iter();
-        let items = entries.map(|entry| match (entry, modality) {
-            (Entry::Text(text), _) | (Entry::Plain(text), Modality::Text) => Item::Text(text),
-            (Entry::Image(image), _) | (Entry::Plain(image), Modality::Image) => {
-                Item::Image(ImageSource::Base64(image))
-            }
-        });
-        return Ok((request, items.collect()));
+        return from_json(body);
     }
     let mut request = EmbeddingsRequest::default();
     let mut items = Vec::new();
@@ -203,6 +194,19 @@ fn read(form: &RequestForm) -> Result<(EmbeddingsRequest, Vec<Item>), ApiError> 
         }
     }
     Ok((request, items))
+}
+
+pub(super) fn from_json(body: &[u8]) -> Result<(EmbeddingsRequest, Vec<Item>), ApiError> {
+    let mut request: EmbeddingsRequest = json_body::parse(body)?;
+    let modality = request.modality;
+    let entries = std::mem::take(&mut request.input.0).into_iter();
+    let items = entries.map(|entry| match (entry, modality) {
+        (Entry::Text(text), _) | (Entry::Plain(text), Modality::Text) => Item::Text(text),
+        (Entry::Image(image), _) | (Entry::Plain(image), Modality::Image) => {
+            Item::Image(ImageSource::Base64(image))
+        }
+    });
+    Ok((request, items.collect()))
 }
 
 impl EmbeddingsRequest {

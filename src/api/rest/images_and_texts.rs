@@ -137,7 +137,7 @@ impl ImagesAndTexts {
     ) -> Result<Self, ApiError> {
         let form = RequestForm::read(state, request).await?;
         let mut this = match &form.content {
-            Content::Json(body) => Self::from_json(json_body::parse(body)?, texts_field)?,
+            Content::Json(body) => Self::from_json(body, texts_field)?,
             Content::Multipart(_) | Content::Image(_) => Self::from_fields(&form, texts_field)?,
         };
         this.options = EmbedOptions {
@@ -149,7 +149,8 @@ impl ImagesAndTexts {
         Ok(this)
     }
 
-    fn from_json(json: Json, texts_field: &'static str) -> Result<Self, ApiError> {
+    pub(super) fn from_json(body: &[u8], texts_field: &'static str) -> Result<Self, ApiError> {
+        let json: Json = json_body::parse(body)?;
         let texts = if json.texts.0.is_empty() {
             json.labels
         } else {
@@ -239,7 +240,7 @@ impl ImagesAndTexts {
     }
 
     /// Checks what only this form can get wrong; the call checks the rest.
-    fn check(&self) -> Result<(), ApiError> {
+    pub(super) fn check(&self) -> Result<(), ApiError> {
         let message = match &self.labelset {
             Some(_) if !self.takes_labelset() => "label sets are for /v1/classify",
             Some(_) if !self.texts.is_empty() => "either a label set or labels, not both",

@@ -1,6 +1,8 @@
 //! REST: a file a resource. The names are those of the HTTP contract in the README.
 
 mod admin;
+#[doc(hidden)]
+pub mod bodies;
 mod classify;
 mod docs;
 mod embeddings;
@@ -116,7 +118,7 @@ mod tests {
         let router: Router = Router::new()
             .route("/", get(buggy))
             .layer(CatchPanicLayer::custom(panicked))
-            .layer(axum::middleware::from_fn(trace::trace));
+            .layer(axum::middleware::from_fn_with_state(None, trace::trace));
         let request = Request::builder().header(trace::REQUEST_ID, "mine");
         let request = request.body(Body::empty()).unwrap();
         let response = router.oneshot(request).await.unwrap();

@@ -12,6 +12,7 @@ use super::{admin, v2};
 use crate::api::admission::drain;
 use crate::api::trace::add_server_timing;
 use crate::api::{ApiError, AppState};
+use crate::telemetry::spans::request_span;
 use crate::telemetry::{InFlight, stages};
 
 /// Lets a request in if there is a place, gives it its time, and writes down how it went.
@@ -86,6 +87,7 @@ fn finish(state: &AppState, route: &str, started: Instant, mut response: Respons
         add_server_timing(&mut response, total);
         stages::observe(&state.metrics);
     }
+    request_span::note_http_answer(route, status.as_u16(), code);
     let seconds = total.as_secs_f64();
     state
         .metrics

@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, HeaderName};
 
 use crate::api::ApiError;
 use crate::engine::{EmbedOptions, Lane};
+use crate::telemetry::spans::request_span;
 
 /// `interactive` (the default) or `bulk`.
 pub const LANE: HeaderName = HeaderName::from_static("x-clip-in-lane");
@@ -37,6 +38,7 @@ pub fn read(headers: &HeaderMap, usual: Lane) -> Result<EmbedOptions, ApiError> 
         })?;
         options.deadline = Instant::now().checked_add(timeout);
     }
+    request_span::note_lane(options.lane.name());
     Ok(options)
 }
 

@@ -87,18 +87,7 @@ pub async fn create(
         let message = "documents are ranked from JSON: {\"query\": …, \"documents\": […]}";
         return Err(ApiError::bad_request("invalid_request", message));
     };
-    let request: RerankRequest = json_body::parse(body)?;
-    let call = RerankCall {
-        model: request.model,
-        query: document_of(request.query),
-        documents: request.documents.0.into_iter().map(document_of).collect(),
-        top_n: request.top_n,
-        return_documents: request.return_documents,
-        options: EmbedOptions {
-            truncate: request.truncate.unwrap_or(true),
-            ..form.options
-        },
-    };
+    let call = from_json(body, form.options)?;
     let found = calls::rerank(&state, call).await?;
     let results = found.results.into_iter().map(|found| RankedDocument {
         index: found.index,
@@ -111,6 +100,21 @@ pub async fn create(
         results: results.collect(),
         usage: found.cost.into(),
     }))
+}
+
+pub(super) fn from_json(body: &[u8], options: EmbedOptions) -> Result<RerankCall, ApiError> {
+    let request: RerankRequest = json_body::parse(body)?;
+    Ok(RerankCall {
+        model: request.model,
+        query: document_of(request.query),
+        documents: request.documents.0.into_iter().map(document_of).collect(),
+        top_n: request.top_n,
+        return_documents: request.return_documents,
+        options: EmbedOptions {
+            truncate: request.truncate.unwrap_or(true),
+            ..options
+        },
+    })
 }
 
 fn document_of(entry: Entry) -> Document {

@@ -1,27 +1,36 @@
-//! Around every request of either protocol: its id, its trace, and the log span that carries both.
+//! Around every request of either protocol: its id, its trace, the log span that carries both, and the span for a collector.
 
 mod request_id;
 mod traceparent;
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 use tracing::Instrument as _;
 use tracing::field::Empty;
 
-use crate::telemetry::stages;
+use crate::telemetry::{Spans, stages};
 
 pub use request_id::REQUEST_ID;
-pub use traceparent::TraceContext;
+use traceparent::TraceContext;
 
 /// How long the stages of a request took.
 pub const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
-/// Gives a request its id and its place in a trace. Both stand in its log lines, and the id in its response.
-pub async fn trace(mut request: Request, next: Next) -> Response {
+/// Gives a request its id and its place in a trace. Both stand in its log lines, and the id in its response. With `spans` a
+/// request to an API gets a span there.
+pub async fn trace(State(spans): State<Option<Spans>>, request: Request, next: Next) -> Response {
     let id = request_id::of(request.headers());
-    let context = TraceContext::of(request.headers());
+    let mut context = TraceContext::of(request.headers());
+    let exported = spans
+        .filter(|_| is_work(request.uri().path()))
+        .map(|spans| {
+            let exported = spans.begin(context.parent(), &id, request.method().as_str());
+            // A trace that begins here is named by the span.
+            context.trace_id = exported.trace_id();
+            exported
+        });
     // Of the highest level, so that it is there whatever the filter leaves out.
     let span = tracing::error_span!(
         "request",
@@ -35,14 +44,22 @@ pub async fn trace(mut request: Request, next: Next) -> Response {
             tracing::field::display(format_args!("{parent:016x}")),
         );
     }
-    request.extensions_mut().insert(context);
-    let answer = stages::measured(next.run(request));
-    let mut response = answer.instrument(span).await;
+    let answer = stages::measured(next.run(request)).instrument(span);
+    let mut response = match exported {
+        Some(exported) => exported.around(answer).await,
+        None => answer.await,
+    };
     // Visible ASCII both: there is no id that is no header.
     if let Ok(id) = HeaderValue::try_from(id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
     response
+}
+
+/// Whether a request is worth a span: those of probes, monitoring, pages and scanners would bury the others.
+fn is_work(path: &str) -> bool {
+    let apis = ["/v1/", "/v2/", "/clip_in.v1.", "/inference."];
+    apis.iter().any(|api| path.starts_with(api)) && !path.starts_with("/v2/health/")
 }
 
 /// Says in a response how long the stages of the current request took.

@@ -3,9 +3,11 @@
 use axum::http::{HeaderMap, HeaderName};
 use uuid::Uuid;
 
+use crate::telemetry::spans::Parent;
+
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// A request's place in a trace. It is among the request's extensions, for whatever exports spans one day.
+/// A request's place in a trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TraceContext {
     /// The same for all that belongs to one trace; never 0.
@@ -28,6 +30,15 @@ impl TraceContext {
             trace_id: Uuid::new_v4().as_u128(),
             parent_id: None,
             sampled: false,
+        })
+    }
+
+    /// The caller's span; `None` if the trace begins here.
+    pub fn parent(&self) -> Option<Parent> {
+        Some(Parent {
+            trace_id: self.trace_id,
+            span_id: self.parent_id?,
+            sampled: self.sampled,
         })
     }
 }

@@ -10,7 +10,7 @@ use image::{
     metadata::Orientation,
 };
 
-use super::{Decoded, Format, colour};
+use super::{Decoded, Format, colour, webp};
 use crate::preprocess::{error::ImageError, limits::Limits, orientation::UPRIGHT, rgb::RgbImage};
 
 /// Memory beside the pixels that a decoder may take, in bytes: tables, windows, a compressed strip.
@@ -39,7 +39,10 @@ pub(super) fn decode(
             }
             file.read(PngDecoder::with_limits(input, header_limits()).map_err(refuse)?)
         }
-        Format::WebP => file.read(WebPDecoder::new(input).map_err(refuse)?),
+        Format::WebP => {
+            webp::check_frames(bytes, limits)?;
+            file.read(WebPDecoder::new(input).map_err(refuse)?)
+        }
         Format::Bmp => file.read(BmpDecoder::new(input).map_err(refuse)?),
         Format::Tiff => file.read(TiffDecoder::new(input).map_err(refuse)?),
         Format::Gif => file.read(GifDecoder::new(input).map_err(refuse)?),
@@ -61,22 +64,6 @@ fn png_size(bytes: &[u8]) -> Option<(u32, u32)> {
     let (sides, _) = header.as_chunks::<4>();
     let &[width, height] = sides else { return None };
     Some((u32::from_be_bytes(width), u32::from_be_bytes(height)))
-}
-
-/// The content of a WebP file's EXIF chunk. The decoder would take memory for as many bytes as the chunk claims to
-/// have, which can be 4 GiB in a file of a hundred bytes; here a chunk ends where the file ends.
-fn webp_exif(bytes: &[u8]) -> Option<&[u8]> {
-    let mut chunks = bytes.get(12..)?;
-    loop {
-        let (name, rest) = chunks.split_at_checked(4)?;
-        let (size, rest) = rest.split_first_chunk::<4>()?;
-        let size = u32::from_le_bytes(*size) as usize;
-        if name == b"EXIF" {
-            return rest.get(..size);
-        }
-        // Chunks begin at even offsets.
-        chunks = rest.get(size.checked_add(size % 2)?..)?;
-    }
 }
 
 /// A file, and what is to be done with it.
@@ -124,7 +111,7 @@ impl File<'_> {
     /// Unreadable metadata is no reason to refuse pixels: it counts as none.
     fn orientation(&self, decoder: &mut impl ImageDecoder) -> Option<Orientation> {
         match self.format {
-            Format::WebP => webp_exif(self.bytes).and_then(Orientation::from_exif_chunk),
+            Format::WebP => webp::exif(self.bytes).and_then(Orientation::from_exif_chunk),
             _ => decoder.orientation().ok(),
         }
     }

@@ -80,11 +80,9 @@ pub async fn create(
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         return Err(ApiError::new(status, "unsupported_content_type", message));
     }
-    let (text, bytes) = split(&parts.headers, &body.bytes)?;
-    let request: InferRequest = json_body::parse(&text)?;
+    let (request, inputs) = read(&parts.headers, &body.bytes)?;
     let caller = parts.extensions.get::<Caller>();
     let lane = caller.and_then(|caller| caller.lane).unwrap_or_default();
-    let inputs = inputs(request.inputs, bytes)?;
     let all_binary = flag(&request.parameters, "binary_data_output");
     let as_bytes: HashMap<&str, bool> = request
         .outputs
@@ -108,6 +106,17 @@ pub async fn create(
         named.or(all_binary).unwrap_or(false)
     };
     respond(found, request.id, is_binary)
+}
+
+/// The JSON, and all inputs with their values.
+pub(in crate::api::rest) fn read(
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Result<(InferRequest, Vec<Tensor>), ApiError> {
+    let (text, bytes) = split(headers, body)?;
+    let mut request: InferRequest = json_body::parse(&text)?;
+    let inputs = inputs(std::mem::take(&mut request.inputs), bytes)?;
+    Ok((request, inputs))
 }
 
 /// The JSON and the bytes behind it.

@@ -1,7 +1,7 @@
 //! The Open Inference Protocol, version 2, over REST: what KServe and Triton's clients speak.
 
 pub mod binary;
-mod infer;
+pub(super) mod infer;
 mod json;
 
 use std::sync::Arc;

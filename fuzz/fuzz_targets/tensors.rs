@@ -1,0 +1,10 @@
+//! Tensors of the Open Inference Protocol, in JSON and as bytes.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(init: clip_in_fuzz::start(), |data: &[u8]| {
+    // A list of numbers, as values of JSON and then as tensor.
+    let most = 128 * data.len() + (256 << 10);
+    clip_in_fuzz::memory::bounded(most, || clip_in_fuzz::tensors(data));
+});

@@ -1,0 +1,14 @@
+//! Bytes from outside, made up by a fuzzer: `make fuzz`.
+
+mod checks;
+pub mod memory;
+
+pub use checks::{image, json_body, load, manifest, tensors, text, tokenizer_file};
+
+/// Before the first input.
+pub fn start() {
+    // libFuzzer's hook ends the process at any panic. Those that the server catches, of the decoders, are no findings; those
+    // that it does not catch end the process all the same.
+    drop(std::panic::take_hook());
+    load();
+}

@@ -1,0 +1,78 @@
+//! What the routes make of the bodies that they are sent, without a server around it: for tests that send many.
+
+use axum::http::HeaderMap;
+use bytes::Bytes;
+
+use super::images_and_texts::ImagesAndTexts;
+use super::{embeddings, json_body, rerank, v2};
+use crate::api::ApiError;
+use crate::api::calls::{Document, infer};
+use crate::bundle::TextSide;
+use crate::engine::{EmbedOptions, Item};
+use crate::labelsets::Definition;
+
+/// Items of a JSON body of `/v1/embeddings`.
+///
+/// # Errors
+/// As the route answers.
+pub fn embeddings(body: &[u8]) -> Result<Vec<Item>, ApiError> {
+    Ok(embeddings::from_json(body)?.1)
+}
+
+/// Items of a JSON body of `/v1/similarity`.
+///
+/// # Errors
+/// As the route answers.
+pub fn similarity(body: &[u8]) -> Result<Vec<Item>, ApiError> {
+    images_and_texts(body, "texts")
+}
+
+/// Items of a JSON body of `/v1/classify`.
+///
+/// # Errors
+/// As the route answers.
+pub fn classify(body: &[u8]) -> Result<Vec<Item>, ApiError> {
+    images_and_texts(body, "labels")
+}
+
+fn images_and_texts(body: &[u8], texts: &'static str) -> Result<Vec<Item>, ApiError> {
+    let request = ImagesAndTexts::from_json(body, texts)?;
+    request.check()?;
+    let images = request.images.into_iter().map(Item::Image);
+    let texts = request.texts.into_iter().map(Item::Text);
+    Ok(images.chain(texts).collect())
+}
+
+/// Items of a JSON body of `/v1/rerank`, the query first.
+///
+/// # Errors
+/// As the route answers.
+pub fn rerank(body: &[u8]) -> Result<Vec<Item>, ApiError> {
+    let call = rerank::from_json(body, EmbedOptions::default())?;
+    let all = std::iter::once(call.query).chain(call.documents);
+    let item = |document| match document {
+        Document::Text(text) => Item::Text(text),
+        Document::Image(image) => Item::Image(image),
+    };
+    Ok(all.map(item).collect())
+}
+
+/// A label set's definition, checked, from a body of `PUT /v1/labelsets/{name}`.
+///
+/// # Errors
+/// As the route answers.
+pub fn labelset(body: &[u8], most_items: usize) -> Result<Definition, ApiError> {
+    let definition: Definition = json_body::parse(body)?;
+    definition.check(most_items)?;
+    Ok(definition)
+}
+
+/// Items of a body of `POST /v2/models/{name}/infer`, for a model with this text side.
+///
+/// # Errors
+/// As the route answers.
+pub fn infer(headers: &HeaderMap, body: &Bytes, text: &TextSide) -> Result<Vec<Item>, ApiError> {
+    let (_, inputs) = v2::infer::read(headers, body)?;
+    let items = inputs.into_iter().map(|input| infer::items(input, text));
+    Ok(items.collect::<Result<Vec<_>, _>>()?.concat())
+}
