@@ -7,6 +7,7 @@
 pub(crate) mod cells;
 pub(crate) mod columns;
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::path::Path;
 
@@ -20,13 +21,17 @@ use parquet::arrow::arrow_reader::{
     ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
 };
 
+use parquet::file::reader::ChunkReader;
+
 pub use self::columns::ColumnNames;
 
 use self::cells::{bytes, whole_number};
 use self::columns::Columns;
-use super::files::Input;
 use super::{Closed, Feed, Source};
 use crate::cli::embed::item::{Content, Item, Kind};
+use crate::cli::embed::shard::Turn;
+use crate::cli::embed::store::{Access, Blob, Chunks};
+use crate::cli::embed::survey::Survey;
 
 /// Rows in memory at a time: there may be a large image in each.
 const ROWS_AT_A_TIME: usize = 16;
@@ -40,85 +45,133 @@ const TEXT: u8 = 2;
 /// Parquet files.
 #[derive(Debug)]
 pub struct Rows {
-    files: Vec<Input>,
+    files: Vec<Blob>,
     names: ColumnNames,
-    rows: u64,
+    /// If all files have been looked at.
+    rows: Option<u64>,
+    /// Whether rows may have the same id.
+    may_repeat: bool,
 }
 
 impl Rows {
-    /// Looks at all files' columns; a file that is damaged is reported when its turn comes.
+    /// Looks at all files' columns, in a store at those of the first; a file that is damaged is reported when its turn comes.
     ///
     /// # Errors
     /// If a file lacks a column.
-    pub fn open(files: Vec<Input>, names: &ColumnNames) -> anyhow::Result<Self> {
-        let mut rows = 0;
+    pub fn open(files: Vec<Blob>, names: &ColumnNames) -> anyhow::Result<Self> {
+        let mut rows = Some(0);
+        let mut seen = HashSet::new();
+        let mut may_repeat = !files.iter().all(|file| seen.insert(file.name.as_str()));
         for file in &files {
-            let Ok(metadata) = metadata(&file.path) else {
-                continue;
+            if rows.is_none() {
+                break;
+            }
+            let metadata = match look(file) {
+                Ok((_, metadata)) => metadata,
+                Err(_) => continue,
             };
             let columns = names
                 .find(metadata.parquet_schema())
-                .with_context(|| format!("in {}", file.path.display()))?;
+                .with_context(|| format!("in {}", file.shown()))?;
+            may_repeat |= columns.id.is_some();
             let items = u64::from(columns.image.is_some()) + u64::from(columns.text.is_some());
             let count = metadata.metadata().file_metadata().num_rows();
-            rows += items * u64::try_from(count).unwrap_or(0);
+            let count = items * u64::try_from(count).unwrap_or(0);
+            rows = rows.filter(|_| !file.is_remote()).map(|rows| rows + count);
         }
         Ok(Self {
             files,
             names: names.clone(),
             rows,
+            may_repeat,
         })
+    }
+
+    fn read_file(&self, file: &Blob, feed: &mut Feed) -> Result<(), Closed> {
+        let opened = look(file).and_then(|(ids, metadata)| {
+            let columns = self.names.find(metadata.parquet_schema())?;
+            Ok((ids, metadata, columns))
+        });
+        let (ids, metadata, columns) = match opened {
+            Ok(opened) => opened,
+            Err(error) => return feed.broken(&file.name, "parquet", format!("{error:#}")),
+        };
+        let (mut before, mut place) = (0, 0);
+        for (group, about) in metadata.metadata().row_groups().iter().enumerate() {
+            let rows = u64::try_from(about.num_rows()).unwrap_or(0);
+            // A row group is one shard's: a part of it could not be read without much of the rest.
+            match feed.at(place) {
+                Turn::After => return Ok(()),
+                Turn::Before if self.passes_by(feed) => {}
+                Turn::Before | Turn::Mine => {
+                    let group = Group {
+                        input: file,
+                        ids: &ids,
+                        metadata: &metadata,
+                        columns: &columns,
+                        group,
+                        before,
+                    };
+                    match group.read(feed) {
+                        Ok(()) => {}
+                        Err(Trouble::Closed) => return Err(Closed),
+                        Err(Trouble::Damaged(error)) => {
+                            let reason = format!("row group {}: {error:#}", group.group);
+                            feed.broken(&file.name, "parquet", reason)?;
+                        }
+                    }
+                }
+            }
+            before += rows;
+            place += u64::try_from(about.compressed_size()).unwrap_or(0);
+        }
+        Ok(())
+    }
+
+    /// Whether nothing of earlier shards matters.
+    fn passes_by(&self, feed: &Feed) -> bool {
+        feed.is_alone() && !self.may_repeat
     }
 }
 
 impl Source for Rows {
+    fn survey(&self, survey: &mut Survey) -> anyhow::Result<()> {
+        survey.source("parquet");
+        self.files.iter().for_each(|file| survey.file(file));
+        Ok(())
+    }
+
     fn read(&self, feed: &mut Feed) -> Result<(), Closed> {
-        for input in &self.files {
-            let opened = metadata(&input.path).and_then(|metadata| {
-                let columns = self.names.find(metadata.parquet_schema())?;
-                Ok((metadata, columns))
-            });
-            let (metadata, columns) = match opened {
-                Ok(opened) => opened,
-                Err(error) => {
-                    feed.broken(&input.name, "parquet", format!("{error:#}"))?;
-                    continue;
-                }
-            };
-            let mut before = 0;
-            for group in 0..metadata.metadata().num_row_groups() {
-                let rows = metadata.metadata().row_group(group).num_rows();
-                let group = Group {
-                    input,
-                    metadata: &metadata,
-                    columns: &columns,
-                    group,
-                    before,
-                };
-                before += u64::try_from(rows).unwrap_or(0);
-                match group.read(feed) {
-                    Ok(()) => {}
-                    Err(Trouble::Closed) => return Err(Closed),
-                    Err(Trouble::Damaged(error)) => {
-                        let reason = format!("row group {}: {error:#}", group.group);
-                        feed.broken(&input.name, "parquet", reason)?;
-                    }
-                }
+        for file in &self.files {
+            match (feed.file(file.size), feed.end()) {
+                (Turn::After, _) => {}
+                (Turn::Before, Turn::Before) if self.passes_by(feed) => {}
+                _ => self.read_file(file, feed)?,
             }
         }
         Ok(())
     }
 
     fn total(&self) -> Option<u64> {
-        Some(self.rows)
+        self.rows
     }
+}
+
+/// Opens a file for a look at its columns and ids.
+fn look(file: &Blob) -> anyhow::Result<(Chunks, ArrowReaderMetadata)> {
+    let chunks = file.chunks(Access::Sparse)?;
+    let metadata = metadata_of(&chunks)?;
+    Ok((chunks, metadata))
 }
 
 /// The types are taken as Parquet has them: what Arrow made of them on the way in (views, dictionaries) does not matter.
 pub(crate) fn metadata(path: &Path) -> anyhow::Result<ArrowReaderMetadata> {
-    let file = File::open(path)?;
+    metadata_of(&File::open(path)?)
+}
+
+fn metadata_of(file: &impl ChunkReader) -> anyhow::Result<ArrowReaderMetadata> {
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    Ok(ArrowReaderMetadata::load(&file, options)?)
+    Ok(ArrowReaderMetadata::load(file, options)?)
 }
 
 enum Trouble {
@@ -138,6 +191,12 @@ impl From<anyhow::Error> for Trouble {
     }
 }
 
+impl From<std::io::Error> for Trouble {
+    fn from(error: std::io::Error) -> Self {
+        Self::Damaged(error.into())
+    }
+}
+
 impl From<ArrowError> for Trouble {
     fn from(error: ArrowError) -> Self {
         Self::Damaged(error.into())
@@ -146,7 +205,9 @@ impl From<ArrowError> for Trouble {
 
 /// One row group of one file.
 struct Group<'a> {
-    input: &'a Input,
+    input: &'a Blob,
+    /// To read ids from.
+    ids: &'a Chunks,
     metadata: &'a ArrowReaderMetadata,
     columns: &'a Columns,
     group: usize,
@@ -175,7 +236,8 @@ impl Group<'_> {
             .enumerate()
             .filter(|(_, what)| **what != 0)
             .map(|(row, what)| (self.before + row as u64, *what));
-        for batch in self.reader(mask, ROWS_AT_A_TIME, Some(selection))? {
+        let file = self.input.chunks(Access::Whole)?;
+        for batch in self.reader(file, mask, ROWS_AT_A_TIME, Some(selection))? {
             let batch = batch?;
             let ids = id.as_ref().and_then(|id| id.of(&batch));
             let images = image.as_ref().and_then(|image| image.of(&batch));
@@ -206,7 +268,8 @@ impl Group<'_> {
             return Ok(wanted);
         };
         let mask = Columns::mask(self.metadata.parquet_schema(), [&self.columns.id]);
-        for batch in self.reader(mask, IDS_AT_A_TIME, None)? {
+        let file = self.ids.try_clone()?;
+        for batch in self.reader(file, mask, IDS_AT_A_TIME, None)? {
             let batch = batch?;
             let ids = id.of(&batch);
             for i in 0..batch.num_rows() {
@@ -237,11 +300,11 @@ impl Group<'_> {
 
     fn reader(
         &self,
+        file: Chunks,
         mask: ProjectionMask,
         rows: usize,
         selection: Option<RowSelection>,
     ) -> anyhow::Result<ParquetRecordBatchReader> {
-        let file = File::open(&self.input.path)?;
         let mut builder =
             ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
                 .with_row_groups(vec![self.group])
