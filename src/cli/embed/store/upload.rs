@@ -11,7 +11,7 @@ use object_store::{ObjectStoreExt, WriteMultipart};
 use super::bucket::Bucket;
 
 /// Bytes of a part of an upload: a store takes up to 10,000 parts.
-const PART: u64 = 16 << 20;
+const PART: u64 = 8 << 20;
 const MOST_PARTS: u64 = 9_000;
 /// Parts that are on their way at a time, and so in memory.
 const AT_A_TIME: usize = 3;
