@@ -8,6 +8,7 @@ mod bucket;
 mod failure;
 mod find;
 mod upload;
+mod walked;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -19,7 +20,8 @@ use url::Url;
 pub use self::blob::{Access, Blob, Chunks};
 pub use self::bucket::Bucket;
 pub use self::failure::Faults;
-pub use self::find::{Walked, find, one};
+pub use self::find::{find, one};
+pub use self::walked::Walked;
 
 /// A place that the command line names.
 #[derive(Debug, Clone)]

@@ -25,27 +25,28 @@ impl Faults {
 
 /// Says what failed, where, and what to do. Never the store's whole answer: some stores repeat key ids and signed text in it.
 pub fn told(error: &Error, shown: &str) -> String {
-    let code = code(error);
-    let said = code
-        .as_ref()
-        .map(|code| format!(" ({code})"))
-        .unwrap_or_default();
+    let (status, code) = answer(error);
+    let words = code.as_deref().or(status.as_deref());
+    let said = words.map(|words| format!(" ({words})")).unwrap_or_default();
+    let is = |number: &str| status.as_deref().is_some_and(|it| it.starts_with(number));
+    if code.as_deref() == Some("NoSuchBucket") {
+        return format!(
+            "{shown}: there is no such bucket{said}; check its name and AWS_ENDPOINT_URL"
+        );
+    }
+    if is("401") || is("403") {
+        return format!(
+            "the store refuses access to {shown}{said}; check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, and what they may do"
+        );
+    }
     match error {
-        Error::NotFound { .. } if code.as_deref() == Some("NoSuchBucket") => {
-            format!("{shown}: there is no such bucket; check its name and AWS_ENDPOINT_URL{said}")
-        }
         Error::NotFound { .. } => format!("there is no {shown}{said}"),
-        Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => format!(
-            "the store refuses access to {shown}{said}; check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN and what they may do"
+        Error::Precondition { .. } => format!(
+            "{shown} has changed since it was listed{said}; start again when nobody writes there"
         ),
-        Error::Precondition { .. } => {
-            format!(
-                "{shown} has changed since it was listed{said}; start again when nobody writes there"
-            )
-        }
         error => match unanswered(error) {
             Some(why) => format!(
-                "{shown} cannot be reached{said}: {why}; check AWS_ENDPOINT_URL, AWS_REGION, credentials, and AWS_ALLOW_HTTP=true for http://"
+                "{shown} cannot be reached: {why}; check AWS_ENDPOINT_URL, AWS_REGION, credentials, and AWS_ALLOW_HTTP=true for http://"
             ),
             None => format!(
                 "{shown}: the store answers with an error{said}; check AWS_REGION and AWS_ENDPOINT_URL, or try again later"
@@ -54,8 +55,9 @@ pub fn told(error: &Error, shown: &str) -> String {
     }
 }
 
-/// The store's code, such as `NoSuchKey`, or else the status, out of its answer.
-fn code(error: &Error) -> Option<String> {
+/// Status and code of the store's answer, such as `404 Not Found` and `NoSuchKey`, as far as there are any. The crate has them in
+/// the error's text only.
+fn answer(error: &Error) -> (Option<String>, Option<String>) {
     let said = error.to_string();
     let between = |before: &str, after: char| {
         let (_, rest) = said.split_once(before)?;
@@ -64,11 +66,11 @@ fn code(error: &Error) -> Option<String> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b' ';
         (short && found.bytes().all(plain)).then(|| found.to_owned())
     };
-    between("<Code>", '<').or_else(|| between("status code: ", ':'))
+    (between("status code: ", ':'), between("<Code>", '<'))
 }
 
-/// Why a request got no answer; None if it got one.
-fn unanswered(error: &Error) -> Option<String> {
+/// Why a request got no answer, or not all of it; None if it got one.
+pub fn unanswered(error: &Error) -> Option<String> {
     let mut cause = error.source();
     let mut reached = false;
     let mut last = None;
