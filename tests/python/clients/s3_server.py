@@ -13,7 +13,7 @@ REFUSAL = b"<Error><Code>AccessDenied</Code><Message>key AKIA-IN-THE-ANSWER may 
 
 
 class Failing:
-    """Passes requests on, but fails those that `fault` names: it gets method and path, and says how to fail, or nothing."""
+    """Passes requests on, but fails those for which `fault`, of method and path, says how."""
 
     def __init__(self, app: Callable):
         self.app = app

@@ -55,7 +55,7 @@ def write_tar(path: Path, members: dict[str, bytes]) -> None:
 
 @pytest.fixture(scope="module")
 def folder(store, tmp_path_factory) -> Path:
-    """Inputs of all kinds, which are also in the bucket, below in/. Tars and Parquet files are larger than a block of reading."""
+    """Inputs of all kinds, also in the bucket below in/. Tars and Parquet files are larger than a block of reading."""
     made = tmp_path_factory.mktemp("inputs")
     for name in ("images/below", "parquet", "tars"):
         (made / name).mkdir(parents=True)
@@ -163,9 +163,7 @@ def wanted(store, folder, tmp_path_factory) -> dict:
 def test_shards_of_a_bucket_go_into_a_bucket(store, folder, wanted):
     bucket = f"s3://{BUCKET}"
     for index in range(3):
-        said = done(
-            store, *inputs(f"{bucket}/in"), "--out", f"{bucket}/three/out/", "--shard", f"{index}/3"
-        )
+        said = done(store, *inputs(f"{bucket}/in"), "--out", f"{bucket}/three/out/", "--shard", f"{index}/3")
         assert f"{bucket}/three/out/{part(index, 3)}" in said
     assert_same(union(store, "three/out/", 3), wanted)
     lists = [name for name in names(store, "three/out/") if name.endswith(".errors.jsonl")]
@@ -198,12 +196,14 @@ def test_shards_of_a_bucket_go_into_a_bucket(store, folder, wanted):
 
 
 def test_one_object_a_source_and_files_of_this_machine_beside(store, folder, wanted):
-    """Without --shard: one part. What is named itself is read, and a folder of this machine goes into the bucket too."""
+    """Without --shard there is one part. Objects and folders of this machine may be named side by side."""
     bucket = f"s3://{BUCKET}"
     arguments = ["--parquet", f"{bucket}/in/parquet/0.parquet", str(folder / "parquet" / "1.parquet")]
     done(store, *arguments, "--tars", f"file://{folder}/tars", "--out", f"{bucket}/one")
     found = union(store, "one/", 1)
-    assert_same(found, {key: wanted[key] for key in wanted if "row-" in key[1] or key[1][0:2] in ("0-", "1-")})
+    assert_same(
+        found, {key: wanted[key] for key in wanted if "row-" in key[1] or key[1][0:2] in ("0-", "1-")}
+    )
 
 
 def test_a_store_that_stumbles_changes_nothing(store, folder, wanted):
@@ -276,7 +276,10 @@ def test_wrong_credentials_are_told_of_and_not_shown(store, folder, tmp_path):
     ask_for_keys("0")
     try:
         key = {"AWS_ACCESS_KEY_ID": "AKIAWRONGWRONGWRONG", "AWS_SECRET_ACCESS_KEY": "a-secret-of-mine"}
-        for arguments in (["--images", f"s3://{BUCKET}/in/images"], ["--texts", f"s3://{BUCKET}/in/texts.txt"]):
+        for arguments in (
+            ["--images", f"s3://{BUCKET}/in/images"],
+            ["--texts", f"s3://{BUCKET}/in/texts.txt"],
+        ):
             said = refused(store, *arguments, "--out", str(tmp_path / "out.parquet"), **key)
             assert f"s3://{BUCKET}/in" in said and "AWS_SECRET_ACCESS_KEY" in said, said
             assert "403" in said or "InvalidAccessKeyId" in said, said
@@ -293,7 +296,7 @@ def test_a_long_output_goes_up_in_pieces(store, tmp_path):
     key = f"long/{part(0, 1)}.errors.jsonl"
     found = store.client().get_object(Bucket=BUCKET, Key=key)
     # As stores mark what came in pieces.
-    assert found["ContentLength"] > 8 * MEBIBYTE and '-' in found["ETag"]
+    assert found["ContentLength"] > 8 * MEBIBYTE and "-" in found["ETag"]
     assert found["Body"].read().count(b"UTF-8") == lines
 
 
