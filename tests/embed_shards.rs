@@ -102,7 +102,7 @@ fn inputs(folder: &Path) -> Vec<String> {
             _ => format!("row-{file}-{row}"),
         });
         let captions: Vec<_> = (0..10).map(|row| format!("cup {file} {row}")).collect();
-        let image = |row: usize| (row % 4 == 0).then_some(&png[..]);
+        let image = |row: usize| row.is_multiple_of(4).then_some(&png[..]);
         write_parquet(
             &parquet.join(format!("{file}.parquet")),
             vec![

@@ -12,6 +12,8 @@ pub(crate) mod tars;
 
 use std::path::PathBuf;
 
+use anyhow::bail;
+
 pub use self::feed::{Closed, Feed, Found, Tally};
 pub use self::rows::ColumnNames;
 use super::store::{self, Stores};
@@ -86,6 +88,9 @@ pub fn open(
     if !inputs.tars.is_empty() {
         let files = store::find(&inputs.tars, "tar", stores)?;
         sources.push(Box::new(tars::Tars::new(files, most)));
+    }
+    if let Some(fault) = stores.faults().first() {
+        bail!("{fault}");
     }
     Ok(sources)
 }

@@ -55,7 +55,7 @@ def write_tar(path: Path, members: dict[str, bytes]) -> None:
 
 @pytest.fixture(scope="module")
 def folder(store, tmp_path_factory) -> Path:
-    """Inputs of all kinds, also in the bucket below in/. Tars and Parquet files are larger than a block of reading."""
+    """Inputs of all kinds, also in the bucket below in/. Some files are larger than what is read at once."""
     made = tmp_path_factory.mktemp("inputs")
     for name in ("images/below", "parquet", "tars"):
         (made / name).mkdir(parents=True)
