@@ -70,7 +70,7 @@ pub fn run(
     let sources = sources::open(&arguments.inputs, &arguments.columns, most, &mut again)?;
     if sources::survey(&sources)? != surveyed {
         bail!(
-            "the inputs have changed while they were read, so nothing is written; start again when nobody writes there"
+            "the inputs have changed while they were read, so nothing is written; start again when nobody writes there (--out must not be among them)"
         );
     }
     let rows = output.finish(outcome.failed)?;

@@ -3,22 +3,22 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use bytes::Bytes;
-use object_store::aws::{AmazonS3, AmazonS3Builder};
+use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::client::SpawnedReqwestConnector;
 use object_store::path::Path;
 use object_store::{
-    BackoffConfig, ClientOptions, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt,
-    RetryConfig,
+    BackoffConfig, ClientConfigKey, ClientOptions, GetOptions, GetRange, ObjectMeta, ObjectStore,
+    ObjectStoreExt, RetryConfig,
 };
 use tokio::runtime::{Handle, Runtime};
 
 use super::failure::{Faults, told};
 
-/// How often a request is tried, and for how long: enough for a store that restarts. What is left of a body that breaks off is
-/// asked for anew likewise.
-const TRIES: usize = 8;
+/// How often a request is tried again, with pauses that grow, and for how long at most: some 20 seconds for a store that refuses
+/// connections. What is left of a body that breaks off is asked for anew likewise.
+const TRIES: usize = 10;
 const TRY_FOR: Duration = Duration::from_secs(90);
 
 /// One bucket.
@@ -39,7 +39,7 @@ impl Bucket {
             backoff: BackoffConfig {
                 init_backoff: Duration::from_millis(100),
                 max_backoff: Duration::from_secs(10),
-                base: 2.,
+                base: 3.,
             },
             max_retries: TRIES,
             retry_timeout: TRY_FOR,
@@ -50,7 +50,9 @@ impl Bucket {
             // Of a whole body: a block, an image, a part of an upload.
             .with_timeout(Duration::from_secs(120));
         // The options first: those of the environment, such as AWS_ALLOW_HTTP, change them.
-        let store = with_environment(AmazonS3Builder::new().with_client_options(options))
+        let builder = with_environment(AmazonS3Builder::new().with_client_options(options));
+        refuse_plain_http(&builder)?;
+        let store = builder
             .with_bucket_name(name)
             .with_retry(retry)
             .with_http_connector(SpawnedReqwestConnector::new(handle()?))
@@ -140,6 +142,20 @@ fn with_environment(mut builder: AmazonS3Builder) -> AmazonS3Builder {
         }
     }
     builder
+}
+
+/// Says at once what every request would say after its last try.
+fn refuse_plain_http(builder: &AmazonS3Builder) -> anyhow::Result<()> {
+    let endpoint = builder.get_config_value(&AmazonS3ConfigKey::Endpoint);
+    let allowed = builder.get_config_value(&AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp));
+    let allowed = allowed
+        .is_some_and(|value| matches!(&*value.to_ascii_lowercase(), "true" | "1" | "yes" | "on"));
+    if !allowed && endpoint.is_some_and(|endpoint| endpoint.starts_with("http://")) {
+        bail!(
+            "the endpoint in the environment is http://, and what is sent there can be read on the way; set AWS_ALLOW_HTTP=true if that network is trusted"
+        );
+    }
+    Ok(())
 }
 
 /// Threads on which all connections to stores are served, whoever waits for the answers. They end with the process: what still
