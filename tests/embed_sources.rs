@@ -1,5 +1,6 @@
 //! `clip-in embed` on Parquet files and webdataset tars, as a user has them.
 
+mod embed_input;
 mod embed_output;
 mod server;
 
@@ -8,12 +9,10 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, BinaryArray, Int64Array, RecordBatch, StringArray, StructArray};
+use arrow_array::{ArrayRef, Int64Array, StringArray, StructArray};
 use arrow_schema::{DataType, Field, Fields};
+use embed_input::{blobs, strings, write_parquet, write_tar};
 use embed_output::{errors, keys, rows, texts};
-use parquet::arrow::ArrowWriter;
-use parquet::basic::Compression;
-use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use server::{demo, distance, fixture, program};
 
@@ -34,30 +33,6 @@ fn done(output: &Output) -> String {
     said
 }
 
-/// As most programs write it: Snappy, and here in row groups of a few rows.
-fn write_parquet(path: &Path, columns: Vec<(&str, ArrayRef)>, rows_in_a_group: usize) {
-    let batch = RecordBatch::try_from_iter_with_nullable(
-        columns.into_iter().map(|(name, array)| (name, array, true)),
-    )
-    .unwrap();
-    let properties = WriterProperties::builder()
-        .set_compression(Compression::SNAPPY)
-        .set_max_row_group_row_count(Some(rows_in_a_group))
-        .build();
-    let file = File::create(path).unwrap();
-    let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties)).unwrap();
-    writer.write(&batch).unwrap();
-    writer.close().unwrap();
-}
-
-fn strings(values: &[Option<&str>]) -> ArrayRef {
-    Arc::new(StringArray::from(values.to_vec()))
-}
-
-fn blobs(values: &[Option<&[u8]>]) -> ArrayRef {
-    Arc::new(BinaryArray::from(values.to_vec()))
-}
-
 /// Hugging Face's column of images: a struct of bytes and path.
 fn images(bytes: &[Option<&[u8]>], paths: &[Option<&str>]) -> ArrayRef {
     let fields = Fields::from(vec![
@@ -66,18 +41,6 @@ fn images(bytes: &[Option<&[u8]>], paths: &[Option<&str>]) -> ArrayRef {
     ]);
     let columns = vec![blobs(bytes), strings(paths)];
     Arc::new(StructArray::new(fields, columns, None))
-}
-
-/// A tar of these members.
-fn write_tar(path: &Path, members: &[(&str, &[u8])]) {
-    let mut builder = tar::Builder::new(File::create(path).unwrap());
-    for (name, content) in members {
-        let mut header = tar::Header::new_gnu();
-        header.set_size(content.len() as u64);
-        header.set_mode(0o644);
-        builder.append_data(&mut header, name, *content).unwrap();
-    }
-    builder.finish().unwrap();
 }
 
 /// The embedding of a fixture, by way of a folder of images.

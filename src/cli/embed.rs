@@ -5,19 +5,29 @@ pub(crate) mod flow;
 mod item;
 mod met;
 mod output;
+mod shard;
+mod sharded;
 pub(crate) mod sources;
+mod store;
+mod survey;
+mod target;
 
+use std::collections::HashMap;
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::bail;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use self::output::Output;
+use self::flow::{Outcome, Work};
+use self::output::{Earlier, Output};
+use self::shard::Shard;
 use self::sources::{ColumnNames, Inputs, MostBytes};
+use self::store::{Place, Stores};
 use super::{block_on, load};
-use crate::engine::EngineSettings;
+use crate::engine::{EngineSettings, Model};
 
 #[derive(Debug, Args)]
 #[command(
@@ -25,7 +35,15 @@ use crate::engine::EngineSettings;
     without its ending), kind (image or text), text (for texts) and embedding. An id is unique among the images, and among the texts.\n\
     Stopped half-way, the same command goes on where it was. Items that cannot be embedded, and files that cannot be read, are listed, with \
     the reason, in OUT.errors.jsonl; with --strict they make the exit status 1.\n\
-    Memory does not grow with the input, but for 20 to 40 bytes an item: what is done is remembered by a fingerprint."
+    Memory does not grow with the input, but for 20 to 40 bytes an item: what is done is remembered by a fingerprint.\n\
+    Inputs and --out may be s3://BUCKET/PATH, in any store that speaks S3: settings and credentials come from the environment \
+    (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION, AWS_ENDPOINT_URL, AWS_ALLOW_HTTP=true for http://, …). Other stores are not \
+    supported. An --out in a store is always written by shards; without --shard by one, 0/1.\n\
+    Shards: with --shard 0/16 to --shard 15/16, sixteen workers do what one would do without, each into OUT/part-00000-of-00016.parquet and so on. \
+    A worker may be killed and started at any time. An output is whole or not there; it says of which model, inputs and shard it was made, so that \
+    a worker whose shard is done says so and ends with exit status 0. If something else lies there, it is an error, unless --overwrite is given; \
+    what is damaged is made anew. Tars and row groups of Parquet files are not divided: more shards than there are of these are in vain. Ids must be \
+    unique over all inputs; what repeats is listed as in a run without shards, except across tars in a store, where it is found within a shard only."
 )]
 pub struct EmbedArguments {
     /// Folder of the bundle
@@ -38,60 +56,117 @@ pub struct EmbedArguments {
     inputs: Inputs,
     #[command(flatten)]
     columns: ColumnNames,
-    /// Parquet file to write
-    #[arg(long)]
+    /// Parquet file to write; with --shard, or in an object store, the folder or prefix of such files
+    #[arg(long, value_name = "PATH")]
     out: PathBuf,
+    /// Do one share of the work: INDEX/COUNT, the index from 0. In a Kubernetes Indexed Job: --shard=$(JOB_COMPLETION_INDEX)/16
+    #[arg(long, value_name = "INDEX/COUNT", env = "CLIP_IN_EMBED_SHARD")]
+    shard: Option<Shard>,
+    /// Replace a shard's output that was made of other inputs, with another model or by another program
+    #[arg(long)]
+    overwrite: bool,
+    /// Folder for what is not finished, if --out is in an object store: a worker that finds it again goes on from there
+    /// [default: a new one below the system's, which is lost when the worker is killed]
+    #[arg(long, value_name = "DIR")]
+    scratch: Option<PathBuf>,
     /// Exit with status 1 if an item could not be embedded
     #[arg(long)]
     strict: bool,
 }
 
+impl EmbedArguments {
+    fn strict(&self, failed: u64) -> anyhow::Result<()> {
+        if self.strict && failed > 0 {
+            bail!("{failed} items could not be embedded");
+        }
+        Ok(())
+    }
+}
+
 pub fn run(arguments: &EmbedArguments) -> anyhow::Result<()> {
-    let mut settings = EngineSettings::default();
-    let most = MostBytes {
-        image: settings.image_limits.max_bytes,
-        text: settings.max_text_bytes,
-    };
-    let sources = sources::open(&arguments.inputs, &arguments.columns, most)?;
-    // With many cores, more is on its way than a server would let wait.
-    settings.queue_capacity = settings.queue_capacity.max(flow::at_a_time(&settings));
-    let model = load(&arguments.model, &arguments.precision, &settings)?;
+    let mut stores = Stores::default();
+    match (stores.place(&arguments.out)?, arguments.shard) {
+        (Place::Local(out), None) => into_one_file(arguments, &out, stores),
+        (out, shard) => sharded::run(arguments, shard.unwrap_or(Shard::WHOLE), out, stores),
+    }
+}
+
+/// Everything into one file, which grows by what is new when the command is given again.
+fn into_one_file(arguments: &EmbedArguments, out: &Path, mut stores: Stores) -> anyhow::Result<()> {
+    if arguments.overwrite || arguments.scratch.is_some() {
+        bail!("--overwrite and --scratch are for --shard, and for an --out in an object store");
+    }
+    let most = most_bytes();
+    let sources = sources::open(&arguments.inputs, &arguments.columns, most, &mut stores)?;
+    let prepared = Prepared::new(arguments)?;
+    let model = &prepared.model;
+    let made_by = [("model", model.name()), ("precision", model.precision())];
+    let made_by = made_by.map(|(key, value)| (format!("clip_in_{key}"), value.to_owned()));
     let width = model.manifest().embedding_dim;
-    let (mut output, met) = Output::open(&arguments.out, model.name(), model.precision(), width)?;
+    let (mut output, met) = Output::open(out, HashMap::from(made_by), width, Earlier::Kept)?;
     if output.rows() > 0 {
         eprintln!("{} embeddings are there already", output.rows());
     }
-    let progress = progress_bar(|| sources::total(&sources));
-    let outcome = block_on(flow::embed_all(
-        &model,
+    let total = std::io::stderr()
+        .is_terminal()
+        .then(|| sources::total(&sources));
+    let work = Work {
         sources,
         met,
-        &settings,
-        &mut output,
-        &progress,
-    ))??;
-    model.stop();
-    progress.finish_and_clear();
-    let rows = output.finish()?;
-    let left_out = outcome.left_out;
-    if left_out.done > 0 {
-        eprintln!("{} items were done before", left_out.done);
-    }
-    if left_out.empty > 0 {
-        eprintln!("{} empty lines or cells were left out", left_out.empty);
-    }
-    eprintln!("{rows} embeddings are in {}", arguments.out.display());
+        share: None,
+        faults: stores.faults(),
+    };
+    let outcome = prepared.embed(work, &mut output, total.flatten())?;
     let failed = outcome.failed;
+    let rows = output.finish(failed)?;
+    outcome.left_out.tell();
+    eprintln!("{rows} embeddings are in {}", out.display());
     if failed > 0 {
         eprintln!(
             "{failed} items could not be embedded: see {}",
-            output::errors_path(&arguments.out).display()
+            output::errors_path(out).display()
         );
-        if arguments.strict {
-            bail!("{failed} items could not be embedded");
-        }
     }
-    Ok(())
+    arguments.strict(failed as u64)
+}
+
+fn most_bytes() -> MostBytes {
+    let settings = EngineSettings::default();
+    MostBytes {
+        image: settings.image_limits.max_bytes,
+        text: settings.max_text_bytes,
+    }
+}
+
+/// A model that is ready for much work.
+struct Prepared {
+    model: Arc<Model>,
+    settings: EngineSettings,
+}
+
+impl Prepared {
+    fn new(arguments: &EmbedArguments) -> anyhow::Result<Self> {
+        let mut settings = EngineSettings::default();
+        // With many cores, more is on its way than a server would let wait.
+        settings.queue_capacity = settings.queue_capacity.max(flow::at_a_time(&settings));
+        let model = load(&arguments.model, &arguments.precision, &settings)?;
+        Ok(Self { model, settings })
+    }
+
+    /// Does the work, and stops the model. `total` is the number of items, if it is known.
+    fn embed(
+        &self,
+        work: Work,
+        output: &mut Output,
+        total: Option<u64>,
+    ) -> anyhow::Result<Outcome> {
+        let progress = progress_bar(|| total);
+        let (model, settings) = (&self.model, &self.settings);
+        let outcome = block_on(flow::embed_all(model, work, settings, output, &progress))??;
+        self.model.stop();
+        progress.finish_and_clear();
+        Ok(outcome)
+    }
 }
 
 /// Only where someone sees it: counting reads every folder and file of texts once more.

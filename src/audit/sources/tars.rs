@@ -10,8 +10,7 @@ use tar::{Archive, Entry};
 use super::folder::{IMAGES, MOST_CAPTION_BYTES};
 use super::{At, Closed, Sink, Source};
 use crate::audit::record::{Fault, Picture, Problem, Quality, Record, Side, caption, long_caption};
-use crate::cli::embed::sources::files::Input;
-use crate::cli::embed::sources::tars::{bytes, member, open};
+use crate::cli::embed::sources::tars::{bytes, member, unpacked};
 use crate::preprocess::Limits;
 
 /// What was read of a sample so far.
@@ -48,13 +47,9 @@ pub fn read(source: &Source, sink: &mut Sink) -> Result<(), Closed> {
     let failed = |reason: String, sink: &mut Sink| {
         sink.broken(source.place(At::File), Fault::UnreadableFile, reason)
     };
-    let input = Input {
-        path: source.path.clone(),
-        name: source.name.to_string(),
-    };
-    let mut archive = match open(&input) {
+    let mut archive = match File::open(&source.path).and_then(unpacked) {
         Ok(file) => Archive::new(file),
-        Err(reason) => return failed(reason, sink),
+        Err(error) => return failed(error.to_string(), sink),
     };
     let entries = match archive.entries_with_seek() {
         Ok(entries) => entries,

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use bytes::Bytes;
 use futures_util::StreamExt;
 use indicatif::ProgressBar;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -11,7 +12,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use super::item::{Content, Item};
 use super::met::Met;
 use super::output::{Output, Row};
+use super::shard::Share;
 use super::sources::{Feed, Found, Source, Tally};
+use super::store::{Blob, Faults};
 use crate::engine::{
     EmbedError, EmbedOptions, Embedding, EngineError, EngineSettings, ImageSource, Lane, Model,
 };
@@ -40,20 +43,37 @@ pub fn at_a_time(settings: &EngineSettings) -> usize {
     4 * num_cpus::get() * batch
 }
 
+/// What there is to read, and what of it is wanted.
+pub struct Work {
+    pub sources: Vec<Box<dyn Source>>,
+    /// Of earlier runs.
+    pub met: Met,
+    /// None is everything.
+    pub share: Option<Share>,
+    /// Of the stores that the sources read from.
+    pub faults: Faults,
+}
+
 /// Embeds everything that is not in the output yet, in order.
 ///
 /// # Errors
-/// If the engine fails, or the output cannot be written.
+/// If the engine or an object store fails, or the output cannot be written.
 pub async fn embed_all(
     model: &Arc<Model>,
-    sources: Vec<Box<dyn Source>>,
-    met: Met,
+    work: Work,
     settings: &EngineSettings,
     output: &mut Output,
     progress: &ProgressBar,
 ) -> anyhow::Result<Outcome> {
     let (sender, mut receiver) = mpsc::channel(READ_AHEAD);
-    let mut feed = Feed::new(met, sender, progress.clone());
+    let Work {
+        sources,
+        met,
+        share,
+        faults,
+    } = work;
+    let alone = sources.len() == 1;
+    let mut feed = Feed::new(met, share, alone, faults.clone(), sender, progress.clone());
     let reader = std::thread::Builder::new()
         .name("read".to_owned())
         .spawn(move || {
@@ -95,6 +115,10 @@ pub async fn embed_all(
             Settled::Engine(error) => {
                 return Err(error).context("the engine failed; start again to go on from here");
             }
+            Settled::Unread(reason) => {
+                output.write(&mut rows)?;
+                bail!(reason);
+            }
         }
         progress.inc(1);
         if rows.len() >= ROWS_IN_A_PART {
@@ -105,6 +129,9 @@ pub async fn embed_all(
     let Ok(left_out) = reader.join() else {
         bail!("an input broke the reader; what came before it is kept");
     };
+    if let Some(fault) = faults.first() {
+        bail!("{fault}");
+    }
     Ok(Outcome { failed, left_out })
 }
 
@@ -117,6 +144,8 @@ enum Settled {
         reason: String,
     },
     Engine(EngineError),
+    /// A store did not hand out an item: nothing is known of the item itself.
+    Unread(String),
 }
 
 /// Waits until there is memory for an item.
@@ -142,7 +171,7 @@ async fn settle(model: &Model, found: Found, most_bytes: usize) -> Settled {
     let (kind, Item { id, content }) = (item.kind(), item);
     let text = match &content {
         Content::Text(text) => Some(text.clone()),
-        Content::File(..) | Content::Image(_) => None,
+        Content::Blob(_) | Content::Image(_) => None,
     };
     match embed(model, content, most_bytes).await {
         Ok(embedding) => Settled::Row(Row {
@@ -157,11 +186,13 @@ async fn settle(model: &Model, found: Found, most_bytes: usize) -> Settled {
             reason,
         },
         Err(Failure::Engine(error)) => Settled::Engine(error),
+        Err(Failure::Store(reason)) => Settled::Unread(reason),
     }
 }
 
 enum Failure {
     Item(String),
+    Store(String),
     Engine(EngineError),
 }
 
@@ -169,18 +200,9 @@ async fn embed(model: &Model, content: Content, most_bytes: usize) -> Result<Emb
     use crate::engine::Item;
 
     let item = match content {
-        Content::File(path, bytes) => {
-            // A film among the pictures must not be read to be refused.
-            let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-            if bytes > most_bytes {
-                let limit = most_bytes;
-                let error = ImageError::TooManyBytes { bytes, limit };
-                return Err(Failure::Item(error.to_string()));
-            }
-            let bytes = tokio::fs::read(path)
-                .await
-                .map_err(|e| Failure::Item(format!("cannot be read: {e}")))?;
-            Item::Image(ImageSource::Bytes(bytes.into()))
+        Content::Blob(blob) => {
+            let bytes = fetch(&blob, most_bytes).await?;
+            Item::Image(ImageSource::Bytes(bytes))
         }
         Content::Image(bytes) => Item::Image(ImageSource::Bytes(bytes)),
         Content::Text(text) => Item::Text(text),
@@ -200,4 +222,18 @@ async fn embed(model: &Model, content: Content, most_bytes: usize) -> Result<Emb
         Err(EmbedError::Engine(EngineError::Inference(reason))) => Err(Failure::Item(reason)),
         Err(EmbedError::Engine(error)) => Err(Failure::Engine(error)),
     }
+}
+
+async fn fetch(blob: &Blob, most_bytes: usize) -> Result<Bytes, Failure> {
+    // A film among the pictures must not be read to be refused.
+    let bytes = usize::try_from(blob.size).unwrap_or(usize::MAX);
+    if bytes > most_bytes {
+        let limit = most_bytes;
+        let error = ImageError::TooManyBytes { bytes, limit };
+        return Err(Failure::Item(error.to_string()));
+    }
+    blob.fetch().await.map_err(|reason| match blob.is_remote() {
+        true => Failure::Store(reason),
+        false => Failure::Item(reason),
+    })
 }

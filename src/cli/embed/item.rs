@@ -1,8 +1,8 @@
 //! One thing to embed, whatever it was read from.
 
-use std::path::PathBuf;
-
 use bytes::Bytes;
+
+use super::store::Blob;
 
 /// Image or text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,8 +31,8 @@ impl Kind {
 /// What is to be embedded.
 #[derive(Debug)]
 pub enum Content {
-    /// An image file that is read when its turn comes, and its size in bytes.
-    File(PathBuf, u64),
+    /// An image's file or object, which is read when its turn comes.
+    Blob(Blob),
     /// An encoded image.
     Image(Bytes),
     /// A text.
@@ -49,7 +49,7 @@ pub struct Item {
 impl Item {
     pub fn kind(&self) -> Kind {
         match self.content {
-            Content::File(..) | Content::Image(_) => Kind::Image,
+            Content::Blob(_) | Content::Image(_) => Kind::Image,
             Content::Text(_) => Kind::Text,
         }
     }
@@ -57,7 +57,7 @@ impl Item {
     /// Memory that it takes while it is being embedded, in bytes.
     pub fn bytes(&self) -> u64 {
         match &self.content {
-            Content::File(_, bytes) => *bytes,
+            Content::Blob(blob) => blob.size,
             Content::Image(bytes) => bytes.len() as u64,
             Content::Text(text) => text.len() as u64,
         }

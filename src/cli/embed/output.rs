@@ -4,22 +4,21 @@
 //! old output and the parts are merged into one file, which replaces the old one by a rename. So at any time there is a
 //! whole output, old or new, and a row is in it or in a part.
 
+mod content;
+pub mod finished;
+mod table;
+
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use arrow_array::builder::{FixedSizeListBuilder, Float32Builder, StringBuilder};
-use arrow_array::{Array, ArrayRef, RecordBatch, StringArray};
-use arrow_schema::{DataType, Field, Schema};
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
-use parquet::arrow::{ArrowWriter, ProjectionMask};
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::properties::WriterProperties;
+use arrow_array::{Array, RecordBatch, StringArray};
+use parquet::arrow::ProjectionMask;
 use serde_json::json;
 
+use self::table::{Table, open, read, with_suffix};
 use super::item::Kind;
 use super::met::Met;
 use crate::engine::Embedding;
@@ -33,17 +32,25 @@ pub struct Row {
     pub embedding: Embedding,
 }
 
-/// Bytes of embeddings in a row group of the output: what is in memory while it is written.
-const ROW_GROUP_BYTES: usize = 32 << 20;
+/// What becomes of an earlier run's work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Earlier {
+    /// The output and its parts are kept, and what they lack is added. Those of another model are an error.
+    Kept,
+    /// Parts that were made by the same are kept. The output is not looked at, and other parts are removed.
+    PartsIfSame,
+}
 
 /// The file being written.
 pub struct Output {
     path: PathBuf,
     parts: PathBuf,
+    earlier: Earlier,
     next_part: usize,
-    schema: Arc<Schema>,
-    width: usize,
+    table: Table,
     rows: usize,
+    /// While it is open, no other process writes here.
+    _lock: File,
 }
 
 /// Where items that could not be embedded are listed.
@@ -51,52 +58,35 @@ pub fn errors_path(out: &Path) -> PathBuf {
     with_suffix(out, ".errors.jsonl")
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
-}
-
 impl Output {
-    /// Opens the output and reads which items are there from an earlier run.
+    /// Opens the output and reads which items are there from an earlier run. `made_by` is what decides over the embeddings, for
+    /// the files' key-value metadata.
     ///
     /// # Errors
-    /// If the earlier run used another model or precision: their embeddings must not be mixed.
+    /// If the earlier run used another model or precision: their embeddings must not be mixed. If another process is writing it.
     pub fn open(
         path: &Path,
-        model: &str,
-        precision: &str,
+        made_by: HashMap<String, String>,
         width: usize,
+        earlier: Earlier,
     ) -> anyhow::Result<(Self, Met)> {
-        let item = Arc::new(Field::new_list_field(DataType::Float32, false));
-        let fields = vec![
-            Field::new("id", DataType::Utf8, false),
-            Field::new("kind", DataType::Utf8, false),
-            Field::new("text", DataType::Utf8, true),
-            Field::new(
-                "embedding",
-                DataType::FixedSizeList(item, i32::try_from(width)?),
-                false,
-            ),
-        ];
-        let metadata = HashMap::from([
-            ("clip_in_model".to_owned(), model.to_owned()),
-            ("clip_in_precision".to_owned(), precision.to_owned()),
-        ]);
-        let schema = Arc::new(Schema::new_with_metadata(fields, metadata));
         let parts = with_suffix(path, ".parts");
         fs::create_dir_all(&parts).with_context(|| format!("cannot create {}", parts.display()))?;
         let mut this = Self {
             path: path.to_owned(),
-            parts,
+            earlier,
             next_part: 0,
-            schema,
-            width,
+            table: Table::new(width, made_by)?,
             rows: 0,
+            _lock: lock(&parts.join("lock"), path)?,
+            parts,
         };
         let mut met = Met::default();
         for file in this.files()? {
-            this.remember(&file, &mut met)?;
+            match this.remember(&file, &mut met) {
+                Err(_) if earlier == Earlier::PartsIfSame => remove(&file)?,
+                result => result?,
+            }
         }
         this.rows = met.len();
         // Items that failed are tried again, and listed again if they fail again.
@@ -118,9 +108,10 @@ impl Output {
         if rows.is_empty() {
             return Ok(());
         }
-        let batch = self.batch(rows)?;
+        let batch = self.table.batch(rows)?;
         let name = format!("part-{:06}.parquet", self.next_part);
-        self.write_file(&self.parts.join(name), std::iter::once(Ok(batch)))?;
+        let path = self.parts.join(name);
+        self.table.write(&path, std::iter::once(Ok(batch)), 0)?;
         self.next_part += 1;
         self.rows += rows.len();
         rows.clear();
@@ -139,20 +130,20 @@ impl Output {
         Ok(())
     }
 
-    /// Merges everything into the output; gives its number of rows.
-    pub fn finish(self) -> anyhow::Result<usize> {
+    /// Merges everything into the output; gives its number of rows. `failed` is the number of items that are not in it.
+    pub fn finish(self, failed: usize) -> anyhow::Result<usize> {
         let files = self.files()?;
         let batches = files.iter().flat_map(|file| match read(file) {
             Ok(reader) => Box::new(reader.map(|batch| Ok(batch?))) as Batches,
             Err(error) => Box::new(std::iter::once(Err(error))),
         });
-        self.write_file(&self.path, batches)?;
+        self.table.write(&self.path, batches, failed)?;
         fs::remove_dir_all(&self.parts)
             .with_context(|| format!("cannot remove {}", self.parts.display()))?;
         Ok(self.rows)
     }
 
-    /// The output and its parts, as far as they exist, oldest first.
+    /// The output, if it is kept, and the parts, as far as they exist, oldest first.
     fn files(&self) -> anyhow::Result<Vec<PathBuf>> {
         let mut parts: Vec<PathBuf> = fs::read_dir(&self.parts)?
             .map(|entry| entry.map(|entry| entry.path()))
@@ -162,19 +153,15 @@ impl Output {
                 .is_some_and(|extension| extension == "parquet")
         });
         parts.sort();
-        let output = self.path.is_file().then(|| self.path.clone());
+        let output = self.earlier == Earlier::Kept && self.path.is_file();
+        let output = output.then(|| self.path.clone());
         Ok(output.into_iter().chain(parts).collect())
     }
 
     fn remember(&mut self, file: &Path, met: &mut Met) -> anyhow::Result<()> {
         // The builder's schema: the reader's own has lost its metadata.
         let builder = open(file)?;
-        let found = builder.schema().clone();
-        let differs = |key| found.metadata().get(key) != self.schema.metadata().get(key);
-        if differs("clip_in_model")
-            || differs("clip_in_precision")
-            || found.fields() != self.schema.fields()
-        {
+        if !self.table.is_of(builder.schema()) {
             bail!(
                 "{} was written with another model or precision; name another --out, or remove it",
                 file.display()
@@ -207,73 +194,30 @@ impl Output {
         }
         if new == 0 && part_number.is_some() {
             // Merged already: the process was killed between the merge and the removal of the parts.
-            fs::remove_file(file).with_context(|| format!("cannot remove {}", file.display()))?;
+            remove(file)?;
         }
         Ok(())
-    }
-
-    fn batch(&self, rows: &[Row]) -> anyhow::Result<RecordBatch> {
-        let (mut ids, mut kinds, mut texts) = (
-            StringBuilder::new(),
-            StringBuilder::new(),
-            StringBuilder::new(),
-        );
-        let item = Arc::new(Field::new_list_field(DataType::Float32, false));
-        let mut embeddings =
-            FixedSizeListBuilder::new(Float32Builder::new(), i32::try_from(self.width)?)
-                .with_field(item);
-        for row in rows {
-            ids.append_value(&row.id);
-            kinds.append_value(row.kind.name());
-            texts.append_option(row.text.as_deref());
-            embeddings.values().append_slice(&row.embedding);
-            embeddings.append(true);
-        }
-        let columns: Vec<ArrayRef> = vec![
-            Arc::new(ids.finish()),
-            Arc::new(kinds.finish()),
-            Arc::new(texts.finish()),
-            Arc::new(embeddings.finish()),
-        ];
-        Ok(RecordBatch::try_new(self.schema.clone(), columns)?)
-    }
-
-    /// Writes beside the name, then renames: a file of that name is always whole.
-    fn write_file(
-        &self,
-        path: &Path,
-        batches: impl Iterator<Item = anyhow::Result<RecordBatch>>,
-    ) -> anyhow::Result<()> {
-        let scratch = with_suffix(path, ".writing");
-        let failed = || format!("cannot write {}", path.display());
-        let file = File::create(&scratch).with_context(failed)?;
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
-            .set_max_row_group_row_count(Some(ROW_GROUP_BYTES.div_ceil(4 * self.width.max(1))))
-            .build();
-        let mut writer = ArrowWriter::try_new(file, self.schema.clone(), Some(properties))?;
-        for batch in batches {
-            writer.write(&batch?).with_context(failed)?;
-        }
-        writer
-            .into_inner()
-            .with_context(failed)?
-            .sync_all()
-            .with_context(failed)?;
-        fs::rename(&scratch, path).with_context(failed)
     }
 }
 
 type Batches = Box<dyn Iterator<Item = anyhow::Result<RecordBatch>>>;
 
-fn open(file: &Path) -> anyhow::Result<ParquetRecordBatchReaderBuilder<File>> {
-    let opened = File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
-    ParquetRecordBatchReaderBuilder::try_new(opened)
-        .with_context(|| format!("{} is not a Parquet file", file.display()))
+/// Takes a lock that ends with the process, however it ends.
+fn lock(path: &Path, out: &Path) -> anyhow::Result<File> {
+    let failed = || format!("cannot write {}", path.display());
+    let file = File::create(path).with_context(failed)?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => bail!(
+            "another process is writing {}; wait for its end, or name another --out",
+            out.display()
+        ),
+        // Some network file systems have no locks.
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(file),
+    }
 }
 
-fn read(file: &Path) -> anyhow::Result<ParquetRecordBatchReader> {
-    Ok(open(file)?.build()?)
+fn remove(file: &Path) -> anyhow::Result<()> {
+    fs::remove_file(file).with_context(|| format!("cannot remove {}", file.display()))
 }
 
 fn strings(batch: &RecordBatch, column: usize) -> Option<&StringArray> {

@@ -1,7 +1,7 @@
 //! Where items come from. A source is read once, from its beginning to its end, and holds only what it reads at the moment:
 //! it offers each item to a [`Feed`], which says whether it is wanted, and hands the wanted ones over one by one.
 //!
-//! What decides over items (done already, met twice, later perhaps another machine's share) is the feed's and of no source.
+//! What decides over items (done already, met twice, another worker's share) is the feed's and of no source.
 
 mod feed;
 pub(crate) mod files;
@@ -12,8 +12,12 @@ pub(crate) mod tars;
 
 use std::path::PathBuf;
 
+use anyhow::bail;
+
 pub use self::feed::{Closed, Feed, Found, Tally};
 pub use self::rows::ColumnNames;
+use super::store::{self, Stores};
+use super::survey::{Survey, Surveyed};
 
 /// Something with items in it. A fault that concerns everything is an error when it is made; one of a part of it is
 /// reported to the feed, and reading goes on behind it.
@@ -24,6 +28,12 @@ pub trait Source: Send {
     /// If nobody takes them any more.
     fn read(&self, feed: &mut Feed) -> Result<(), Closed>;
 
+    /// Adds all files that are read, in the order in which they are.
+    ///
+    /// # Errors
+    /// If a store does not say what there is.
+    fn survey(&self, survey: &mut Survey) -> anyhow::Result<()>;
+
     /// How many items there are, if that can be told quickly.
     fn total(&self) -> Option<u64>;
 }
@@ -32,7 +42,7 @@ pub trait Source: Send {
 #[derive(Debug, Clone, clap::Args)]
 #[group(id = "inputs", required = true, multiple = true)]
 pub struct Inputs {
-    /// Folder of images, searched with its sub-folders
+    /// Folder of images, searched with its sub-folders. This and the other inputs may be s3://BUCKET/PATH
     #[arg(long, value_name = "DIR")]
     images: Option<PathBuf>,
     /// File with one text a line; empty lines are left out
@@ -61,23 +71,40 @@ pub fn open(
     inputs: &Inputs,
     columns: &ColumnNames,
     most: MostBytes,
+    stores: &mut Stores,
 ) -> anyhow::Result<Vec<Box<dyn Source>>> {
     let mut sources: Vec<Box<dyn Source>> = Vec::new();
     if let Some(folder) = &inputs.images {
-        sources.push(Box::new(folder::Folder::open(folder)?));
+        sources.push(Box::new(folder::Folder::open(stores.place(folder)?)?));
     }
     if let Some(file) = &inputs.texts {
-        sources.push(Box::new(lines::Lines::open(file, most.text)?));
+        let file = store::one(file, stores)?;
+        sources.push(Box::new(lines::Lines::new(file, most.text)));
     }
     if !inputs.parquet.is_empty() {
-        let files = files::find(&inputs.parquet, "parquet")?;
+        let files = store::find(&inputs.parquet, "parquet", stores)?;
         sources.push(Box::new(rows::Rows::open(files, columns)?));
     }
     if !inputs.tars.is_empty() {
-        let files = files::find(&inputs.tars, "tar")?;
+        let files = store::find(&inputs.tars, "tar", stores)?;
         sources.push(Box::new(tars::Tars::new(files, most)));
     }
+    if let Some(fault) = stores.faults().first() {
+        bail!("{fault}");
+    }
     Ok(sources)
+}
+
+/// What all of them read, without reading it.
+///
+/// # Errors
+/// If a store does not say what there is.
+pub fn survey(sources: &[Box<dyn Source>]) -> anyhow::Result<Surveyed> {
+    let mut survey = Survey::default();
+    for source in sources {
+        source.survey(&mut survey)?;
+    }
+    Ok(survey.end())
 }
 
 /// How many items all of them have, if every one can tell.

@@ -5,6 +5,8 @@ use tokio::sync::mpsc::Sender;
 
 use crate::cli::embed::item::{Item, Kind};
 use crate::cli::embed::met::{Meeting, Met};
+use crate::cli::embed::shard::{Share, Turn};
+use crate::cli::embed::store::Faults;
 
 /// What a source found.
 #[derive(Debug)]
@@ -33,34 +35,105 @@ pub struct Tally {
     pub empty: u64,
 }
 
+impl Tally {
+    /// Tells the user.
+    pub fn tell(self) {
+        if self.done > 0 {
+            eprintln!("{} items were done before", self.done);
+        }
+        if self.empty > 0 {
+            eprintln!("{} empty lines or cells were left out", self.empty);
+        }
+    }
+}
+
 /// Takes what sources find, in their order, and waits while enough is on its way.
 pub struct Feed {
     met: Met,
     sender: Sender<Found>,
     progress: ProgressBar,
     tally: Tally,
+    faults: Faults,
+    share: Option<Share>,
+    /// Whether there is one source only.
+    alone: bool,
+    /// Bytes of the input before the file that is read.
+    before: u64,
+    /// Bytes of that file.
+    bytes: u64,
+    turn: Turn,
 }
 
 impl Feed {
-    pub fn new(met: Met, sender: Sender<Found>, progress: ProgressBar) -> Self {
+    /// Takes everything, or a share of it; `alone` says that one source gives all of it.
+    pub fn new(
+        met: Met,
+        share: Option<Share>,
+        alone: bool,
+        faults: Faults,
+        sender: Sender<Found>,
+        progress: ProgressBar,
+    ) -> Self {
         Self {
             met,
             sender,
             progress,
             tally: Tally::default(),
+            faults,
+            share,
+            alone,
+            before: 0,
+            bytes: 0,
+            turn: Turn::Mine,
+        }
+    }
+
+    /// Begins the next file of the input, of so many bytes, and says whose its beginning is. Every file that the survey saw must
+    /// be begun, in the same order.
+    pub fn file(&mut self, bytes: u64) -> Turn {
+        self.before = self.before.saturating_add(self.bytes);
+        self.bytes = bytes;
+        self.at(0)
+    }
+
+    /// Goes to a place in the file, in bytes from its beginning, and says whose it is. What is found there is taken, listed and
+    /// counted if it is this shard's. If it is an earlier one's, ids are remembered, so that their second appearance is not taken
+    /// for a first one, and nothing else happens.
+    pub fn at(&mut self, place: u64) -> Turn {
+        let place = place.min(self.bytes.saturating_sub(1));
+        self.turn = self.turn_at(place);
+        self.turn
+    }
+
+    /// Whose the last byte of the file is.
+    pub fn end(&self) -> Turn {
+        self.turn_at(self.bytes.saturating_sub(1))
+    }
+
+    /// Whether a source, all of whose ids differ from one another, can pass by the units of earlier shards: no other source can
+    /// have the same ids.
+    pub fn is_alone(&self) -> bool {
+        self.alone
+    }
+
+    fn turn_at(&self, place: u64) -> Turn {
+        match self.share {
+            None => Turn::Mine,
+            Some(share) => share.turn(self.before.saturating_add(place)),
         }
     }
 
     /// Whether an item should be read and handed over. Asked once for each item.
     pub fn wants(&mut self, kind: Kind, id: &str) -> Result<bool, Closed> {
-        match self.met.meet(kind, id) {
-            Meeting::New => Ok(true),
-            Meeting::Done => {
+        match (self.met.meet(kind, id), self.turn) {
+            (_, Turn::Before | Turn::After) => Ok(false),
+            (Meeting::New, Turn::Mine) => Ok(true),
+            (Meeting::Done, Turn::Mine) => {
                 self.tally.done += 1;
                 self.progress.inc(1);
                 Ok(false)
             }
-            Meeting::Again => {
+            (Meeting::Again, Turn::Mine) => {
                 let reason = format!(
                     "another {} of this id came before; make the ids unique, or embed into several outputs",
                     kind.name()
@@ -83,14 +156,23 @@ impl Feed {
         kind: &'static str,
         reason: impl Into<String>,
     ) -> Result<(), Closed> {
+        // The store failed and not the file: this ends the run, and is told of at its end.
+        if self.faults.first().is_some() {
+            return Err(Closed);
+        }
+        if self.turn != Turn::Mine {
+            return Ok(());
+        }
         let (id, reason) = (id.into(), reason.into());
         self.send(Found::Broken { id, kind, reason })
     }
 
     /// Counts a place for an item that has nothing in it.
     pub fn empty(&mut self) {
-        self.tally.empty += 1;
-        self.progress.inc(1);
+        if self.turn == Turn::Mine {
+            self.tally.empty += 1;
+            self.progress.inc(1);
+        }
     }
 
     /// What was left out so far.

@@ -1,81 +1,102 @@
 //! Lines of a file: a line an item, its id the line's number from 1.
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
-
-use anyhow::Context;
 
 use super::{Closed, Feed, Source};
 use crate::cli::embed::item::{Content, Item, Kind};
+use crate::cli::embed::shard::Turn;
+use crate::cli::embed::store::Blob;
+use crate::cli::embed::survey::Survey;
 
 /// A file of texts.
 #[derive(Debug)]
 pub struct Lines {
-    path: PathBuf,
+    file: Blob,
     most_bytes: usize,
 }
 
+/// One line of it.
+struct Line {
+    /// Without its end.
+    bytes: Vec<u8>,
+    /// Not so if it is longer than a text may be, and was cut.
+    is_whole: bool,
+    /// Bytes that it takes in the file.
+    length: u64,
+}
+
 impl Lines {
-    /// # Errors
-    /// If the file cannot be read.
-    pub fn open(path: &Path, most_bytes: usize) -> anyhow::Result<Self> {
-        File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
-        Ok(Self {
-            path: path.to_owned(),
-            most_bytes,
-        })
+    pub fn new(file: Blob, most_bytes: usize) -> Self {
+        Self { file, most_bytes }
     }
 
-    /// One line without its end, or None at the file's end; false if it is longer than a text may be, and was cut.
-    fn line(&self, reader: &mut impl BufRead) -> io::Result<Option<(Vec<u8>, bool)>> {
+    /// The next line, or None at the file's end.
+    fn line(&self, reader: &mut impl BufRead) -> io::Result<Option<Line>> {
         let mut line = Vec::new();
         // Room for the line's end too.
         let most = self.most_bytes as u64 + 2;
-        if reader.by_ref().take(most).read_until(b'\n', &mut line)? == 0 {
+        let mut length = reader.by_ref().take(most).read_until(b'\n', &mut line)? as u64;
+        if length == 0 {
             return Ok(None);
         }
-        let whole = line.ends_with(b"\n") || (line.len() as u64) < most;
-        if !whole {
-            reader.skip_until(b'\n')?;
+        let is_whole = line.ends_with(b"\n") || length < most;
+        if !is_whole {
+            length += reader.skip_until(b'\n')? as u64;
         }
         for end in [b'\n', b'\r'] {
             if line.last() == Some(&end) {
                 line.pop();
             }
         }
-        Ok(Some((line, whole)))
+        Ok(Some(Line {
+            bytes: line,
+            is_whole,
+            length,
+        }))
     }
 }
 
 impl Source for Lines {
+    fn survey(&self, survey: &mut Survey) -> anyhow::Result<()> {
+        survey.source("texts");
+        survey.file(&self.file);
+        Ok(())
+    }
+
+    /// A shard counts the lines before its own: their number is their id.
     fn read(&self, feed: &mut Feed) -> Result<(), Closed> {
-        let mut number = 0_u64;
+        feed.file(self.file.size);
+        let (mut number, mut place) = (0_u64, 0_u64);
         let text = Kind::Text.name();
-        let mut reader = match File::open(&self.path) {
+        let mut reader = match self.file.open() {
             Ok(file) => BufReader::new(file),
-            Err(error) => {
-                return feed.broken(self.path.display().to_string(), text, error.to_string());
-            }
+            Err(error) => return feed.broken(self.file.shown(), text, error.to_string()),
         };
         loop {
             number += 1;
             let id = number.to_string();
-            let (line, whole) = match self.line(&mut reader) {
+            let turn = feed.at(place);
+            let line = match self.line(&mut reader) {
                 Ok(Some(line)) => line,
                 Ok(None) => return Ok(()),
                 Err(error) => return feed.broken(id, text, format!("cannot be read: {error}")),
             };
-            let line = String::from_utf8(line);
-            if matches!(&line, Ok(line) if line.trim().is_empty()) {
+            place += line.length;
+            match turn {
+                Turn::After => return Ok(()),
+                Turn::Before if feed.is_alone() => continue,
+                Turn::Before | Turn::Mine => {}
+            }
+            let content = String::from_utf8(line.bytes);
+            if matches!(&content, Ok(line) if line.trim().is_empty()) {
                 feed.empty();
                 continue;
             }
             if !feed.wants(Kind::Text, &id)? {
                 continue;
             }
-            match line {
-                _ if !whole => {
+            match content {
+                _ if !line.is_whole => {
                     let most = self.most_bytes;
                     feed.broken(id, text, format!("the line has more than {most} bytes"))?;
                 }
@@ -89,7 +110,10 @@ impl Source for Lines {
     }
 
     fn total(&self) -> Option<u64> {
-        let mut reader = BufReader::new(File::open(&self.path).ok()?);
+        if self.file.is_remote() {
+            return None;
+        }
+        let mut reader = BufReader::new(self.file.open().ok()?);
         let mut lines = 0;
         while reader.skip_until(b'\n').ok()? > 0 {
             lines += 1;

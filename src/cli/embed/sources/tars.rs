@@ -1,31 +1,32 @@
 //! Webdataset tars: members of one name belong together, and the ending says what each of them is.
 
-use std::fs::File;
-use std::io::{Read, Seek};
+use std::io::{self, Read, Seek};
 
 use bytes::Bytes;
 use tar::{Archive, Entry};
 
-use super::files::Input;
 use super::{Closed, Feed, MostBytes, Source};
 use crate::cli::embed::item::{Content, Item, Kind};
+use crate::cli::embed::shard::Turn;
+use crate::cli::embed::store::Blob;
+use crate::cli::embed::survey::Survey;
 
 /// Tars.
 #[derive(Debug)]
 pub struct Tars {
-    files: Vec<Input>,
+    files: Vec<Blob>,
     most: MostBytes,
 }
 
 impl Tars {
-    pub fn new(files: Vec<Input>, most: MostBytes) -> Self {
+    pub fn new(files: Vec<Blob>, most: MostBytes) -> Self {
         Self { files, most }
     }
 
-    fn read_tar(&self, input: &Input, feed: &mut Feed) -> Result<(), Closed> {
-        let mut archive = match open(input) {
+    fn read_tar(&self, input: &Blob, feed: &mut Feed) -> Result<(), Closed> {
+        let mut archive = match input.open().and_then(unpacked) {
             Ok(file) => Archive::new(file),
-            Err(reason) => return feed.broken(&input.name, "tar", reason),
+            Err(error) => return feed.broken(&input.name, "tar", error.to_string()),
         };
         let entries = match archive.entries_with_seek() {
             Ok(entries) => entries,
@@ -44,7 +45,7 @@ impl Tars {
         Ok(())
     }
 
-    fn read_member(&self, entry: Entry<'_, File>, feed: &mut Feed) -> Result<(), Closed> {
+    fn read_member(&self, entry: Entry<'_, impl Read>, feed: &mut Feed) -> Result<(), Closed> {
         let kind = entry.header().entry_type();
         let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         let Some((id, kind)) = sample(&path).filter(|_| kind.is_file() || kind.is_contiguous())
@@ -71,10 +72,24 @@ impl Tars {
 }
 
 impl Source for Tars {
+    fn survey(&self, survey: &mut Survey) -> anyhow::Result<()> {
+        survey.source("tars");
+        self.files.iter().for_each(|file| survey.file(file));
+        Ok(())
+    }
+
+    /// A tar belongs to one shard: where its members begin, only a way through it from the beginning tells.
     fn read(&self, feed: &mut Feed) -> Result<(), Closed> {
-        self.files
-            .iter()
-            .try_for_each(|input| self.read_tar(input, feed))
+        for file in &self.files {
+            match feed.file(file.size) {
+                Turn::Mine => self.read_tar(file, feed)?,
+                // Names alone cannot be had of a store: every worker would fetch all tars.
+                Turn::Before if file.is_remote() => {}
+                Turn::Before => self.read_tar(file, feed)?,
+                Turn::After => {}
+            }
+        }
+        Ok(())
     }
 
     /// Only a look at every member would tell.
@@ -83,18 +98,15 @@ impl Source for Tars {
     }
 }
 
-/// Opens a tar; says what to do with a compressed one.
-pub fn open(input: &Input) -> Result<File, String> {
-    let read = |path| {
-        let mut file = File::open(path)?;
-        let mut start = Vec::new();
-        file.by_ref().take(2).read_to_end(&mut start)?;
-        file.rewind()?;
-        Ok((file, start))
-    };
-    let (file, start) = read(&input.path).map_err(|error: std::io::Error| error.to_string())?;
+/// A tar that has been opened; says what to do with a compressed one.
+pub(crate) fn unpacked<T: Read + Seek>(mut file: T) -> io::Result<T> {
+    let mut start = Vec::new();
+    file.by_ref().take(2).read_to_end(&mut start)?;
+    file.rewind()?;
     match start[..] {
-        [0x1f, 0x8b] => Err("the tar is compressed by gzip; unpack it with gunzip".to_owned()),
+        [0x1f, 0x8b] => Err(io::Error::other(
+            "the tar is compressed by gzip; unpack it with gunzip",
+        )),
         _ => Ok(file),
     }
 }
@@ -120,7 +132,7 @@ fn sample(path: &str) -> Option<(&str, Kind)> {
 }
 
 /// Reads a member, unless it has more than `most` bytes.
-pub(crate) fn bytes(mut entry: Entry<'_, File>, most: u64) -> Result<Vec<u8>, String> {
+pub(crate) fn bytes(mut entry: Entry<'_, impl Read>, most: u64) -> Result<Vec<u8>, String> {
     let size = entry.size();
     if size > most {
         return Err(format!(
@@ -139,7 +151,7 @@ pub(crate) fn bytes(mut entry: Entry<'_, File>, most: u64) -> Result<Vec<u8>, St
 }
 
 /// Reads a member as what it is. Texts lose the space around them: most end with a new line.
-fn content(entry: Entry<'_, File>, kind: Kind, most: usize) -> Result<Content, String> {
+fn content(entry: Entry<'_, impl Read>, kind: Kind, most: usize) -> Result<Content, String> {
     let bytes = bytes(entry, most as u64)?;
     match kind {
         Kind::Image => Ok(Content::Image(Bytes::from(bytes))),

@@ -1,0 +1,66 @@
+//! A digest of rows, by which a file that was damaged later is told from a whole one.
+
+use anyhow::Context;
+use arrow_array::{Array, FixedSizeListArray, Float32Array, RecordBatch, StringArray};
+use sha2::{Digest, Sha256};
+
+use crate::cli::embed::survey::hexadecimal;
+
+/// Rows so far. How they are divided into batches does not matter.
+#[derive(Debug, Default)]
+pub struct Content {
+    digest: Sha256,
+    rows: u64,
+}
+
+impl Content {
+    /// Adds the rows of a batch.
+    ///
+    /// # Errors
+    /// If it is no batch of an output.
+    pub fn add(&mut self, batch: &RecordBatch) -> anyhow::Result<()> {
+        let strings = |place| column::<StringArray>(batch, place);
+        let (ids, kinds, texts) = (strings(0)?, strings(1)?, strings(2)?);
+        let embeddings = column::<FixedSizeListArray>(batch, 3)?;
+        let width = usize::try_from(embeddings.value_length())?;
+        let numbers = embeddings.values().as_any().downcast_ref::<Float32Array>();
+        let numbers = numbers
+            .context("the embeddings are no 32-bit numbers")?
+            .values();
+        let mut bytes = Vec::new();
+        for row in 0..batch.num_rows() {
+            bytes.clear();
+            for column in [ids, kinds, texts] {
+                let value = column.is_valid(row).then(|| column.value(row));
+                bytes
+                    .extend_from_slice(&value.map_or(u64::MAX, |it| it.len() as u64).to_le_bytes());
+                bytes.extend_from_slice(value.unwrap_or_default().as_bytes());
+            }
+            let start = (embeddings.offset() + row) * width;
+            let embedding = numbers
+                .get(start..start + width)
+                .context("an embedding is too short")?;
+            bytes.extend(embedding.iter().flat_map(|number| number.to_le_bytes()));
+            self.digest.update(&bytes);
+            self.rows += 1;
+        }
+        Ok(())
+    }
+
+    /// How many rows there were.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// In hexadecimal digits.
+    pub fn end(self) -> String {
+        hexadecimal(self.digest)
+    }
+}
+
+fn column<T: 'static>(batch: &RecordBatch, place: usize) -> anyhow::Result<&T> {
+    let column = batch.columns().get(place);
+    column
+        .and_then(|column| column.as_any().downcast_ref())
+        .context("the columns are not those of clip-in embed")
+}

@@ -1,0 +1,113 @@
+//! One worker of several, each of which writes an output of its own: a shard is done whole, and once.
+//!
+//! The output says what it was made of: by which model, of which inputs, which share of them. A worker that is started again
+//! finds an output that says the same and is whole, and has nothing to do; so a cluster may start and kill workers as it likes.
+
+use std::collections::HashMap;
+
+use anyhow::bail;
+use sha2::{Digest, Sha256};
+
+use super::flow::Work;
+use super::output::finished::{self, Found};
+use super::output::{Earlier, Output};
+use super::shard::{Shard, Share};
+use super::store::{Place, Stores};
+use super::survey::{Surveyed, hexadecimal};
+use super::target::Target;
+use super::{EmbedArguments, Prepared, most_bytes, sources};
+use crate::engine::Model;
+
+/// Does one shard, unless it is done.
+pub fn run(
+    arguments: &EmbedArguments,
+    shard: Shard,
+    out: Place,
+    mut stores: Stores,
+) -> anyhow::Result<()> {
+    let target = Target::open(out, shard, arguments.scratch.as_deref())?;
+    target.refuse_other_counts()?;
+    let most = most_bytes();
+    let sources = sources::open(&arguments.inputs, &arguments.columns, most, &mut stores)?;
+    let surveyed = sources::survey(&sources)?;
+    let prepared = Prepared::new(arguments)?;
+    let made_by = made_by(&prepared.model, &surveyed, shard, arguments);
+    let shown = target.shown();
+    if let Some(blob) = target.found()? {
+        let found = finished::look(&blob, &made_by);
+        // A store that does not answer has not damaged anything.
+        if let Some(fault) = stores.faults().first() {
+            bail!("{fault}");
+        }
+        match found {
+            Found::Finished { rows, failed } => {
+                eprintln!("already done: {rows} embeddings are in {shown}");
+                prepared.model.stop();
+                return arguments.strict(failed);
+            }
+            Found::Damaged(why) => eprintln!("{shown} is damaged, and is made anew: {why}"),
+            Found::Other(what) if arguments.overwrite => {
+                eprintln!("{shown} is {what}, and is replaced");
+            }
+            Found::Other(what) => bail!(
+                "{shown} is {what}; it is kept. Name another --out, or replace it with --overwrite"
+            ),
+        }
+    }
+    let width = prepared.model.manifest().embedding_dim;
+    let file = target.file();
+    let (mut output, met) = Output::open(&file, made_by, width, Earlier::PartsIfSame)?;
+    let total = surveyed.bytes;
+    let work = Work {
+        sources,
+        met,
+        share: Some(Share { shard, total }),
+        faults: stores.faults(),
+    };
+    let outcome = prepared.embed(work, &mut output, None)?;
+    // Shards that saw different inputs would have items twice, or lack some.
+    let mut again = Stores::default();
+    let sources = sources::open(&arguments.inputs, &arguments.columns, most, &mut again)?;
+    if sources::survey(&sources)? != surveyed {
+        bail!(
+            "the inputs have changed while they were read, so nothing is written; start again when nobody writes there (--out must not be among them)"
+        );
+    }
+    let rows = output.finish(outcome.failed)?;
+    target.publish()?;
+    outcome.left_out.tell();
+    eprintln!("{rows} embeddings are in {shown}");
+    if outcome.failed > 0 {
+        let failed = outcome.failed;
+        eprintln!("{failed} items could not be embedded: see {shown}.errors.jsonl");
+    }
+    arguments.strict(outcome.failed as u64)
+}
+
+/// What decides over the output, for its key-value metadata. Two outputs that say the same have the same rows.
+fn made_by(
+    model: &Model,
+    surveyed: &Surveyed,
+    shard: Shard,
+    arguments: &EmbedArguments,
+) -> HashMap<String, String> {
+    let columns = format!("{:?}", arguments.columns);
+    let decides = [
+        ("model", model.name().to_owned()),
+        ("model_content", model.fingerprint().to_owned()),
+        ("precision", model.precision().to_owned()),
+        ("version", env!("CARGO_PKG_VERSION").to_owned()),
+        ("inputs", surveyed.digest.clone()),
+        ("columns", columns),
+    ];
+    let mut digest = Sha256::new();
+    for (key, value) in &decides {
+        digest.update(format!("{key}={};{value}", value.len()));
+    }
+    let job = ("job", hexadecimal(digest));
+    let shard = ("shard", shard.to_string());
+    let pairs = decides.into_iter().chain([job, shard]);
+    pairs
+        .map(|(key, value)| (format!("clip_in_{key}"), value))
+        .collect()
+}

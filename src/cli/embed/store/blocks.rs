@@ -1,0 +1,181 @@
+//! An object read as if it were a file: in blocks, each a request of its own that is tried again alone.
+
+use std::collections::VecDeque;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use object_store::GetRange;
+use object_store::path::Path;
+use tokio::task::JoinHandle;
+
+use super::blob::Access;
+use super::bucket::{Bucket, handle};
+
+/// Bytes of a block: of much, a request's waiting time is small beside it; of little, it is little.
+const LARGE: u64 = 4 << 20;
+const SMALL: u64 = 256 << 10;
+/// Blocks that are kept: columns of a Parquet file are read alternately, each from a place of its own.
+const KEPT: usize = 6;
+
+/// Where an object lies, and which one it is.
+#[derive(Debug, Clone)]
+pub struct Object {
+    pub bucket: Arc<Bucket>,
+    pub key: Path,
+    pub size: u64,
+    pub tag: Option<String>,
+}
+
+type Fetching = JoinHandle<Result<Bytes, String>>;
+
+/// What was read last of an object, by number of block, and the block that will be wanted next, if that is clear.
+#[derive(Debug, Default)]
+struct Kept {
+    blocks: VecDeque<(u64, Bytes)>,
+    ahead: Option<(u64, Fetching)>,
+}
+
+/// An object in blocks. Clones share what was read.
+#[derive(Debug, Clone)]
+pub struct Blocks {
+    object: Arc<Object>,
+    /// Bytes of a block.
+    block: u64,
+    kept: Arc<Mutex<Kept>>,
+}
+
+impl Blocks {
+    pub fn new(object: Object, access: Access) -> Self {
+        Self {
+            object: Arc::new(object),
+            block: match access {
+                Access::Whole => LARGE,
+                Access::Sparse => SMALL,
+            },
+            kept: Arc::default(),
+        }
+    }
+
+    pub fn size(&self) -> u64 {
+        self.object.size
+    }
+
+    /// Bytes from a place on, at least one unless it is the end.
+    pub fn at(&self, place: u64) -> io::Result<Bytes> {
+        if place >= self.object.size {
+            return Ok(Bytes::new());
+        }
+        let number = place / self.block;
+        let block = self.number(number)?;
+        let within = usize::try_from(place % self.block).unwrap_or(usize::MAX);
+        if within >= block.len() {
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the store sent less than it said",
+            ));
+        }
+        Ok(block.slice(within..))
+    }
+
+    /// So many bytes from a place on.
+    pub fn exactly(&self, place: u64, length: usize) -> io::Result<Bytes> {
+        let first = self.at(place)?;
+        if first.len() >= length {
+            return Ok(first.slice(..length));
+        }
+        let mut bytes = Vec::with_capacity(length.min(16 << 20));
+        bytes.extend_from_slice(&first);
+        while bytes.len() < length {
+            let next = self.at(place + bytes.len() as u64)?;
+            if next.is_empty() {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            let wanted = next.len().min(length - bytes.len());
+            bytes.extend_from_slice(next.get(..wanted).unwrap_or_default());
+        }
+        Ok(bytes.into())
+    }
+
+    fn number(&self, number: u64) -> io::Result<Bytes> {
+        // What another thread left when it died is whole: blocks are put in as they are.
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, bytes)) = kept.blocks.iter().find(|(there, _)| *there == number) {
+            return Ok(bytes.clone());
+        }
+        let handle = handle().map_err(io::Error::other)?;
+        let fetching = match kept.ahead.take() {
+            Some((there, fetching)) if there == number => fetching,
+            other => {
+                if let Some((_, unwanted)) = other {
+                    unwanted.abort();
+                }
+                self.fetch(number)?
+            }
+        };
+        // Two blocks one after the other: so a third will follow.
+        let follows = number > 0 && kept.blocks.iter().any(|(there, _)| *there == number - 1);
+        if follows && (number + 1) * self.block < self.object.size {
+            kept.ahead = Some((number + 1, self.fetch(number + 1)?));
+        }
+        let bytes = handle
+            .block_on(fetching)
+            .map_err(io::Error::other)?
+            .map_err(io::Error::other)?;
+        kept.blocks.push_back((number, bytes.clone()));
+        if kept.blocks.len() > KEPT {
+            kept.blocks.pop_front();
+        }
+        Ok(bytes)
+    }
+
+    fn fetch(&self, number: u64) -> io::Result<Fetching> {
+        let object = self.object.clone();
+        let start = number * self.block;
+        let range = GetRange::Bounded(start..(start + self.block).min(object.size));
+        let handle = handle().map_err(io::Error::other)?;
+        Ok(handle.spawn(async move {
+            let read = object
+                .bucket
+                .read(&object.key, object.tag.as_deref(), Some(range));
+            read.await
+        }))
+    }
+}
+
+/// A place in an object from which it is read on.
+#[derive(Debug)]
+pub struct Cursor {
+    blocks: Blocks,
+    place: u64,
+}
+
+impl Cursor {
+    pub fn new(blocks: Blocks, place: u64) -> Self {
+        Self { blocks, place }
+    }
+}
+
+impl Read for Cursor {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let bytes = self.blocks.at(self.place)?;
+        let count = bytes.len().min(buffer.len());
+        if let (Some(to), Some(from)) = (buffer.get_mut(..count), bytes.get(..count)) {
+            to.copy_from_slice(from);
+        }
+        self.place += count as u64;
+        Ok(count)
+    }
+}
+
+impl Seek for Cursor {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let place = match to {
+            SeekFrom::Start(place) => Some(place),
+            SeekFrom::End(by) => self.blocks.size().checked_add_signed(by),
+            SeekFrom::Current(by) => self.place.checked_add_signed(by),
+        };
+        self.place = place.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.place)
+    }
+}

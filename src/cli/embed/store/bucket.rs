@@ -1,0 +1,178 @@
+//! A bucket of an object store, by its own crate; here is how long to try, and on which threads.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use bytes::Bytes;
+use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::client::SpawnedReqwestConnector;
+use object_store::path::Path;
+use object_store::{
+    BackoffConfig, ClientConfigKey, ClientOptions, GetOptions, GetRange, ObjectMeta, ObjectStore,
+    ObjectStoreExt, RetryConfig,
+};
+use tokio::runtime::{Handle, Runtime};
+
+use super::failure::{Faults, told};
+
+/// How often a request is tried again, with pauses that grow, and for how long at most: some 20 seconds for a store that refuses
+/// connections. What is left of a body that breaks off is asked for anew likewise.
+const TRIES: usize = 10;
+const TRY_FOR: Duration = Duration::from_secs(90);
+
+/// One bucket.
+#[derive(Debug)]
+pub struct Bucket {
+    name: String,
+    pub(super) store: AmazonS3,
+    faults: Faults,
+}
+
+impl Bucket {
+    /// # Errors
+    /// If the environment's settings do not go together. Nothing is asked of the store yet.
+    pub fn open(name: &str, faults: Faults) -> anyhow::Result<Self> {
+        // A second call, or another that came first, changes nothing.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let retry = RetryConfig {
+            backoff: BackoffConfig {
+                init_backoff: Duration::from_millis(100),
+                max_backoff: Duration::from_secs(10),
+                base: 3.,
+            },
+            max_retries: TRIES,
+            retry_timeout: TRY_FOR,
+        };
+        let options = ClientOptions::new()
+            .with_connect_timeout(Duration::from_secs(5))
+            .with_read_timeout(Duration::from_secs(30))
+            // Of a whole body: a block, an image, a part of an upload.
+            .with_timeout(Duration::from_secs(120));
+        // The options first: those of the environment, such as AWS_ALLOW_HTTP, change them.
+        let builder = with_environment(AmazonS3Builder::new().with_client_options(options));
+        refuse_plain_http(&builder)?;
+        let store = builder
+            .with_bucket_name(name)
+            .with_retry(retry)
+            .with_http_connector(SpawnedReqwestConnector::new(handle()?))
+            .build()
+            .map_err(|error| anyhow!("{error}"))
+            .with_context(|| {
+                format!("s3://{name} cannot be opened; check the settings AWS_… in the environment")
+            })?;
+        Ok(Self {
+            name: name.to_owned(),
+            store,
+            faults,
+        })
+    }
+
+    /// The URL of an object, for people.
+    pub fn shown(&self, key: &Path) -> String {
+        format!("s3://{}/{key}", self.name)
+    }
+
+    /// Waits for a request. For threads that run no other asynchronous work.
+    pub fn wait<T>(&self, request: impl Future<Output = T>) -> anyhow::Result<T> {
+        Ok(handle()?.block_on(request))
+    }
+
+    /// What is known of an object; None if there is none.
+    pub async fn look(&self, key: &Path) -> Result<Option<ObjectMeta>, String> {
+        match self.store.head(key).await {
+            Ok(found) => Ok(Some(found)),
+            // Of a bucket that is not there, HEAD says no more than of an object; listing tells.
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.failed(&error, key)),
+        }
+    }
+
+    /// Bytes of an object, or all of it; only if it is still the one of this tag.
+    pub async fn read(
+        &self,
+        key: &Path,
+        tag: Option<&str>,
+        range: Option<GetRange>,
+    ) -> Result<Bytes, String> {
+        let options = GetOptions {
+            range,
+            if_match: tag.map(str::to_owned),
+            ..GetOptions::default()
+        };
+        let read = async { self.store.get_opts(key, options).await?.bytes().await };
+        read.await.map_err(|error| self.failed(&error, key))
+    }
+
+    /// Removes an object, if it is there.
+    ///
+    /// # Errors
+    /// If the store does not say so.
+    pub fn remove(&self, key: &Path) -> anyhow::Result<()> {
+        if self
+            .wait(self.look(key))?
+            .map_err(|why| anyhow!(why))?
+            .is_none()
+        {
+            return Ok(());
+        }
+        let removed = self.wait(self.store.delete(key))?;
+        removed.map_err(|error| anyhow!(self.failed(&error, key)))
+    }
+
+    /// Notes that the store failed, and says so.
+    pub fn failed(&self, error: &object_store::Error, key: &Path) -> String {
+        let what = told(error, &self.shown(key));
+        self.faults.note(&what);
+        what
+    }
+}
+
+/// As the crate's own `from_env`, which cannot begin with options.
+fn with_environment(mut builder: AmazonS3Builder) -> AmazonS3Builder {
+    for (name, value) in std::env::vars_os() {
+        let (Some(name), Some(value)) = (name.to_str(), value.to_str()) else {
+            continue;
+        };
+        let key = name
+            .starts_with("AWS_")
+            .then(|| name.to_ascii_lowercase().parse());
+        if let Some(Ok(key)) = key {
+            builder = builder.with_config(key, value);
+        }
+    }
+    builder
+}
+
+/// Says at once what every request would say after its last try.
+fn refuse_plain_http(builder: &AmazonS3Builder) -> anyhow::Result<()> {
+    let endpoint = builder.get_config_value(&AmazonS3ConfigKey::Endpoint);
+    let allowed = builder.get_config_value(&AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp));
+    let allowed = allowed
+        .is_some_and(|value| matches!(&*value.to_ascii_lowercase(), "true" | "1" | "yes" | "on"));
+    if !allowed && endpoint.is_some_and(|endpoint| endpoint.starts_with("http://")) {
+        bail!(
+            "the endpoint in the environment is http://, and what is sent there can be read on the way; set AWS_ALLOW_HTTP=true if that network is trusted"
+        );
+    }
+    Ok(())
+}
+
+/// Threads on which all connections to stores are served, whoever waits for the answers. They end with the process: what still
+/// waits in another thread then must not find them gone.
+pub(super) fn handle() -> anyhow::Result<Handle> {
+    static RUNTIME: OnceLock<Result<Arc<Runtime>, String>> = OnceLock::new();
+    let runtime = RUNTIME.get_or_init(|| {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("store")
+            .enable_all()
+            .build()
+            .map(Arc::new)
+            .map_err(|error| error.to_string())
+    });
+    match runtime {
+        Ok(runtime) => Ok(runtime.handle().clone()),
+        Err(error) => Err(anyhow!("cannot start a thread: {error}")),
+    }
+}

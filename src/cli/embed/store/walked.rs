@@ -1,0 +1,96 @@
+//! What lies below a prefix of a bucket.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+use object_store::path::Path as Key;
+use object_store::{ObjectMeta, ObjectStore};
+
+use super::blob::Blob;
+use super::bucket::Bucket;
+use super::failure::unanswered;
+
+/// How often a listing that broke off goes on. The crate itself tries a request again only until its answer begins.
+const TRIES: u32 = 6;
+
+/// All objects below a prefix, in the order of their names, a page of the store's answers in memory at a time. Hidden ones are
+/// left out, and empty ones that only stand for a folder.
+pub struct Walked {
+    bucket: Arc<Bucket>,
+    prefix: Key,
+    objects: BoxStream<'static, object_store::Result<ObjectMeta>>,
+    /// The last one that was named.
+    last: Option<Key>,
+    tries: u32,
+    ended: bool,
+}
+
+impl Walked {
+    pub fn new(bucket: Arc<Bucket>, prefix: Key) -> Self {
+        let objects = bucket.store.list(Some(&prefix));
+        Self {
+            bucket,
+            prefix,
+            objects,
+            last: None,
+            tries: 0,
+            ended: false,
+        }
+    }
+
+    /// Lists what comes after the last one.
+    fn go_on(&mut self) {
+        let (store, prefix) = (&self.bucket.store, Some(&self.prefix));
+        self.objects = match &self.last {
+            Some(last) => store.list_with_offset(prefix, last),
+            None => store.list(prefix),
+        };
+    }
+
+    fn blob(&self, object: ObjectMeta) -> Option<Blob> {
+        let name = object.location.prefix_match(&self.prefix)?;
+        let parts: Vec<_> = name.map(|part| part.as_ref().to_owned()).collect();
+        let hidden = parts.is_empty() || parts.iter().any(|part| part.starts_with('.'));
+        // Tools that show buckets as folders put an empty object for each.
+        let is_folder = object.size == 0 && parts.last().is_some_and(|last| !last.contains('.'));
+        (!hidden && !is_folder).then(|| Blob::object(self.bucket.clone(), parts.join("/"), object))
+    }
+}
+
+impl Iterator for Walked {
+    type Item = Result<Blob, String>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while !self.ended {
+            let next = match self.bucket.wait(self.objects.next()) {
+                Ok(next) => next,
+                Err(error) => {
+                    self.ended = true;
+                    return Some(Err(error.to_string()));
+                }
+            };
+            match next {
+                None => self.ended = true,
+                Some(Err(error)) if self.tries < TRIES && unanswered(&error).is_some() => {
+                    std::thread::sleep(Duration::from_millis(100 << self.tries));
+                    self.tries += 1;
+                    self.go_on();
+                }
+                Some(Err(error)) => {
+                    self.ended = true;
+                    return Some(Err(self.bucket.failed(&error, &self.prefix)));
+                }
+                Some(Ok(object)) => {
+                    self.last = Some(object.location.clone());
+                    self.tries = 0;
+                    if let Some(blob) = self.blob(object) {
+                        return Some(Ok(blob));
+                    }
+                }
+            }
+        }
+        None
+    }
+}
