@@ -75,7 +75,7 @@ pub fn image(bytes: &[u8]) {
         interpolation: [Interpolation::Bicubic, Interpolation::Bilinear][way / 3 % 2],
         crop_rounding: [CropRounding::HalfEven, CropRounding::Down][way / 6 % 2],
         fill_color: 127,
-        exif_orientation: way / 12 % 2 == 0,
+        exif_orientation: (way / 12).is_multiple_of(2),
         layout: [InputLayout::NchwFloat32, InputLayout::NhwcUint8][way / 24 % 2],
     };
     let input = preprocess(bytes, &LIMITS, &spec);
