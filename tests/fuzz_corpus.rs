@@ -7,6 +7,10 @@ mod checks;
 
 use std::path::Path;
 
+use clip_in::bundle::Bundle;
+use clip_in::preprocess::{Limits, decode};
+use clip_in::tokenize::TextTokenizer;
+
 /// Runs a check on every file of a target's corpus.
 fn all(target: &str, check: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -52,4 +56,26 @@ fn texts() {
 #[test]
 fn tokenizer_files() {
     all("tokenizer_file", checks::tokenizer_file);
+}
+
+fn found(path: &str) -> Vec<u8> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    std::fs::read(root.join("fuzz/corpus").join(path)).unwrap()
+}
+
+#[test]
+fn a_webp_frame_larger_than_its_canvas_is_refused_before_it_is_decoded() {
+    // 61 by 47 says the canvas, 16383 by 16383 the frame: 400 MB in 767 bytes.
+    let file = found("image/frame-larger-than-canvas.webp");
+    let refusal = decode(&file, &Limits::default(), false).unwrap_err();
+    assert_eq!(refusal.code(), "image_too_large", "{refusal}");
+}
+
+#[test]
+fn a_file_at_which_the_tokenizer_library_panics_is_an_error() {
+    let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/demo");
+    let text = Bundle::open_unverified(&demo).unwrap().manifest.text;
+    let file = found("tokenizer_file/decoder-without-colon.json");
+    let refusal = TextTokenizer::from_bytes(&file, &text).unwrap_err();
+    assert!(refusal.starts_with("not a tokenizer"), "{refusal}");
 }

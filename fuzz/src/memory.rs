@@ -11,5 +11,8 @@ pub fn bounded(most: usize, work: impl FnOnce()) {
     let before = ALLOCATOR.current_usage();
     work();
     let held = ALLOCATOR.peak_usage().saturating_sub(before);
-    assert!(held <= most, "{held} bytes of memory; at most {most} are in order");
+    assert!(
+        held <= most,
+        "{held} bytes of memory; at most {most} are in order"
+    );
 }
