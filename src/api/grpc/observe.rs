@@ -45,22 +45,17 @@ pub async fn observe(State(state): State<Arc<AppState>>, request: Request, next:
             let under_way = InFlight::of(&state.metrics.requests_in_flight);
             let response = next.run(request).await;
             drop(under_way);
-            if is_work && route != STREAM {
-                // Its answer is there, and is sent at the client's pace: who does not take it shall hold no place.
-                response
-            } else {
-                // A stream's answers come after this: the place is theirs until the body ends.
-                response.map(|body| {
-                    Body::new(Held {
-                        body,
-                        _place: place,
-                        _share: share,
-                        _caller: caller,
-                        span: tracing::Span::current(),
-                        exported: request_span::current(),
-                    })
+            // A stream's answers come after this: the place is theirs until the body ends. Any other answer is there, and is
+            // sent at the client's pace: who does not take it shall hold no place.
+            let holds = (!is_work || route == STREAM).then_some((place, share, caller));
+            response.map(|body| {
+                Body::new(Answer {
+                    body,
+                    _holds: holds,
+                    span: tracing::Span::current(),
+                    exported: request_span::current(),
                 })
-            }
+            })
         }
         Err(error) => Status::from(error).into_http(),
     };
@@ -113,19 +108,25 @@ fn note_status(trailers: &HeaderMap) {
     }
 }
 
-/// A response's body that holds the request's place and its bytes.
-struct Held {
+/// What a request takes of the server while it is worked on: its place and, of a stream, that among the streams; its bytes;
+/// its place among its key's.
+type Holds = (
+    Option<(OwnedSemaphorePermit, Option<OwnedSemaphorePermit>)>,
+    SharedBytes,
+    Option<Caller>,
+);
+
+/// A response's body.
+struct Answer {
     body: Body,
-    _place: Option<(OwnedSemaphorePermit, Option<OwnedSemaphorePermit>)>,
-    _share: SharedBytes,
-    _caller: Option<Caller>,
+    _holds: Option<Holds>,
     /// What a stream logs is its request's.
     span: tracing::Span,
     /// For a collector, if there is one: it ends with the body.
     exported: Option<RequestSpan>,
 }
 
-impl http_body::Body for Held {
+impl http_body::Body for Answer {
     type Data = bytes::Bytes;
     type Error = axum::Error;
 
