@@ -72,6 +72,15 @@ fn a_webp_frame_larger_than_its_canvas_is_refused_before_it_is_decoded() {
 }
 
 #[test]
+fn a_tiff_whose_directory_is_longer_than_the_file_is_refused_before_it_is_read() {
+    // A kilobyte that claims to have four million strips.
+    let file = found("image/more-strips-than-bytes.tiff");
+    let refusal = decode(&file, &Limits::default(), false).unwrap_err();
+    assert_eq!(refusal.code(), "image_corrupt", "{refusal}");
+    assert!(refusal.to_string().contains("directory"), "{refusal}");
+}
+
+#[test]
 fn a_file_at_which_the_tokenizer_library_panics_is_an_error() {
     let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/demo");
     let text = Bundle::open_unverified(&demo).unwrap().manifest.text;

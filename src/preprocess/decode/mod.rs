@@ -16,6 +16,7 @@ mod jpeg;
 mod raster;
 #[cfg(feature = "dct-scaling")]
 mod reduced_jpeg;
+mod tiff;
 mod webp;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

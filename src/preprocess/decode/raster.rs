@@ -10,7 +10,7 @@ use image::{
     metadata::Orientation,
 };
 
-use super::{Decoded, Format, colour, webp};
+use super::{Decoded, Format, colour, tiff, webp};
 use crate::preprocess::{error::ImageError, limits::Limits, orientation::UPRIGHT, rgb::RgbImage};
 
 /// Memory beside the pixels that a decoder may take, in bytes: tables, windows, a compressed strip.
@@ -44,7 +44,10 @@ pub(super) fn decode(
             file.read(WebPDecoder::new(input).map_err(refuse)?)
         }
         Format::Bmp => file.read(BmpDecoder::new(input).map_err(refuse)?),
-        Format::Tiff => file.read(TiffDecoder::new(input).map_err(refuse)?),
+        Format::Tiff => {
+            tiff::check_directory(bytes)?;
+            file.read(TiffDecoder::new(input).map_err(refuse)?)
+        }
         Format::Gif => file.read(GifDecoder::new(input).map_err(refuse)?),
         Format::Jpeg => Err(ImageError::UnknownFormat),
     }
