@@ -140,7 +140,7 @@ fuzz: ## FUZZ_SECONDS (60) of made-up bytes for each parser of what comes from o
 			-max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 || exit 1; \
 	done
 
-soak: build python ## twenty minutes of everything that may be sent: memory must level off (SOAK="--minutes 5")
+soak: build python $(CLIENTS)/.installed ## an hour of everything that may be sent, at 80 % of what the server can do: memory, descriptors, threads and p99 must stay (SOAK="--minutes 5")
 	$(PY) tests/bench/soak.py $(SOAK)
 
 reference: python ## reference models with random weights, for measuring speed

@@ -78,6 +78,14 @@ class Server:
         """Largest resident memory since the start; of several processes the sum of their peaks."""
         return sum(_status_mib(pid, "VmHWM") for pid in self._tree())
 
+    def descriptors(self) -> int:
+        """Open files and connections."""
+        return sum(_entries(pid, "fd") for pid in self._tree())
+
+    def threads(self) -> int:
+        """Threads of all its processes."""
+        return sum(_entries(pid, "task") for pid in self._tree())
+
     def get(self, path: str) -> str:
         """Body of a GET."""
         with urllib.request.urlopen(self.url + path, timeout=10) as answer:
@@ -143,6 +151,13 @@ def _stat(pid: int) -> list[str]:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return []
+
+
+def _entries(pid: int, folder: str) -> int:
+    try:
+        return len(os.listdir(f"/proc/{pid}/{folder}"))
+    except OSError:
+        return 0  # the process has ended
 
 
 def _status_mib(pid: int, field: str) -> float:

@@ -1,17 +1,27 @@
-"""`make soak`: does memory stay where it is? Twenty minutes of everything that a server may be sent.
+"""`make soak`: an hour of everything that a server may be sent, at 80 % of what it can do.
 
-Resident memory is read every five seconds, into a CSV file and a plot. After minute 5 it must grow by less
-than 2 %: the median of minute 5 to 6 against the median of the last minute. (A soak that is shorter than 20
-minutes, to try things out, takes a quarter of its time for the first five minutes.) Sound requests must be
-answered with 200, broken ones with the error that they deserve; anything else ends the soak with status 1.
+How much it can do is measured first, by closed loops of the same requests. Then they come at a fixed rate, REST by
+this process and some gRPC by another one, and every five seconds resident memory, descriptors and threads go to a
+CSV file, which is drawn. What must hold afterwards:
+
+- memory grew by less than 2 % after minute 5: the median of minute 5 to 6 against the median of the last minute;
+- descriptors and threads stayed: the same medians differ by at most 2;
+- the slowest hundredth of the last sixth of the time took at most 1.1 times as long as that of the first;
+- sound requests were answered with 200, broken ones with the error that they deserve, and none was lost.
+
+(A soak that is shorter than 20 minutes, to try things out, takes a quarter of its time for the first five minutes.)
 """
 
 import argparse
 import csv
+import json
+import os
 import subprocess
 import sys
 import threading
 import time
+import urllib.request
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from statistics import median
 
@@ -19,28 +29,42 @@ import load
 import machine
 from contenders import ClipIn
 from environments import ensure
-from model_files import reference_bundle
-from paths import BENCH_PYTHON, HERE, ROOT
+from measurement import percentile
+from paths import BENCH_PYTHON, CACHE, DEMO_BUNDLE, HERE, ROOT
 from servers import Server
-from soak_requests import requests
+from soak_requests import LABEL_SET, requests
 
 SAMPLE_SECONDS = 5.0
 SETTLED_MINUTES = 5.0
 MOST_GROWTH = 0.02
+MOST_DRIFT = 2
+MOST_SLOWER = 1.1
+WINDOWS = 6
+CAPACITY_SECONDS = 60.0
+GRPC_CALLS_A_SECOND = 2.0
+CONNECTIONS = 256
+CLIENTS_PYTHON = CACHE / "clients-venv" / "bin" / "python"
 
-Sample = tuple[float, float]
-"""Minutes since the start, resident MiB."""
+
+@dataclass(frozen=True)
+class Sample:
+    """What the server took at a moment."""
+
+    minutes: float
+    rss_mib: float
+    descriptors: int
+    threads: int
 
 
-class Memory:
-    """Reads a server's memory until it is told to stop; each sample goes to the file at once."""
+class Watch:
+    """Samples a server until it is told to stop; each sample goes to the file at once."""
 
     def __init__(self, server: Server, file: Path):
         self.samples: list[Sample] = []
         self._server, self._file, self._stop = server, file, threading.Event()
         self._thread = threading.Thread(target=self._read)
 
-    def __enter__(self) -> "Memory":
+    def __enter__(self) -> "Watch":
         self._thread.start()
         return self
 
@@ -52,64 +76,168 @@ class Memory:
         start = time.monotonic()
         with self._file.open("w", newline="") as file:
             rows = csv.writer(file)
-            rows.writerow(("minutes", "rss_mib"))
+            rows.writerow(field.name for field in fields(Sample))
             while not self._stop.wait(SAMPLE_SECONDS):
-                sample = (time.monotonic() - start) / 60, self._server.rss_mib()
+                minutes = (time.monotonic() - start) / 60
+                server = self._server
+                sample = Sample(minutes, server.rss_mib(), server.descriptors(), server.threads())
                 self.samples.append(sample)
-                rows.writerow((f"{sample[0]:.3f}", f"{sample[1]:.2f}"))
+                rows.writerow(f"{value:.3f}".removesuffix(".000") for value in astuple(sample))
                 file.flush()
 
 
-def growth(samples: list[Sample], minutes: float) -> tuple[float, float, float]:
-    """Memory when it has settled and at the end, and by what share it grew in between."""
-    settled = min(SETTLED_MINUTES, minutes / 4)
-    span = min(1.0, minutes / 4)
-    early = median(mib for minute, mib in samples if settled <= minute <= settled + span)
-    late = median(mib for minute, mib in samples if minute >= samples[-1][0] - span)
-    return early, late, late / early - 1
+class Verdicts:
+    """Prints what was wanted and what came; knows whether all was met."""
+
+    def __init__(self):
+        self.all_met = True
+
+    def say(self, met: bool, text: str) -> None:
+        """One line."""
+        self.all_met &= met
+        print(f"{'met' if met else 'MISSED'}: {text}", flush=True)
+
+
+def judge_samples(samples: list[Sample], minutes: float, verdicts: Verdicts) -> None:
+    """Memory, descriptors and threads when they have settled and at the end."""
+    settled, span = min(SETTLED_MINUTES, minutes / 4), min(1.0, minutes / 4)
+    early = [sample for sample in samples if settled <= sample.minutes <= settled + span]
+    late = [sample for sample in samples if sample.minutes >= samples[-1].minutes - span]
+
+    def middle(some: list[Sample], name: str) -> float:
+        return median(getattr(sample, name) for sample in some)
+
+    before, after = middle(early, "rss_mib"), middle(late, "rss_mib")
+    grown = after / before - 1
+    verdicts.say(
+        grown < MOST_GROWTH,
+        f"memory {before:.1f} MiB once settled, {after:.1f} MiB at the end: {grown:+.2%}, "
+        f"less than {MOST_GROWTH:+.0%} wanted",
+    )
+    for name in ("descriptors", "threads"):
+        before, after = middle(early, name), middle(late, name)
+        verdicts.say(
+            after - before <= MOST_DRIFT,
+            f"{name} {before:.0f} once settled, {after:.0f} at the end, at most {MOST_DRIFT} more wanted",
+        )
+
+
+def grpc_calls(server: Server, seconds: float) -> subprocess.Popen | None:
+    """gRPC's share, in a process of its own; `None` without the clients' environment."""
+    if not CLIENTS_PYTHON.exists():
+        print("no gRPC: there is no environment of clients (make test-clients makes it)")
+        return None
+    command = [CLIENTS_PYTHON, HERE / "soak_grpc.py", f"{server.address[0]}:{server.port}"]
+    command += [str(seconds), str(GRPC_CALLS_A_SECOND)]
+    return subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, text=True)
+
+
+def judge_grpc(process: subprocess.Popen, verdicts: Verdicts) -> None:
+    """What the gRPC calls saw."""
+    output, _ = process.communicate(timeout=120)
+    seen = json.loads(output.splitlines()[-1])
+    failed = {call: count for call, count in seen["calls"].items() if not call.endswith(" OK")}
+    total = sum(seen["calls"].values())
+    verdicts.say(
+        not failed, f"{total} gRPC calls, {failed or 'none'} failed; longest {seen['longest_seconds']:.2f} s"
+    )
+
+
+def put_label_set(server: Server) -> None:
+    """The label set that some of the requests name."""
+    body = json.dumps(
+        {"labels": [{"name": "good", "texts": ["a plate"]}, {"name": "bad", "texts": ["a scratched plate"]}]}
+    )
+    request = urllib.request.Request(
+        f"{server.url}/v1/labelsets/{LABEL_SET}",
+        body.encode(),
+        {"content-type": "application/json"},
+        method="PUT",
+    )
+    urllib.request.urlopen(request, timeout=30).close()
+
+
+def soak(server: Server, mixture: list, options: argparse.Namespace, verdicts: Verdicts) -> None:
+    """Measures the capacity, then loads the server for the whole time."""
+    put_label_set(server)
+    capacity_seconds = min(CAPACITY_SECONDS, options.minutes * 6)
+    background = grpc_calls(server, capacity_seconds)
+    closed = load.run(server.address, [load.Stream(mixture, options.clients)], capacity_seconds)
+    if background:
+        background.communicate()
+    capacity = closed.outcomes[0].answered() / capacity_seconds
+    rate = options.share * capacity
+    print(f"{capacity:.1f} requests/s with {options.clients} clients; now {rate:.1f}/s", flush=True)
+    seconds = options.minutes * 60
+    background = grpc_calls(server, seconds)
+    slowest = []
+    with Watch(server, options.out / "samples.csv") as watch:
+        for window in range(WINDOWS):
+            # Its own place in the mixture, so that a window does not begin where the last one began.
+            turned = mixture[window * 250 :] + mixture[: window * 250]
+            stream = load.Stream(turned, CONNECTIONS, rate=rate)
+            (outcome,) = load.run(server.address, [stream], seconds / WINDOWS, warm_up=0).outcomes
+            latencies = [latency for some in outcome.latencies.values() for latency in some]
+            slowest.append(percentile(latencies, 0.99))
+            answers = ", ".join(f"{outcome.count(status)} x {status}" for status in sorted(outcome.latencies))
+            print(
+                f"window {window + 1}: p50 {percentile(latencies, 0.5) * 1e3:.1f} ms, "
+                f"p99 {slowest[-1] * 1e3:.1f} ms, "
+                f"longest {max(latencies) * 1e3:.0f} ms; {answers}; {outcome.unsent} unsent, {outcome.broken} broken",
+                flush=True,
+            )
+            wrong = sum(outcome.unexpected.values())
+            if wrong or outcome.broken or outcome.unsent:
+                verdicts.say(
+                    False,
+                    f"{wrong} wrong statuses {dict(outcome.unexpected)}, {outcome.broken} broken, "
+                    f"{outcome.unsent} unsent",
+                )
+    judge_samples(watch.samples, options.minutes, verdicts)
+    ratio = slowest[-1] / slowest[0]
+    verdicts.say(
+        ratio <= MOST_SLOWER,
+        f"p99 of the last window {ratio:.2f} times that of the first, at most {MOST_SLOWER} wanted",
+    )
+    if background:
+        judge_grpc(background, verdicts)
 
 
 def main() -> int:
-    """Runs the soak; 0 if memory stayed and every answer was right."""
+    """Runs the soak; 0 if all of it held."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--minutes", type=float, default=20.0)
-    parser.add_argument("--clients", type=int, default=8)
-    parser.add_argument("--bundle", type=Path, help="model (default: random ViT-B/32, made on first use)")
+    parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--clients", type=int, default=8, help="clients that measure the capacity")
+    parser.add_argument("--share", type=float, default=0.8, help="of the capacity")
+    parser.add_argument("--bundle", type=Path, default=DEMO_BUNDLE, help="model (default: models/demo)")
+    parser.add_argument("--precision", default="auto")
     parser.add_argument(
         "--out", type=Path, default=ROOT / "runs" / "soak", help="folder of the CSV and the plot"
     )
     options = parser.parse_args()
     ensure(BENCH_PYTHON)
-    bundle = (options.bundle or reference_bundle()).resolve()
     options.out.mkdir(parents=True, exist_ok=True)
-    table, plot = options.out / "rss.csv", options.out / "rss.png"
     print(machine.describe(), flush=True)
     mixture = requests()
     size = sum(len(request.bytes) for request in mixture) / 1e6
     print(
-        f"{len(mixture)} different requests, {size:.0f} MB; {options.clients} clients; {bundle.name}",
+        f"{len(mixture)} different requests, {size:.0f} MB; {options.bundle.name}, {options.precision}",
         flush=True,
     )
-    stream = load.Stream(mixture, options.clients)
-    seconds = options.minutes * 60
-    with ClipIn(bundle).start() as server, Memory(server, table) as memory:
+    verdicts = Verdicts()
+    state = options.out / f"state-{os.getpid()}"
+    contender = ClipIn(options.bundle.resolve(), "--state", str(state), precision=options.precision)
+    with contender.start() as server:
         try:
-            run = load.run(server.address, [stream], seconds, warm_up=0)
+            soak(server, mixture, options, verdicts)
         except load.LoadError as error:
-            print(f"MISSED: {error}\n{server.log_tail()}", file=sys.stderr)
-            return 1
-        peak = server.peak_rss_mib()
-    (outcome,) = run.outcomes
-    answers = ", ".join(f"{outcome.count(status)} x {status}" for status in sorted(outcome.latencies))
-    print(f"{outcome.answered() / seconds:.1f} requests/s: {answers}; peak {peak:.0f} MiB")
-    subprocess.run([BENCH_PYTHON, HERE / "soak_plot.py", table, plot], check=True)
-    early, late, grown = growth(memory.samples, options.minutes)
-    verdict = "met" if grown < MOST_GROWTH else "MISSED"
-    print(
-        f"{verdict}: memory {early:.1f} MiB once settled, {late:.1f} MiB at the end: {grown:+.2%}, "
-        f"less than {MOST_GROWTH:+.0%} wanted; {table} {plot}"
-    )
-    return 0 if grown < MOST_GROWTH else 1
+            verdicts.say(False, f"{error}\n{server.log_tail()}")
+        else:
+            print(f"peak {server.peak_rss_mib():.0f} MiB")
+    plot = options.out / "samples.png"
+    subprocess.run([BENCH_PYTHON, HERE / "soak_plot.py", options.out / "samples.csv", plot], check=True)
+    print(plot)
+    return 0 if verdicts.all_met else 1
 
 
 if __name__ == "__main__":

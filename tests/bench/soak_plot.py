@@ -1,4 +1,4 @@
-"""`soak_plot.py CSV PNG`: resident memory over time. Runs in the bench environment, which has matplotlib."""
+"""`soak_plot.py CSV PNG`: what a server took over time. Runs in the bench environment, which has matplotlib."""
 
 import csv
 import sys
@@ -8,17 +8,21 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
+PANELS = {"rss_mib": "resident memory, MiB", "descriptors": "descriptors", "threads": "threads"}
+
 
 def main() -> None:
-    """Draws the plot."""
+    """Draws a panel for each column."""
     table, plot = sys.argv[1:]
     with open(table, newline="") as file:
-        rows = [(float(row["minutes"]), float(row["rss_mib"])) for row in csv.DictReader(file)]
-    minutes, mib = zip(*rows, strict=True)
-    figure, axes = plt.subplots(figsize=(8, 3.5), layout="constrained")
-    axes.plot(minutes, mib, linewidth=1.2)
-    axes.set(xlabel="minutes", ylabel="resident memory, MiB", xlim=(0, None), ylim=(0, None))
-    axes.grid(alpha=0.3)
+        rows = list(csv.DictReader(file))
+    minutes = [float(row["minutes"]) for row in rows]
+    figure, all_axes = plt.subplots(len(PANELS), figsize=(8, 7), layout="constrained", sharex=True)
+    for axes, (column, label) in zip(all_axes, PANELS.items(), strict=True):
+        axes.plot(minutes, [float(row[column]) for row in rows], linewidth=1.2)
+        axes.set(ylabel=label, xlim=(0, None), ylim=(0, None))
+        axes.grid(alpha=0.3)
+    all_axes[-1].set_xlabel("minutes")
     figure.savefig(plot, dpi=120)
 
 

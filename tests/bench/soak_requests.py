@@ -36,6 +36,8 @@ MODES = {
     "GIF": ("P", "L"),
 }
 LARGEST_SIDE = 2400
+LABEL_SET, DEMO = "soak", "clip-in-demo"
+"""A label set that must be there, and the model's name in the Open Inference Protocol."""
 
 Picture = tuple[str, bytes]
 """Content type and file."""
@@ -102,7 +104,34 @@ def _sound(rng: random.Random, pictures: list[Picture]) -> Request:
         labels = [_text(rng) for _ in range(rng.choice((2, 5, 20)))]
         return _json("/v1/classify", {"images": [_encoded(rng.choice(pictures))], "labels": labels})
 
+    def form() -> bytes:
+        content_type, file = rng.choice(pictures)
+        mark = b"a-boundary-that-no-picture-has"
+        part = b"--" + mark + b'\r\ncontent-disposition: form-data; name="%s"%s\r\n\r\n%s\r\n'
+        parts = [
+            part % (b"image", b'; filename="x"\r\ncontent-type: ' + content_type.encode(), file),
+            *(part % (b"text", b"", _text(rng).encode()) for _ in range(2)),
+        ]
+        body = b"".join(parts) + b"--" + mark + b"--\r\n"
+        return post("/v1/similarity", f"multipart/form-data; boundary={mark.decode()}", body)
+
+    def rerank() -> bytes:
+        documents = [_text(rng) for _ in range(rng.choice((2, 10)))]
+        return _json(
+            "/v1/rerank", {"query": {"image": _encoded(rng.choice(pictures))}, "documents": documents}
+        )
+
+    def by_label_set() -> bytes:
+        content_type, file = rng.choice(pictures)
+        return post(f"/v1/classify?labelset={LABEL_SET}", content_type, file)
+
+    def open_inference() -> bytes:
+        texts = [_text(rng) for _ in range(rng.choice((1, 4)))]
+        tensor = {"name": "text", "datatype": "BYTES", "shape": [len(texts)], "data": texts}
+        return _json(f"/v2/models/{DEMO}/infer", {"inputs": [tensor]})
+
     kinds: list[Callable[[], bytes]] = [raw, raw, raw_against_texts, texts, texts, images, classify]
+    kinds += [form, rerank, by_label_set, open_inference]
     return Request(rng.choice(kinds)())
 
 
