@@ -8,6 +8,8 @@ PY := $(VENV)/bin/python
 CLIENTS := .cache/clients-venv
 CATALOGUE := .cache/catalogue-venv
 ORT_DIR := .cache/onnxruntime
+# ONNX Runtime 1.29 and later send telemetry. clip-in forbids it by itself; this is for everything else.
+export ORT_DISABLE_TELEMETRY := 1
 export ORT_DYLIB_PATH ?= $(CURDIR)/$(ORT_DIR)/libonnxruntime.so
 # A pip of its own: the one that the system's Python has may refuse to run outside an environment.
 FETCH := { test -x .cache/pip/bin/python || $(PYTHON) -m venv .cache/pip; } && .cache/pip/bin/python deploy/onnxruntime/fetch.py

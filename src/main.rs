@@ -8,5 +8,11 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    if let Err(error) = clip_in::runtime::forbid_telemetry() {
+        eprintln!(
+            "clip-in: cannot start again without ONNX Runtime's telemetry: {error}; set ORT_DISABLE_TELEMETRY=1"
+        );
+        return ExitCode::FAILURE;
+    }
     clip_in::cli::run(&std::env::args_os().collect::<Vec<_>>())
 }

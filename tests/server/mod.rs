@@ -175,6 +175,11 @@ impl Server {
             * 1024
     }
 
+    /// The process's number.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     pub fn terminate(&self) {
         let id = self.process.id().to_string();
         assert!(
