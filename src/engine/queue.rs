@@ -4,14 +4,17 @@
 //! texts is padded to its longest, and padding costs as much as text). A batch is the group whose first item has waited
 //! longest, formed when a worker is free. Whether it waits for company is the policy's question; on a CPU nothing does.
 
+mod admission;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+pub use self::admission::Reservation;
 use super::EngineError;
 use super::backlog::{Demand, ItemTimes};
 use super::batching::BatchPolicy;
-use super::job::{Deadline, Input, Job, Lane, Modality};
+use super::job::{Input, Job, Lane, Modality};
 use super::service_rate::ServiceRate;
 use crate::telemetry::Metrics;
 
@@ -21,9 +24,6 @@ const GROUPS: usize = 1 + TEXT_GROUPS;
 
 /// While interactive work never ends, one batch in this many is bulk, so that bulk work cannot starve.
 const BULK_TURN: u32 = 16;
-
-/// Shortest time between two searches for cancelled items.
-const CLEANING: Duration = Duration::from_millis(5);
 
 /// Items of one modality that one run of an encoder answers.
 #[derive(Debug)]
@@ -65,29 +65,6 @@ pub struct Queue {
     metrics: Arc<Metrics>,
 }
 
-/// Places in the queue, held while a request's items are decoded and tokenised: a refusal must come before that work, not
-/// after it. What is not used is given back when it is dropped.
-#[derive(Debug)]
-pub struct Reservation {
-    queue: Arc<Queue>,
-    lane: Lane,
-    demand: Demand,
-}
-
-impl Drop for Reservation {
-    fn drop(&mut self) {
-        let mut waiting = self.queue.lock();
-        let reserved = &mut waiting.reserved[self.lane as usize];
-        *reserved = reserved.minus(self.demand);
-        let fewer = waiting.preparing() < waiting.idle;
-        drop(waiting);
-        if fewer {
-            // A worker may be waiting for what was being prepared.
-            self.queue.work.notify_all();
-        }
-    }
-}
-
 impl Queue {
     /// A queue for `workers` workers with `capacity` places in each lane.
     pub fn new(
@@ -116,88 +93,6 @@ impl Queue {
             policy,
             metrics,
         }
-    }
-
-    /// Takes places for a request's items, all or none. A request may be larger than the queue: it gets in when nothing
-    /// else waits.
-    ///
-    /// # Errors
-    /// [`EngineError::Overloaded`] if there is no room, or if by the measured times the items would not be answered before
-    /// the deadline: work that would come too late would only take the turn of work that does not. Or why the queue is
-    /// closed.
-    pub fn reserve(
-        self: &Arc<Self>,
-        demand: Demand,
-        lane: Lane,
-        deadline: Deadline,
-    ) -> Result<Reservation, EngineError> {
-        let mut waiting = self.lock();
-        if let Some(reason) = &waiting.closed {
-            return Err(reason.clone());
-        }
-        // Each lane has a bound of its own: bulk work that fills its lane must not shut the other one.
-        let mut ahead = waiting.ahead(lane);
-        if ahead + demand.count() > self.capacity {
-            self.drop_cancelled(&mut waiting, lane);
-            ahead = waiting.ahead(lane);
-        }
-        let room = ahead + demand.count() <= self.capacity;
-        // Whatever the times say, what is first in line gets its chance: times that were wrong once are measured anew.
-        if ahead > 0 && !(room && self.is_in_time(&waiting, demand, lane, deadline)) {
-            let retry_after_seconds = waiting.rate.seconds_for(ahead);
-            return Err(EngineError::Overloaded {
-                queued: ahead,
-                retry_after_seconds,
-            });
-        }
-        let reserved = &mut waiting.reserved[lane as usize];
-        *reserved = reserved.plus(demand);
-        drop(waiting);
-        Ok(Reservation {
-            queue: self.clone(),
-            lane,
-            demand,
-        })
-    }
-
-    /// Takes out what nobody waits for any more: it must not shut the queue for others until a worker comes to it.
-    fn drop_cancelled(&self, waiting: &mut Waiting, lane: Lane) {
-        let now = Instant::now();
-        // A flood of refusals must not look at the whole queue each time.
-        if waiting.cleaned.is_some_and(|at| now - at < CLEANING) {
-            return;
-        }
-        waiting.cleaned = Some(now);
-        let mut gone = 0;
-        for group in &mut waiting.lanes[lane as usize] {
-            let before = group.len();
-            group.retain(|job| !job.is_cancelled());
-            gone += before - group.len();
-        }
-        waiting.queued[lane as usize] -= gone;
-        self.metrics.cancelled.inc_by(gone as u64);
-        self.metrics.queue_depth(lane).sub(gone as i64);
-    }
-
-    fn is_in_time(
-        &self,
-        waiting: &Waiting,
-        demand: Demand,
-        lane: Lane,
-        deadline: Deadline,
-    ) -> bool {
-        let Some(deadline) = deadline else {
-            return true;
-        };
-        let now = Instant::now();
-        let (ahead, work) = waiting.before(lane, now);
-        let most = if demand.images > 0 {
-            self.policy.most(Modality::Image)
-        } else {
-            self.policy.most(Modality::Text)
-        };
-        let times = &waiting.times;
-        now + times.until_answered(demand, ahead, work, self.workers, most) <= deadline
     }
 
     /// Puts a request's items into the places that were reserved for them.
@@ -381,30 +276,6 @@ impl Waiting {
     /// Items that are being decoded or tokenised.
     fn preparing(&self) -> usize {
         self.reserved.iter().map(|lane| lane.count()).sum()
-    }
-
-    /// Items of a lane that wait or are being prepared.
-    fn ahead(&self, lane: Lane) -> usize {
-        self.queued[lane as usize] + self.reserved[lane as usize].count()
-    }
-
-    /// What is ahead of a new item of a lane: how many items, and how many seconds of work for one worker.
-    fn before(&self, lane: Lane, now: Instant) -> (usize, f64) {
-        let lanes: &[Lane] = match lane {
-            Lane::Interactive => &[Lane::Interactive],
-            Lane::Bulk => &Lane::ALL,
-        };
-        let (mut ahead, mut work) = (0, self.times.remaining(now));
-        for lane in lanes {
-            let reserved = self.reserved[*lane as usize];
-            ahead += reserved.count() + self.queued[*lane as usize];
-            work += self.times.work(reserved);
-            let groups = self.lanes[*lane as usize].iter().enumerate();
-            work += groups
-                .map(|(group, jobs)| jobs.len() as f64 * self.times.of(group))
-                .sum::<f64>();
-        }
-        (ahead, work)
     }
 
     fn choose_lane(&mut self) -> Lane {

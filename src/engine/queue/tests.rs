@@ -2,6 +2,7 @@
 
 use tokio::sync::oneshot;
 
+use super::admission::CLEANING;
 use super::*;
 use crate::engine::intake::Intake;
 use crate::engine::job::Encoded;
