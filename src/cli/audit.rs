@@ -183,14 +183,14 @@ fn audit(arguments: &AuditArguments) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-/// Said before hours of work, not after them.
+/// Makes the file's folder, as `eval` does. What cannot be written is said before hours of work, not after them.
 fn writable(file: &Path) -> anyhow::Result<()> {
-    let folder = file.parent().filter(|it| !it.as_os_str().is_empty());
-    if file.is_dir() || !folder.unwrap_or(Path::new(".")).is_dir() {
-        bail!(
-            "cannot write {}: there is no such folder, or it is one",
-            file.display()
-        );
+    if file.is_dir() {
+        bail!("cannot write {}: it is a folder", file.display());
+    }
+    if let Some(folder) = file.parent() {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make {}", folder.display()))?;
     }
     Ok(())
 }

@@ -31,7 +31,7 @@ pub fn with_file(words: &[OsString], path: &Path) -> Result<super::Arguments, Pr
 
 pub fn run(arguments: &ServeArguments) -> anyhow::Result<()> {
     let settings = &arguments.settings;
-    start_logging(settings.log_format, &settings.log);
+    let _log = start_logging(settings.log_format, &settings.log);
     if let Some(file) = &arguments.config {
         tracing::info!(file = %file.display(), "settings were read");
     }

@@ -4,9 +4,10 @@
 //! CUDA provider. A process loads one of them, at its first session.
 
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use ort::environment::Environment;
+use ort::logging::LogLevel;
 
 use super::RuntimeError;
 
@@ -115,9 +116,11 @@ pub fn environment(build: Build) -> Result<&'static Environment, RuntimeError> {
                 builder
                     .with_name("clip-in")
                     .with_telemetry(false)
+                    .with_logger(Arc::new(log))
                     .build()
                     .map_err(|e| e.to_string())
-            });
+            })
+            .inspect(|environment| environment.set_log_level(LogLevel::Error));
         tracing::debug!(path = %path.display(), "ONNX Runtime");
         Loaded { path, environment }
     });
@@ -132,6 +135,16 @@ pub fn environment(build: Build) -> Result<&'static Environment, RuntimeError> {
             path()
         ))),
         Ok(environment) => Ok(environment),
+    }
+}
+
+/// ONNX Runtime's own log, in ours: left to itself it writes to standard error, in its own form, and waits until it could.
+/// What it calls an error comes back to the caller too, and is no error of the server's yet.
+fn log(level: LogLevel, _category: &str, _id: &str, location: &str, message: &str) {
+    match level {
+        LogLevel::Fatal => tracing::error!(target: "onnxruntime", location, "{message}"),
+        LogLevel::Error => tracing::warn!(target: "onnxruntime", location, "{message}"),
+        _ => tracing::trace!(target: "onnxruntime", location, "{message}"),
     }
 }
 

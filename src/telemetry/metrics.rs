@@ -11,6 +11,7 @@ use super::registering::{
     histograms,
 };
 use super::stages::Stage;
+use super::tracing_setup::lost_log_lines;
 use crate::engine::{Lane, Modality};
 
 /// The metrics of one process.
@@ -58,6 +59,7 @@ pub struct Metrics {
     pub expired: IntCounter,
     /// Items whose inference failed.
     pub inference_failures: IntCounter,
+    lost_log_lines: IntCounter,
     /// Runs that the device's memory was too small for.
     pub out_of_memory: IntCounter,
     /// Sessions that died and were made anew.
@@ -238,6 +240,11 @@ impl Metrics {
                 "clip_in_inference_failures_total",
                 "Items whose inference failed.",
             )?,
+            lost_log_lines: counter(
+                r,
+                "clip_in_lost_log_lines_total",
+                "Log lines that were not written because the log took no more.",
+            )?,
             out_of_memory: counter(
                 r,
                 "clip_in_out_of_memory_total",
@@ -333,6 +340,8 @@ impl Metrics {
             self.memory_limit_bytes
                 .set(i64::try_from(bytes).unwrap_or(i64::MAX));
         }
+        self.lost_log_lines.reset();
+        self.lost_log_lines.inc_by(lost_log_lines());
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)

@@ -11,4 +11,4 @@ mod tracing_setup;
 pub use in_flight::InFlight;
 pub use metrics::Metrics;
 pub use spans::{Collector, Spans};
-pub use tracing_setup::{LogFormat, start_logging};
+pub use tracing_setup::{Log, LogFormat, start_logging};
