@@ -25,7 +25,7 @@ from questions import ask, in_json, questions, reference, same
 DEMO = ROOT / "models" / "demo"
 ASKED = questions()[:6]
 LABELS = 400
-READERS = 5
+READERS = 2
 PLACES = 20
 
 
@@ -100,7 +100,7 @@ def test_a_model_whose_files_break_goes_on(tmp_path, expected):
 
 
 def test_clients_that_never_read_are_given_up(tmp_path, expected):
-    with ClipInProcess("quick-readers", tmp_path, "--request-seconds", 3, cache=True) as server:
+    with ClipInProcess("quick-readers", tmp_path, "--request-seconds", 10, cache=True) as server:
         before = server.held().descriptors
         stuck = [never_reading(server.address) for _ in range(READERS)]
         for client in stuck:
