@@ -8,7 +8,12 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-PANELS = {"rss_mib": "resident memory, MiB", "descriptors": "descriptors", "threads": "threads"}
+PANELS = {
+    "rss_mib": "resident memory, MiB",
+    "cache_mib": "cache of texts, MiB",
+    "descriptors": "descriptors",
+    "threads": "threads",
+}
 
 
 def main() -> None:
