@@ -100,17 +100,24 @@ impl RecoveringEncoders {
             Ok(embeddings) => return Ok(embeddings),
             Err(error) => error,
         };
-        if let RuntimeError::OutOfMemory(_) = error {
-            self.metrics.out_of_memory.inc();
-            return Err(EngineError::OutOfMemory(error.to_string()));
-        }
-        if self.lives(modality) {
-            return Err(EngineError::Inference(error.to_string()));
+        // A lack of memory says nothing of the sessions.
+        if matches!(error, RuntimeError::OutOfMemory(_)) || self.lives(modality) {
+            return Err(self.failure(&error));
         }
         tracing::error!(%error, "the sessions of a worker died; they are made anew");
         self.rebuild()?;
         self.encode(modality, jobs)?
-            .map_err(|error| EngineError::Inference(error.to_string()))
+            .map_err(|error| self.failure(&error))
+    }
+
+    /// What a failed run is to those who wait for it.
+    fn failure(&self, error: &RuntimeError) -> EngineError {
+        if let RuntimeError::OutOfMemory(_) = error {
+            self.metrics.out_of_memory.inc();
+            EngineError::OutOfMemory(error.to_string())
+        } else {
+            EngineError::Inference(error.to_string())
+        }
     }
 
     /// Whether the encoder still runs what it ran when it was loaded. A lack of memory says nothing of that.

@@ -7,29 +7,16 @@ last line of its output is JSON: answers by call and status, and the longest cal
 import json
 import random
 import sys
-import tempfile
 import time
 from collections import Counter
-from pathlib import Path
 
 import grpc
-from grpc_tools import protoc
+from grpc_messages import messages
+from paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 PICTURES = sorted((ROOT / "models" / "demo" / "samples").glob("*.webp"))
 SERVICE = "/clip_in.v1.ClipIn/"
 CALLS_A_CHANNEL = 100
-
-
-def messages():
-    """The messages of our .proto."""
-    folder = tempfile.mkdtemp()
-    if protoc.main(["", f"-I{ROOT / 'proto'}", f"--python_out={folder}", "clip_in/v1/clip_in.proto"]) != 0:
-        raise SystemExit("the .proto does not compile")
-    sys.path.insert(0, folder)
-    from clip_in.v1 import clip_in_pb2
-
-    return clip_in_pb2
 
 
 class Calls:

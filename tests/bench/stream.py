@@ -9,7 +9,6 @@ stream has items under way: the stream must reach 0.95 of it.
 import argparse
 import json
 import sys
-import tempfile
 import time
 import urllib.request
 from collections.abc import Iterable, Iterator
@@ -22,9 +21,9 @@ import load
 import machine
 import numpy as np
 from contenders import ClipIn, Embeddings
-from grpc_tools import protoc
+from grpc_messages import generated
 from images import describe, jpegs
-from paths import DEMO_BUNDLE, ROOT
+from paths import DEMO_BUNDLE
 from servers import Server
 
 BULK = {"x-clip-in-lane": "bulk"}
@@ -35,18 +34,6 @@ SETTLED = 2000
 MOST_GROWTH = 0.05
 LEAST_RATIO = 0.95
 WARM_UP = 4 * WINDOW
-
-
-def generated() -> tuple:
-    """Python code from our .proto, as a user makes it."""
-    folder = tempfile.mkdtemp()
-    paths = [f"-I{ROOT / 'proto'}", f"--python_out={folder}", f"--grpc_python_out={folder}"]
-    if protoc.main(["", *paths, "clip_in/v1/clip_in.proto"]) != 0:
-        raise SystemExit("the .proto does not compile")
-    sys.path.insert(0, folder)
-    from clip_in.v1 import clip_in_pb2, clip_in_pb2_grpc
-
-    return clip_in_pb2, clip_in_pb2_grpc
 
 
 class Client:

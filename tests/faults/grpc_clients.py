@@ -1,17 +1,14 @@
 """gRPC clients beside those of REST, where grpcio is installed: texts whose embeddings are known."""
 
-import sys
-import tempfile
 import threading
 import time
 
 from clients import Seen, Tally
-from paths import ROOT
 from questions import TEXTS, same
 
 try:
     import grpc
-    from grpc_tools import protoc
+    from grpc_messages import messages
 except ModuleNotFoundError:
     grpc = None
 
@@ -21,17 +18,6 @@ PATH = "/clip_in.v1.ClipIn/"
 def available() -> bool:
     """Whether gRPC can be asked from here."""
     return grpc is not None
-
-
-def messages():
-    """The messages of our .proto."""
-    folder = tempfile.mkdtemp()
-    if protoc.main(["", f"-I{ROOT / 'proto'}", f"--python_out={folder}", "clip_in/v1/clip_in.proto"]) != 0:
-        raise SystemExit("the .proto does not compile")
-    sys.path.insert(0, folder)
-    from clip_in.v1 import clip_in_pb2
-
-    return clip_in_pb2
 
 
 class GrpcClients:
