@@ -302,6 +302,49 @@ fn memory_does_not_jump() {
 }
 
 #[test]
+fn tensors_in_json_cost_little_more_than_their_body() {
+    let server = Server::start();
+    let name = "clip-in-demo";
+    let values = 3_000_000;
+    let tensor = |input: &str, datatype: &str, value: &str| {
+        let data = format!("{}{value}", format!("{value},").repeat(values - 1));
+        let shape = if datatype == "BYTES" {
+            format!("[{values}]")
+        } else {
+            format!("[1, {values}]")
+        };
+        format!(
+            "{{\"inputs\": [{{\"name\": \"{input}\", \"shape\": {shape}, \"datatype\": \"{datatype}\", \"data\": [{data}]}}]}}"
+        )
+    };
+    let parameters = format!(
+        "{{\"parameters\": {{\"x\": [{}0]}}, \"inputs\": []}}",
+        "0,".repeat(values)
+    );
+    let before = server.peak_bytes();
+    for (body, code) in [
+        (tensor("pixels", "UINT8", "0"), "invalid_pixels"),
+        (tensor("pixels", "FP32", "0"), "invalid_pixels"),
+        (tensor("token_ids", "INT64", "7"), "invalid_token_ids"),
+        (tensor("text", "BYTES", "\"\""), "too_many_items"),
+        (tensor("pixels", "BYTES", "0"), "too_many_items"),
+        (parameters, "no_input"),
+    ] {
+        let path = format!("/v2/models/{name}/infer");
+        let answer = server.post_bytes(&path, "application/json", body.into_bytes());
+        assert!(answer.status().is_client_error(), "{code}");
+        let error = answer.json::<Value>().unwrap()["error"].to_string();
+        assert!(error.contains(code), "{error:.200}");
+    }
+    let grown = server.peak_bytes() - before;
+    assert!(
+        grown < 128 << 20,
+        "memory grew by {} MiB for bodies of 6 to 9 MB",
+        grown >> 20
+    );
+}
+
+#[test]
 fn a_body_over_the_limit_is_refused_before_it_is_read() {
     let server = Server::start_with(&["--max-body-mib", "1"]);
     let answer = server.post_bytes("/v1/embeddings", "application/json", vec![b' '; 2 << 20]);

@@ -142,7 +142,7 @@ pub fn tensors(bytes: &[u8]) {
         }
     }
     let body = bytes::Bytes::copy_from_slice(body);
-    let found = bodies::infer(&headers, &body, &DEMO.manifest.text);
+    let found = bodies::infer(&headers, &body, &DEMO.manifest.text, MOST_ITEMS);
     for item in found.iter().flatten() {
         match item {
             Item::Pixels(Pixels::U8(values)) => assert!(!values.is_empty()),

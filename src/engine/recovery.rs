@@ -17,6 +17,9 @@ use super::sessions::SessionSource;
 use crate::runtime::{Encoders, RuntimeError};
 use crate::telemetry::Metrics;
 
+/// Batches that fail one after the other, hundreds a second on a full card, are worth a line in so long.
+const TOLD_AGAIN_AFTER: Duration = Duration::from_secs(10);
+
 /// Sessions that have lived for so long since they were rebuilt died of something new.
 const REBUILT_AGAIN_AFTER: Duration = Duration::from_secs(3600);
 
@@ -37,6 +40,9 @@ pub struct RecoveringEncoders {
     source: SessionSource,
     rebuilt: Option<Instant>,
     seconds: f64,
+    /// When a line about a failed run was written last, and how many runs failed since.
+    told: Option<Instant>,
+    untold: u64,
     policy: BatchPolicy,
     metrics: Arc<Metrics>,
 }
@@ -54,6 +60,8 @@ impl RecoveringEncoders {
             source,
             rebuilt: None,
             seconds: 0.0,
+            told: None,
+            untold: 0,
             policy,
             metrics,
         }
@@ -82,12 +90,21 @@ impl RecoveringEncoders {
             Err(error) => error,
         };
         if jobs.len() > 1 && self.encoders.is_some() {
-            tracing::warn!(%error, items = jobs.len(), "a batch failed; it is run in halves");
+            self.tell(&error, jobs.len());
             let (first, second) = jobs.split_at(jobs.len() / 2);
             self.run_part(modality, first, results);
             return self.run_part(modality, second, results);
         }
         results.extend(jobs.iter().map(|_| Err(error.clone())));
+    }
+
+    fn tell(&mut self, error: &EngineError, items: usize) {
+        self.untold += 1;
+        if self.told.is_none_or(|at| at.elapsed() >= TOLD_AGAIN_AFTER) {
+            let runs = std::mem::take(&mut self.untold);
+            tracing::warn!(%error, items, runs, "a batch failed; it is run in halves");
+            self.told = Some(Instant::now());
+        }
     }
 
     /// Runs a batch as one. Sessions that turn out to be dead are rebuilt, and it is run once more.

@@ -16,6 +16,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::tensor_shape::{self, product};
 use super::{Cost, check_items};
 use crate::api::{ApiError, AppState};
 use crate::bundle::{Layout, Manifest, TextSide};
@@ -254,17 +255,11 @@ pub fn items(tensor: Tensor, text: &TextSide) -> Result<Vec<Item>, ApiError> {
         values,
     } = tensor;
     let count = values.count();
-    let product = shape.iter().try_fold(1_usize, |product, side| {
-        product.checked_mul(usize::try_from(*side).ok()?)
-    });
-    if product != Some(count) {
+    if product(&shape) != Some(count) {
         let message = format!("a shape of {shape:?} is not that of {count} values");
         return Err(invalid(message).at(name));
     }
-    let rows = shape
-        .first()
-        .map_or(0, |rows| usize::try_from(*rows).unwrap_or(0));
-    let row = count / rows.max(1);
+    let row = count / tensor_shape::rows(&shape).max(1);
     let expected = match (name.as_str(), values) {
         (IMAGE, Values::Bytes(images)) => {
             let images = images.into_iter().map(ImageSource::Bytes);

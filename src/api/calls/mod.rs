@@ -8,6 +8,7 @@ pub mod infer;
 mod labelset;
 mod rerank;
 mod similarity;
+pub mod tensor_shape;
 
 pub use classify::{
     Classification, Classified, ClassifyCall, Decision, LabelScore, Labels, classify,

@@ -13,6 +13,7 @@ use super::inference_proto::model_metadata_response::TensorMetadata;
 use super::options;
 use super::service::bounded;
 use crate::api::calls::infer::{self, InferCall, Inferred, Tensor, Values, metadata};
+use crate::api::calls::tensor_shape::values_of;
 use crate::api::rest::v2::{PLATFORM, VERSION, binary, check_version};
 use crate::api::{ApiError, AppState};
 use crate::engine::Lane;
@@ -102,7 +103,11 @@ impl GrpcInferenceService for Service {
         let options = options::read(&metadata, &extensions, Lane::Interactive, false)?;
         let call = InferCall {
             model: request.model_name,
-            inputs: inputs(request.inputs, request.raw_input_contents)?,
+            inputs: inputs(
+                request.inputs,
+                request.raw_input_contents,
+                self.state.max_items,
+            )?,
             outputs: request.outputs.into_iter().map(|o| o.name).collect(),
             options,
         };
@@ -111,7 +116,11 @@ impl GrpcInferenceService for Service {
     }
 }
 
-fn inputs(inputs: Vec<InferInputTensor>, raw: Vec<bytes::Bytes>) -> Result<Vec<Tensor>, ApiError> {
+fn inputs(
+    inputs: Vec<InferInputTensor>,
+    raw: Vec<bytes::Bytes>,
+    most_items: usize,
+) -> Result<Vec<Tensor>, ApiError> {
     if !raw.is_empty() && raw.len() != inputs.len() {
         let message = format!(
             "{} raw contents for {} inputs: all inputs come so, or none",
@@ -122,8 +131,9 @@ fn inputs(inputs: Vec<InferInputTensor>, raw: Vec<bytes::Bytes>) -> Result<Vec<T
     }
     let mut raw = raw.into_iter();
     let tensor = |input: InferInputTensor| {
+        let count = values_of(&input.name, &input.datatype, &input.shape, most_items)?;
         let values = match raw.next() {
-            Some(bytes) => binary::read(&input.datatype, bytes),
+            Some(bytes) => binary::read(&input.datatype, bytes, count),
             None => typed(&input.datatype, input.contents.unwrap_or_default()),
         };
         Ok(Tensor {
@@ -147,7 +157,7 @@ fn typed(datatype: &str, contents: oip::InferTensorContents) -> Result<Values, A
                 .map_err(|_| ApiError::bad_request("invalid_request", "a UINT8 is 0 to 255"));
             bytes.map(Values::Uint8)
         }
-        other => binary::read(other, bytes::Bytes::new()),
+        other => binary::read(other, bytes::Bytes::new(), 0),
     }
 }
 

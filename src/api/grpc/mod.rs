@@ -6,6 +6,7 @@ mod inference;
 mod metered_body;
 mod observe;
 mod options;
+mod patience;
 mod service;
 mod status;
 mod stream;

@@ -9,6 +9,7 @@ use prost::Message;
 use tonic::{Request, Status, Streaming};
 
 use super::metered_body::SharedBytes;
+use super::patience::{Activity, while_heard};
 use super::proto::embed_stream_response::Result as Outcome;
 use super::{convert, options, proto};
 use crate::api::calls::{self, EmbedCall, Embeddings};
@@ -24,44 +25,45 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 type Answers = Pin<Box<dyn Stream<Item = Result<proto::EmbedStreamResponse, Status>> + Send>>;
 
-/// Answers a stream. Its lane is bulk unless its metadata say otherwise.
+/// Answers a stream. Its lane is bulk unless its metadata say otherwise. It ends when the client says so, or says nothing
+/// for as long as a request may take.
 pub fn embed(
     state: Arc<AppState>,
     request: Request<Streaming<proto::EmbedStreamRequest>>,
 ) -> Result<Answers, Status> {
     let options = options::read(request.metadata(), request.extensions(), Lane::Bulk, false)?;
     let share = request.extensions().get::<SharedBytes>().cloned();
-    let answers = request
-        .into_inner()
-        .enumerate()
-        .map(move |(index, message)| {
-            let (state, share) = (state.clone(), share.clone());
-            async move {
-                let message = message?;
-                let bytes = message.encoded_len();
-                let answer = answer(&state, message, options).await;
-                if let Some(share) = share {
-                    share.give_back(bytes);
-                }
-                let (result, usage) = match answer {
-                    Ok(mut found) => {
-                        let values = found.vectors.pop().unwrap_or_default();
-                        let embedding = Outcome::Embedding(proto::Embedding { values });
-                        (embedding, convert::usage(found.cost))
-                    }
-                    Err(error) if is_the_item_s(&error) => {
-                        let (code, message) = (error.code.to_owned(), error.message);
-                        (Outcome::Error(proto::Error { code, message }), None)
-                    }
-                    Err(error) => return Err(error.into()),
-                };
-                Ok(proto::EmbedStreamResponse {
-                    index: index as u64,
-                    result: Some(result),
-                    usage,
-                })
+    let activity = Activity::begin();
+    let messages = while_heard(request.into_inner(), activity.clone(), state.request_time);
+    let answers = messages.enumerate().map(move |(index, message)| {
+        let (state, share, activity) = (state.clone(), share.clone(), activity.clone());
+        async move {
+            let message = message?;
+            let bytes = message.encoded_len();
+            let answer = answer(&state, message, options).await;
+            activity.answered();
+            if let Some(share) = share {
+                share.give_back(bytes);
             }
-        });
+            let (result, usage) = match answer {
+                Ok(mut found) => {
+                    let values = found.vectors.pop().unwrap_or_default();
+                    let embedding = Outcome::Embedding(proto::Embedding { values });
+                    (embedding, convert::usage(found.cost))
+                }
+                Err(error) if is_the_item_s(&error) => {
+                    let (code, message) = (error.code.to_owned(), error.message);
+                    (Outcome::Error(proto::Error { code, message }), None)
+                }
+                Err(error) => return Err(error.into()),
+            };
+            Ok(proto::EmbedStreamResponse {
+                index: index as u64,
+                result: Some(result),
+                usage,
+            })
+        }
+    });
     Ok(Box::pin(answers.buffered(WINDOW)))
 }
 

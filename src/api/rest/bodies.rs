@@ -67,12 +67,17 @@ pub fn labelset(body: &[u8], most_items: usize) -> Result<Definition, ApiError> 
     Ok(definition)
 }
 
-/// Items of a body of `POST /v2/models/{name}/infer`, for a model with this text side.
+/// Items of a body of `POST /v2/models/{name}/infer`, at most `most_items`, for a model with this text side.
 ///
 /// # Errors
 /// As the route answers.
-pub fn infer(headers: &HeaderMap, body: &Bytes, text: &TextSide) -> Result<Vec<Item>, ApiError> {
-    let (_, inputs) = v2::infer::read(headers, body)?;
+pub fn infer(
+    headers: &HeaderMap,
+    body: &Bytes,
+    text: &TextSide,
+    most_items: usize,
+) -> Result<Vec<Item>, ApiError> {
+    let (_, inputs) = v2::infer::read(headers, body, most_items)?;
     let items = inputs.into_iter().map(|input| infer::items(input, text));
     Ok(items.collect::<Result<Vec<_>, _>>()?.concat())
 }

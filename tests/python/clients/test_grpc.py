@@ -3,6 +3,8 @@
 import base64
 import json
 import sys
+import threading
+import time
 import urllib.request
 import uuid
 
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 import tritonclient.grpc
 import tritonclient.http
-from conftest import ROOT
+from conftest import ROOT, serving
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from grpc_tools import protoc
@@ -202,8 +204,6 @@ def test_a_client_that_does_not_read_is_not_read_from(stub, proto):
     stream = stub.EmbedStream(items())
     next(stream)
     seen = -1
-    import time
-
     for _ in range(100):
         if sent == seen:
             break
@@ -211,6 +211,38 @@ def test_a_client_that_does_not_read_is_not_read_from(stub, proto):
         time.sleep(0.3)
     assert sent == seen < 100_000, "it is still sending"
     stream.cancel()
+
+
+def test_a_stream_that_says_nothing_ends(proto):
+    """It gives its place back; one that waits for its answers, or goes on slowly, does not end."""
+    pb, pb_grpc = proto
+    with (
+        serving(ROOT / "models" / "demo", "--request-seconds", "2") as url,
+        grpc.insecure_channel(url.removeprefix("http://")) as channel,
+    ):
+        embed = pb_grpc.ClipInStub(channel).EmbedStream
+        item = pb.EmbedStreamRequest(item=pb.Item(text="a red bolt"))
+        over = threading.Event()
+
+        def slow():
+            for _ in range(6):
+                yield item
+                time.sleep(1)
+
+        def silent():
+            yield item
+            over.wait(30)
+
+        assert [answer.index for answer in embed(slow())] == list(range(6))
+        began = time.monotonic()
+        stream = embed(silent())
+        assert next(stream).embedding.values
+        with pytest.raises(grpc.RpcError) as ended:
+            next(stream)
+        over.set()
+        assert 1.5 < time.monotonic() - began < 10
+        assert ended.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+        assert dict(ended.value.trailing_metadata())["x-clip-in-code"] == "request_timeout"
 
 
 def test_errors_are_those_of_rest(stub, proto):

@@ -6,11 +6,12 @@ use super::json::unknown_datatype;
 use crate::api::ApiError;
 use crate::api::calls::infer::Values;
 
-/// Values of a tensor from its bytes, which are little-endian; a BYTES value has its length (32 bits) in front.
+/// Values of a tensor from its bytes, which are little-endian; a BYTES value has its length (32 bits) in front, and there
+/// are at most `most` of those.
 ///
 /// # Errors
 /// 400 without a field: the caller knows the tensor's name.
-pub fn read(datatype: &str, bytes: Bytes) -> Result<Values, ApiError> {
+pub fn read(datatype: &str, bytes: Bytes, most: usize) -> Result<Values, ApiError> {
     let broken = || {
         let message = format!(
             "{} bytes are no whole number of {datatype} values",
@@ -42,6 +43,10 @@ pub fn read(datatype: &str, bytes: Bytes) -> Result<Values, ApiError> {
                 let length = u32::from_le_bytes(*length) as usize;
                 if rest.len() - 4 < length {
                     return Err(broken());
+                }
+                if values.len() == most {
+                    let message = format!("more than {most} values, as many as the shape has");
+                    return Err(ApiError::bad_request("invalid_request", message));
                 }
                 values.push(rest.slice(4..4 + length));
                 rest = rest.slice(4 + length..);
@@ -75,14 +80,15 @@ mod tests {
             ("FP16", &[0; 2]),
         ] {
             assert!(
-                read(datatype, Bytes::copy_from_slice(bytes)).is_err(),
+                read(datatype, Bytes::copy_from_slice(bytes), 9).is_err(),
                 "{datatype} {bytes:?}"
             );
         }
         let two = Bytes::from_static(&[1, 0, 0, 0, 7, 0, 0, 0, 0]);
-        let Ok(Values::Bytes(values)) = read("BYTES", two) else {
+        let Ok(Values::Bytes(values)) = read("BYTES", two.clone(), 2) else {
             panic!("two values");
         };
         assert_eq!(values, [&[7_u8][..], &[]]);
+        assert!(read("BYTES", two, 1).is_err());
     }
 }

@@ -8,12 +8,14 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::json::{InferRequest, InferResponse, InputTensor, OutputTensor};
+use super::parameter::Parameter;
 use super::{InferErrors, ModelErrors};
 use super::{VERSION, binary, check_version, json as tensors};
 use crate::api::calls::infer::{InferCall, Inferred, Tensor, Values, infer};
+use crate::api::calls::tensor_shape::values_of;
 use crate::api::rest::openapi::RequestHeaders;
 use crate::api::rest::{json_body, request_options};
 use crate::api::{ApiError, AppState, Caller};
@@ -80,7 +82,7 @@ pub async fn create(
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         return Err(ApiError::new(status, "unsupported_content_type", message));
     }
-    let (request, inputs) = read(&parts.headers, &body.bytes)?;
+    let (request, inputs) = read(&parts.headers, &body.bytes, state.max_items)?;
     let caller = parts.extensions.get::<Caller>();
     let lane = caller.and_then(|caller| caller.lane).unwrap_or_default();
     let all_binary = flag(&request.parameters, "binary_data_output");
@@ -108,14 +110,15 @@ pub async fn create(
     respond(found, request.id, is_binary)
 }
 
-/// The JSON, and all inputs with their values.
+/// The JSON, and all inputs with their values; a request may have `most_items` images and texts.
 pub(in crate::api::rest) fn read(
     headers: &HeaderMap,
     body: &Bytes,
+    most_items: usize,
 ) -> Result<(InferRequest, Vec<Tensor>), ApiError> {
     let (text, bytes) = split(headers, body)?;
     let mut request: InferRequest = json_body::parse(&text)?;
-    let inputs = inputs(std::mem::take(&mut request.inputs), bytes)?;
+    let inputs = inputs(std::mem::take(&mut request.inputs), bytes, most_items)?;
     Ok((request, inputs))
 }
 
@@ -134,19 +137,26 @@ fn split(headers: &HeaderMap, body: &Bytes) -> Result<(Bytes, Bytes), ApiError> 
 }
 
 /// All inputs, those in the binary part in their order there.
-fn inputs(inputs: Vec<InputTensor>, mut bytes: Bytes) -> Result<Vec<Tensor>, ApiError> {
+fn inputs(
+    inputs: Vec<InputTensor>,
+    mut bytes: Bytes,
+    most_items: usize,
+) -> Result<Vec<Tensor>, ApiError> {
     let mut found = Vec::with_capacity(inputs.len());
     for input in inputs {
+        let count = values_of(&input.name, &input.datatype, &input.shape, most_items)?;
         let Some(size) = input.parameters.get("binary_data_size") else {
-            found.push(tensors::tensor(input)?);
+            found.push(tensors::tensor(input, count)?);
             continue;
         };
-        let size = size.as_u64().and_then(|size| usize::try_from(size).ok());
-        let size = size.filter(|size| *size <= bytes.len()).ok_or_else(|| {
-            let message = format!("binary_data_size is at most {} here", bytes.len());
-            ApiError::bad_request("invalid_request", message).at(&input.name)
-        })?;
-        let values = binary::read(&input.datatype, bytes.split_to(size));
+        let size = size
+            .count()
+            .filter(|size| *size <= bytes.len())
+            .ok_or_else(|| {
+                let message = format!("binary_data_size is at most {} here", bytes.len());
+                ApiError::bad_request("invalid_request", message).at(&input.name)
+            })?;
+        let values = binary::read(&input.datatype, bytes.split_to(size), count);
         found.push(Tensor {
             values: values.map_err(|e| e.at(&input.name))?,
             name: input.name,
@@ -161,8 +171,8 @@ fn inputs(inputs: Vec<InputTensor>, mut bytes: Bytes) -> Result<Vec<Tensor>, Api
     }
 }
 
-fn flag(parameters: &HashMap<String, Value>, name: &str) -> Option<bool> {
-    parameters.get(name).and_then(Value::as_bool)
+fn flag(parameters: &HashMap<String, Parameter>, name: &str) -> Option<bool> {
+    parameters.get(name).and_then(|parameter| parameter.flag())
 }
 
 fn respond(

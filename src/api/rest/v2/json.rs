@@ -4,8 +4,11 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use super::json_values;
+use super::parameter::Parameter;
 use crate::api::ApiError;
 use crate::api::calls::infer::{Tensor, Values};
 
@@ -17,7 +20,8 @@ pub struct InferRequest {
     pub id: Option<String>,
     #[serde(default)]
     /// `binary_data_output`: all outputs behind the JSON.
-    pub parameters: HashMap<String, Value>,
+    #[schema(value_type = HashMap<String, Value>)]
+    pub parameters: HashMap<String, Parameter>,
     /// Of `image`, `text`, `pixels` and `token_ids`, as the model's metadata describes them.
     #[schema(min_items = 1)]
     pub inputs: Vec<InputTensor>,
@@ -34,11 +38,12 @@ pub struct InputTensor {
     pub datatype: String,
     /// `binary_data_size`: the values are so many bytes behind the JSON.
     #[serde(default)]
-    pub parameters: HashMap<String, Value>,
+    #[schema(value_type = HashMap<String, Value>)]
+    pub parameters: HashMap<String, Parameter>,
     /// Nested or flat; absent if the values are in the binary part.
     #[serde(default)]
     #[schema(value_type = Option<Vec<Value>>)]
-    pub data: Option<Value>,
+    pub data: Option<Box<RawValue>>,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -47,7 +52,8 @@ pub struct OutputRequest {
     pub name: String,
     /// `binary_data`: as bytes behind the JSON.
     #[serde(default)]
-    pub parameters: HashMap<String, Value>,
+    #[schema(value_type = HashMap<String, Value>)]
+    pub parameters: HashMap<String, Parameter>,
 }
 
 /// A response's JSON part.
@@ -71,23 +77,28 @@ pub struct OutputTensor {
     pub data: Option<Vec<f32>>,
 }
 
-/// A tensor whose values are in the JSON.
+/// A tensor whose values are in the JSON. They are read as what they are, and no more of them than `count`, so that a body
+/// takes no large multiple of itself.
 ///
 /// # Errors
 /// 400 with the tensor's name.
-pub fn tensor(input: InputTensor) -> Result<Tensor, ApiError> {
-    let data = input.data.unwrap_or(Value::Null);
+pub fn tensor(input: InputTensor, count: usize) -> Result<Tensor, ApiError> {
+    let invalid =
+        |message: String| ApiError::bad_request("invalid_request", message).at(&input.name);
+    let Some(data) = input.data.as_deref() else {
+        return Err(invalid(
+            "there is no data, nor a binary_data_size".to_owned(),
+        ));
+    };
     let values = match input.datatype.as_str() {
-        "BYTES" => flat(&data, |v| Some(v.as_str()?.to_owned().into())).map(Values::Bytes),
-        "UINT8" => flat(&data, |v| u8::try_from(v.as_u64()?).ok()).map(Values::Uint8),
-        "INT64" => flat(&data, Value::as_i64).map(Values::Int64),
-        "FP32" => flat(&data, |v| Some(v.as_f64()? as f32)).map(Values::Fp32),
+        "BYTES" => json_values::read(data, count).map(Values::Bytes),
+        "UINT8" => json_values::read(data, count).map(Values::Uint8),
+        "INT64" => json_values::read(data, count).map(Values::Int64),
+        "FP32" => json_values::read(data, count).map(Values::Fp32),
         other => return Err(unknown_datatype(other).at(input.name)),
     };
-    let values = values.ok_or_else(|| {
-        let message = format!("data holds something that is no {}", input.datatype);
-        ApiError::bad_request("invalid_request", message).at(&input.name)
-    })?;
+    let values =
+        values.map_err(|error| invalid(format!("data of shape {:?}: {error}", input.shape)))?;
     Ok(Tensor {
         name: input.name,
         shape: input.shape,
@@ -99,17 +110,4 @@ pub fn tensor(input: InputTensor) -> Result<Tensor, ApiError> {
 pub fn unknown_datatype(found: &str) -> ApiError {
     let message = format!("datatype {found:?}; inputs here are BYTES, UINT8, INT64 or FP32");
     ApiError::bad_request("invalid_request", message)
-}
-
-/// The values of nested lists in order; `None` if one of them cannot be read.
-fn flat<T>(data: &Value, read: impl Fn(&Value) -> Option<T>) -> Option<Vec<T>> {
-    let mut values = Vec::new();
-    let mut open = vec![data];
-    while let Some(value) = open.pop() {
-        match value {
-            Value::Array(inner) => open.extend(inner.iter().rev()),
-            value => values.push(read(value)?),
-        }
-    }
-    Some(values)
 }

@@ -3,6 +3,8 @@
 pub mod binary;
 pub(super) mod infer;
 mod json;
+mod json_values;
+mod parameter;
 
 use std::sync::Arc;
 

@@ -1,0 +1,84 @@
+//! Parameters of a request, an input or an output: of all that they may hold, what is heeded here.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+/// A parameter's value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parameter {
+    /// `binary_data`, `binary_data_output`
+    Flag(bool),
+    /// `binary_data_size`
+    Count(u64),
+    /// Anything else: it is read past and not kept.
+    Other,
+}
+
+impl Parameter {
+    /// What it switches.
+    pub fn flag(self) -> Option<bool> {
+        match self {
+            Self::Flag(flag) => Some(flag),
+            _ => None,
+        }
+    }
+
+    /// How many it says.
+    pub fn count(self) -> Option<usize> {
+        match self {
+            Self::Count(count) => usize::try_from(count).ok(),
+            _ => None,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Parameter {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyValue)
+    }
+}
+
+struct AnyValue;
+
+impl<'de> Visitor<'de> for AnyValue {
+    type Value = Parameter;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Parameter, E> {
+        Ok(Parameter::Flag(value))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Parameter, E> {
+        Ok(Parameter::Count(value))
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<Parameter, E> {
+        Ok(Parameter::Other)
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Parameter, E> {
+        Ok(Parameter::Other)
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<Parameter, E> {
+        Ok(Parameter::Other)
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Parameter, E> {
+        Ok(Parameter::Other)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Parameter, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Parameter::Other)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Parameter, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Parameter::Other)
+    }
+}
