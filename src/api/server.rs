@@ -95,6 +95,7 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
     let folders = settings.models.clone();
     let load = tokio::task::spawn_blocking(move || Registry::open(&folders, loader));
     let models = Arc::new(load.await.map_err(std::io::Error::other)??);
+    metrics.gpu_memory.watch(&settings.devices);
     let admission = Admission::new(
         settings.max_requests as usize,
         settings.bytes_in_flight(),

@@ -193,7 +193,9 @@ impl LabelSets {
         let sets = self.sets.read().unwrap_or_else(PoisonError::into_inner);
         // Under the lock that a deletion takes to remove the series.
         if sets.contains_key(&set.name) {
-            self.metrics.decision(&set.name, decided, best_score);
+            self.metrics
+                .labelsets
+                .decision(&set.name, decided, best_score);
         }
     }
 
@@ -242,7 +244,7 @@ impl LabelSets {
         let metrics = self.metrics.clone();
         let forget = move |sets: &mut Sets, name: String| {
             sets.remove(&name);
-            metrics.forget_labelset(&name);
+            metrics.labelsets.forget(&name);
         };
         Ok(self.change(writing, remove, forget).await?)
     }
@@ -332,7 +334,7 @@ mod tests {
         known().insert("bolts".to_owned(), set.clone());
         sets.count(&set, true, 0.9);
         assert!(exposed().contains(r#"decision="decided",labelset="bolts"} 1"#));
-        metrics.forget_labelset("bolts");
+        metrics.labelsets.forget("bolts");
         assert!(!exposed().contains("bolts"));
     }
 }

@@ -51,7 +51,7 @@ impl LabelSets {
             }
             found.removed = before.len();
             for name in before.keys() {
-                metrics.forget_labelset(name);
+                metrics.labelsets.forget(name);
             }
             Ok(found)
         };

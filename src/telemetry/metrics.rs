@@ -5,10 +5,11 @@ use prometheus::{
     TextEncoder,
 };
 
+use super::gpu_memory::GpuMemory;
+use super::labelset_metrics::LabelSetMetrics;
 use super::memory_limit;
 use super::registering::{
-    BATCH_SIZES, FINE_SECONDS, SCORES, SECONDS, counter, counters, gauge, gauges, histogram,
-    histograms,
+    BATCH_SIZES, FINE_SECONDS, SECONDS, counter, counters, gauge, gauges, histogram, histograms,
 };
 use super::stages::Stage;
 use super::tracing_setup::lost_log_lines;
@@ -66,13 +67,15 @@ pub struct Metrics {
     pub sessions_rebuilt: IntCounter,
     /// Images fetched from URLs, by result: `ok`, an error's code, `over_budget`, or `abandoned` with their request.
     pub image_url_fetches: IntCounterVec,
-    labelset_decisions: IntCounterVec,
-    labelset_best_score: HistogramVec,
+    /// What label sets made of images.
+    pub labelsets: LabelSetMetrics,
     /// 1 for each loaded model, with its precision, and the device and provider that run it.
     pub model_info: IntGaugeVec,
     /// 1 while the server is ready.
     pub ready: IntGauge,
     memory_limit_bytes: IntGauge,
+    /// Of the cards that are watched.
+    pub gpu_memory: GpuMemory,
 }
 
 impl Metrics {
@@ -261,19 +264,7 @@ impl Metrics {
                 "Images fetched from URLs: ok, the error's code, over_budget, or abandoned with their request.",
                 &["result"],
             )?,
-            labelset_decisions: counters(
-                r,
-                "clip_in_labelset_decisions_total",
-                "Images classified by a label set: decided, or unsure because no label reached the threshold.",
-                &["labelset", "decision"],
-            )?,
-            labelset_best_score: histograms(
-                r,
-                "clip_in_labelset_best_score",
-                "Probability of an image's best label in a label set.",
-                "labelset",
-                SCORES,
-            )?,
+            labelsets: LabelSetMetrics::new(r)?,
             model_info,
             ready: gauge(r, "clip_in_ready", "1 while the server is ready.")?,
             memory_limit_bytes: gauge(
@@ -281,6 +272,7 @@ impl Metrics {
                 "clip_in_memory_limit_bytes",
                 "Memory that the process may have: what its control group allows, or the machine has.",
             )?,
+            gpu_memory: GpuMemory::new(r)?,
             registry,
         })
     }
@@ -288,27 +280,6 @@ impl Metrics {
     /// Time of a request in a stage.
     pub fn stage_seconds(&self, stage: Stage) -> &Histogram {
         &self.stage_seconds[stage as usize]
-    }
-
-    /// Counts what a label set made of an image, and how sure it was of the best label.
-    pub fn decision(&self, labelset: &str, decided: bool, best_score: f32) {
-        let decisions = &self.labelset_decisions;
-        // Both from the first on: a share of all needs both.
-        let [yes, no] =
-            ["decided", "unsure"].map(|name| decisions.with_label_values(&[labelset, name]));
-        if decided { yes } else { no }.inc();
-        let scores = self.labelset_best_score.with_label_values(&[labelset]);
-        scores.observe(f64::from(best_score));
-    }
-
-    /// Removes the series of a label set that is gone.
-    pub fn forget_labelset(&self, labelset: &str) {
-        // A set that nobody asked for has none: that is no error.
-        for decision in ["decided", "unsure"] {
-            let labels = [labelset, decision];
-            let _ = self.labelset_decisions.remove_label_values(&labels);
-        }
-        let _ = self.labelset_best_score.remove_label_values(&[labelset]);
     }
 
     /// Items that wait, by lane.
@@ -340,6 +311,7 @@ impl Metrics {
             self.memory_limit_bytes
                 .set(i64::try_from(bytes).unwrap_or(i64::MAX));
         }
+        self.gpu_memory.refresh();
         self.lost_log_lines.reset();
         self.lost_log_lines.inc_by(lost_log_lines());
         let mut text = Vec::new();

@@ -1,6 +1,8 @@
 //! What can be seen from outside: metrics, logs, the times of a request's stages, and spans for a collector.
 
+mod gpu_memory;
 mod in_flight;
+mod labelset_metrics;
 mod memory_limit;
 mod metrics;
 mod registering;

@@ -4,6 +4,7 @@ import http.client
 import json
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -60,8 +61,35 @@ def code_of(status: int, body: bytes) -> str:
         return f"{status} without a code"
 
 
-class Clients:
-    """`count` clients with a keep-alive connection each, `rate` requests a second together, while in the `with`."""
+class Load(ABC):
+    """`count` clients in threads of their own, `rate` requests a second together, while in the `with`."""
+
+    def __init__(self, count: int, rate: float, deadline: float):
+        """`deadline`: seconds that a request may take."""
+        self.count, self.interval, self.deadline = count, count / rate, deadline
+        self.tally = Tally()
+        self.stop = threading.Event()
+        self._threads = [
+            threading.Thread(target=self.client, args=(number,), daemon=True) for number in range(count)
+        ]
+
+    def __enter__(self) -> "Load":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_exception) -> None:
+        self.stop.set()
+        for thread in self._threads:
+            thread.join(self.deadline + 10)
+
+    @abstractmethod
+    def client(self, number: int) -> None:
+        """One client: asks and notes in the tally what it saw, until it is told to stop."""
+
+
+class Clients(Load):
+    """REST, with a keep-alive connection each."""
 
     def __init__(
         self,
@@ -74,37 +102,22 @@ class Clients:
         others: Sequence[Sequence[Sequence[float]]] = (),
     ):
         """`others`: answers that are right too, such as those of the model that replaces the first."""
-        self.address, self.questions, self.deadline = address, questions, deadline
+        super().__init__(count, rate, deadline)
+        self.address, self.questions = address, questions
         self.right = [] if expected is None else [expected, *others]
-        self.count, self.interval = count, count / rate
-        self.tally = Tally()
-        self._stop = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._client, args=(number,), daemon=True) for number in range(count)
-        ]
 
-    def __enter__(self) -> "Clients":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_exception) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(self.deadline + 10)
-
-    def _client(self, number: int) -> None:
+    def client(self, number: int) -> None:
         connection = http.client.HTTPConnection(*self.address, timeout=self.deadline)
         due = time.monotonic() + self.interval * number / self.count
         turn = number
-        while not self._stop.wait(max(0.0, due - time.monotonic())):
+        while not self.stop.wait(max(0.0, due - time.monotonic())):
             due = max(due + self.interval, time.monotonic())
             seen = self._ask(connection, turn % len(self.questions))
             self.tally.seen.append(seen)
             turn += STEP
             if not seen.what[0].isdigit():
                 connection.close()
-                self._stop.wait(PAUSE_AFTER_BREAK)
+                self.stop.wait(PAUSE_AFTER_BREAK)
         connection.close()
 
     def _ask(self, connection: http.client.HTTPConnection, which: int) -> Seen:

@@ -3,7 +3,7 @@
 import threading
 import time
 
-from clients import Seen, Tally
+from clients import Load, Seen
 from questions import TEXTS, same
 
 try:
@@ -20,27 +20,15 @@ def available() -> bool:
     return grpc is not None
 
 
-class GrpcClients:
-    """`count` clients with a channel each, `rate` calls a second together, while in the `with`."""
+class GrpcClients(Load):
+    """gRPC, with a channel each."""
 
     def __init__(self, address: tuple[str, int], expected: dict[str, list[float]], count: int, rate: float):
-        self.address, self.expected, self.count, self.interval = address, expected, count, count / rate
-        self.tally = Tally()
+        super().__init__(count, rate, deadline=20)
+        self.address, self.expected = address, expected
         self._pb = messages()
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._client, args=(i,), daemon=True) for i in range(count)]
 
-    def __enter__(self) -> "GrpcClients":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_exception) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(30)
-
-    def _client(self, number: int) -> None:
+    def client(self, number: int) -> None:
         # No retries of gRPC's own: they would hide what is to be seen. One connection a channel.
         options = [("grpc.enable_retries", 0), ("grpc.use_local_subchannel_pool", 1)]
         with grpc.insecure_channel(f"{self.address[0]}:{self.address[1]}", options=options) as channel:
@@ -49,11 +37,11 @@ class GrpcClients:
                 PATH + "Embed", pb.EmbedRequest.SerializeToString, pb.EmbedResponse.FromString
             )
             turn = number
-            while not self._stop.wait(self.interval):
+            while not self.stop.wait(self.interval):
                 text, begun = TEXTS[turn % len(TEXTS)], time.monotonic()
                 turn += 1
                 try:
-                    answer = embed(pb.EmbedRequest(items=[pb.Item(text=text)]), timeout=20)
+                    answer = embed(pb.EmbedRequest(items=[pb.Item(text=text)]), timeout=self.deadline)
                 except grpc.RpcError as error:
                     seen = Seen(
                         begun, time.monotonic(), f"gRPC {error.code().name}", f"gRPC: {error.details()}"

@@ -1,0 +1,174 @@
+//! Memory of the cards that models run on, as NVIDIA's management library (NVML, part of the driver) tells it: of the whole
+//! card, whoever uses it.
+
+use std::ffi::OsStr;
+use std::sync::OnceLock;
+
+use nvml_wrapper::Nvml;
+use nvml_wrapper::error::NvmlError;
+use prometheus::{IntGaugeVec, Registry};
+
+use super::registering::gauges;
+use crate::runtime::Device;
+
+/// The library's name on Linux.
+const LIBRARY: &str = "libnvidia-ml.so.1";
+
+/// Two metrics with a series a card.
+#[derive(Debug)]
+pub struct GpuMemory {
+    watched: OnceLock<Cards>,
+    used: IntGaugeVec,
+    total: IntGaugeVec,
+}
+
+#[derive(Debug)]
+struct Cards {
+    library: Nvml,
+    indices: Vec<u16>,
+}
+
+impl GpuMemory {
+    pub(super) fn new(registry: &Registry) -> prometheus::Result<Self> {
+        Ok(Self {
+            watched: OnceLock::new(),
+            used: gauges(
+                registry,
+                "clip_in_gpu_memory_used_bytes",
+                "Memory of a card that is used, by this and all other processes.",
+                &["device"],
+            )?,
+            total: gauges(
+                registry,
+                "clip_in_gpu_memory_total_bytes",
+                "Memory that a card has.",
+                &["device"],
+            )?,
+        })
+    }
+
+    /// Looks at the cards among these devices from now on, whenever metrics are asked for. Where there is no driver, the log
+    /// says so.
+    pub fn watch(&self, devices: &[Device]) {
+        if let Err(error) = self.watch_by(OsStr::new(LIBRARY), devices) {
+            tracing::warn!(%error, "the memory of the cards will not be among the metrics");
+        }
+    }
+
+    fn watch_by(&self, library: &OsStr, devices: &[Device]) -> Result<(), NvmlError> {
+        let mut indices: Vec<u16> = devices
+            .iter()
+            .filter_map(|device| match device {
+                Device::Cuda(index) => Some(*index),
+                Device::Cpu => None,
+            })
+            .collect();
+        indices.dedup();
+        if indices.is_empty() {
+            return Ok(());
+        }
+        let library = Nvml::builder().lib_path(library).init()?;
+        let cards = Cards { library, indices };
+        self.read(&cards)?;
+        // Only the first are kept: the devices of a process do not change.
+        let _ = self.watched.set(cards);
+        Ok(())
+    }
+
+    /// Writes down what is used now. A card that does not answer any more loses its series: no number is better than an old
+    /// one.
+    pub(super) fn refresh(&self) {
+        if self
+            .watched
+            .get()
+            .is_some_and(|cards| self.read(cards).is_err())
+        {
+            self.used.reset();
+            self.total.reset();
+        }
+    }
+
+    fn read(&self, cards: &Cards) -> Result<(), NvmlError> {
+        for index in &cards.indices {
+            let memory = cards
+                .library
+                .device_by_index((*index).into())?
+                .memory_info()?;
+            let label = [Device::Cuda(*index).to_string()];
+            let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+            self.used.with_label_values(&label).set(bytes(memory.used));
+            self.total
+                .with_label_values(&label)
+                .set(bytes(memory.total));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::process::Command;
+
+    use super::*;
+
+    /// A library with one card of 1000 bytes, which has used 10 more at each look and is gone after the third.
+    const FAKE: &str = "
+        struct memory { unsigned version; unsigned long long total, reserved, free, used; };
+        static int looks = 0;
+        int nvmlInit_v2(void) { return 0; }
+        int nvmlShutdown(void) { return 0; }
+        int nvmlDeviceGetHandleByIndex_v2(unsigned index, void **card) { *card = &looks; return index == 1 ? 0 : 2; }
+        int nvmlDeviceGetMemoryInfo_v2(void *card, struct memory *memory) {
+            if (++looks > 3) return 15;
+            memory->total = 1000; memory->used = 10 * looks;
+            return 0;
+        }";
+
+    fn fake(folder: &Path) -> std::path::PathBuf {
+        let (source, library) = (folder.join("fake.c"), folder.join("libfake.so"));
+        std::fs::write(&source, FAKE).unwrap();
+        let compiled = Command::new("cc")
+            .args(["-shared", "-fPIC", "-o"])
+            .args([&library, &source])
+            .status()
+            .unwrap();
+        assert!(compiled.success());
+        library
+    }
+
+    #[test]
+    fn a_card_s_memory_is_read_at_each_look_until_it_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let library = fake(folder.path());
+        let registry = Registry::new();
+        let memory = GpuMemory::new(&registry).unwrap();
+        let watch = |devices: &[Device]| memory.watch_by(library.as_os_str(), devices);
+        let seen = || {
+            memory.refresh();
+            let found = registry.gather();
+            let values = found.iter().flat_map(|family| {
+                let series = family.get_metric().iter();
+                series.map(|one| (family.name().to_owned(), one.get_gauge().get_value()))
+            });
+            values.collect::<Vec<_>>()
+        };
+        watch(&[Device::Cpu]).unwrap();
+        assert!(watch(&[Device::Cuda(0)]).is_err(), "there is no card 0");
+        assert_eq!(seen(), []);
+        watch(&[Device::Cuda(1), Device::Cuda(1)]).unwrap();
+        for used in [20.0, 30.0] {
+            let total = ("clip_in_gpu_memory_total_bytes".to_owned(), 1000.0);
+            let used = ("clip_in_gpu_memory_used_bytes".to_owned(), used);
+            assert_eq!(seen(), [total, used]);
+        }
+        assert_eq!(seen(), []);
+    }
+
+    #[test]
+    fn without_a_driver_there_is_an_error() {
+        let memory = GpuMemory::new(&Registry::new()).unwrap();
+        let missing = OsStr::new("libnvidia-ml-that-is-not-there.so");
+        assert!(memory.watch_by(missing, &[Device::Cuda(0)]).is_err());
+    }
+}
