@@ -18,6 +18,7 @@ mod state;
 mod tls;
 mod trace;
 mod unread;
+mod untaken;
 
 pub use admin::{AdminAccess, AdminError};
 pub use checked::{Checked, Refusal};

@@ -11,7 +11,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::admission::Admission;
 use super::reload::Reload;
 use super::tls::Tls;
-use super::{AdminError, AppState, Checked, KeyError, TlsError, connections, grpc, rest, trace};
+use super::{
+    AdminError, AppState, Checked, KeyError, TlsError, connections, grpc, rest, trace, untaken,
+};
 use crate::config::ServeSettings;
 use crate::engine::{CpuPool, Loader, Registry, RegistryError};
 use crate::images_by_url::Fetcher;
@@ -136,6 +138,7 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
     };
     let router = router
         .layer(from_fn_with_state(state.clone(), connections::say_goodbye))
+        .layer(from_fn_with_state(state.request_time, untaken::drop_untaken))
         .layer(from_fn_with_state(spans.clone(), trace::trace));
     let handle = Handle::new();
     let server = connections::serve(

@@ -35,18 +35,31 @@ def head(stream: int, method: str) -> bytes:
     return frame(HEADERS, END_HEADERS, stream, b"".join(field(*header) for header in headers.items()))
 
 
-def embed_call(stream: int) -> bytes:
-    """`Embed` of one short text."""
+def data(stream: int, message: bytes, flags: int = 0) -> bytes:
+    """A message of a call."""
+    return frame(DATA, flags, stream, b"\0" + struct.pack(">I", len(message)) + message)
+
+
+def one_text() -> bytes:
+    """`EmbedRequest` or `EmbedStreamRequest` of one short text."""
     text = b"a red bolt"
     item = b"\x0a" + bytes([len(text)]) + text
-    message = b"\x12" + bytes([len(item)]) + item
-    body = b"\0" + struct.pack(">I", len(message)) + message
-    return head(stream, "Embed") + frame(DATA, END_STREAM, stream, body)
+    return b"\x12" + bytes([len(item)]) + item
+
+
+def embed_call(stream: int) -> bytes:
+    """`Embed` of one short text."""
+    return head(stream, "Embed") + data(stream, one_text(), END_STREAM)
 
 
 def silent_stream(stream: int) -> bytes:
     """`EmbedStream` of nothing yet."""
     return head(stream, "EmbedStream")
+
+
+def unread_stream(stream: int) -> bytes:
+    """`EmbedStream` of one short text so far."""
+    return head(stream, "EmbedStream") + data(stream, one_text())
 
 
 class DeafClient:

@@ -14,7 +14,7 @@ os.environ["CLIP_IN_BINARY"] = str(server_binary())
 sys.path.append(str(ROOT / "tests" / "faults"))
 sys.path.append(str(ROOT / "tests" / "bench"))
 
-from deaf_http2 import DeafClient, silent_stream
+from deaf_http2 import DeafClient, silent_stream, unread_stream
 from fault_disk import call
 from fault_model import flip, load, truncate
 from fault_never_readers import never_reading, request
@@ -134,3 +134,21 @@ def test_streams_that_say_nothing_leave_half_of_the_places(tmp_path, expected):
         with DeafClient(server.address, PLACES, silent_stream):
             wait_for(lambda: answered(server, "ClipIn/EmbedStream") >= PLACES, "the streams")
             assert is_right(server, expected)
+
+
+def streams(server, status: int) -> float:
+    """Streams that ended so, or began if `status` is 0."""
+    return answered(server, f'ClipIn/EmbedStream",status="grpc-{status}"')
+
+
+@pytest.mark.parametrize("stream", [silent_stream, unread_stream])
+def test_streams_give_their_places_back(tmp_path, expected, stream):
+    """Those that say nothing, and those of which nothing is read, on a connection that goes on answering pings."""
+    with ClipInProcess("quick-gone", tmp_path, "--max-requests", PLACES, "--request-seconds", 3) as server:
+        with DeafClient(server.address, PLACES, stream):
+            wait_for(lambda: streams(server, 0) == PLACES // 2 == streams(server, 8), "the streams")
+            time.sleep(4)
+            with DeafClient(server.address, PLACES // 2, stream):
+                wait_for(lambda: streams(server, 0) == PLACES, "the places")
+        assert streams(server, 8) == PLACES // 2
+        assert is_right(server, expected)

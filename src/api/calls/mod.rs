@@ -8,6 +8,7 @@ pub mod infer;
 mod labelset;
 mod rerank;
 mod similarity;
+pub mod tensor;
 pub mod tensor_shape;
 
 pub use classify::{

@@ -12,7 +12,8 @@ use super::inference_proto::model_infer_response::InferOutputTensor;
 use super::inference_proto::model_metadata_response::TensorMetadata;
 use super::options;
 use super::service::bounded;
-use crate::api::calls::infer::{self, InferCall, Inferred, Tensor, Values, metadata};
+use crate::api::calls::infer::{self, InferCall, Inferred};
+use crate::api::calls::tensor::{self, Tensor, Values, metadata};
 use crate::api::calls::tensor_shape::values_of;
 use crate::api::rest::v2::{PLATFORM, VERSION, binary, check_version};
 use crate::api::{ApiError, AppState};
@@ -77,7 +78,7 @@ impl GrpcInferenceService for Service {
         check_version(&request.version)?;
         let model = self.state.model(Some(&request.name))?;
         let tensors = metadata(model.manifest());
-        let convert = |tensors: Vec<infer::TensorMetadata>| {
+        let convert = |tensors: Vec<tensor::TensorMetadata>| {
             let tensors = tensors.into_iter().map(|tensor| TensorMetadata {
                 name: tensor.name.to_owned(),
                 datatype: tensor.datatype.to_owned(),

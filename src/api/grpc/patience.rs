@@ -10,6 +10,9 @@ use tonic::Status;
 
 use crate::api::ApiError;
 
+/// A timer of a stream that is listened to is never so late.
+const LATE: Duration = Duration::from_secs(1);
+
 /// What is going on in a stream.
 #[derive(Clone)]
 pub struct Activity(Arc<Mutex<State>>);
@@ -45,18 +48,22 @@ impl Activity {
 
     /// Comes back when nothing was heard and nothing was done for so long.
     async fn silence(&self, patience: Duration) {
+        let mut since = Instant::now();
         loop {
+            let due = since + patience;
+            sleep_until(due).await;
             let (open, last) = {
                 let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
                 (state.open, state.last)
             };
             let now = Instant::now();
-            if open == 0 && now >= last + patience {
+            // A client that takes no answers is not listened to: this was not asked on, and wakes late.
+            let was_listening = now < due + LATE;
+            if open == 0 && last <= since && was_listening {
                 return;
             }
             // With items under way, the client may well wait for them.
-            let since = if open == 0 { last } else { now };
-            sleep_until(since + patience).await;
+            since = if open == 0 && was_listening { last } else { now };
         }
     }
 }

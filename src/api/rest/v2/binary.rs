@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::json::unknown_datatype;
 use crate::api::ApiError;
-use crate::api::calls::infer::Values;
+use crate::api::calls::tensor::Values;
 
 /// Values of a tensor from its bytes, which are little-endian; a BYTES value has its length (32 bits) in front, and there
 /// are at most `most` of those.

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::json_values;
 use super::parameter::Parameter;
 use crate::api::ApiError;
-use crate::api::calls::infer::{Tensor, Values};
+use crate::api::calls::tensor::{Tensor, Values};
 
 /// A request's JSON part.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -18,7 +18,7 @@ use utoipa::{IntoResponses, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::calls::infer::{self as tensors, TensorMetadata, metadata};
+use crate::api::calls::tensor::{self as tensors, TensorMetadata, metadata};
 use crate::api::{ApiError, AppState};
 
 /// The only version of a model that there is.

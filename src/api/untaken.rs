@@ -1,0 +1,237 @@
+//! Answers over HTTP/2 that their client does not take: dropped after a while.
+//!
+//! HTTP/2 has a window for each answer: a client that opens none can leave answers unsent although it reads everything else
+//! on the connection, so that [`unread`](super::unread) sees nothing. Such an answer would keep its memory, and a stream its
+//! place among the server's requests, for as long as the connection stays.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::Version;
+use axum::middleware::Next;
+use axum::response::Response;
+use bytes::Bytes;
+use http_body::{Body as _, Frame, SizeHint};
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep_until};
+
+/// An answer is handed on in parts of so many bytes, an HTTP/2 frame each: what has been handed on cannot be dropped.
+const PART: usize = 16 << 10;
+
+/// Drops an answer over HTTP/2 when its client has taken nothing of it for `patience`.
+pub async fn drop_untaken(
+    State(patience): State<Duration>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let version = request.version();
+    let response = next.run(request).await;
+    if version < Version::HTTP_2 || response.body().is_end_stream() {
+        return response;
+    }
+    response.map(|body| Body::new(Watched::new(body, patience)))
+}
+
+/// A body that is dropped when nobody asks for it.
+struct Watched {
+    shared: Arc<Mutex<Shared>>,
+    watch: AbortHandle,
+}
+
+struct Shared {
+    /// `None` at its end, or when it was dropped.
+    body: Option<Body>,
+    /// What is left of a frame of which the first parts were handed on.
+    rest: Bytes,
+    /// Since when the client could have taken more. `None` while there is nothing to take.
+    offered: Option<Instant>,
+    dropped: bool,
+}
+
+impl Watched {
+    fn new(body: Body, patience: Duration) -> Self {
+        let shared = Arc::new(Mutex::new(Shared {
+            body: Some(body),
+            rest: Bytes::new(),
+            offered: Some(Instant::now()),
+            dropped: false,
+        }));
+        let watch = tokio::spawn(watch(shared.clone(), patience)).abort_handle();
+        Self { shared, watch }
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.watch.abort();
+    }
+}
+
+async fn watch(shared: Arc<Mutex<Shared>>, patience: Duration) {
+    let mut due = Instant::now() + patience;
+    loop {
+        sleep_until(due).await;
+        let now = Instant::now();
+        let mut state = lock(&shared);
+        if state.body.is_none() && state.rest.is_empty() {
+            return;
+        }
+        due = state.offered.unwrap_or(now) + patience;
+        if due <= now {
+            tracing::debug!("an answer is dropped: its client took nothing of it for too long");
+            state.dropped = true;
+            state.rest = Bytes::new();
+            let body = state.body.take();
+            drop(state);
+            // It may have much to drop, and the lock is nobody's business then.
+            drop(body);
+            return;
+        }
+    }
+}
+
+fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    fn next_part(&mut self) -> Frame<Bytes> {
+        let part = self.rest.split_to(self.rest.len().min(PART));
+        Frame::data(part)
+    }
+
+    fn poll_frame(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        if !self.rest.is_empty() {
+            return Poll::Ready(Some(Ok(self.next_part())));
+        }
+        let Some(body) = &mut self.body else {
+            let gave_up = self.dropped.then(|| {
+                Err(axum::Error::new("nothing of the answer was taken for too long"))
+            });
+            return Poll::Ready(gave_up);
+        };
+        let frame = match Pin::new(body).poll_frame(context) {
+            Poll::Ready(Some(Ok(frame))) => frame,
+            Poll::Ready(end) => {
+                self.body = None;
+                return Poll::Ready(end);
+            }
+            Poll::Pending => return Poll::Pending,
+        };
+        Poll::Ready(Some(Ok(match frame.into_data() {
+            Ok(data) => {
+                self.rest = data;
+                self.next_part()
+            }
+            Err(trailers) => trailers,
+        })))
+    }
+}
+
+impl http_body::Body for Watched {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let mut state = lock(&self.shared);
+        let frame = state.poll_frame(context);
+        state.offered = frame.is_ready().then(Instant::now);
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        let state = lock(&self.shared);
+        let ended = state.body.as_ref().is_none_or(Body::is_end_stream);
+        ended && state.rest.is_empty() && !state.dropped
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let state = lock(&self.shared);
+        let rest = state.rest.len() as u64;
+        let hint = state.body.as_ref().map_or_else(SizeHint::default, Body::size_hint);
+        match hint.exact() {
+            Some(exact) => SizeHint::with_exact(exact + rest),
+            None => SizeHint::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+    use http_body_util::BodyExt as _;
+    use tokio::time::sleep;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_millis(200);
+
+    /// A body of some chunks, after which `_alive` is dropped with it; `endless` bodies then wait for more.
+    fn body(chunks: Vec<Bytes>, endless: bool, alive: Arc<()>) -> Body {
+        use futures_util::StreamExt as _;
+        let chunks = stream::iter(chunks.into_iter().map(Ok::<_, std::io::Error>));
+        let more = if endless {
+            stream::pending().left_stream()
+        } else {
+            stream::empty().right_stream()
+        };
+        Body::from_stream(chunks.chain(more).inspect(move |_| {
+            let _ = &alive;
+        }))
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_nobody_takes_is_dropped() {
+        let alive = Arc::new(());
+        let large = Bytes::from(vec![7; 10 * PART]);
+        for taken in [0, 1] {
+            let mut watched = Watched::new(body(vec![large.clone()], false, alive.clone()), PATIENCE);
+            for _ in 0..taken {
+                let frame = watched.frame().await.unwrap().unwrap();
+                assert_eq!(frame.into_data().unwrap().len(), PART);
+            }
+            assert_eq!(Arc::strong_count(&alive), 2);
+            sleep(3 * PATIENCE).await;
+            assert_eq!(Arc::strong_count(&alive), 1, "after {taken} parts");
+            assert!(!watched.is_end_stream(), "half an answer must not look like a whole one");
+            assert!(watched.frame().await.unwrap().is_err());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_slow_client_gets_everything_in_order() {
+        let chunks: Vec<Bytes> = [3, PART, 2 * PART + 1, 1]
+            .into_iter()
+            .enumerate()
+            .map(|(i, length)| Bytes::from(vec![i as u8; length]))
+            .collect();
+        let whole = chunks.concat();
+        let mut watched = Watched::new(body(chunks, false, Arc::new(())), PATIENCE);
+        let mut found = Vec::new();
+        while let Some(frame) = watched.frame().await {
+            found.extend_from_slice(&frame.unwrap().into_data().unwrap());
+            sleep(PATIENCE / 2).await;
+        }
+        assert!(found == whole);
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_has_nothing_yet_is_waited_for() {
+        let alive = Arc::new(());
+        let mut watched = Watched::new(body(vec![Bytes::from("a")], true, alive.clone()), PATIENCE);
+        watched.frame().await.unwrap().unwrap();
+        let more = tokio::time::timeout(3 * PATIENCE, watched.frame()).await;
+        assert!(more.is_err(), "it waits");
+        assert_eq!(Arc::strong_count(&alive), 2);
+    }
+}
