@@ -229,7 +229,8 @@ pub struct ServeSettings {
     #[arg(long, env = "CLIP_IN_HEADER_SECONDS", default_value_t = 75, value_parser = clap::value_parser!(u16).range(1..=3600))]
     pub header_seconds: u16,
 
-    /// Seconds that a request may take, reading its body included, and that a gRPC stream may be silent
+    /// Seconds that a request may take, reading its body included; also that a gRPC stream may be silent, and that a client
+    /// may take nothing of an answer
     #[arg(long, env = "CLIP_IN_REQUEST_SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u16).range(1..=3600))]
     pub request_seconds: u16,
 
