@@ -4,6 +4,7 @@
 
 mod server;
 
+use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -123,16 +124,17 @@ fn a_key_has_its_lane_and_its_number_of_requests() {
         |lane: &str| server.metric(&format!("clip_in_queue_seconds_count{{lane=\"{lane}\"}}"));
     assert_eq!(ask(&server, Some(("x-api-key", CATALOGUE))).0, 200);
     assert_eq!((queue("bulk"), queue("interactive")), (1.0, 0.0));
-    // Many at once: one gets through at a time, the others are told so at once.
-    let texts: Vec<String> = (0..300)
-        .map(|i| format!("{i} red bolts on a mat"))
-        .collect();
+    // Many at once, with work for a while: one gets through at a time, the others are told so at once.
+    let together = Barrier::new(6);
     let statuses: Vec<u16> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..6)
             .map(|i| {
-                let (server, texts) = (&server, &texts);
+                let (server, together) = (&server, &together);
                 scope.spawn(move || {
-                    std::thread::sleep(Duration::from_millis(30 * i));
+                    let texts: Vec<String> = (0..1000)
+                        .map(|j| format!("{i} blue and {j} red bolts on a mat"))
+                        .collect();
+                    together.wait();
                     let url = format!("{}/v1/embeddings", server.url);
                     let request = server.client.post(url).header("x-api-key", CATALOGUE);
                     let response = request.json(&json!({"input": texts})).send().unwrap();

@@ -138,7 +138,10 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
     };
     let router = router
         .layer(from_fn_with_state(state.clone(), connections::say_goodbye))
-        .layer(from_fn_with_state(state.request_time, untaken::drop_untaken))
+        .layer(from_fn_with_state(
+            state.request_time,
+            untaken::drop_untaken,
+        ))
         .layer(from_fn_with_state(spans.clone(), trace::trace));
     let handle = Handle::new();
     let server = connections::serve(

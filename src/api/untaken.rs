@@ -113,7 +113,9 @@ impl Shared {
         }
         let Some(body) = &mut self.body else {
             let gave_up = self.dropped.then(|| {
-                Err(axum::Error::new("nothing of the answer was taken for too long"))
+                Err(axum::Error::new(
+                    "nothing of the answer was taken for too long",
+                ))
             });
             return Poll::Ready(gave_up);
         };
@@ -158,7 +160,10 @@ impl http_body::Body for Watched {
     fn size_hint(&self) -> SizeHint {
         let state = lock(&self.shared);
         let rest = state.rest.len() as u64;
-        let hint = state.body.as_ref().map_or_else(SizeHint::default, Body::size_hint);
+        let hint = state
+            .body
+            .as_ref()
+            .map_or_else(SizeHint::default, Body::size_hint);
         match hint.exact() {
             Some(exact) => SizeHint::with_exact(exact + rest),
             None => SizeHint::default(),
@@ -195,7 +200,8 @@ mod tests {
         let alive = Arc::new(());
         let large = Bytes::from(vec![7; 10 * PART]);
         for taken in [0, 1] {
-            let mut watched = Watched::new(body(vec![large.clone()], false, alive.clone()), PATIENCE);
+            let mut watched =
+                Watched::new(body(vec![large.clone()], false, alive.clone()), PATIENCE);
             for _ in 0..taken {
                 let frame = watched.frame().await.unwrap().unwrap();
                 assert_eq!(frame.into_data().unwrap().len(), PART);
@@ -203,7 +209,10 @@ mod tests {
             assert_eq!(Arc::strong_count(&alive), 2);
             sleep(3 * PATIENCE).await;
             assert_eq!(Arc::strong_count(&alive), 1, "after {taken} parts");
-            assert!(!watched.is_end_stream(), "half an answer must not look like a whole one");
+            assert!(
+                !watched.is_end_stream(),
+                "half an answer must not look like a whole one"
+            );
             assert!(watched.frame().await.unwrap().is_err());
         }
     }

@@ -1,7 +1,8 @@
 //! The Open Inference Protocol's question: named tensors in, named tensors out.
 
 use super::tensor::{
-    IMAGE, IMAGE_EMBEDDING, PIXELS, SIMILARITY, TEXT, TEXT_EMBEDDING, TOKEN_IDS, Tensor, Values, side,
+    IMAGE, IMAGE_EMBEDDING, PIXELS, SIMILARITY, TEXT, TEXT_EMBEDDING, TOKEN_IDS, Tensor, Values,
+    side,
 };
 use super::tensor_shape::{self, product};
 use super::{Cost, check_items};

@@ -63,7 +63,11 @@ impl Activity {
                 return;
             }
             // With items under way, the client may well wait for them.
-            since = if open == 0 && was_listening { last } else { now };
+            since = if open == 0 && was_listening {
+                last
+            } else {
+                now
+            };
         }
     }
 }
