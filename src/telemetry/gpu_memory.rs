@@ -75,31 +75,30 @@ impl GpuMemory {
         Ok(())
     }
 
-    /// Writes down what is used now. A card that does not answer any more loses its series: no number is better than an old
-    /// one.
+    /// Writes down what is used now, if cards are watched.
     pub(super) fn refresh(&self) {
-        if self
-            .watched
-            .get()
-            .is_some_and(|cards| self.read(cards).is_err())
-        {
-            self.used.reset();
-            self.total.reset();
+        if let Some(cards) = self.watched.get() {
+            // What an error leaves is the lack of a number.
+            let _ = self.read(cards);
         }
     }
 
+    /// When a card does not answer there are no numbers: none is better than an old one.
     fn read(&self, cards: &Cards) -> Result<(), NvmlError> {
-        for index in &cards.indices {
-            let memory = cards
-                .library
-                .device_by_index((*index).into())?
-                .memory_info()?;
-            let label = [Device::Cuda(*index).to_string()];
-            let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
-            self.used.with_label_values(&label).set(bytes(memory.used));
-            self.total
-                .with_label_values(&label)
-                .set(bytes(memory.total));
+        let mut all = cards.indices.iter();
+        let read = all.try_for_each(|index| self.read_card(&cards.library, *index));
+        read.inspect_err(|_| {
+            self.used.reset();
+            self.total.reset();
+        })
+    }
+
+    fn read_card(&self, library: &Nvml, index: u16) -> Result<(), NvmlError> {
+        let memory = library.device_by_index(index.into())?.memory_info()?;
+        let label = [Device::Cuda(index).to_string()];
+        for (gauge, bytes) in [(&self.used, memory.used), (&self.total, memory.total)] {
+            let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+            gauge.with_label_values(&label).set(bytes);
         }
         Ok(())
     }
@@ -155,8 +154,10 @@ mod tests {
         };
         watch(&[Device::Cpu]).unwrap();
         assert!(watch(&[Device::Cuda(0)]).is_err(), "there is no card 0");
+        // The first is there, and must not stay behind with the number of this look.
+        assert!(watch(&[Device::Cuda(1), Device::Cuda(0)]).is_err());
         assert_eq!(seen(), []);
-        watch(&[Device::Cuda(1), Device::Cuda(1)]).unwrap();
+        watch(&[Device::Cuda(1)]).unwrap();
         for used in [20.0, 30.0] {
             let total = ("clip_in_gpu_memory_total_bytes".to_owned(), 1000.0);
             let used = ("clip_in_gpu_memory_used_bytes".to_owned(), used);
