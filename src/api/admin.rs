@@ -1,16 +1,16 @@
 //! Who may change what is served, and from where models may come. Off unless the operator switches it on.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use axum::http::request::Parts;
-use axum::http::uri::Authority;
 use axum::http::{StatusCode, header};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::ApiError;
+use super::browsers::{host_of, is_this_machine};
 use crate::bundle::ModelsRoot;
 use crate::config::ServeSettings;
 
@@ -127,25 +127,7 @@ fn bearer(request: &Parts) -> Option<&[u8]> {
 }
 
 fn names_this_machine(request: &Parts) -> bool {
-    // HTTP/2 has the authority in the URI, HTTP/1.1 in a header.
-    let header = || {
-        request
-            .headers
-            .get(header::HOST)?
-            .to_str()
-            .ok()?
-            .parse()
-            .ok()
-    };
-    let authority: Option<Authority> = request.uri.authority().cloned().or_else(header);
-    authority.is_some_and(|authority| {
-        let host = authority
-            .host()
-            .trim_start_matches('[')
-            .trim_end_matches(']');
-        host.eq_ignore_ascii_case("localhost")
-            || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
-    })
+    host_of(&request.uri, &request.headers).is_some_and(|host| is_this_machine(&host))
 }
 
 #[cfg(test)]

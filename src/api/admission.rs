@@ -17,9 +17,21 @@ use crate::telemetry::stages::{self, Stage};
 pub struct Admission {
     requests: Arc<Semaphore>,
     streams: Arc<Semaphore>,
+    control: Arc<Semaphore>,
     body_units: Arc<Semaphore>,
+    answer_units: Arc<Semaphore>,
     max_body_bytes: usize,
+    max_answer_bytes: usize,
 }
+
+/// Control streams that may be open at a time: health watches and reflection. They take nothing from requests.
+pub const CONTROL_STREAMS: usize = 256;
+
+/// Least bytes of memory that answers have together.
+const LEAST_ANSWER_BYTES: usize = 256 << 20;
+
+/// Largest body of a request that is not counted, and largest message of a control stream, in bytes.
+pub const UNCOUNTED_BYTES: usize = 64 << 10;
 
 /// A body that was read; its share of the byte budget is free again when this is dropped.
 #[derive(Debug)]
@@ -35,6 +47,8 @@ pub struct ByteShare {
     units: Arc<Semaphore>,
     held: Option<OwnedSemaphorePermit>,
     bytes: usize,
+    /// Said when the budget is used up.
+    full: &'static str,
 }
 
 impl ByteShare {
@@ -51,12 +65,7 @@ impl ByteShare {
         if wanted > held {
             let missing = u32::try_from(wanted - held).unwrap_or(u32::MAX);
             let more = self.units.clone().try_acquire_many_owned(missing);
-            let more = more.map_err(|_| {
-                ApiError::overloaded(
-                    "the bodies of other requests fill the memory set aside for them; try again",
-                    1,
-                )
-            })?;
+            let more = more.map_err(|_| ApiError::overloaded(self.full, 1))?;
             match &mut self.held {
                 Some(held) => held.merge(more),
                 None => self.held = Some(more),
@@ -78,13 +87,18 @@ impl ByteShare {
 const UNIT: usize = 64 * 1024;
 
 impl Admission {
-    /// At most `requests` at a time, with bodies of `bytes_in_flight` together and `max_body_bytes` each.
+    /// At most `requests` at a time, with bodies of `bytes_in_flight` together and `max_body_bytes` each. Answers that are not
+    /// taken yet have as many bytes together as bodies, and 256 MiB at least: small bodies may ask for large answers.
     pub fn new(requests: usize, bytes_in_flight: usize, max_body_bytes: usize) -> Self {
+        let answer_bytes = bytes_in_flight.max(LEAST_ANSWER_BYTES);
         Self {
             requests: Arc::new(Semaphore::new(requests)),
             streams: Arc::new(Semaphore::new(requests.div_ceil(2))),
+            control: Arc::new(Semaphore::new(CONTROL_STREAMS)),
             body_units: Arc::new(Semaphore::new(bytes_in_flight.div_ceil(UNIT))),
+            answer_units: Arc::new(Semaphore::new(answer_bytes.div_ceil(UNIT))),
             max_body_bytes,
+            max_answer_bytes: answer_bytes,
         }
     }
 
@@ -115,6 +129,20 @@ impl Admission {
             )
         };
         self.streams.clone().try_acquire_owned().map_err(full)
+    }
+
+    /// A place for a control stream.
+    ///
+    /// # Errors
+    /// 429 at once if all are taken.
+    pub fn enter_control(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        let full = |_| {
+            ApiError::overloaded(
+                "as many health watches and reflection streams are open as may be; end one, or try again",
+                1,
+            )
+        };
+        self.control.clone().try_acquire_owned().map_err(full)
     }
 
     /// Reads a body, taking from the byte budget as it grows: a client that announces much and sends little holds little.
@@ -178,7 +206,23 @@ impl Admission {
             units: self.body_units.clone(),
             held: None,
             bytes: 0,
+            full: "the bodies of other requests fill the memory set aside for them; try again",
         }
+    }
+
+    /// A share of the budget of answers, of no bytes yet.
+    pub fn answer_share(&self) -> ByteShare {
+        ByteShare {
+            units: self.answer_units.clone(),
+            held: None,
+            bytes: 0,
+            full: "answers that their clients have not taken yet fill the memory set aside for them; try again",
+        }
+    }
+
+    /// Largest answer, in bytes of memory.
+    pub fn max_answer_bytes(&self) -> usize {
+        self.max_answer_bytes
     }
 
     /// Largest body, or message of a stream.

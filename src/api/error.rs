@@ -51,6 +51,12 @@ impl ApiError {
         }
     }
 
+    /// The server's own limit of time is over: 408.
+    pub fn took_too_long(limit: std::time::Duration) -> Self {
+        let message = format!("the request took longer than {} s", limit.as_secs());
+        Self::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message)
+    }
+
     /// Says which field or item is to blame.
     #[must_use]
     pub fn at(mut self, param: impl Into<String>) -> Self {
@@ -160,7 +166,7 @@ impl From<LabelSetError> for ApiError {
             }
             LabelSetError::Item { field, error } => Self::from(error).at(field),
             LabelSetError::Engine(error) => error.into(),
-            LabelSetError::TooMany => {
+            LabelSetError::TooMany | LabelSetError::TooManyBytes(_) => {
                 Self::new(StatusCode::CONFLICT, "too_many_labelsets", message)
             }
             LabelSetError::Disk(_) => {

@@ -2,17 +2,23 @@
 
 mod admin;
 mod admission;
+mod answer_body;
+mod answer_size;
+mod browsers;
 pub mod calls;
 mod checked;
 mod connections;
 mod cors;
 mod error;
+
 mod file_watch;
 mod grpc;
+mod held;
 mod keys;
 mod page;
 mod reload;
 pub mod rest;
+mod routes;
 mod server;
 mod state;
 mod tls;

@@ -1,7 +1,9 @@
 //! From settings to a server that listens, answers, and stops without losing what it accepted.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use axum::middleware::from_fn_with_state;
 use axum_server::Handle;
@@ -9,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::admission::Admission;
+use super::browsers::{self, BrowserRules};
 use super::reload::Reload;
 use super::tls::Tls;
 use super::{
@@ -119,6 +122,7 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
         admission,
         keys: keys.clone(),
         stopping: AtomicBool::new(false),
+        open: Arc::default(),
     });
     state.embed_labelsets().await;
     state.trouble();
@@ -132,6 +136,13 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
 
     let grpc = grpc::router(&state).map_err(|e| ServeError::Settings(e.to_string()))?;
     let router = rest::router(state.clone()).layer(from_fn_with_state(grpc, grpc::divert));
+    let rules = BrowserRules::new(
+        keys.clone(),
+        settings.listen,
+        &settings.allowed_hosts,
+        &settings.cors_origins,
+    );
+    let router = router.layer(from_fn_with_state(rules, browsers::guard));
     let router = match cors {
         Some(cors) => router.layer(cors),
         None => router,
@@ -187,7 +198,11 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
     }
     tracing::info!("stopping: what was accepted is still answered");
     handle.graceful_shutdown(None);
-    let drained = tokio::time::timeout(settings.drain_time(), server).await;
+    let closing = close_when_idle(&state, &handle, settings.drain_time());
+    let drained = tokio::time::timeout(settings.drain_time(), async {
+        tokio::join!(server, closing).0
+    });
+    let drained = drained.await;
     let stop = move || {
         models.stop();
         if let Some(spans) = spans {
@@ -203,4 +218,27 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Longest time that answers may need from our hands to the network, at a stop.
+const LAST_BYTES: Duration = Duration::from_secs(2);
+
+/// Closes the connections on which nothing is under way any more. Without it, a client that does not end its side, such as
+/// an HTTP/2 client that answers no pings, would hold up a stop until its time is over.
+async fn close_when_idle(state: &AppState, handle: &Handle<SocketAddr>, longest: Duration) {
+    let pause = LAST_BYTES.min(longest / 4);
+    loop {
+        tokio::time::sleep(pause).await;
+        if handle.connection_count() == 0 {
+            return;
+        }
+        if state.is_idle() {
+            // What was handed on last has had no time to be sent, perhaps.
+            tokio::time::sleep(pause).await;
+            if state.is_idle() {
+                handle.shutdown();
+                return;
+            }
+        }
+    }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::admin::AdminAccess;
 use super::admission::Admission;
+use super::answer_body::Open;
 use super::{ApiError, ApiKeys};
 use crate::engine::{Model, Registry, RegistryError};
 use crate::images_by_url::Fetcher;
@@ -33,6 +34,8 @@ pub struct AppState {
     pub(super) admission: Admission,
     pub(super) keys: Arc<ApiKeys>,
     pub(super) stopping: AtomicBool,
+    /// Each request that is not answered to its end has a clone.
+    pub(super) open: Open,
 }
 
 impl AppState {
@@ -80,6 +83,11 @@ impl AppState {
     /// Whether a stop has begun.
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// Whether all accepted requests are answered, and their answers handed on.
+    pub fn is_idle(&self) -> bool {
+        Arc::strong_count(&self.open) == 1
     }
 
     /// Why the server is not ready; `None` when it is.

@@ -1,4 +1,4 @@
-//! Answers over HTTP/2 that their client does not take: dropped after a while.
+//! Answers that their client does not take, or takes too slowly: dropped after a while.
 //!
 //! HTTP/2 has a window for each answer: a client that opens none can leave answers unsent although it reads everything else
 //! on the connection, so that [`unread`](super::unread) sees nothing. Such an answer would keep its memory, and a stream its
@@ -22,7 +22,14 @@ use tokio::time::{Instant, sleep_until};
 /// An answer is handed on in parts of so many bytes, an HTTP/2 frame each: what has been handed on cannot be dropped.
 const PART: usize = 16 << 10;
 
-/// Drops an answer over HTTP/2 when its client has taken nothing of it for `patience`.
+/// Over HTTP/1 a smaller answer is handed to the connection whole, which [`unread`](super::unread) watches.
+const LARGE: u64 = 256 << 10;
+
+/// An answer whose length is known is taken with so many bytes a second at least, beside twice the patience: a client that
+/// takes a trickle keeps it in memory no longer.
+const BYTES_A_SECOND: u64 = 1 << 20;
+
+/// Drops an answer when its client has taken nothing of it for `patience`, or takes it too slowly.
 pub async fn drop_untaken(
     State(patience): State<Duration>,
     request: Request,
@@ -30,10 +37,13 @@ pub async fn drop_untaken(
 ) -> Response {
     let version = request.version();
     let response = next.run(request).await;
-    if version < Version::HTTP_2 || response.body().is_end_stream() {
+    let length = response.body().size_hint().exact();
+    let is_small = length.is_some_and(|length| length <= LARGE);
+    if response.body().is_end_stream() || (version < Version::HTTP_2 && is_small) {
         return response;
     }
-    response.map(|body| Body::new(Watched::new(body, patience)))
+    let longest = length.map(|length| 2 * patience + Duration::from_secs(length / BYTES_A_SECOND));
+    response.map(|body| Body::new(Watched::new(body, patience, longest)))
 }
 
 /// A body that is dropped when nobody asks for it.
@@ -53,14 +63,15 @@ struct Shared {
 }
 
 impl Watched {
-    fn new(body: Body, patience: Duration) -> Self {
+    /// Nothing taken for `patience`, or not all taken within `longest`, and it is dropped.
+    fn new(body: Body, patience: Duration, longest: Option<Duration>) -> Self {
         let shared = Arc::new(Mutex::new(Shared {
             body: Some(body),
             rest: Bytes::new(),
             offered: Some(Instant::now()),
             dropped: false,
         }));
-        let watch = tokio::spawn(watch(shared.clone(), patience)).abort_handle();
+        let watch = tokio::spawn(watch(shared.clone(), patience, longest)).abort_handle();
         Self { shared, watch }
     }
 }
@@ -71,18 +82,22 @@ impl Drop for Watched {
     }
 }
 
-async fn watch(shared: Arc<Mutex<Shared>>, patience: Duration) {
-    let mut due = Instant::now() + patience;
+async fn watch(shared: Arc<Mutex<Shared>>, patience: Duration, longest: Option<Duration>) {
+    let begin = Instant::now();
+    let end = longest.map(|longest| begin + longest);
+    let mut due = begin + patience;
     loop {
-        sleep_until(due).await;
+        sleep_until(end.map_or(due, |end| due.min(end))).await;
         let now = Instant::now();
         let mut state = lock(&shared);
         if state.body.is_none() && state.rest.is_empty() {
             return;
         }
         due = state.offered.unwrap_or(now) + patience;
-        if due <= now {
-            tracing::debug!("an answer is dropped: its client took nothing of it for too long");
+        if due <= now || end.is_some_and(|end| end <= now) {
+            tracing::debug!(
+                "an answer is dropped: its client took nothing of it for too long, or takes it too slowly"
+            );
             state.dropped = true;
             state.rest = Bytes::new();
             let body = state.body.take();
@@ -200,8 +215,11 @@ mod tests {
         let alive = Arc::new(());
         let large = Bytes::from(vec![7; 10 * PART]);
         for taken in [0, 1] {
-            let mut watched =
-                Watched::new(body(vec![large.clone()], false, alive.clone()), PATIENCE);
+            let mut watched = Watched::new(
+                body(vec![large.clone()], false, alive.clone()),
+                PATIENCE,
+                None,
+            );
             for _ in 0..taken {
                 let frame = watched.frame().await.unwrap().unwrap();
                 assert_eq!(frame.into_data().unwrap().len(), PART);
@@ -225,7 +243,7 @@ mod tests {
             .map(|(i, length)| Bytes::from(vec![i as u8; length]))
             .collect();
         let whole = chunks.concat();
-        let mut watched = Watched::new(body(chunks, false, Arc::new(())), PATIENCE);
+        let mut watched = Watched::new(body(chunks, false, Arc::new(())), PATIENCE, None);
         let mut found = Vec::new();
         while let Some(frame) = watched.frame().await {
             found.extend_from_slice(&frame.unwrap().into_data().unwrap());
@@ -237,10 +255,29 @@ mod tests {
     #[tokio::test]
     async fn an_answer_that_has_nothing_yet_is_waited_for() {
         let alive = Arc::new(());
-        let mut watched = Watched::new(body(vec![Bytes::from("a")], true, alive.clone()), PATIENCE);
+        let mut watched = Watched::new(
+            body(vec![Bytes::from("a")], true, alive.clone()),
+            PATIENCE,
+            None,
+        );
         watched.frame().await.unwrap().unwrap();
         let more = tokio::time::timeout(3 * PATIENCE, watched.frame()).await;
         assert!(more.is_err(), "it waits");
         assert_eq!(Arc::strong_count(&alive), 2);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_takes_a_trickle_is_given_up() {
+        let alive = Arc::new(());
+        let large = Bytes::from(vec![7; 100 * PART]);
+        let body = body(vec![large], false, alive.clone());
+        let mut watched = Watched::new(body, PATIENCE, Some(2 * PATIENCE));
+        let mut taken = 0;
+        while let Some(Ok(_)) = watched.frame().await {
+            taken += 1;
+            sleep(PATIENCE / 4).await;
+        }
+        assert!((4..20).contains(&taken), "{taken} of 100 parts");
+        assert_eq!(Arc::strong_count(&alive), 1);
     }
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::record::{Fault, Picture, Place, Problem, Quality, Record, side_name};
-use crate::engine::{CpuPool, EmbedError, EmbedOptions, Embedding, EngineError, Item, Lane, Model};
+use crate::engine::{
+    CpuPool, EmbedError, EmbedOptions, Embedding, EngineError, Item, Lane, Model, Turn,
+};
 use crate::preprocess::{self, ImageError, ImageSpec, Limits, Pixels};
 use crate::tokenize::TextTokenizer;
 
@@ -115,7 +117,7 @@ impl Measurer {
                 })
                 .collect::<Vec<Prepared>>()
         };
-        let prepared = self.pool.run(Lane::Bulk, prepare).await?;
+        let prepared = self.pool.run(Lane::Bulk, Turn::new(), prepare).await?;
         let mut measured = Measured {
             place: record.place,
             sides: Vec::new(),

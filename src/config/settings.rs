@@ -88,6 +88,16 @@ pub struct ServeSettings {
     #[arg(long, env = "CLIP_IN_CORS_ORIGINS", value_delimiter = ',')]
     pub cors_origins: Vec<String>,
 
+    /// Hosts beside localhost and loopback addresses by which clients may name a server that listens on a loopback address
+    /// and has no API keys, such as the name of a proxy on the same machine
+    #[arg(
+        long,
+        env = "CLIP_IN_ALLOWED_HOSTS",
+        value_name = "HOST",
+        value_delimiter = ','
+    )]
+    pub allowed_hosts: Vec<String>,
+
     /// Precision to run at: fp32, bf16, fp16, int8, or auto: the fastest that loses at most half a point of the
     /// model's benchmark and stays within 1 - cosine 1e-3
     #[arg(long, env = "CLIP_IN_PRECISION", default_value = "auto")]

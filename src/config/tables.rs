@@ -29,7 +29,7 @@ pub const TABLES: &[Table] = &[
     Table {
         name: "access",
         about: "Who may ask",
-        keys: &["api_keys_file", "api_keys", "cors_origins"],
+        keys: &["api_keys_file", "api_keys", "allowed_hosts", "cors_origins"],
     },
     Table {
         name: "admin",

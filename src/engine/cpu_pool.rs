@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
@@ -9,8 +10,8 @@ use tokio::sync::oneshot;
 use super::{EngineError, Lane};
 use crate::telemetry::Metrics;
 
-/// A pool of named threads. A free thread takes interactive work first; work whose requester is gone by its turn is
-/// skipped.
+/// A pool of named threads. A free thread takes interactive work first; within a lane the requests take turns, so that one
+/// of many items does not hold up one of few. Work whose requester is gone by its turn is skipped.
 #[derive(Debug, Clone)]
 pub struct CpuPool {
     pool: Arc<rayon::ThreadPool>,
@@ -20,18 +21,43 @@ pub struct CpuPool {
 
 type Work = Box<dyn FnOnce() + Send>;
 
-/// Work by lane. Whoever puts work in also spawns a turn, and a turn takes whatever is most urgent by then.
+/// Whose work it is: pieces with the same turn are taken in order, and different turns alternate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turn(u64);
+
+impl Turn {
+    /// For a new request.
+    pub fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// Work by lane and by request, the request whose turn is next first. Whoever puts work in also spawns a thread's turn, and
+/// that takes whatever is most urgent by then.
 #[derive(Default)]
-struct Waiting(Mutex<[VecDeque<Work>; 2]>);
+struct Waiting(Mutex<[VecDeque<(Turn, VecDeque<Work>)>; 2]>);
 
 impl Waiting {
-    fn put(&self, lane: Lane, work: Work) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)[lane as usize].push_back(work);
+    fn put(&self, lane: Lane, turn: Turn, work: Work) {
+        let mut lanes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let requests = &mut lanes[lane as usize];
+        // A request puts all of its pieces in at once: it is the last one, if it is there.
+        match requests.iter_mut().rev().find(|(known, _)| *known == turn) {
+            Some((_, pieces)) => pieces.push_back(work),
+            None => requests.push_back((turn, VecDeque::from([work]))),
+        }
     }
 
     fn take(&self) -> Option<Work> {
         let mut lanes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lanes.iter_mut().find_map(VecDeque::pop_front)
+        let requests = lanes.iter_mut().find(|requests| !requests.is_empty())?;
+        let (turn, mut pieces) = requests.pop_front()?;
+        let work = pieces.pop_front();
+        if !pieces.is_empty() {
+            requests.push_back((turn, pieces));
+        }
+        work
     }
 }
 
@@ -59,13 +85,14 @@ impl CpuPool {
         })
     }
 
-    /// Runs `work` on the pool and gives its result. Dropping the future before the work's turn means it never runs.
+    /// Runs `work` on the pool in its request's turn and gives its result. Dropping the future before the work's turn means it never runs.
     ///
     /// # Errors
     /// [`EngineError::Inference`] if the work panicked; the pool lives on.
     pub async fn run<T: Send + 'static>(
         &self,
         lane: Lane,
+        turn: Turn,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, EngineError> {
         let (sender, receiver) = oneshot::channel();
@@ -73,6 +100,7 @@ impl CpuPool {
         let metrics = self.metrics.clone();
         self.waiting.put(
             lane,
+            turn,
             Box::new(move || {
                 metrics.prepare_pending.dec();
                 if sender.is_closed() {
@@ -106,7 +134,7 @@ mod tests {
         let order = Arc::new(Mutex::new(Vec::new()));
         let (hold, held) = std::sync::mpsc::channel::<()>();
         // One piece of work keeps the only thread busy while the others queue up.
-        let busy = pool.run(Lane::Bulk, move || held.recv().unwrap());
+        let busy = pool.run(Lane::Bulk, Turn::new(), move || held.recv().unwrap());
         let note = |name: &'static str| {
             let order = order.clone();
             move || order.lock().unwrap().push(name)
@@ -118,21 +146,43 @@ mod tests {
             hold.send(()).unwrap();
         };
         let (first, second) = (
-            pool.run(Lane::Bulk, note("bulk")),
-            pool.run(Lane::Interactive, note("interactive")),
+            pool.run(Lane::Bulk, Turn::new(), note("bulk")),
+            pool.run(Lane::Interactive, Turn::new(), note("interactive")),
         );
         let (busy, first, second, ()) = tokio::join!(busy, first, second, release);
         assert!(busy.is_ok() && first.is_ok() && second.is_ok());
         assert_eq!(*order.lock().unwrap(), ["interactive", "bulk"]);
     }
 
+    #[test]
+    fn requests_take_turns() {
+        let waiting = Waiting::default();
+        let order = Arc::new(Mutex::new(String::new()));
+        let (large, small) = (Turn::new(), Turn::new());
+        for (turn, name) in [
+            (large, 'L'),
+            (large, 'L'),
+            (large, 'L'),
+            (small, 's'),
+            (small, 's'),
+        ] {
+            let order = order.clone();
+            let work = Box::new(move || order.lock().unwrap().push(name));
+            waiting.put(Lane::Interactive, turn, work);
+        }
+        while let Some(work) = waiting.take() {
+            work();
+        }
+        assert_eq!(*order.lock().unwrap(), "LsLsL");
+    }
+
     #[tokio::test]
     async fn a_panic_is_one_item_s_failure() {
         let pool = CpuPool::new(1, Arc::new(Metrics::new().unwrap())).unwrap();
         let failed = pool
-            .run(Lane::Interactive, || panic!("a decoder's bug"))
+            .run(Lane::Interactive, Turn::new(), || panic!("a decoder's bug"))
             .await;
         assert!(matches!(failed, Err::<(), _>(EngineError::Inference(_))));
-        assert_eq!(pool.run(Lane::Interactive, || 7).await, Ok(7));
+        assert_eq!(pool.run(Lane::Interactive, Turn::new(), || 7).await, Ok(7));
     }
 }

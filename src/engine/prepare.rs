@@ -8,7 +8,8 @@ use futures_util::future::try_join_all;
 use super::embedding_cache::{EmbeddingCache, ImageDigest, digest};
 use super::image_source::ImageSource;
 use super::job::{Embedding, Input};
-use super::{CpuPool, EmbedOptions, EngineError, EngineSettings};
+
+use super::{CpuPool, EmbedOptions, EngineError, EngineSettings, Turn};
 use crate::bundle::{Bundle, BundleError};
 use crate::preprocess::{self, ImageError, ImageSpec, InputLayout, Limits, Pixels};
 use crate::telemetry::Metrics;
@@ -129,6 +130,10 @@ pub struct Preparer {
 /// Texts that one piece of pool work tokenises: enough to be worth the hand-over.
 const TEXTS_AT_A_TIME: usize = 64;
 
+/// Bytes of text after which a piece of pool work ends. Some characters become twenty before they are tokenised, at 10 µs a
+/// byte and more: other requests wait for one such piece, not for sixty.
+const TEXT_BYTES_AT_A_TIME: usize = 16 << 10;
+
 impl Preparer {
     /// Preprocessing and tokenizer of a bundle.
     pub fn new(
@@ -165,10 +170,16 @@ impl Preparer {
     ) -> Result<Vec<Result<Prepared, ItemError>>, EngineError> {
         let mut pieces = Vec::new();
         let mut piece: Vec<Item> = Vec::new();
+        let mut bytes = 0;
         for item in items {
             let alone = matches!(item, Item::Image(_));
-            if !piece.is_empty() && (alone || piece.len() == TEXTS_AT_A_TIME) {
+            if let Item::Text(text) = &item {
+                bytes += text.len();
+            }
+            let full = piece.len() == TEXTS_AT_A_TIME || bytes > TEXT_BYTES_AT_A_TIME;
+            if !piece.is_empty() && (alone || full) {
                 pieces.push(std::mem::take(&mut piece));
+                bytes = 0;
             }
             if alone {
                 pieces.push(vec![item])
@@ -179,9 +190,10 @@ impl Preparer {
         if !piece.is_empty() {
             pieces.push(piece);
         }
+        let turn = Turn::new();
         let work = pieces.into_iter().map(|piece| {
             let this = self.clone();
-            pool.run(options.lane, move || {
+            pool.run(options.lane, turn, move || {
                 piece
                     .into_iter()
                     .map(|item| this.prepare_one(item, options.truncate))

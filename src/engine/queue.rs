@@ -255,7 +255,10 @@ impl Queue {
         }
         waiting.queued[lane as usize] -= taken;
         waiting.rate.count(jobs.len(), now);
-        waiting.times.start(group, jobs.len(), now);
+        // Nobody runs an empty batch, so nobody would say that it is done.
+        if !jobs.is_empty() {
+            waiting.times.start(group, jobs.len(), now);
+        }
         self.metrics.queue_depth(lane).sub(taken as i64);
         Batch {
             group,

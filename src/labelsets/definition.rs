@@ -121,6 +121,15 @@ fn templates() -> Array {
 }
 
 impl Definition {
+    /// Bytes of all texts and images.
+    pub fn bytes(&self) -> usize {
+        let labels = self.labels.iter().flat_map(|label| {
+            let described = label.texts.iter().chain(&label.images);
+            described.chain(std::iter::once(&label.label))
+        });
+        labels.chain(&self.templates).map(String::len).sum()
+    }
+
     /// Checks what the types cannot say.
     ///
     /// # Errors

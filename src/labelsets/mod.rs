@@ -26,6 +26,9 @@ use crate::telemetry::Metrics;
 /// Sets that a server keeps: far beyond any honest use, and a bound on memory.
 const MOST_SETS: usize = 10_000;
 
+/// Bytes of texts and images in all sets together: as much is in memory and on disk.
+const MOST_BYTES: usize = 256 << 20;
+
 /// Why something about a label set failed.
 #[derive(Debug, thiserror::Error)]
 pub enum LabelSetError {
@@ -59,6 +62,13 @@ pub enum LabelSetError {
     /// There are as many as there may be.
     #[error("there are {MOST_SETS} label sets already; delete some")]
     TooMany,
+    /// Together they are as large as they may be.
+    #[error(
+        "all label sets together would have {} MiB of texts and images, at most {} MiB are kept; delete some, or use fewer images",
+        .0 >> 20,
+        MOST_BYTES >> 20
+    )]
+    TooManyBytes(usize),
     /// The disk refused.
     #[error("the label set cannot be kept: {0}")]
     Disk(#[from] std::io::Error),
@@ -222,8 +232,15 @@ impl LabelSets {
         ));
         let writing = self.writing.clone().lock_owned().await;
         let is_new = self.get(name).is_err();
-        if is_new && self.all().len() >= MOST_SETS {
+        let all = self.all();
+        if is_new && all.len() >= MOST_SETS {
             return Err(LabelSetError::TooMany);
+        }
+        let others = all.iter().filter(|other| other.name != name);
+        let others: usize = others.map(|other| other.definition.bytes()).sum();
+        let bytes = others + set.definition.bytes();
+        if bytes > MOST_BYTES {
+            return Err(LabelSetError::TooManyBytes(bytes));
         }
         let (new, name) = (set.clone(), name.to_owned());
         let write = move |store: &Store| store.write(&new.name, &new.stored()).map(|()| new);

@@ -1,7 +1,7 @@
 //! Label sets on disk: a JSON file a set, replaced whole or not at all.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -69,7 +69,11 @@ impl Store {
         let path = self.path(name);
         let unfinished = self.folder.join(format!(".{name}.unfinished"));
         let written = File::create(&unfinished).and_then(|mut file| {
-            file.write_all(&serde_json::to_vec(stored)?)?;
+            // Piece by piece: a set with many images is not in memory once more.
+            let mut writer = BufWriter::new(&mut file);
+            serde_json::to_writer(&mut writer, stored)?;
+            writer.flush()?;
+            drop(writer);
             file.sync_all()
         });
         let renamed = written.and_then(|()| fs::rename(&unfinished, &path));

@@ -39,6 +39,12 @@ pub fn start_logging(format: LogFormat, filter: &str) -> Log {
     {
         filter = filter.add_directive(quiet);
     }
+    // A client that breaks the protocol makes it warn for each frame, thousands a second; a connection's end is our line.
+    if !wanted.contains("h2")
+        && let Ok(quiet) = "h2=error".parse()
+    {
+        filter = filter.add_directive(quiet);
+    }
     let (writer, guard) = NonBlockingBuilder::default()
         .lossy(true)
         .buffered_lines_limit(WAITING_LINES)

@@ -6,6 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Cost, check_items, embed_both, no_images};
+use crate::api::answer_size::{self, OBJECT, of_text};
 use crate::api::{ApiError, AppState};
 use crate::engine::{EmbedOptions, ImageSource};
 use crate::labelsets::LabelSet;
@@ -124,6 +125,8 @@ async fn with_labels(
     labels: Vec<String>,
 ) -> Result<Classified, ApiError> {
     let model = state.model(call.model.as_deref())?;
+    let names = labels.iter().map(String::len);
+    answer_size::reserve(state, size_of_answer(call.images.len(), names))?;
     let (images, embedded, cost) =
         embed_both(state, &model, call.images, &labels, "labels", call.options).await?;
     let scores = score(&images, &embedded, &model.manifest().similarity);
@@ -156,6 +159,8 @@ async fn with_set(
         );
         return Err(ApiError::bad_request("labelset_of_other_model", message).at("model"));
     }
+    let names = definition.labels.iter().map(|label| label.label.len());
+    answer_size::reserve(state, size_of_answer(call.images.len(), names))?;
     let embedded = state.labelsets.embedded_by(set, &model).await?;
     let (images, _, cost) =
         embed_both(state, &model, call.images, &[], "labels", call.options).await?;
@@ -177,6 +182,12 @@ async fn with_set(
         results: results.collect(),
         cost,
     })
+}
+
+/// Bytes of an answer that ranks labels with names of such lengths for each image.
+fn size_of_answer(images: usize, names: impl Iterator<Item = usize>) -> usize {
+    let row: usize = names.map(|bytes| OBJECT + of_text(bytes)).sum();
+    images.saturating_mul(row)
 }
 
 fn named<'a>(

@@ -1,6 +1,7 @@
 //! Texts and images → embeddings.
 
 use super::{Cost, check_items, embed_items};
+use crate::api::answer_size::{self, NUMBER};
 use crate::api::{ApiError, AppState};
 use crate::engine::{EmbedOptions, Item};
 use crate::matching::shorten;
@@ -49,6 +50,8 @@ pub async fn embed(state: &AppState, call: EmbedCall) -> Result<Embeddings, ApiE
         let message = format!("dimensions is {dimensions}; this model gives 1 to {width}");
         return Err(ApiError::bad_request("invalid_dimensions", message).at("dimensions"));
     }
+    let numbers = call.items.len().saturating_mul(dimensions);
+    answer_size::reserve(state, numbers.saturating_mul(NUMBER))?;
     let param_of = |i: usize| format!("{field}[{i}]");
     let embedded = embed_items(state, &model, call.items, call.options, param_of).await?;
     let vectors = embedded.embeddings.iter();

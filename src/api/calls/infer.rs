@@ -6,6 +6,7 @@ use super::tensor::{
 };
 use super::tensor_shape::{self, product};
 use super::{Cost, check_items};
+use crate::api::answer_size::{self, NUMBER};
 use crate::api::{ApiError, AppState};
 use crate::bundle::TextSide;
 use crate::engine::{EmbedOptions, Embedding, ImageSource, Item};
@@ -71,6 +72,14 @@ pub async fn infer(state: &AppState, call: InferCall) -> Result<Inferred, ApiErr
         return Err(ApiError::bad_request("no_input", "at least one row is needed").at("inputs"));
     }
     check_items(all.len(), state.max_items).map_err(|e| e.at("inputs"))?;
+    let width = model.manifest().embedding_dim;
+    let numbers = wanted.iter().map(|name| match *name {
+        IMAGE_EMBEDDING => count.saturating_mul(width),
+        TEXT_EMBEDDING => (all.len() - count).saturating_mul(width),
+        _ => count.saturating_mul(all.len() - count),
+    });
+    let numbers = numbers.fold(0, usize::saturating_add);
+    answer_size::reserve(state, numbers.saturating_mul(NUMBER))?;
     let embedded = model.embed(all, call.options).await.map_err(|e| {
         ApiError::from_embed(e, |i| match i.checked_sub(count) {
             None => format!("{image_name}[{i}]"),
@@ -79,7 +88,6 @@ pub async fn infer(state: &AppState, call: InferCall) -> Result<Inferred, ApiErr
     })?;
     let cost = Cost::from(&embedded);
     let (images, texts) = embedded.embeddings.split_at(count);
-    let width = model.manifest().embedding_dim;
     let outputs = wanted.into_iter().map(|name| {
         let (shape, values) = match name {
             IMAGE_EMBEDDING => ([images.len(), width], rows(images)),

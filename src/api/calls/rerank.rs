@@ -1,6 +1,7 @@
 //! Documents by their closeness to a query; both may be texts or images.
 
 use super::{Cost, check_items, embed_items};
+use crate::api::answer_size::{self, OBJECT, of_text};
 use crate::api::{ApiError, AppState};
 use crate::engine::{EmbedOptions, ImageSource, Item};
 use crate::matching::nearest;
@@ -29,6 +30,16 @@ pub enum Document {
     Text(String),
     /// An image, as it came.
     Image(ImageSource),
+}
+
+impl Document {
+    /// Bytes as they came.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) | Self::Image(ImageSource::Base64(text)) => text.len(),
+            Self::Image(ImageSource::Bytes(bytes)) => bytes.len(),
+        }
+    }
 }
 
 /// A document's place in the call and its score.
@@ -65,6 +76,15 @@ pub async fn rerank(state: &AppState, call: RerankCall) -> Result<Reranked, ApiE
         return Err(error.at("documents"));
     }
     check_items(count + 1, state.max_items).map_err(|e| e.at("documents"))?;
+    let answered = call.top_n.unwrap_or(count).min(count);
+    let mut bytes = answered.saturating_mul(OBJECT);
+    if call.return_documents {
+        // Which ones come back is not known yet: the largest, at worst.
+        let mut sizes: Vec<usize> = call.documents.iter().map(Document::bytes).collect();
+        sizes.sort_unstable_by(|a, b| b.cmp(a));
+        bytes = bytes.saturating_add(sizes.iter().take(answered).copied().map(of_text).sum());
+    }
+    answer_size::reserve(state, bytes)?;
     // Images can be large: they are copied only for a client that wants them back.
     let returned = call.return_documents.then(|| call.documents.clone());
     let all = std::iter::once(call.query).chain(call.documents);

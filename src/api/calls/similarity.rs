@@ -1,6 +1,7 @@
 //! Every image against every text.
 
 use super::{Cost, check_items, embed_both, no_images};
+use crate::api::answer_size::{self, NUMBER};
 use crate::api::{ApiError, AppState};
 use crate::engine::{EmbedOptions, ImageSource};
 use crate::matching::{Scores, score};
@@ -43,6 +44,9 @@ pub async fn similarity(state: &AppState, call: SimilarityCall) -> Result<Simila
     }
     check_items(call.images.len() + call.texts.len(), state.max_items)?;
     let model = state.model(call.model.as_deref())?;
+    // Cosine, logit and probability of each pair.
+    let numbers = 3 * call.images.len().saturating_mul(call.texts.len());
+    answer_size::reserve(state, numbers.saturating_mul(NUMBER))?;
     let (images, texts, cost) = embed_both(
         state,
         &model,

@@ -3,13 +3,14 @@
 mod convert;
 mod health;
 mod inference;
-mod metered_body;
+mod message_body;
 mod observe;
 mod options;
 mod patience;
 mod service;
 mod status;
 mod stream;
+mod wire_cost;
 
 use std::sync::Arc;
 
@@ -40,6 +41,9 @@ mod inference_proto {
     tonic::include_proto!("inference");
 }
 
+#[cfg(test)]
+pub use proto::DESCRIPTORS;
+
 use inference_proto::grpc_inference_service_server::GrpcInferenceServiceServer;
 use proto::clip_in_server::ClipInServer;
 
@@ -47,7 +51,7 @@ use proto::clip_in_server::ClipInServer;
 ///
 /// # Errors
 /// If the descriptors that were compiled in are not readable.
-pub fn router(state: &Arc<AppState>) -> Result<Router, tonic_reflection::server::Error> {
+pub fn router(state: &Arc<AppState>) -> Result<Router, Box<dyn std::error::Error + Send + Sync>> {
     let most = state.admission.max_body_bytes();
     let clip_in = ClipInServer::new(service::Service::new(state.clone()))
         .accept_compressed(Gzip)
@@ -72,7 +76,11 @@ pub fn router(state: &Arc<AppState>) -> Result<Router, tonic_reflection::server:
         .add_service(reflection().build_v1()?)
         // Tools of some age ask for this one.
         .add_service(reflection().build_v1alpha()?);
-    let observed = axum::middleware::from_fn_with_state(state.clone(), observe::observe);
+    let frame = observe::Frame {
+        state: state.clone(),
+        costs: Arc::new(wire_cost::WireCosts::new(proto::DESCRIPTORS)?),
+    };
+    let observed = axum::middleware::from_fn_with_state(frame, observe::observe);
     Ok(routes.prepare().into_axum_router().layer(observed))
 }
 

@@ -11,57 +11,84 @@ use axum::response::Response;
 use tokio::sync::OwnedSemaphorePermit;
 use tonic::Status;
 
-use super::metered_body::{MeteredBody, SharedBytes};
+use super::message_body::{MessageBody, MessageRules, SharedBytes};
 use super::status::CODE;
+use super::wire_cost::WireCosts;
+use crate::api::admission::UNCOUNTED_BYTES;
+use crate::api::held::Held;
+use crate::api::routes::{self, Access, Place, Route};
 use crate::api::trace::add_server_timing;
-use crate::api::{AppState, Caller};
+use crate::api::{ApiError, AppState, Caller, answer_body};
 use crate::telemetry::spans::request_span::{self, RequestSpan};
 use crate::telemetry::{InFlight, stages};
 
-/// Lets a request in if there is a place, and writes down how it went.
-pub async fn observe(State(state): State<Arc<AppState>>, request: Request, next: Next) -> Response {
+/// What the frame around gRPC requests needs.
+#[derive(Clone)]
+pub struct Frame {
+    /// The server.
+    pub state: Arc<AppState>,
+    /// What messages cost.
+    pub costs: Arc<WireCosts>,
+}
+
+/// Lets a request in if there is a place, gives it its time, and writes down how it went.
+pub async fn observe(State(frame): State<Frame>, request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let route = known(request.uri().path());
-    // Monitoring must see an overloaded server: only work is counted against the bound.
-    let is_work = route.starts_with("/clip_in.") || route.starts_with("/inference.");
-    let place = if is_work {
-        let caller = state.keys.check(request.headers());
-        caller.and_then(|caller| {
-            let place = state.admission.enter()?;
-            let stream = (route == STREAM).then(|| state.admission.enter_stream());
-            Ok((caller, Some((place, stream.transpose()?))))
-        })
-    } else {
-        Ok((None, None))
-    };
-    let mut response = match place {
-        Ok((caller, place)) => {
+    let state = &frame.state;
+    let rule = routes::of_grpc(request.uri().path());
+    let route = rule.path;
+    let (held, open) = (Held::default(), state.open.clone());
+    let response = match enter(state, rule, request.headers()) {
+        Ok(place) => {
             let share = SharedBytes::new(state.admission.share());
-            let mut request = request.map(|body| Body::new(MeteredBody::new(body, share.clone())));
+            let rules = MessageRules {
+                path: request.uri().path().to_owned(),
+                costs: frame.costs.clone(),
+                most: match rule.place {
+                    Place::Request | Place::Stream => state.admission.max_body_bytes(),
+                    Place::Uncounted | Place::Control => UNCOUNTED_BYTES,
+                },
+                // Watchers send one message; what embeds streams knows better when it waits for its client.
+                patience: match rule.place {
+                    Place::Control if !route.ends_with("/Watch") => Some(state.request_time),
+                    _ => None,
+                },
+            };
+            let (parts, body) = request.into_parts();
+            let body = MessageBody::new(body, &parts.headers, rules, share.clone());
+            let mut request = Request::from_parts(parts, Body::new(body));
             request.extensions_mut().insert(share.clone());
-            if let Some(caller) = caller.clone() {
-                request.extensions_mut().insert(caller);
+            if let Some(caller) = &place.caller {
+                request.extensions_mut().insert(caller.clone());
             }
             let under_way = InFlight::of(&state.metrics.requests_in_flight);
-            let response = next.run(request).await;
+            let answer = held.during(next.run(request));
+            // The beginning of a stream is its answer's head; how long it lasts is its own matter.
+            let response = match tokio::time::timeout(state.request_time, answer).await {
+                Ok(response) => response,
+                Err(_) => Status::from(ApiError::took_too_long(state.request_time)).into_http(),
+            };
             drop(under_way);
             // A stream's answers come after this: the place is theirs until the body ends. Any other answer is there, and is
             // sent at the client's pace: who does not take it shall hold no place.
-            let holds = (!is_work || route == STREAM).then_some((place, share, caller));
-            response.map(|body| {
+            let lasts = matches!(rule.place, Place::Stream | Place::Control);
+            let holds = lasts.then_some((place, share));
+            let response = response.map(|body| {
                 Body::new(Answer {
                     body,
                     _holds: holds,
                     span: tracing::Span::current(),
                     exported: request_span::current(),
                 })
-            })
+            });
+            answer_body::holding(response, held, open)
         }
         Err(error) => Status::from(error).into_http(),
     };
+    let mut response = response;
     let total = started.elapsed();
     // A stream has only begun.
-    if is_work && route != STREAM {
+    if rule.place == Place::Request {
         add_server_timing(&mut response, total);
         stages::observe(&state.metrics);
     }
@@ -81,23 +108,22 @@ pub async fn observe(State(state): State<Arc<AppState>>, request: Request, next:
     response
 }
 
-/// The call whose answers come while its items are still sent.
-const STREAM: &str = "/clip_in.v1.ClipIn/EmbedStream";
-
-/// The path as a label: what is not ours shares one, so that a scanner cannot make a metric a guess.
-fn known(path: &str) -> &'static str {
-    const PATHS: [&str; 6] = [
-        "/clip_in.v1.ClipIn/Embed",
-        STREAM,
-        "/clip_in.v1.ClipIn/Similarity",
-        "/clip_in.v1.ClipIn/Classify",
-        "/clip_in.v1.ClipIn/Rerank",
-        "/inference.GRPCInferenceService/ModelInfer",
-    ];
-    PATHS
-        .into_iter()
-        .find(|known| *known == path)
-        .unwrap_or("other")
+/// Asks for the key and the places that a route needs.
+fn enter(state: &AppState, rule: &Route, headers: &HeaderMap) -> Result<Entry, ApiError> {
+    let caller = match rule.access {
+        Access::Open => None,
+        Access::Key | Access::Admin => state.keys.check(headers)?,
+    };
+    let places = match rule.place {
+        Place::Uncounted => vec![],
+        Place::Request => vec![state.admission.enter()?],
+        Place::Stream => vec![state.admission.enter()?, state.admission.enter_stream()?],
+        Place::Control => vec![state.admission.enter_control()?],
+    };
+    Ok(Entry {
+        caller,
+        _places: places,
+    })
 }
 
 /// Notes for the request's span what trailers say.
@@ -108,18 +134,16 @@ fn note_status(trailers: &HeaderMap) {
     }
 }
 
-/// What a request takes of the server while it is worked on: its place and, of a stream, that among the streams; its bytes;
-/// its place among its key's.
-type Holds = (
-    Option<(OwnedSemaphorePermit, Option<OwnedSemaphorePermit>)>,
-    SharedBytes,
-    Option<Caller>,
-);
+/// What a request takes of the server while it is worked on: its place among its key's, and its places among all.
+struct Entry {
+    caller: Option<Caller>,
+    _places: Vec<OwnedSemaphorePermit>,
+}
 
 /// A response's body.
 struct Answer {
     body: Body,
-    _holds: Option<Holds>,
+    _holds: Option<(Entry, SharedBytes)>,
     /// What a stream logs is its request's.
     span: tracing::Span,
     /// For a collector, if there is one: it ends with the body.

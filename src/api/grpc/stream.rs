@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::{Stream, StreamExt};
-use prost::Message;
 use tonic::{Request, Status, Streaming};
 
-use super::metered_body::SharedBytes;
+use super::message_body::SharedBytes;
 use super::patience::{Activity, while_heard};
 use super::proto::embed_stream_response::Result as Outcome;
 use super::{convert, options, proto};
@@ -36,15 +35,13 @@ pub fn embed(
     let activity = Activity::begin();
     let messages = while_heard(request.into_inner(), activity.clone(), state.request_time);
     let answers = messages.enumerate().map(move |(index, message)| {
-        let (state, share, activity) = (state.clone(), share.clone(), activity.clone());
+        let (state, activity) = (state.clone(), activity.clone());
+        let cost = share.as_ref().map(SharedBytes::next_message);
         async move {
             let message = message?;
-            let bytes = message.encoded_len();
             let answer = answer(&state, message, options).await;
             activity.answered();
-            if let Some(share) = share {
-                share.give_back(bytes);
-            }
+            drop(cost);
             let (result, usage) = match answer {
                 Ok(mut found) => {
                     let values = found.vectors.pop().unwrap_or_default();

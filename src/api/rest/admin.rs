@@ -21,10 +21,6 @@ use crate::api::admin::AdminAccess;
 use crate::api::admission::drain;
 use crate::api::{ApiError, AppState};
 use crate::engine::{Loaded, RegistryError};
-
-/// What every admin route begins with.
-pub const PREFIX: &str = "/v1/admin/";
-
 /// Longest time of a request to an admin route: a large model is read, checked and warmed for minutes.
 pub const TIME: Duration = Duration::from_secs(3600);
 

@@ -7,6 +7,7 @@ use axum::extract::Path;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
+use bytes::Bytes;
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::Config;
 
@@ -24,10 +25,12 @@ pub fn routes(document: OpenApi) -> Router<Arc<AppState>> {
         .try_it_out_enabled(true);
     let config = Arc::new(config);
     let index = config.clone();
+    // Written once: it takes milliseconds, and anyone may ask for it any number of times.
+    let document = document.to_json().ok().map(Bytes::from);
     Router::new()
         .route(
             "/openapi.json",
-            get(move || std::future::ready(axum::Json(document.clone()))),
+            get(move || std::future::ready(described(document.as_ref()))),
         )
         .route("/docs", get(|| async { Redirect::permanent("/docs/") }))
         .route(
@@ -38,6 +41,16 @@ pub fn routes(document: OpenApi) -> Router<Arc<AppState>> {
             "/docs/{*name}",
             get(move |Path(name): Path<String>| std::future::ready(file(&name, config))),
         )
+}
+
+fn described(document: Option<&Bytes>) -> Result<Response, ApiError> {
+    let document = document.ok_or_else(|| {
+        let message = "the description of the interface cannot be written";
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        ApiError::new(status, "internal_error", message)
+    })?;
+    let json = [(header::CONTENT_TYPE, "application/json")];
+    Ok((json, document.clone()).into_response())
 }
 
 fn file(name: &str, config: Arc<Config<'static>>) -> Result<Response, ApiError> {

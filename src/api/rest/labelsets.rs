@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::json_body;
 use super::openapi::{ErrorBody, InferenceErrors, LookupErrors};
+use crate::api::answer_size::{self, OBJECT, of_text};
 use crate::api::calls;
 use crate::api::{ApiError, AppState};
 use crate::labelsets::{Definition, LabelSet};
@@ -77,6 +78,18 @@ impl From<&LabelSet> for LabelSetObject {
     }
 }
 
+/// Bytes of a set's answer.
+fn size_of_answer(set: &LabelSet) -> usize {
+    let definition = &set.definition;
+    let labels = definition.labels.iter().map(|label| {
+        let texts = label.texts.iter().map(|text| OBJECT + of_text(text.len()));
+        OBJECT + of_text(label.label.len()) + texts.sum::<usize>()
+    });
+    let templates = definition.templates.iter();
+    let templates = templates.map(|text| OBJECT + of_text(text.len()));
+    OBJECT + labels.sum::<usize>() + templates.sum::<usize>()
+}
+
 /// All sets.
 #[utoipa::path(
     get,
@@ -85,13 +98,15 @@ impl From<&LabelSet> for LabelSetObject {
     tag = "labelsets",
     responses((status = 200, description = "All label sets", body = LabelSetList), LookupErrors)
 )]
-pub async fn list(State(state): State<Arc<AppState>>) -> Json<LabelSetList> {
+pub async fn list(State(state): State<Arc<AppState>>) -> Result<Json<LabelSetList>, ApiError> {
     let sets = state.labelsets.all();
+    let bytes = sets.iter().map(|set| size_of_answer(set)).sum();
+    answer_size::reserve(&state, bytes)?;
     let data = sets.iter().map(|set| LabelSetObject::from(&**set));
-    Json(LabelSetList {
+    Ok(Json(LabelSetList {
         object: "list",
         data: data.collect(),
-    })
+    }))
 }
 
 /// One set.
@@ -107,7 +122,9 @@ pub async fn one(
     State(state): State<Arc<AppState>>,
     Path(name): Path<String>,
 ) -> Result<Json<LabelSetObject>, ApiError> {
-    Ok(Json(LabelSetObject::from(&*state.labelsets.get(&name)?)))
+    let set = state.labelsets.get(&name)?;
+    answer_size::reserve(&state, size_of_answer(&set))?;
+    Ok(Json(LabelSetObject::from(&*set)))
 }
 
 /// Makes a set (201) or replaces it (200).
@@ -134,6 +151,8 @@ pub async fn put(
     let (parts, body) = request.into_parts();
     let body = state.admission.read(&parts.headers, body).await?;
     let definition: Definition = json_body::parse(&body.bytes)?;
+    // It is answered with what was sent, images left out.
+    answer_size::reserve(&state, of_text(body.bytes.len()))?;
     let (set, is_new) = calls::put_labelset(&state, &name, definition).await?;
     let status = if is_new {
         StatusCode::CREATED

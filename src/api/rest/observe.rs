@@ -4,86 +4,71 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::{admin, v2};
 use crate::api::admission::drain;
+use crate::api::held::Held;
+use crate::api::routes::{self, Access, Place, Route};
 use crate::api::trace::add_server_timing;
-use crate::api::{ApiError, AppState};
+use crate::api::{ApiError, AppState, answer_body};
 use crate::telemetry::spans::request_span;
 use crate::telemetry::{InFlight, stages};
 
 /// Lets a request in if there is a place, gives it its time, and writes down how it went.
 pub async fn observe(State(state): State<Arc<AppState>>, request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let route = match request.extensions().get::<MatchedPath>() {
-        Some(path) => path.as_str().to_owned(),
-        // Unknown paths share one label: a scanner must not create a metric a guess.
-        None => "other".to_owned(),
+    let pattern = request.extensions().get::<MatchedPath>().cloned();
+    let pattern = pattern.as_ref().map(MatchedPath::as_str);
+    let rule = routes::of_rest(request.method(), pattern);
+    let entered = match rule.access {
+        // The admin routes ask for a token of their own.
+        Access::Open | Access::Admin => Ok(None),
+        Access::Key => state.keys.check(request.headers()),
     };
-    // What only shows that the server lives, and the admin routes, which have a token of their own, need no key.
-    let caller = if is_api(&route) && !route.starts_with(admin::PREFIX) {
-        state.keys.check(request.headers())
-    } else {
-        Ok(None)
+    let entered = entered.and_then(|caller| {
+        let place = match rule.place {
+            Place::Request => Some(state.admission.enter()?),
+            // Monitoring must see an overloaded server, and it can still be given another model.
+            _ => None,
+        };
+        Ok((caller, place))
+    });
+    let limit = match rule.access {
+        Access::Admin => admin::TIME,
+        _ => state.request_time,
     };
-    let caller = match caller {
-        Ok(caller) => caller,
-        Err(error) => {
-            drain(request.into_body()).await;
-            return finish(&state, &route, started, error.into_response());
-        }
-    };
-    let mut request = request;
-    if let Some(caller) = caller.clone() {
-        request.extensions_mut().insert(caller);
-    }
-    let (place, limit) = if route.starts_with(admin::PREFIX) {
-        // An overloaded server can still be given another model.
-        (Ok(None), admin::TIME)
-    } else if request.method() == Method::POST {
-        (state.admission.enter().map(Some), state.request_time)
-    } else {
-        // Monitoring must see an overloaded server: only work is counted against the bound.
-        (Ok(None), state.request_time)
-    };
-    let response = match place {
-        Ok(place) => {
+    let (held, open) = (Held::default(), state.open.clone());
+    let response = match entered {
+        Ok((caller, place)) => {
+            let mut request = request;
+            if let Some(caller) = caller.clone() {
+                request.extensions_mut().insert(caller);
+            }
             let under_way = InFlight::of(&state.metrics.requests_in_flight);
-            let answered = tokio::time::timeout(limit, next.run(request)).await;
-            drop(under_way);
-            drop(place);
-            answered.unwrap_or_else(|_| {
-                let message = format!("the request took longer than {} s", limit.as_secs());
-                ApiError::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message)
-                    .into_response()
-            })
+            let answer = held.during(next.run(request));
+            let answered = tokio::time::timeout(limit, answer).await;
+            drop((under_way, place, caller));
+            answered.unwrap_or_else(|_| ApiError::took_too_long(limit).into_response())
         }
         Err(error) => {
             drain(request.into_body()).await;
             error.into_response()
         }
     };
-    drop(caller);
-    finish(&state, &route, started, response)
-}
-
-/// Whether a route is of an API, and not of the page or of monitoring.
-fn is_api(route: &str) -> bool {
-    ["/v1/", "/v2/models", "/v2/rerank"]
-        .iter()
-        .any(|prefix| route.starts_with(prefix))
+    let response = finish(&state, &rule, started, response);
+    answer_body::holding(response, held, open)
 }
 
 /// Writes down how a request went, and says in its response how long it took.
-fn finish(state: &AppState, route: &str, started: Instant, mut response: Response) -> Response {
+fn finish(state: &AppState, rule: &Route, started: Instant, mut response: Response) -> Response {
+    let route = rule.path;
     let status = response.status();
     let error = response.extensions().get::<ApiError>().cloned();
     let code = error.as_ref().map_or("", |error| error.code);
     let total = started.elapsed();
-    if is_api(route) {
+    if rule.access != Access::Open {
         add_server_timing(&mut response, total);
         stages::observe(&state.metrics);
     }

@@ -1,0 +1,37 @@
+//! How large an answer will be, counted before it is made: memory for the numbers and texts, and for them once more as JSON.
+
+use axum::http::StatusCode;
+
+use super::{ApiError, AppState, held};
+
+/// Bytes of a number: four as it is computed, up to thirteen as JSON with its comma.
+pub const NUMBER: usize = 17;
+
+/// Bytes of an object with a few fields, such as a label with its scores: in memory, and as JSON with the fields' names.
+pub const OBJECT: usize = 192;
+
+/// Bytes of a text that is repeated: in memory, and as JSON, where a character may take six.
+pub fn of_text(bytes: usize) -> usize {
+    bytes.saturating_mul(2)
+}
+
+/// Takes so many bytes from the budget of answers, until the answer of the current request was taken.
+///
+/// # Errors
+/// 413 `answer_too_large` if no answer may be so large; 429 if others fill the budget.
+pub fn reserve(state: &AppState, bytes: usize) -> Result<(), ApiError> {
+    let most = state.admission.max_answer_bytes();
+    if bytes > most {
+        let message = format!(
+            "the answer would take some {} MiB, at most {} MiB are given; ask for fewer items at a time",
+            bytes >> 20,
+            most >> 20
+        );
+        let status = StatusCode::PAYLOAD_TOO_LARGE;
+        return Err(ApiError::new(status, "answer_too_large", message));
+    }
+    let mut share = state.admission.answer_share();
+    share.resize(bytes)?;
+    held::until_taken(share);
+    Ok(())
+}

@@ -1,0 +1,283 @@
+//! A request's body, message by message: each is unpacked here, and pays for what it will take in memory from the server's
+//! byte budget before it is decoded.
+//!
+//! tonic decodes what it gets, and its limit is one of bytes. So compressed messages, whose budget would be counted on the
+//! wire, are unpacked before tonic sees them, and messages that would grow while they are decoded are found by
+//! [`WireCosts`]. Framing: <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>.
+
+use std::collections::VecDeque;
+use std::io::Read;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::http::HeaderMap;
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use http_body::{Body as _, Frame};
+use tokio::time::{Sleep, sleep};
+use tonic::Status;
+
+use super::wire_cost::WireCosts;
+use crate::api::ApiError;
+use crate::api::admission::ByteShare;
+use crate::telemetry::stages::{self, Stage};
+
+/// A message's head: whether it is compressed, and how long it is.
+const HEAD: usize = 5;
+
+/// A compressed message is unpacked in steps of so many bytes, each of which is paid for before the next.
+const STEP: usize = 64 << 10;
+
+/// What a gRPC request holds of the byte budget, by message.
+#[derive(Debug, Clone)]
+pub struct SharedBytes(Arc<Mutex<Shared>>);
+
+#[derive(Debug)]
+struct Shared {
+    share: ByteShare,
+    /// Costs of the messages that were handed on and not yet asked about, in order.
+    handed_on: VecDeque<usize>,
+}
+
+impl SharedBytes {
+    /// For one request.
+    pub fn new(share: ByteShare) -> Self {
+        let handed_on = VecDeque::new();
+        Self(Arc::new(Mutex::new(Shared { share, handed_on })))
+    }
+
+    fn with<T>(&self, change: impl FnOnce(&mut Shared) -> T) -> T {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes so many bytes more, or gives some back.
+    fn change(&self, from: usize, to: usize) -> Result<(), Status> {
+        self.with(|shared| {
+            let total = (shared.share.bytes() + to).saturating_sub(from);
+            shared.share.resize(total).map_err(Status::from)
+        })
+    }
+
+    /// The cost of the next message of a stream, which is given back when the result is dropped. To be called once a message,
+    /// in their order.
+    pub fn next_message(&self) -> MessageShare {
+        let bytes = self.with(|shared| shared.handed_on.pop_front().unwrap_or(0));
+        MessageShare {
+            shared: self.clone(),
+            bytes,
+        }
+    }
+}
+
+/// What one message of a stream holds of the byte budget.
+#[derive(Debug)]
+pub struct MessageShare {
+    shared: SharedBytes,
+    bytes: usize,
+}
+
+impl Drop for MessageShare {
+    fn drop(&mut self) {
+        // Giving back cannot fail.
+        let _ = self.shared.change(self.bytes, 0);
+    }
+}
+
+/// How messages of a request are compressed, if they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Compression {
+    Gzip,
+    Zstd,
+    /// None, or one that tonic will refuse by its name.
+    Other,
+}
+
+/// The rules for the messages of a request.
+#[derive(Debug)]
+pub struct MessageRules {
+    /// The method's path.
+    pub path: String,
+    /// What messages cost.
+    pub costs: Arc<WireCosts>,
+    /// Largest message, in bytes on the wire, unpacked, and in memory.
+    pub most: usize,
+    /// A message is not waited for longer than this; `None` where something else sees to it.
+    pub patience: Option<Duration>,
+}
+
+/// A body whose messages were unpacked and paid for.
+pub struct MessageBody {
+    body: Body,
+    rules: MessageRules,
+    compression: Compression,
+    share: SharedBytes,
+    /// What came of the next message. It is paid for.
+    came: BytesMut,
+    /// What is handed on next.
+    ready: VecDeque<Bytes>,
+    ended: bool,
+    /// When it was first asked for.
+    started: Option<Instant>,
+    waiting: Option<Pin<Box<Sleep>>>,
+}
+
+impl MessageBody {
+    /// Of a request with these headers.
+    pub fn new(body: Body, headers: &HeaderMap, rules: MessageRules, share: SharedBytes) -> Self {
+        let compression = match headers.get("grpc-encoding").map(|value| value.as_bytes()) {
+            Some(b"gzip") => Compression::Gzip,
+            Some(b"zstd") => Compression::Zstd,
+            _ => Compression::Other,
+        };
+        Self {
+            body,
+            rules,
+            compression,
+            share,
+            came: BytesMut::new(),
+            ready: VecDeque::new(),
+            ended: false,
+            started: None,
+            waiting: None,
+        }
+    }
+
+    /// Takes the next whole message out of what came.
+    fn next_message(&mut self) -> Result<bool, Status> {
+        let Some((head, _)) = self.came.split_at_checked(HEAD) else {
+            return Ok(false);
+        };
+        let packed = head[0] == 1;
+        let length = (&head[1..]).get_u32() as usize;
+        if length > self.rules.most {
+            return Err(self.too_large());
+        }
+        if self.came.len() < HEAD + length {
+            return Ok(false);
+        }
+        let mut message = self.came.split_to(HEAD + length).freeze();
+        let mut head = message.split_to(HEAD);
+        // Paid for so far: head and message as they came.
+        let mut paid = HEAD + length;
+        if packed && self.compression != Compression::Other {
+            message = self.unpack(&message, &mut paid)?;
+            let mut plain = BytesMut::with_capacity(HEAD);
+            plain.put_u8(0);
+            plain.put_u32(u32::try_from(message.len()).map_err(|_| self.too_large())?);
+            head = plain.freeze();
+        }
+        let costs = &self.rules.costs;
+        let cost = costs.of(&self.rules.path, &message, self.rules.most);
+        let cost =
+            cost.map_err(|_| Status::invalid_argument("the message is no protocol buffer"))?;
+        if cost > self.rules.most + HEAD {
+            return Err(self.too_large());
+        }
+        self.share.change(paid, cost)?;
+        self.share.with(|shared| shared.handed_on.push_back(cost));
+        self.ready.push_back(head);
+        self.ready.push_back(message);
+        Ok(true)
+    }
+
+    /// Unpacks a message; each step is paid for before it is there.
+    fn unpack(&self, packed: &[u8], paid: &mut usize) -> Result<Bytes, Status> {
+        let broken = |_| Status::invalid_argument("the message cannot be decompressed");
+        let mut reader: Box<dyn Read> = match self.compression {
+            Compression::Zstd => {
+                let mut decoder = zstd::stream::read::Decoder::new(packed).map_err(broken)?;
+                // 8 MiB, which the format asks every decoder to allow: no frame may ask for more memory than that.
+                decoder.window_log_max(23).map_err(broken)?;
+                Box::new(decoder)
+            }
+            _ => Box::new(flate2::read::MultiGzDecoder::new(packed)),
+        };
+        let mut plain = Vec::new();
+        loop {
+            self.share.change(0, STEP)?;
+            *paid += STEP;
+            let step = reader.by_ref().take(STEP as u64);
+            let mut step = step;
+            let read = step.read_to_end(&mut plain).map_err(broken)?;
+            if plain.len() > self.rules.most {
+                return Err(self.too_large());
+            }
+            if read < STEP {
+                return Ok(plain.into());
+            }
+        }
+    }
+
+    fn too_large(&self) -> Status {
+        let message = format!(
+            "the message is larger than {} bytes, or becomes so when it is unpacked or decoded; send fewer items at a time",
+            self.rules.most
+        );
+        let status = axum::http::StatusCode::PAYLOAD_TOO_LARGE;
+        ApiError::new(status, "body_too_large", message).into()
+    }
+
+    /// Ends the body when the client has sent nothing for too long.
+    fn poll_patience(&mut self, context: &mut Context<'_>) -> Poll<Status> {
+        let Some(patience) = self.rules.patience else {
+            return Poll::Pending;
+        };
+        let waiting = self
+            .waiting
+            .get_or_insert_with(|| Box::pin(sleep(patience)));
+        ready!(waiting.as_mut().poll(context));
+        let message = format!("no message came for {} s", patience.as_secs());
+        let status = axum::http::StatusCode::REQUEST_TIMEOUT;
+        Poll::Ready(ApiError::new(status, "request_timeout", message).into())
+    }
+
+    fn poll_message(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Status>>> {
+        loop {
+            if let Some(part) = self.ready.pop_front() {
+                return Poll::Ready(Some(Ok(part)));
+            }
+            if self.next_message()? {
+                continue;
+            }
+            if self.ended {
+                // What is left is no whole message: tonic says what that means.
+                let rest = self.came.split().freeze();
+                return Poll::Ready((!rest.is_empty()).then_some(Ok(rest)));
+            }
+            match Pin::new(&mut self.body).poll_frame(context) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    self.waiting = None;
+                    if let Ok(data) = frame.into_data() {
+                        self.share.change(0, data.len())?;
+                        self.came.extend_from_slice(&data);
+                    }
+                }
+                Poll::Ready(Some(Err(error))) => {
+                    return Poll::Ready(Some(Err(Status::from_error(error.into()))));
+                }
+                Poll::Ready(None) => self.ended = true,
+                Poll::Pending => {
+                    let status = ready!(self.poll_patience(context));
+                    return Poll::Ready(Some(Err(status)));
+                }
+            }
+        }
+    }
+}
+
+impl http_body::Body for MessageBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let started = *self.started.get_or_insert_with(Instant::now);
+        let part = ready!(self.poll_message(context));
+        stages::note(Stage::Read, started.elapsed());
+        Poll::Ready(part.map(|part| part.map(Frame::data)))
+    }
+}
