@@ -10,8 +10,10 @@ use utoipa::ToSchema;
 
 use super::json_body;
 use super::openapi::{ErrorBody, InferenceErrors, LookupErrors};
+use super::request_form::refuse_compressed;
 use crate::api::calls;
 use crate::api::{ApiError, AppState};
+use crate::bounded;
 use crate::labelsets::{Definition, LabelSet};
 
 /// A set as it is answered: without its example images, which can be large.
@@ -133,7 +135,10 @@ pub async fn put(
 ) -> Result<(StatusCode, Json<LabelSetObject>), ApiError> {
     let (parts, body) = request.into_parts();
     let body = state.admission.read(&parts.headers, body).await?;
-    let definition: Definition = json_body::parse(&body.bytes)?;
+    refuse_compressed(&parts.headers)?;
+    // Names, what describes them, and templates: none of the three may be more than the items that a request has.
+    let most = state.max_items.saturating_mul(3);
+    let definition: Definition = bounded::within(most, || json_body::parse(&body.bytes))?;
     let (set, is_new) = calls::put_labelset(&state, &name, definition).await?;
     let status = if is_new {
         StatusCode::CREATED

@@ -6,6 +6,7 @@ pub mod bodies;
 mod classify;
 mod docs;
 mod embeddings;
+mod encoding;
 mod health;
 mod images_and_texts;
 mod item_list;
@@ -19,6 +20,7 @@ pub mod request_options;
 mod rerank;
 mod schemas;
 mod similarity;
+mod surrogates;
 mod usage;
 pub mod v2;
 
