@@ -349,3 +349,24 @@ fn a_message_does_not_grow_with_what_it_repeats() {
         }
     }
 }
+
+#[test]
+fn unknown_paths_of_the_inference_protocol_are_answered_in_its_shape() {
+    let server = Server::start();
+    let config = "/v2/models/clip-in-demo/config";
+    for path in [
+        config,
+        "/v2/models/stats",
+        "/v2/nothing",
+        "/v2/models/a/b/c/d",
+    ] {
+        let answer = server.get(path);
+        assert_eq!(answer.status(), 404, "{path}");
+        let body: Value = answer.json().unwrap();
+        assert!(body["error"].is_string(), "{path}: {body}");
+    }
+    let other: Value = server.get("/v1/nothing").json().unwrap();
+    assert_eq!(other["error"]["code"], "not_found");
+    // An empty name is the default model's.
+    success(server.post("/v1/embeddings", &json!({"input": "a", "model": ""})));
+}
