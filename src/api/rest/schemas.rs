@@ -89,7 +89,11 @@ fn text_part() -> Schema {
 }
 
 fn kind(name: &str) -> Schema {
-    text().enum_values(Some([name])).into()
+    let description = format!("`{name}`; what the part is, its other field says.");
+    ObjectBuilder::new()
+        .schema_type(utoipa::openapi::schema::SchemaType::AnyValue)
+        .description(Some(description))
+        .into()
 }
 
 /// An image: a string or `{"image": …}`.
