@@ -4,7 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{AnyOfBuilder, ArrayBuilder, ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 /// The names, for messages.
 pub const FORMATS: &str = "encoding_format is float, base64, int8, uint8, binary or ubinary";
@@ -25,7 +27,7 @@ pub enum EncodingFormat {
 }
 
 /// An embedding as it is written.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum Vector {
     Float(Vec<f32>),
@@ -36,6 +38,21 @@ pub enum Vector {
     /// `uint8` and `ubinary`
     Unsigned(Vec<u16>),
 }
+
+// Whole numbers are numbers, too: a choice of exactly one of the lists would not be true.
+impl PartialSchema for Vector {
+    fn schema() -> RefOr<Schema> {
+        let number = ObjectBuilder::new().schema_type(Type::Number);
+        let numbers = ArrayBuilder::new().items(RefOr::from(Schema::from(number)));
+        let text = ObjectBuilder::new().schema_type(Type::String);
+        let either = AnyOfBuilder::new()
+            .item(RefOr::from(Schema::from(numbers)))
+            .item(RefOr::from(Schema::from(text)));
+        Schema::from(either.build()).into()
+    }
+}
+
+impl ToSchema for Vector {}
 
 impl EncodingFormat {
     /// The one of that name.
