@@ -16,6 +16,7 @@
 
 pub mod api;
 pub(crate) mod audit;
+pub(crate) mod bounded;
 pub mod bundle;
 pub mod cli;
 pub mod config;
@@ -26,6 +27,7 @@ pub mod import;
 pub mod labelsets;
 pub mod matching;
 pub mod preprocess;
+pub(crate) mod quoted;
 pub mod runtime;
 pub mod telemetry;
 pub mod tokenize;

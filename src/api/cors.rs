@@ -1,9 +1,8 @@
 //! Which web pages of other origins may call the server from a browser: none unless they are named.
 
-use axum::http::{HeaderName, HeaderValue, Method, header};
-use tower_http::cors::{AllowOrigin, CorsLayer};
+use axum::http::{HeaderValue, Method, header};
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
-use super::rest::request_options::{LANE, TIMEOUT};
 use super::trace::{REQUEST_ID, SERVER_TIMING};
 
 /// The layer for these origins; `None` for none.
@@ -29,15 +28,8 @@ pub fn layer(origins: &[String]) -> Result<Option<CorsLayer>, String> {
     let layer = CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
-        .allow_headers([
-            header::CONTENT_TYPE,
-            header::AUTHORIZATION,
-            HeaderName::from_static("x-api-key"),
-            LANE,
-            TIMEOUT,
-            REQUEST_ID,
-            HeaderName::from_static("traceparent"),
-        ])
+        // Whatever the page's client sends of itself, such as OpenAI's `x-stainless-*`: the origin was named.
+        .allow_headers(AllowHeaders::mirror_request())
         .expose_headers([header::RETRY_AFTER, REQUEST_ID, SERVER_TIMING]);
     Ok(Some(layer))
 }

@@ -9,6 +9,7 @@ use crate::bundle::{BundleError, NotInRoot};
 use crate::engine::{EmbedError, EngineError, ItemError, LoadError, RegistryError};
 use crate::images_by_url::FetchError;
 use crate::labelsets::LabelSetError;
+use crate::quoted::{cut, shortened};
 
 /// An answer that is an error: `{"error": {"type", "code", "message", "param"}}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +32,7 @@ impl ApiError {
         Self {
             status,
             code,
-            message: message.into(),
+            message: shortened(message.into()),
             param: None,
             retry_after_seconds: None,
         }
@@ -51,8 +52,8 @@ impl ApiError {
         }
     }
 
-    /// The server's own limit of time is over: 408.
-    pub fn took_too_long(limit: std::time::Duration) -> Self {
+    /// A request that took longer than the server gives one: 408, on REST and gRPC alike.
+    pub fn request_timeout(limit: std::time::Duration) -> Self {
         let message = format!("the request took longer than {} s", limit.as_secs());
         Self::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message)
     }
@@ -60,7 +61,7 @@ impl ApiError {
     /// Says which field or item is to blame.
     #[must_use]
     pub fn at(mut self, param: impl Into<String>) -> Self {
-        self.param = Some(param.into());
+        self.param = Some(cut(param.into()));
         self
     }
 

@@ -39,14 +39,14 @@ pub struct AppState {
 }
 
 impl AppState {
-    /// The model of that name; the default one if none is named. A request asks once and holds it until it is
+    /// The model of that name; the default one if none is named, or "". A request asks once and holds it until it is
     /// answered: the model may be replaced in the meantime, and ends only when nobody holds it any more.
     ///
     /// # Errors
     /// 404 `model_not_found`.
     pub fn model(&self, name: Option<&str>) -> Result<Arc<Model>, ApiError> {
         let model = match name {
-            None => self.models.default_model(),
+            None | Some("") => self.models.default_model(),
             Some(name) => {
                 let unknown = || RegistryError::Unknown(name.to_owned());
                 self.models.get(name).ok_or_else(unknown)?

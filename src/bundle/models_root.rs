@@ -3,6 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::{Bundle, BundleError};
+use crate::quoted::quoted;
 
 /// A folder of bundles. Only what lies inside it, links followed, can be found through it.
 #[derive(Debug, Clone)]
@@ -13,11 +14,12 @@ pub struct ModelsRoot(PathBuf);
 pub enum NotInRoot {
     /// The name, or a link behind it, leads elsewhere.
     #[error(
-        "{0:?} is not inside the models' folder; name a folder below it, without `..`, a leading `/` or links that lead out"
+        "{} is not inside the models' folder; name a folder below it, without `..`, a leading `/` or links that lead out",
+        quoted(.0)
     )]
     Outside(String),
     /// There is no such folder.
-    #[error("the models' folder has no folder {0:?}")]
+    #[error("the models' folder has no folder {}", quoted(.0))]
     Missing(String),
     /// The folder's manifest cannot be used.
     #[error(transparent)]

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGua
 use super::retirement::Retirement;
 use super::{CpuPool, EngineSettings, LoadError, Model};
 use crate::bundle::Bundle;
+use crate::quoted::quoted;
 use crate::telemetry::Metrics;
 
 /// How models are loaded: what is the same for all of them.
@@ -68,7 +69,7 @@ pub enum RegistryError {
     #[error("another model is being loaded; try again when that is done")]
     Busy,
     /// No model has that name.
-    #[error("there is no model {0:?} here; GET /v1/models lists what is served")]
+    #[error("there is no model {} here; GET /v1/models lists what is served", quoted(.0))]
     Unknown(String),
     /// The default model cannot be unloaded.
     #[error(

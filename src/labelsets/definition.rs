@@ -1,10 +1,15 @@
 //! What a user says about a set of labels.
 
+use std::fmt;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, Type};
+use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, SchemaType, Type};
 
 use super::LabelSetError;
+use crate::bounded;
 use crate::engine::ImageSource;
 
 /// A set of labels to choose from, as it was put. Names of fields are those of the API.
@@ -16,15 +21,16 @@ pub struct Definition {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// At least one; no two of one name. Either all have texts or none has, and the same for images.
+    #[serde(deserialize_with = "bounded::list")]
     #[schema(value_type = Vec<LabelForm>, min_items = 1)]
     pub labels: Vec<Label>,
     /// Prompt templates with `{}` in the place of a text; every text is put into each.
-    #[serde(default = "plain")]
+    #[serde(default = "plain", deserialize_with = "templates_or_plain")]
     #[schema(schema_with = templates)]
     pub templates: Vec<String>,
     /// Logits are divided by it, 0.001 to 1000: above 1, probabilities are less sure of themselves.
-    #[serde(default = "one")]
-    #[schema(minimum = 0.001, maximum = 1000)]
+    #[serde(default = "one", deserialize_with = "number_or_one")]
+    #[schema(value_type = Option<f32>, minimum = 0.001, maximum = 1000)]
     pub temperature: f32,
     /// Probability, 0..1, that the best label must reach; below it nothing is decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -33,8 +39,7 @@ pub struct Definition {
 }
 
 /// One label with what describes it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, from = "LabelForm")]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Label {
     /// Its name in answers.
     pub label: String,
@@ -46,11 +51,8 @@ pub struct Label {
 }
 
 /// A label may be given as its name alone.
-#[derive(Deserialize, ToSchema)]
-#[serde(
-    untagged,
-    expecting = "a label is a string, or {\"label\", \"texts\", \"images\"}"
-)]
+#[derive(ToSchema)]
+#[serde(untagged)]
 enum LabelForm {
     Name(String),
     Full(Full),
@@ -65,19 +67,23 @@ struct Full {
     #[schema(pattern = r"\S")]
     label: String,
     /// What describes it; its name if neither texts nor images are given.
-    #[serde(default)]
-    texts: Vec<String>,
+    #[serde(default, deserialize_with = "bounded::optional_list")]
+    texts: Option<Vec<String>>,
     /// Example images in base64.
-    #[serde(default)]
-    #[schema(value_type = Vec<ImageSource>)]
-    images: Vec<String>,
+    #[serde(default, deserialize_with = "bounded::optional_list")]
+    #[schema(value_type = Option<Vec<ImageSource>>)]
+    images: Option<Vec<String>>,
 }
 
 impl From<LabelForm> for Label {
     fn from(form: LabelForm) -> Self {
         let (label, mut texts, images) = match form {
             LabelForm::Name(label) => (label, vec![], vec![]),
-            LabelForm::Full(full) => (full.label, full.texts, full.images),
+            LabelForm::Full(full) => (
+                full.label,
+                full.texts.unwrap_or_default(),
+                full.images.unwrap_or_default(),
+            ),
         };
         if texts.is_empty() && images.is_empty() {
             texts.push(label.clone());
@@ -88,6 +94,39 @@ impl From<LabelForm> for Label {
             images,
         }
     }
+}
+
+impl<'de> Deserialize<'de> for Label {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(LabelVisitor).map(Self::from)
+    }
+}
+
+/// By hand: an untagged enum would copy a whole label into a tree of values first.
+struct LabelVisitor;
+
+impl<'de> Visitor<'de> for LabelVisitor {
+    type Value = LabelForm;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string, or {\"label\", \"texts\", \"images\"}")
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<LabelForm, E> {
+        Ok(LabelForm::Name(name.to_owned()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<LabelForm, A::Error> {
+        Full::deserialize(MapAccessDeserializer::new(map)).map(LabelForm::Full)
+    }
+}
+
+fn templates_or_plain<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    Ok(bounded::optional_list(deserializer)?.unwrap_or_else(plain))
+}
+
+fn number_or_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_else(one))
 }
 
 fn plain() -> Vec<String> {
@@ -112,6 +151,7 @@ fn templates() -> Array {
         .schema_type(Type::String)
         .pattern(Some(r"\{\}"));
     ArrayBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Array, Type::Null]))
         .items(template)
         .min_items(Some(1))
         .description(Some(

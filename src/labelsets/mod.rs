@@ -21,6 +21,7 @@ use store::{Store, Stored};
 
 use crate::engine::{EngineError, ItemError, Model};
 use crate::matching::Prototypes;
+use crate::quoted::quoted;
 use crate::telemetry::Metrics;
 
 /// Sets that a server keeps: far beyond any honest use, and a bound on memory.
@@ -33,11 +34,12 @@ const MOST_BYTES: usize = 256 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum LabelSetError {
     /// There is none of that name.
-    #[error("there is no label set {0:?}; PUT /v1/labelsets/{{name}} makes one")]
+    #[error("there is no label set {}; PUT /v1/labelsets/{{name}} makes one", quoted(.0))]
     Unknown(String),
     /// The name cannot be a file's name.
     #[error(
-        "{0:?} is no name for a label set: 1 to 64 letters, digits, '-', '_' and '.', the first not a '.'"
+        "{} is no name for a label set: 1 to 64 letters, digits, '-', '_' and '.', the first not a '.'",
+        quoted(.0)
     )]
     BadName(String),
     /// The definition makes no sense.

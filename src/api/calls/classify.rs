@@ -11,6 +11,7 @@ use crate::api::{ApiError, AppState};
 use crate::engine::{EmbedOptions, ImageSource};
 use crate::labelsets::LabelSet;
 use crate::matching::{RankedLabel, probabilities, rank, score};
+use crate::quoted::quoted;
 
 /// Images to be classified.
 #[derive(Debug)]
@@ -153,9 +154,10 @@ async fn with_set(
     // Answering for any model would embed the set anew at every turn.
     if let Some(other) = call.model.as_ref().filter(|name| *name != model.name()) {
         let message = format!(
-            "the label set {:?} is for the model {:?}, not {other:?}; leave the model out, or put a set for it",
-            set.name,
-            model.name()
+            "the label set {} is for the model {}, not {}; leave the model out, or put a set for it",
+            quoted(&set.name),
+            quoted(model.name()),
+            quoted(other)
         );
         return Err(ApiError::bad_request("labelset_of_other_model", message).at("model"));
     }

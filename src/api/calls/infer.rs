@@ -12,6 +12,7 @@ use crate::bundle::TextSide;
 use crate::engine::{EmbedOptions, Embedding, ImageSource, Item};
 use crate::matching::cosine;
 use crate::preprocess::Pixels;
+use crate::quoted::quoted;
 
 /// Tensors for a model.
 #[derive(Debug)]
@@ -49,8 +50,10 @@ pub async fn infer(state: &AppState, call: InferCall) -> Result<Inferred, ApiErr
             IMAGE | PIXELS => &mut images,
             TEXT | TOKEN_IDS => &mut texts,
             other => {
-                let message =
-                    format!("there is no input {other:?}; GET /v2/models/NAME lists them");
+                let message = format!(
+                    "there is no input {}; GET /v2/models/NAME lists them",
+                    quoted(other)
+                );
                 return Err(invalid(message).at(other));
             }
         };
@@ -124,7 +127,8 @@ fn wanted(named: Vec<String>, images: bool, texts: bool) -> Result<Vec<&'static 
             Err(invalid("the inputs that this output is made from did not come").at(known))
         }
         None => {
-            let message = format!("there is no output {name:?}; GET /v2/models/NAME lists them");
+            let shown = quoted(&name);
+            let message = format!("there is no output {shown}; GET /v2/models/NAME lists them");
             Err(invalid(message).at(name))
         }
     };
@@ -143,7 +147,8 @@ pub fn items(tensor: Tensor, text: &TextSide) -> Result<Vec<Item>, ApiError> {
     } = tensor;
     let count = values.count();
     if product(&shape) != Some(count) {
-        let message = format!("a shape of {shape:?} is not that of {count} values");
+        let shape = format!("{:?}", &shape[..shape.len().min(20)]);
+        let message = format!("a shape of {shape:.100} is not that of {count} values");
         return Err(invalid(message).at(name));
     }
     let row = count / tensor_shape::rows(&shape).max(1);

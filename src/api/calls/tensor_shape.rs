@@ -14,7 +14,10 @@ pub fn values_of(
     most_items: usize,
 ) -> Result<usize, ApiError> {
     let Some(values) = product(shape) else {
-        let message = format!("{shape:?} is no shape");
+        let message = format!(
+            "{:.100} is no shape",
+            format!("{:?}", &shape[..shape.len().min(20)])
+        );
         return Err(ApiError::bad_request("invalid_request", message).at(name));
     };
     // A value of BYTES is an item; of other types, a row is.

@@ -66,7 +66,7 @@ pub async fn observe(State(frame): State<Frame>, request: Request, next: Next) -
             // The beginning of a stream is its answer's head; how long it lasts is its own matter.
             let response = match tokio::time::timeout(state.request_time, answer).await {
                 Ok(response) => response,
-                Err(_) => Status::from(ApiError::took_too_long(state.request_time)).into_http(),
+                Err(_) => Status::from(ApiError::request_timeout(state.request_time)).into_http(),
             };
             drop(under_way);
             // A stream's answers come after this: the place is theirs until the body ends. Any other answer is there, and is

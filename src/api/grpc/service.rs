@@ -10,7 +10,7 @@ use super::proto::clip_in_server::ClipIn;
 use super::{convert, options, proto, stream};
 use crate::api::calls::{self, ClassifyCall, EmbedCall, Labels, RerankCall, SimilarityCall};
 use crate::api::{ApiError, AppState};
-use crate::engine::{EngineError, Lane};
+use crate::engine::Lane;
 
 /// The service of a server.
 pub struct Service {
@@ -38,7 +38,7 @@ pub async fn bounded<T>(
 ) -> Result<T, Status> {
     match tokio::time::timeout(state.request_time, call).await {
         Ok(answer) => answer.map_err(Status::from),
-        Err(_) => Err(ApiError::from(EngineError::DeadlineExceeded).into()),
+        Err(_) => Err(ApiError::request_timeout(state.request_time).into()),
     }
 }
 

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Request, State};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::encoding::{EncodingFormat, FORMATS, Vector};
 use super::item_list::{Entry, EntryList};
 use super::json_body;
 use super::openapi::{InferenceErrors, LookupErrors, RequestHeaders};
@@ -17,6 +16,7 @@ use super::schemas::{ImageFile, Items};
 use super::usage::Usage;
 use crate::api::calls::{self, EmbedCall};
 use crate::api::{ApiError, AppState};
+use crate::bounded;
 use crate::engine::{EmbedOptions, ImageSource, Item};
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -29,10 +29,10 @@ pub(super) struct EmbeddingsRequest {
     input: EntryList,
     #[serde(default)]
     #[schema(inline)]
-    modality: Modality,
+    modality: Option<Modality>,
     #[serde(default)]
     #[schema(inline)]
-    encoding_format: EncodingFormat,
+    encoding_format: Option<EncodingFormat>,
     /// So many numbers of an embedding, of unit length again; all of them by default.
     #[serde(default, deserialize_with = "json_body::whole_number")]
     #[schema(minimum = 1)]
@@ -44,7 +44,6 @@ pub(super) struct EmbeddingsRequest {
 
 /// The same as a form.
 #[derive(ToSchema)]
-#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "describes the fields that are read below")]
 struct EmbeddingsForm {
     /// Images.
@@ -88,20 +87,11 @@ struct EmbeddingsQuery {
 
 /// What a bare string in `input` is.
 #[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", expecting = "text or image")]
 enum Modality {
     #[default]
     Text,
     Image,
-}
-
-/// How embeddings are written: numbers, or base64 of little-endian 32-bit floats.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-enum EncodingFormat {
-    #[default]
-    Float,
-    Base64,
 }
 
 /// OpenAI's list of embeddings.
@@ -118,14 +108,6 @@ struct EmbeddingObject {
     object: &'static str,
     index: usize,
     embedding: Vector,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(untagged)]
-enum Vector {
-    Float(Vec<f32>),
-    /// Little-endian f32.
-    Base64(String),
 }
 
 /// Embeds texts and images.
@@ -149,7 +131,7 @@ pub async fn create(
     request: Request,
 ) -> Result<Json<EmbeddingsResponse>, ApiError> {
     let form = RequestForm::read(&state, request).await?;
-    let (request, items) = read(&form)?;
+    let (request, items) = bounded::within(state.max_items, || read(&form))?;
     let call = EmbedCall {
         model: request.model,
         items,
@@ -161,17 +143,12 @@ pub async fn create(
         field: "input",
     };
     let embedded = calls::embed(&state, call).await?;
+    let format = request.encoding_format.unwrap_or_default();
     let data = embedded.vectors.into_iter().enumerate();
     let data = data.map(|(index, numbers)| EmbeddingObject {
         object: "embedding",
         index,
-        embedding: match request.encoding_format {
-            EncodingFormat::Float => Vector::Float(numbers),
-            EncodingFormat::Base64 => {
-                let bytes: Vec<u8> = numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
-                Vector::Base64(STANDARD.encode(bytes))
-            }
-        },
+        embedding: format.write(numbers),
     });
     Ok(Json(EmbeddingsResponse {
         object: "list",
@@ -198,7 +175,7 @@ fn read(form: &RequestForm) -> Result<(EmbeddingsRequest, Vec<Item>), ApiError> 
 
 pub(super) fn from_json(body: &[u8]) -> Result<(EmbeddingsRequest, Vec<Item>), ApiError> {
     let mut request: EmbeddingsRequest = json_body::parse(body)?;
-    let modality = request.modality;
+    let modality = request.modality.unwrap_or_default();
     let entries = std::mem::take(&mut request.input.0).into_iter();
     let items = entries.map(|entry| match (entry, modality) {
         (Entry::Text(text), _) | (Entry::Plain(text), Modality::Text) => Item::Text(text),
@@ -232,16 +209,11 @@ impl EmbeddingsRequest {
             }
             "modality" => {}
             "encoding_format" => {
-                self.encoding_format = match value {
-                    "float" => EncodingFormat::Float,
-                    "base64" => EncodingFormat::Base64,
-                    _ => return Err(invalid("encoding_format is float or base64")),
-                };
+                let format = EncodingFormat::named(value);
+                self.encoding_format = Some(format.ok_or_else(|| invalid(FORMATS))?);
             }
-            _ => {
-                let fields = "unknown field; there are image, text, model, dimensions, encoding_format and truncate";
-                return Err(invalid(fields));
-            }
+            // Passed over, as in JSON.
+            _ => {}
         }
         Ok(())
     }

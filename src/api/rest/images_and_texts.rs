@@ -9,6 +9,7 @@ use super::json_body;
 use super::request_form::{Content, Field, RequestForm};
 use super::schemas::{ImageFile, Images, Texts};
 use crate::api::{ApiError, AppState};
+use crate::bounded;
 use crate::engine::{EmbedOptions, ImageSource};
 
 /// Images and texts to be compared. `texts_field` is what the endpoint calls its texts.
@@ -25,6 +26,8 @@ pub struct ImagesAndTexts {
     /// Lane, deadline, and whether long texts are cut.
     pub options: EmbedOptions,
     texts_field: &'static str,
+    /// Whether a form's texts were called labels.
+    spelled_labels: Option<bool>,
     _form: Option<RequestForm>,
 }
 
@@ -33,15 +36,15 @@ struct Json {
     #[serde(default)]
     model: Option<String>,
     #[serde(default, alias = "image")]
-    images: EntryList,
+    images: Option<EntryList>,
     #[serde(default, alias = "text")]
-    texts: EntryList,
+    texts: Option<EntryList>,
     #[serde(default, alias = "label")]
-    labels: EntryList,
+    labels: Option<EntryList>,
     #[serde(default)]
     labelset: Option<String>,
-    #[serde(default = "yes")]
-    truncate: bool,
+    #[serde(default)]
+    truncate: Option<bool>,
 }
 
 /// Images and texts in JSON.
@@ -54,7 +57,7 @@ pub struct SimilarityRequest {
     texts: Texts,
     /// Cut texts that are longer than the model's context, or refuse them.
     #[schema(default = true)]
-    truncate: bool,
+    truncate: Option<bool>,
 }
 
 /// Images and labels in JSON, or a label set.
@@ -71,7 +74,7 @@ pub enum ClassifyRequest {
         labels: Texts,
         /// Cut labels that are longer than the model's context, or refuse them.
         #[schema(default = true)]
-        truncate: bool,
+        truncate: Option<bool>,
     },
     #[schema(title = "with a label set")]
     Set {
@@ -85,7 +88,6 @@ pub enum ClassifyRequest {
 
 /// Images and texts as a form.
 #[derive(ToSchema)]
-#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "describes the fields that are read below")]
 pub struct SimilarityForm {
     /// Images.
@@ -104,7 +106,6 @@ pub struct SimilarityForm {
 
 /// Images and labels as a form.
 #[derive(ToSchema)]
-#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "describes the fields that are read below")]
 pub struct ClassifyForm {
     /// Images.
@@ -124,10 +125,6 @@ pub struct ClassifyForm {
     truncate: bool,
 }
 
-fn yes() -> bool {
-    true
-}
-
 impl ImagesAndTexts {
     /// Reads the request and checks it against the server's limits.
     pub async fn read(
@@ -137,7 +134,9 @@ impl ImagesAndTexts {
     ) -> Result<Self, ApiError> {
         let form = RequestForm::read(state, request).await?;
         let mut this = match &form.content {
-            Content::Json(body) => Self::from_json(body, texts_field)?,
+            Content::Json(body) => {
+                bounded::within(state.max_items, || Self::from_json(body, texts_field))?
+            }
             Content::Multipart(_) | Content::Image(_) => Self::from_fields(&form, texts_field)?,
         };
         this.options = EmbedOptions {
@@ -151,13 +150,13 @@ impl ImagesAndTexts {
 
     pub(super) fn from_json(body: &[u8], texts_field: &'static str) -> Result<Self, ApiError> {
         let json: Json = json_body::parse(body)?;
-        let texts = if json.texts.0.is_empty() {
-            json.labels
-        } else {
-            json.texts
-        };
+        if json.texts.is_some() && json.labels.is_some() {
+            return Err(twice());
+        }
+        let texts = json.texts.or(json.labels).unwrap_or_default();
         let images = json
             .images
+            .unwrap_or_default()
             .0
             .into_iter()
             .enumerate()
@@ -183,10 +182,11 @@ impl ImagesAndTexts {
             texts: texts.collect::<Result<_, _>>()?,
             labelset: json.labelset,
             options: EmbedOptions {
-                truncate: json.truncate,
+                truncate: json.truncate.unwrap_or(true),
                 ..EmbedOptions::default()
             },
             texts_field,
+            spelled_labels: None,
             _form: None,
         })
     }
@@ -200,6 +200,7 @@ impl ImagesAndTexts {
             labelset: None,
             options: EmbedOptions::default(),
             texts_field,
+            spelled_labels: None,
             _form: None,
         };
         for field in form.fields()? {
@@ -214,8 +215,15 @@ impl ImagesAndTexts {
     fn field(&mut self, name: &str, value: &str) -> Result<(), ApiError> {
         match name {
             "model" => self.model = Some(value.to_owned()),
-            "labelset" if self.takes_labelset() => self.labelset = Some(value.to_owned()),
-            "text" | "texts" | "label" | "labels" => self.texts.push(value.to_owned()),
+            "labelset" => self.labelset = Some(value.to_owned()),
+            "text" | "texts" | "label" | "labels" => {
+                let is_label = name.starts_with("label");
+                if self.spelled_labels.is_some_and(|before| before != is_label) {
+                    return Err(twice());
+                }
+                self.spelled_labels = Some(is_label);
+                self.texts.push(value.to_owned());
+            }
             "truncate" => {
                 let expected = |_| {
                     ApiError::bad_request("invalid_request", "truncate is true or false")
@@ -223,13 +231,8 @@ impl ImagesAndTexts {
                 };
                 self.options.truncate = value.parse().map_err(expected)?;
             }
-            other => {
-                let message = format!(
-                    "unknown field {other:?}; there are image, {}, model and truncate",
-                    self.texts_field
-                );
-                return Err(ApiError::bad_request("invalid_request", message).at(other));
-            }
+            // Passed over, as in JSON.
+            _ => {}
         }
         Ok(())
     }
@@ -248,6 +251,11 @@ impl ImagesAndTexts {
         };
         Err(ApiError::bad_request("invalid_request", message).at("labelset"))
     }
+}
+
+fn twice() -> ApiError {
+    let message = "texts and labels are two names of one thing; send one of them";
+    ApiError::bad_request("invalid_request", message).at("labels")
 }
 
 fn misplaced(param: String, expected: &str, found: &str) -> ApiError {

@@ -4,23 +4,36 @@ use std::fmt;
 
 use serde::de::{DeserializeOwned, Deserializer, Error, Visitor};
 
+use super::surrogates;
 use crate::api::ApiError;
+use crate::bounded::{self, Object};
 
-/// Reads a JSON body.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Reads a JSON object; a byte order mark before it is passed over, and half a surrogate pair becomes U+FFFD.
 ///
 /// # Errors
 /// 400 `invalid_json` for text that is not JSON, 400 `invalid_request` for JSON of another shape, with the path of the
-/// field or item in `param`.
+/// field or item in `param`, and 400 `too_many_items` beyond the bound of [`bounded::within`].
 pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
     if body.is_empty() {
         return Err(ApiError::bad_request(
             "body_empty",
             "the body is empty; send a JSON object",
         ));
     }
-    let mut json = serde_json::Deserializer::from_slice(body);
-    let parsed = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+    let body = surrogates::replaced(body);
+    let mut json = serde_json::Deserializer::from_slice(&body);
+    let parsed = serde_path_to_error::deserialize(&mut json);
+    let Object(parsed) = parsed.map_err(|error| {
         let path = error.path().to_string();
+        if let Some(most) = bounded::overrun() {
+            let message =
+                format!("more than {most} items, as many as are taken; send them in parts");
+            let list = path.split('[').next().unwrap_or_default();
+            return ApiError::bad_request("too_many_items", message).at(list);
+        }
         let inner = error.into_inner();
         let code = if inner.is_data() {
             "invalid_request"

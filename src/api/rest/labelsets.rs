@@ -10,9 +10,11 @@ use utoipa::ToSchema;
 
 use super::json_body;
 use super::openapi::{ErrorBody, InferenceErrors, LookupErrors};
+use super::request_form::refuse_compressed;
 use crate::api::answer_size::{self, OBJECT, of_text};
 use crate::api::calls;
 use crate::api::{ApiError, AppState};
+use crate::bounded;
 use crate::labelsets::{Definition, LabelSet};
 
 /// A set as it is answered: without its example images, which can be large.
@@ -80,7 +82,10 @@ impl From<&LabelSet> for LabelSetObject {
 
 /// Bytes of a set's answer.
 fn size_of_answer(set: &LabelSet) -> usize {
-    let definition = &set.definition;
+    size_of_definition(&set.definition)
+}
+
+fn size_of_definition(definition: &Definition) -> usize {
     let labels = definition.labels.iter().map(|label| {
         let texts = label.texts.iter().map(|text| OBJECT + of_text(text.len()));
         OBJECT + of_text(label.label.len()) + texts.sum::<usize>()
@@ -150,9 +155,12 @@ pub async fn put(
 ) -> Result<(StatusCode, Json<LabelSetObject>), ApiError> {
     let (parts, body) = request.into_parts();
     let body = state.admission.read(&parts.headers, body).await?;
-    let definition: Definition = json_body::parse(&body.bytes)?;
-    // It is answered with what was sent, images left out.
-    answer_size::reserve(&state, of_text(body.bytes.len()))?;
+    refuse_compressed(&parts.headers)?;
+    // Names, what describes them, and templates: none of the three may be more than the items that a request has.
+    let most = state.max_items.saturating_mul(3);
+    let definition: Definition = bounded::within(most, || json_body::parse(&body.bytes))?;
+    // It is answered with what was put, images left out.
+    answer_size::reserve(&state, size_of_definition(&definition))?;
     let (set, is_new) = calls::put_labelset(&state, &name, definition).await?;
     let status = if is_new {
         StatusCode::CREATED

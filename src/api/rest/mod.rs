@@ -6,6 +6,7 @@ pub mod bodies;
 mod classify;
 mod docs;
 mod embeddings;
+mod encoding;
 mod health;
 mod images_and_texts;
 mod item_list;
@@ -19,6 +20,7 @@ pub mod request_options;
 mod rerank;
 mod schemas;
 mod similarity;
+mod surrogates;
 mod usage;
 pub mod v2;
 
@@ -26,7 +28,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
@@ -71,12 +74,19 @@ pub fn router(state: Arc<AppState>) -> Router {
         .with_state(state)
 }
 
-async fn no_such_route() -> ApiError {
-    ApiError::new(
+async fn no_such_route(uri: Uri) -> Response {
+    let error = ApiError::new(
         StatusCode::NOT_FOUND,
         "not_found",
         "there is no such path; the README lists what there is",
-    )
+    );
+    let response = error.clone().into_response();
+    if uri.path().starts_with("/v2/") {
+        // The protocol's clients ask for more than there is here, and read no other shape.
+        v2::respond_with(&error, response)
+    } else {
+        response
+    }
 }
 
 async fn wrong_method() -> ApiError {
@@ -89,21 +99,16 @@ async fn wrong_method() -> ApiError {
 }
 
 /// A bug in a handler costs its request an answer of 500, and nothing else.
-fn panicked(_: Box<dyn std::any::Any + Send>) -> axum::response::Response {
+fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
     tracing::error!("a handler panicked");
     let message = "the server made a mistake; it is logged";
-    axum::response::IntoResponse::into_response(ApiError::new(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "internal_error",
-        message,
-    ))
+    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", message).into_response()
 }
 
 #[cfg(test)]
 mod tests {
     use axum::body::Body;
     use axum::extract::Request;
-    use axum::response::Response;
     use tower::ServiceExt as _;
 
     use super::*;

@@ -50,7 +50,7 @@ pub async fn observe(State(state): State<Arc<AppState>>, request: Request, next:
             let answer = held.during(next.run(request));
             let answered = tokio::time::timeout(limit, answer).await;
             drop((under_way, place, caller));
-            answered.unwrap_or_else(|_| ApiError::took_too_long(limit).into_response())
+            answered.unwrap_or_else(|_| ApiError::request_timeout(limit).into_response())
         }
         Err(error) => {
             drain(request.into_body()).await;

@@ -3,13 +3,14 @@
 use axum::body::Body;
 use axum::extract::{FromRequest, Multipart, Query, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use bytes::Bytes;
 
 use super::request_options;
 use crate::api::admission::{AdmittedBody, drain};
 use crate::api::{ApiError, AppState, Caller};
 use crate::engine::EmbedOptions;
+use crate::quoted::quoted;
 
 /// A request's content, read whole.
 #[derive(Debug)]
@@ -42,6 +43,29 @@ pub struct Part {
     pub name: String,
     /// Its content.
     pub bytes: Bytes,
+    /// Whether it has a file's name.
+    pub is_file: bool,
+}
+
+/// Names under which an image may stand.
+const IMAGES: [&str; 5] = ["image", "images", "image[]", "images[]", "file"];
+
+/// All other fields of all routes.
+const FIELDS: [&str; 10] = [
+    "text",
+    "texts",
+    "label",
+    "labels",
+    "labelset",
+    "model",
+    "dimensions",
+    "encoding_format",
+    "truncate",
+    "modality",
+];
+
+fn is_known(name: &str) -> bool {
+    IMAGES.contains(&name) || FIELDS.contains(&name)
 }
 
 /// Most parts of a multipart body: far beyond any honest request, far below what parsing could choke on.
@@ -69,8 +93,9 @@ impl RequestForm {
         let bytes = admitted.bytes.clone();
         let content = match form {
             Form::Json => {
-                // They would be passed over, and nobody would know.
-                if let Some((name, _)) = query.first() {
+                // What gateways add is passed over; what the client meant would be, too, and nobody would know.
+                let meant = query.iter().find(|(name, _)| is_known(name));
+                if let Some((name, _)) = meant {
                     let message =
                         "query parameters go with forms and raw images; say it in the JSON";
                     return Err(ApiError::bad_request("invalid_query", message).at(name));
@@ -99,7 +124,7 @@ impl RequestForm {
     /// Query parameters, then the body's fields, in order; a raw body is one image. JSON has no fields.
     ///
     /// # Errors
-    /// 400 `text_not_utf8` with the field's name.
+    /// 400 `text_not_utf8`, or `unknown_field` for a file, with the field's name.
     pub fn fields(&self) -> Result<Vec<Field<'_>>, ApiError> {
         let query = self
             .query
@@ -131,8 +156,17 @@ pub enum Field<'a> {
 
 impl Part {
     fn field(&self) -> Result<Field<'_>, ApiError> {
-        if matches!(self.name.as_str(), "image" | "images") {
+        if IMAGES.contains(&self.name.as_str()) {
             return Ok(Field::Image(self.bytes.clone()));
+        }
+        let is_text = std::str::from_utf8(&self.bytes).is_ok();
+        // Unknown fields are passed over, as in JSON; but a file is what the client wants to know about.
+        if !is_known(&self.name) && (self.is_file || !is_text) {
+            let message = format!(
+                "there is no field {} for a file; images are sent as image",
+                quoted(&self.name)
+            );
+            return Err(ApiError::bad_request("unknown_field", message).at(&self.name));
         }
         let value = std::str::from_utf8(&self.bytes).map_err(|_| {
             ApiError::bad_request("text_not_utf8", "the field is not UTF-8").at(&self.name)
@@ -155,6 +189,7 @@ impl Head {
         let caller = parts.extensions.get::<Caller>();
         let lane = caller.and_then(|caller| caller.lane).unwrap_or_default();
         let options = request_options::read(&parts.headers, lane)?;
+        refuse_compressed(&parts.headers)?;
         let form = form_of(&parts.headers)?;
         Ok(Self {
             query,
@@ -162,6 +197,27 @@ impl Head {
             form,
         })
     }
+}
+
+/// Refuses a compressed request: it would be read as if it were not.
+///
+/// # Errors
+/// 415 `unsupported_content_encoding`.
+pub fn refuse_compressed(headers: &HeaderMap) -> Result<(), ApiError> {
+    let plain = |value: &HeaderValue| {
+        let value = value.as_bytes().trim_ascii();
+        value.is_empty() || value.eq_ignore_ascii_case(b"identity")
+    };
+    if headers.get_all(header::CONTENT_ENCODING).iter().all(plain) {
+        return Ok(());
+    }
+    let message = "compressed requests are not read; send the body without content-encoding";
+    let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    Err(ApiError::new(
+        status,
+        "unsupported_content_encoding",
+        message,
+    ))
 }
 
 enum Form {
@@ -187,8 +243,9 @@ fn form_of(headers: &HeaderMap) -> Result<Form, ApiError> {
         "application/octet-stream" => Ok(Form::Image),
         image if image.starts_with("image/") => Ok(Form::Image),
         other => {
+            let other = quoted(other);
             let message = format!(
-                "content type {other:?} is not understood; send application/json, multipart/form-data, or an image with its own type (image/jpeg, …)"
+                "content type {other} is not understood; send application/json, multipart/form-data, or an image with its own type (image/jpeg, …)"
             );
             Err(ApiError::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -213,9 +270,14 @@ async fn read_parts(request: Request) -> Result<Vec<Part>, ApiError> {
         if parts.len() == MAX_PARTS {
             return Err(invalid(format!("more than {MAX_PARTS} parts")));
         }
+        let is_file = field.file_name().is_some();
         let name = field.name().unwrap_or_default().to_owned();
         let bytes = field.bytes().await.map_err(|e| invalid(e.body_text()))?;
-        parts.push(Part { name, bytes });
+        parts.push(Part {
+            name,
+            bytes,
+            is_file,
+        });
     }
     Ok(parts)
 }

@@ -18,6 +18,7 @@ use super::schemas;
 use super::usage::Usage;
 use crate::api::calls::{self, Document, RerankCall};
 use crate::api::{ApiError, AppState};
+use crate::bounded;
 use crate::engine::{EmbedOptions, ImageSource};
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -35,7 +36,7 @@ struct RerankRequest {
     top_n: Option<usize>,
     /// Give the documents back with their scores.
     #[serde(default)]
-    return_documents: bool,
+    return_documents: Option<bool>,
     /// Cut texts that are longer than the model's context (the default), or refuse them.
     #[serde(default)]
     truncate: Option<bool>,
@@ -87,7 +88,7 @@ pub async fn create(
         let message = "documents are ranked from JSON: {\"query\": …, \"documents\": […]}";
         return Err(ApiError::bad_request("invalid_request", message));
     };
-    let call = from_json(body, form.options)?;
+    let call = bounded::within(state.max_items, || from_json(body, form.options))?;
     let found = calls::rerank(&state, call).await?;
     let results = found.results.into_iter().map(|found| RankedDocument {
         index: found.index,
@@ -109,7 +110,7 @@ pub(super) fn from_json(body: &[u8], options: EmbedOptions) -> Result<RerankCall
         query: document_of(request.query),
         documents: request.documents.0.into_iter().map(document_of).collect(),
         top_n: request.top_n,
-        return_documents: request.return_documents,
+        return_documents: request.return_documents.unwrap_or(false),
         options: EmbedOptions {
             truncate: request.truncate.unwrap_or(true),
             ..options

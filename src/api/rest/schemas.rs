@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use utoipa::openapi::schema::{AnyOfBuilder, ArrayBuilder, ObjectBuilder, Ref, Schema, Type};
+use utoipa::openapi::schema::{
+    AdditionalProperties, AnyOfBuilder, ArrayBuilder, ObjectBuilder, Ref, Schema, Type,
+};
 use utoipa::openapi::{KnownFormat, RefOr, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -43,9 +45,7 @@ fn object(name: &str, value: impl Into<RefOr<Schema>>) -> Schema {
         .schema_type(Type::Object)
         .property(name, value)
         .required(name)
-        .additional_properties(Some(
-            utoipa::openapi::schema::AdditionalProperties::FreeForm(false),
-        ))
+        .additional_properties(Some(AdditionalProperties::FreeForm(false)))
         .into()
 }
 
@@ -59,9 +59,41 @@ fn one_or_more(entry: fn() -> AnyOfBuilder, description: &str) -> RefOr<Schema> 
 
 /// A text: a string or `{"text": …}`.
 fn texts() -> AnyOfBuilder {
-    AnyOfBuilder::new()
-        .item(text())
-        .item(object("text", Schema::from(text())))
+    AnyOfBuilder::new().item(text()).item(text_part())
+}
+
+/// `{"image_url": {"url": …}}`, with `type` beside it or not: a part as chat clients write it.
+fn image_part() -> Schema {
+    let url = ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .property("url", image())
+        .required("url");
+    ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .property("type", kind("image_url"))
+        .property("image_url", Schema::from(url))
+        .required("image_url")
+        .additional_properties(Some(AdditionalProperties::FreeForm(false)))
+        .into()
+}
+
+/// `{"type": "text", "text": …}`: a part as chat clients write it.
+fn text_part() -> Schema {
+    ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .property("type", kind("text"))
+        .property("text", Schema::from(text()))
+        .required("text")
+        .additional_properties(Some(AdditionalProperties::FreeForm(false)))
+        .into()
+}
+
+fn kind(name: &str) -> Schema {
+    let description = format!("`{name}`; what the part is, its other field says.");
+    ObjectBuilder::new()
+        .schema_type(utoipa::openapi::schema::SchemaType::AnyValue)
+        .description(Some(description))
+        .into()
 }
 
 /// An image: a string or `{"image": …}`.
@@ -69,11 +101,12 @@ fn images() -> AnyOfBuilder {
     AnyOfBuilder::new()
         .item(image())
         .item(object("image", image()))
+        .item(image_part())
 }
 
 /// A text as a string, or either as an object.
 fn items() -> AnyOfBuilder {
-    texts().item(object("image", image()))
+    texts().item(object("image", image())).item(image_part())
 }
 
 macro_rules! described {

@@ -119,7 +119,7 @@ def fit_labelset(body: dict) -> None:
         if with_images:
             label["images"] = label.get("images") or [ENCODED[0]]
     body["labels"] = labels
-    if "templates" in body:
+    if body.get("templates"):
         body["templates"] = [template[-SHORT:] + "{}" for template in body["templates"]]
 
 

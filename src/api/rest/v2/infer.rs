@@ -18,8 +18,13 @@ use crate::api::calls::infer::{InferCall, Inferred, infer};
 use crate::api::calls::tensor::{Tensor, Values};
 use crate::api::calls::tensor_shape::values_of;
 use crate::api::rest::openapi::RequestHeaders;
+use crate::api::rest::request_form::refuse_compressed;
 use crate::api::rest::{json_body, request_options};
 use crate::api::{ApiError, AppState, Caller};
+use crate::bounded;
+
+/// Inputs and outputs that are read: more than any model has.
+const MOST_TENSORS: usize = 64;
 
 /// Where the JSON ends and the bytes begin.
 const JSON_LENGTH: HeaderName = HeaderName::from_static("inference-header-content-length");
@@ -78,11 +83,7 @@ pub async fn create(
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     let body = state.admission.read(&parts.headers, body).await?;
-    if parts.headers.contains_key(header::CONTENT_ENCODING) {
-        let message = "compressed requests are not read here; send it as it is";
-        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-        return Err(ApiError::new(status, "unsupported_content_type", message));
-    }
+    refuse_compressed(&parts.headers)?;
     let (request, inputs) = read(&parts.headers, &body.bytes, state.max_items)?;
     let caller = parts.extensions.get::<Caller>();
     let lane = caller.and_then(|caller| caller.lane).unwrap_or_default();
@@ -118,7 +119,7 @@ pub(in crate::api::rest) fn read(
     most_items: usize,
 ) -> Result<(InferRequest, Vec<Tensor>), ApiError> {
     let (text, bytes) = split(headers, body)?;
-    let mut request: InferRequest = json_body::parse(&text)?;
+    let mut request: InferRequest = bounded::within(MOST_TENSORS, || json_body::parse(&text))?;
     let inputs = inputs(std::mem::take(&mut request.inputs), bytes, most_items)?;
     Ok((request, inputs))
 }

@@ -8,9 +8,12 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::json_values;
-use super::parameter::Parameter;
+use super::parameter::{self, Parameter};
+use super::shape;
 use crate::api::ApiError;
 use crate::api::calls::tensor::{Tensor, Values};
+use crate::bounded;
+use crate::quoted::quoted;
 
 /// A request's JSON part.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -18,27 +21,30 @@ pub struct InferRequest {
     /// Comes back with the answer.
     #[serde(default)]
     pub id: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "parameter::known")]
     /// `binary_data_output`: all outputs behind the JSON.
-    #[schema(value_type = HashMap<String, Value>)]
+    #[schema(value_type = Option<HashMap<String, Value>>)]
     pub parameters: HashMap<String, Parameter>,
     /// Of `image`, `text`, `pixels` and `token_ids`, as the model's metadata describes them.
+    #[serde(deserialize_with = "bounded::objects")]
     #[schema(min_items = 1)]
     pub inputs: Vec<InputTensor>,
     /// Those that are wanted; all that the inputs allow by default.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded::objects")]
+    #[schema(value_type = Option<Vec<OutputRequest>>)]
     pub outputs: Vec<OutputRequest>,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct InputTensor {
     pub name: String,
+    #[serde(deserialize_with = "shape::read")]
     pub shape: Vec<i64>,
     /// BYTES, UINT8, INT64 or FP32
     pub datatype: String,
     /// `binary_data_size`: the values are so many bytes behind the JSON.
-    #[serde(default)]
-    #[schema(value_type = HashMap<String, Value>)]
+    #[serde(default, deserialize_with = "parameter::known")]
+    #[schema(value_type = Option<HashMap<String, Value>>)]
     pub parameters: HashMap<String, Parameter>,
     /// Nested or flat; absent if the values are in the binary part.
     #[serde(default)]
@@ -51,8 +57,8 @@ pub struct OutputRequest {
     /// `image_embedding`, `text_embedding` or `similarity`
     pub name: String,
     /// `binary_data`: as bytes behind the JSON.
-    #[serde(default)]
-    #[schema(value_type = HashMap<String, Value>)]
+    #[serde(default, deserialize_with = "parameter::known")]
+    #[schema(value_type = Option<HashMap<String, Value>>)]
     pub parameters: HashMap<String, Parameter>,
 }
 
@@ -97,8 +103,12 @@ pub fn tensor(input: InputTensor, count: usize) -> Result<Tensor, ApiError> {
         "FP32" => json_values::read(data, count).map(Values::Fp32),
         other => return Err(unknown_datatype(other).at(input.name)),
     };
-    let values =
-        values.map_err(|error| invalid(format!("data of shape {:?}: {error}", input.shape)))?;
+    let values = values.map_err(|error| {
+        invalid(format!(
+            "data of shape {:.100}: {error}",
+            format!("{:?}", input.shape)
+        ))
+    })?;
     Ok(Tensor {
         name: input.name,
         shape: input.shape,
@@ -108,6 +118,7 @@ pub fn tensor(input: InputTensor, count: usize) -> Result<Tensor, ApiError> {
 
 /// 400 for a type that no tensor here has.
 pub fn unknown_datatype(found: &str) -> ApiError {
-    let message = format!("datatype {found:?}; inputs here are BYTES, UINT8, INT64 or FP32");
+    let found = quoted(found);
+    let message = format!("datatype {found}; inputs here are BYTES, UINT8, INT64 or FP32");
     ApiError::bad_request("invalid_request", message)
 }

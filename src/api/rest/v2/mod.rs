@@ -5,6 +5,7 @@ pub(super) mod infer;
 mod json;
 mod json_values;
 mod parameter;
+mod shape;
 
 use std::sync::Arc;
 

@@ -1,5 +1,6 @@
 //! Parameters of a request, an input or an output: of all that they may hold, what is heeded here.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -30,6 +31,43 @@ impl Parameter {
             Self::Count(count) => usize::try_from(count).ok(),
             _ => None,
         }
+    }
+}
+
+/// What is heeded; others are not kept, however many there are.
+const KNOWN: [&str; 3] = ["binary_data", "binary_data_output", "binary_data_size"];
+
+/// Parameters that are heeded. Null is none.
+///
+/// # Errors
+/// The deserializer's.
+pub fn known<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<HashMap<String, Parameter>, D::Error> {
+    deserializer.deserialize_any(KnownOnly)
+}
+
+struct KnownOnly;
+
+impl<'de> Visitor<'de> for KnownOnly {
+    type Value = HashMap<String, Parameter>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of parameters")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(HashMap::new())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut found = HashMap::new();
+        while let Some((name, parameter)) = map.next_entry::<String, Parameter>()? {
+            if KNOWN.contains(&name.as_str()) {
+                found.insert(name, parameter);
+            }
+        }
+        Ok(found)
     }
 }
 
