@@ -15,6 +15,7 @@ use super::message_body::{MessageBody, MessageRules, SharedBytes};
 use super::status::CODE;
 use super::wire_cost::WireCosts;
 use crate::api::admission::UNCOUNTED_BYTES;
+use crate::api::answer_body::Open;
 use crate::api::held::Held;
 use crate::api::routes::{self, Access, Place, Route};
 use crate::api::trace::add_server_timing;
@@ -37,7 +38,12 @@ pub async fn observe(State(frame): State<Frame>, request: Request, next: Next) -
     let state = &frame.state;
     let rule = routes::of_grpc(request.uri().path());
     let route = rule.path;
-    let (held, open) = (Held::default(), state.open.clone());
+    let held = Held::default();
+    // A stop does not wait for who only watches.
+    let open = match rule.place {
+        Place::Control => Open::default(),
+        _ => state.open.clone(),
+    };
     let response = match enter(state, rule, request.headers()) {
         Ok(place) => {
             let share = SharedBytes::new(state.admission.share());

@@ -5,6 +5,7 @@
 //! How this differs from Pillow's `open(…).convert("RGB")`:
 //! - JPEG: the inverse transform and the upsampling of colour round differently from libjpeg, by 0 or 1 levels without
 //!   subsampling and up to 5 with it (mean 0.7); more on the last row of some sizes and in images under 4 pixels wide.
+//! - JPEG with arithmetic coding, of 12 bits, lossless or hierarchical, is refused as unsupported.
 //! - 16 bits a channel keep the high byte. Pillow does so for colour, but cuts single-channel 16-bit images at
 //!   255, which turns nearly all of such an image white.
 //! - A damaged stream is refused where libjpeg would guess and warn.
@@ -13,6 +14,7 @@
 mod colour;
 mod format;
 mod jpeg;
+mod jpeg_layout;
 mod raster;
 #[cfg(feature = "dct-scaling")]
 mod reduced_jpeg;
