@@ -72,7 +72,7 @@ struct Decoded {
 
 type Prepared = (
     Result<Decoded, Problem>,
-    Result<MeasuredText, Problem>,
+    Option<Result<MeasuredText, Problem>>,
     Option<Result<MeasuredText, Problem>>,
 );
 
@@ -109,7 +109,7 @@ impl Measurer {
                     let text = |text: String| tokens(&tokenizer, text);
                     (
                         image,
-                        side.caption.and_then(text),
+                        side.caption.map(|short| short.and_then(text)),
                         side.long.map(|long| long.and_then(text)),
                     )
                 })
@@ -130,7 +130,7 @@ impl Measurer {
             let name = side_name(count, i);
             let mut note = |problem| measured.problems.push((name, problem));
             let side = MeasuredSide {
-                caption: caption.map_err(&mut note).ok(),
+                caption: caption.and_then(|short| short.map_err(&mut note).ok()),
                 long: long.and_then(|long| long.map_err(&mut note).ok()),
                 ..MeasuredSide::default()
             };
