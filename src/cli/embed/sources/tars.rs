@@ -144,7 +144,7 @@ fn item(path: &str) -> Option<(&str, Kind)> {
     }
     let is = |known: &&str| ending.eq_ignore_ascii_case(known);
     let kind = match ending {
-        _ if IMAGES.iter().any(|known| is(&known)) => Kind::Image,
+        _ if IMAGES.iter().any(is) => Kind::Image,
         _ if is(&"txt") => Kind::Text,
         _ => return None,
     };
