@@ -18,6 +18,7 @@ pub mod api;
 pub(crate) mod audit;
 pub(crate) mod bounded;
 pub mod bundle;
+pub(crate) mod byte_order_mark;
 pub mod cli;
 pub mod config;
 pub mod engine;

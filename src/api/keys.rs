@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::ApiError;
 use super::file_watch::FileWatch;
+use crate::byte_order_mark;
 use crate::config::Secret;
 use crate::engine::Lane;
 
@@ -262,7 +263,8 @@ fn from_file(path: &Path) -> Result<Vec<KeyEntry>, KeyError> {
         path: path.to_owned(),
         reason,
     })?;
-    let file: KeyFile = toml::from_str(&text).map_err(|error| {
+    let text = byte_order_mark::dropped_from(&text);
+    let file: KeyFile = toml::from_str(text).map_err(|error| {
         // The parser's own text would show the line, and with it a key.
         let line = error.span().map_or(0, |span| {
             text.get(..span.start)

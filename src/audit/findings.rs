@@ -17,6 +17,8 @@ pub enum Check {
     LeakCaptions,
     /// Files, images and captions that cannot be used
     Broken,
+    /// Files and members that training does not read
+    LeftOut,
     /// Pairs whose image or caption does not change
     Unchanged,
     /// Pairs whose captions fit better the other way round
@@ -37,10 +39,11 @@ pub enum Check {
 
 impl Check {
     /// All checks, in the order of the report.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Leak,
         Self::LeakCaptions,
         Self::Broken,
+        Self::LeftOut,
         Self::Unchanged,
         Self::Swapped,
         Self::Duplicates,
@@ -57,6 +60,7 @@ impl Check {
             Self::Leak => "leak",
             Self::LeakCaptions => "leak-captions",
             Self::Broken => "broken",
+            Self::LeftOut => "left-out",
             Self::Unchanged => "unchanged",
             Self::Swapped => "swapped",
             Self::Duplicates => "duplicates",
@@ -74,6 +78,7 @@ impl Check {
             Self::Leak => "images of --against",
             Self::LeakCaptions => "captions of --against",
             Self::Broken => "files, images and captions",
+            Self::LeftOut => "files and members",
             Self::Unchanged | Self::Swapped | Self::Quality => "pairs",
             Self::Duplicates | Self::NearDuplicates => "images",
             Self::DuplicateCaptions | Self::Truncated => "captions",

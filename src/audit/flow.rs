@@ -2,18 +2,19 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use futures_util::StreamExt;
 use indicatif::ProgressBar;
 use tokio::sync::{Semaphore, mpsc};
 
-use super::measure::Measurer;
-use super::record::{Found, Picture, Record};
+use super::measure::{Measured, Measurer};
+use super::record::{Found, LeftOut, Picture, Place, Problem, Record};
 use super::set::Set;
 use super::sources::{Sink, Source};
 use crate::cli::embed::flow::at_a_time;
-use crate::engine::EngineSettings;
+use crate::engine::{EngineError, EngineSettings};
 
 /// Records that are read before there is work for them.
 const READ_AHEAD: usize = 8;
@@ -45,7 +46,7 @@ pub async fn read_set(
     let (sender, mut receiver) = mpsc::channel(READ_AHEAD);
     let mut sink = Sink::new(sender, limit);
     // It ends when the receiver is gone.
-    std::thread::Builder::new()
+    let reader = std::thread::Builder::new()
         .name("read".to_owned())
         .spawn(move || {
             let _ = sources.iter().try_for_each(|source| source.read(&mut sink));
@@ -68,11 +69,14 @@ pub async fn read_set(
         })
         .map(|(found, room)| async move {
             let result = match found {
-                Found::Record(record) => Ok(measurer.measure(*record).await?),
-                Found::Broken(place, problem) => Err((place, problem)),
+                Found::Record(record) => {
+                    Measurement::Record(Box::new(measurer.measure(*record).await?))
+                }
+                Found::Broken(place, problem) => Measurement::Broken(place, problem),
+                Found::LeftOut(place, why) => Measurement::LeftOut(place, why),
             };
             drop(room);
-            Ok::<_, crate::engine::EngineError>(result)
+            Ok::<_, EngineError>(result)
         })
         .buffered(at_a_time);
     let mut results = std::pin::pin!(results);
@@ -81,12 +85,31 @@ pub async fn read_set(
             return Err(Interrupted.into());
         }
         match result.context("the engine failed")? {
-            Ok(measured) => set.add(measured, train)?,
-            Err((place, problem)) => set.broken(&place.to_string(), problem),
+            Measurement::Record(measured) => set.add(*measured, train)?,
+            Measurement::Broken(place, problem) => set.broken(&place.to_string(), problem),
+            Measurement::LeftOut(place, why) => {
+                set.left_out(place.to_string(), why);
+                continue;
+            }
         }
         progress.inc(1);
     }
-    Ok(())
+    whole(reader)
+}
+
+/// What became of one thing that a source found.
+enum Measurement {
+    Record(Box<Measured>),
+    Broken(Place, Problem),
+    LeftOut(Place, LeftOut),
+}
+
+/// Waits for the thread that reads. Half a set must not pass for a whole one.
+fn whole(reader: JoinHandle<()>) -> anyhow::Result<()> {
+    match reader.join() {
+        Ok(()) => Ok(()),
+        Err(_) => bail!("an input broke the reader: the rest of the set is not read"),
+    }
 }
 
 fn kib(found: &Found) -> usize {
@@ -100,6 +123,19 @@ fn kib(found: &Found) -> usize {
     };
     match found {
         Found::Record(record) => of_picture(record),
-        Found::Broken(..) => 0,
+        Found::Broken(..) | Found::LeftOut(..) => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_that_died_is_an_error() {
+        let read = |broken: bool| std::thread::spawn(move || assert!(!broken, "an input"));
+        assert!(whole(read(false)).is_ok());
+        let said = whole(read(true)).unwrap_err().to_string();
+        assert!(said.contains("broke the reader"), "{said}");
     }
 }

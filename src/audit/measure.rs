@@ -74,7 +74,7 @@ struct Decoded {
 
 type Prepared = (
     Result<Decoded, Problem>,
-    Result<MeasuredText, Problem>,
+    Option<Result<MeasuredText, Problem>>,
     Option<Result<MeasuredText, Problem>>,
 );
 
@@ -111,7 +111,7 @@ impl Measurer {
                     let text = |text: String| tokens(&tokenizer, text);
                     (
                         image,
-                        side.caption.and_then(text),
+                        side.caption.map(|short| short.and_then(text)),
                         side.long.map(|long| long.and_then(text)),
                     )
                 })
@@ -132,7 +132,7 @@ impl Measurer {
             let name = side_name(count, i);
             let mut note = |problem| measured.problems.push((name, problem));
             let side = MeasuredSide {
-                caption: caption.map_err(&mut note).ok(),
+                caption: caption.and_then(|short| short.map_err(&mut note).ok()),
                 long: long.and_then(|long| long.map_err(&mut note).ok()),
                 ..MeasuredSide::default()
             };

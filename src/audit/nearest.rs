@@ -6,6 +6,8 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use anyhow::bail;
+
 use super::vectors::{BLOCK, Vectors};
 
 /// The nearest of one vector.
@@ -23,12 +25,15 @@ const NONE: Nearest = Nearest {
 
 /// For each query its nearest of `base`. Without `base` the queries are compared with one another, each pair of blocks once.
 /// `comparable` is asked with the two indices; `stop` ends the search early, and what is given then means nothing.
+///
+/// # Errors
+/// If a thread of the search died.
 pub fn nearest(
     queries: &Vectors,
     base: Option<&Vectors>,
     comparable: impl Fn(usize, usize) -> bool + Sync,
     stop: &AtomicBool,
-) -> Vec<Nearest> {
+) -> anyhow::Result<Vec<Nearest>> {
     let next = AtomicUsize::new(0);
     let search = || {
         let mut best = vec![NONE; queries.len()];
@@ -50,9 +55,12 @@ pub fn nearest(
         let threads: Vec<_> = (0..num_cpus::get()).map(|_| scope.spawn(search)).collect();
         threads
             .into_iter()
-            .filter_map(|thread| thread.join().ok())
-            .collect::<Vec<_>>()
+            .map(|thread| thread.join())
+            .collect::<Result<Vec<_>, _>>()
     });
+    let Ok(found) = found else {
+        bail!("the search for the nearest images broke off");
+    };
     let mut best = vec![NONE; queries.len()];
     for part in found {
         for (best, other) in best.iter_mut().zip(part) {
@@ -64,7 +72,7 @@ pub fn nearest(
             }
         }
     }
-    best
+    Ok(best)
 }
 
 fn compare(
@@ -84,7 +92,9 @@ fn compare(
         let Some(line) = line.to_slice() else {
             continue;
         };
-        for (j, &cosine) in line.iter().enumerate() {
+        for (j, &product) in line.iter().enumerate() {
+            // Rounding must not lead above 1.
+            let cosine = product.clamp(-1.0, 1.0);
             let j = column * BLOCK + j;
             let better = |k: usize| best.get(k).is_some_and(|best| cosine > best.cosine);
             let (for_i, for_j) = (better(i), within && better(j));
@@ -140,8 +150,8 @@ mod tests {
         let (b, plain_b) = vectors(BLOCK + 5, 16, 2);
         let stop = AtomicBool::new(false);
         let allowed = |i: usize, j: usize| i / 2 != j / 2;
-        let within = nearest(&a, None, allowed, &stop);
-        let between = nearest(&a, Some(&b), |_, _| true, &stop);
+        let within = nearest(&a, None, allowed, &stop).unwrap();
+        let between = nearest(&a, Some(&b), |_, _| true, &stop).unwrap();
         for (i, vector) in plain_a.iter().enumerate() {
             let best = |others: &[Vec<f32>], allowed: &dyn Fn(usize) -> bool| {
                 let all = others.iter().enumerate().filter(|(j, _)| allowed(*j));
@@ -156,12 +166,23 @@ mod tests {
     }
 
     #[test]
+    fn no_cosine_is_above_one() {
+        // 0.6 and 0.8 are no numbers of a computer: these vectors' squares are more than 1.
+        let long = [0.6_f32.next_up(), 0.8_f32.next_up()];
+        assert!(cosine(&long, &long) > 1.0);
+        let mut set = Vectors::new(2);
+        (0..3).for_each(|_| set.push(&long));
+        let found = nearest(&set, None, |i, j| i != j, &AtomicBool::new(false)).unwrap();
+        assert!(found.iter().all(|best| best.cosine == 1.0), "{found:?}");
+    }
+
+    #[test]
     #[ignore = "a measurement: cargo test --lib search_takes -- --ignored --nocapture"]
     fn search_takes() {
         for count in [10_000, 100_000] {
             let (set, _) = vectors(count, 192, 3);
             let started = std::time::Instant::now();
-            nearest(&set, None, |i, j| i / 2 != j / 2, &AtomicBool::new(false));
+            nearest(&set, None, |i, j| i / 2 != j / 2, &AtomicBool::new(false)).unwrap();
             eprintln!("{count} vectors of 192: {:.1?}", started.elapsed());
         }
     }

@@ -111,7 +111,8 @@ pub enum Picture {
 #[derive(Debug)]
 pub struct Side {
     pub image: Result<Picture, Problem>,
-    pub caption: Result<String, Problem>,
+    /// None where there is none and none is missed: a long caption is enough.
+    pub caption: Option<Result<String, Problem>>,
     /// None where there is none: long captions are optional.
     pub long: Option<Result<String, Problem>>,
 }
@@ -129,12 +130,36 @@ pub struct Record {
     pub quality: Quality,
 }
 
+/// Why training does not read a file or member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeftOut {
+    /// Its ending is none of those that are read.
+    OtherEnding,
+    /// Its name begins with a dot.
+    Hidden,
+    /// Another member of the sample is read in its place.
+    Replaced,
+}
+
+impl LeftOut {
+    /// As the report spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OtherEnding => "other_ending",
+            Self::Hidden => "hidden",
+            Self::Replaced => "replaced",
+        }
+    }
+}
+
 /// What a source found.
 #[derive(Debug)]
 pub enum Found {
     Record(Box<Record>),
     /// Something that is no record.
     Broken(Place, Problem),
+    /// A file or member that training does not read, and why: see [`LeftOut`].
+    LeftOut(Place, LeftOut),
 }
 
 /// The name of a side in messages; nothing where there is only one.

@@ -182,6 +182,12 @@ fn findings(train: &Set, against: Option<&Set>) -> BTreeMap<&'static str, Findin
                 }
                 train.things + against.map_or(0, |set| set.things)
             }
+            Check::LeftOut => {
+                if let Some(other) = against.and_then(|set| set.findings.get(&check)) {
+                    found.merge(other);
+                }
+                found.count + train.things + against.map_or(0, |set| set.things)
+            }
             Check::Unchanged | Check::Swapped if train.pairs == 0 => return None,
             Check::Quality if train.quality.known().is_empty() => return None,
             Check::Unchanged | Check::Quality => train.pairs,

@@ -10,10 +10,11 @@ use super::findings::{Check, Example, Finding};
 use super::lengths::Lengths;
 use super::measure::{Measured, MeasuredImage, MeasuredText, hash};
 use super::quality::Ranges;
-use super::record::{Place, Problem, side_name};
+use super::record::{LeftOut, Place, Problem, side_name};
 use super::similarity::Spread;
 use super::vectors::Vectors;
 use super::words::{Repeated, Sides, shortened};
+use crate::matching::cosine as similarity;
 
 /// Where lines are drawn.
 #[derive(Debug, Clone, Copy)]
@@ -151,6 +152,14 @@ impl Set {
     pub fn broken(&mut self, at: &str, problem: Problem) {
         self.things += 1;
         self.note_problem(at.to_owned(), problem);
+    }
+
+    /// Notes something that training does not read.
+    pub fn left_out(&mut self, at: String, why: LeftOut) {
+        self.note(Check::LeftOut, &[why.name()], || Example {
+            at,
+            ..Example::default()
+        });
     }
 
     fn note_problem(&mut self, at: String, problem: Problem) {
@@ -312,7 +321,7 @@ impl Set {
         let mut cosine = None;
         if let (Some(before), Some(after)) = (&source.image, &target.image) {
             self.resized += u64::from(before.size != after.size);
-            let value = dot(&before.embedding, &after.embedding);
+            let value = similarity(&before.embedding, &after.embedding);
             self.pair_cosines.push(value);
             if before.bytes == after.bytes {
                 same.push("same_bytes");
@@ -345,8 +354,10 @@ impl Set {
         else {
             return;
         };
-        let kept = dot(&image.embedding, text) + dot(&other_image.embedding, other_text);
-        let swapped = dot(&image.embedding, other_text) + dot(&other_image.embedding, text);
+        let kept =
+            similarity(&image.embedding, text) + similarity(&other_image.embedding, other_text);
+        let swapped =
+            similarity(&image.embedding, other_text) + similarity(&other_image.embedding, text);
         let margin = swapped - kept;
         self.swap_margins.push(margin);
         if margin > self.settings.swap_margin {
@@ -358,8 +369,4 @@ impl Set {
             });
         }
     }
-}
-
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    a.iter().zip(b).map(|(x, y)| x * y).sum()
 }

@@ -43,7 +43,10 @@ impl Spread {
 
 /// Notes the images of a set that look like one of another record. Sides of one pair are never compared, nor an image with
 /// the other side of its own copy; images with the same bytes have been noted as duplicates.
-pub fn near_duplicates(set: &mut Set, stop: &AtomicBool) {
+///
+/// # Errors
+/// If the search broke off.
+pub fn near_duplicates(set: &mut Set, stop: &AtomicBool) -> anyhow::Result<()> {
     let best = {
         let set = &*set;
         let comparable = |i: usize, j: usize| {
@@ -56,7 +59,7 @@ pub fn near_duplicates(set: &mut Set, stop: &AtomicBool) {
                 && !twin(i, j)
                 && !twin(j, i)
         };
-        nearest(&set.images.vectors, None, comparable, stop)
+        nearest(&set.images.vectors, None, comparable, stop)?
     };
     set.nearest_other = Spread::of(cosines(&best));
     let mut found = Vec::new();
@@ -81,16 +84,20 @@ pub fn near_duplicates(set: &mut Set, stop: &AtomicBool) {
         let finding = set.findings.entry(Check::NearDuplicates).or_default();
         finding.note(&[kind], || example);
     }
+    Ok(())
 }
 
 /// Notes the images of `against` that look like one of `train` and were not found by their bytes or pixels.
-pub fn leaked_near(train: &Set, against: &mut Set, stop: &AtomicBool) {
+///
+/// # Errors
+/// If the search broke off.
+pub fn leaked_near(train: &Set, against: &mut Set, stop: &AtomicBool) -> anyhow::Result<()> {
     let best = nearest(
         &against.images.vectors,
         Some(&train.images.vectors),
         |_, _| true,
         stop,
-    );
+    )?;
     against.nearest_other = Spread::of(cosines(&best));
     let mut found: Vec<_> = best
         .iter()
@@ -111,6 +118,7 @@ pub fn leaked_near(train: &Set, against: &mut Set, stop: &AtomicBool) {
         let finding = against.findings.entry(Check::Leak).or_default();
         finding.note(&["near"], || example);
     }
+    Ok(())
 }
 
 fn cosines(best: &[Nearest]) -> Vec<f32> {

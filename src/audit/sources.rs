@@ -11,24 +11,33 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use tokio::sync::mpsc::Sender;
 
-use super::record::{At, Fault, Found, Place, Problem, Record};
-use crate::cli::embed::sources::files;
+use super::record::{At, Fault, Found, LeftOut, Place, Problem, Record};
+use crate::cli::embed::sources::files::{Listing, ends_in, list};
 
 /// Endings that say what a file is.
-const ENDINGS: [(&str, Format); 4] = [
+const ENDINGS: [(&str, Format); 7] = [
     ("parquet", Format::Parquet),
     ("jsonl", Format::JsonLines),
     ("ndjson", Format::JsonLines),
+    ("jsonlines", Format::JsonLines),
     ("tar", Format::Tar),
+    ("tar.gz", Format::Compressed),
+    ("tgz", Format::Compressed),
 ];
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Format {
     Parquet,
     JsonLines,
     Tar,
+    /// A compressed tar, which training does not read.
+    Compressed,
     /// A folder of images with texts of the same name.
     Folder,
+    /// A file beside those that are read.
+    LeftOut(LeftOut),
+    /// Something that cannot be looked at, and why.
+    Unreadable(String),
 }
 
 /// One file of a data set, or a folder of images.
@@ -76,6 +85,13 @@ impl Sink {
         self.send(Found::Broken(place, Problem::new(fault, reason)))
     }
 
+    fn left_out(&mut self, place: Place, why: LeftOut) -> Result<(), Closed> {
+        if self.left == 0 {
+            return Err(Closed);
+        }
+        self.send(Found::LeftOut(place, why))
+    }
+
     fn send(&self, found: Found) -> Result<(), Closed> {
         self.sender.blocking_send(found).map_err(|_| Closed)
     }
@@ -93,11 +109,19 @@ impl Source {
     /// # Errors
     /// If nobody takes them any more.
     pub fn read(&self, sink: &mut Sink) -> Result<(), Closed> {
-        match self.format {
+        match &self.format {
             Format::Parquet => parquet_rows::read(self, sink),
             Format::JsonLines => json_lines::read(self, sink),
             Format::Tar => tars::read(self, sink),
             Format::Folder => folder::read(self, sink),
+            Format::Compressed => {
+                let reason = "the tar is compressed, and training reads it only unpacked";
+                sink.broken(self.place(At::File), Fault::UnreadableFile, reason)
+            }
+            Format::LeftOut(why) => sink.left_out(self.place(At::File), *why),
+            Format::Unreadable(reason) => {
+                sink.broken(self.place(At::File), Fault::UnreadableFile, reason.as_str())
+            }
         }
     }
 
@@ -109,9 +133,10 @@ impl Source {
     }
 
     fn total(&self) -> Option<u64> {
-        match self.format {
+        match &self.format {
             Format::Parquet => parquet_rows::total(self),
             Format::JsonLines => json_lines::total(self),
+            Format::Compressed | Format::LeftOut(_) | Format::Unreadable(_) => Some(0),
             Format::Tar | Format::Folder => None,
         }
     }
@@ -127,7 +152,7 @@ pub fn find(names: &[String]) -> anyhow::Result<Vec<Source>> {
     for name in names {
         for path in paths(name)? {
             let sources = if path.is_dir() {
-                of_folder(&path)?
+                of_folder(&path)
             } else {
                 vec![of_file(path)?]
             };
@@ -159,31 +184,55 @@ fn paths(name: &str) -> anyhow::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
+/// What a name says of a file.
+fn format(name: &str) -> Option<Format> {
+    let known = ENDINGS.iter().find(|(ending, _)| ends_in(name, &[ending]));
+    known.map(|(_, format)| format.clone())
+}
+
 fn of_file(path: PathBuf) -> anyhow::Result<Source> {
-    let ending = path.extension().map(|it| it.to_ascii_lowercase());
-    let format = ENDINGS
-        .iter()
-        .find(|(known, _)| ending.as_deref() == Some(known.as_ref()));
-    let Some((_, format)) = format else {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let Some(format) = format(&name) else {
         bail!(
             "{} is none of .parquet, .jsonl and .tar; name the folder that images are in",
             path.display()
         );
     };
-    Ok(Source::new(path, *format))
+    Ok(Source::new(path, format))
 }
 
-fn of_folder(folder: &Path) -> anyhow::Result<Vec<Source>> {
+/// The data files below a folder, and behind them what is left out beside them.
+fn of_folder(folder: &Path) -> Vec<Source> {
+    let mut listing = Listing::default();
+    list(folder, &ENDINGS.map(|(ending, _)| ending), &mut listing);
+    if listing.files.is_empty() {
+        return vec![Source::new(folder.to_owned(), Format::Folder)];
+    }
     let mut found = Vec::new();
     for (ending, format) in ENDINGS {
-        let mut files = Vec::new();
-        files::walk(folder, "", ending, &mut files)?;
-        found.extend(files.into_iter().map(|file| Source::new(file.path, format)));
+        let of_format = listing
+            .files
+            .iter()
+            .filter(|it| ends_in(&it.name, &[ending]));
+        found.extend(of_format.map(|file| Source::new(file.path.clone(), format.clone())));
     }
-    if found.is_empty() {
-        found.push(Source::new(folder.to_owned(), Format::Folder));
+    for unreadable in listing.unreadable {
+        let path = folder.join(unreadable.name);
+        found.push(Source::new(path, Format::Unreadable(unreadable.reason)));
     }
-    Ok(found)
+    let others = listing.others.into_iter().map(|it| it.path);
+    let asides = listing.asides.into_iter().map(|name| folder.join(name));
+    for path in others.chain(asides) {
+        let is_hidden = path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        let why = match is_hidden {
+            true => LeftOut::Hidden,
+            false => LeftOut::OtherEnding,
+        };
+        found.push(Source::new(path, Format::LeftOut(why)));
+    }
+    found
 }
 
 /// How many records there are, if every file can tell.

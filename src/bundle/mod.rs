@@ -3,11 +3,13 @@
 //! [`Bundle::open`] reads the manifest and checks that every file is the one that was exported. Whether the graphs still
 //! compute what PyTorch computed is the golden check's question ([`golden`]), which needs sessions.
 
+mod external_data;
 mod files;
 pub mod golden;
 mod manifest;
 mod models_root;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 pub use files::sha256;
@@ -17,6 +19,8 @@ pub use manifest::{
 };
 pub use models_root::{ModelsRoot, NotInRoot};
 use serde::Deserialize;
+
+use crate::byte_order_mark;
 
 /// A bundle whose manifest is valid and whose files have their checksums.
 #[derive(Debug, Clone)]
@@ -112,15 +116,37 @@ impl Bundle {
         Ok(bundle)
     }
 
-    /// Checks every file against its checksum in the manifest, as that was when the bundle was opened.
+    /// Checks every file against its checksum in the manifest, as that was when the bundle was opened, and that the graphs
+    /// take their weights from such files alone.
     ///
     /// # Errors
-    /// [`BundleError::Checksum`] or [`BundleError::Unreadable`] for the first file that is not the manifest's.
+    /// [`BundleError::Checksum`] or [`BundleError::Unreadable`] for the first file that is not the manifest's,
+    /// [`BundleError::Content`] for a graph whose weights lie in a file that has no checksum.
     pub fn verify(&self) -> Result<(), BundleError> {
         for (name, expected) in &self.manifest.files {
             files::verify(&self.resolve(name)?, expected)?;
         }
-        Ok(())
+        let graphs: BTreeSet<&str> = self.graphs().collect();
+        graphs
+            .into_iter()
+            .try_for_each(|graph| self.verify_weights(graph))
+    }
+
+    fn verify_weights(&self, graph: &str) -> Result<(), BundleError> {
+        let path = self.resolve(graph)?;
+        let locations = external_data::locations(files::read(&path)?);
+        let checked = locations.and_then(|locations| {
+            locations.iter().try_for_each(|location| {
+                let name = external_data::name_in_bundle(graph, location)?;
+                match self.manifest.files.contains_key(&name) {
+                    true => Ok(()),
+                    false => Err(format!(
+                        "its weights lie in {name}, for which the manifest's `files` has no checksum"
+                    )),
+                }
+            })
+        });
+        checked.map_err(|reason| BundleError::Content { path, reason })
     }
 
     /// Opens a bundle without reading anything but its manifest.
@@ -130,8 +156,8 @@ impl Bundle {
             return Err(BundleError::NotABundle(root.to_owned()));
         }
         let text = files::read_to_string(&path)?;
-        let manifest =
-            Manifest::parse(&text).map_err(|reason| BundleError::Manifest { path, reason })?;
+        let manifest = Manifest::parse(byte_order_mark::dropped_from(&text))
+            .map_err(|reason| BundleError::Manifest { path, reason })?;
         let bundle = Self {
             root: root.to_owned(),
             manifest,
@@ -197,18 +223,21 @@ impl Bundle {
     ) -> Result<T, BundleError> {
         let path = self.resolve(name)?;
         let bytes = files::read(&path)?;
-        serde_json::from_slice(&bytes).map_err(|e| BundleError::Content {
+        serde_json::from_slice(byte_order_mark::dropped(&bytes)).map_err(|e| BundleError::Content {
             path,
             reason: e.to_string(),
         })
     }
 
+    /// The graphs of all variants.
+    fn graphs(&self) -> impl Iterator<Item = &str> {
+        let variants = self.manifest.variants.iter();
+        variants.flat_map(|v| [v.image.as_str(), v.text.as_str()])
+    }
+
     fn references(&self) -> impl Iterator<Item = &str> {
         let manifest = &self.manifest;
-        let graphs = manifest
-            .variants
-            .iter()
-            .flat_map(|v| [v.image.as_str(), v.text.as_str()]);
+        let graphs = self.graphs();
         let others = [
             Some(&manifest.tokenizer),
             Some(&manifest.golden),

@@ -69,7 +69,7 @@ pub struct AuditArguments {
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// What makes the exit status 1, each with the most that is allowed (leak, unchanged=1%, duplicates=20): leak, leak-captions,
-    /// broken, unchanged, swapped, duplicates, near-duplicates, duplicate-captions, truncated, one-sided, quality
+    /// broken, left-out, unchanged, swapped, duplicates, near-duplicates, duplicate-captions, truncated, one-sided, quality
     #[arg(
         long,
         value_name = "CHECK",
@@ -161,9 +161,9 @@ fn audit(arguments: &AuditArguments) -> anyhow::Result<Report> {
         false => Some(read(against, Some(&train))?),
     };
     model.stop();
-    near_duplicates(&mut train, &stop);
+    near_duplicates(&mut train, &stop)?;
     if let Some(held) = &mut held {
-        leaked_near(&train, held, &stop);
+        leaked_near(&train, held, &stop)?;
     }
     if stop.load(Ordering::Relaxed) {
         return Err(Interrupted.into());

@@ -13,6 +13,7 @@ use super::problem::{Problem, Problems, place};
 use super::setting::{Kind, Setting, all, command_without_environment, nearest, with_default};
 use super::settings::ServeSettings;
 use super::tables::{TABLES, Table, table_of};
+use crate::byte_order_mark;
 
 /// A file that says more than this says something else.
 const MOST_BYTES: u64 = 64 << 10;
@@ -154,7 +155,7 @@ fn read(path: &Path) -> Result<String, String> {
     if text.len() as u64 > MOST_BYTES {
         return Err("has more than 64 KiB; that is no file of settings".to_owned());
     }
-    Ok(text)
+    Ok(byte_order_mark::dropped_from(&text).to_owned())
 }
 
 /// A TOML value → what a flag would be given.

@@ -8,6 +8,8 @@ use anyhow::Context;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::byte_order_mark;
+
 /// A longer line is no record; it would be all in memory.
 const MOST_BYTES_A_LINE: u64 = 16 << 20;
 
@@ -17,8 +19,8 @@ const MOST_BYTES_A_LINE: u64 = 16 << 20;
 /// If it cannot be read or has another form; the message names the file.
 pub fn whole<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    serde_json::from_slice(text).with_context(|| path.display().to_string())
+    serde_json::from_slice(byte_order_mark::dropped(&bytes))
+        .with_context(|| path.display().to_string())
 }
 
 /// The records of a file with one a line, each with its place (file:line); empty lines are left out. A line that is no JSON says
@@ -44,7 +46,7 @@ pub fn lines(path: &Path) -> anyhow::Result<Vec<(String, Result<Value, String>)>
             records.push((place, Err("the line is longer than 16 MiB".to_owned())));
             continue;
         }
-        let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&line);
+        let line = byte_order_mark::dropped(&line);
         if !line.trim_ascii().is_empty() {
             records.push((
                 place,

@@ -13,6 +13,7 @@ mod bootstrap;
 pub mod compare;
 mod embedding;
 mod json;
+mod left_out;
 mod lengths;
 mod mcnemar;
 mod mmvp;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::LengthRow;
 use super::bootstrap::{CONFIDENCE, Resampling, interval};
 use super::scoring::{MetricSpec, Over, ScoredItem, strata, value};
+use crate::byte_order_mark;
 
 /// Version of the JSON.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -140,7 +141,8 @@ impl Report {
         }
         let named = || path.display().to_string();
         let bytes = std::fs::read(path).with_context(named)?;
-        let version: Versioned = serde_json::from_slice(&bytes).with_context(named)?;
+        let text = byte_order_mark::dropped(&bytes);
+        let version: Versioned = serde_json::from_slice(text).with_context(named)?;
         match version.schema_version {
             Some(SCHEMA_VERSION) => {}
             Some(other) => bail!(
@@ -149,7 +151,7 @@ impl Report {
             ),
             None => bail!("{} is no result of `clip-in eval`", named()),
         }
-        let report: Self = serde_json::from_slice(&bytes).with_context(named)?;
+        let report: Self = serde_json::from_slice(text).with_context(named)?;
         let mut ids = std::collections::HashSet::new();
         if let Some(item) = report.items.iter().find(|item| !ids.insert(&item.id)) {
             bail!("{}: two items have the id {}", named(), item.id);

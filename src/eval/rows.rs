@@ -13,6 +13,7 @@ use parquet::arrow::arrow_reader::{
     ParquetRecordBatchReaderBuilder,
 };
 
+use super::left_out;
 use super::report::Broken;
 use crate::cli::embed::sources::files::{self, Input};
 use crate::cli::embed::sources::rows::cells::{bytes, whole_number};
@@ -44,7 +45,12 @@ impl Table {
     /// If there is none, or none can be read.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
         let (mut files, mut faults, mut rows) = (Vec::new(), Vec::new(), 0);
-        for input in files::find(&[path.to_owned()], "parquet")? {
+        let listing = files::find(&[path.to_owned()], &["parquet"])?;
+        left_out::note(path, listing.others.iter().map(|it| it.name.as_str()));
+        for unreadable in listing.unreadable {
+            faults.push(Broken::new(unreadable.name, unreadable.reason));
+        }
+        for input in listing.files {
             match metadata(&input) {
                 Ok(metadata) => {
                     let count = metadata.metadata().file_metadata().num_rows();

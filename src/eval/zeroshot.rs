@@ -2,17 +2,21 @@
 //! into templates, whose embeddings are averaged as unit vectors and made one again.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use serde::Deserialize;
 
 use super::json::whole;
+use super::left_out;
 use super::pictures::{PictureFiles, Pictures};
 use super::scoring::{MetricSpec, Outcome, Over, Scored, ScoredItem, by_group, cosine};
 use super::texts::Texts;
 use super::{Broken, Dataset, Scoring, Vectors};
-use crate::cli::embed::sources::files::{entries, joined};
+use crate::byte_order_mark;
+use crate::cli::embed::sources::files::{joined, shown_entries};
+use crate::cli::embed::sources::walk::{Step, walk};
 use crate::matching::mean_direction;
 
 /// Without a file of templates.
@@ -50,10 +54,10 @@ struct Classes {
 }
 
 pub fn open(folder: &Path, wording: &Wording) -> anyhow::Result<Dataset> {
-    let folders: Vec<_> = entries(folder)?
+    let (folders, others): (Vec<_>, Vec<_>) = shown_entries(folder)?
         .into_iter()
-        .filter(|(entry, _)| entry.path().is_dir())
-        .collect();
+        .partition(|(entry, _)| entry.path().is_dir());
+    left_out::note(folder, others.iter().map(|(_, name)| name.as_str()));
     if folders.len() < 2 {
         bail!(
             "{} has no two folders: it should have one a class",
@@ -68,6 +72,7 @@ pub fn open(folder: &Path, wording: &Wording) -> anyhow::Result<Dataset> {
     let names = names.transpose()?;
     let templates = templates(wording.templates.as_deref())?;
     let (mut texts, mut files) = (Texts::default(), PictureFiles::default());
+    let mut broken = Vec::new();
     let mut all = Classes {
         classes: Vec::new(),
         pictures: Vec::new(),
@@ -96,13 +101,23 @@ pub fn open(folder: &Path, wording: &Wording) -> anyhow::Result<Dataset> {
             texts.add(template.replace("{}", &name), || format!("class {folder}"))
         };
         let texts = templates.iter().map(add).collect();
-        walk(&entry.path(), &folder, &mut |path, id| {
-            all.pictures.push(Picture {
-                id,
-                class,
-                image: files.add(path),
-            });
-        })?;
+        let (mut hidden, place) = (Vec::new(), entry.path());
+        let Ok(()) = walk(&place, &mut |step| {
+            match step {
+                Step::File { path, name, .. } => all.pictures.push(Picture {
+                    id: joined(&folder, &name),
+                    class,
+                    image: files.add(path),
+                }),
+                Step::Hidden { name } => hidden.push(name),
+                Step::Unreadable(it) => {
+                    let place = format!("{folder}/{}", it.name);
+                    broken.push(Broken::new(place, it.reason));
+                }
+            }
+            Ok::<_, Infallible>(())
+        });
+        left_out::note(&place, hidden.iter().map(String::as_str));
         all.classes.push((folder, texts));
     }
     let mut options = BTreeMap::new();
@@ -113,7 +128,7 @@ pub fn open(folder: &Path, wording: &Wording) -> anyhow::Result<Dataset> {
         texts,
         pictures: Pictures::Files(files),
         records: all.pictures.len(),
-        broken: Vec::<Broken>::new(),
+        broken,
         scoring: Box::new(all),
     })
 }
@@ -124,7 +139,7 @@ fn templates(path: Option<&Path>) -> anyhow::Result<Vec<String>> {
     };
     let text =
         std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let text = byte_order_mark::dropped_from(&text);
     let mut templates = Vec::new();
     for (number, line) in text.lines().enumerate() {
         let line = line.trim();
@@ -144,19 +159,6 @@ fn templates(path: Option<&Path>) -> anyhow::Result<Vec<String>> {
         bail!("{} has no template", path.display());
     }
     Ok(templates)
-}
-
-/// Files below a class's folder, in the order of their names. Links to files are followed, those to folders may lead in a circle.
-fn walk(folder: &Path, below: &str, each: &mut dyn FnMut(PathBuf, String)) -> anyhow::Result<()> {
-    for (entry, name) in entries(folder)? {
-        let id = joined(below, &name);
-        if entry.file_type()?.is_dir() {
-            walk(&entry.path(), &id, each)?;
-        } else if !entry.path().is_dir() {
-            each(entry.path(), id);
-        }
-    }
-    Ok(())
 }
 
 impl Scoring for Classes {

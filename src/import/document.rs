@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::ImportError;
+use crate::byte_order_mark;
 
 /// The fields of a JSON object. One that is `null` is absent.
 #[derive(Debug)]
@@ -36,7 +37,7 @@ impl Document {
 
     /// Reads the content of a file.
     pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, ImportError> {
-        match serde_json::from_slice(bytes) {
+        match serde_json::from_slice(byte_order_mark::dropped(bytes)) {
             Ok(fields) => Ok(Self {
                 file: file.to_owned(),
                 prefix: String::new(),

@@ -10,6 +10,7 @@ use tokenizers::Tokenizer;
 use super::ImportError;
 use super::document::Document;
 use super::tokens::{FILE, parse, unusable, without_extras};
+use crate::byte_order_mark;
 
 /// Normalisers of the `tokenizers` library.
 const NORMALISERS: [&str; 13] = [
@@ -102,7 +103,8 @@ pub fn unspeakable(
         file: FILE.to_owned(),
         reason,
     };
-    let file = serde_json::from_slice(bytes).map_err(|e| broken(e.to_string()))?;
+    let file = serde_json::from_slice(byte_order_mark::dropped(bytes))
+        .map_err(|e| broken(e.to_string()))?;
     let mut file: Value = without_extras(file);
     let mut special: Vec<u32> = ids.to_vec();
     if let Some(added) = file["added_tokens"].as_array_mut() {

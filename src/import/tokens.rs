@@ -10,6 +10,7 @@ use super::ImportError;
 use super::architecture::{Architecture, Family};
 use super::document::Document;
 use super::spelling;
+use crate::byte_order_mark;
 
 /// Its name in the layout and in a bundle.
 pub const FILE: &str = "tokenizer.json";
@@ -48,7 +49,8 @@ impl Tokens {
     pub fn read(folder: &Path, architecture: &Architecture) -> Result<Self, ImportError> {
         let path = folder.join(FILE);
         let file = Document::read(folder, FILE)?;
-        let bytes = std::fs::read(&path).map_err(|e| ImportError::file(&path, &e))?;
+        let mut bytes = std::fs::read(&path).map_err(|e| ImportError::file(&path, &e))?;
+        byte_order_mark::drop_from(&mut bytes);
         let config = Document::read(folder, CONFIG)?;
         let map = Document::find(folder, "special_tokens_map.json")?;
         spelling::check_steps(&file)?;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Embedded;
 use super::definition::{Definition, check_name};
+use crate::byte_order_mark;
 
 /// A folder with a file a label set.
 #[derive(Debug)]
@@ -54,7 +55,8 @@ impl Store {
                 continue; // a write that never came to its end, or somebody else's file
             };
             let text = fs::read(&path).map_err(|e| at(&path, e))?;
-            let stored = serde_json::from_slice(&text).map_err(|e| at(&path, e.into()))?;
+            let stored = serde_json::from_slice(byte_order_mark::dropped(&text))
+                .map_err(|e| at(&path, e.into()))?;
             found.push((name.to_owned(), stored));
         }
         Ok(found)

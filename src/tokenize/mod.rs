@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use tokenizers::Tokenizer;
 
 use crate::bundle::{Bundle, BundleError, TextSide};
+use crate::byte_order_mark;
 
 /// The tokenizer of one model.
 #[derive(Debug)]
@@ -46,7 +47,9 @@ impl TextTokenizer {
     /// What is wrong with it.
     pub fn from_bytes(bytes: &[u8], text: &TextSide) -> Result<Self, String> {
         // The library panics at some files that are no tokenizers. A model that cannot be loaded is an error, and no more.
-        let read = catch_unwind(AssertUnwindSafe(|| Tokenizer::from_bytes(bytes)));
+        let read = catch_unwind(AssertUnwindSafe(|| {
+            Tokenizer::from_bytes(byte_order_mark::dropped(bytes))
+        }));
         let mut tokenizer = match read {
             Ok(read) => read.map_err(|e| format!("not a tokenizer: {e}"))?,
             Err(_) => return Err("not a tokenizer: its reader gave up".to_owned()),

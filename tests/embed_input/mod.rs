@@ -1,5 +1,7 @@
 //! Inputs of `clip-in embed`, as a user has them.
 
+#![allow(dead_code)] // Each test file uses a part.
+
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,12 +13,21 @@ use parquet::file::properties::WriterProperties;
 
 /// As most programs write it: Snappy, and here in row groups of a few rows.
 pub fn write_parquet(path: &Path, columns: Vec<(&str, ArrayRef)>, rows_in_a_group: usize) {
+    write_parquet_as(path, columns, rows_in_a_group, Compression::SNAPPY);
+}
+
+pub fn write_parquet_as(
+    path: &Path,
+    columns: Vec<(&str, ArrayRef)>,
+    rows_in_a_group: usize,
+    compression: Compression,
+) {
     let batch = RecordBatch::try_from_iter_with_nullable(
         columns.into_iter().map(|(name, array)| (name, array, true)),
     )
     .unwrap();
     let properties = WriterProperties::builder()
-        .set_compression(Compression::SNAPPY)
+        .set_compression(compression)
         .set_max_row_group_row_count(Some(rows_in_a_group))
         .build();
     let file = File::create(path).unwrap();

@@ -1,5 +1,7 @@
 //! Small training sets in every format, for the tests of this folder.
 
+#![allow(dead_code)] // Each test file uses a part.
+
 use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;

@@ -1,71 +1,119 @@
-//! A folder of images, each with its caption in a text file of the same name.
+//! A folder of images, each with its captions in a text file of the same name, as training reads it: the first line is the
+//! short caption, what follows the long one.
 
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use super::{At, Closed, Sink, Source};
-use crate::audit::record::{Fault, Picture, Problem, Quality, Record, Side, caption};
-use crate::cli::embed::sources::files::{entries, joined};
+use crate::audit::record::{
+    Fault, LeftOut, Picture, Problem, Quality, Record, Side, caption, long_caption,
+};
+use crate::byte_order_mark;
+use crate::cli::embed::sources::walk::{Step, walk};
 
-/// Endings that are taken for images.
-pub const IMAGES: [&str; 9] = [
-    "jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif", "avif",
-];
+/// Endings that training takes for images.
+const IMAGES: [&str; 8] = ["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif"];
 
 /// Bytes of a caption's file that are read: more than [`crate::audit::record::MOST_WORDS`] words, not the whole of a log.
 pub const MOST_CAPTION_BYTES: u64 = 1 << 20;
 
+/// The short caption and the long one.
+type Captions = (
+    Option<Result<String, Problem>>,
+    Option<Result<String, Problem>>,
+);
+
 pub fn read(source: &Source, sink: &mut Sink) -> Result<(), Closed> {
-    walk(source, &source.path, "", sink)
-}
-
-fn walk(source: &Source, folder: &Path, below: &str, sink: &mut Sink) -> Result<(), Closed> {
     let at = |name: &str| source.place(At::Name(name.into()));
-    let found = match entries(folder) {
-        Ok(found) => found,
-        Err(error) => {
-            return sink.broken(at(below), Fault::UnreadableFile, format!("{error:#}"));
+    walk(&source.path, &mut |step| match step {
+        Step::Hidden { name } => sink.left_out(at(&name), LeftOut::Hidden),
+        Step::Unreadable(it) => sink.broken(at(&it.name), Fault::UnreadableFile, it.reason),
+        Step::File { path, name, .. } => {
+            let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
+            if IMAGES.iter().any(|known| ending == *known) {
+                let (short, long) = beside(&path);
+                sink.record(Record {
+                    place: at(&name),
+                    sides: vec![Side {
+                        image: Ok(Picture::File(path)),
+                        caption: short,
+                        long,
+                    }],
+                    prompt: None,
+                    category: None,
+                    quality: Quality::default(),
+                })
+            } else if ending != "txt" {
+                sink.left_out(at(&name), LeftOut::OtherEnding)
+            } else if has_image(&path) {
+                Ok(())
+            } else {
+                sink.broken(at(&name), Fault::MissingImage, "no image has this name")
+            }
         }
-    };
-    for (entry, name) in found {
-        let (path, name) = (entry.path(), joined(below, &name));
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            walk(source, &path, &name, sink)?;
-            continue;
-        }
-        let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
-        if IMAGES.iter().any(|known| ending == *known) {
-            sink.record(Record {
-                place: at(&name),
-                sides: vec![Side {
-                    image: Ok(Picture::File(path.clone())),
-                    caption: beside(&path),
-                    long: None,
-                }],
-                prompt: None,
-                category: None,
-                quality: Quality::default(),
-            })?;
-        } else if ending == "txt" && !IMAGES.iter().any(|it| path.with_extension(it).exists()) {
-            sink.broken(at(&name), Fault::MissingImage, "no image has this name")?;
-        }
-    }
-    Ok(())
+    })
 }
 
-/// The caption beside an image.
-fn beside(image: &Path) -> Result<String, Problem> {
+/// Whether an image has the name of a text file; its ending may have capitals.
+fn has_image(text: &Path) -> bool {
+    let there = |ending: String| text.with_extension(ending).exists();
+    let endings = IMAGES.iter();
+    endings
+        .flat_map(|it| [(*it).to_owned(), it.to_uppercase()])
+        .any(there)
+}
+
+/// The captions beside an image.
+fn beside(image: &Path) -> Captions {
     let path = image.with_extension("txt");
     let mut bytes = Vec::new();
     let read =
         File::open(&path).and_then(|file| file.take(MOST_CAPTION_BYTES).read_to_end(&mut bytes));
     match read {
-        Ok(_) => caption(Some(&bytes)),
+        Ok(_) => captions(byte_order_mark::dropped(&bytes)),
         Err(error) => {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let reason = format!("{name} cannot be read: {error}");
-            Err(Problem::new(Fault::EmptyCaption, reason))
+            (Some(Err(Problem::new(Fault::EmptyCaption, reason))), None)
         }
+    }
+}
+
+/// The first line, and what follows it with blanks for the ends of its lines.
+fn captions(content: &[u8]) -> Captions {
+    let content = content.trim_ascii();
+    let end = content.iter().position(|byte| *byte == b'\n');
+    let (first, rest) = content.split_at(end.unwrap_or(content.len()));
+    (
+        Some(caption(Some(first))),
+        long_caption(Some(&one_line(rest))),
+    )
+}
+
+/// Ends of lines turned into blanks, as training does.
+pub fn one_line(content: &[u8]) -> Vec<u8> {
+    let blank = |byte: &u8| if *byte == b'\n' { b' ' } else { *byte };
+    content.iter().map(blank).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_line_is_short_and_the_rest_is_long() {
+        let read = |content: &str| {
+            let (short, long) = captions(content.as_bytes());
+            let text = |it: Option<Result<String, Problem>>| it.and_then(Result::ok);
+            (text(short), text(long))
+        };
+        let both = |a: &str, b: &str| (Some(a.to_owned()), Some(b.to_owned()));
+        assert_eq!(read("a bolt\n"), (Some("a bolt".to_owned()), None));
+        assert_eq!(
+            read("\n a bolt \n\na red\nbolt\n"),
+            both("a bolt", "a red bolt")
+        );
+        assert_eq!(read(" \n"), (None, None));
     }
 }

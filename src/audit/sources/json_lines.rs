@@ -11,6 +11,7 @@ use crate::audit::quality::FILTER;
 use crate::audit::record::{
     Fault, Picture, Problem, Quality, Record, Side, caption, long_caption, remark,
 };
+use crate::byte_order_mark;
 
 /// Longest line: two captions of [`crate::audit::record::MOST_WORDS`] words with long ones, many times over.
 const MOST_BYTES: u64 = 1 << 20;
@@ -49,8 +50,8 @@ pub fn read(source: &Source, sink: &mut Sink) -> Result<(), Closed> {
             Err(error) => return sink.broken(place, Fault::UnreadableFile, unreadable(error)),
             Ok(None) => break,
             Ok(Some(Err(reason))) => sink.broken(place, Fault::InvalidLine, reason)?,
-            Ok(Some(Ok(line))) if line.trim_ascii().is_empty() => {}
-            Ok(Some(Ok(line))) => match record(source, number, &line) {
+            Ok(Some(Ok(line))) if unmarked(number, &line).trim_ascii().is_empty() => {}
+            Ok(Some(Ok(line))) => match record(source, number, unmarked(number, &line)) {
                 Ok(record) => sink.record(record)?,
                 Err(problem) => sink.broken(place, problem.fault, problem.reason)?,
             },
@@ -77,6 +78,14 @@ fn line(reader: &mut impl BufRead) -> io::Result<Option<Result<Vec<u8>, String>>
         ))));
     }
     Ok(Some(Ok(line)))
+}
+
+/// A line without the mark that may stand in front of the first.
+fn unmarked(number: u64, line: &[u8]) -> &[u8] {
+    match number {
+        1 => byte_order_mark::dropped(line),
+        _ => line,
+    }
 }
 
 fn record(source: &Source, number: u64, line: &[u8]) -> Result<Record, Problem> {
@@ -116,7 +125,7 @@ fn record(source: &Source, number: u64, line: &[u8]) -> Result<Record, Problem> 
         };
         read.push(Side {
             image: file,
-            caption: caption(text(short)?),
+            caption: Some(caption(text(short)?)),
             long: long_caption(text(long)?),
         });
     }

@@ -196,7 +196,7 @@ impl RowColumns {
                 .ok_or_else(|| Problem::new(Fault::MissingImage, "the image's cell is empty"));
             Side {
                 image,
-                caption: caption(text.as_ref().and_then(|array| bytes(array, i))),
+                caption: Some(caption(text.as_ref().and_then(|array| bytes(array, i)))),
                 long: long_caption(long.as_ref().and_then(|array| bytes(array, i))),
             }
         });

@@ -1,53 +1,54 @@
-//! Webdataset tars: members of one name follow one another and are one sample, an image with its caption in `.txt` or in
-//! `.json` (`caption`, else `text`; `caption_long`).
+//! Webdataset tars as training reads them: members of one name follow one another and are one sample, an image with captions
+//! in `.txt`, `.json` or both. JSON wins: `caption`, else `short_caption`, else the text; `caption_long`, else `long_caption`.
 
 use std::fs::File;
+use std::io::Read;
 
 use bytes::Bytes;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tar::{Archive, Entry};
 
-use super::folder::{IMAGES, MOST_CAPTION_BYTES};
+use super::folder::{MOST_CAPTION_BYTES, one_line};
 use super::{At, Closed, Sink, Source};
-use crate::audit::record::{Fault, Picture, Problem, Quality, Record, Side, caption, long_caption};
-use crate::cli::embed::sources::tars::{bytes, member, unpacked};
+use crate::audit::record::{
+    Fault, LeftOut, Picture, Problem, Quality, Record, Side, caption, long_caption,
+};
+use crate::byte_order_mark;
+use crate::cli::embed::sources::tars::{Fault as MemberFault, bytes};
+use crate::cli::embed::sources::unpacked::Unpacked;
 use crate::preprocess::Limits;
+
+/// Keys of the short caption and of the long one, the first that holds a text.
+const SHORT: [&str; 2] = ["caption", "short_caption"];
+const LONG: [&str; 2] = ["caption_long", "long_caption"];
+
+/// What a member is by its ending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Image,
+    Text,
+    Json,
+}
 
 /// What was read of a sample so far.
 #[derive(Debug, Default)]
 struct Sample {
-    key: String,
+    key: Option<String>,
     image: Option<Result<Picture, Problem>>,
     text: Option<Result<String, Problem>>,
+    short: Option<Result<String, Problem>>,
     long: Option<Result<String, Problem>>,
-}
-
-impl Sample {
-    fn give(self, source: &Source, sink: &mut Sink) -> Result<(), Closed> {
-        if self.image.is_none() && self.text.is_none() {
-            return Ok(());
-        }
-        let no_image = || Problem::new(Fault::MissingImage, "the sample has no image");
-        let no_caption = || Problem::new(Fault::EmptyCaption, "the sample has no .txt or .json");
-        sink.record(Record {
-            place: source.place(At::Name(self.key.into())),
-            sides: vec![Side {
-                image: self.image.unwrap_or_else(|| Err(no_image())),
-                caption: self.text.unwrap_or_else(|| Err(no_caption())),
-                long: self.long,
-            }],
-            prompt: None,
-            category: None,
-            quality: Quality::default(),
-        })
-    }
+    /// Why the JSON is none: training then leaves the sample out.
+    broken: Option<Problem>,
+    /// The member that the image was read from.
+    image_name: String,
 }
 
 pub fn read(source: &Source, sink: &mut Sink) -> Result<(), Closed> {
     let failed = |reason: String, sink: &mut Sink| {
         sink.broken(source.place(At::File), Fault::UnreadableFile, reason)
     };
-    let mut archive = match File::open(&source.path).and_then(unpacked) {
+    let mut archive = match File::open(&source.path).and_then(Unpacked::new) {
         Ok(file) => Archive::new(file),
         Err(error) => return failed(error.to_string(), sink),
     };
@@ -55,7 +56,7 @@ pub fn read(source: &Source, sink: &mut Sink) -> Result<(), Closed> {
         Ok(entries) => entries,
         Err(error) => return failed(error.to_string(), sink),
     };
-    let mut sample = Sample::default();
+    let (mut sample, mut is_cut) = (Sample::default(), false);
     for entry in entries {
         let entry = match entry {
             Ok(entry) => entry,
@@ -66,58 +67,123 @@ pub fn read(source: &Source, sink: &mut Sink) -> Result<(), Closed> {
             }
         };
         let kind = entry.header().entry_type();
+        if kind.is_dir() || kind.is_pax_global_extensions() {
+            continue;
+        }
         let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-        let Some((key, ending)) = member(&path).filter(|_| kind.is_file() || kind.is_contiguous())
-        else {
+        let found = part(&path).filter(|_| kind.is_file() || kind.is_contiguous());
+        let Some((key, part)) = found else {
+            sink.left_out(source.place(At::Name(path.into())), LeftOut::OtherEnding)?;
             continue;
         };
-        if sample.key != key {
+        if sample.key.as_deref() != Some(key) {
             std::mem::take(&mut sample).give(source, sink)?;
-            sample.key = key.to_owned();
+            sample.key = Some(key.to_owned());
         }
-        sample.add(ending, entry);
+        if part == Part::Image {
+            let before = std::mem::replace(&mut sample.image_name, path.clone());
+            if !before.is_empty() {
+                sink.left_out(source.place(At::Name(before.into())), LeftOut::Replaced)?;
+            }
+        }
+        is_cut = sample.add(part, entry);
     }
-    sample.give(source, sink)
+    sample.give(source, sink)?;
+    if !is_cut && !archive.into_inner().is_at_end() {
+        return failed("is cut short: members may be missing".to_owned(), sink);
+    }
+    Ok(())
+}
+
+/// Key of a member's sample, and what the member is in it, by the first dot of its name: what has another ending is not read.
+fn part(path: &str) -> Option<(&str, Part)> {
+    let path = path.strip_prefix("./").unwrap_or(path);
+    let name = path.rfind('/').map_or(0, |slash| slash + 1);
+    let dot = name + path.get(name..)?.find('.')?;
+    let part = match path.get(dot + 1..)?.to_ascii_lowercase().as_str() {
+        "jpg" | "jpeg" | "png" | "webp" => Part::Image,
+        "txt" => Part::Text,
+        "json" => Part::Json,
+        _ => return None,
+    };
+    Some((path.get(..dot)?, part))
 }
 
 impl Sample {
-    fn add(&mut self, ending: &str, entry: Entry<'_, File>) {
-        let ending = ending.to_ascii_lowercase();
-        if IMAGES.contains(&ending.as_str()) {
-            let most = Limits::default().max_bytes as u64;
-            let image = bytes(entry, most)
-                .map(|bytes| Picture::Bytes(Bytes::from(bytes)))
-                .map_err(|reason| Problem::new(Fault::UnreadableImage, reason));
-            self.image = Some(image);
-        } else if ending == "txt" {
-            let text = bytes(entry, MOST_CAPTION_BYTES);
-            let text = text.map_err(|reason| Problem::new(Fault::OverlongCaption, reason));
-            self.text = Some(text.and_then(|bytes| caption(Some(&bytes))));
-        } else if ending == "json" {
-            self.add_json(bytes(entry, MOST_CAPTION_BYTES));
+    /// Reads a member, and says whether the tar ends within it.
+    fn add(&mut self, part: Part, entry: Entry<'_, impl Read>) -> bool {
+        let most = match part {
+            Part::Image => Limits::default().max_bytes as u64,
+            Part::Text | Part::Json => MOST_CAPTION_BYTES,
+        };
+        let content = bytes(entry, most);
+        let is_cut = matches!(content, Err(MemberFault::Cut { .. }));
+        let content = content.map_err(|fault| fault.to_string());
+        match part {
+            Part::Image => {
+                let image = content.map(|bytes| Picture::Bytes(Bytes::from(bytes)));
+                let unreadable = |reason| Problem::new(Fault::UnreadableImage, reason);
+                self.image = Some(image.map_err(unreadable));
+            }
+            Part::Text => {
+                let text = content.map_err(|reason| Problem::new(Fault::OverlongCaption, reason));
+                let read =
+                    |bytes: Vec<u8>| caption(Some(&one_line(byte_order_mark::dropped(&bytes))));
+                self.text = Some(text.and_then(read));
+            }
+            Part::Json => self.add_json(content),
+        }
+        is_cut
+    }
+
+    fn add_json(&mut self, content: Result<Vec<u8>, String>) {
+        let value = content.and_then(|content| {
+            let content = byte_order_mark::dropped(&content);
+            serde_json::from_slice::<Value>(content).map_err(|e| e.to_string())
+        });
+        match value {
+            Err(reason) => {
+                let reason = format!("the .json cannot be read: {reason}");
+                self.broken = Some(Problem::new(Fault::InvalidLine, reason));
+            }
+            Ok(value) => {
+                let first = |keys: [&str; 2]| {
+                    let texts = keys.iter().filter_map(|key| value.get(key)?.as_str());
+                    let mut captions = texts.filter_map(|text| long_caption(Some(text.as_bytes())));
+                    captions.next()
+                };
+                (self.short, self.long) = (first(SHORT), first(LONG));
+            }
         }
     }
 
-    /// A text file's caption wins over that of the JSON file.
-    fn add_json(&mut self, bytes: Result<Vec<u8>, String>) {
-        let object = bytes.and_then(|bytes| {
-            serde_json::from_slice::<Map<String, Value>>(&bytes).map_err(|e| e.to_string())
-        });
-        let object = match object {
-            Ok(object) => object,
-            Err(reason) => {
-                let reason = format!("the .json cannot be read: {reason}");
-                let problem = Problem::new(Fault::InvalidLine, reason);
-                self.text.get_or_insert(Err(problem));
-                return;
-            }
+    fn give(self, source: &Source, sink: &mut Sink) -> Result<(), Closed> {
+        let Some(key) = self.key else {
+            return Ok(());
         };
-        let text = |name: &str| object.get(name).and_then(Value::as_str).map(str::as_bytes);
-        if let Some(short) = text("caption").or(text("text")) {
-            self.text.get_or_insert_with(|| caption(Some(short)));
+        let is_blank = |it: &Result<String, Problem>| matches!(it, Err(problem) if problem.fault == Fault::EmptyCaption);
+        let mut short = self.short.or(self.text);
+        // A long caption is enough for training.
+        if self.long.is_some() && short.as_ref().is_some_and(is_blank) {
+            short = None;
         }
-        if let Some(long) = long_caption(text("caption_long")) {
-            self.long = Some(long);
-        }
+        let no_image = || Problem::new(Fault::MissingImage, "the sample has no image");
+        let no_caption = || Problem::new(Fault::EmptyCaption, "the sample has no caption");
+        let caption = match (self.broken, short, &self.long) {
+            (Some(problem), ..) => Some(Err(problem)),
+            (None, None, None) => Some(Err(no_caption())),
+            (None, short, _) => short,
+        };
+        sink.record(Record {
+            place: source.place(At::Name(key.into())),
+            sides: vec![Side {
+                image: self.image.unwrap_or_else(|| Err(no_image())),
+                caption,
+                long: self.long,
+            }],
+            prompt: None,
+            category: None,
+            quality: Quality::default(),
+        })
     }
 }

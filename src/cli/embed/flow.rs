@@ -29,7 +29,7 @@ const READ_AHEAD: usize = 8;
 pub const KIB_A_CORE: u32 = 32 << 10;
 
 /// What became of everything.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Outcome {
     /// Items that could not be embedded.
     pub failed: usize,
@@ -79,7 +79,7 @@ pub async fn embed_all(
         .spawn(move || {
             // Closed: the receiver has an error of its own to tell of.
             let _ = sources.iter().try_for_each(|source| source.read(&mut feed));
-            feed.tally()
+            feed.into_tally()
         })
         .context("cannot start a thread")?;
     let kib_at_a_time = KIB_A_CORE.saturating_mul(u32::try_from(num_cpus::get()).unwrap_or(1));

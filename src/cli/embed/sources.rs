@@ -3,12 +3,16 @@
 //!
 //! What decides over items (done already, met twice, another worker's share) is the feed's and of no source.
 
+pub(crate) mod asides;
 mod feed;
 pub(crate) mod files;
 mod folder;
 mod lines;
+mod listed;
 pub(crate) mod rows;
 pub(crate) mod tars;
+pub(crate) mod unpacked;
+pub(crate) mod walk;
 
 use std::path::PathBuf;
 
@@ -51,7 +55,8 @@ pub struct Inputs {
     /// Parquet files, or folders of them, with a row an item: see --image-column and --text-column
     #[arg(long, value_name = "PATH", num_args = 1..)]
     parquet: Vec<PathBuf>,
-    /// Webdataset tars, or folders of them: images (jpg, jpeg, png, webp) and texts (txt), their name without its ending is the id
+    /// Webdataset tars (.tar, .tar.gz, .tgz), or folders of them: images (jpg, jpeg, png, webp, gif, bmp, tif, tiff) and texts (txt).
+    /// The id is the member's name up to its last dot
     #[arg(long, value_name = "PATH", num_args = 1..)]
     tars: Vec<PathBuf>,
 }
@@ -82,11 +87,11 @@ pub fn open(
         sources.push(Box::new(lines::Lines::new(file, most.text)));
     }
     if !inputs.parquet.is_empty() {
-        let files = store::find(&inputs.parquet, "parquet", stores)?;
+        let files = store::find(&inputs.parquet, &rows::ENDINGS, stores)?;
         sources.push(Box::new(rows::Rows::open(files, columns)?));
     }
     if !inputs.tars.is_empty() {
-        let files = store::find(&inputs.tars, "tar", stores)?;
+        let files = store::find(&inputs.tars, &tars::ENDINGS, stores)?;
         sources.push(Box::new(tars::Tars::new(files, most)));
     }
     if let Some(fault) = stores.faults().first() {

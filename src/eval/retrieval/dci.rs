@@ -6,8 +6,9 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::{Files, Gallery, SHORT_AND_LONG, Selection, stays_below};
-use crate::cli::embed::sources::files::entries;
+use crate::cli::embed::sources::files::shown_entries;
 use crate::eval::json::whole;
+use crate::eval::left_out;
 
 #[derive(Deserialize)]
 struct Annotation {
@@ -24,12 +25,14 @@ pub fn read(path: &Path, selection: &Selection) -> anyhow::Result<Gallery> {
         None => path.join("photos"),
     };
     let mut files = Files::new(SHORT_AND_LONG);
-    for (entry, name) in entries(&path.join("annotations"))? {
+    let folder = path.join("annotations");
+    let (annotations, others): (Vec<_>, Vec<_>) = shown_entries(&folder)?
+        .into_iter()
+        .partition(|(_, name)| name.ends_with(".json"));
+    left_out::note(&folder, others.iter().map(|(_, name)| name.as_str()));
+    for (entry, name) in annotations {
         if files.full(selection) {
             break;
-        }
-        if !name.ends_with(".json") {
-            continue;
         }
         let place = format!("annotations/{name}");
         match whole::<Annotation>(&entry.path()) {

@@ -12,6 +12,7 @@ use serde::de::{DeserializeSeed, IgnoredAny, SeqAccess, Visitor};
 use serde_json::Value;
 
 use super::{Files, Gallery, SHORT_AND_LONG, Selection, stays_below};
+use crate::byte_order_mark;
 
 pub fn read(path: &Path, selection: &Selection) -> anyhow::Result<Gallery> {
     let folder = selection
@@ -27,7 +28,9 @@ pub fn read(path: &Path, selection: &Selection) -> anyhow::Result<Gallery> {
         selection,
         files: &mut files,
     };
-    let mut reader = serde_json::Deserializer::from_reader(BufReader::new(file));
+    let mut file = BufReader::new(file);
+    byte_order_mark::pass_by(&mut file).with_context(|| path.display().to_string())?;
+    let mut reader = serde_json::Deserializer::from_reader(file);
     records
         .deserialize(&mut reader)
         .with_context(|| path.display().to_string())?;

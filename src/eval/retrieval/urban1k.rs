@@ -3,17 +3,20 @@
 use std::path::{Path, PathBuf};
 
 use super::{Files, Gallery, ONE, Selection};
-use crate::cli::embed::sources::files::entries;
+use crate::byte_order_mark;
+use crate::cli::embed::sources::files::shown_entries;
+use crate::eval::left_out;
 
 /// Endings of images, the published one first.
 const ENDINGS: [&str; 4] = ["jpg", "jpeg", "png", "webp"];
 
 pub fn read(path: &Path, selection: &Selection) -> anyhow::Result<Gallery> {
     let images = path.join("image");
-    let mut captions: Vec<_> = entries(&path.join("caption"))?
+    let folder = path.join("caption");
+    let (mut captions, others): (Vec<_>, Vec<_>) = shown_entries(&folder)?
         .into_iter()
-        .filter(|(_, name)| name.ends_with(".txt"))
-        .collect();
+        .partition(|(_, name)| name.ends_with(".txt"));
+    left_out::note(&folder, others.iter().map(|(_, name)| name.as_str()));
     // 2 before 10.
     captions.sort_by(|(_, a), (_, b)| (a.len(), a).cmp(&(b.len(), b)));
     let mut files = Files::new(ONE);
@@ -33,7 +36,7 @@ pub fn read(path: &Path, selection: &Selection) -> anyhow::Result<Gallery> {
             files.broken(place, "the caption is not UTF-8");
             continue;
         };
-        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        let text = byte_order_mark::dropped_from(&text);
         let line = text.lines().next().unwrap_or_default().trim().to_owned();
         let id = name.trim_end_matches(".txt").to_owned();
         let file = image(&images, &id);

@@ -15,12 +15,14 @@ class FileList:
     """Paths below a folder, sorted; about their own length of memory each."""
 
     def __init__(self, root: Path, endings: tuple[str, ...], recursive: bool = True):
-        """All files whose names end so, in lower or upper case."""
+        """All files whose names end so, in lower or upper case. Hidden ones are passed by: a Mac writes `._a.jpg`
+        beside `a.jpg`, and it is no image.
+        """
         found = []
         for folder, folders, names in os.walk(root, followlinks=True):
-            if not recursive:
-                folders.clear()
-            found += [relative(Path(folder) / n, root) for n in names if n.lower().endswith(endings)]
+            folders[:] = [name for name in folders if recursive and not name.startswith(".")]
+            fitting = (n for n in names if n.lower().endswith(endings) and not n.startswith("."))
+            found += [relative(Path(folder) / name, root) for name in fitting]
         self.root = root
         self.names = pa.array(sorted(found), pa.large_string())
 

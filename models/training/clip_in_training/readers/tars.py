@@ -67,7 +67,8 @@ class Tars(Reader):
 
     def _captions(self, row: int, tar, name: str) -> tuple[str | None, str | None]:
         text = self._part(row, TEXT, name)
-        short, long = one_line((text or b"").decode(errors="replace")), None
+        # utf-8-sig: Windows' editors put a mark in front.
+        short, long = one_line((text or b"").decode("utf-8-sig", errors="replace")), None
         described = self._part(row, JSON, name)
         if described:
             try:

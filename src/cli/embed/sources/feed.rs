@@ -3,6 +3,7 @@
 use indicatif::ProgressBar;
 use tokio::sync::mpsc::Sender;
 
+use super::asides::Asides;
 use crate::cli::embed::item::{Item, Kind};
 use crate::cli::embed::met::{Meeting, Met};
 use crate::cli::embed::shard::{Share, Turn};
@@ -16,7 +17,7 @@ pub enum Found {
     /// Something that cannot be embedded.
     Broken {
         id: String,
-        /// `image`, `text`, or what cannot be read: `folder`, `parquet`, `tar`.
+        /// `image`, `text`, or what cannot be read: `folder`, `file`, `parquet`, `tar`, `member`.
         kind: &'static str,
         reason: String,
     },
@@ -27,22 +28,31 @@ pub enum Found {
 pub struct Closed;
 
 /// What was left out, at the end.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default, Clone)]
 pub struct Tally {
     /// Items of earlier runs.
     pub done: u64,
     /// Cells, files and lines with nothing in them.
     pub empty: u64,
+    /// Files and members that hold no item.
+    pub asides: Asides,
 }
 
 impl Tally {
     /// Tells the user.
-    pub fn tell(self) {
+    pub fn tell(&self) {
         if self.done > 0 {
             eprintln!("{} items were done before", self.done);
         }
         if self.empty > 0 {
             eprintln!("{} empty lines or cells were left out", self.empty);
+        }
+        if self.asides.count > 0 {
+            eprintln!(
+                "{} files or members that are hidden, or hold no image or text, were left out: {}",
+                self.asides.count,
+                self.asides.named()
+            );
         }
     }
 }
@@ -175,8 +185,15 @@ impl Feed {
         }
     }
 
-    /// What was left out so far.
-    pub fn tally(&self) -> Tally {
+    /// Counts a file or member that holds no item.
+    pub fn aside(&mut self, name: &str) {
+        if self.turn == Turn::Mine {
+            self.tally.asides.add(name);
+        }
+    }
+
+    /// What was left out.
+    pub fn into_tally(self) -> Tally {
         self.tally
     }
 

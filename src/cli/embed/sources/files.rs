@@ -1,9 +1,13 @@
 //! Files named on the command line, or below folders named there.
 
-use std::fs::DirEntry;
+use std::convert::Infallible;
+use std::fs::{DirEntry, Metadata};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+
+use super::asides::is_aside;
+use super::walk::{Step, Unreadable, walk};
 
 /// A file to read items from.
 #[derive(Debug, Clone)]
@@ -11,69 +15,129 @@ pub struct Input {
     pub path: PathBuf,
     /// Its path below the folder that was named, with `/`; its file name if it was named itself.
     pub name: String,
+    /// What the system says of it.
+    pub metadata: Metadata,
 }
 
-/// The named files, and those below the named folders that have the ending, in the order of their names.
+/// What names on the command line lead to.
+#[derive(Debug)]
+pub struct Listing<T> {
+    /// What is to be read.
+    pub files: Vec<T>,
+    /// What else there is in the named folders.
+    pub others: Vec<T>,
+    /// Names of what holds nothing to read.
+    pub asides: Vec<String>,
+    /// What could not be looked at.
+    pub unreadable: Vec<Unreadable>,
+}
+
+impl<T> Default for Listing<T> {
+    fn default() -> Self {
+        Self {
+            files: Vec::new(),
+            others: Vec::new(),
+            asides: Vec::new(),
+            unreadable: Vec::new(),
+        }
+    }
+}
+
+impl<T> Listing<T> {
+    /// Adds something that was found in a folder under a name.
+    pub fn add(&mut self, name: &str, endings: &[&str], found: T) {
+        if ends_in(name, endings) {
+            self.files.push(found);
+        } else if is_aside(name) {
+            self.asides.push(name.to_owned());
+        } else {
+            self.others.push(found);
+        }
+    }
+}
+
+/// The named files, and what is below the named folders, in the order of their names.
 ///
 /// # Errors
-/// If a name is not there, or a folder has no such file.
-pub fn find(paths: &[PathBuf], ending: &str) -> anyhow::Result<Vec<Input>> {
-    let mut found = Vec::new();
+/// If a name is not there, or a folder has no file with one of the endings.
+pub fn find(paths: &[PathBuf], endings: &[&str]) -> anyhow::Result<Listing<Input>> {
+    let mut found = Listing::default();
     for path in paths {
-        let kind =
+        let metadata =
             std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
-        if !kind.is_dir() {
+        if !metadata.is_dir() {
             let name = path.file_name().unwrap_or(path.as_os_str());
-            found.push(Input {
+            found.files.push(Input {
                 path: path.clone(),
                 name: name.to_string_lossy().into_owned(),
+                metadata,
             });
             continue;
         }
-        let before = found.len();
-        walk(path, "", ending, &mut found)?;
-        if found.len() == before {
-            bail!("there is no .{ending} file in {}", path.display());
+        let before = found.files.len();
+        list(path, endings, &mut found);
+        if found.files.len() == before {
+            bail!(
+                "there is no .{} file in {}",
+                endings.join(" or ."),
+                path.display()
+            );
         }
     }
     Ok(found)
 }
 
-/// Files below a folder that have the ending, in the order of their names; links to folders are not followed.
-pub fn walk(
-    folder: &Path,
-    below: &str,
-    ending: &str,
-    found: &mut Vec<Input>,
-) -> anyhow::Result<()> {
-    for (entry, name) in entries(folder)? {
-        let (path, name) = (entry.path(), joined(below, &name));
-        if entry.file_type()?.is_dir() {
-            walk(&path, &name, ending, found)?;
-        } else if path
-            .extension()
-            .is_some_and(|it| it.eq_ignore_ascii_case(ending))
-            && path.is_file()
-        {
-            found.push(Input { path, name });
+/// Everything below a folder, in the order of the names.
+pub fn list(folder: &Path, endings: &[&str], found: &mut Listing<Input>) {
+    let Ok(()) = walk(folder, &mut |step| {
+        match step {
+            Step::File {
+                path,
+                name,
+                metadata,
+            } => found.add(
+                &name.clone(),
+                endings,
+                Input {
+                    path,
+                    name,
+                    metadata,
+                },
+            ),
+            Step::Hidden { name } => found.asides.push(name),
+            Step::Unreadable(unreadable) => found.unreadable.push(unreadable),
         }
-    }
-    Ok(())
+        Ok::<_, Infallible>(())
+    });
 }
 
-/// What is in a folder with its names, in the order of the names; hidden entries are left out.
+/// Whether a name has one of the endings, in lower or upper case.
+pub fn ends_in(name: &str, endings: &[&str]) -> bool {
+    let name = name.to_ascii_lowercase();
+    endings.iter().any(|ending| {
+        name.strip_suffix(ending)
+            .is_some_and(|rest| rest.ends_with('.'))
+    })
+}
+
+/// What is in a folder with its names, in the order of the names.
 pub fn entries(folder: &Path) -> anyhow::Result<Vec<(DirEntry, String)>> {
     let failed = || format!("cannot read {}", folder.display());
     let mut entries = Vec::new();
     for entry in std::fs::read_dir(folder).with_context(failed)? {
         let entry = entry.with_context(failed)?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if !name.starts_with('.') {
-            entries.push((entry, name));
-        }
+        entries.push((entry, name));
     }
     entries.sort_by_cached_key(|(entry, _)| entry.file_name());
     Ok(entries)
+}
+
+/// The entries of a folder that are not hidden.
+pub fn shown_entries(folder: &Path) -> anyhow::Result<Vec<(DirEntry, String)>> {
+    let mut found = entries(folder)?;
+    found.retain(|(_, name)| !name.starts_with('.'));
+    Ok(found)
 }
 
 /// A name below a folder; the folder's own is empty at the top.

@@ -1,27 +1,27 @@
 //! Image files below a folder, or below a prefix of a bucket: a file an item, its id the path below it.
 
-use std::path::{Path, PathBuf};
+use std::convert::Infallible;
 
 use anyhow::{Context, anyhow};
 
-use super::files::{entries, joined};
+use super::walk::{Step, Unreadable, walk};
 use super::{Closed, Feed, Source};
 use crate::cli::embed::item::{Content, Item, Kind};
 use crate::cli::embed::shard::Turn;
 use crate::cli::embed::store::{Blob, Place, Walked};
 use crate::cli::embed::survey::Survey;
 
-/// A folder of images. Hidden files are left out; every other file counts as an image, so that one with a wrong name or
+/// A folder of images. Hidden files are left out and counted; every other file counts as an image, so that one with a wrong name or
 /// broken content is reported and not passed over. The names of one folder, and of those that it is in, are in memory at a
 /// time; of a bucket, those of one of its answers.
 #[derive(Debug)]
 pub struct Folder(Place);
 
-/// A part of a folder that cannot be looked at.
-struct Unreadable {
-    id: String,
-    kind: &'static str,
-    reason: String,
+/// What is found in it.
+enum Found {
+    Image(Blob),
+    Hidden(String),
+    Unreadable(Unreadable),
 }
 
 impl Folder {
@@ -43,20 +43,30 @@ impl Folder {
         Ok(Self(place))
     }
 
-    fn visit<E>(
-        &self,
-        visit: &mut impl FnMut(Result<Blob, Unreadable>) -> Result<(), E>,
-    ) -> Result<(), E> {
+    fn visit<E>(&self, visit: &mut impl FnMut(Found) -> Result<(), E>) -> Result<(), E> {
         match &self.0 {
-            Place::Local(path) => walk(path, "", visit),
+            Place::Local(path) => walk(path, &mut |step| {
+                visit(match step {
+                    Step::File {
+                        path,
+                        name,
+                        metadata,
+                    } => Found::Image(Blob::file(path, name, &metadata)),
+                    Step::Hidden { name } => Found::Hidden(name),
+                    Step::Unreadable(unreadable) => Found::Unreadable(unreadable),
+                })
+            }),
             Place::Bucket(bucket, prefix) => {
                 let mut found = Walked::new(bucket.clone(), prefix.clone());
                 found.try_for_each(|blob| {
-                    visit(blob.map_err(|reason| Unreadable {
-                        id: self.0.shown(),
-                        kind: "folder",
-                        reason,
-                    }))
+                    visit(match blob {
+                        Ok(blob) => Found::Image(blob),
+                        Err(reason) => Found::Unreadable(Unreadable {
+                            name: self.0.shown(),
+                            kind: "folder",
+                            reason,
+                        }),
+                    })
                 })
             }
         }
@@ -68,27 +78,30 @@ impl Source for Folder {
         survey.source("images");
         let is_remote = matches!(self.0, Place::Bucket(..));
         self.visit(&mut |found| match found {
-            Ok(blob) => {
+            Found::Image(blob) => {
                 survey.file(&blob);
                 Ok(())
             }
-            Err(unreadable) if is_remote => Err(anyhow!(unreadable.reason)),
-            // Listed when it is read.
-            Err(_) => Ok(()),
+            Found::Unreadable(unreadable) if is_remote => Err(anyhow!(unreadable.reason)),
+            // Listed or counted when it is read.
+            Found::Unreadable(_) | Found::Hidden(_) => Ok(()),
         })
     }
 
     fn read(&self, feed: &mut Feed) -> Result<(), Closed> {
         self.visit(&mut |found| {
             // What cannot be looked at has no size: it is the shard's in whose piece it would begin.
-            let bytes = found.as_ref().map_or(0, |blob| blob.size);
+            let bytes = match &found {
+                Found::Image(blob) => blob.size,
+                Found::Hidden(_) | Found::Unreadable(_) => 0,
+            };
             match feed.file(bytes) {
                 Turn::After => return Ok(()),
                 Turn::Before if feed.is_alone() => return Ok(()),
                 Turn::Before | Turn::Mine => {}
             }
             match found {
-                Ok(blob) => {
+                Found::Image(blob) => {
                     if feed.wants(Kind::Image, &blob.name)? {
                         let id = blob.name.clone();
                         let content = Content::Blob(blob);
@@ -96,64 +109,32 @@ impl Source for Folder {
                     }
                     Ok(())
                 }
-                Err(Unreadable { id, kind, reason }) => feed.broken(id, kind, reason),
+                Found::Hidden(name) => {
+                    feed.aside(&name);
+                    Ok(())
+                }
+                Found::Unreadable(Unreadable { name, kind, reason }) => {
+                    // By its name it would be an image, as every file here.
+                    let kind = if kind == "file" {
+                        Kind::Image.name()
+                    } else {
+                        kind
+                    };
+                    feed.broken(name, kind, reason)
+                }
             }
         })
     }
 
     fn total(&self) -> Option<u64> {
-        match &self.0 {
-            Place::Local(path) => count(path),
-            Place::Bucket(..) => None,
-        }
+        let Place::Local(path) = &self.0 else {
+            return None;
+        };
+        let mut files = 0;
+        let Ok(()) = walk(path, &mut |step| {
+            files += u64::from(matches!(step, Step::File { .. }));
+            Ok::<_, Infallible>(())
+        });
+        Some(files)
     }
-}
-
-fn walk<E>(
-    folder: &Path,
-    below: &str,
-    visit: &mut impl FnMut(Result<Blob, Unreadable>) -> Result<(), E>,
-) -> Result<(), E> {
-    let found = match entries(folder) {
-        Ok(found) => found,
-        Err(error) => {
-            return visit(Err(Unreadable {
-                id: below.to_owned(),
-                kind: "folder",
-                reason: format!("{error:#}"),
-            }));
-        }
-    };
-    for (entry, name) in found {
-        let (path, id): (PathBuf, _) = (entry.path(), joined(below, &name));
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            walk(&path, &id, visit)?;
-            continue;
-        }
-        // Follows links, to files only: one to a folder might lead round in a circle.
-        match std::fs::metadata(&path) {
-            Ok(metadata) if !metadata.is_file() => {}
-            Ok(metadata) => visit(Ok(Blob::file(path, id, &metadata)))?,
-            Err(error) => visit(Err(Unreadable {
-                id,
-                kind: Kind::Image.name(),
-                reason: format!("cannot be read: {error}"),
-            }))?,
-        }
-    }
-    Ok(())
-}
-
-/// Entries that are no folders.
-fn count(folder: &Path) -> Option<u64> {
-    let mut files = 0;
-    for entry in std::fs::read_dir(folder).ok()? {
-        let entry = entry.ok()?;
-        if entry.file_name().to_string_lossy().starts_with('.') {
-            continue;
-        }
-        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        files += if is_folder { count(&entry.path())? } else { 1 };
-    }
-    Some(files)
 }

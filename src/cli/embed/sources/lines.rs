@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, BufReader, Read};
 
 use super::{Closed, Feed, Source};
+use crate::byte_order_mark;
 use crate::cli::embed::item::{Content, Item, Kind};
 use crate::cli::embed::shard::Turn;
 use crate::cli::embed::store::Blob;
@@ -87,7 +88,11 @@ impl Source for Lines {
                 Turn::Before if feed.is_alone() => continue,
                 Turn::Before | Turn::Mine => {}
             }
-            let content = String::from_utf8(line.bytes);
+            let mut bytes = line.bytes;
+            if number == 1 {
+                byte_order_mark::drop_from(&mut bytes);
+            }
+            let content = String::from_utf8(bytes);
             if matches!(&content, Ok(line) if line.trim().is_empty()) {
                 feed.empty();
                 continue;

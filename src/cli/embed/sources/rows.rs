@@ -19,15 +19,19 @@ use parquet::file::reader::ChunkReader;
 pub use self::columns::ColumnNames;
 
 use self::group::{Group, Trouble};
+use super::files::Listing;
 use super::{Closed, Feed, Source};
 use crate::cli::embed::shard::Turn;
 use crate::cli::embed::store::{Access, Blob, Chunks};
 use crate::cli::embed::survey::Survey;
 
+/// Endings of Parquet files.
+pub const ENDINGS: [&str; 1] = ["parquet"];
+
 /// Parquet files.
 #[derive(Debug)]
 pub struct Rows {
-    files: Vec<Blob>,
+    listing: Listing<Blob>,
     names: ColumnNames,
     /// If all files have been looked at.
     rows: Option<u64>,
@@ -40,11 +44,12 @@ impl Rows {
     ///
     /// # Errors
     /// If a file lacks a column.
-    pub fn open(files: Vec<Blob>, names: &ColumnNames) -> anyhow::Result<Self> {
+    pub fn open(listing: Listing<Blob>, names: &ColumnNames) -> anyhow::Result<Self> {
+        let files = &listing.files;
         let mut rows = Some(0);
         let mut seen = HashSet::new();
         let mut may_repeat = !files.iter().all(|file| seen.insert(file.name.as_str()));
-        for file in &files {
+        for file in files {
             if rows.is_none() {
                 break;
             }
@@ -66,7 +71,7 @@ impl Rows {
             rows = rows.filter(|_| !file.is_remote()).map(|rows| rows + count);
         }
         Ok(Self {
-            files,
+            listing,
             names: names.clone(),
             rows,
             may_repeat,
@@ -123,19 +128,19 @@ impl Rows {
 impl Source for Rows {
     fn survey(&self, survey: &mut Survey) -> anyhow::Result<()> {
         survey.source("parquet");
-        self.files.iter().for_each(|file| survey.file(file));
+        self.listing.survey(survey);
         Ok(())
     }
 
     fn read(&self, feed: &mut Feed) -> Result<(), Closed> {
-        for file in &self.files {
+        for file in &self.listing.files {
             match (feed.file(file.size), feed.end()) {
                 (Turn::After, _) => {}
                 (Turn::Before, Turn::Before) if self.passes_by(feed) => {}
                 _ => self.read_file(file, feed)?,
             }
         }
-        Ok(())
+        self.listing.tell_others(feed, &ENDINGS)
     }
 
     fn total(&self) -> Option<u64> {

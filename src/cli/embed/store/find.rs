@@ -10,25 +10,30 @@ use super::blob::Blob;
 use super::bucket::Bucket;
 use super::walked::Walked;
 use super::{Place, Stores};
-use crate::cli::embed::sources::files;
+use crate::cli::embed::sources::files::{self, Input, Listing, ends_in};
 
-/// The named files and objects, and those below the named folders and prefixes that have the ending, in the order of their
-/// names. Their names are in memory, and nothing else of them.
+/// The named files and objects, and what is below the named folders and prefixes, told apart by the endings, in the order of
+/// the names. Their names are in memory, and nothing else of them.
 ///
 /// # Errors
-/// If a name is not there, or there is no such file below it.
-pub fn find(named: &[PathBuf], ending: &str, stores: &mut Stores) -> anyhow::Result<Vec<Blob>> {
-    let mut found = Vec::new();
+/// If a name is not there, or there is no file with one of the endings below it.
+pub fn find(
+    named: &[PathBuf],
+    endings: &[&str],
+    stores: &mut Stores,
+) -> anyhow::Result<Listing<Blob>> {
+    let mut found = Listing::default();
+    let blob = |input: Input| Blob::file(input.path, input.name, &input.metadata);
     for path in named {
         match stores.place(path)? {
             Place::Local(path) => {
-                for input in files::find(&[path], ending)? {
-                    let metadata = std::fs::metadata(&input.path)
-                        .with_context(|| format!("cannot read {}", input.path.display()))?;
-                    found.push(Blob::file(input.path, input.name, &metadata));
-                }
+                let local = files::find(&[path], endings)?;
+                found.files.extend(local.files.into_iter().map(blob));
+                found.others.extend(local.others.into_iter().map(blob));
+                found.asides.extend(local.asides);
+                found.unreadable.extend(local.unreadable);
             }
-            Place::Bucket(bucket, key) => below(&bucket, &key, ending, &mut found)?,
+            Place::Bucket(bucket, key) => below(&bucket, &key, endings, &mut found)?,
         }
     }
     Ok(found)
@@ -65,30 +70,25 @@ pub fn one(named: &Path, stores: &mut Stores) -> anyhow::Result<Blob> {
 fn below(
     bucket: &Arc<Bucket>,
     key: &Key,
-    ending: &str,
-    found: &mut Vec<Blob>,
+    endings: &[&str],
+    found: &mut Listing<Blob>,
 ) -> anyhow::Result<()> {
-    if key
-        .extension()
-        .is_some_and(|it| it.eq_ignore_ascii_case(ending))
-    {
+    if key.filename().is_some_and(|name| ends_in(name, endings)) {
         let object = bucket.wait(bucket.look(key))?.map_err(|why| anyhow!(why))?;
         if let Some(object) = object {
             let name = key.filename().unwrap_or_default().to_owned();
-            found.push(Blob::object(bucket.clone(), name, object));
+            found.files.push(Blob::object(bucket.clone(), name, object));
             return Ok(());
         }
     }
-    let before = found.len();
+    let before = found.files.len();
     for blob in Walked::new(bucket.clone(), key.clone()) {
         let blob = blob.map_err(|why| anyhow!(why))?;
-        let (_, its_own) = blob.name.rsplit_once('.').unwrap_or_default();
-        if its_own.eq_ignore_ascii_case(ending) {
-            found.push(blob);
-        }
+        found.add(&blob.name.clone(), endings, blob);
     }
-    if found.len() == before {
-        bail!("there is no .{ending} object below {}", bucket.shown(key));
+    if found.files.len() == before {
+        let endings = endings.join(" or .");
+        bail!("there is no .{endings} object below {}", bucket.shown(key));
     }
     Ok(())
 }

@@ -1,0 +1,45 @@
+//! What lies beside items and holds none by its name: counted and named, and no fault.
+
+/// Names that are kept of those that are left out.
+const NAMED: usize = 5;
+
+/// Endings of numbers, attributes and notes that stand beside images and texts.
+const ENDINGS: [&str; 14] = [
+    "json", "cls", "cls2", "id", "idx", "index", "inx", "npy", "npz", "pth", "pkl", "pickle",
+    "pyd", "md",
+];
+
+/// Things that were left out, by their number and the first names.
+#[derive(Debug, Default, Clone)]
+pub struct Asides {
+    /// How many.
+    pub count: u64,
+    first: Vec<String>,
+}
+
+impl Asides {
+    /// Counts one.
+    pub fn add(&mut self, name: &str) {
+        self.count += 1;
+        if self.first.len() < NAMED {
+            self.first.push(name.to_owned());
+        }
+    }
+
+    /// The first names, and that there are more.
+    pub fn named(&self) -> String {
+        let more = self.count > self.first.len() as u64;
+        let names = self.first.join(", ");
+        if more { format!("{names}, …") } else { names }
+    }
+}
+
+/// Whether a file or member is such by its name: it is hidden, a program's own note (`_SUCCESS`), or has one of the endings.
+pub fn is_aside(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let (_, ending) = name.rsplit_once('.').unwrap_or_default();
+    let is_known = ENDINGS
+        .iter()
+        .any(|known| ending.eq_ignore_ascii_case(known));
+    name.starts_with(['.', '_']) || is_known
+}

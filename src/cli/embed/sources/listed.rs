@@ -1,0 +1,32 @@
+//! What a listing of files holds beside those that are read.
+
+use super::files::Listing;
+use super::{Closed, Feed};
+use crate::cli::embed::store::Blob;
+use crate::cli::embed::survey::Survey;
+
+impl Listing<Blob> {
+    /// Adds all files, also those that are only named.
+    pub fn survey(&self, survey: &mut Survey) {
+        let all = self.files.iter().chain(&self.others);
+        all.for_each(|file| survey.file(file));
+    }
+
+    /// Names what is not read, behind all files.
+    pub fn tell_others(&self, feed: &mut Feed, endings: &[&str]) -> Result<(), Closed> {
+        for other in &self.others {
+            feed.file(other.size);
+            let reason = format!(
+                "its ending is not .{}; name the file itself to have it read",
+                endings.join(", .")
+            );
+            feed.broken(&other.name, "file", reason)?;
+        }
+        for unreadable in &self.unreadable {
+            feed.file(0);
+            feed.broken(&unreadable.name, unreadable.kind, &*unreadable.reason)?;
+        }
+        self.asides.iter().for_each(|name| feed.aside(name));
+        Ok(())
+    }
+}
