@@ -28,7 +28,7 @@ def head(stream: int, method: str) -> bytes:
         ":method": "POST",
         ":scheme": "http",
         ":path": f"/clip_in.v1.ClipIn/{method}",
-        ":authority": "x",
+        ":authority": "localhost",
         "content-type": "application/grpc",
         "te": "trailers",
     }
