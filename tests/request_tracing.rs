@@ -110,7 +110,7 @@ fn errors_have_their_request_s_id_too() {
     // The only place is held by a request whose body does not come, until its time is over.
     let mut slow = TcpStream::connect(server.url.trim_start_matches("http://")).unwrap();
     let head = format!(
-        "POST /v1/embeddings HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\n\
+        "POST /v1/embeddings HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\n\
          content-length: 10\r\nx-request-id: slow\r\nconnection: close\r\n\r\n"
     );
     slow.write_all(head.as_bytes()).unwrap();

@@ -180,7 +180,7 @@ fn rest_and_grpc_on_one_port_for_whoever_trusts_the_certificate() {
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
         let mut connection = connect(&encrypted, version);
         connection
-            .write_all(b"GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+            .write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
             .unwrap();
         let mut answer = String::new();
         let _ = connection.read_to_string(&mut answer);
@@ -211,7 +211,7 @@ fn a_renewed_certificate_is_shown_and_requests_under_way_are_answered() {
     let (first, rest) = body.split_at(8);
     write!(
         old,
-        "POST /v1/embeddings HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{first}",
+        "POST /v1/embeddings HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{first}",
         body.len()
     )
     .unwrap();
@@ -299,18 +299,22 @@ fn a_client_that_says_nothing_blocks_nobody_and_is_let_go() {
 fn without_tls_too_a_head_has_its_time() {
     let server = Server::start_with(&["--header-seconds", "2"]);
     let address = server.url.strip_prefix("http://").unwrap();
-    let whole = "GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n";
+    let whole = "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n";
     // An HTTP/2 connection with a request for `/`, whose client answers no ping
     let http2 = [
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice(),
         &[0, 0, 0, 4, 0, 0, 0, 0, 0],
-        &[0, 0, 6, 1, 5, 0, 0, 0, 1, 0x82, 0x86, 0x84, 0x41, 1, b'a'],
+        &[0, 0, 14, 1, 5, 0, 0, 0, 1, 0x82, 0x86, 0x84, 0x41, 9],
+        b"localhost",
     ]
     .concat();
     let starts: [(&[u8], bool); 7] = [
         (b"", false),
         (b"GET /he", false),
-        (b"GET /healthz HTTP/1.1\r\nhost: a\r\nx-slow: ", false),
+        (
+            b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nx-slow: ",
+            false,
+        ),
         (b"PRI * HTTP/2", false),
         (whole.as_bytes(), true),
         (
@@ -335,7 +339,7 @@ fn without_tls_too_a_head_has_its_time() {
     let mut socket = TcpStream::connect(address).unwrap();
     let body = json!({"input": "a red bolt"}).to_string();
     let head = format!(
-        "POST /v1/embeddings HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        "POST /v1/embeddings HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
     socket.write_all(head.as_bytes()).unwrap();
@@ -353,7 +357,7 @@ fn a_stop_answers_what_was_accepted_over_tls() {
     let body = json!({"input": "a red bolt"}).to_string();
     write!(
         old,
-        "POST /v1/embeddings HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        "POST /v1/embeddings HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
         body.len()
     )
     .unwrap();

@@ -17,7 +17,7 @@ use axum::http::HeaderMap;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http_body::{Body as _, Frame};
 use tokio::time::{Sleep, sleep};
-use tonic::Status;
+use tonic::{Code, Status};
 
 use super::wire_cost::WireCosts;
 use crate::api::ApiError;
@@ -216,7 +216,13 @@ impl MessageBody {
             self.rules.most
         );
         let status = axum::http::StatusCode::PAYLOAD_TOO_LARGE;
-        ApiError::new(status, "body_too_large", message).into()
+        let status = Status::from(ApiError::new(status, "body_too_large", message));
+        // As tonic, whose own limit this one comes before.
+        Status::with_metadata(
+            Code::OutOfRange,
+            status.message(),
+            status.metadata().clone(),
+        )
     }
 
     /// Ends the body when the client has sent nothing for too long.
