@@ -117,7 +117,7 @@ impl Measurer {
                 })
                 .collect::<Vec<Prepared>>()
         };
-        let prepared = self.pool.run(Lane::Bulk, Turn::new(), prepare).await?;
+        let prepared = self.pool.run(Lane::Bulk, Turn::next(), prepare).await?;
         let mut measured = Measured {
             place: record.place,
             sides: Vec::new(),

@@ -27,7 +27,7 @@ pub struct Turn(u64);
 
 impl Turn {
     /// For a new request.
-    pub fn new() -> Self {
+    pub fn next() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }
@@ -36,7 +36,10 @@ impl Turn {
 /// Work by lane and by request, the request whose turn is next first. Whoever puts work in also spawns a thread's turn, and
 /// that takes whatever is most urgent by then.
 #[derive(Default)]
-struct Waiting(Mutex<[VecDeque<(Turn, VecDeque<Work>)>; 2]>);
+struct Waiting(Mutex<[Requests; 2]>);
+
+/// The pieces of each request.
+type Requests = VecDeque<(Turn, VecDeque<Work>)>;
 
 impl Waiting {
     fn put(&self, lane: Lane, turn: Turn, work: Work) {
@@ -134,7 +137,7 @@ mod tests {
         let order = Arc::new(Mutex::new(Vec::new()));
         let (hold, held) = std::sync::mpsc::channel::<()>();
         // One piece of work keeps the only thread busy while the others queue up.
-        let busy = pool.run(Lane::Bulk, Turn::new(), move || held.recv().unwrap());
+        let busy = pool.run(Lane::Bulk, Turn::next(), move || held.recv().unwrap());
         let note = |name: &'static str| {
             let order = order.clone();
             move || order.lock().unwrap().push(name)
@@ -146,8 +149,8 @@ mod tests {
             hold.send(()).unwrap();
         };
         let (first, second) = (
-            pool.run(Lane::Bulk, Turn::new(), note("bulk")),
-            pool.run(Lane::Interactive, Turn::new(), note("interactive")),
+            pool.run(Lane::Bulk, Turn::next(), note("bulk")),
+            pool.run(Lane::Interactive, Turn::next(), note("interactive")),
         );
         let (busy, first, second, ()) = tokio::join!(busy, first, second, release);
         assert!(busy.is_ok() && first.is_ok() && second.is_ok());
@@ -158,7 +161,7 @@ mod tests {
     fn requests_take_turns() {
         let waiting = Waiting::default();
         let order = Arc::new(Mutex::new(String::new()));
-        let (large, small) = (Turn::new(), Turn::new());
+        let (large, small) = (Turn::next(), Turn::next());
         for (turn, name) in [
             (large, 'L'),
             (large, 'L'),
@@ -180,9 +183,11 @@ mod tests {
     async fn a_panic_is_one_item_s_failure() {
         let pool = CpuPool::new(1, Arc::new(Metrics::new().unwrap())).unwrap();
         let failed = pool
-            .run(Lane::Interactive, Turn::new(), || panic!("a decoder's bug"))
+            .run(Lane::Interactive, Turn::next(), || {
+                panic!("a decoder's bug")
+            })
             .await;
         assert!(matches!(failed, Err::<(), _>(EngineError::Inference(_))));
-        assert_eq!(pool.run(Lane::Interactive, Turn::new(), || 7).await, Ok(7));
+        assert_eq!(pool.run(Lane::Interactive, Turn::next(), || 7).await, Ok(7));
     }
 }
