@@ -10,7 +10,10 @@ from scenario import Row, Setting, recovery, warmed
 SLOW = 500
 HEADER_SECONDS, REQUEST_SECONDS = 8, 15
 HEAD = b"POST /v1/embeddings HTTP/1.1\r\nhost: localhost\r\nx-slow: " + b"a" * 4000
-BODY = b"POST /v1/embeddings HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 4000\r\n\r\n"
+BODY = (
+    b"POST /v1/embeddings HTTP/1.1\r\nhost: localhost\r\n"
+    b"content-type: application/json\r\ncontent-length: 4000\r\n\r\n"
+)
 
 
 class Slow:
