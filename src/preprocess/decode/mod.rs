@@ -13,6 +13,8 @@
 mod colour;
 mod format;
 mod jpeg;
+mod jpeg_layout;
+mod jpeg_unusual;
 mod raster;
 #[cfg(feature = "dct-scaling")]
 mod reduced_jpeg;
