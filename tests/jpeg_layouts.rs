@@ -6,7 +6,7 @@
 use clip_in::preprocess::{ImageError, Limits, RgbImage, decode};
 
 fn decoded(name: &str) -> Result<RgbImage, ImageError> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/jpeg_layouts/");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/cases/");
     let bytes = std::fs::read(format!("{folder}{name}")).unwrap();
     decode(&bytes, &Limits::default(), false)
 }

@@ -1,4 +1,5 @@
-//! JPEG, through zune-jpeg; layouts that it is not trusted with through jpeg-decoder.
+//! JPEG: through zune-jpeg where that is known to be right, through jpeg-decoder for other layouts, and refused where
+//! neither is.
 //!
 //! CMYK and YCCK files are taken as Adobe writes them (inverted), as Pillow does: the decoder's conversion to RGB,
 //! c·k/255 rounded, then equals Pillow's.
@@ -10,71 +11,78 @@ use zune_jpeg::{
     zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions},
 };
 
-use super::jpeg_layout::{self, Trust};
-use super::{Decoded, Format};
+use super::{
+    Decoded, Format,
+    jpeg_layout::{Coding, Colour, Layout},
+    jpeg_unusual,
+};
 use crate::preprocess::{error::ImageError, limits::Limits, orientation::UPRIGHT, rgb::RgbImage};
+
+/// Most scans of one file. Each goes over all of the picture and can cost the sender fifty bytes; libjpeg writes ten.
+const MOST_SCANS: usize = 100;
 
 /// Decodes a JPEG file as it is stored.
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, ImageError> {
-    let trust = jpeg_layout::judge(bytes)?;
-    // Strict: without it a file that is cut off comes back with its lower part grey, and is scored as if that were
-    // the picture. The decoder's own size limits are lifted, since ours are checked below with a better message.
-    let options = DecoderOptions::default()
-        .set_strict_mode(true)
-        .set_max_width(usize::from(u16::MAX))
-        .set_max_height(usize::from(u16::MAX))
-        .jpeg_set_out_colorspace(ColorSpace::RGB);
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
-    decoder.decode_headers().map_err(refusal)?;
-    let info = decoder.info().ok_or_else(|| corrupt("it has no header"))?;
-    let (width, height) = (u32::from(info.width), u32::from(info.height));
+    let layout = Layout::of(bytes).ok_or_else(|| corrupt("its header is not complete"))?;
+    let (width, height) = (u32::from(layout.width), u32::from(layout.height));
     limits.check_size(Format::Jpeg, width, height)?;
-    if !matches!(info.components, 1 | 3 | 4) {
-        return Err(ImageError::UnsupportedFormat {
-            what: format!("a JPEG with {} channels", info.components),
-        });
+    let colour = readable(&layout)?;
+    let one_scan =
+        layout.coding == Coding::Sequential && layout.in_first_scan == layout.components.len();
+    if !one_scan && layout.scans(bytes) > MOST_SCANS {
+        return Err(unsupported(&format!("more than {MOST_SCANS} scans")));
     }
-    let pixels = match trust {
-        Trust::Fast => decoder.decode().map_err(refusal)?,
-        Trust::Second { jfif_colour } => second(bytes, width, height, jfif_colour)?,
+    let pixels = if layout.usual() {
+        usual_pixels(bytes)?
+    } else if layout.counts_blocks() {
+        jpeg_unusual::pixels(bytes, colour)?
+    } else {
+        return Err(unsupported(
+            "components of different sampling in scans of their own",
+        ));
     };
     let image = RgbImage::new(width, height, pixels)
         .ok_or_else(|| corrupt("its size is not what its header says"))?;
-    let orientation = info
-        .exif_data
-        .as_deref()
-        .and_then(Orientation::from_exif_chunk);
+    let orientation = layout.exif.and_then(Orientation::from_exif_chunk);
     Ok(Decoded {
         image,
         orientation: orientation.map_or(UPRIGHT, Orientation::to_exif),
     })
 }
 
-/// Decodes with the second decoder, which is slower and knows more layouts. RGB, or grey made RGB.
-fn second(bytes: &[u8], width: u32, height: u32, jfif_colour: bool) -> Result<Vec<u8>, ImageError> {
-    let broken = |error: jpeg_decoder::Error| match error {
-        jpeg_decoder::Error::Unsupported(feature) => ImageError::UnsupportedFormat {
-            what: format!("this kind of JPEG ({feature:?})"),
-        },
-        other => corrupt(&other.to_string()),
-    };
-    let mut decoder = jpeg_decoder::Decoder::new(bytes);
-    // Four bytes a pixel is more than any of its results has; the size is within the limits.
-    decoder.set_max_decoding_buffer_size(4 * width as usize * height as usize);
-    if jfif_colour {
-        decoder.set_color_transform(jpeg_decoder::ColorTransform::YCbCr);
+fn usual_pixels(bytes: &[u8]) -> Result<Vec<u8>, ImageError> {
+    // Strict: without it a file that is cut off comes back with its lower part grey, and is scored as if that were
+    // the picture. The decoder's own size limits are lifted, since ours were checked with a better message.
+    let options = DecoderOptions::default()
+        .set_strict_mode(true)
+        .set_max_width(usize::from(u16::MAX))
+        .set_max_height(usize::from(u16::MAX))
+        .jpeg_set_out_colorspace(ColorSpace::RGB);
+    JpegDecoder::new_with_options(ZCursor::new(bytes), options)
+        .decode()
+        .map_err(refusal)
+}
+
+/// What the file's components stand for, if it is of a kind that a decoder here reads.
+fn readable(layout: &Layout) -> Result<Colour, ImageError> {
+    match layout.coding {
+        Coding::Sequential | Coding::Progressive => {}
+        Coding::Lossless => return Err(unsupported("lossless coding")),
+        Coding::Hierarchical => return Err(unsupported("hierarchical coding")),
+        Coding::Arithmetic => return Err(unsupported("arithmetic coding")),
     }
-    let pixels = decoder.decode().map_err(broken)?;
-    let info = decoder.info().ok_or_else(|| corrupt("it has no header"))?;
-    if (u32::from(info.width), u32::from(info.height)) != (width, height) {
-        return Err(corrupt("its headers contradict each other"));
+    if layout.precision != 8 {
+        return Err(unsupported(&format!("{} bits a sample", layout.precision)));
     }
-    match info.pixel_format {
-        jpeg_decoder::PixelFormat::RGB24 => Ok(pixels),
-        jpeg_decoder::PixelFormat::L8 => Ok(pixels.iter().flat_map(|grey| [*grey; 3]).collect()),
-        other => Err(ImageError::UnsupportedFormat {
-            what: format!("this kind of JPEG ({other:?})"),
-        }),
+    let channels = layout.components.len();
+    layout
+        .colour()
+        .ok_or_else(|| unsupported(&format!("{channels} channels")))
+}
+
+fn unsupported(what: &str) -> ImageError {
+    ImageError::UnsupportedFormat {
+        what: format!("this kind of JPEG ({what})"),
     }
 }
 

@@ -1,127 +1,217 @@
-//! How a JPEG file is laid out, read from its markers: which decoder gets it right, or that none here does.
+//! What a JPEG's segments say in front of its pixels: how the file is coded, sampled, cut into scans and coloured.
 //!
-//! zune-jpeg 0.5.15 answers some valid files with garbage and no error: scans of one component each with subsampling, chroma
-//! that is sampled finer than luma, odd sampling factors. What it is not trusted with goes to a second decoder. Markers: ITU-T
-//! T.81, annex B; JFIF 1.02; Adobe's APP14 (Technical Note 5116).
+//! Read before there is a decoder, because decoders answer some layouts with wrong pixels instead of an error. The walk
+//! looks at each segment's length and at no entropy-coded byte.
 
-use super::jpeg::corrupt;
-use crate::preprocess::error::ImageError;
-
-/// Who decodes a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Trust {
-    /// The fast decoder.
-    Fast,
-    /// The second decoder, which knows all baseline and progressive layouts.
-    Second {
-        /// JFIF says that the three components are YCbCr, whatever an Adobe marker beside it says: libjpeg takes JFIF's word.
-        jfif_colour: bool,
-    },
-}
-
-/// What the markers before the first scan's data say.
-#[derive(Debug, Default)]
-struct Layout {
-    /// Marker of the frame header, `0xC0` to `0xCF`.
-    frame: u8,
-    /// Bits of a sample.
-    precision: u8,
-    /// Horizontal and vertical sampling factors of the components.
-    sampling: Vec<(u8, u8)>,
-    /// Components of the first scan.
-    scanned: usize,
+/// The marker segments in front of the first scan, as far as they decide who decodes the file.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Layout<'a> {
+    pub(super) coding: Coding,
+    /// Bits a sample.
+    pub(super) precision: u8,
+    pub(super) width: u16,
+    pub(super) height: u16,
+    pub(super) components: Vec<Component>,
+    /// How many of the components the first scan holds.
+    pub(super) in_first_scan: usize,
+    /// The content of the first EXIF segment.
+    pub(super) exif: Option<&'a [u8]>,
     jfif: bool,
-    adobe_transform: Option<u8>,
+    /// The colour transform in Adobe's segment.
+    adobe: Option<u8>,
+    /// Where the first scan begins.
+    scans_at: usize,
 }
 
-/// Judges a file that begins like a JPEG.
-///
-/// # Errors
-/// [`ImageError::UnsupportedFormat`] for kinds of JPEG that no decoder here reads; [`ImageError::Corrupt`] if the markers make
-/// no sense.
-pub(super) fn judge(bytes: &[u8]) -> Result<Trust, ImageError> {
-    let layout = read(bytes).ok_or_else(|| corrupt("its markers break off or make no sense"))?;
-    let unsupported = |what: &str| {
-        Err(ImageError::UnsupportedFormat {
-            what: what.to_owned(),
+/// How a frame is coded, by its marker (ITU T.81, table B.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Coding {
+    Sequential,
+    Progressive,
+    Lossless,
+    Hierarchical,
+    Arithmetic,
+}
+
+/// A component of the frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Component {
+    name: u8,
+    /// Samples across in a unit of the interleaved scan, 1 to 4 in a valid file.
+    pub(super) across: u8,
+    /// Samples down.
+    pub(super) down: u8,
+}
+
+/// What the components stand for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Colour {
+    Grey,
+    Rgb,
+    YCbCr,
+    Cmyk,
+    /// CMYK with its first three inks as YCbCr.
+    Ycck,
+}
+
+impl<'a> Layout<'a> {
+    /// Reads a file's segments up to its first scan; `None` if they do not get that far.
+    pub(super) fn of(bytes: &'a [u8]) -> Option<Self> {
+        let mut frame = None;
+        let (mut exif, mut jfif, mut adobe) = (None, false, None);
+        let mut at = 2;
+        loop {
+            let (marker, begin) = next_marker(bytes, at)?;
+            if matches!(marker, 0x01 | 0xd0..=0xd8) {
+                // These have no length.
+                at = begin;
+                continue;
+            }
+            let length = usize::from(u16::from_be_bytes(*bytes.get(begin..)?.first_chunk()?));
+            let content = bytes.get(begin + 2..begin.checked_add(length)?)?;
+            match marker {
+                0xc0..=0xcf if !matches!(marker, 0xc4 | 0xc8 | 0xcc) => {
+                    // A second frame is the decoder's to refuse.
+                    frame = frame.or(Some((coding(marker), content)));
+                }
+                0xe0 => jfif |= content.len() >= 14 && content.starts_with(b"JFIF\0"),
+                0xe1 => exif = exif.or(content.strip_prefix(b"Exif\0\0")),
+                0xee if content.len() >= 12 && content.starts_with(b"Adobe") => {
+                    adobe = content.get(11).copied();
+                }
+                0xda => {
+                    let (coding, frame) = frame?;
+                    let size = |at: usize| {
+                        let side = frame.get(at..)?.first_chunk()?;
+                        Some(u16::from_be_bytes(*side))
+                    };
+                    let components = components(frame)?;
+                    return Some(Self {
+                        coding,
+                        precision: *frame.first()?,
+                        height: size(1)?,
+                        width: size(3)?,
+                        in_first_scan: usize::from(*content.first()?),
+                        components,
+                        exif,
+                        jfif,
+                        adobe,
+                        scans_at: begin,
+                    });
+                }
+                0xd9 => return None,
+                _ => {}
+            }
+            at = begin + length;
+        }
+    }
+
+    /// What the components stand for, by libjpeg's rules: JFIF means YCbCr whatever Adobe's segment says, and names of
+    /// components count only where neither segment is there. `None` for numbers of components that have no meaning.
+    pub(super) fn colour(&self) -> Option<Colour> {
+        Some(match (self.components.len(), self.adobe) {
+            (1, _) => Colour::Grey,
+            (3, _) if self.jfif => Colour::YCbCr,
+            (3, Some(0)) => Colour::Rgb,
+            (3, None) if self.named_rgb() => Colour::Rgb,
+            (3, _) => Colour::YCbCr,
+            (4, None | Some(0)) => Colour::Cmyk,
+            (4, Some(_)) => Colour::Ycck,
+            _ => return None,
         })
-    };
-    match layout.frame {
-        0xc0..=0xc2 => {}
-        0xc3 => return unsupported("a lossless JPEG"),
-        0xc5..=0xc7 => return unsupported("a hierarchical JPEG"),
-        _ => return unsupported("a JPEG with arithmetic coding"),
     }
-    if layout.precision != 8 {
-        return unsupported(&format!("a JPEG of {} bits a sample", layout.precision));
+
+    fn named_rgb(&self) -> bool {
+        self.components.iter().map(|c| c.name).eq(*b"RGB")
     }
-    let whole = layout.scanned == layout.sampling.len();
-    let jfif_colour =
-        layout.jfif && layout.adobe_transform == Some(0) && layout.sampling.len() == 3;
-    if whole && is_usual(&layout.sampling) && !jfif_colour {
-        return Ok(Trust::Fast);
+
+    /// Whether zune-jpeg 0.5.15 is known to read this layout and these colours as libjpeg does: not if a sequential
+    /// file's components are in several scans, if a later component is sampled more finely than once a unit, if sampling is
+    /// by thirds, or if the segments contradict each other about colour.
+    pub(super) fn usual(&self) -> bool {
+        let Some((first, others)) = self.components.split_first() else {
+            return false;
+        };
+        let interleaved =
+            self.coding == Coding::Progressive || self.in_first_scan == self.components.len();
+        let power = |factor: u8| matches!(factor, 1 | 2 | 4);
+        let once = |c: &Component| (c.across, c.down) == (1, 1);
+        let sampled = power(first.across) && power(first.down) && others.iter().all(once);
+        // The last of four is black, which is sampled like the first.
+        let black = matches!(others, [a, b, black] if once(a) && once(b)
+            && (black.across, black.down) == (first.across, first.down)
+            && power(first.across) && power(first.down));
+        let agreed = match self.components.len() {
+            3 if self.named_rgb() => !self.jfif && matches!(self.adobe, None | Some(0)),
+            3 => !(self.jfif && self.adobe == Some(0)),
+            4 => matches!(self.adobe, None | Some(0 | 2)),
+            _ => true,
+        };
+        interleaved && (sampled || black) && agreed
     }
-    if layout.sampling.len() == 4 {
-        return unsupported(
-            "a JPEG with four channels of which each has a scan or sampling of its own",
-        );
+
+    /// Whether jpeg-decoder 0.3.2 counts as many blocks as there are in a scan of each component alone. It takes the image's
+    /// number of blocks for all, which is too many where a component is neither the finest nor sampled once a unit.
+    pub(super) fn counts_blocks(&self) -> bool {
+        if self.coding == Coding::Sequential && self.in_first_scan == self.components.len() {
+            return true;
+        }
+        let finest =
+            |factor: fn(&Component) -> u8| self.components.iter().map(factor).map(u32::from).max();
+        let (Some(across), Some(down)) = (finest(|c| c.across), finest(|c| c.down)) else {
+            return false;
+        };
+        let right = |side: u16, factor: u8, finest: u32| {
+            let (side, factor) = (u32::from(side), u32::from(factor));
+            finest > 0 && {
+                let padded = side.div_ceil(8 * finest) * factor;
+                let there = (side * factor).div_ceil(finest).div_ceil(8);
+                padded.min(side.div_ceil(8)) == there
+            }
+        };
+        self.components
+            .iter()
+            .all(|c| right(self.width, c.across, across) && right(self.height, c.down, down))
     }
-    Ok(Trust::Second { jfif_colour })
+
+    /// The number of scans. Looks through the pixels, where a marker cannot stand for anything else.
+    pub(super) fn scans(&self, bytes: &[u8]) -> usize {
+        let rest = bytes.get(self.scans_at..).unwrap_or_default();
+        1 + rest.windows(2).filter(|pair| *pair == [0xff, 0xda]).count()
+    }
 }
 
-/// Whether components are sampled as nearly all files are: luma once or twice as fine as chroma, each way. A lone component
-/// has nothing to be compared with.
-fn is_usual(sampling: &[(u8, u8)]) -> bool {
-    let Some(((across, down), others)) = sampling.split_first() else {
-        return true;
-    };
-    let luma = matches!(across, 1 | 2) && matches!(down, 1 | 2);
-    match sampling.len() {
-        1 => true,
-        // In CMYK the fourth is as fine as the first.
-        4 => luma && sampling[1] == (1, 1) && sampling[2] == (1, 1) && sampling[3] == sampling[0],
-        _ => luma && others.iter().all(|factors| *factors == (1, 1)),
-    }
-}
-
-/// `None` if the markers break off before the first scan's data.
-fn read(bytes: &[u8]) -> Option<Layout> {
-    let mut layout = Layout::default();
-    let mut rest = bytes.get(2..)?;
+/// The next marker from `at` on, and where what follows it begins. Bytes that are none are passed over, as libjpeg does.
+fn next_marker(bytes: &[u8], mut at: usize) -> Option<(u8, usize)> {
     loop {
-        // A marker may have any number of fill bytes before it; what stands between segments is passed over, as libjpeg does.
-        let start = rest.iter().position(|byte| *byte == 0xff)?;
-        rest = &rest[start..];
-        let code = rest.iter().position(|byte| *byte != 0xff)?;
-        let marker = rest[code];
-        rest = &rest[code + 1..];
-        if matches!(marker, 0x00 | 0x01 | 0xd0..=0xd8) {
-            continue;
-        }
-        let length = usize::from(u16::from_be_bytes([*rest.first()?, *rest.get(1)?]));
-        let segment = rest.get(2..length)?;
-        rest = &rest[length..];
-        match marker {
-            // Huffman tables, JPG and arithmetic conditioning share the range of frame headers.
-            0xc4 | 0xc8 | 0xcc => {}
-            0xc0..=0xcf => {
-                layout.frame = marker;
-                layout.precision = *segment.first()?;
-                let count = usize::from(*segment.get(5)?);
-                let components = segment.get(6..6 + 3 * count)?.chunks_exact(3);
-                layout.sampling = components.map(|c| (c[1] >> 4, c[1] & 15)).collect();
-            }
-            0xda => {
-                layout.scanned = usize::from(*segment.first()?);
-                return (layout.frame != 0).then_some(layout);
-            }
-            0xe0 if segment.starts_with(b"JFIF\0") => layout.jfif = true,
-            0xee if segment.starts_with(b"Adobe") => {
-                layout.adobe_transform = segment.get(11).copied();
-            }
-            // The end of the image, before a scan.
-            0xd9 => return None,
-            _ => {}
+        at += bytes.get(at..)?.iter().position(|&byte| byte == 0xff)?;
+        at += bytes.get(at..)?.iter().position(|&byte| byte != 0xff)?;
+        let marker = *bytes.get(at)?;
+        at += 1;
+        if marker != 0 {
+            return Some((marker, at));
         }
     }
+}
+
+fn coding(marker: u8) -> Coding {
+    match marker {
+        0xc0 | 0xc1 => Coding::Sequential,
+        0xc2 => Coding::Progressive,
+        0xc3 => Coding::Lossless,
+        0xc5..=0xc7 => Coding::Hierarchical,
+        _ => Coding::Arithmetic,
+    }
+}
+
+fn components(frame: &[u8]) -> Option<Vec<Component>> {
+    let count = usize::from(*frame.get(5)?);
+    let list = frame.get(6..6 + 3 * count)?;
+    let (list, _) = list.as_chunks::<3>();
+    let component = |&[name, sampling, _]: &[u8; 3]| Component {
+        name,
+        across: sampling >> 4,
+        down: sampling & 15,
+    };
+    Some(list.iter().map(component).collect())
 }

@@ -15,6 +15,7 @@ mod colour;
 mod format;
 mod jpeg;
 mod jpeg_layout;
+mod jpeg_unusual;
 mod raster;
 #[cfg(feature = "dct-scaling")]
 mod reduced_jpeg;

@@ -1,0 +1,46 @@
+//! JPEG files of unusual layouts, through jpeg-decoder: slower than zune-jpeg, and right where that one is not.
+
+use jpeg_decoder::{ColorTransform, Decoder, Error};
+
+use super::{jpeg::corrupt, jpeg_layout::Colour};
+use crate::preprocess::error::ImageError;
+
+/// Decodes the pixels of a file to RGB. The size has been checked.
+pub(super) fn pixels(bytes: &[u8], colour: Colour) -> Result<Vec<u8>, ImageError> {
+    let mut decoder = Decoder::new(bytes);
+    decoder.set_color_transform(match colour {
+        Colour::Grey => ColorTransform::Grayscale,
+        Colour::Rgb => ColorTransform::RGB,
+        Colour::YCbCr => ColorTransform::YCbCr,
+        Colour::Cmyk => ColorTransform::CMYK,
+        Colour::Ycck => ColorTransform::YCCK,
+    });
+    let samples = decoder.decode().map_err(refusal)?;
+    Ok(match colour {
+        Colour::Rgb | Colour::YCbCr => samples,
+        Colour::Grey => samples.iter().flat_map(|&grey| [grey; 3]).collect(),
+        Colour::Cmyk | Colour::Ycck => without_black(samples),
+    })
+}
+
+/// Multiplies inks, which the decoder has turned round once (Adobe stores light, not ink), with black: c·k/255 rounded, as
+/// Pillow does.
+fn without_black(samples: Vec<u8>) -> Vec<u8> {
+    let (inks, _) = samples.as_chunks::<4>();
+    let light = |ink: u8, black: u8| {
+        let product = u32::from(255 - ink) * u32::from(255 - black) + 128;
+        ((product + (product >> 8)) >> 8) as u8
+    };
+    inks.iter()
+        .flat_map(|&[c, m, y, k]| [c, m, y].map(|ink| light(ink, k)))
+        .collect()
+}
+
+fn refusal(error: Error) -> ImageError {
+    match error {
+        Error::Unsupported(feature) => ImageError::UnsupportedFormat {
+            what: format!("this kind of JPEG ({feature:?})"),
+        },
+        other => corrupt(&other.to_string()),
+    }
+}
