@@ -1,6 +1,6 @@
 //! What a browser may send to a server that asks for no keys: nothing in the name of another site's page.
 //!
-//! Such a server trusts whoever reaches its address, and a page from anywhere runs in a browser that reaches `localhost`. Two
+//! Such a server answers every client that reaches its address. A browser reaches `localhost`, and runs pages of any site. Two
 //! ways in are closed here. DNS rebinding: the page's own host name is made to point at this machine, so that requests name a
 //! foreign host. Cross-site requests: forms and `fetch` send bodies without asking first; browsers mark them by
 //! `Sec-Fetch-Site` (Fetch Metadata, W3C) and `Origin` (RFC 6454).

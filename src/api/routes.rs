@@ -132,7 +132,7 @@ pub fn of_rest(method: &Method, pattern: Option<&str>) -> Route {
             place: Place::Uncounted,
             ..other_method.clone()
         },
-        // A route that the table lacks is a mistake of ours, which a test finds; nobody gets in without a key by it.
+        // A route that the table lacks is a mistake of ours. It needs a key, so that the mistake opens nothing.
         (None, None) => Route {
             access: Access::Key,
             place: Place::Request,

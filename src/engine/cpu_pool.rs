@@ -88,7 +88,8 @@ impl CpuPool {
         })
     }
 
-    /// Runs `work` on the pool in its request's turn and gives its result. Dropping the future before the work's turn means it never runs.
+    /// Runs `work` on the pool in its request's turn and gives its result. Work whose future is dropped before its turn never
+    /// runs.
     ///
     /// # Errors
     /// [`EngineError::Inference`] if the work panicked; the pool lives on.
