@@ -21,6 +21,7 @@ pub mod bundle;
 pub(crate) mod byte_order_mark;
 pub mod cli;
 pub mod config;
+pub(crate) mod dataset;
 pub mod engine;
 pub mod eval;
 pub mod images_by_url;

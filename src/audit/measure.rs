@@ -5,9 +5,8 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::record::{Fault, Picture, Place, Problem, Quality, Record, side_name};
-use crate::engine::{
-    CpuPool, EmbedError, EmbedOptions, Embedding, EngineError, Item, Lane, Model, Turn,
-};
+use crate::dataset::pipeline;
+use crate::engine::{CpuPool, Embedding, EngineError, Item, Lane, Model, Turn};
 use crate::preprocess::{self, ImageError, ImageSpec, Limits, Pixels};
 use crate::tokenize::TextTokenizer;
 
@@ -201,18 +200,12 @@ impl Measurer {
 
     /// The inner error is the item's own.
     async fn embed(&self, item: Item) -> Result<Result<Embedding, String>, EngineError> {
-        let options = EmbedOptions {
-            lane: Lane::Bulk,
-            ..EmbedOptions::default()
-        };
-        match self.model.embed(vec![item], options).await {
+        match pipeline::embed(&self.model, item, Lane::Bulk).await? {
             Ok(embedded) => match embedded.embeddings.into_iter().next() {
                 Some(embedding) => Ok(Ok(embedding)),
                 None => Err(EngineError::Dead),
             },
-            Err(EmbedError::Item { error, .. }) => Ok(Err(error.to_string())),
-            Err(EmbedError::Engine(EngineError::Inference(reason))) => Ok(Err(reason)),
-            Err(EmbedError::Engine(error)) => Err(error),
+            Err(reason) => Ok(Err(reason)),
         }
     }
 }

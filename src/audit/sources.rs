@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use tokio::sync::mpsc::Sender;
 
 use super::record::{At, Fault, Found, LeftOut, Place, Problem, Record};
-use crate::cli::embed::sources::files::{Listing, ends_in, list};
+use crate::dataset::files::{Listing, ends_in, list};
+use crate::dataset::pipeline::{Closed, Sender};
 
 /// Endings that say what a file is.
 const ENDINGS: [(&str, Format); 7] = [
@@ -47,10 +47,6 @@ pub struct Source {
     name: Arc<str>,
     format: Format,
 }
-
-/// Nobody takes records any more.
-#[derive(Debug)]
-pub struct Closed;
 
 /// Takes records, at most so many.
 #[derive(Debug)]
@@ -93,7 +89,7 @@ impl Sink {
     }
 
     fn send(&self, found: Found) -> Result<(), Closed> {
-        self.sender.blocking_send(found).map_err(|_| Closed)
+        self.sender.send(found)
     }
 }
 
@@ -221,8 +217,8 @@ fn of_folder(folder: &Path) -> Vec<Source> {
         found.push(Source::new(path, Format::Unreadable(unreadable.reason)));
     }
     let others = listing.others.into_iter().map(|it| it.path);
-    let asides = listing.asides.into_iter().map(|name| folder.join(name));
-    for path in others.chain(asides) {
+    let left_out = listing.left_out.into_iter().map(|name| folder.join(name));
+    for path in others.chain(left_out) {
         let is_hidden = path
             .file_name()
             .is_some_and(|name| name.to_string_lossy().starts_with('.'));

@@ -1,14 +1,13 @@
 //! `clip-in embed`: folders of images, files of texts, Parquet files and tars → a Parquet file. It may be stopped and
 //! started at any time.
 
-pub(crate) mod flow;
+mod flow;
 mod item;
 mod met;
 mod output;
 mod shard;
 mod sharded;
-pub(crate) mod sources;
-mod store;
+mod sources;
 mod survey;
 mod target;
 
@@ -25,8 +24,9 @@ use self::flow::{Outcome, Work};
 use self::output::{Earlier, Output};
 use self::shard::Shard;
 use self::sources::{ColumnNames, Inputs, MostBytes};
-use self::store::{Place, Stores};
 use super::{block_on, load};
+use crate::dataset::pipeline;
+use crate::dataset::store::{Place, Stores};
 use crate::engine::{EngineSettings, Model};
 
 #[derive(Debug, Args)]
@@ -148,7 +148,7 @@ impl Prepared {
     fn new(arguments: &EmbedArguments) -> anyhow::Result<Self> {
         let mut settings = EngineSettings::default();
         // With many cores, more is on its way than a server would let wait.
-        settings.queue_capacity = settings.queue_capacity.max(flow::at_a_time(&settings));
+        settings.queue_capacity = settings.queue_capacity.max(pipeline::at_a_time(&settings));
         let model = load(&arguments.model, &arguments.precision, &settings)?;
         Ok(Self { model, settings })
     }

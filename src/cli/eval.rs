@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 
-use super::embed::{flow, progress_bar};
+use super::embed::progress_bar;
 use super::{block_on, load};
+use crate::dataset::pipeline;
 use crate::engine::EngineSettings;
 use crate::eval::compare::{self, Terms};
 use crate::eval::{Captions, Dataset, Layout, Report, Rules, Selection, Wording};
@@ -242,7 +243,7 @@ fn evaluate(common: &Common, dataset: Dataset) -> anyhow::Result<Report> {
         text_cache_bytes: 0,
         ..EngineSettings::default()
     };
-    settings.queue_capacity = settings.queue_capacity.max(flow::at_a_time(&settings));
+    settings.queue_capacity = settings.queue_capacity.max(pipeline::at_a_time(&settings));
     let rules = Rules {
         resamples: common.resampling.resamples(),
         seed: common.resampling.seed,

@@ -9,20 +9,14 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use indicatif::ProgressBar;
 use sha2::{Digest, Sha256};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::pictures::Pictures;
 use super::report::Broken;
-use super::rows::Stop;
 use super::texts::Texts;
-use crate::cli::embed::flow::{KIB_A_CORE, at_a_time};
+use crate::dataset::pipeline::{self, at_a_time};
 use crate::engine::{
-    EmbedError, EmbedOptions, Embedded, Embedding, EngineError, EngineSettings, ImageSource, Item,
-    Lane, Model,
+    Embedded, Embedding, EngineError, EngineSettings, ImageSource, Item, Lane, Model,
 };
-
-/// Images that are read before there is work for them.
-const READ_AHEAD: usize = 8;
 
 /// A model and how to fill it.
 pub struct Encoder<'a> {
@@ -47,17 +41,28 @@ pub struct EmbeddedTexts {
     pub truncated: usize,
 }
 
-/// An image on its way, with its room in memory.
-struct Waiting {
-    index: usize,
-    place: String,
-    bytes: Bytes,
-    _room: Option<OwnedSemaphorePermit>,
+/// What the reader came upon.
+enum Read {
+    Image {
+        index: usize,
+        place: String,
+        bytes: Bytes,
+        digest: [u8; 32],
+    },
+    /// The same file as an earlier one.
+    Repeated {
+        index: usize,
+        place: String,
+        first: usize,
+        digest: [u8; 32],
+    },
+    Broken(Broken),
 }
 
-/// What the reader met.
-enum Met {
-    Image(usize, String, Bytes, [u8; 32]),
+/// What became of it.
+enum Done {
+    Embedded(usize, [u8; 32], Result<Embedded, Broken>),
+    Repeated(usize, [u8; 32], usize, String),
     Broken(Broken),
 }
 
@@ -71,104 +76,67 @@ impl Encoder<'_> {
         let mut embeddings: Vec<Option<Embedding>> = vec![None; count];
         let mut digests = vec![[0; 32]; count];
         let mut broken = Vec::new();
-        let (sender, mut receiver) = mpsc::channel(READ_AHEAD);
         let most_bytes = self.settings.image_limits.max_bytes;
-        let reader = std::thread::Builder::new()
-            .name("read".to_owned())
-            .spawn(move || read(&pictures, most_bytes, &sender))
-            .context("cannot start a thread")?;
-        let most = KIB_A_CORE.saturating_mul(u32::try_from(num_cpus::get()).unwrap_or(1));
-        let memory = Arc::new(Semaphore::new(most as usize));
-        let keep = &mut digests;
-        // The same file twice has one embedding: computed in two batches it might differ in the last digit, and a tie would be none.
-        let mut first_of: HashMap<[u8; 32], usize> = HashMap::new();
-        let mut again: Vec<(usize, String, usize)> = Vec::new();
-        let repeated = &mut again;
-        let found = futures_util::stream::poll_fn(move |context| receiver.poll_recv(context))
-            .filter_map(|met| {
-                std::future::ready(match met {
-                    Met::Image(index, place, bytes, digest) => {
-                        if let Some(slot) = keep.get_mut(index) {
-                            *slot = digest;
-                        }
-                        match first_of.entry(digest) {
-                            Entry::Vacant(entry) => {
-                                entry.insert(index);
-                                Some(Ok((index, place, bytes)))
-                            }
-                            Entry::Occupied(entry) => {
-                                repeated.push((index, place, *entry.get()));
-                                None
-                            }
-                        }
-                    }
-                    Met::Broken(fault) => Some(Err(fault)),
-                })
-            })
-            // One after the other and before the crowd: so an item never waits for memory that a later one has.
-            .then(|found| {
-                let memory = memory.clone();
-                async move {
-                    let (index, place, bytes) = found?;
-                    let kib = u32::try_from(bytes.len().div_ceil(1024)).unwrap_or(most);
-                    Ok(Waiting {
-                        index,
-                        place,
-                        bytes,
-                        // It is never closed.
-                        _room: memory.acquire_many_owned(kib.min(most)).await.ok(),
-                    })
-                }
-            })
-            .map(|waiting: Result<Waiting, Broken>| async move {
-                let Waiting {
+        let read = move |sender: pipeline::Sender<Read>| read(&pictures, most_bytes, &sender);
+        let bytes = |read: &Read| match read {
+            Read::Image { bytes, .. } => bytes.len() as u64,
+            Read::Repeated { .. } | Read::Broken(_) => 0,
+        };
+        let work = async |read| {
+            Ok::<_, EngineError>(match read {
+                Read::Image {
                     index,
                     place,
                     bytes,
-                    _room,
-                } = match waiting {
-                    Ok(waiting) => waiting,
-                    Err(fault) => return Ok(Err(fault)),
-                };
-                let item = Item::Image(ImageSource::Bytes(bytes));
-                let embedded = self.embed(item, Lane::Bulk).await?;
-                Ok(match embedded {
-                    Ok(embedded) => Ok((index, embedded)),
-                    Err(reason) => Err(Broken::new(place, reason)),
-                })
-            })
-            .buffer_unordered(at_a_time(self.settings));
-        let mut found = Box::pin(found);
-        while let Some(result) = found.next().await {
-            let result: Result<_, EngineError> = result;
-            match result.context("the engine failed")? {
-                Ok((index, embedded)) => {
-                    if let Some(slot) = embeddings.get_mut(index) {
-                        *slot = embedded.embeddings.into_iter().next();
-                    }
+                    digest,
+                } => {
+                    let item = Item::Image(ImageSource::Bytes(bytes));
+                    let embedded = pipeline::embed(self.model, item, Lane::Bulk).await?;
+                    let embedded = embedded.map_err(|reason| Broken::new(place, reason));
+                    Done::Embedded(index, digest, embedded)
                 }
-                Err(fault) => broken.push(fault),
+                Read::Repeated {
+                    index,
+                    place,
+                    first,
+                    digest,
+                } => Done::Repeated(index, digest, first, place),
+                Read::Broken(fault) => Done::Broken(fault),
+            })
+        };
+        let take = |done: Result<Done, EngineError>| {
+            let (index, digest, embedding) = match done.context("the engine failed")? {
+                Done::Embedded(index, digest, Ok(embedded)) => {
+                    (index, digest, embedded.embeddings.into_iter().next())
+                }
+                Done::Embedded(index, digest, Err(fault)) => {
+                    broken.push(fault);
+                    (index, digest, None)
+                }
+                // The first one came before it.
+                Done::Repeated(index, digest, first, place) => {
+                    let embedding = embeddings.get(first).cloned().flatten();
+                    if embedding.is_none() {
+                        let reason = "is the same file as another that is broken";
+                        broken.push(Broken::new(place, reason));
+                    }
+                    (index, digest, embedding)
+                }
+                Done::Broken(fault) => {
+                    broken.push(fault);
+                    self.progress.inc(1);
+                    return Ok(());
+                }
+            };
+            if let (Some(slot), Some(of_file)) = (embeddings.get_mut(index), digests.get_mut(index))
+            {
+                (*slot, *of_file) = (embedding, digest);
             }
             self.progress.inc(1);
-        }
-        drop(found);
-        // The stream has ended: the reader has, too.
-        if reader.join().is_err() {
-            broken.push(Broken::new("images", "the reader broke off"));
-        }
-        for (index, place, first) in again {
-            let embedding = embeddings.get(first).cloned().flatten();
-            if embedding.is_none() {
-                broken.push(Broken::new(
-                    place,
-                    "is the same file as another that is broken",
-                ));
-            }
-            if let Some(slot) = embeddings.get_mut(index) {
-                *slot = embedding;
-            }
-        }
-        // In an order that is always the same, whatever was ready first.
+            Ok(())
+        };
+        pipeline::run(at_a_time(self.settings), read, bytes, work, take).await?;
+        // As people look for them.
         broken.sort();
         Ok(Images {
             embeddings,
@@ -202,7 +170,7 @@ impl Encoder<'_> {
             truncated: 0,
         };
         let work = futures_util::stream::iter(items.enumerate()).map(|(index, item)| async move {
-            self.embed(item, Lane::Bulk)
+            pipeline::embed(self.model, item, Lane::Bulk)
                 .await
                 .map(|found| (index, found))
         });
@@ -227,44 +195,39 @@ impl Encoder<'_> {
             .collect();
         Ok(result)
     }
-
-    /// Embeds one item: the inner error is the item's own fault.
-    ///
-    /// # Errors
-    /// If the engine fails.
-    pub async fn embed(
-        &self,
-        item: Item,
-        lane: Lane,
-    ) -> Result<Result<Embedded, String>, EngineError> {
-        let options = EmbedOptions {
-            lane,
-            ..EmbedOptions::default()
-        };
-        match self.model.embed(vec![item], options).await {
-            Ok(embedded) => Ok(Ok(embedded)),
-            Err(EmbedError::Item { error, .. }) => Ok(Err(error.to_string())),
-            // What breaks inference would break it at the next start, too.
-            Err(EmbedError::Engine(EngineError::Inference(reason))) => Ok(Err(reason)),
-            Err(EmbedError::Engine(error)) => Err(error),
-        }
-    }
 }
 
-/// Reads all images, and fingerprints them on the way.
-fn read(pictures: &Pictures, most_bytes: usize, sender: &mpsc::Sender<Met>) {
-    // Stopped: the taker has an error of its own to tell of.
+/// Reads all images, and fingerprints them on the way. The same file twice has one embedding: computed in two batches it might
+/// differ in the last digit, and a tie would be none.
+fn read(pictures: &Pictures, most_bytes: usize, sender: &pipeline::Sender<Read>) {
+    let mut first_of: HashMap<[u8; 32], usize> = HashMap::new();
+    // Closed: the pipeline has an error of its own to tell of.
     let _ = pictures.read(most_bytes, &mut |found| {
-        let met = match found {
-            Ok(read) => match read.bytes {
-                Ok(bytes) => {
-                    let digest = Sha256::digest(&bytes).into();
-                    Met::Image(read.index, read.place, bytes, digest)
-                }
-                Err(reason) => Met::Broken(Broken::new(read.place, reason)),
-            },
-            Err(fault) => Met::Broken(fault),
+        let found = found.and_then(|read| match read.bytes {
+            Ok(bytes) => Ok((read.index, read.place, bytes)),
+            Err(reason) => Err(Broken::new(read.place, reason)),
+        });
+        let (index, place, bytes) = match found {
+            Ok(found) => found,
+            Err(fault) => return sender.send(Read::Broken(fault)),
         };
-        sender.blocking_send(met).map_err(|_| Stop)
+        let digest = Sha256::digest(&bytes).into();
+        sender.send(match first_of.entry(digest) {
+            Entry::Vacant(entry) => {
+                entry.insert(index);
+                Read::Image {
+                    index,
+                    place,
+                    bytes,
+                    digest,
+                }
+            }
+            Entry::Occupied(entry) => Read::Repeated {
+                index,
+                place,
+                first: *entry.get(),
+                digest,
+            },
+        })
     });
 }

@@ -1,7 +1,7 @@
 //! JSON files of benchmarks: whole, or a record a line.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::BufReader;
 use std::path::Path;
 
 use anyhow::Context;
@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::byte_order_mark;
+use crate::dataset::lines::Lines;
 
 /// A longer line is no record; it would be all in memory.
 const MOST_BYTES_A_LINE: u64 = 16 << 20;
@@ -32,26 +33,16 @@ pub fn whole<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
 pub fn lines(path: &Path) -> anyhow::Result<Vec<(String, Result<Value, String>)>> {
     let named = || format!("cannot read {}", path.display());
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let mut reader = BufReader::new(File::open(path).with_context(named)?);
+    let reader = BufReader::new(File::open(path).with_context(named)?);
+    let mut lines = Lines::new(reader, MOST_BYTES_A_LINE);
     let mut records = Vec::new();
-    for number in 1_u64.. {
-        let mut line = Vec::new();
-        let mut limited = std::io::Read::take(&mut reader, MOST_BYTES_A_LINE);
-        if limited.read_until(b'\n', &mut line).with_context(named)? == 0 {
-            break;
-        }
-        let place = format!("{name}:{number}");
-        if line.len() as u64 == MOST_BYTES_A_LINE && !line.ends_with(b"\n") {
-            reader.skip_until(b'\n').with_context(named)?;
+    while let Some(line) = lines.next_line().with_context(named)? {
+        let place = format!("{name}:{}", line.number);
+        if !line.is_whole {
             records.push((place, Err("the line is longer than 16 MiB".to_owned())));
-            continue;
-        }
-        let line = byte_order_mark::dropped(&line);
-        if !line.trim_ascii().is_empty() {
-            records.push((
-                place,
-                serde_json::from_slice(line).map_err(|e| e.to_string()),
-            ));
+        } else if !line.bytes.trim_ascii().is_empty() {
+            let record = serde_json::from_slice(&line.bytes);
+            records.push((place, record.map_err(|e| e.to_string())));
         }
     }
     Ok(records)

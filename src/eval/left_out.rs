@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use crate::cli::embed::sources::asides::Asides;
+use crate::dataset::left_out::LeftOut;
 
 /// Says on standard error how many files of a folder are not read, and the first names.
 pub fn note<'a>(folder: &Path, names: impl IntoIterator<Item = &'a str>) {
-    let mut left_out = Asides::default();
+    let mut left_out = LeftOut::default();
     names.into_iter().for_each(|name| left_out.add(name));
     if left_out.count > 0 {
         eprintln!(

@@ -12,6 +12,7 @@ use super::report::metrics;
 use super::scoring::MetricSpec;
 use super::texts::Texts;
 use super::{Metric, Scoring, Vectors};
+use crate::dataset::pipeline;
 use crate::engine::{Item, Lane};
 use crate::tokenize::TextTokenizer;
 
@@ -140,7 +141,7 @@ async fn time(
         exact.extend(text.iter().cycle().take(tokens - around));
         exact.push(end);
         let started = Instant::now();
-        let found = encoder.embed(Item::Tokens(exact), Lane::Interactive).await;
+        let found = pipeline::embed(encoder.model, Item::Tokens(exact), Lane::Interactive).await;
         let elapsed = started.elapsed();
         found
             .context("the engine failed")?

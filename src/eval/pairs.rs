@@ -8,7 +8,7 @@ use super::quads::{self, Quad};
 use super::rows::Table;
 use super::texts::Texts;
 use super::{Broken, Dataset};
-use crate::cli::embed::sources::rows::columns::Holds;
+use crate::dataset::parquet::Holds;
 
 const IMAGES: [&str; 2] = ["source_image", "edited_image"];
 

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 
 use super::report::Broken;
-use super::rows::{Stop, Table};
+use super::rows::Table;
+use crate::dataset::pipeline::Closed;
 use crate::preprocess::ImageError;
 
 /// Where images come from.
@@ -58,12 +59,12 @@ impl Pictures {
     /// Reads all of them; a fault concerns images that are then not given.
     ///
     /// # Errors
-    /// [`Stop`] if the taker wants no more.
+    /// [`Closed`] if the taker wants no more.
     pub fn read(
         &self,
         most_bytes: usize,
-        take: &mut dyn FnMut(Result<Read, Broken>) -> Result<(), Stop>,
-    ) -> Result<(), Stop> {
+        take: &mut dyn FnMut(Result<Read, Broken>) -> Result<(), Closed>,
+    ) -> Result<(), Closed> {
         match self {
             Self::Files(files) => {
                 for (index, path) in files.files.iter().enumerate() {

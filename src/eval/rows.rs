@@ -9,15 +9,16 @@ use anyhow::{Context, bail};
 use arrow_array::ArrayRef;
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
-    ParquetRecordBatchReaderBuilder,
+    ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
 
 use super::left_out;
 use super::report::Broken;
-use crate::cli::embed::sources::files::{self, Input};
-use crate::cli::embed::sources::rows::cells::{bytes, whole_number};
-use crate::cli::embed::sources::rows::columns::{Column, Columns, Holds, optional, required};
+use crate::dataset::files::{self, Input};
+use crate::dataset::parquet::{
+    Column, ENDINGS, Holds, bytes, metadata, optional, projection, required, whole_number,
+};
+use crate::dataset::pipeline::Closed;
 
 /// Rows in memory at a time when they have images.
 const IMAGES_AT_A_TIME: usize = 16;
@@ -45,13 +46,13 @@ impl Table {
     /// If there is none, or none can be read.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
         let (mut files, mut faults, mut rows) = (Vec::new(), Vec::new(), 0);
-        let listing = files::find(&[path.to_owned()], &["parquet"])?;
+        let listing = files::find(&[path.to_owned()], &ENDINGS)?;
         left_out::note(path, listing.others.iter().map(|it| it.name.as_str()));
         for unreadable in listing.unreadable {
             faults.push(Broken::new(unreadable.name, unreadable.reason));
         }
         for input in listing.files {
-            match metadata(&input) {
+            match metadata(&input.path) {
                 Ok(metadata) => {
                     let count = metadata.metadata().file_metadata().num_rows();
                     files.push(TableFile {
@@ -162,12 +163,12 @@ impl Table {
     /// Reads images of columns, row by row: row, place of the column among `names`, its name for people, bytes if there are any.
     ///
     /// # Errors
-    /// [`Stop`] if the taker wants no more.
+    /// [`Closed`] if the taker wants no more.
     pub fn images(
         &self,
         names: &[&str],
-        take: &mut dyn FnMut(Result<Picture, Broken>) -> Result<(), Stop>,
-    ) -> Result<(), Stop> {
+        take: &mut dyn FnMut(Result<Picture, Broken>) -> Result<(), Closed>,
+    ) -> Result<(), Closed> {
         for file in &self.files {
             file.read(names, Holds::Images, IMAGES_AT_A_TIME, &mut |found| {
                 let (row, arrays, i) = match found {
@@ -190,9 +191,6 @@ impl Table {
     }
 }
 
-/// Nobody takes more.
-pub struct Stop;
-
 /// One image of a row.
 pub struct Picture {
     pub row: usize,
@@ -214,8 +212,8 @@ impl TableFile {
         names: &[&str],
         holds: Holds,
         at_a_time: usize,
-        each: &mut dyn FnMut(Result<Row, Broken>) -> Result<(), Stop>,
-    ) -> Result<(), Stop> {
+        each: &mut dyn FnMut(Result<Row, Broken>) -> Result<(), Closed>,
+    ) -> Result<(), Closed> {
         let schema = self.metadata.parquet_schema();
         let columns: Vec<Option<Column>> = names
             .iter()
@@ -266,7 +264,7 @@ impl TableFile {
         at_a_time: usize,
     ) -> anyhow::Result<ParquetRecordBatchReader> {
         let file = File::open(&self.input.path)?;
-        let mask = Columns::mask(self.metadata.parquet_schema(), columns);
+        let mask = projection(self.metadata.parquet_schema(), columns);
         let builder =
             ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
         Ok(builder
@@ -275,11 +273,4 @@ impl TableFile {
             .with_batch_size(at_a_time)
             .build()?)
     }
-}
-
-/// The types are taken as Parquet has them: what Arrow made of them on the way in (views, dictionaries) does not matter.
-fn metadata(input: &Input) -> anyhow::Result<ArrowReaderMetadata> {
-    let file = File::open(&input.path)?;
-    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    Ok(ArrowReaderMetadata::load(&file, options)?)
 }

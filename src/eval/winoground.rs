@@ -15,7 +15,7 @@ use super::rows::Table;
 use super::scoring::{MetricSpec, Over, Scored, by_group};
 use super::texts::Texts;
 use super::{Broken, Dataset, Scoring, Vectors};
-use crate::cli::embed::sources::rows::columns::Holds;
+use crate::dataset::parquet::Holds;
 
 const EXAMPLES: &str = "examples.jsonl";
 const IMAGES: [&str; 2] = ["image_0", "image_1"];

@@ -15,8 +15,8 @@ use super::scoring::{MetricSpec, Outcome, Over, Scored, ScoredItem, by_group, co
 use super::texts::Texts;
 use super::{Broken, Dataset, Scoring, Vectors};
 use crate::byte_order_mark;
-use crate::cli::embed::sources::files::{joined, shown_entries};
-use crate::cli::embed::sources::walk::{Step, walk};
+use crate::dataset::files::{joined, shown_entries};
+use crate::dataset::walk::{Step, walk};
 use crate::matching::mean_direction;
 
 /// Without a file of templates.

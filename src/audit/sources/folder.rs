@@ -5,15 +5,14 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use super::{At, Closed, Sink, Source};
+use super::{At, Sink, Source};
 use crate::audit::record::{
     Fault, LeftOut, Picture, Problem, Quality, Record, Side, caption, long_caption,
 };
 use crate::byte_order_mark;
-use crate::cli::embed::sources::walk::{Step, walk};
-
-/// Endings that training takes for images.
-const IMAGES: [&str; 8] = ["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif"];
+use crate::dataset::image_files;
+use crate::dataset::pipeline::Closed;
+use crate::dataset::walk::{Step, walk};
 
 /// Bytes of a caption's file that are read: more than [`crate::audit::record::MOST_WORDS`] words, not the whole of a log.
 pub const MOST_CAPTION_BYTES: u64 = 1 << 20;
@@ -31,7 +30,8 @@ pub fn read(source: &Source, sink: &mut Sink) -> Result<(), Closed> {
         Step::Unreadable(it) => sink.broken(at(&it.name), Fault::UnreadableFile, it.reason),
         Step::File { path, name, .. } => {
             let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
-            if IMAGES.iter().any(|known| ending == *known) {
+            let ending = ending.to_string_lossy();
+            if image_files::is_decoded(&ending) {
                 let (short, long) = beside(&path);
                 sink.record(Record {
                     place: at(&name),
@@ -58,7 +58,7 @@ pub fn read(source: &Source, sink: &mut Sink) -> Result<(), Closed> {
 /// Whether an image has the name of a text file; its ending may have capitals.
 fn has_image(text: &Path) -> bool {
     let there = |ending: String| text.with_extension(ending).exists();
-    let endings = IMAGES.iter();
+    let endings = image_files::DECODED.iter();
     endings
         .flat_map(|it| [(*it).to_owned(), it.to_uppercase()])
         .any(there)

@@ -1,17 +1,18 @@
 //! Lines of JSON objects: pairs, or images with captions. Image files are named relative to the file of lines.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufReader};
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::{At, Closed, Sink, Source};
+use super::{At, Sink, Source};
 use crate::audit::quality::FILTER;
 use crate::audit::record::{
     Fault, Picture, Problem, Quality, Record, Side, caption, long_caption, remark,
 };
-use crate::byte_order_mark;
+use crate::dataset::lines::{self, Lines};
+use crate::dataset::pipeline::Closed;
 
 /// Longest line: two captions of [`crate::audit::record::MOST_WORDS`] words with long ones, many times over.
 const MOST_BYTES: u64 = 1 << 20;
@@ -27,18 +28,13 @@ const TARGET: Names = (
 const SINGLE: Names = (&["image"], "caption", "caption_long");
 
 pub fn total(source: &Source) -> Option<u64> {
-    let mut reader = BufReader::new(File::open(&source.path).ok()?);
-    let mut lines = 0;
-    while reader.skip_until(b'\n').ok()? > 0 {
-        lines += 1;
-    }
-    Some(lines)
+    lines::count(BufReader::new(File::open(&source.path).ok()?))
 }
 
 pub fn read(source: &Source, sink: &mut Sink) -> Result<(), Closed> {
     let unreadable = |error: io::Error| format!("cannot be read: {error}");
-    let mut reader = match File::open(&source.path) {
-        Ok(file) => BufReader::new(file),
+    let mut lines = match File::open(&source.path) {
+        Ok(file) => Lines::new(BufReader::new(file), MOST_BYTES),
         Err(error) => {
             let place = source.place(At::File);
             return sink.broken(place, Fault::UnreadableFile, unreadable(error));
@@ -46,46 +42,21 @@ pub fn read(source: &Source, sink: &mut Sink) -> Result<(), Closed> {
     };
     for number in 1.. {
         let place = source.place(At::Line(number));
-        match line(&mut reader) {
+        match lines.next_line() {
             Err(error) => return sink.broken(place, Fault::UnreadableFile, unreadable(error)),
             Ok(None) => break,
-            Ok(Some(Err(reason))) => sink.broken(place, Fault::InvalidLine, reason)?,
-            Ok(Some(Ok(line))) if unmarked(number, &line).trim_ascii().is_empty() => {}
-            Ok(Some(Ok(line))) => match record(source, number, unmarked(number, &line)) {
+            Ok(Some(line)) if !line.is_whole => {
+                let reason = format!("the line has more than {MOST_BYTES} bytes");
+                sink.broken(place, Fault::InvalidLine, reason)?;
+            }
+            Ok(Some(line)) if line.bytes.trim_ascii().is_empty() => {}
+            Ok(Some(line)) => match record(source, number, &line.bytes) {
                 Ok(record) => sink.record(record)?,
                 Err(problem) => sink.broken(place, problem.fault, problem.reason)?,
             },
         }
     }
     Ok(())
-}
-
-/// The next line; the inner error is a line that is too long.
-fn line(reader: &mut impl BufRead) -> io::Result<Option<Result<Vec<u8>, String>>> {
-    let mut line = Vec::new();
-    if reader
-        .by_ref()
-        .take(MOST_BYTES)
-        .read_until(b'\n', &mut line)?
-        == 0
-    {
-        return Ok(None);
-    }
-    if line.len() as u64 == MOST_BYTES && !line.ends_with(b"\n") {
-        reader.skip_until(b'\n')?;
-        return Ok(Some(Err(format!(
-            "the line has more than {MOST_BYTES} bytes"
-        ))));
-    }
-    Ok(Some(Ok(line)))
-}
-
-/// A line without the mark that may stand in front of the first.
-fn unmarked(number: u64, line: &[u8]) -> &[u8] {
-    match number {
-        1 => byte_order_mark::dropped(line),
-        _ => line,
-    }
 }
 
 fn record(source: &Source, number: u64, line: &[u8]) -> Result<Record, Problem> {

@@ -11,14 +11,13 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder};
 use parquet::schema::types::SchemaDescriptor;
 
-use super::{At, Closed, Sink, Source};
+use super::{At, Sink, Source};
 use crate::audit::quality::FILTER;
 use crate::audit::record::{
     Fault, Picture, Problem, Quality, Record, Side, caption, long_caption, remark,
 };
-use crate::cli::embed::sources::rows::cells::bytes;
-use crate::cli::embed::sources::rows::columns::{Column, Columns, Holds, listed, optional};
-use crate::cli::embed::sources::rows::metadata;
+use crate::dataset::parquet::{Column, Holds, bytes, listed, metadata, optional, projection};
+use crate::dataset::pipeline::Closed;
 
 /// Rows in memory at a time: there may be two large images in each.
 const ROWS_AT_A_TIME: usize = 8;
@@ -182,7 +181,7 @@ impl RowColumns {
         let columns = sides
             .chain([&self.prompt, &self.category])
             .chain(&self.quality);
-        Columns::mask(schema, columns)
+        projection(schema, columns)
     }
 
     fn record(&self, source: &Source, batch: &RecordBatch, i: usize, row: u64) -> Record {

@@ -2,20 +2,19 @@
 //! in `.txt`, `.json` or both. JSON wins: `caption`, else `short_caption`, else the text; `caption_long`, else `long_caption`.
 
 use std::fs::File;
-use std::io::Read;
 
 use bytes::Bytes;
 use serde_json::Value;
-use tar::{Archive, Entry};
 
 use super::folder::{MOST_CAPTION_BYTES, one_line};
-use super::{At, Closed, Sink, Source};
+use super::{At, Sink, Source};
 use crate::audit::record::{
     Fault, LeftOut, Picture, Problem, Quality, Record, Side, caption, long_caption,
 };
 use crate::byte_order_mark;
-use crate::cli::embed::sources::tars::{Fault as MemberFault, bytes};
-use crate::cli::embed::sources::unpacked::Unpacked;
+use crate::dataset::pipeline::Closed;
+use crate::dataset::store::Readable;
+use crate::dataset::tar_members::{self, Member};
 use crate::preprocess::Limits;
 
 /// Keys of the short caption and of the long one, the first that holds a text.
@@ -45,36 +44,12 @@ struct Sample {
 }
 
 pub fn read(source: &Source, sink: &mut Sink) -> Result<(), Closed> {
-    let failed = |reason: String, sink: &mut Sink| {
-        sink.broken(source.place(At::File), Fault::UnreadableFile, reason)
-    };
-    let mut archive = match File::open(&source.path).and_then(Unpacked::new) {
-        Ok(file) => Archive::new(file),
-        Err(error) => return failed(error.to_string(), sink),
-    };
-    let entries = match archive.entries_with_seek() {
-        Ok(entries) => entries,
-        Err(error) => return failed(error.to_string(), sink),
-    };
-    let (mut sample, mut is_cut) = (Sample::default(), false);
-    for entry in entries {
-        let entry = match entry {
-            Ok(entry) => entry,
-            Err(error) => {
-                sample.give(source, sink)?;
-                // Where the next member begins is unknown.
-                return failed(format!("what follows cannot be read: {error}"), sink);
-            }
-        };
-        let kind = entry.header().entry_type();
-        if kind.is_dir() || kind.is_pax_global_extensions() {
-            continue;
-        }
-        let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-        let found = part(&path).filter(|_| kind.is_file() || kind.is_contiguous());
-        let Some((key, part)) = found else {
-            sink.left_out(source.place(At::Name(path.into())), LeftOut::OtherEnding)?;
-            continue;
+    let file = File::open(&source.path).map(|file| Box::new(file) as Box<dyn Readable>);
+    let mut sample = Sample::default();
+    let whole = tar_members::visit(file, |member| {
+        let path = member.path.clone();
+        let Some((key, part)) = part(&path).filter(|_| member.has_content) else {
+            return sink.left_out(source.place(At::Name(path.into())), LeftOut::OtherEnding);
         };
         if sample.key.as_deref() != Some(key) {
             std::mem::take(&mut sample).give(source, sink)?;
@@ -86,18 +61,18 @@ pub fn read(source: &Source, sink: &mut Sink) -> Result<(), Closed> {
                 sink.left_out(source.place(At::Name(before.into())), LeftOut::Replaced)?;
             }
         }
-        is_cut = sample.add(part, entry);
-    }
+        sample.add(part, member);
+        Ok(())
+    })?;
     sample.give(source, sink)?;
-    if !is_cut && !archive.into_inner().is_at_end() {
-        return failed("is cut short: members may be missing".to_owned(), sink);
+    match whole {
+        Ok(()) => Ok(()),
+        Err(reason) => sink.broken(source.place(At::File), Fault::UnreadableFile, reason),
     }
-    Ok(())
 }
 
 /// Key of a member's sample, and what the member is in it, by the first dot of its name: what has another ending is not read.
 fn part(path: &str) -> Option<(&str, Part)> {
-    let path = path.strip_prefix("./").unwrap_or(path);
     let name = path.rfind('/').map_or(0, |slash| slash + 1);
     let dot = name + path.get(name..)?.find('.')?;
     let part = match path.get(dot + 1..)?.to_ascii_lowercase().as_str() {
@@ -110,15 +85,13 @@ fn part(path: &str) -> Option<(&str, Part)> {
 }
 
 impl Sample {
-    /// Reads a member, and says whether the tar ends within it.
-    fn add(&mut self, part: Part, entry: Entry<'_, impl Read>) -> bool {
+    /// Reads a member.
+    fn add(&mut self, part: Part, member: Member<'_>) {
         let most = match part {
             Part::Image => Limits::default().max_bytes as u64,
             Part::Text | Part::Json => MOST_CAPTION_BYTES,
         };
-        let content = bytes(entry, most);
-        let is_cut = matches!(content, Err(MemberFault::Cut { .. }));
-        let content = content.map_err(|fault| fault.to_string());
+        let content = member.bytes(most).map_err(|fault| fault.to_string());
         match part {
             Part::Image => {
                 let image = content.map(|bytes| Picture::Bytes(Bytes::from(bytes)));
@@ -133,7 +106,6 @@ impl Sample {
             }
             Part::Json => self.add_json(content),
         }
-        is_cut
     }
 
     fn add_json(&mut self, content: Result<Vec<u8>, String>) {

@@ -1,32 +1,23 @@
-//! From sources to the output: a thread reads ahead a little, many items are embedded at a time, and results are written
-//! in the order in which the items were read.
+//! From sources to the output, through the bulk pipeline.
 
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
-use futures_util::StreamExt;
 use indicatif::ProgressBar;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::item::{Content, Item};
 use super::met::Met;
 use super::output::{Output, Row};
 use super::shard::Share;
 use super::sources::{Feed, Found, Source, Tally};
-use super::store::{Blob, Faults};
-use crate::engine::{
-    EmbedError, EmbedOptions, Embedding, EngineError, EngineSettings, ImageSource, Lane, Model,
-};
+use crate::dataset::pipeline;
+use crate::dataset::store::{Blob, Faults};
+use crate::engine::{self, Embedding, EngineError, EngineSettings, ImageSource, Lane, Model};
 use crate::preprocess::ImageError;
 
 /// Rows in a part file: what is lost at most when the process is killed.
 const ROWS_IN_A_PART: usize = 512;
-/// Items that are read before there is work for them.
-const READ_AHEAD: usize = 8;
-/// Encoded images that are being embedded, together, for each core: several photographs. One that is larger than all of it
-/// is embedded alone.
-pub const KIB_A_CORE: u32 = 32 << 10;
 
 /// What became of everything.
 #[derive(Debug, Clone)]
@@ -35,12 +26,6 @@ pub struct Outcome {
     pub failed: usize,
     /// What was left out.
     pub left_out: Tally,
-}
-
-/// How many items are embedded at a time: enough to fill a batch on every worker while as much is being decoded.
-pub fn at_a_time(settings: &EngineSettings) -> usize {
-    let batch = settings.batching.images.max(settings.batching.texts);
-    4 * num_cpus::get() * batch
 }
 
 /// What there is to read, and what of it is wanted.
@@ -65,7 +50,6 @@ pub async fn embed_all(
     output: &mut Output,
     progress: &ProgressBar,
 ) -> anyhow::Result<Outcome> {
-    let (sender, mut receiver) = mpsc::channel(READ_AHEAD);
     let Work {
         sources,
         met,
@@ -73,38 +57,21 @@ pub async fn embed_all(
         faults,
     } = work;
     let alone = sources.len() == 1;
-    let mut feed = Feed::new(met, share, alone, faults.clone(), sender, progress.clone());
-    let reader = std::thread::Builder::new()
-        .name("read".to_owned())
-        .spawn(move || {
-            // Closed: the receiver has an error of its own to tell of.
-            let _ = sources.iter().try_for_each(|source| source.read(&mut feed));
-            feed.into_tally()
-        })
-        .context("cannot start a thread")?;
-    let kib_at_a_time = KIB_A_CORE.saturating_mul(u32::try_from(num_cpus::get()).unwrap_or(1));
-    let memory = Arc::new(Semaphore::new(kib_at_a_time as usize));
+    let (faults_of_feed, progress_of_feed) = (faults.clone(), progress.clone());
+    let read = move |sender| {
+        let mut feed = Feed::new(met, share, alone, faults_of_feed, sender, progress_of_feed);
+        // Closed: the pipeline has an error of its own to tell of.
+        let _ = sources.iter().try_for_each(|source| source.read(&mut feed));
+        feed.into_tally()
+    };
+    let bytes = |found: &Found| match found {
+        Found::Item(item) => item.bytes(),
+        Found::Broken { .. } => 0,
+    };
     let most_bytes = settings.image_limits.max_bytes;
-    let found = futures_util::stream::poll_fn(move |context| receiver.poll_recv(context));
-    let results = found
-        // One after the other and before the crowd: so an item never waits for memory that a later one has.
-        .then(|found| {
-            let memory = memory.clone();
-            async move {
-                let room = room_for(&found, memory, kib_at_a_time).await;
-                (found, room)
-            }
-        })
-        .map(|(found, room)| async move {
-            let result = settle(model, found, most_bytes).await;
-            drop(room);
-            result
-        })
-        .buffered(at_a_time(settings));
-    let mut results = std::pin::pin!(results);
     let mut failed = 0;
     let mut rows = Vec::new();
-    while let Some(result) = results.next().await {
+    let take = |result| {
         match result {
             Settled::Row(row) => rows.push(row),
             Settled::Broken { id, kind, reason } => {
@@ -124,11 +91,13 @@ pub async fn embed_all(
         if rows.len() >= ROWS_IN_A_PART {
             output.write(&mut rows)?;
         }
-    }
-    output.write(&mut rows)?;
-    let Ok(left_out) = reader.join() else {
-        bail!("an input broke the reader; what came before it is kept");
+        Ok(())
     };
+    let work = |found| settle(model, found, most_bytes);
+    let read = pipeline::run(pipeline::at_a_time(settings), read, bytes, work, take).await;
+    // What was embedded before an error is kept.
+    output.write(&mut rows)?;
+    let left_out = read?;
     if let Some(fault) = faults.first() {
         bail!("{fault}");
     }
@@ -146,21 +115,6 @@ enum Settled {
     Engine(EngineError),
     /// A store did not hand out an item: nothing is known of the item itself.
     Unread(String),
-}
-
-/// Waits until there is memory for an item.
-async fn room_for(
-    found: &Found,
-    memory: Arc<Semaphore>,
-    most: u32,
-) -> Option<OwnedSemaphorePermit> {
-    let Found::Item(item) = found else {
-        return None;
-    };
-    let kib = u32::try_from(item.bytes().div_ceil(1024)).unwrap_or(most);
-    let room = memory.acquire_many_owned(kib.min(most)).await;
-    // It is never closed.
-    room.ok()
 }
 
 async fn settle(model: &Model, found: Found, most_bytes: usize) -> Settled {
@@ -197,30 +151,21 @@ enum Failure {
 }
 
 async fn embed(model: &Model, content: Content, most_bytes: usize) -> Result<Embedding, Failure> {
-    use crate::engine::Item;
-
     let item = match content {
         Content::Blob(blob) => {
             let bytes = fetch(&blob, most_bytes).await?;
-            Item::Image(ImageSource::Bytes(bytes))
+            engine::Item::Image(ImageSource::Bytes(bytes))
         }
-        Content::Image(bytes) => Item::Image(ImageSource::Bytes(bytes)),
-        Content::Text(text) => Item::Text(text),
+        Content::Image(bytes) => engine::Item::Image(ImageSource::Bytes(bytes)),
+        Content::Text(text) => engine::Item::Text(text),
     };
-    let options = EmbedOptions {
-        lane: Lane::Bulk,
-        ..EmbedOptions::default()
-    };
-    match model.embed(vec![item], options).await {
-        Ok(embedded) => embedded
-            .embeddings
-            .into_iter()
-            .next()
-            .ok_or(Failure::Engine(EngineError::Dead)),
-        Err(EmbedError::Item { error, .. }) => Err(Failure::Item(error.to_string())),
-        // An input that breaks inference breaks it again at the next start: it must not stop the others for ever.
-        Err(EmbedError::Engine(EngineError::Inference(reason))) => Err(Failure::Item(reason)),
-        Err(EmbedError::Engine(error)) => Err(Failure::Engine(error)),
+    match pipeline::embed(model, item, Lane::Bulk).await {
+        Ok(Ok(embedded)) => {
+            let first = embedded.embeddings.into_iter().next();
+            first.ok_or(Failure::Engine(EngineError::Dead))
+        }
+        Ok(Err(reason)) => Err(Failure::Item(reason)),
+        Err(error) => Err(Failure::Engine(error)),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::store::Blob;
+use crate::dataset::store::Blob;
 
 /// Image or text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

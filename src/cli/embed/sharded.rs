@@ -12,10 +12,10 @@ use super::flow::Work;
 use super::output::finished::{self, Found};
 use super::output::{Earlier, Output};
 use super::shard::{Shard, Share};
-use super::store::{Place, Stores};
 use super::survey::{Surveyed, hexadecimal};
 use super::target::Target;
 use super::{EmbedArguments, Prepared, most_bytes, sources};
+use crate::dataset::store::{Place, Stores};
 use crate::engine::Model;
 
 /// Does one shard, unless it is done.

@@ -3,25 +3,23 @@
 //!
 //! What decides over items (done already, met twice, another worker's share) is the feed's and of no source.
 
-pub(crate) mod asides;
 mod feed;
-pub(crate) mod files;
 mod folder;
 mod lines;
 mod listed;
-pub(crate) mod rows;
-pub(crate) mod tars;
-pub(crate) mod unpacked;
-pub(crate) mod walk;
+mod rows;
+mod tars;
 
 use std::path::PathBuf;
 
 use anyhow::bail;
 
-pub use self::feed::{Closed, Feed, Found, Tally};
+pub use self::feed::{Feed, Found, Tally};
 pub use self::rows::ColumnNames;
-use super::store::{self, Stores};
 use super::survey::{Survey, Surveyed};
+use crate::dataset::pipeline::Closed;
+use crate::dataset::store::{self, Stores};
+use crate::dataset::{parquet, tar_members};
 
 /// Something with items in it. A fault that concerns everything is an error when it is made; one of a part of it is
 /// reported to the feed, and reading goes on behind it.
@@ -87,11 +85,11 @@ pub fn open(
         sources.push(Box::new(lines::Lines::new(file, most.text)));
     }
     if !inputs.parquet.is_empty() {
-        let files = store::find(&inputs.parquet, &rows::ENDINGS, stores)?;
+        let files = store::find(&inputs.parquet, &parquet::ENDINGS, stores)?;
         sources.push(Box::new(rows::Rows::open(files, columns)?));
     }
     if !inputs.tars.is_empty() {
-        let files = store::find(&inputs.tars, &tars::ENDINGS, stores)?;
+        let files = store::find(&inputs.tars, &tar_members::ENDINGS, stores)?;
         sources.push(Box::new(tars::Tars::new(files, most)));
     }
     if let Some(fault) = stores.faults().first() {

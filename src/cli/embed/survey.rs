@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::store::Blob;
+use crate::dataset::store::Blob;
 
 /// All files of an input, in their order, as far as they have been looked at.
 #[derive(Debug, Default)]

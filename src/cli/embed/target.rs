@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::output::errors_path;
 use super::shard::Shard;
-use super::store::{Blob, Bucket, Place, Walked};
+use crate::dataset::store::{Blob, Bucket, Place, Walked};
 
 /// The place of one shard's output.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::{Files, Gallery, SHORT_AND_LONG, Selection, stays_below};
-use crate::cli::embed::sources::files::shown_entries;
+use crate::dataset::files::shown_entries;
 use crate::eval::json::whole;
 use crate::eval::left_out;
 

@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use serde_json::Value;
 
 use super::{Entry, Files, Gallery, ONE, Selection, stays_below};
-use crate::cli::embed::sources::rows::columns::Holds;
+use crate::dataset::parquet::Holds;
 use crate::eval::Broken;
 use crate::eval::json::lines;
 use crate::eval::pictures::Pictures;

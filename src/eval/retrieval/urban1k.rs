@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use super::{Files, Gallery, ONE, Selection};
 use crate::byte_order_mark;
-use crate::cli::embed::sources::files::shown_entries;
+use crate::dataset::files::shown_entries;
+use crate::dataset::image_files;
 use crate::eval::left_out;
 
-/// Endings of images, the published one first.
-const ENDINGS: [&str; 4] = ["jpg", "jpeg", "png", "webp"];
+/// The ending of the published images, which a missing one is reported under.
+const PUBLISHED: &str = "jpg";
 
 pub fn read(path: &Path, selection: &Selection) -> anyhow::Result<Gallery> {
     let images = path.join("image");
@@ -47,8 +48,8 @@ pub fn read(path: &Path, selection: &Selection) -> anyhow::Result<Gallery> {
 
 fn image(folder: &Path, name: &str) -> PathBuf {
     let with = |ending: &&str| folder.join(format!("{name}.{ending}"));
-    let mut there = ENDINGS.iter().map(with);
+    let mut there = image_files::DECODED.iter().map(with);
     there
         .find(|path| path.is_file())
-        .unwrap_or_else(|| with(&ENDINGS[0]))
+        .unwrap_or_else(|| with(&PUBLISHED))
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::content::Content;
 use super::table::{CONTENT, FAILED, builder};
-use crate::cli::embed::store::{Access, Blob, Chunks};
+use crate::dataset::store::{Access, Blob, Chunks};
 
 /// What lies where an output is to be.
 #[derive(Debug)]

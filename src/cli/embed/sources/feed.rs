@@ -1,13 +1,13 @@
 //! What sources give their items to.
 
 use indicatif::ProgressBar;
-use tokio::sync::mpsc::Sender;
 
-use super::asides::Asides;
 use crate::cli::embed::item::{Item, Kind};
 use crate::cli::embed::met::{Meeting, Met};
 use crate::cli::embed::shard::{Share, Turn};
-use crate::cli::embed::store::Faults;
+use crate::dataset::left_out::LeftOut;
+use crate::dataset::pipeline::{Closed, Sender};
+use crate::dataset::store::Faults;
 
 /// What a source found.
 #[derive(Debug)]
@@ -23,10 +23,6 @@ pub enum Found {
     },
 }
 
-/// Nobody takes items any more: the work has ended early.
-#[derive(Debug)]
-pub struct Closed;
-
 /// What was left out, at the end.
 #[derive(Debug, Default, Clone)]
 pub struct Tally {
@@ -35,7 +31,7 @@ pub struct Tally {
     /// Cells, files and lines with nothing in them.
     pub empty: u64,
     /// Files and members that hold no item.
-    pub asides: Asides,
+    pub left_out: LeftOut,
 }
 
 impl Tally {
@@ -47,11 +43,11 @@ impl Tally {
         if self.empty > 0 {
             eprintln!("{} empty lines or cells were left out", self.empty);
         }
-        if self.asides.count > 0 {
+        if self.left_out.count > 0 {
             eprintln!(
                 "{} files or members that are hidden, or hold no image or text, were left out: {}",
-                self.asides.count,
-                self.asides.named()
+                self.left_out.count,
+                self.left_out.named()
             );
         }
     }
@@ -186,9 +182,9 @@ impl Feed {
     }
 
     /// Counts a file or member that holds no item.
-    pub fn aside(&mut self, name: &str) {
+    pub fn leave_out(&mut self, name: &str) {
         if self.turn == Turn::Mine {
-            self.tally.asides.add(name);
+            self.tally.left_out.add(name);
         }
     }
 
@@ -198,6 +194,6 @@ impl Feed {
     }
 
     fn send(&self, found: Found) -> Result<(), Closed> {
-        self.sender.blocking_send(found).map_err(|_| Closed)
+        self.sender.send(found)
     }
 }

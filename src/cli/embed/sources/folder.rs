@@ -4,12 +4,13 @@ use std::convert::Infallible;
 
 use anyhow::{Context, anyhow};
 
-use super::walk::{Step, Unreadable, walk};
-use super::{Closed, Feed, Source};
+use super::{Feed, Source};
 use crate::cli::embed::item::{Content, Item, Kind};
 use crate::cli::embed::shard::Turn;
-use crate::cli::embed::store::{Blob, Place, Walked};
 use crate::cli::embed::survey::Survey;
+use crate::dataset::pipeline::Closed;
+use crate::dataset::store::{Blob, Place, Walked};
+use crate::dataset::walk::{Step, Unreadable, walk};
 
 /// A folder of images. Hidden files are left out and counted; every other file counts as an image, so that one with a wrong name or
 /// broken content is reported and not passed over. The names of one folder, and of those that it is in, are in memory at a
@@ -110,7 +111,7 @@ impl Source for Folder {
                     Ok(())
                 }
                 Found::Hidden(name) => {
-                    feed.aside(&name);
+                    feed.leave_out(&name);
                     Ok(())
                 }
                 Found::Unreadable(Unreadable { name, kind, reason }) => {

@@ -1,13 +1,14 @@
 //! Lines of a file: a line an item, its id the line's number from 1.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::BufReader;
 
-use super::{Closed, Feed, Source};
-use crate::byte_order_mark;
+use super::{Feed, Source};
 use crate::cli::embed::item::{Content, Item, Kind};
 use crate::cli::embed::shard::Turn;
-use crate::cli::embed::store::Blob;
 use crate::cli::embed::survey::Survey;
+use crate::dataset::lines;
+use crate::dataset::pipeline::Closed;
+use crate::dataset::store::Blob;
 
 /// A file of texts.
 #[derive(Debug)]
@@ -16,44 +17,9 @@ pub struct Lines {
     most_bytes: usize,
 }
 
-/// One line of it.
-struct Line {
-    /// Without its end.
-    bytes: Vec<u8>,
-    /// Not so if it is longer than a text may be, and was cut.
-    is_whole: bool,
-    /// Bytes that it takes in the file.
-    length: u64,
-}
-
 impl Lines {
     pub fn new(file: Blob, most_bytes: usize) -> Self {
         Self { file, most_bytes }
-    }
-
-    /// The next line, or None at the file's end.
-    fn line(&self, reader: &mut impl BufRead) -> io::Result<Option<Line>> {
-        let mut line = Vec::new();
-        // Room for the line's end too.
-        let most = self.most_bytes as u64 + 2;
-        let mut length = reader.by_ref().take(most).read_until(b'\n', &mut line)? as u64;
-        if length == 0 {
-            return Ok(None);
-        }
-        let is_whole = line.ends_with(b"\n") || length < most;
-        if !is_whole {
-            length += reader.skip_until(b'\n')? as u64;
-        }
-        for end in [b'\n', b'\r'] {
-            if line.last() == Some(&end) {
-                line.pop();
-            }
-        }
-        Ok(Some(Line {
-            bytes: line,
-            is_whole,
-            length,
-        }))
     }
 }
 
@@ -69,15 +35,15 @@ impl Source for Lines {
         feed.file(self.file.size);
         let (mut number, mut place) = (0_u64, 0_u64);
         let text = Kind::Text.name();
-        let mut reader = match self.file.open() {
-            Ok(file) => BufReader::new(file),
+        let mut lines = match self.file.open() {
+            Ok(file) => lines::Lines::new(BufReader::new(file), self.most_bytes as u64),
             Err(error) => return feed.broken(self.file.shown(), text, error.to_string()),
         };
         loop {
             number += 1;
             let id = number.to_string();
             let turn = feed.at(place);
-            let line = match self.line(&mut reader) {
+            let line = match lines.next_line() {
                 Ok(Some(line)) => line,
                 Ok(None) => return Ok(()),
                 Err(error) => return feed.broken(id, text, format!("cannot be read: {error}")),
@@ -88,11 +54,7 @@ impl Source for Lines {
                 Turn::Before if feed.is_alone() => continue,
                 Turn::Before | Turn::Mine => {}
             }
-            let mut bytes = line.bytes;
-            if number == 1 {
-                byte_order_mark::drop_from(&mut bytes);
-            }
-            let content = String::from_utf8(bytes);
+            let content = String::from_utf8(line.bytes);
             if matches!(&content, Ok(line) if line.trim().is_empty()) {
                 feed.empty();
                 continue;
@@ -118,11 +80,6 @@ impl Source for Lines {
         if self.file.is_remote() {
             return None;
         }
-        let mut reader = BufReader::new(self.file.open().ok()?);
-        let mut lines = 0;
-        while reader.skip_until(b'\n').ok()? > 0 {
-            lines += 1;
-        }
-        Some(lines)
+        lines::count(BufReader::new(self.file.open().ok()?))
     }
 }

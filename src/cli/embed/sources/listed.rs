@@ -1,9 +1,10 @@
 //! What a listing of files holds beside those that are read.
 
-use super::files::Listing;
-use super::{Closed, Feed};
-use crate::cli::embed::store::Blob;
+use super::Feed;
 use crate::cli::embed::survey::Survey;
+use crate::dataset::files::Listing;
+use crate::dataset::pipeline::Closed;
+use crate::dataset::store::Blob;
 
 impl Listing<Blob> {
     /// Adds all files, also those that are only named.
@@ -26,7 +27,7 @@ impl Listing<Blob> {
             feed.file(0);
             feed.broken(&unreadable.name, unreadable.kind, &*unreadable.reason)?;
         }
-        self.asides.iter().for_each(|name| feed.aside(name));
+        self.left_out.iter().for_each(|name| feed.leave_out(name));
         Ok(())
     }
 }

@@ -4,29 +4,24 @@
 //! second reads those rows. So a run that goes on passes by what is done without reading its images. In memory are a data
 //! page of each column, a few rows, and a byte for each row of the row group.
 
-pub(crate) mod cells;
-pub(crate) mod columns;
 mod group;
+mod named_columns;
 
 use std::collections::HashSet;
-use std::fs::File;
-use std::path::Path;
 
 use anyhow::Context;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
-use parquet::file::reader::ChunkReader;
+use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 
-pub use self::columns::ColumnNames;
+pub use self::named_columns::ColumnNames;
 
-use self::group::{Group, Trouble};
-use super::files::Listing;
-use super::{Closed, Feed, Source};
+use self::group::{Failure, Group};
+use super::{Feed, Source};
 use crate::cli::embed::shard::Turn;
-use crate::cli::embed::store::{Access, Blob, Chunks};
 use crate::cli::embed::survey::Survey;
-
-/// Endings of Parquet files.
-pub const ENDINGS: [&str; 1] = ["parquet"];
+use crate::dataset::files::Listing;
+use crate::dataset::parquet::{ENDINGS, metadata_of};
+use crate::dataset::pipeline::Closed;
+use crate::dataset::store::{Access, Blob, Chunks};
 
 /// Parquet files.
 #[derive(Debug)]
@@ -105,8 +100,8 @@ impl Rows {
                     };
                     match group.read(feed) {
                         Ok(()) => {}
-                        Err(Trouble::Closed) => return Err(Closed),
-                        Err(Trouble::Damaged(error)) => {
+                        Err(Failure::Closed) => return Err(Closed),
+                        Err(Failure::Damaged(error)) => {
                             let reason = format!("row group {}: {error:#}", group.group);
                             feed.broken(&file.name, "parquet", reason)?;
                         }
@@ -153,14 +148,4 @@ fn look(file: &Blob) -> anyhow::Result<(Chunks, ArrowReaderMetadata)> {
     let chunks = file.chunks(Access::Sparse)?;
     let metadata = metadata_of(&chunks)?;
     Ok((chunks, metadata))
-}
-
-/// The types are taken as Parquet has them: what Arrow made of them on the way in (views, dictionaries) does not matter.
-pub(crate) fn metadata(path: &Path) -> anyhow::Result<ArrowReaderMetadata> {
-    metadata_of(&File::open(path)?)
-}
-
-fn metadata_of(file: &impl ChunkReader) -> anyhow::Result<ArrowReaderMetadata> {
-    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    Ok(ArrowReaderMetadata::load(file, options)?)
 }

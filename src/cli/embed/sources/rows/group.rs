@@ -9,11 +9,12 @@ use parquet::arrow::arrow_reader::{
     RowSelector,
 };
 
-use super::cells::{bytes, whole_number};
-use super::columns::Columns;
+use super::named_columns::Columns;
 use crate::cli::embed::item::{Content, Item, Kind};
-use crate::cli::embed::sources::{Closed, Feed};
-use crate::cli::embed::store::{Access, Blob, Chunks};
+use crate::cli::embed::sources::Feed;
+use crate::dataset::parquet::{bytes, projection, whole_number};
+use crate::dataset::pipeline::Closed;
+use crate::dataset::store::{Access, Blob, Chunks};
 
 /// Rows in memory at a time: there may be a large image in each.
 const ROWS_AT_A_TIME: usize = 16;
@@ -25,30 +26,30 @@ const IMAGE: u8 = 1;
 const TEXT: u8 = 2;
 
 /// Why a row group was not read to its end.
-pub enum Trouble {
+pub enum Failure {
     Closed,
     Damaged(anyhow::Error),
 }
 
-impl From<Closed> for Trouble {
+impl From<Closed> for Failure {
     fn from(Closed: Closed) -> Self {
         Self::Closed
     }
 }
 
-impl From<anyhow::Error> for Trouble {
+impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
         Self::Damaged(error)
     }
 }
 
-impl From<std::io::Error> for Trouble {
+impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         Self::Damaged(error.into())
     }
 }
 
-impl From<ArrowError> for Trouble {
+impl From<ArrowError> for Failure {
     fn from(error: ArrowError) -> Self {
         Self::Damaged(error.into())
     }
@@ -68,7 +69,7 @@ pub struct Group<'a> {
 
 impl Group<'_> {
     /// Offers its rows.
-    pub fn read(&self, feed: &mut Feed) -> Result<(), Trouble> {
+    pub fn read(&self, feed: &mut Feed) -> Result<(), Failure> {
         let wanted = self.wanted(feed)?;
         if wanted.iter().all(|what| *what == 0) {
             return Ok(());
@@ -82,7 +83,7 @@ impl Group<'_> {
         });
         let selection: RowSelection = selectors.collect::<Vec<_>>().into();
         let Columns { id, image, text } = self.columns;
-        let mask = Columns::mask(self.metadata.parquet_schema(), [id, image, text]);
+        let mask = projection(self.metadata.parquet_schema(), [id, image, text]);
         let mut rows = wanted
             .iter()
             .enumerate()
@@ -110,7 +111,7 @@ impl Group<'_> {
     }
 
     /// What is wanted of each row of the group.
-    fn wanted(&self, feed: &mut Feed) -> Result<Vec<u8>, Trouble> {
+    fn wanted(&self, feed: &mut Feed) -> Result<Vec<u8>, Failure> {
         let mut wanted = Vec::new();
         let Some(id) = &self.columns.id else {
             let rows = self.metadata.metadata().row_group(self.group).num_rows();
@@ -119,7 +120,7 @@ impl Group<'_> {
             }
             return Ok(wanted);
         };
-        let mask = Columns::mask(self.metadata.parquet_schema(), [&self.columns.id]);
+        let mask = projection(self.metadata.parquet_schema(), [&self.columns.id]);
         let file = self.ids.try_clone()?;
         for batch in self.reader(file, mask, IDS_AT_A_TIME, None)? {
             let batch = batch?;

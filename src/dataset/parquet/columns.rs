@@ -1,25 +1,10 @@
-//! Which columns of a Parquet file hold ids, images and texts.
+//! Columns of a Parquet file by name and by what they hold.
 
 use anyhow::bail;
 use arrow_array::{Array, ArrayRef, RecordBatch, StructArray};
 use parquet::arrow::ProjectionMask;
 use parquet::basic::Type;
 use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor};
-
-/// The columns that the command line names. A column inside a struct is named with a dot: `image.path`.
-#[derive(Debug, Clone, Default, clap::Args)]
-pub struct ColumnNames {
-    /// Column of the ids, strings or whole numbers [default: id if there is one, else FILE:ROW with rows from 0]
-    #[arg(long, value_name = "NAME", requires = "parquet")]
-    id_column: Option<String>,
-    /// Column of the images: a file's bytes, or a struct with them in `bytes`, as Hugging Face's datasets have
-    /// [default: image if there is one; none if only --text-column is given]
-    #[arg(long, value_name = "NAME", requires = "parquet")]
-    image_column: Option<String>,
-    /// Column of the texts [default: text, else caption, if there is one; none if only --image-column is given]
-    #[arg(long, value_name = "NAME", requires = "parquet")]
-    text_column: Option<String>,
-}
 
 /// A column of values: its place among the file's columns, and the names that lead to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,56 +13,13 @@ pub struct Column {
     names: Vec<String>,
 }
 
-/// The columns of one file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Columns {
-    pub id: Option<Column>,
-    pub image: Option<Column>,
-    pub text: Option<Column>,
-}
-
-impl ColumnNames {
-    /// Finds the columns in a file.
-    ///
-    /// # Errors
-    /// If one that is named is not there or has another type, or if there is nothing to embed. The message says what is there.
-    pub fn find(&self, schema: &SchemaDescriptor) -> anyhow::Result<Columns> {
-        let named = |name: &Option<String>, holds| {
-            let found = name.as_deref().map(|name| required(schema, name, holds));
-            found.transpose()
-        };
-        let (mut image, mut text) = (
-            named(&self.image_column, Holds::Images)?,
-            named(&self.text_column, Holds::Texts)?,
-        );
-        if image.is_none() && text.is_none() {
-            image = optional(schema, "image", Holds::Images);
-            text = optional(schema, "text", Holds::Texts)
-                .or_else(|| optional(schema, "caption", Holds::Texts));
-        }
-        if image.is_none() && text.is_none() {
-            bail!(
-                "no column is named image, text or caption; say which to take with --image-column or --text-column: there are {}",
-                listed(schema)
-            );
-        }
-        let id = match named(&self.id_column, Holds::Ids)? {
-            None => optional(schema, "id", Holds::Ids),
-            found => found,
-        };
-        Ok(Columns { id, image, text })
-    }
-}
-
-impl Columns {
-    /// What to read of the file for these columns.
-    pub fn mask<'a>(
-        schema: &SchemaDescriptor,
-        columns: impl IntoIterator<Item = &'a Option<Column>>,
-    ) -> ProjectionMask {
-        let leaves = columns.into_iter().flatten().map(|column| column.leaf);
-        ProjectionMask::leaves(schema, leaves)
-    }
+/// What to read of a file for some columns.
+pub fn projection<'a>(
+    schema: &SchemaDescriptor,
+    columns: impl IntoIterator<Item = &'a Option<Column>>,
+) -> ProjectionMask {
+    let leaves = columns.into_iter().flatten().map(|column| column.leaf);
+    ProjectionMask::leaves(schema, leaves)
 }
 
 impl Column {

@@ -11,13 +11,13 @@ const ENDINGS: [&str; 14] = [
 
 /// Things that were left out, by their number and the first names.
 #[derive(Debug, Default, Clone)]
-pub struct Asides {
+pub struct LeftOut {
     /// How many.
     pub count: u64,
     first: Vec<String>,
 }
 
-impl Asides {
+impl LeftOut {
     /// Counts one.
     pub fn add(&mut self, name: &str) {
         self.count += 1;
@@ -35,7 +35,7 @@ impl Asides {
 }
 
 /// Whether a file or member is such by its name: it is hidden, a program's own note (`_SUCCESS`), or has one of the endings.
-pub fn is_aside(path: &str) -> bool {
+pub fn is_beside(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     let (_, ending) = name.rsplit_once('.').unwrap_or_default();
     let is_known = ENDINGS

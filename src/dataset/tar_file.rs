@@ -13,7 +13,7 @@ const OTHERS: [(&[u8], &str); 3] = [
 const GZIP: &[u8] = b"\x1f\x8b";
 
 /// A tar that has been opened. Of a compressed one only the way forward is known: a jump over a member reads it.
-pub struct Unpacked<T> {
+pub struct TarFile<T> {
     content: Content<T>,
     place: u64,
     /// Whether nothing but zeros was read since the last jump, as at a tar's end.
@@ -25,7 +25,7 @@ enum Content<T> {
     Gzip(Box<MultiGzDecoder<BufReader<T>>>),
 }
 
-impl<T: Read + Seek> Unpacked<T> {
+impl<T: Read + Seek> TarFile<T> {
     /// Looks at the first bytes.
     ///
     /// # Errors
@@ -66,7 +66,7 @@ impl<T: Read + Seek> Unpacked<T> {
     }
 }
 
-impl<T: Read> Read for Unpacked<T> {
+impl<T: Read> Read for TarFile<T> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = match &mut self.content {
             Content::Plain(file) => file.read(buffer)?,
@@ -81,7 +81,7 @@ impl<T: Read> Read for Unpacked<T> {
     }
 }
 
-impl<T: Read + Seek> Seek for Unpacked<T> {
+impl<T: Read + Seek> Seek for TarFile<T> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         self.ended = false;
         if let Content::Plain(file) = &mut self.content {

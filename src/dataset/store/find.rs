@@ -10,7 +10,7 @@ use super::blob::Blob;
 use super::bucket::Bucket;
 use super::walked::Walked;
 use super::{Place, Stores};
-use crate::cli::embed::sources::files::{self, Input, Listing, ends_in};
+use crate::dataset::files::{self, Input, Listing, ends_in};
 
 /// The named files and objects, and what is below the named folders and prefixes, told apart by the endings, in the order of
 /// the names. Their names are in memory, and nothing else of them.
@@ -30,7 +30,7 @@ pub fn find(
                 let local = files::find(&[path], endings)?;
                 found.files.extend(local.files.into_iter().map(blob));
                 found.others.extend(local.others.into_iter().map(blob));
-                found.asides.extend(local.asides);
+                found.left_out.extend(local.left_out);
                 found.unreadable.extend(local.unreadable);
             }
             Place::Bucket(bucket, key) => below(&bucket, &key, endings, &mut found)?,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
-use super::asides::is_aside;
+use super::left_out::is_beside;
 use super::walk::{Step, Unreadable, walk};
 
 /// A file to read items from.
@@ -27,7 +27,7 @@ pub struct Listing<T> {
     /// What else there is in the named folders.
     pub others: Vec<T>,
     /// Names of what holds nothing to read.
-    pub asides: Vec<String>,
+    pub left_out: Vec<String>,
     /// What could not be looked at.
     pub unreadable: Vec<Unreadable>,
 }
@@ -37,7 +37,7 @@ impl<T> Default for Listing<T> {
         Self {
             files: Vec::new(),
             others: Vec::new(),
-            asides: Vec::new(),
+            left_out: Vec::new(),
             unreadable: Vec::new(),
         }
     }
@@ -48,8 +48,8 @@ impl<T> Listing<T> {
     pub fn add(&mut self, name: &str, endings: &[&str], found: T) {
         if ends_in(name, endings) {
             self.files.push(found);
-        } else if is_aside(name) {
-            self.asides.push(name.to_owned());
+        } else if is_beside(name) {
+            self.left_out.push(name.to_owned());
         } else {
             self.others.push(found);
         }
@@ -104,7 +104,7 @@ pub fn list(folder: &Path, endings: &[&str], found: &mut Listing<Input>) {
                     metadata,
                 },
             ),
-            Step::Hidden { name } => found.asides.push(name),
+            Step::Hidden { name } => found.left_out.push(name),
             Step::Unreadable(unreadable) => found.unreadable.push(unreadable),
         }
         Ok::<_, Infallible>(())
