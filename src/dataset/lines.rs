@@ -41,8 +41,9 @@ impl<R: BufRead> Lines<R> {
     /// If the file cannot be read.
     pub fn next_line(&mut self) -> io::Result<Option<Line>> {
         let mut bytes = Vec::new();
-        // Two bytes more: the end of the line may be CR LF.
-        let most = self.most_bytes.saturating_add(2);
+        // More bytes for an end of CR LF, and for a byte order mark of three bytes.
+        let mark = if self.number == 0 { 3 } else { 0 };
+        let most = self.most_bytes.saturating_add(2 + mark);
         let mut length = self
             .reader
             .by_ref()
@@ -61,10 +62,10 @@ impl<R: BufRead> Lines<R> {
                 bytes.pop();
             }
         }
-        is_whole &= bytes.len() as u64 <= self.most_bytes;
         if self.number == 1 {
             byte_order_mark::drop_from(&mut bytes);
         }
+        is_whole &= bytes.len() as u64 <= self.most_bytes;
         Ok(Some(Line {
             bytes,
             number: self.number,
