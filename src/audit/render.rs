@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::findings::{Check, Example, Finding};
 use super::lengths::{Lengths, bin_name};
 use super::report::{Part, Report};
-use super::similarity::Spread;
+use super::spread::Spread;
 
 /// How it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

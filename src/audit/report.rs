@@ -11,7 +11,7 @@ use super::gate::Verdict;
 use super::lengths::{BINS, Lengths};
 use super::quality::Range;
 use super::set::Set;
-use super::similarity::Spread;
+use super::spread::Spread;
 use super::words::{Frequent, OneSided};
 use crate::engine::Model;
 

@@ -11,7 +11,7 @@ use super::lengths::Lengths;
 use super::measure::{Measured, MeasuredImage, MeasuredText, hash};
 use super::quality::Ranges;
 use super::record::{LeftOut, Place, Problem, side_name};
-use super::similarity::Spread;
+use super::spread::Spread;
 use super::vectors::Vectors;
 use super::words::{Repeated, Sides, shortened};
 use crate::matching::cosine as similarity;

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Bundle, BundleError, Variant};
+use crate::matching::dot;
 
 /// Content of `golden.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -67,12 +68,6 @@ pub fn compare(
     expected: &[f32],
     found: &[f32],
 ) -> Result<f64, BundleError> {
-    let dot = |a: &[f32], b: &[f32]| {
-        a.iter()
-            .zip(b)
-            .map(|(x, y)| f64::from(*x) * f64::from(*y))
-            .sum::<f64>()
-    };
     let cosine = dot(expected, found) / (dot(expected, expected) * dot(found, found)).sqrt();
     let distance = 1.0 - cosine;
     // Written so that NaN is a failure.

@@ -9,6 +9,7 @@ use clap::Args;
 
 use crate::bundle::Bundle;
 use crate::engine::{Choice, choices};
+use crate::matching::dot;
 use crate::preprocess::Pixels;
 use crate::runtime::{CudaSettings, Device, Encoders, SessionSettings};
 
@@ -187,13 +188,13 @@ fn compare(
             encoders.encode_images(&[&image], 1)?,
             reference.encode_images(&[&image], 1)?,
         );
-        distances[0].push(distance(&a[0], &b[0]));
+        distances[0].push(1.0 - dot(&a[0], &b[0]));
         let text = random.text(&bundle.manifest.text);
         let (a, b) = (
             encoders.encode_texts(&[&text], 1, 0)?,
             reference.encode_texts(&[&text], 1, 0)?,
         );
-        distances[1].push(distance(&a[0], &b[0]));
+        distances[1].push(1.0 - dot(&a[0], &b[0]));
     }
     println!(
         "\n1 - cosine of {} to fp32 on the processor:",
@@ -205,14 +206,6 @@ fn compare(
         println!("{name}: worst {worst:.1e}, mean {mean:.1e} ({COMPARED} random ones)");
     }
     Ok(())
-}
-
-fn distance(a: &[f32], b: &[f32]) -> f64 {
-    1.0 - a
-        .iter()
-        .zip(b)
-        .map(|(x, y)| f64::from(*x) * f64::from(*y))
-        .sum::<f64>()
 }
 
 /// A small generator of repeatable noise (a linear congruential one, constants of Numerical Recipes).

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 
 use super::left_out::is_beside;
-use super::walk::{Step, Unreadable, walk};
+use super::walk::{Step, Unreadable, entries, walk};
 
 /// A file to read items from.
 #[derive(Debug, Clone)]
@@ -120,30 +120,9 @@ pub fn ends_in(name: &str, endings: &[&str]) -> bool {
     })
 }
 
-/// What is in a folder with its names, in the order of the names.
-pub fn entries(folder: &Path) -> anyhow::Result<Vec<(DirEntry, String)>> {
-    let failed = || format!("cannot read {}", folder.display());
-    let mut entries = Vec::new();
-    for entry in std::fs::read_dir(folder).with_context(failed)? {
-        let entry = entry.with_context(failed)?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        entries.push((entry, name));
-    }
-    entries.sort_by_cached_key(|(entry, _)| entry.file_name());
-    Ok(entries)
-}
-
 /// The entries of a folder that are not hidden.
 pub fn shown_entries(folder: &Path) -> anyhow::Result<Vec<(DirEntry, String)>> {
     let mut found = entries(folder)?;
     found.retain(|(_, name)| !name.starts_with('.'));
     Ok(found)
-}
-
-/// A name below a folder; the folder's own is empty at the top.
-pub fn joined(below: &str, name: &str) -> String {
-    match below {
-        "" => name.to_owned(),
-        _ => format!("{below}/{name}"),
-    }
 }

@@ -1,9 +1,9 @@
 //! A way through a folder and all folders below it, links followed.
 
-use std::fs::Metadata;
+use std::fs::{DirEntry, Metadata};
 use std::path::{Path, PathBuf};
 
-use super::files::{entries, joined};
+use anyhow::Context;
 
 /// What a walk comes upon, in the order of the names.
 pub enum Step {
@@ -88,4 +88,25 @@ fn walk_below<E>(
     }
     above.pop();
     Ok(())
+}
+
+/// What is in a folder with its names, in the order of the names.
+pub fn entries(folder: &Path) -> anyhow::Result<Vec<(DirEntry, String)>> {
+    let failed = || format!("cannot read {}", folder.display());
+    let mut entries = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(failed)? {
+        let entry = entry.with_context(failed)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        entries.push((entry, name));
+    }
+    entries.sort_by_cached_key(|(entry, _)| entry.file_name());
+    Ok(entries)
+}
+
+/// A name below a folder; the folder's own is empty at the top.
+pub fn joined(below: &str, name: &str) -> String {
+    match below {
+        "" => name.to_owned(),
+        _ => format!("{below}/{name}"),
+    }
 }

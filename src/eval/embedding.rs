@@ -10,8 +10,8 @@ use futures_util::StreamExt;
 use indicatif::ProgressBar;
 use sha2::{Digest, Sha256};
 
+use super::broken::Broken;
 use super::pictures::Pictures;
-use super::report::Broken;
 use super::texts::Texts;
 use crate::dataset::pipeline::{self, at_a_time};
 use crate::engine::{

@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
-use serde::{Deserialize, Serialize};
 
 use super::bootstrap::Resampling;
 use super::embedding::Encoder;
-use super::report::metrics;
+use super::report::{LengthRow, metrics};
 use super::scoring::MetricSpec;
 use super::texts::Texts;
-use super::{Metric, Scoring, Vectors};
+use super::{Scoring, Vectors};
 use crate::dataset::pipeline;
 use crate::engine::{Item, Lane};
 use crate::tokenize::TextTokenizer;
@@ -19,21 +18,6 @@ use crate::tokenize::TextTokenizer;
 /// Texts that are timed, and those before them that are not.
 const TIMED: usize = 30;
 const WARM_UP: usize = 3;
-
-/// Scores with texts cut to one length.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct LengthRow {
-    /// Tokens, start and end included.
-    pub tokens: usize,
-    /// The model reads fewer: there is nothing to score.
-    pub beyond_context: bool,
-    /// Texts that lost tokens at this length.
-    pub cut_texts: usize,
-    /// Median time of one text of exactly this length, alone, on this machine; in milliseconds.
-    pub milliseconds_per_text: Option<f64>,
-    /// The headline metrics.
-    pub metrics: BTreeMap<String, Metric>,
-}
 
 /// Scores at each length, in rising order; images are not embedded again. The texts of `vectors` are overwritten.
 ///

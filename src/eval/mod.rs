@@ -10,6 +10,7 @@
 //! records that need it are left out of the metrics.
 
 mod bootstrap;
+mod broken;
 pub mod compare;
 mod embedding;
 mod json;
@@ -32,10 +33,10 @@ mod texts;
 mod winoground;
 mod zeroshot;
 
-pub use lengths::LengthRow;
+pub use broken::Broken;
 pub use pairs::Captions;
 pub use plots::write as write_plots;
-pub use report::{Broken, Metric, ModelOfReport, Report};
+pub use report::{LengthRow, Metric, ModelOfReport, Report};
 pub use retrieval::{Layout, Selection};
 pub use run::{Rules, run};
 pub use scoring::{Outcome, Over, ScoredItem};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
-use super::report::Broken;
+use super::broken::Broken;
 use super::rows::Table;
 use crate::dataset::pipeline::Closed;
 use crate::preprocess::ImageError;

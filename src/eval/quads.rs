@@ -1,7 +1,8 @@
 //! Two images and two texts that differ in one thing: MMVP-VLM, Winoground, pairs of edits.
 
-use super::scoring::{ScoredItem, cosine};
+use super::scoring::ScoredItem;
 use super::{Broken, Vectors};
+use crate::matching::cosine;
 
 /// Two images and two texts, the first of each belonging together, and the second.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,31 +6,13 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 
-use super::LengthRow;
 use super::bootstrap::{CONFIDENCE, Resampling, interval};
+use super::broken::Broken;
 use super::scoring::{MetricSpec, Over, ScoredItem, strata, value};
 use crate::byte_order_mark;
 
 /// Version of the JSON.
 pub const SCHEMA_VERSION: u32 = 1;
-
-/// Something that could not be read or embedded.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Broken {
-    /// File, or file:row.
-    pub place: String,
-    /// Why.
-    pub reason: String,
-}
-
-impl Broken {
-    pub(super) fn new(place: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self {
-            place: place.into(),
-            reason: reason.into(),
-        }
-    }
-}
 
 /// A number with its interval, in percent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,6 +31,21 @@ pub struct Metric {
     pub over: Over,
     /// Whether `compare` watches it.
     pub headline: bool,
+}
+
+/// Scores with texts cut to one length.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LengthRow {
+    /// Tokens, start and end included.
+    pub tokens: usize,
+    /// The model reads fewer: there is nothing to score.
+    pub beyond_context: bool,
+    /// Texts that lost tokens at this length.
+    pub cut_texts: usize,
+    /// Median time of one text of exactly this length, alone, on this machine; in milliseconds.
+    pub milliseconds_per_text: Option<f64>,
+    /// The headline metrics.
+    pub metrics: BTreeMap<String, Metric>,
 }
 
 /// What was evaluated.

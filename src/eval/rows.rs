@@ -12,8 +12,8 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
 
+use super::broken::Broken;
 use super::left_out;
-use super::report::Broken;
 use crate::dataset::files::{self, Input};
 use crate::dataset::parquet::{
     Column, ENDINGS, Holds, bytes, metadata, optional, projection, required, whole_number,

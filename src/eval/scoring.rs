@@ -180,21 +180,6 @@ pub fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
     values.sum::<f64>() / count as f64
 }
 
-/// Cosine of two unit vectors, as [`crate::matching::cosine`] has it but for the order of the sum: eight sums at a time, since
-/// a retrieval benchmark has a hundred million of them.
-pub fn cosine(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0_f64; 8];
-    let (mut left, mut right) = (a.chunks_exact(8), b.chunks_exact(8));
-    for (x, y) in left.by_ref().zip(right.by_ref()) {
-        for ((sum, x), y) in sums.iter_mut().zip(x).zip(y) {
-            *sum += f64::from(*x) * f64::from(*y);
-        }
-    }
-    let rest = left.remainder().iter().zip(right.remainder());
-    let rest: f64 = rest.map(|(x, y)| f64::from(*x) * f64::from(*y)).sum();
-    (sums.iter().sum::<f64>() + rest).clamp(-1.0, 1.0) as f32
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -225,21 +210,6 @@ mod tests {
         // Of captions: 3 of 5 and 0 of 1.
         let items = [item("1", "", 3, 5), item("2", "", 0, 1)];
         assert_eq!(value(&strata(&items, "hit", &Over::Items)), Some(50.0));
-    }
-
-    #[test]
-    fn the_cosine_is_that_of_the_server() {
-        let vector = |seed: u64| -> Vec<f32> {
-            let mut random = fastrand::Rng::with_seed(seed);
-            let values: Vec<f32> = (0..197).map(|_| random.f32() - 0.5).collect();
-            let norm = values.iter().map(|x| x * x).sum::<f32>().sqrt();
-            values.iter().map(|x| x / norm).collect()
-        };
-        for seed in 0..50 {
-            let (a, b) = (vector(seed), vector(seed + 1000));
-            assert!((cosine(&a, &b) - crate::matching::cosine(&a, &b)).abs() <= 1e-7);
-            assert_eq!(cosine(&a, &b), cosine(&b, &a));
-        }
     }
 
     #[test]

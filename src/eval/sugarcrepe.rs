@@ -11,9 +11,10 @@ use serde_json::Value;
 
 use super::json::whole;
 use super::pictures::{PictureFiles, Pictures};
-use super::scoring::{MetricSpec, Over, Scored, ScoredItem, by_group, cosine};
+use super::scoring::{MetricSpec, Over, Scored, ScoredItem, by_group};
 use super::texts::Texts;
 use super::{Broken, Dataset, Scoring, Vectors};
+use crate::matching::cosine;
 
 const SUBSETS: [&str; 7] = [
     "add_att",

@@ -11,13 +11,13 @@ use serde::Deserialize;
 use super::json::whole;
 use super::left_out;
 use super::pictures::{PictureFiles, Pictures};
-use super::scoring::{MetricSpec, Outcome, Over, Scored, ScoredItem, by_group, cosine};
+use super::scoring::{MetricSpec, Outcome, Over, Scored, ScoredItem, by_group};
 use super::texts::Texts;
 use super::{Broken, Dataset, Scoring, Vectors};
 use crate::byte_order_mark;
-use crate::dataset::files::{joined, shown_entries};
-use crate::dataset::walk::{Step, walk};
-use crate::matching::mean_direction;
+use crate::dataset::files::shown_entries;
+use crate::dataset::walk::{Step, joined, walk};
+use crate::matching::{cosine, mean_direction};
 
 /// Without a file of templates.
 const TEMPLATE: &str = "a photo of a {}.";

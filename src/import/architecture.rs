@@ -1,7 +1,7 @@
 //! `config.json`: which family the model is of, and the sizes that follow from it.
 
-use super::ImportError;
 use super::document::Document;
+use super::error::ImportError;
 
 const FILE: &str = "config.json";
 

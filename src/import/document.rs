@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::ImportError;
+use super::error::ImportError;
 use crate::byte_order_mark;
 
 /// The fields of a JSON object. One that is `null` is absent.

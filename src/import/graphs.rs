@@ -1,7 +1,7 @@
 //! `onnx/vision_model.onnx` and `onnx/text_model.onnx`: which of their inputs and outputs are used.
 
-use super::ImportError;
 use super::architecture::{Architecture, Family};
+use super::error::ImportError;
 use crate::bundle::Element;
 use crate::runtime::{Port, Signature};
 

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::ImportError;
 use super::architecture::{Architecture, Family};
 use super::document::{Document, as_count};
+use super::error::ImportError;
 use crate::preprocess::{CropRounding, Interpolation, ResizeMode};
 
 const FILE: &str = "preprocessor_config.json";

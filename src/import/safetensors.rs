@@ -7,8 +7,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::ImportError;
 use super::document::Document;
+use super::error::ImportError;
 
 /// Its name in the layout.
 pub const FILE: &str = "model.safetensors";

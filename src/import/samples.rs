@@ -5,7 +5,7 @@ use std::path::Path;
 
 use image::{ImageFormat, Rgb, RgbImage};
 
-use super::ImportError;
+use super::error::ImportError;
 
 /// Short, empty, other scripts, too long for any context.
 pub fn texts() -> Vec<String> {

@@ -1,7 +1,7 @@
 //! How cosines become logits. The two numbers are neither in the graphs nor in `config.json`.
 
-use super::ImportError;
 use super::architecture::Family;
+use super::error::ImportError;
 use super::safetensors::{self, Learnt};
 use crate::bundle::{Similarity, SimilarityKind};
 

@@ -7,9 +7,9 @@
 use serde_json::{Value, json};
 use tokenizers::Tokenizer;
 
-use super::ImportError;
 use super::document::Document;
-use super::tokens::{FILE, parse, unusable, without_extras};
+use super::error::ImportError;
+use super::tokenizer_file::{FILE, parse, unusable, without_extras};
 use crate::byte_order_mark;
 
 /// Normalisers of the `tokenizers` library.

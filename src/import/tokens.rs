@@ -3,17 +3,16 @@
 
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokenizers::Tokenizer;
 
-use super::ImportError;
 use super::architecture::{Architecture, Family};
 use super::document::Document;
+use super::error::ImportError;
 use super::spelling;
+use super::tokenizer_file::{FILE, parse, unusable};
 use crate::byte_order_mark;
 
-/// Its name in the layout and in a bundle.
-pub const FILE: &str = "tokenizer.json";
 const CONFIG: &str = "tokenizer_config.json";
 
 /// Classes that do nothing to a text that `tokenizer.json` does not do; what SigLIP's do is checked.
@@ -80,19 +79,6 @@ impl Tokens {
             pad_id,
             file: spelling::unspeakable(&bytes, &tokenizer, &ids)?,
         })
-    }
-}
-
-/// A tokenizer from the content of its file.
-pub fn parse(bytes: &[u8]) -> Result<Tokenizer, ImportError> {
-    Tokenizer::from_bytes(bytes).map_err(unusable)
-}
-
-/// What the `tokenizers` library says.
-pub fn unusable(error: tokenizers::Error) -> ImportError {
-    ImportError::Content {
-        file: FILE.to_owned(),
-        reason: error.to_string(),
     }
 }
 
@@ -181,12 +167,4 @@ fn check(
         return Err(file.refuse("normalizer", reason));
     }
     Ok(())
-}
-
-/// A tokenizer without what the server does itself: special tokens, cutting, padding.
-pub fn without_extras(mut file: Value) -> Value {
-    for field in ["truncation", "padding", "post_processor"] {
-        file[field] = json!(null);
-    }
-    file
 }

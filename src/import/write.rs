@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::architecture::Family;
-use super::{ImportError, Layout, Options, Source, graphs, samples, tokens};
+use super::{ImportError, Layout, Options, Source, graphs, samples, tokenizer_file};
 use crate::bundle::{
     Bundle, Cleaning, Element, FORMAT_VERSION, ImageInput, ImageSide, Layout as Axes, Manifest,
     PadTo, Positions, Similarity, TextInput, TextSide, Variant, sha256,
@@ -80,7 +80,7 @@ pub fn write(
     for graph in [graphs::IMAGE, graphs::TEXT] {
         copy_graph(folder, root, graph)?;
     }
-    put(root, tokens::FILE, &layout.tokens.file)?;
+    put(root, tokenizer_file::FILE, &layout.tokens.file)?;
     let pictures = samples::draw(root)?;
     let mut manifest = manifest(layout, similarity, origin, options);
     // Golden embeddings need a bundle that can be loaded, and the manifest needs their file's checksum.
@@ -168,7 +168,7 @@ fn manifest(
             golden_tolerance: GOLDEN_TOLERANCE,
             batch_dependent: false,
         }],
-        tokenizer: tokens::FILE.to_owned(),
+        tokenizer: tokenizer_file::FILE.to_owned(),
         golden: GOLDEN.to_owned(),
         samples: None,
         files: BTreeMap::new(),

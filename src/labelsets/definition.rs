@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, SchemaType, Type};
 
-use super::LabelSetError;
+use super::error::LabelSetError;
 use crate::bounded;
 use crate::engine::ImageSource;
 

@@ -6,14 +6,25 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::Embedded;
 use super::definition::{Definition, check_name};
 use crate::byte_order_mark;
+use crate::matching::Prototypes;
 
 /// A folder with a file a label set.
 #[derive(Debug)]
 pub struct Store {
     folder: PathBuf,
+}
+
+/// Vectors of a set's labels, and the model that they are of.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Embedded {
+    /// Name of the model.
+    pub model: String,
+    /// The model's content: see [`crate::engine::Model::fingerprint`].
+    pub fingerprint: String,
+    /// The vectors.
+    pub prototypes: Prototypes,
 }
 
 /// What a file holds.

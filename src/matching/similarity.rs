@@ -1,5 +1,6 @@
 //! Cosine, logits and probabilities of images against texts.
 
+use super::dot::cosine;
 use crate::bundle::{Similarity, SimilarityKind};
 
 /// Images × texts, three ways.
@@ -11,16 +12,6 @@ pub struct Scores {
     pub logits: Vec<Vec<f32>>,
     /// Softmax over an image's texts (CLIP), or the sigmoid of each pair (SigLIP).
     pub probabilities: Vec<Vec<f32>>,
-}
-
-/// Cosine of two L2-normalised embeddings: their dot product, held inside −1..1 against rounding.
-pub fn cosine(a: &[f32], b: &[f32]) -> f32 {
-    let dot: f64 = a
-        .iter()
-        .zip(b)
-        .map(|(x, y)| f64::from(*x) * f64::from(*y))
-        .sum();
-    dot.clamp(-1.0, 1.0) as f32
 }
 
 /// Scores every image against every text.

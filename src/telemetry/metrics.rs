@@ -11,7 +11,7 @@ use super::memory_limit;
 use super::registering::{
     BATCH_SIZES, FINE_SECONDS, SECONDS, counter, counters, gauge, gauges, histogram, histograms,
 };
-use super::stages::Stage;
+use super::stages::{self, Stage};
 use super::tracing_setup::lost_log_lines;
 use crate::engine::{Lane, Modality};
 
@@ -275,6 +275,14 @@ impl Metrics {
             gpu_memory: GpuMemory::new(r)?,
             registry,
         })
+    }
+
+    /// Adds the stages of the current request, which has now been answered.
+    pub fn observe_stages(&self) {
+        stages::end();
+        for (stage, time) in stages::times() {
+            self.stage_seconds(stage).observe(time.as_secs_f64());
+        }
     }
 
     /// Time of a request in a stage.

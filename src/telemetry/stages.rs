@@ -7,8 +7,6 @@ use std::cell::Cell;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use super::Metrics;
-
 /// A part of the way from request to response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
@@ -78,16 +76,11 @@ pub fn note_embedded() {
     let _ = STAGES.try_with(|stages| stages.embedded.set(Some(Instant::now())));
 }
 
-/// Adds the stages of the current request, which has now been answered, to the metrics.
-pub fn observe(metrics: &Metrics) {
+/// Ends the last stage of the current request, which has now been answered.
+pub fn end() {
     let _ = STAGES.try_with(|stages| {
         if let Some(embedded) = stages.embedded.get() {
             note(Stage::Post, embedded.elapsed());
-        }
-        for stage in Stage::ALL {
-            if let Some(time) = stages.longest[stage as usize].get() {
-                metrics.stage_seconds(stage).observe(time.as_secs_f64());
-            }
         }
     });
 }

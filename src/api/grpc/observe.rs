@@ -20,8 +20,8 @@ use crate::api::held::Held;
 use crate::api::routes::{self, Access, Place, Route};
 use crate::api::trace::add_server_timing;
 use crate::api::{ApiError, AppState, Caller, answer_body};
+use crate::telemetry::InFlight;
 use crate::telemetry::spans::request_span::{self, RequestSpan};
-use crate::telemetry::{InFlight, stages};
 
 /// What the frame around gRPC requests needs.
 #[derive(Clone)]
@@ -96,7 +96,7 @@ pub async fn observe(State(frame): State<Frame>, request: Request, next: Next) -
     // A stream has only begun.
     if rule.place == Place::Request {
         add_server_timing(&mut response, total);
-        stages::observe(&state.metrics);
+        state.metrics.observe_stages();
     }
     request_span::note_grpc_call(route);
     note_status(response.headers());

@@ -13,8 +13,8 @@ use crate::api::held::Held;
 use crate::api::routes::{self, Access, Place, Route};
 use crate::api::trace::add_server_timing;
 use crate::api::{ApiError, AppState, answer_body};
+use crate::telemetry::InFlight;
 use crate::telemetry::spans::request_span;
-use crate::telemetry::{InFlight, stages};
 
 /// Lets a request in if there is a place, gives it its time, and writes down how it went.
 pub async fn observe(State(state): State<Arc<AppState>>, request: Request, next: Next) -> Response {
@@ -70,7 +70,7 @@ fn finish(state: &AppState, rule: &Route, started: Instant, mut response: Respon
     let total = started.elapsed();
     if rule.access != Access::Open {
         add_server_timing(&mut response, total);
-        stages::observe(&state.metrics);
+        state.metrics.observe_stages();
     }
     request_span::note_http_answer(route, status.as_u16(), code);
     let seconds = total.as_secs_f64();

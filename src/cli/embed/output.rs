@@ -6,6 +6,7 @@
 
 mod content;
 pub mod finished;
+mod row;
 mod table;
 
 use std::collections::HashMap;
@@ -21,16 +22,7 @@ use serde_json::json;
 use self::table::{Table, open, read, with_suffix};
 use super::item::Kind;
 use super::met::Met;
-use crate::engine::Embedding;
-
-/// An embedded item.
-pub struct Row {
-    pub id: String,
-    pub kind: Kind,
-    /// Of a text.
-    pub text: Option<String>,
-    pub embedding: Embedding,
-}
+pub use row::Row;
 
 /// What becomes of an earlier run's work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use object_store::ObjectMeta;
 use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::reader::{ChunkReader, Length};
 
-use super::blocks::{Blocks, Cursor, Object};
+use super::blocks::{Access, Blocks, Cursor, Object};
 use super::bucket::Bucket;
 
 /// Something to read, whose content is not in memory.
@@ -30,15 +30,6 @@ pub struct Blob {
 enum At {
     File(PathBuf),
     Object(Object),
-}
-
-/// How an object will be read.
-#[derive(Debug, Clone, Copy)]
-pub enum Access {
-    /// From one end to the other, or much of it.
-    Whole,
-    /// A little here and there.
-    Sparse,
 }
 
 /// What tars and lines are read from.

@@ -9,7 +9,6 @@ use object_store::GetRange;
 use object_store::path::Path;
 use tokio::task::JoinHandle;
 
-use super::blob::Access;
 use super::bucket::{Bucket, handle};
 
 /// Bytes of a block: of much, a request's waiting time is small beside it; of little, it is little.
@@ -17,6 +16,15 @@ const LARGE: u64 = 4 << 20;
 const SMALL: u64 = 256 << 10;
 /// Blocks that are kept: columns of a Parquet file are read alternately, each from a place of its own.
 const KEPT: usize = 6;
+
+/// How an object will be read.
+#[derive(Debug, Clone, Copy)]
+pub enum Access {
+    /// From one end to the other, or much of it.
+    Whole,
+    /// A little here and there.
+    Sparse,
+}
 
 /// Where an object lies, and which one it is.
 #[derive(Debug, Clone)]

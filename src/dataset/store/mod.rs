@@ -17,7 +17,8 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use url::Url;
 
-pub use self::blob::{Access, Blob, Chunks, Readable};
+pub use self::blob::{Blob, Chunks, Readable};
+pub use self::blocks::Access;
 pub use self::bucket::Bucket;
 pub use self::failure::Faults;
 pub use self::find::{find, one};

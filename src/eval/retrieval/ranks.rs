@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use rayon::prelude::*;
 
-use crate::eval::scoring::cosine;
+use crate::matching::cosine;
 
 /// A caption's embedding, and the place of its image.
 #[derive(Debug, Clone, Copy)]

@@ -16,8 +16,8 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::ChunkReader;
 
-use super::Row;
 use super::content::Content;
+use super::row::Row;
 
 /// Bytes of embeddings in a row group of the output: what is in memory while it is written.
 const ROW_GROUP_BYTES: usize = 32 << 20;
