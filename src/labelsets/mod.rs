@@ -18,7 +18,7 @@ pub use self::store::Embedded;
 pub use definition::{Definition, Label};
 pub use error::LabelSetError;
 use error::{MOST_BYTES, MOST_SETS};
-pub use read_again::Found;
+pub use read_again::Changes;
 use store::{Store, Stored};
 
 use crate::engine::Model;

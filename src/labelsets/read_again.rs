@@ -6,7 +6,7 @@ use super::{LabelSet, LabelSetError, LabelSets, MOST_SETS};
 
 /// What reading the folder again has found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Found {
+pub struct Changes {
     /// Sets that were not known.
     pub new: usize,
     /// Sets that are others now.
@@ -23,7 +23,7 @@ impl LabelSets {
     ///
     /// # Errors
     /// A file that cannot be read, by name, or too many of them; nothing is changed then.
-    pub async fn read_again(&self) -> std::io::Result<Found> {
+    pub async fn read_again(&self) -> std::io::Result<Changes> {
         let writing = self.writing.clone().lock_owned().await;
         let (store, sets, metrics) = (self.store.clone(), self.sets.clone(), self.metrics.clone());
         let work = move || {
@@ -34,9 +34,9 @@ impl LabelSets {
             }
             let mut sets = sets.write().unwrap_or_else(PoisonError::into_inner);
             let mut before = std::mem::take(&mut *sets);
-            let mut found = Found {
+            let mut found = Changes {
                 all: read.len(),
-                ..Found::default()
+                ..Changes::default()
             };
             for (name, stored) in read {
                 let known = before.remove(&name);

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use indicatif::ProgressBar;
 
 use super::item::{Content, Item};
-use super::met::Met;
 use super::output::{Output, Row};
+use super::seen::SeenItems;
 use super::shard::Share;
 use super::sources::{Feed, Found, Source, Tally};
 use crate::dataset::pipeline;
@@ -32,7 +32,7 @@ pub struct Outcome {
 pub struct Work {
     pub sources: Vec<Box<dyn Source>>,
     /// Of earlier runs.
-    pub met: Met,
+    pub seen: SeenItems,
     /// None is everything.
     pub share: Option<Share>,
     /// Of the stores that the sources read from.
@@ -52,14 +52,14 @@ pub async fn embed_all(
 ) -> anyhow::Result<Outcome> {
     let Work {
         sources,
-        met,
+        seen,
         share,
         faults,
     } = work;
     let alone = sources.len() == 1;
     let (faults_of_feed, progress_of_feed) = (faults.clone(), progress.clone());
     let read = move |sender| {
-        let mut feed = Feed::new(met, share, alone, faults_of_feed, sender, progress_of_feed);
+        let mut feed = Feed::new(seen, share, alone, faults_of_feed, sender, progress_of_feed);
         // Closed: the pipeline has an error of its own to tell of.
         let _ = sources.iter().try_for_each(|source| source.read(&mut feed));
         feed.into_tally()

@@ -81,15 +81,15 @@ impl fmt::Display for Shard {
     }
 }
 
-/// Whose a unit of the input is.
+/// Which shard owns a unit of the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
+pub enum Owner {
     /// An earlier shard's.
-    Before,
+    Earlier,
     /// This one's.
-    Mine,
+    This,
     /// A later one's.
-    After,
+    Later,
 }
 
 /// A shard of an input of known size.
@@ -102,11 +102,11 @@ pub struct Share {
 
 impl Share {
     /// Whose the unit is that begins at byte `start`.
-    pub fn turn(self, start: u64) -> Turn {
+    pub fn owner_of(self, start: u64) -> Owner {
         match self.shard.owner(start, self.total).cmp(&self.shard.index) {
-            std::cmp::Ordering::Less => Turn::Before,
-            std::cmp::Ordering::Equal => Turn::Mine,
-            std::cmp::Ordering::Greater => Turn::After,
+            std::cmp::Ordering::Less => Owner::Earlier,
+            std::cmp::Ordering::Equal => Owner::This,
+            std::cmp::Ordering::Greater => Owner::Later,
         }
     }
 }
@@ -127,7 +127,7 @@ mod tests {
                 for (start, owner) in [(0, 0), (total, if total == 0 { 0 } else { of - 1 })] {
                     let mine = (0..of).filter(|&index| {
                         let shard = Shard { index, of };
-                        Share { shard, total }.turn(start) == Turn::Mine
+                        Share { shard, total }.owner_of(start) == Owner::This
                     });
                     assert_eq!(mine.collect::<Vec<_>>(), [owner]);
                 }

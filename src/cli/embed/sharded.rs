@@ -56,11 +56,11 @@ pub fn run(
     }
     let width = prepared.model.manifest().embedding_dim;
     let file = target.file();
-    let (mut output, met) = Output::open(&file, made_by, width, Earlier::PartsIfSame)?;
+    let (mut output, seen) = Output::open(&file, made_by, width, Earlier::PartsIfSame)?;
     let total = surveyed.bytes;
     let work = Work {
         sources,
-        met,
+        seen,
         share: Some(Share { shard, total }),
         faults: stores.faults(),
     };

@@ -3,8 +3,8 @@
 use indicatif::ProgressBar;
 
 use crate::cli::embed::item::{Item, Kind};
-use crate::cli::embed::met::{Meeting, Met};
-use crate::cli::embed::shard::{Share, Turn};
+use crate::cli::embed::seen::{Seen, SeenItems};
+use crate::cli::embed::shard::{Owner, Share};
 use crate::dataset::left_out::LeftOut;
 use crate::dataset::pipeline::{Closed, Sender};
 use crate::dataset::store::Faults;
@@ -55,7 +55,7 @@ impl Tally {
 
 /// Takes what sources find, in their order, and waits while enough is on its way.
 pub struct Feed {
-    met: Met,
+    seen: SeenItems,
     sender: Sender<Found>,
     progress: ProgressBar,
     tally: Tally,
@@ -67,13 +67,13 @@ pub struct Feed {
     before: u64,
     /// Bytes of that file.
     bytes: u64,
-    turn: Turn,
+    owner: Owner,
 }
 
 impl Feed {
     /// Takes everything, or a share of it; `alone` says that one source gives all of it.
     pub fn new(
-        met: Met,
+        seen: SeenItems,
         share: Option<Share>,
         alone: bool,
         faults: Faults,
@@ -81,7 +81,7 @@ impl Feed {
         progress: ProgressBar,
     ) -> Self {
         Self {
-            met,
+            seen,
             sender,
             progress,
             tally: Tally::default(),
@@ -90,13 +90,13 @@ impl Feed {
             alone,
             before: 0,
             bytes: 0,
-            turn: Turn::Mine,
+            owner: Owner::This,
         }
     }
 
     /// Begins the next file of the input, of so many bytes, and says whose its beginning is. Every file that the survey saw must
     /// be begun, in the same order.
-    pub fn file(&mut self, bytes: u64) -> Turn {
+    pub fn file(&mut self, bytes: u64) -> Owner {
         self.before = self.before.saturating_add(self.bytes);
         self.bytes = bytes;
         self.at(0)
@@ -105,15 +105,15 @@ impl Feed {
     /// Goes to a place in the file, in bytes from its beginning, and says whose it is. What is found there is taken, listed and
     /// counted if it is this shard's. If it is an earlier one's, ids are remembered, so that their second appearance is not taken
     /// for a first one, and nothing else happens.
-    pub fn at(&mut self, place: u64) -> Turn {
+    pub fn at(&mut self, place: u64) -> Owner {
         let place = place.min(self.bytes.saturating_sub(1));
-        self.turn = self.turn_at(place);
-        self.turn
+        self.owner = self.owner_at(place);
+        self.owner
     }
 
     /// Whose the last byte of the file is.
-    pub fn end(&self) -> Turn {
-        self.turn_at(self.bytes.saturating_sub(1))
+    pub fn end(&self) -> Owner {
+        self.owner_at(self.bytes.saturating_sub(1))
     }
 
     /// Whether a source, all of whose ids differ from one another, can pass by the units of earlier shards: no other source can
@@ -122,24 +122,24 @@ impl Feed {
         self.alone
     }
 
-    fn turn_at(&self, place: u64) -> Turn {
+    fn owner_at(&self, place: u64) -> Owner {
         match self.share {
-            None => Turn::Mine,
-            Some(share) => share.turn(self.before.saturating_add(place)),
+            None => Owner::This,
+            Some(share) => share.owner_of(self.before.saturating_add(place)),
         }
     }
 
     /// Whether an item should be read and handed over. Asked once for each item.
     pub fn wants(&mut self, kind: Kind, id: &str) -> Result<bool, Closed> {
-        match (self.met.meet(kind, id), self.turn) {
-            (_, Turn::Before | Turn::After) => Ok(false),
-            (Meeting::New, Turn::Mine) => Ok(true),
-            (Meeting::Done, Turn::Mine) => {
+        match (self.seen.see(kind, id), self.owner) {
+            (_, Owner::Earlier | Owner::Later) => Ok(false),
+            (Seen::New, Owner::This) => Ok(true),
+            (Seen::Done, Owner::This) => {
                 self.tally.done += 1;
                 self.progress.inc(1);
                 Ok(false)
             }
-            (Meeting::Again, Turn::Mine) => {
+            (Seen::Again, Owner::This) => {
                 let reason = format!(
                     "another {} of this id came before; make the ids unique, or embed into several outputs",
                     kind.name()
@@ -166,7 +166,7 @@ impl Feed {
         if self.faults.first().is_some() {
             return Err(Closed);
         }
-        if self.turn != Turn::Mine {
+        if self.owner != Owner::This {
             return Ok(());
         }
         let (id, reason) = (id.into(), reason.into());
@@ -175,7 +175,7 @@ impl Feed {
 
     /// Counts a place for an item that has nothing in it.
     pub fn empty(&mut self) {
-        if self.turn == Turn::Mine {
+        if self.owner == Owner::This {
             self.tally.empty += 1;
             self.progress.inc(1);
         }
@@ -183,7 +183,7 @@ impl Feed {
 
     /// Counts a file or member that holds no item.
     pub fn leave_out(&mut self, name: &str) {
-        if self.turn == Turn::Mine {
+        if self.owner == Owner::This {
             self.tally.left_out.add(name);
         }
     }

@@ -6,7 +6,7 @@ use anyhow::{Context, anyhow};
 
 use super::{Feed, Source};
 use crate::cli::embed::item::{Content, Item, Kind};
-use crate::cli::embed::shard::Turn;
+use crate::cli::embed::shard::Owner;
 use crate::cli::embed::survey::Survey;
 use crate::dataset::pipeline::Closed;
 use crate::dataset::store::{Blob, Place, Walked};
@@ -97,9 +97,9 @@ impl Source for Folder {
                 Found::Hidden(_) | Found::Unreadable(_) => 0,
             };
             match feed.file(bytes) {
-                Turn::After => return Ok(()),
-                Turn::Before if feed.is_alone() => return Ok(()),
-                Turn::Before | Turn::Mine => {}
+                Owner::Later => return Ok(()),
+                Owner::Earlier if feed.is_alone() => return Ok(()),
+                Owner::Earlier | Owner::This => {}
             }
             match found {
                 Found::Image(blob) => {

@@ -4,7 +4,7 @@ use std::io::BufReader;
 
 use super::{Feed, Source};
 use crate::cli::embed::item::{Content, Item, Kind};
-use crate::cli::embed::shard::Turn;
+use crate::cli::embed::shard::Owner;
 use crate::cli::embed::survey::Survey;
 use crate::dataset::lines;
 use crate::dataset::pipeline::Closed;
@@ -42,17 +42,17 @@ impl Source for Lines {
         loop {
             number += 1;
             let id = number.to_string();
-            let turn = feed.at(place);
+            let owner = feed.at(place);
             let line = match lines.next_line() {
                 Ok(Some(line)) => line,
                 Ok(None) => return Ok(()),
                 Err(error) => return feed.broken(id, text, format!("cannot be read: {error}")),
             };
             place += line.length;
-            match turn {
-                Turn::After => return Ok(()),
-                Turn::Before if feed.is_alone() => continue,
-                Turn::Before | Turn::Mine => {}
+            match owner {
+                Owner::Later => return Ok(()),
+                Owner::Earlier if feed.is_alone() => continue,
+                Owner::Earlier | Owner::This => {}
             }
             let content = String::from_utf8(line.bytes);
             if matches!(&content, Ok(line) if line.trim().is_empty()) {

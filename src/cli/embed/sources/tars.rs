@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::{Feed, MostBytes, Source};
 use crate::byte_order_mark;
 use crate::cli::embed::item::{Content, Item, Kind};
-use crate::cli::embed::shard::Turn;
+use crate::cli::embed::shard::Owner;
 use crate::cli::embed::survey::Survey;
 use crate::dataset::files::Listing;
 use crate::dataset::image_files;
@@ -93,11 +93,11 @@ impl Source for Tars {
     fn read(&self, feed: &mut Feed) -> Result<(), Closed> {
         for file in &self.listing.files {
             match feed.file(file.size) {
-                Turn::Mine => self.read_tar(file, feed)?,
+                Owner::This => self.read_tar(file, feed)?,
                 // Names alone cannot be had of a store: every worker would fetch all tars.
-                Turn::Before if file.is_remote() => {}
-                Turn::Before => self.read_tar(file, feed)?,
-                Turn::After => {}
+                Owner::Earlier if file.is_remote() => {}
+                Owner::Earlier => self.read_tar(file, feed)?,
+                Owner::Later => {}
             }
         }
         self.listing.tell_others(feed, &ENDINGS)

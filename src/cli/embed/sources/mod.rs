@@ -1,7 +1,7 @@
 //! Where items come from. A source is read once, from its beginning to its end, and holds only what it reads at the moment:
 //! it offers each item to a [`Feed`], which says whether it is wanted, and hands the wanted ones over one by one.
 //!
-//! What decides over items (done already, met twice, another worker's share) is the feed's and of no source.
+//! What decides over items (done already, seen twice, another worker's share) is the feed's and of no source.
 
 mod feed;
 mod folder;

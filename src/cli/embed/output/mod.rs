@@ -21,7 +21,7 @@ use serde_json::json;
 
 use self::table::{Table, open, read, with_suffix};
 use super::item::Kind;
-use super::met::Met;
+use super::seen::SeenItems;
 pub use row::Row;
 
 /// What becomes of an earlier run's work.
@@ -61,7 +61,7 @@ impl Output {
         made_by: HashMap<String, String>,
         width: usize,
         earlier: Earlier,
-    ) -> anyhow::Result<(Self, Met)> {
+    ) -> anyhow::Result<(Self, SeenItems)> {
         let parts = with_suffix(path, ".parts");
         fs::create_dir_all(&parts).with_context(|| format!("cannot create {}", parts.display()))?;
         let mut this = Self {
@@ -73,21 +73,21 @@ impl Output {
             _lock: lock(&parts.join("lock"), path)?,
             parts,
         };
-        let mut met = Met::default();
+        let mut seen = SeenItems::default();
         for file in this.files()? {
-            match this.remember(&file, &mut met) {
+            match this.remember(&file, &mut seen) {
                 Err(_) if earlier == Earlier::PartsIfSame => remove(&file)?,
                 result => result?,
             }
         }
-        this.rows = met.len();
+        this.rows = seen.len();
         // Items that failed are tried again, and listed again if they fail again.
         let errors = errors_path(path);
         if errors.exists() {
             fs::remove_file(&errors)
                 .with_context(|| format!("cannot replace {}", errors.display()))?;
         }
-        Ok((this, met))
+        Ok((this, seen))
     }
 
     /// How many embeddings it has.
@@ -150,7 +150,7 @@ impl Output {
         Ok(output.into_iter().chain(parts).collect())
     }
 
-    fn remember(&mut self, file: &Path, met: &mut Met) -> anyhow::Result<()> {
+    fn remember(&mut self, file: &Path, seen: &mut SeenItems) -> anyhow::Result<()> {
         // The builder's schema: the reader's own has lost its metadata.
         let builder = open(file)?;
         if !self.table.is_of(builder.schema()) {
@@ -181,7 +181,7 @@ impl Output {
             for (id, kind) in ids.iter().flatten().zip(kinds.iter().flatten()) {
                 let kind = Kind::of(kind)
                     .with_context(|| format!("{} has the kind {kind}", file.display()))?;
-                new += usize::from(met.note_done(kind, id));
+                new += usize::from(seen.note_done(kind, id));
             }
         }
         if new == 0 && part_number.is_some() {

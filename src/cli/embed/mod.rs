@@ -3,8 +3,8 @@
 
 mod flow;
 mod item;
-mod met;
 mod output;
+mod seen;
 mod shard;
 mod sharded;
 mod sources;
@@ -103,7 +103,7 @@ fn into_one_file(arguments: &EmbedArguments, out: &Path, mut stores: Stores) -> 
     let made_by = [("model", model.name()), ("precision", model.precision())];
     let made_by = made_by.map(|(key, value)| (format!("clip_in_{key}"), value.to_owned()));
     let width = model.manifest().embedding_dim;
-    let (mut output, met) = Output::open(out, HashMap::from(made_by), width, Earlier::Kept)?;
+    let (mut output, seen) = Output::open(out, HashMap::from(made_by), width, Earlier::Kept)?;
     if output.rows() > 0 {
         eprintln!("{} embeddings are there already", output.rows());
     }
@@ -112,7 +112,7 @@ fn into_one_file(arguments: &EmbedArguments, out: &Path, mut stores: Stores) -> 
         .then(|| sources::total(&sources));
     let work = Work {
         sources,
-        met,
+        seen,
         share: None,
         faults: stores.faults(),
     };

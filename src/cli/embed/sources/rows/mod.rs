@@ -16,7 +16,7 @@ pub use self::named_columns::ColumnNames;
 
 use self::group::{Failure, Group};
 use super::{Feed, Source};
-use crate::cli::embed::shard::Turn;
+use crate::cli::embed::shard::Owner;
 use crate::cli::embed::survey::Survey;
 use crate::dataset::files::Listing;
 use crate::dataset::parquet::{ENDINGS, metadata_of};
@@ -87,9 +87,9 @@ impl Rows {
             let rows = u64::try_from(about.num_rows()).unwrap_or(0);
             // A row group is one shard's: a part of it could not be read without much of the rest.
             match feed.at(place) {
-                Turn::After => return Ok(()),
-                Turn::Before if self.passes_by(feed) => {}
-                Turn::Before | Turn::Mine => {
+                Owner::Later => return Ok(()),
+                Owner::Earlier if self.passes_by(feed) => {}
+                Owner::Earlier | Owner::This => {
                     let group = Group {
                         input: file,
                         ids: &ids,
@@ -130,8 +130,8 @@ impl Source for Rows {
     fn read(&self, feed: &mut Feed) -> Result<(), Closed> {
         for file in &self.listing.files {
             match (feed.file(file.size), feed.end()) {
-                (Turn::After, _) => {}
-                (Turn::Before, Turn::Before) if self.passes_by(feed) => {}
+                (Owner::Later, _) => {}
+                (Owner::Earlier, Owner::Earlier) if self.passes_by(feed) => {}
                 _ => self.read_file(file, feed)?,
             }
         }
