@@ -1,0 +1,325 @@
+//! One client, no key needed: what it sends must not take the service away from others. Each test failed before requests were
+//! admitted by what they cost.
+
+use std::time::{Duration, Instant};
+
+use crate::support::grpc_client::{RawClient, code_of};
+use crate::support::server::{Server, base64, failure, fixture, success};
+use bytes::Bytes;
+use futures_util::future::join_all;
+use futures_util::stream;
+use reqwest::blocking::multipart::Form;
+use serde_json::json;
+use tokio::runtime::Runtime;
+use tonic::Code;
+
+const EMBED: &str = "/clip_in.v1.ClipIn/Embed";
+const EMBED_STREAM: &str = "/clip_in.v1.ClipIn/EmbedStream";
+const INFER: &str = "/inference.GRPCInferenceService/ModelInfer";
+const METADATA: &str = "/inference.GRPCInferenceService/ModelMetadata";
+const READY: &str = "/inference.GRPCInferenceService/ModelReady";
+const CHECK: &str = "/grpc.health.v1.Health/Check";
+const WATCH: &str = "/grpc.health.v1.Health/Watch";
+const REFLECTION: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+
+const MIB: u64 = 1 << 20;
+
+/// `EmbedRequest` of one short text.
+const ONE_TEXT: &[u8] = b"\x12\x05\x0a\x03cat";
+/// `EmbedStreamRequest` of the same.
+const STREAMED_TEXT: &[u8] = b"\x12\x05\x0a\x03cat";
+
+fn runtime() -> Runtime {
+    Runtime::new().unwrap()
+}
+
+fn answers(server: &Server) {
+    success(server.post("/v1/embeddings", &json!({"input": "a red bolt"})));
+}
+
+#[test]
+fn messages_are_counted_by_what_they_become() {
+    let server = Server::start();
+    let before = server.resident_bytes();
+    runtime().block_on(async {
+        let mut client = RawClient::connect(&server.url, true).await;
+        // Two bytes each: an empty input, output, item, document.
+        for (path, field) in [
+            (INFER, 0x2a_u8),
+            (INFER, 0x32),
+            (EMBED, 0x12),
+            ("/clip_in.v1.ClipIn/Rerank", 0x1a),
+            ("/clip_in.v1.ClipIn/Similarity", 0x1a),
+        ] {
+            let many = Bytes::from([field, 0].repeat(8 << 20));
+            let refused = client.unary(path, many).await.unwrap_err();
+            assert_eq!(code_of(&refused), "body_too_large", "{path}: {refused}");
+        }
+    });
+    let grown = server.peak_bytes() - before;
+    assert!(grown < 300 * MIB, "{} MiB", grown / MIB);
+    answers(&server);
+}
+
+#[test]
+fn compressed_messages_are_counted_by_what_they_unpack_to() {
+    let server = Server::start_with(&["--max-body-mib", "16"]);
+    let before = server.resident_bytes();
+    runtime().block_on(async {
+        // Field 15, which nobody knows: 15 MB of zeros, 15 KB on the wire.
+        let mut large = vec![0x7a, 0xc0, 0xc3, 0x93, 0x07];
+        large.resize(large.len() + 15_000_000, 0);
+        let large = Bytes::from(large);
+        let calls = (0..24).map(|_| async {
+            let mut client = RawClient::connect(&server.url, true).await;
+            client.unary(EMBED, large.clone()).await.unwrap_err()
+        });
+        for refused in join_all(calls).await {
+            assert!(
+                matches!(code_of(&refused), "no_input" | "overloaded"),
+                "{refused}"
+            );
+        }
+        // What was refused and what was answered have given back what they held.
+        let mut client = RawClient::connect(&server.url, true).await;
+        for _ in 0..6 {
+            let answer = client.unary(EMBED, large.clone()).await.unwrap_err();
+            assert_eq!(code_of(&answer), "no_input", "{answer}");
+        }
+    });
+    // A budget of 64 MiB, with the copies that decoding makes.
+    let grown = server.peak_bytes() - before;
+    assert!(grown < 350 * MIB, "{} MiB", grown / MIB);
+}
+
+#[test]
+fn a_message_that_unpacks_to_more_than_a_body_is_refused() {
+    let server = Server::start_with(&["--max-body-mib", "1"]);
+    runtime().block_on(async {
+        let mut client = RawClient::connect(&server.url, true).await;
+        let large = Bytes::from(vec![0; 40 << 20]);
+        let refused = client.unary(EMBED, large).await.unwrap_err();
+        assert_eq!(code_of(&refused), "body_too_large", "{refused}");
+        client.unary(EMBED, ONE_TEXT.into()).await.unwrap();
+    });
+}
+
+#[test]
+fn watches_and_reflection_take_nothing_from_requests() {
+    let server = Server::start();
+    runtime().block_on(async {
+        let mut client = RawClient::connect(&server.url, false).await;
+        let mut open = Vec::new();
+        let mut refused = 0;
+        for i in 0..400 {
+            // A connection takes two hundred streams.
+            if i % 100 == 0 {
+                client = RawClient::connect(&server.url, false).await;
+            }
+            let messages = stream::once(std::future::ready(Bytes::from_static(b"\x0a\x00")));
+            let path = if i % 4 == 0 { REFLECTION } else { WATCH };
+            match client.streaming(path, messages).await {
+                Ok(answers) => open.push(answers),
+                Err(status) => {
+                    assert_eq!(status.code(), Code::ResourceExhausted);
+                    refused += 1;
+                }
+            }
+        }
+        assert!(open.len() >= 200 && refused > 0, "{} open", open.len());
+        client.unary(EMBED, ONE_TEXT.into()).await.unwrap();
+        // What is not counted has small messages.
+        drop(open.split_off(100));
+        let large = Bytes::from(vec![0; 1 << 20]);
+        let refused = client.unary(CHECK, large).await.unwrap_err();
+        assert_eq!(code_of(&refused), "body_too_large", "{refused}");
+    });
+    answers(&server);
+}
+
+#[test]
+fn a_call_whose_message_never_comes_gives_its_place_back() {
+    let server = Server::start_with(&["--max-requests", "2", "--request-seconds", "1"]);
+    runtime().block_on(async {
+        let mut client = RawClient::connect(&server.url, false).await;
+        let calls = (0..2).map(|_| async {
+            let mut client = RawClient::connect(&server.url, false).await;
+            let silent = client.streaming(EMBED, stream::pending()).await;
+            match silent {
+                Ok(mut answers) => answers.message().await.unwrap_err(),
+                Err(status) => status,
+            }
+        });
+        let started = Instant::now();
+        for status in join_all(calls).await {
+            assert_eq!(code_of(&status), "request_timeout", "{status}");
+            assert_eq!(status.code(), Code::DeadlineExceeded);
+        }
+        assert!(started.elapsed() < Duration::from_secs(5));
+        client.unary(EMBED, ONE_TEXT.into()).await.unwrap();
+    });
+}
+
+#[test]
+fn a_stream_gives_back_all_that_its_messages_held() {
+    let server = Server::start_with(&["--max-body-mib", "1"]);
+    runtime().block_on(async {
+        let mut client = RawClient::connect(&server.url, false).await;
+        // Each message has 900 KB in a field that nobody knows; the budget is 4 MiB.
+        let mut message = STREAMED_TEXT.to_vec();
+        message.extend_from_slice(&[0x7a, 0xa0, 0xf7, 0x36]);
+        message.resize(message.len() + 900_000, 0);
+        let messages = stream::iter(vec![Bytes::from(message); 40]);
+        // One after the other: what is under way at a time is another matter.
+        let messages = futures_util::StreamExt::then(messages, |message| async move {
+            tokio::time::sleep(Duration::from_millis(30)).await;
+            message
+        });
+        let mut answers = client.streaming(EMBED_STREAM, messages).await.unwrap();
+        let mut count = 0;
+        while let Some(_answer) = answers.message().await.unwrap() {
+            count += 1;
+        }
+        assert_eq!(count, 40);
+    });
+}
+
+#[test]
+fn grpc_asks_for_the_keys_that_rest_asks_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = folder.path().join("keys.toml");
+    std::fs::write(&keys, "[[key]]\nname = \"a\"\nkey = \"0123456789abcdef\"\n").unwrap();
+    let server = Server::start_with(&["--api-keys-file", keys.to_str().unwrap()]);
+    runtime().block_on(async {
+        let mut client = RawClient::connect(&server.url, false).await;
+        for path in [METADATA, READY, INFER, EMBED] {
+            let refused = client.unary(path, Bytes::new()).await.unwrap_err();
+            assert_eq!(refused.code(), Code::Unauthenticated, "{path}");
+        }
+        let refused = client.streaming(REFLECTION, stream::pending()).await;
+        assert_eq!(refused.unwrap_err().code(), Code::Unauthenticated);
+        for path in [
+            "/inference.GRPCInferenceService/ServerLive",
+            "/inference.GRPCInferenceService/ServerReady",
+            "/inference.GRPCInferenceService/ServerMetadata",
+            CHECK,
+        ] {
+            client.unary(path, Bytes::new()).await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn an_idle_client_does_not_hold_up_a_stop() {
+    let mut server = Server::start();
+    let runtime = runtime();
+    let mut client = runtime.block_on(RawClient::connect(&server.url, false));
+    let reflecting = client.streaming(REFLECTION, stream::pending());
+    let begun = runtime.block_on(async {
+        // The answer's head comes with the first message, which never comes.
+        tokio::time::timeout(Duration::from_millis(500), reflecting).await
+    });
+    server.terminate();
+    let started = Instant::now();
+    let status = server.wait(Duration::from_secs(20)).expect("it stops");
+    assert!(status.success(), "{status}");
+    assert!(started.elapsed() < Duration::from_secs(15));
+    drop(begun);
+}
+
+#[test]
+fn an_answer_is_as_large_as_it_may_be() {
+    let server = Server::start();
+    let before = server.resident_bytes();
+    let image = base64(&fixture("420.jpg"));
+    let labels: Vec<_> = (0..400)
+        .map(|i| format!("{i} {}", "x".repeat(10_000)))
+        .collect();
+    let body = json!({"images": vec![image; 400], "labels": labels});
+    let (status, code, _) = failure(server.post("/v1/classify", &body));
+    assert_eq!((status, code.as_str()), (413, "answer_too_large"));
+    let grown = server.peak_bytes() - before;
+    assert!(grown < 300 * MIB, "{} MiB", grown / MIB);
+}
+
+#[test]
+fn without_keys_no_web_page_may_use_the_server() {
+    let server = Server::start();
+    let url = |path: &str| format!("{}{path}", server.url);
+    let definition = r#"{"labels": ["a", "b"]}"#;
+    let rebound = server
+        .client
+        .put(url("/v1/labelsets/a"))
+        .header("host", "attacker.example")
+        .header("content-type", "application/json")
+        .body(definition);
+    let (status, code, _) = failure(rebound.send().unwrap());
+    assert_eq!((status, code.as_str()), (403, "host_not_allowed"));
+    for (name, value) in [
+        ("origin", "https://attacker.example"),
+        ("origin", "null"),
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "same-site"),
+    ] {
+        let form = Form::new().text("label", "a").text("label", "b");
+        let posted = server.client.post(url("/v1/classify")).multipart(form);
+        let (status, code, _) = failure(posted.header(name, value).send().unwrap());
+        assert_eq!(
+            (status, code.as_str()),
+            (403, "cross_site"),
+            "{name}: {value}"
+        );
+    }
+    // Its own page, and a link to it.
+    let own = server.url.clone();
+    let page = server
+        .client
+        .get(url("/"))
+        .header("sec-fetch-site", "cross-site");
+    let page = page.header("sec-fetch-mode", "navigate").send().unwrap();
+    assert_eq!(page.status(), 200);
+    let asked = server.client.post(url("/v1/embeddings"));
+    let asked = asked.header("origin", own).json(&json!({"input": "a"}));
+    success(asked.send().unwrap());
+}
+
+#[test]
+fn the_interface_s_description_costs_next_to_nothing() {
+    let server = Server::start();
+    let started = Instant::now();
+    let sizes: Vec<_> = (0..500)
+        .map(|_| server.get("/openapi.json").bytes().unwrap().len())
+        .collect();
+    assert!(sizes.iter().all(|size| *size > 10_000 && *size == sizes[0]));
+    // Written anew it took tens of milliseconds each in this build.
+    assert!(started.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn label_sets_have_room_together_that_is_counted() {
+    let server = Server::start();
+    let image = fixture("420.jpg");
+    // An image with a tail: what a set costs is its bytes. Twenty of 15 MB are 400 MB of base64.
+    let mut large = image;
+    large.resize(15 << 20, 0);
+    let definition = json!({"labels": [
+        {"label": "a", "images": [base64(&large)]}, {"label": "b", "images": [base64(&large)]}
+    ]});
+    let body = serde_json::to_vec(&definition).unwrap();
+    let mut last = (0, String::new());
+    for i in 0..12 {
+        let put = server
+            .client
+            .put(format!("{}/v1/labelsets/set-{i}", server.url));
+        let put = put.header("content-type", "application/json");
+        let answer = put.body(body.clone()).send().unwrap();
+        if answer.status().is_success() {
+            continue;
+        }
+        let (status, code, _) = failure(answer);
+        last = (status, code);
+        break;
+    }
+    assert_eq!(last, (409, "too_many_labelsets".to_owned()));
+    answers(&server);
+}

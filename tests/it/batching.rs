@@ -1,0 +1,93 @@
+//! How batches are formed changes no embedding: waiting for company, filled-up batches, padded texts.
+
+use crate::support::server::{Server, base64, distance, embeddings, fixture, success};
+use serde_json::{Value, json};
+
+fn texts() -> Vec<Value> {
+    (0..40)
+        .map(|i| json!({"text": format!("part {i} {}", "with a small scratch ".repeat(i % 9))}))
+        .collect()
+}
+
+#[test]
+fn filled_up_batches_and_padded_texts_give_the_same_embeddings() {
+    // A card's policy on the processor: every batch and every text is filled up to a power of two.
+    let filled = Server::start_with(&[
+        "--precision",
+        "fp32",
+        "--batch-buckets",
+        "true",
+        "--batch-wait-microseconds",
+        "5000",
+        "--text-cache-mib",
+        "0",
+    ]);
+    let plain = Server::start_with(&["--precision", "fp32", "--text-cache-mib", "0"]);
+    let images = ["rgb.png", "lossy.webp", "420-large.jpg"]
+        .map(|name| json!({"image": base64(&fixture(name))}));
+    let items: Vec<Value> = texts().into_iter().chain(images).collect();
+    let together = embeddings(&success(
+        filled.post("/v1/embeddings", &json!({"input": items})),
+    ));
+    for (item, found) in items.iter().zip(&together) {
+        // Alone, and trimmed to its own length.
+        let alone = embeddings(&success(
+            plain.post("/v1/embeddings", &json!({"input": [item]})),
+        ));
+        assert!(distance(found, &alone[0]) <= 1e-5, "{item:.60}");
+    }
+    assert!(filled.metric("clip_in_batch_items_sum{modality=\"text\"}") >= 40.0);
+}
+
+#[test]
+fn a_batch_waits_for_company_no_longer_than_it_is_told() {
+    let server = Server::start_with(&[
+        "--batch-wait-microseconds",
+        "500000",
+        "--text-cache-mib",
+        "0",
+        "--workers",
+        "1",
+    ]);
+    let started = std::time::Instant::now();
+    success(server.post("/v1/embeddings", &json!({"input": "alone"})));
+    let alone = started.elapsed().as_millis();
+    assert!((500..3000).contains(&alone), "{alone} ms");
+    let count = |server: &Server| server.metric("clip_in_batch_items_count{modality=\"text\"}");
+    let before = count(&server);
+    std::thread::scope(|scope| {
+        for i in 0..8 {
+            let server = &server;
+            scope.spawn(move || {
+                success(server.post("/v1/embeddings", &json!({"input": format!("text {i}")})))
+            });
+        }
+    });
+    assert!(
+        count(&server) - before <= 3.0,
+        "eight texts at a time are one batch, or two"
+    );
+}
+
+#[test]
+fn an_image_that_was_seen_before_is_not_decoded_again() {
+    let server = Server::start_with(&["--image-cache-mib", "8"]);
+    let image = json!({"input": [{"image": base64(&fixture("rgb.png"))}]});
+    let first = embeddings(&success(server.post("/v1/embeddings", &image)));
+    let again = embeddings(&success(server.post("/v1/embeddings", &image)));
+    assert_eq!(first, again);
+    // The same file by another way in.
+    let raw = success(server.post_bytes("/v1/embeddings", "image/png", fixture("rgb.png")));
+    assert_eq!(embeddings(&raw), first);
+    assert_eq!(server.metric("clip_in_image_cache_hits_total"), 2.0);
+    assert_eq!(
+        server.metric("clip_in_batch_items_sum{modality=\"image\"}"),
+        1.0
+    );
+    assert!(server.metric("clip_in_image_cache_bytes") > 0.0);
+    // What is broken stays broken.
+    for _ in 0..2 {
+        let answer = server.post_bytes("/v1/embeddings", "image/png", b"no picture".to_vec());
+        assert!(answer.status().is_client_error());
+    }
+}

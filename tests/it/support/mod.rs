@@ -1,0 +1,11 @@
+//! What several test files need: servers, clients, data sets.
+
+pub mod embed_input;
+pub mod embed_output;
+pub mod eval_data;
+pub mod grpc_client;
+pub mod image_origin;
+pub mod import_layout;
+pub mod otlp_collector;
+pub mod server;
+pub mod training_sets;
