@@ -15,7 +15,7 @@ use crate::eval::{Captions, Dataset, Layout, Report, Rules, Selection, Wording};
 
 #[derive(Debug, Subcommand)]
 pub enum EvalCommand {
-    /// MMVP-VLM: PATH has Questions.csv and "MLLM_VLM Images/<Type>/<id>.jpg"
+    /// MMVP-VLM: PATH has Questions.csv and "MLLM_VLM Images/TYPE/ID.jpg"
     ///
     /// Pairs of images that differ in one thing. Both texts, "a photo of " in front, must prefer their own image (text_to_image, the
     /// authors' rule and the headline); beside it both images their own text (image_to_text). The mean is over the categories.

@@ -141,7 +141,7 @@ fn fp32(bundle: &Bundle) -> Result<&Variant, LoadError> {
 /// The golden check of one variant, without a server around it.
 ///
 /// # Errors
-/// As [`check_golden`], and if a graph or the tokenizer cannot be loaded.
+/// As `check_golden`, and if a graph or the tokenizer cannot be loaded.
 pub fn verify(bundle: &Bundle, variant: &Variant) -> Result<Vec<(String, f64)>, LoadError> {
     let (preparer, mut encoders) = without_server(bundle, variant)?;
     check_golden(bundle, variant, &preparer, &mut encoders)

@@ -6,7 +6,7 @@
 //!
 //! The engine knows nothing of HTTP. An item is prepared whole before it is queued, so that a broken one fails alone; a
 //! request that is gone or late leaves the queue unrun; a full queue is an answer, not a wait. A run that fails costs what
-//! is to blame for it: an item, a batch that was too large, or sessions, which are made anew once (see [`recovery`]).
+//! is to blame for it: an item, a batch that was too large, or sessions, which are made anew once (see `recovery`).
 
 mod backlog;
 mod batching;

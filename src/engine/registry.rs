@@ -2,7 +2,7 @@
 //!
 //! A request takes its model out once and keeps it until it is answered. A model that is replaced or unloaded is only
 //! taken off the list: a request that already holds it may still queue its items, and the last holder to let go closes
-//! the queue (see [`super::queue::Intake`]). Then the workers run what is left and end. So nothing that was accepted is
+//! the queue (see `Intake`). Then the workers run what is left and end. So nothing that was accepted is
 //! lost, and no request falls between two models.
 
 use std::iter::once;

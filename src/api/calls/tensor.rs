@@ -4,9 +4,9 @@
 //!
 //! | tensor | type | shape | |
 //! |---|---|---|---|
-//! | `image` | BYTES | [n] | encoded images |
+//! | `image` | BYTES | `[n]` | encoded images |
 //! | `pixels` | UINT8 or FP32 | [n, …] | what the image encoder takes, instead of `image` |
-//! | `text` | BYTES | [m] | strings |
+//! | `text` | BYTES | `[m]` | strings |
 //! | `token_ids` | INT64 | [m, length] | what the text encoder takes, instead of `text` |
 //! | → `image_embedding` | FP32 | [n, width] | |
 //! | → `text_embedding` | FP32 | [m, width] | |
