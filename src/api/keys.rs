@@ -12,10 +12,10 @@ use subtle::ConstantTimeEq;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::ApiError;
-use super::file_watch::FileWatch;
 use crate::byte_order_mark;
 use crate::config::Secret;
 use crate::engine::Lane;
+use crate::file_watch::FileWatch;
 
 /// A key that is shorter can be guessed.
 const SHORTEST: usize = 16;

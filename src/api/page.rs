@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::{ApiError, AppState};
@@ -13,6 +14,37 @@ use super::{ApiError, AppState};
 /// Nothing from outside, and nothing inline: what the page loads is what is served here.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; \
                       form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
+
+/// The files of the page, from the folder `web/`: path, content type, content.
+const FILES: [(&str, &str, &str); 3] = [
+    (
+        "/",
+        "text/html; charset=utf-8",
+        include_str!("../../web/index.html"),
+    ),
+    (
+        "/page.css",
+        "text/css; charset=utf-8",
+        include_str!("../../web/page.css"),
+    ),
+    (
+        "/page.js",
+        "text/javascript; charset=utf-8",
+        include_str!("../../web/page.js"),
+    ),
+];
+
+/// Routes of the page and its samples.
+pub fn routes() -> Router<Arc<AppState>> {
+    let files = FILES
+        .into_iter()
+        .fold(Router::new(), |router, (path, content_type, content)| {
+            router.route(path, get(async move || file(content_type, content)))
+        });
+    files
+        .route("/samples", get(samples))
+        .route("/samples/{name}", get(sample))
+}
 
 fn file(content_type: &'static str, content: &'static str) -> Response {
     let headers = [
@@ -24,26 +56,8 @@ fn file(content_type: &'static str, content: &'static str) -> Response {
     (headers, content).into_response()
 }
 
-/// The page.
-pub async fn index() -> Response {
-    file("text/html; charset=utf-8", include_str!("page/index.html"))
-}
-
-/// Its style sheet.
-pub async fn style() -> Response {
-    file("text/css; charset=utf-8", include_str!("page/page.css"))
-}
-
-/// Its script.
-pub async fn script() -> Response {
-    file(
-        "text/javascript; charset=utf-8",
-        include_str!("page/page.js"),
-    )
-}
-
 /// The sample scenes of the default model: `{"samples": [{"url", "title", "texts"}]}`.
-pub async fn samples(State(state): State<Arc<AppState>>) -> Json<Value> {
+async fn samples(State(state): State<Arc<AppState>>) -> Json<Value> {
     let model = state.models.default_model();
     let samples = model.samples().iter().map(|sample| {
         json!({"url": format!("/samples/{}", base_name(&sample.file)), "title": sample.title, "texts": sample.texts})
@@ -52,7 +66,7 @@ pub async fn samples(State(state): State<Arc<AppState>>) -> Json<Value> {
 }
 
 /// One sample scene's image. Only files that the bundle names as samples are served.
-pub async fn sample(
+async fn sample(
     State(state): State<Arc<AppState>>,
     Path(name): Path<String>,
 ) -> Result<Response, ApiError> {

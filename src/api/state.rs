@@ -31,11 +31,11 @@ pub struct AppState {
     pub request_time: Duration,
     /// Rules of the admin routes; `None` if they are off.
     pub admin: Option<Arc<AdminAccess>>,
-    pub(super) admission: Admission,
-    pub(super) keys: Arc<ApiKeys>,
-    pub(super) stopping: AtomicBool,
+    pub(crate) admission: Admission,
+    pub(crate) keys: Arc<ApiKeys>,
+    pub(crate) stopping: AtomicBool,
     /// Each request that is not answered to its end has a clone.
-    pub(super) open: Open,
+    pub(crate) open: Open,
 }
 
 impl AppState {

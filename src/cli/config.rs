@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
-use crate::api::Checked;
 use crate::config::{Problem, Problems, SettingsFile, command, defaults, effective};
+use crate::server::Checked;
 
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {

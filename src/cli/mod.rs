@@ -17,8 +17,8 @@ use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 
-use crate::api::ServeError;
 use crate::engine::{CpuPool, EngineSettings, Model};
+use crate::server::ServeError;
 use crate::telemetry::Metrics;
 
 /// Image and text encoders that see small differences: similarity scores and embeddings

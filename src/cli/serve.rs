@@ -39,7 +39,7 @@ pub fn run(arguments: &ServeArguments) -> anyhow::Result<()> {
         .enable_all()
         .thread_name("http")
         .build()?;
-    let result = runtime.block_on(crate::api::serve(settings));
+    let result = runtime.block_on(crate::server::serve(settings));
     // Connections that outlived the drain are cut here; waiting for them was the drain's business.
     runtime.shutdown_background();
     Ok(result?)

@@ -5,7 +5,7 @@ use tonic::Status;
 use super::proto;
 use super::proto::item::Content;
 use crate::api::ApiError;
-use crate::api::calls::{Classification, Cost, Document, RankedDocument};
+use crate::calls::{Classification, Cost, Document, RankedDocument};
 use crate::engine::{ImageSource, Item};
 
 /// proto3 has no missing strings: an empty name is none.

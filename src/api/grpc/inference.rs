@@ -12,11 +12,12 @@ use super::inference_proto::model_infer_response::InferOutputTensor;
 use super::inference_proto::model_metadata_response::TensorMetadata;
 use super::options;
 use super::service::bounded;
-use crate::api::calls::infer::{self, InferCall, Inferred};
-use crate::api::calls::tensor::{self, Tensor, Values, metadata};
-use crate::api::calls::tensor_shape::values_of;
-use crate::api::rest::v2::{PLATFORM, VERSION, binary, check_version};
+use crate::api::contract::inference_protocol::{PLATFORM, VERSION, check_version};
+use crate::api::contract::tensor_bytes;
 use crate::api::{ApiError, AppState};
+use crate::calls::infer::{self, InferCall, Inferred};
+use crate::calls::tensor::{self, Tensor, Values, metadata};
+use crate::calls::tensor_shape::values_of;
 use crate::engine::Lane;
 
 /// The service of a server.
@@ -134,7 +135,7 @@ fn inputs(
     let tensor = |input: InferInputTensor| {
         let count = values_of(&input.name, &input.datatype, &input.shape, most_items)?;
         let values = match raw.next() {
-            Some(bytes) => binary::read(&input.datatype, bytes, count),
+            Some(bytes) => tensor_bytes::read(&input.datatype, bytes, count),
             None => typed(&input.datatype, input.contents.unwrap_or_default()),
         };
         Ok(Tensor {
@@ -158,7 +159,7 @@ fn typed(datatype: &str, contents: oip::InferTensorContents) -> Result<Values, A
                 .map_err(|_| ApiError::bad_request("invalid_request", "a UINT8 is 0 to 255"));
             bytes.map(Values::Uint8)
         }
-        other => binary::read(other, bytes::Bytes::new(), 0),
+        other => tensor_bytes::read(other, bytes::Bytes::new(), 0),
     }
 }
 
@@ -185,7 +186,7 @@ fn respond(found: Inferred, id: String) -> oip::ModelInferResponse {
         });
         response
             .raw_output_contents
-            .push(binary::write(&values).into());
+            .push(tensor_bytes::write(&values).into());
     }
     response
 }

@@ -6,7 +6,7 @@ use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Status};
 
 use crate::api::Caller;
-use crate::api::rest::request_options;
+use crate::api::contract::request_options;
 use crate::engine::{EmbedOptions, Lane};
 
 /// Reads the metadata. Without a lane it is the caller's key's, and without that `usual`.

@@ -8,8 +8,8 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::proto::clip_in_server::ClipIn;
 use super::{convert, options, proto, stream};
-use crate::api::calls::{self, ClassifyCall, EmbedCall, Labels, RerankCall, SimilarityCall};
 use crate::api::{ApiError, AppState};
+use crate::calls::{self, ClassifyCall, EmbedCall, Labels, RerankCall, SimilarityCall};
 use crate::engine::Lane;
 
 /// The service of a server.

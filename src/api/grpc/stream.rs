@@ -11,8 +11,8 @@ use super::message_body::SharedBytes;
 use super::patience::{Activity, while_heard};
 use super::proto::embed_stream_response::Result as Outcome;
 use super::{convert, options, proto};
-use crate::api::calls::{self, EmbedCall, Embeddings};
 use crate::api::{ApiError, AppState};
+use crate::calls::{self, EmbedCall, Embeddings};
 use crate::engine::{EmbedOptions, Lane};
 
 /// Items of a stream that are worked on at a time: enough for full batches. No more is read before one is answered, and none

@@ -14,11 +14,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::models::ModelObject;
-use super::openapi::ErrorBody;
 use super::request_form::{Content, RequestForm};
 use super::{json_body, models};
 use crate::api::admin::AdminAccess;
 use crate::api::admission::drain;
+use crate::api::contract::ErrorBody;
 use crate::api::{ApiError, AppState};
 use crate::engine::{Loaded, RegistryError};
 /// Longest time of a request to an admin route: a large model is read, checked and warmed for minutes.

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use super::images_and_texts::ImagesAndTexts;
 use super::{embeddings, json_body, rerank, v2};
 use crate::api::ApiError;
-use crate::api::calls::{Document, infer};
 use crate::bundle::TextSide;
+use crate::calls::{Document, infer};
 use crate::engine::{EmbedOptions, Item};
 use crate::labelsets::Definition;
 

@@ -11,8 +11,8 @@ use super::images_and_texts::{ClassifyForm, ClassifyRequest, ImagesAndTexts};
 use super::openapi::{InferenceErrors, LookupErrors, RequestHeaders};
 use super::schemas::ImageFile;
 use super::usage::Usage;
-use crate::api::calls::{self, ClassifyCall, Decision, LabelScore, Labels};
 use crate::api::{ApiError, AppState};
+use crate::calls::{self, ClassifyCall, Decision, LabelScore, Labels};
 
 /// One result an image, in the request's order.
 #[derive(Debug, Serialize, ToSchema)]

@@ -14,9 +14,9 @@ use super::openapi::{InferenceErrors, LookupErrors, RequestHeaders};
 use super::request_form::{Content, Field, RequestForm};
 use super::schemas::{ImageFile, Items};
 use super::usage::Usage;
-use crate::api::calls::{self, EmbedCall};
 use crate::api::{ApiError, AppState};
 use crate::bounded;
+use crate::calls::{self, EmbedCall};
 use crate::engine::{EmbedOptions, ImageSource, Item};
 
 #[derive(Debug, Default, Deserialize, ToSchema)]

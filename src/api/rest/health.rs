@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::openapi::ErrorBody;
+use crate::api::contract::ErrorBody;
 use crate::api::{ApiError, AppState};
 
 /// A process that lives.

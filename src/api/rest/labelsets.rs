@@ -9,12 +9,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::json_body;
-use super::openapi::{ErrorBody, InferenceErrors, LookupErrors};
+use super::openapi::{InferenceErrors, LookupErrors};
 use super::request_form::refuse_compressed;
 use crate::api::answer_size::{self, OBJECT, of_text};
-use crate::api::calls;
+use crate::api::contract::ErrorBody;
 use crate::api::{ApiError, AppState};
 use crate::bounded;
+use crate::calls;
 use crate::labelsets::{Definition, LabelSet};
 
 /// A set as it is answered: without its example images, which can be large.

@@ -16,7 +16,6 @@ mod models;
 mod observe;
 pub mod openapi;
 mod request_form;
-pub mod request_options;
 mod rerank;
 mod schemas;
 mod similarity;
@@ -30,7 +29,6 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -56,11 +54,7 @@ pub fn router(state: Arc<AppState>) -> Router {
         .routes(routes!(health::metrics))
         .merge(admin::routes(&state))
         .split_for_parts();
-    api.route("/", get(page::index))
-        .route("/page.css", get(page::style))
-        .route("/page.js", get(page::script))
-        .route("/samples", get(page::samples))
-        .route("/samples/{name}", get(page::sample))
+    api.merge(page::routes())
         .merge(docs::routes(document))
         .fallback(no_such_route)
         .method_not_allowed_fallback(wrong_method)
@@ -109,6 +103,7 @@ fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
 mod tests {
     use axum::body::Body;
     use axum::extract::Request;
+    use axum::routing::get;
     use tower::ServiceExt as _;
 
     use super::*;

@@ -1,7 +1,7 @@
 //! `/openapi.json`: the interface in [OpenAPI 3.1](https://spec.openapis.org/oas/v3.1.0), put together from the routes
 //! themselves, so that no route of the API can be missing in it.
 
-use serde::Serialize;
+use crate::api::contract::ErrorBody;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{IntoParams, IntoResponses, Modify, OpenApi, ToSchema};
 
@@ -73,30 +73,6 @@ pub struct RequestHeaders {
 enum LaneName {
     Interactive,
     Bulk,
-}
-
-/// An answer that is an error.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct ErrorBody {
-    /// What was wrong.
-    pub error: ErrorObject,
-}
-
-/// What was wrong, where, and what to do.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Error)]
-pub struct ErrorObject {
-    /// The family of the error, in OpenAI's words.
-    #[schema(example = "invalid_request_error")]
-    pub r#type: &'static str,
-    /// Stable, one a cause; the README lists them by status.
-    #[schema(example = "image_corrupt")]
-    pub code: &'static str,
-    /// For the reader.
-    pub message: String,
-    /// The field or item to blame.
-    #[schema(example = "images[2]", required)]
-    pub param: Option<String>,
 }
 
 /// What every call may answer that is about something by name.

@@ -6,8 +6,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use bytes::Bytes;
 
-use super::request_options;
 use crate::api::admission::{AdmittedBody, drain};
+use crate::api::contract::request_options;
 use crate::api::{ApiError, AppState, Caller};
 use crate::engine::EmbedOptions;
 use crate::quoted::quoted;

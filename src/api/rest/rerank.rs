@@ -16,9 +16,9 @@ use super::openapi::{InferenceErrors, LookupErrors, RequestHeaders};
 use super::request_form::{Content, RequestForm};
 use super::schemas;
 use super::usage::Usage;
-use crate::api::calls::{self, Document, RerankCall};
 use crate::api::{ApiError, AppState};
 use crate::bounded;
+use crate::calls::{self, Document, RerankCall};
 use crate::engine::{EmbedOptions, ImageSource};
 
 #[derive(Debug, Deserialize, ToSchema)]

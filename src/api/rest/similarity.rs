@@ -11,8 +11,8 @@ use super::images_and_texts::{ImagesAndTexts, SimilarityForm, SimilarityRequest}
 use super::openapi::{InferenceErrors, LookupErrors, RequestHeaders};
 use super::schemas::ImageFile;
 use super::usage::Usage;
-use crate::api::calls::{self, SimilarityCall};
 use crate::api::{ApiError, AppState};
+use crate::calls::{self, SimilarityCall};
 
 /// Images × texts.
 #[derive(Debug, Serialize, ToSchema)]

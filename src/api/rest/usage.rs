@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::api::calls::Cost;
+use crate::calls::Cost;
 
 /// OpenAI's usage object, and what was cut off: truncation must be visible.
 #[derive(Debug, Clone, Copy, Default, Serialize, ToSchema)]

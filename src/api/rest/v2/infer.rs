@@ -10,18 +10,20 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde_json::json;
 
+use super::json as tensors;
 use super::json::{InferRequest, InferResponse, InputTensor, OutputTensor};
 use super::parameter::Parameter;
 use super::{InferErrors, ModelErrors};
-use super::{VERSION, binary, check_version, json as tensors};
-use crate::api::calls::infer::{InferCall, Inferred, infer};
-use crate::api::calls::tensor::{Tensor, Values};
-use crate::api::calls::tensor_shape::values_of;
+use crate::api::contract::inference_protocol::{VERSION, check_version};
+use crate::api::contract::{request_options, tensor_bytes};
+use crate::api::rest::json_body;
 use crate::api::rest::openapi::RequestHeaders;
 use crate::api::rest::request_form::refuse_compressed;
-use crate::api::rest::{json_body, request_options};
 use crate::api::{ApiError, AppState, Caller};
 use crate::bounded;
+use crate::calls::infer::{InferCall, Inferred, infer};
+use crate::calls::tensor::{Tensor, Values};
+use crate::calls::tensor_shape::values_of;
 
 /// Inputs and outputs that are read: more than any model has.
 const MOST_TENSORS: usize = 64;
@@ -158,7 +160,7 @@ fn inputs(
                 let message = format!("binary_data_size is at most {} here", bytes.len());
                 ApiError::bad_request("invalid_request", message).at(&input.name)
             })?;
-        let values = binary::read(&input.datatype, bytes.split_to(size), count);
+        let values = tensor_bytes::read(&input.datatype, bytes.split_to(size), count);
         found.push(Tensor {
             values: values.map_err(|e| e.at(&input.name))?,
             name: input.name,
@@ -197,7 +199,7 @@ fn respond(
             data: None,
         };
         if is_binary(&output.name) {
-            let bytes = binary::write(&values);
+            let bytes = tensor_bytes::write(&values);
             output.parameters = Some(json!({"binary_data_size": bytes.len()}));
             behind.extend(bytes);
         } else {

@@ -11,9 +11,9 @@ use super::json_values;
 use super::parameter::{self, Parameter};
 use super::shape;
 use crate::api::ApiError;
-use crate::api::calls::tensor::{Tensor, Values};
+use crate::api::contract::inference_protocol::unknown_datatype;
 use crate::bounded;
-use crate::quoted::quoted;
+use crate::calls::tensor::{Tensor, Values};
 
 /// A request's JSON part.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -114,11 +114,4 @@ pub fn tensor(input: InputTensor, count: usize) -> Result<Tensor, ApiError> {
         shape: input.shape,
         values,
     })
-}
-
-/// 400 for a type that no tensor here has.
-pub fn unknown_datatype(found: &str) -> ApiError {
-    let found = quoted(found);
-    let message = format!("datatype {found}; inputs here are BYTES, UINT8, INT64 or FP32");
-    ApiError::bad_request("invalid_request", message)
 }

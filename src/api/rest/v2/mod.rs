@@ -1,6 +1,5 @@
 //! The Open Inference Protocol, version 2, over REST: what KServe and Triton's clients speak.
 
-pub mod binary;
 pub(super) mod infer;
 mod json;
 mod json_values;
@@ -19,13 +18,9 @@ use utoipa::{IntoResponses, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::calls::tensor::{self as tensors, TensorMetadata, metadata};
+use crate::api::contract::inference_protocol::{PLATFORM, VERSION, check_version};
 use crate::api::{ApiError, AppState};
-
-/// The only version of a model that there is.
-pub const VERSION: &str = "1";
-/// What runs models.
-pub const PLATFORM: &str = "onnxruntime_onnx";
+use crate::calls::tensor::{self as tensors, TensorMetadata, metadata};
 
 /// The protocol's routes.
 pub fn routes() -> OpenApiRouter<Arc<AppState>> {
@@ -39,15 +34,6 @@ pub fn routes() -> OpenApiRouter<Arc<AppState>> {
         .routes(routes!(version))
         .routes(routes!(version_ready))
         .routes(routes!(infer::create_version))
-}
-
-/// 404 for any version but [`VERSION`].
-pub fn check_version(version: &str) -> Result<(), ApiError> {
-    if version.is_empty() || version == VERSION {
-        return Ok(());
-    }
-    let message = format!("there is only version {VERSION:?} of a model");
-    Err(ApiError::new(StatusCode::NOT_FOUND, "model_not_found", message).at("version"))
 }
 
 /// Whether a route is the protocol's: `/v2/rerank` is not.

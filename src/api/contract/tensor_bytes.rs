@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
-use super::json::unknown_datatype;
+use super::inference_protocol::unknown_datatype;
 use crate::api::ApiError;
-use crate::api::calls::tensor::Values;
+use crate::calls::tensor::Values;
 
 /// Values of a tensor from its bytes, which are little-endian; a BYTES value has its length (32 bits) in front, and there
 /// are at most `most` of those.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::signal::unix::Signal;
 
 use super::tls::Certificate;
-use super::{ApiKeys, AppState};
+use crate::api::{ApiKeys, AppState};
 
 /// What is read again.
 #[derive(Debug)]

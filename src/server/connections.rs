@@ -13,8 +13,8 @@ use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use axum_server::{Handle, Server};
 use tokio::net::TcpListener;
 
-use super::AppState;
-use super::unread::ReadersOnly;
+use super::stalled_writes::ReadersOnly;
+use crate::api::AppState;
 
 /// Longest time of a TLS handshake, however long a request's head may take.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
@@ -77,7 +77,7 @@ pub async fn serve(
 
 /// From the moment at which a stop begins, each HTTP/1 answer is its connection's last and says so: a client that learned
 /// of the end by the closing alone might have sent the next request by then. HTTP/2 has a message of its own for that.
-pub async fn say_goodbye(
+pub async fn close_at_stop(
     State(state): State<Arc<AppState>>,
     request: Request,
     next: Next,

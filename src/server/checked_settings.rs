@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use tower_http::cors::CorsLayer;
 
+use super::cors;
+use super::error::ServeError;
 use super::tls::Tls;
-use super::{AdminAccess, ApiKeys, ServeError, cors};
+use crate::api::{AdminAccess, ApiKeys};
 use crate::config::ServeSettings;
 use crate::engine::EngineSettings;
 use crate::images_by_url::{FetchRules, HostList, Networks};

@@ -8,7 +8,7 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::file_watch::FileWatch;
+use crate::file_watch::FileWatch;
 
 /// Why a certificate cannot be used. Never shows what is in a file: one of them holds the private key.
 #[derive(Debug, thiserror::Error)]

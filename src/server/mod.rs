@@ -1,5 +1,14 @@
 //! From settings to a server that listens, answers, and stops without losing what it accepted.
 
+mod checked_settings;
+mod connections;
+mod cors;
+mod error;
+mod reload;
+mod stalled_writes;
+mod tls;
+mod untaken_answers;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -10,55 +19,20 @@ use axum_server::Handle;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::admission::Admission;
-use super::browsers::{self, BrowserRules};
-use super::reload::Reload;
-use super::tls::Tls;
-use super::{
-    AdminError, AppState, Checked, KeyError, TlsError, connections, grpc, rest, trace, untaken,
-};
+pub use self::checked_settings::{Checked, Refusal};
+pub use self::error::ServeError;
+pub use self::tls::TlsError;
+
+use self::reload::Reload;
+use self::tls::Tls;
+use crate::api::admission::Admission;
+use crate::api::browsers::{self, BrowserRules};
+use crate::api::{AppState, grpc, rest, trace};
 use crate::config::ServeSettings;
-use crate::engine::{CpuPool, Loader, Registry, RegistryError};
+use crate::engine::{CpuPool, Loader, Registry};
 use crate::images_by_url::Fetcher;
 use crate::labelsets::LabelSets;
 use crate::telemetry::{Metrics, Spans};
-
-/// Why the server does not run.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// Settings that cannot be used together.
-    #[error("{0}")]
-    Settings(String),
-    /// A model cannot be served.
-    #[error(transparent)]
-    Models(#[from] RegistryError),
-    /// The admin routes cannot be offered as the settings ask.
-    #[error(transparent)]
-    Admin(#[from] AdminError),
-    /// The API keys cannot be used.
-    #[error(transparent)]
-    Keys(#[from] KeyError),
-    /// The certificate cannot be used.
-    #[error("TLS: {0}")]
-    Tls(#[from] TlsError),
-    /// The address cannot be used.
-    #[error("cannot listen on {address}: {reason}")]
-    Listen {
-        /// Address and port.
-        address: std::net::SocketAddr,
-        /// What the system said.
-        reason: std::io::Error,
-    },
-    /// The system refused something else.
-    #[error(transparent)]
-    Io(#[from] std::io::Error),
-    /// Two metrics with one name.
-    #[error(transparent)]
-    Metrics(#[from] prometheus::Error),
-    /// Accepted requests were still open when the time for a stop was over.
-    #[error("stopped after {0} s with requests still unanswered")]
-    DrainTimeout(u64),
-}
 
 /// Loads the models, listens, and answers until SIGTERM or SIGINT; then answers what was accepted and returns.
 ///
@@ -148,10 +122,13 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
         None => router,
     };
     let router = router
-        .layer(from_fn_with_state(state.clone(), connections::say_goodbye))
+        .layer(from_fn_with_state(
+            state.clone(),
+            connections::close_at_stop,
+        ))
         .layer(from_fn_with_state(
             state.request_time,
-            untaken::drop_untaken,
+            untaken_answers::drop_untaken,
         ))
         .layer(from_fn_with_state(spans.clone(), trace::trace));
     let handle = Handle::new();

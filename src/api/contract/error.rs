@@ -4,7 +4,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::rest::openapi::{ErrorBody, ErrorObject};
+use super::error_body::{ErrorBody, ErrorObject};
 use crate::bundle::{BundleError, NotInRoot};
 use crate::engine::{EmbedError, EngineError, ItemError, LoadError, RegistryError};
 use crate::images_by_url::FetchError;

@@ -3,7 +3,7 @@
 use axum::http::{HeaderValue, Method, header};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
-use super::trace::{REQUEST_ID, SERVER_TIMING};
+use crate::api::trace::{REQUEST_ID, SERVER_TIMING};
 
 /// The layer for these origins; `None` for none.
 ///

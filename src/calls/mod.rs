@@ -19,7 +19,7 @@ pub use labelset::put_labelset;
 pub use rerank::{Document, RankedDocument, RerankCall, Reranked, rerank};
 pub use similarity::{Similarities, SimilarityCall, similarity};
 
-use super::{ApiError, AppState};
+use crate::api::{ApiError, AppState};
 use crate::engine::{EmbedOptions, Embedded, Embedding, ImageSource, Item, Model};
 
 /// What a call cost.

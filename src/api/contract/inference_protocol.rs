@@ -1,0 +1,27 @@
+//! What the Open Inference Protocol is told of every model, over REST and gRPC.
+
+use axum::http::StatusCode;
+
+use super::ApiError;
+use crate::quoted::quoted;
+
+/// The only version of a model that there is.
+pub const VERSION: &str = "1";
+/// What runs models.
+pub const PLATFORM: &str = "onnxruntime_onnx";
+
+/// 404 for any version but [`VERSION`].
+pub fn check_version(version: &str) -> Result<(), ApiError> {
+    if version.is_empty() || version == VERSION {
+        return Ok(());
+    }
+    let message = format!("there is only version {VERSION:?} of a model");
+    Err(ApiError::new(StatusCode::NOT_FOUND, "model_not_found", message).at("version"))
+}
+
+/// 400 for a type that no tensor here has.
+pub fn unknown_datatype(found: &str) -> ApiError {
+    let found = quoted(found);
+    let message = format!("datatype {found}; inputs here are BYTES, UINT8, INT64 or FP32");
+    ApiError::bad_request("invalid_request", message)
+}

@@ -1,0 +1,10 @@
+//! What REST, gRPC and the Open Inference Protocol have in common: errors, options of a request, and tensors as bytes.
+
+mod error;
+mod error_body;
+pub mod inference_protocol;
+pub mod request_options;
+pub mod tensor_bytes;
+
+pub use self::error::ApiError;
+pub use self::error_body::ErrorBody;
