@@ -14,7 +14,7 @@ export ORT_DYLIB_PATH ?= $(CURDIR)/$(ORT_DIR)/libonnxruntime.so
 # A pip of its own: the one that the system's Python has may refuse to run outside an environment.
 FETCH := { test -x .cache/pip/bin/python || $(PYTHON) -m venv .cache/pip; } && .cache/pip/bin/python deploy/onnxruntime/fetch.py
 CLIP_IN := target/release/clip-in
-TRAIN := PYTHONPATH=models/training $(PY) -m clip_in_training
+TRAIN := $(VENV)/bin/clip-in-training
 
 .PHONY: help serve test test-rust test-python end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo ablation bench bench-setup stream textile kills rolling-restart faults fuzz soak reference gpu-bundle lock clean
 
@@ -91,10 +91,10 @@ onnxruntime-cuda: ## the ONNX Runtime for graphics cards with the CUDA 12 librar
 
 python: $(VENV)/.installed ## the Python environment of the training module and the tests
 
-# --no-deps: the lists are complete, so nothing is resolved anew.
-$(VENV)/.installed: models/training/requirements.txt tests/requirements.txt
+# The training module with its development tools, and what the other tests need, all at the pinned versions.
+$(VENV)/.installed: models/training/pyproject.toml models/training/requirements.txt tests/requirements.txt
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps -r models/training/requirements.txt -r tests/requirements.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check -c models/training/requirements.txt -r tests/requirements.txt -e 'models/training[dev]'
 	touch $@
 
 train-demo: python ## generate scenes, train the demo model, export it to models/demo (under an hour on two cores)
@@ -162,7 +162,7 @@ endef
 lower = $(subst V,v,$(subst T,t,$(subst B,b,$(subst L,l,$(1)))))
 
 lock: ## pin the Python requirements anew (needs uv)
-	cd models/training && uv pip compile --universal --fork-strategy fewest --python-version 3.10 --no-header --quiet requirements.in -o requirements.txt
+	cd models/training && uv pip compile --universal --fork-strategy fewest --python-version 3.10 --no-header --quiet --extra dev pyproject.toml -o requirements.txt
 	uv pip compile --universal --fork-strategy fewest --python-version 3.10 --no-header --quiet -c models/training/requirements.txt tests/requirements.in -o tests/requirements.txt
 	cd tests/python/clients && uv pip compile --universal --fork-strategy fewest --python-version 3.10 --no-header --quiet requirements.in -o requirements.txt
 	cd deploy/examples/catalogue && uv pip compile --universal --fork-strategy fewest --python-version 3.10 --no-header --quiet requirements.in -o requirements.txt
