@@ -55,9 +55,10 @@ test-catalogue: $(CATALOGUE)/.installed onnxruntime ## deploy/examples/catalogue
 catalogue: $(CATALOGUE)/.installed build ## the same on 5000 scenes, with the table of deploy/examples/catalogue/README.md
 	CATALOGUE_SCENES=5000 CLIP_IN_BINARY=$(CLIP_IN) $(CATALOGUE)/bin/python -m pytest -s tests/python/catalogue
 
-$(CATALOGUE)/.installed: tests/python/catalogue/requirements.txt
+# The training module without what trains: the example draws its scenes.
+$(CATALOGUE)/.installed: tests/python/catalogue/requirements.txt models/training/pyproject.toml
 	test -x $(CATALOGUE)/bin/python || $(PYTHON) -m venv $(CATALOGUE)
-	$(CATALOGUE)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
+	$(CATALOGUE)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $< -e models/training
 	touch $@
 
 test-monitoring: python onnxruntime ## dashboard and alerts on a real Prometheus (needs Debian's package prometheus)
@@ -109,25 +110,25 @@ ablation: python ## what each ingredient of CLIP-IN is worth: seven variants, th
 	$(TRAIN) ablation --recipe models/recipes/ablation.toml --out runs/ablation/tables.md $(ABLATION)
 
 bench: build python ## measure the server against FastAPI, infinity and the machine's limit; wants an idle machine (BENCH="--only NAME,…")
-	$(PY) tests/bench/run.py --markdown runs/bench.md $(BENCH)
+	$(PY) -m tests.bench.run --markdown runs/bench.md $(BENCH)
 
 bench-setup: python ## the Python environments of the baselines, which bench would make too (several GB)
-	$(PY) tests/bench/environments.py
+	$(PY) -m tests.bench.environments
 
 stream: build $(CLIENTS)/.installed ## 10,000 images through one gRPC stream: order, memory, speed against /v1/embeddings (STREAM="--images 2000")
-	$(CLIENTS)/bin/python tests/bench/stream.py $(STREAM)
+	$(CLIENTS)/bin/python -m tests.bench.stream $(STREAM)
 
 textile: build python ## defects of a textile by words and by example images (TEXTILE="--bundle …")
-	$(PY) tests/bench/textile.py $(TEXTILE)
+	$(PY) -m tests.bench.textile $(TEXTILE)
 
 kills: onnxruntime ## 200 kills while label sets are written: each is whole afterwards
 	CLIP_IN_KILLS=200 cargo test --locked --test labelsets_kill -- --nocapture
 
 rolling-restart: build $(CLIENTS)/.installed ## two servers behind HAProxy, restarted in turn under load: nothing may be lost (needs Debian's haproxy)
-	PYTHONPATH=tests/bench $(CLIENTS)/bin/python tests/faults/rolling_restart.py $(ROLLING)
+	$(CLIENTS)/bin/python -m tests.faults.rolling_restart $(ROLLING)
 
 faults: build $(CLIENTS)/.installed ## what goes wrong in production, under load, with what clients see: runs/faults.md (as root: a full disk; Debian's faketime: a clock that jumps; FAULTS="--only kill,…")
-	PYTHONPATH=tests/bench $(CLIENTS)/bin/python tests/faults/run.py $(FAULTS)
+	$(CLIENTS)/bin/python -m tests.faults.run $(FAULTS)
 
 # Without a sanitizer: there is no unsafe code of ours to watch, and so the stable toolchain is enough. Memory is watched by an
 # allocator that counts. What is new in a corpus stays in .cache; what breaks something is written below fuzz/artifacts.
@@ -143,7 +144,7 @@ fuzz: ## FUZZ_SECONDS (60) of made-up bytes for each parser of what comes from o
 	done
 
 soak: build python $(CLIENTS)/.installed ## an hour of everything that may be sent, at 80 % of what the server can do: memory, descriptors, threads and p99 must stay (SOAK="--minutes 5")
-	$(PY) tests/bench/soak.py $(SOAK)
+	$(PY) -m tests.bench.soak $(SOAK)
 
 reference: python ## reference models with random weights, for measuring speed
 	$(foreach name,ViT-B-32 ViT-B-16,$(call REFERENCE,$(name),runs/reference,int8))

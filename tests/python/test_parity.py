@@ -14,8 +14,9 @@ import pytest
 import torch
 from clip_in_training.model import load_bundle
 from clip_in_training.scenes.generate import single_scene, stream
-from conftest import ROOT
 from PIL import Image
+
+from tests.python.conftest import ROOT
 
 IMAGES, TEXTS = 200, 200
 ENCODINGS = [

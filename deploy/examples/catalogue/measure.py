@@ -1,6 +1,6 @@
 """How much a search through the databases finds, against comparing a query with every vector.
 
-PYTHONPATH=models/training python measure.py --scenes scenes --vectors vectors.parquet \\
+python measure.py --scenes scenes --vectors vectors.parquet \\
     --database postgres://… --database lance-folder
 
 A query asks for one scene: by its caption, by another picture of the same things (drawn anew: other places on the mat,

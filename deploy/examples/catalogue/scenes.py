@@ -1,6 +1,6 @@
 """Draws scenes with captions to fill a catalogue with: stands in for your own pictures.
 
-PYTHONPATH=models/training python scenes.py --count 5000 --out scenes
+python scenes.py --count 5000 --out scenes
 """
 
 import argparse

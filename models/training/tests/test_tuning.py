@@ -54,10 +54,7 @@ def whole(text, tmp_path_factory):
 
 def start(arguments, command=(sys.executable,), **options):
     """The command line in a process of its own."""
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parent)]),
-        "OMP_NUM_THREADS": "1",
-    }
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
         [*command, str(HERE / "tuning_process.py"), *map(str, arguments)],
         env=environment,

@@ -108,15 +108,11 @@ def _command(stage: str, job: Job, folder: Path, at_a_time: int, *more: str) -> 
         settings += ["--set", setting]
     command = [sys.executable, "-m", "clip_in_training", stage, "--recipe", str(job.recipe_file), *settings]
     folder.mkdir(parents=True, exist_ok=True)
-    # This package, wherever it was found.
-    paths = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     with (folder / f"{stage}.log").open("a", encoding="utf-8") as log:
         done = subprocess.run(
             [*command, *more, "--run", str(folder), "--resume"],
             stdout=log,
             stderr=subprocess.STDOUT,
-            env=environment,
             check=False,
         )
     if done.returncode:

@@ -23,8 +23,8 @@ def require_openvino() -> None:
     if PROVIDER not in onnxruntime.get_available_providers():
         raise ExportError(
             f"this ONNX Runtime ({onnxruntime.__version__}) has no OpenVINO, which computes bf16. "
-            "`pip install --no-deps --target FOLDER onnxruntime-openvino==1.24.1`, then run this command "
-            "with FOLDER in front on PYTHONPATH"
+            "Run this command in an environment of its own, where `pip uninstall -y onnxruntime` and "
+            "`pip install --no-deps onnxruntime-openvino==1.24.1` have put it in the other's place"
         )
 
 
