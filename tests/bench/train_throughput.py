@@ -21,15 +21,15 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import torch
-from clip_in_training.backbone.groups import parameter_groups
-from clip_in_training.backbone.load import load_backbone
-from clip_in_training.readers.records import Batch
-from clip_in_training.train.clock import Clock
-from clip_in_training.tuning import loop
-from clip_in_training.tuning.encoder import train_mode
-from clip_in_training.tuning.finetune import Finetuning
-from clip_in_training.tuning.processes import Processes
-from clip_in_training.tuning.recipe import TuningRecipe, parse_tuning_recipe
+from clip_in_training.common import loop
+from clip_in_training.common.clock import Clock
+from clip_in_training.common.processes import Processes
+from clip_in_training.finetune.backbone.groups import parameter_groups
+from clip_in_training.finetune.backbone.load import load_backbone
+from clip_in_training.finetune.readers.records import Batch
+from clip_in_training.finetune.recipe import TuningRecipe, parse_tuning_recipe
+from clip_in_training.finetune.stages.encoder import train_mode
+from clip_in_training.finetune.stages.finetune import Finetuning
 from open_clip.loss import ClipLoss
 from open_clip_train.scheduler import cosine_lr
 from open_clip_train.train import train_one_epoch

@@ -16,7 +16,7 @@ import urllib.request
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from clip_in_training.tuning.run import load_tuned
+from clip_in_training.finetune.stages.run import load_tuned
 from PIL import Image
 
 from tests.python.conftest import ROOT, environment, server_binary, serving

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from clip_in_training.scenes.drawing import draw
-from clip_in_training.scenes.layout import Layout
+from clip_in_training.scratch.scenes.drawing import draw
+from clip_in_training.scratch.scenes.layout import Layout
 from database import Database, connect
 from service import Service, combined
 from vectors import Vectors

@@ -6,7 +6,7 @@ python scenes.py --count 5000 --out scenes
 import argparse
 from pathlib import Path
 
-from clip_in_training.scenes.generate import generate_scenes
+from clip_in_training.scratch.scenes.generate import generate_scenes
 
 # Drawn from the part of the random numbers that the demo model was not trained on.
 SPLIT, SEED, SIZE = "test", 2024, 128

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from clip_in_training.evaluate.benchmark import pairs_table, retrieval_rows
+from clip_in_training.export.evaluate.benchmark import pairs_table, retrieval_rows
 
 TEMPLATE = """# {name}
 

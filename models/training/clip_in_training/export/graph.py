@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from clip_in_training.model.dual_encoder import DualEncoder
+from clip_in_training.scratch.model.dual_encoder import DualEncoder
 
 OPSET = 18
 """Old enough for every ONNX Runtime that the server may meet, new enough for one-operator reductions."""

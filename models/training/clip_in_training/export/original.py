@@ -5,7 +5,7 @@ from open_clip.hf_model import HFTextEncoder
 from torch import Tensor, nn
 from torch.nn import functional
 
-from clip_in_training.backbone.backbone import Backbone
+from clip_in_training.finetune.backbone.backbone import Backbone
 
 
 class Original(nn.Module):

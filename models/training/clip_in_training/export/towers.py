@@ -7,12 +7,12 @@ from open_clip.transformer import VisionTransformer
 from torch import Tensor, nn
 from torch.nn import functional
 
-from clip_in_training.backbone.backbone import Backbone
-from clip_in_training.backbone.bundle_backbone import BundleBackbone
-from clip_in_training.errors import ExportError
+from clip_in_training.common.errors import ExportError
 from clip_in_training.export.graph import ImageGraph as OwnImageGraph
 from clip_in_training.export.graph import export_graph
 from clip_in_training.export.traceable import traceable
+from clip_in_training.finetune.backbone.backbone import Backbone
+from clip_in_training.finetune.backbone.bundle_backbone import BundleBackbone
 
 
 class ImageGraph(nn.Module):

@@ -4,9 +4,9 @@ import torch
 from open_clip.transformer import ResidualAttentionBlock
 from torch import Tensor, nn
 
-from clip_in_training.backbone.rope import RotaryAttention
 from clip_in_training.export.graph import fold_batch_norm
-from clip_in_training.model.rope import rotate
+from clip_in_training.finetune.backbone.rope import RotaryAttention
+from clip_in_training.scratch.model.rope import rotate
 
 MASKED = -1e4
 """In place of -inf in masks, which fp16 and bf16 versions of a graph do not all survive; exp(-10000) is 0 as
