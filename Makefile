@@ -74,6 +74,7 @@ lint: python ## formatting and lints
 	cargo clippy --locked --all-targets -- -D warnings
 	$(PY) -m ruff check models/training tests deploy
 	$(PY) -m ruff format --check models/training tests deploy
+	cd models/training && $(CURDIR)/$(PY) -m mypy
 
 build: onnxruntime ## the release binary
 	cargo build --release --locked

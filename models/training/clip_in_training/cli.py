@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from clip_in_training.common.errors import (
@@ -211,6 +212,7 @@ def _evaluate(options: argparse.Namespace, recipe: Recipe, text: str) -> None:
 
 
 def _ablation(options: argparse.Namespace, recipe: TuningRecipe, text: str) -> None:
+    from clip_in_training.common.whole_file import replace_text
     from clip_in_training.finetune.ablation.measure import measure_backbone
     from clip_in_training.finetune.ablation.runs import run_all
     from clip_in_training.finetune.ablation.table import tables
@@ -225,7 +227,7 @@ def _ablation(options: argparse.Namespace, recipe: TuningRecipe, text: str) -> N
     report = tables(start, results, options.seeds, steps)
     print(f"\n{report}")
     if options.out:
-        options.out.write_text(report + "\n", encoding="utf-8")
+        replace_text(options.out, report + "\n")
 
 
 def _variants(options: argparse.Namespace) -> None:
@@ -253,7 +255,7 @@ def _report(benchmarks: dict) -> str:
     return pairs + "\n\n" + retrieval_rows({"fp32": benchmarks["retrieval"]}, "graph")
 
 
-COMMANDS = {
+COMMANDS: dict[str, Callable[..., None]] = {
     "generate": _generate,
     "train": _train,
     "distil": _stage,

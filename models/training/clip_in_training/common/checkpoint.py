@@ -2,28 +2,22 @@
 curve.
 """
 
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from clip_in_training.common.errors import CheckpointError
+from clip_in_training.common.whole_file import replacing
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Writes beside the target and renames: a kill or a full disk leaves the last good checkpoint."""
+    """Replaces the checkpoint: a kill or a full disk leaves the last good one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
     try:
-        with partial.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            # Without it, a machine that loses power may have the new name with nothing behind it.
-            os.fsync(file.fileno())
-        os.replace(partial, path)
+        with replacing(path) as partial:
+            torch.save(state, partial)
     except (OSError, RuntimeError) as error:  # PyTorch's writer turns a full disk into a RuntimeError
-        partial.unlink(missing_ok=True)
         raise CheckpointError(f"cannot write {path} ({error}); the checkpoint before it is intact") from error
 
 

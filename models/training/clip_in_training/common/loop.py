@@ -1,12 +1,12 @@
-"""The loop of both stages of fine-tuning: step, log, checkpoint, resume, on one process or many."""
+"""The loop of every stage, from scratch or of fine-tuning: step, log, checkpoint, resume; one process or many."""
 
 import contextlib
 import json
 import math
 import sys
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,12 +19,16 @@ from clip_in_training.common.clock import Clock
 from clip_in_training.common.errors import CheckpointError, TrainingError
 from clip_in_training.common.optimiser import share_of_rate
 from clip_in_training.common.processes import Processes
+from clip_in_training.common.recipe import OptimiserRecipe
 from clip_in_training.common.step_log import Logs, NoLogs
-from clip_in_training.finetune.backbone.backbone import Backbone
-from clip_in_training.finetune.backbone.state import restore, state_of
-from clip_in_training.finetune.recipe import TuningOptimiserRecipe, TuningRecipe
-from clip_in_training.finetune.stages.gradients import Autocast, NotANumber
-from clip_in_training.scratch.train.loop import print_values, use_bf16
+
+
+class NotANumber(ArithmeticError):
+    """The loss is not a number; `rows` are the batch's inputs that are at fault (maybe none are known)."""
+
+    def __init__(self, rows: list[int]):
+        super().__init__("the loss is not a number")
+        self.rows = rows
 
 
 class Stage(Protocol):
@@ -32,9 +36,10 @@ class Stage(Protocol):
 
     name: str
     steps: int
-    optimiser_recipe: TuningOptimiserRecipe
-    backbone: Backbone
-    """What is trained and kept in the checkpoint."""
+
+    @property
+    def optimiser_recipe(self) -> OptimiserRecipe:
+        """Rates and decay."""
 
     def inputs(self, first: int, last: int) -> Iterable[Any]:
         """The inputs of the steps from `first` up to, not including, `last`: those of this process."""
@@ -47,17 +52,39 @@ class Stage(Protocol):
     def names(self, batch: Any) -> list[str]:
         """Where each of the inputs comes from."""
 
+    def state(self) -> dict[str, Any]:
+        """Weights of what is trained, by module, as the checkpoint keeps them."""
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Takes the weights of `state` back. Raises `CheckpointError` if they do not fit."""
+
+
+class Settings(Protocol):
+    """What the loop reads of a recipe, of either family."""
+
+    @property
+    def seed(self) -> int:
+        """Of all that is random."""
+
+    @property
+    def log_every(self) -> int:
+        """Steps between two lines of the log."""
+
+    @property
+    def checkpoint_every(self) -> int:
+        """Steps between two checkpoints."""
+
 
 @dataclass
 class Work:
     """What a stage runs with."""
 
-    recipe: TuningRecipe
+    recipe: Settings
     run: Path
     processes: Processes
     clock: Clock
-    notes: dict[str, Any]
-    """Plain values that the checkpoint keeps beside the weights, e.g. the data's fingerprint."""
+    notes: dict[str, Any] = field(default_factory=dict)
+    """Plain values that the checkpoint keeps beside the weights, e.g. the data's fingerprint ("data")."""
 
 
 def run_stage(
@@ -73,9 +100,8 @@ def run_stage(
     """
     path = work.run / f"{stage.name}.pt"
     recipe, processes, rates = work.recipe, work.processes, stage.optimiser_recipe
-    for group in groups:
-        group["peak"] = group["lr"]
-    optimiser = torch.optim.AdamW(groups, betas=tuple(rates.betas), fused=True)
+    peaks = [group["lr"] for group in groups]
+    optimiser = torch.optim.AdamW(groups, betas=(rates.betas[0], rates.betas[1]), fused=True)
     first = _restore(path, work, stage, optimiser) if resume and path.is_file() else 0
     last = stage.steps if stop_at is None else min(stage.steps, stop_at)
     parameters = [p for group in optimiser.param_groups for p in group["params"]]
@@ -90,8 +116,8 @@ def run_stage(
             waited = time.monotonic() - began
             torch.manual_seed(_seed(recipe.seed, step, processes.rank))
             share = share_of_rate(step, stage.steps, rates.warmup_fraction)
-            for group in optimiser.param_groups:
-                group["lr"] = group["peak"] * share
+            for group, peak in zip(optimiser.param_groups, peaks, strict=True):
+                group["lr"] = peak * share
             optimiser.zero_grad(set_to_none=True)
             try:
                 terms = stage.gradient(batch)
@@ -105,6 +131,7 @@ def run_stage(
             optimiser.step()
             seconds = time.monotonic() - began
             values |= {"learning_rate": rates.learning_rate * share, "seconds": seconds, "waited": waited}
+            values["cpu_seconds"] = work.clock.cpu()
             bar.update()
             bar.set_postfix(loss=f"{values['loss']:.3f}", refresh=False)
             shown = step % recipe.log_every == 0 or step + 1 == last
@@ -117,17 +144,6 @@ def run_stage(
                 processes.wait()
             began = time.monotonic()
     return values
-
-
-def autocast(precision: str, device: torch.device) -> Autocast:
-    """What the forward pass runs under: bf16 where the recipe asks for it and the hardware has it."""
-    if device.type == "cuda":
-        able = precision == "bf16" and torch.cuda.is_bf16_supported(including_emulation=False)
-        if precision == "bf16" and not able:
-            print("this card has no bf16: training in fp32", file=sys.stderr)
-    else:
-        able = use_bf16(precision)
-    return lambda: torch.autocast(device.type, torch.bfloat16, enabled=able)
 
 
 def _numbers(values: list[Tensor]) -> list[float]:
@@ -144,7 +160,7 @@ def _state(work: Work, stage: Stage, optimiser: torch.optim.Optimizer, step: int
     return {
         "step": step,
         "steps": stage.steps,
-        "modules": {"backbone": state_of(stage.backbone)},
+        "modules": stage.state(),
         "optimiser": optimiser.state_dict(),
         "clock": work.clock.state(),
         **work.notes,
@@ -158,14 +174,20 @@ def _restore(path: Path, work: Work, stage: Stage, optimiser: torch.optim.Optimi
         raise CheckpointError(
             f"{path} belongs to a run of {state['steps']} steps, not {stage.steps}; train without --resume"
         )
-    if state["data"] != work.notes["data"]:
+    if state.get("data") != work.notes.get("data"):
         raise CheckpointError(
             f"the data is no longer what {path} was trained on: its batches would be others; train without --resume"
         )
-    restore(stage.backbone, state["modules"]["backbone"])
+    stage.restore(state["modules"])
     optimiser.load_state_dict(state["optimiser"])
     work.clock.restore(**state["clock"])
     return state["step"]
+
+
+def print_values(name: str, step: int, steps: int, values: dict[str, float]) -> None:
+    """One line of a log file, where there is no terminal for a progress bar."""
+    shown = " ".join(f"{key}={value:.4g}" for key, value in values.items())
+    print(f"{name} {step + 1}/{steps} {shown}", flush=True)
 
 
 def _broken(work: Work, stage: Stage, step: int, batch: Any, what: str, rows: list[int]) -> TrainingError:

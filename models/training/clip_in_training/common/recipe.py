@@ -50,7 +50,7 @@ def parse_toml(text: str, origin: str) -> dict[str, typing.Any]:
         raise RecipeError(f"{origin} is not valid TOML: {error}") from error
 
 
-def from_table(kind: type, table: dict, origin: str, prefix: str):
+def from_table(kind: typing.Any, table: dict, origin: str, prefix: str):
     """A dataclass of type `kind` from a TOML table, key by key; `prefix` stands before keys in errors."""
     hints = typing.get_type_hints(kind)
     known = {f.name: f for f in dataclasses.fields(kind)}
@@ -73,7 +73,7 @@ def from_table(kind: type, table: dict, origin: str, prefix: str):
     return kind(**values)
 
 
-def _value(hint, value, origin: str, key: str):
+def _value(hint: typing.Any, value: typing.Any, origin: str, key: str):
     """One value, checked against its type; whole numbers may stand for floats."""
     if dataclasses.is_dataclass(hint):
         if not isinstance(value, dict):

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from clip_in_training.common.errors import TrainingError
+from clip_in_training.common.whole_file import replace_text
 
 RECIPE = "recipe.toml"
 
@@ -17,4 +18,4 @@ def keep_recipe(run: Path, recipe_text: str, same: bool) -> None:
         raise TrainingError(
             f"{kept} differs from the recipe given; resume with that one, or train in a new --run folder"
         )
-    kept.write_text(recipe_text, encoding="utf-8")
+    replace_text(kept, recipe_text)

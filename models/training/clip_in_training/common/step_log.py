@@ -2,12 +2,12 @@
 
 import contextlib
 import json
-import os
 from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
 
 from clip_in_training.common.errors import CheckpointError
+from clip_in_training.common.whole_file import replace_text
 
 
 class StepLog:
@@ -17,10 +17,7 @@ class StepLog:
 
     def __init__(self, path: Path, first: int):
         kept = [entry for entry in read_steps(path) if entry["step"] < first] if first else []
-        partial = path.with_suffix(".partial")
-        with partial.open("w", encoding="utf-8") as file:
-            file.writelines(json.dumps(entry) + "\n" for entry in kept)
-        os.replace(partial, path)
+        replace_text(path, "".join(json.dumps(entry) + "\n" for entry in kept))
         self.file = path.open("a", encoding="utf-8", buffering=1)
 
     def add(self, step: int, values: dict[str, float]) -> None:

@@ -25,7 +25,8 @@ from clip_in_training.scratch.model.dual_encoder import DualEncoder, parameter_c
 from clip_in_training.scratch.recipe import LossRecipe, Recipe
 from clip_in_training.scratch.scenes.attributes import ATTRIBUTES
 from clip_in_training.scratch.tokenizer.encode import END_ID, PAD_ID, START_ID, load_tokenizer
-from clip_in_training.scratch.train.run import STAGE_B, TOKENIZER
+from clip_in_training.scratch.train.run import TOKENIZER
+from clip_in_training.scratch.train.stage_b import NAME as STAGE_B
 
 SAMPLE_SEED = 20_000
 """Seeds of golden and sample scenes; the data's seed is far below, and streams differ besides."""

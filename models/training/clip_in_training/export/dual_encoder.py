@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer
 
 from clip_in_training.common.errors import ExportError
+from clip_in_training.common.whole_file import replace_text
 from clip_in_training.export.evaluate.graphs import Graphs
 from clip_in_training.export.files import checksums, whole_or_not_at_all, write_json
 from clip_in_training.export.golden import write_golden
@@ -74,7 +75,7 @@ def write_dual_encoder(
         content = manifest(_interface(backbone, identity, grid), _provenance(backbone, identity))
         content["variants"] = [fp32_variant(parity, benchmark_delta=None)]
         card = identity.card(content, folder, material, backbone)
-        (folder / "model-card.md").write_text(card, encoding="utf-8")
+        replace_text(folder / "model-card.md", card)
         content["files"] = checksums(folder)
         write_json(folder / "bundle.json", content)
         if precisions:

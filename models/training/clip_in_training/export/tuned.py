@@ -79,7 +79,9 @@ def export_tuned(
             "training_cpu_seconds": round(making.clock["cpu"], 1),
             **({"teacher_agreement": making.agreement} if making.agreement else {}),
         },
-        card=lambda *written: tuned_card(*written, recipe, making),
+        card=lambda manifest, folder, material, backbone: tuned_card(
+            manifest, folder, material, backbone, recipe, making
+        ),
         weights=True,
     )
     material = from_folder(calibrate, backbone) if calibrate else None

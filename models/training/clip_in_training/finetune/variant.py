@@ -12,7 +12,8 @@ def changed(recipe: TuningRecipe, keys: dict[str, Any], origin: str = "recipe") 
     """The recipe with dotted keys (`finetune.losses.clip_long`) set. Raises `RecipeError` naming the key."""
     table = dataclasses.asdict(recipe)
     for key, value in keys.items():
-        inner, *path = table, *key.split(".")
+        inner: Any = table
+        path = key.split(".")
         for name in path[:-1]:
             inner = inner.get(name) if isinstance(inner, dict) else None
         if not isinstance(inner, dict) or path[-1] not in inner:
@@ -52,7 +53,7 @@ def to_toml(recipe: TuningRecipe) -> str:
 
 def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested tables as dotted keys: TOML reads `a.b = 1` as a table `a`."""
-    found = {}
+    found: dict[str, Any] = {}
     for key, value in table.items():
         found |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
     return found

@@ -1,12 +1,14 @@
 """Runs a bundle's ONNX graphs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
+from torch import Tensor
 
-from clip_in_training.scratch.tokenizer.encode import TextEncoder
+Tokenize = Callable[[Sequence[str]], Tensor]
+"""Texts to int64 ids [batch, length]."""
 
 
 class Graphs:
@@ -16,7 +18,7 @@ class Graphs:
         self,
         image: Path,
         text: Path,
-        tokenize: TextEncoder,
+        tokenize: Tokenize,
         threads: int = 0,
         providers: Sequence[str | tuple[str, dict]] = ("CPUExecutionProvider",),
     ):

@@ -20,9 +20,9 @@ def milliseconds_per_image(
     The graphs, loaded with one thread, take turns, and CPU time is counted, so that whatever else the machine
     does disturbs all alike and little. `pixels` uint8 [rows, size, size, 3], at least eight rows.
     """
-    result = {name: {} for name in models}
+    result: dict[str, dict[str, float]] = {name: {} for name in models}
     for batch in BATCHES:
-        taken = {name: [] for name in models}
+        taken: dict[str, list[float]] = {name: [] for name in models}
         for _ in range(turns + 1):
             for name, graphs in models.items():
                 start = time.process_time()

@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 from clip_in_training.common.errors import ExportError
+from clip_in_training.common.whole_file import replacing
 from clip_in_training.export.evaluate.graphs import Graphs
 from clip_in_training.export.evaluate.speed import milliseconds_per_image, processor
 from clip_in_training.export.files import checksums, write_json
@@ -48,7 +49,8 @@ def add_variants(folder: Path, precisions: list[str], subject: Subject | None = 
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as work:
         entries, speeds = _make(folder, Path(work), precisions, subject)
         for name in sorted(Path(work).glob("*.*.onnx")):
-            os.replace(name, folder / name.name)
+            with replacing(folder / name.name) as partial:
+                os.replace(name, partial)
     kept = [v for v in manifest["variants"] if v["precision"] not in precisions]
     order = ("fp32", *PRECISIONS)
     manifest["variants"] = sorted(kept + entries, key=lambda v: order.index(v["precision"]))
@@ -72,6 +74,9 @@ def _make(folder: Path, work: Path, precisions: list[str], subject: Subject) -> 
     times = milliseconds_per_image({"fp32": fp32, **timed}, subject.checks.pixels, TURNS) if timed else {}
     entries, speeds = [], {}
     for name, graphs in opened.items():
+        delta = None
+        if subject.accuracy is not None and accuracy is not None:
+            delta = subject.accuracy(graphs) - accuracy
         parity, drift = distances(subject.checks, graphs)
         _refuse(name, parity)
         worst = max(tower["worst"] for tower in parity.values())
@@ -81,7 +86,7 @@ def _make(folder: Path, work: Path, precisions: list[str], subject: Subject) -> 
                 "image": _file("image", name),
                 "text": _file("text", name),
                 "parity": parity,
-                "benchmark_delta": None if accuracy is None else subject.accuracy(graphs) - accuracy,
+                "benchmark_delta": delta,
                 "speedup": times["fp32"]["1"] / times[name]["1"] if name in times else None,
                 "golden_tolerance": max(MARGIN * worst, LEAST_TOLERANCE),
                 "batch_dependent": drift > BATCH_DEPENDENT,

@@ -7,8 +7,7 @@ import onnxruntime
 import torch
 
 from clip_in_training.common.errors import ExportError
-from clip_in_training.export.evaluate.graphs import Graphs
-from clip_in_training.scratch.tokenizer.encode import TextEncoder
+from clip_in_training.export.evaluate.graphs import Graphs, Tokenize
 
 PROVIDER = "OpenVINOExecutionProvider"
 
@@ -28,7 +27,7 @@ def require_openvino() -> None:
         )
 
 
-def bf16_graphs(image: Path, text: Path, tokenize: TextEncoder) -> Graphs:
+def bf16_graphs(image: Path, text: Path, tokenize: Tokenize) -> Graphs:
     """fp32 graphs, computed in bf16 by one thread, with the server's settings.
 
     Raises `ExportError` if the ONNX Runtime that is installed has no OpenVINO, or it cannot be started.

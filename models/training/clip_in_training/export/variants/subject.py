@@ -8,18 +8,16 @@ import numpy as np
 
 from clip_in_training.common.errors import ExportError
 from clip_in_training.export.evaluate.benchmark import edit_pair_accuracy
-from clip_in_training.export.evaluate.graphs import Graphs
+from clip_in_training.export.evaluate.graphs import Graphs, Tokenize
 from clip_in_training.export.golden import TEXTS
 from clip_in_training.export.inputs import drawn
 from clip_in_training.export.original import original
 from clip_in_training.export.parity import Checks, checks
 from clip_in_training.export.reload import reload_backbone
-from clip_in_training.finetune.backbone.backbone import TextRules
 from clip_in_training.scratch.data.examples import Examples, load_edits
 from clip_in_training.scratch.model.bundle import load_bundle
 from clip_in_training.scratch.recipe import kept_recipe
 from clip_in_training.scratch.scenes.attributes import ATTRIBUTES
-from clip_in_training.scratch.tokenizer.encode import TextEncoder
 
 CHECKED = 72
 CALIBRATED = 200
@@ -29,7 +27,7 @@ CALIBRATED = 200
 class Subject:
     """A bundle's model and the inputs that belong to it."""
 
-    tokenize: TextEncoder | TextRules
+    tokenize: Tokenize
     checks: Checks
     pixels: np.ndarray
     """Images to calibrate on, uint8 [rows, size, size, 3]; none of them is checked or tested."""

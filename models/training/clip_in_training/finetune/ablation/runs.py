@@ -12,6 +12,7 @@ from pathlib import Path
 
 from clip_in_training.common.errors import TrainingError
 from clip_in_training.common.recipe import RecipeError
+from clip_in_training.common.whole_file import replace_text
 from clip_in_training.finetune.ablation.measure import measure
 from clip_in_training.finetune.recipe import TuningRecipe
 from clip_in_training.finetune.stages.run import DISTILLED, FINETUNED
@@ -92,9 +93,7 @@ def _finetune(job: Job, at_a_time: int) -> dict:
             measured = measure(job.folder)
         summary = json.loads((job.folder / f"{FINETUNED}.json").read_text(encoding="utf-8"))
         measured["core_minutes"] = summary["clock"]["cpu"] / 60
-        partial = result.with_suffix(".partial")
-        partial.write_text(json.dumps(measured, indent=1), encoding="utf-8")
-        os.replace(partial, result)
+        replace_text(result, json.dumps(measured, indent=1))
     found = json.loads(result.read_text(encoding="utf-8"))
     print(f"seed {job.seed}, {job.variant}: pairs {found['pairs']['mean']:.1f} %", flush=True)
     return found

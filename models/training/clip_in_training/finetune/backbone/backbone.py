@@ -44,6 +44,10 @@ class TextRules(ABC):
         """Rows of `ids` as int64 [batch, length], by the padding rule."""
 
     @abstractmethod
+    def with_context(self, context_length: int) -> "TextRules":
+        """The same rules for another context."""
+
+    @abstractmethod
     def save(self, path: Path) -> None:
         """Writes `tokenizer.json` as the server reads it."""
 
@@ -62,6 +66,10 @@ class Backbone(nn.Module, ABC):
     """softmax (CLIP) | sigmoid (SigLIP). That of the loss it was trained with."""
     positions: str
     """Of the text encoder: absolute | rope."""
+    source: str
+    """Where the weights come from, in words, for logs and provenance."""
+    fixed: frozenset[str] = frozenset()
+    """Names of parameters that never train: a sine table, say."""
 
     @abstractmethod
     def encode_image(self, pixels: Tensor) -> Tensor:

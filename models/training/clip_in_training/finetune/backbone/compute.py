@@ -6,6 +6,7 @@ from open_clip.hf_model import HFTextEncoder
 
 from clip_in_training.common.errors import BackboneError
 from clip_in_training.finetune.backbone.backbone import Backbone
+from clip_in_training.finetune.backbone.bundle_backbone import BundleBackbone
 from clip_in_training.finetune.backbone.open_clip_backbone import OpenClipBackbone
 from clip_in_training.finetune.backbone.text_tower import text_pieces
 
@@ -36,8 +37,10 @@ def compile_towers(backbone: Backbone, **options: Any) -> None:
 
     `options` are torch.compile's.
     """
-    if not isinstance(backbone, OpenClipBackbone):
-        towers = (backbone.model.image_tower, backbone.model.text_tower)
+    if isinstance(backbone, BundleBackbone):
+        towers: tuple[Any, Any] = (backbone.model.image_tower, backbone.model.text_tower)
+    elif not isinstance(backbone, OpenClipBackbone):
+        raise BackboneError(f"no towers are known of a {type(backbone).__name__}")
     elif isinstance(getattr(backbone.clip, "text", None), HFTextEncoder):
         towers = (backbone.clip.visual, backbone.clip.text)
     else:

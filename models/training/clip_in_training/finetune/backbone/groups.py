@@ -1,9 +1,11 @@
 """A backbone's parameters as AdamW's groups."""
 
+from collections.abc import Sequence
+
 from torch import nn
 
 from clip_in_training.finetune.backbone.backbone import Backbone
-from clip_in_training.finetune.backbone.towers import parameters, towers
+from clip_in_training.finetune.backbone.towers import Piece, parameters, towers
 from clip_in_training.finetune.recipe import TuningOptimiserRecipe
 
 
@@ -19,7 +21,7 @@ def parameter_groups(backbone: Backbone, recipe: TuningOptimiserRecipe) -> list[
     tables = {id(module.weight) for module in backbone.modules() if isinstance(module, nn.Embedding)} | {
         id(p) for name, p in backbone.named_parameters() if name.endswith(_TABLES)
     }
-    rates = {
+    rates: dict[str, tuple[Sequence[Piece], float]] = {
         "image": (parts.image.pieces, recipe.image_learning_rate),
         "text": (parts.text.pieces, recipe.text_learning_rate),
         "logit_scale": (parts.similarity, recipe.logit_scale_learning_rate),

@@ -6,6 +6,7 @@ import warnings
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import open_clip
 import torch
@@ -39,11 +40,11 @@ def load_backbone(recipe: BackboneRecipe, seed: int) -> Backbone:
             f"backbone.context_length is {recipe.context_length}; it must be at least 4 tokens"
         )
     if recipe.name.startswith(BUNDLE):
-        original = load_original(recipe, seed)
-        backbone = changed_bundle_backbone(original, recipe.positions, recipe.context_length)
+        original = load_bundle_backbone(Path(recipe.name.removeprefix(BUNDLE)))
+        backbone: Backbone = changed_bundle_backbone(original, recipe.positions, recipe.context_length)
     else:
         change = with_rope if recipe.positions == "rope" else with_context
-        backbone = change(load_original(recipe, seed), recipe.context_length)
+        backbone = change(_open_clip(recipe, seed), recipe.context_length)
     if recipe.gradient_checkpointing:
         checkpoint_activations(backbone)
     return backbone
@@ -53,6 +54,11 @@ def load_original(recipe: BackboneRecipe, seed: int) -> Backbone:
     """The model as it was published, with its own positions and context: the teacher of stage 1."""
     if recipe.name.startswith(BUNDLE):
         return load_bundle_backbone(Path(recipe.name.removeprefix(BUNDLE)))
+    return _open_clip(recipe, seed)
+
+
+def _open_clip(recipe: BackboneRecipe, seed: int) -> OpenClipBackbone:
+    """A model of open_clip as it was published."""
     resolved = resolve(recipe.name, recipe.pretrained)
     source = resolved.describe(recipe.name, recipe.pretrained)
     with _readable_errors(source, resolved):
@@ -104,8 +110,8 @@ def _readable_errors(source: str, resolved: Resolved):
 
 
 def _reason(error: Exception, resolved: Resolved) -> str:
-    said = str(error).strip().splitlines()
-    said = said[0] if said else type(error).__name__
+    lines = str(error).strip().splitlines()
+    said = lines[0] if lines else type(error).__name__
     if isinstance(error, pickle.UnpicklingError) or "weights_only" in str(error):
         return (
             "the checkpoint holds more than tensors, and such a file can run code when it is opened. Save "
@@ -123,7 +129,7 @@ def _reason(error: Exception, resolved: Resolved) -> str:
     )
 
 
-def _image_rules(clip: nn.Module, source: str) -> ImageRules:
+def _image_rules(clip: Any, source: str) -> ImageRules:
     config = clip.visual.preprocess_cfg
     size = config["size"]
     height, width = (size, size) if isinstance(size, int) else size

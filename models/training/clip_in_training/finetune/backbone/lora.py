@@ -1,6 +1,7 @@
 """Low-rank adapters (arXiv 2106.09685) through `peft`, and how they become part of the weights again."""
 
 import copy
+from typing import Any
 
 from peft import LoraConfig
 from peft.tuners.lora import LoraLayer, LoraModel
@@ -36,8 +37,9 @@ def add_adapters(backbone: Backbone, recipe: LoraRecipe) -> None:
             "finetune.lora.dropout must be 0 for this model: its attention is fused, and an adapter of it is "
             "added to the weights before they are used"
         )
+    alpha: Any = recipe.alpha  # peft divides by the rank: whole numbers are its habit, not its need
     config = LoraConfig(
-        r=recipe.rank, lora_alpha=recipe.alpha, lora_dropout=recipe.dropout, target_modules=names, bias="none"
+        r=recipe.rank, lora_alpha=alpha, lora_dropout=recipe.dropout, target_modules=names, bias="none"
     )
     LoraModel(backbone.clip, config, "default")  # Works in place.
     for parameter in parts.similarity:  # peft has frozen all but its own.
@@ -59,6 +61,7 @@ def merged(backbone: Backbone) -> Backbone:
 
 
 def _merge(module: nn.Module) -> None:
+    child: Any  # peft has no types for what its layers can do
     for name, child in module.named_children():
         if not isinstance(child, LoraLayer):
             _merge(child)

@@ -1,9 +1,11 @@
 """A model of open_clip as a `Backbone`."""
 
+from typing import Any
+
 import torch
 from open_clip.hf_model import HFTextEncoder
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from clip_in_training.finetune.backbone.backbone import Backbone, ImageRules
@@ -16,7 +18,15 @@ from clip_in_training.finetune.backbone.text_tower import encode
 class OpenClipBackbone(Backbone):
     """`clip` is open_clip's own model with open_clip's own parameter names; rules stand beside it."""
 
-    def __init__(self, clip: nn.Module, image_rules: ImageRules, text_rules: TokenizerRules, source: str):
+    clip: Any
+    """An nn.Module whose parts depend on the architecture; open_clip has no types for them."""
+    text_rules: TokenizerRules
+    source: str
+    fixed: frozenset[str]
+    pixel_scale: Tensor
+    pixel_shift: Tensor
+
+    def __init__(self, clip: Any, image_rules: ImageRules, text_rules: TokenizerRules, source: str):
         super().__init__()
         self.clip = clip
         self.image_rules, self.text_rules = image_rules, text_rules

@@ -24,6 +24,9 @@ class RotaryAttention(nn.MultiheadAttention):
     It stays one by its type, so that whatever knows that class (LoRA, quantisation) knows this one.
     """
 
+    cos: Tensor
+    sin: Tensor
+
     def __init__(self, original: nn.MultiheadAttention, cos: Tensor, sin: Tensor):
         """Takes over the weights of `original`; angles [context, head width] are those of `rotation`."""
         super().__init__(original.embed_dim, original.num_heads, batch_first=True, device="meta")
@@ -34,7 +37,7 @@ class RotaryAttention(nn.MultiheadAttention):
         self.register_buffer("cos", cos, persistent=False)
         self.register_buffer("sin", sin, persistent=False)
 
-    def forward(
+    def forward(  # type: ignore[override]  # open_clip calls it as its blocks do
         self, query: Tensor, *_: Tensor, attn_mask: Tensor | None = None, **__
     ) -> tuple[Tensor, None]:
         """[batch, length, width] to the same shape; key and value are the query. A mask means: causal."""

@@ -4,7 +4,7 @@
 the same pieces under the same names.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import open_clip
 from open_clip.hf_model import HFTextEncoder
@@ -30,7 +30,7 @@ class Pooling(NamedTuple):
         return self.causal and self.kind in ("argmax", "eos")
 
 
-def text_pieces(clip: nn.Module) -> nn.Module:
+def text_pieces(clip: nn.Module) -> Any:
     """The module that holds token_embedding, positional_embedding, transformer, ln_final and text_projection.
 
     Raises `BackboneError` for towers of other kinds; `name` it in messages.
@@ -50,7 +50,7 @@ def text_pieces(clip: nn.Module) -> nn.Module:
     return text
 
 
-def pooling(clip: nn.Module) -> Pooling:
+def pooling(clip: Any) -> Pooling:
     """The rule of a text tower that `text_pieces` knows."""
     pieces = text_pieces(clip)
     kind = pieces.text_pool_type if pieces is clip else pieces.pool_type

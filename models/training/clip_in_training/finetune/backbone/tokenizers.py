@@ -1,5 +1,7 @@
 """Which tokenizer a model of open_clip was trained with, as rules that `tokenizer.json` can carry."""
 
+from typing import Any
+
 import open_clip
 from open_clip.factory import get_model_config
 from open_clip.hf_model import HFTextEncoder
@@ -40,7 +42,7 @@ def text_rules_of(name: str, clip: nn.Module) -> TokenizerRules:
     return TokenizerRules(tokenizer, context, pad_to, start, end, original.pad_token_id)
 
 
-def _of_tower(clip: nn.Module, text: dict) -> tuple[int, bool, int | None]:
+def _of_tower(clip: Any, text: dict) -> tuple[int, bool, int | None]:
     """Context length, is padding invisible, and the end token's id if the tower looks for it."""
     if isinstance(getattr(clip, "text", None), HFTextEncoder):
         # It masks padding by itself; its own limit (514 for RoBERTa) is not what it was trained with.

@@ -1,7 +1,8 @@
 """The two towers of a backbone as lists of what can be frozen: blocks, and what comes behind them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from open_clip.hf_model import HFTextEncoder
 from open_clip.transformer import VisionTransformer
@@ -47,7 +48,7 @@ def towers(backbone: Backbone) -> Towers:
     raise BackboneError(f"no towers are known of a {type(backbone).__name__}")
 
 
-def parameters(pieces: list[Piece]) -> Iterator[nn.Parameter]:
+def parameters(pieces: Iterable[Piece]) -> Iterator[nn.Parameter]:
     """All parameters of some pieces."""
     for piece in pieces:
         if isinstance(piece, nn.Parameter):
@@ -59,7 +60,7 @@ def parameters(pieces: list[Piece]) -> Iterator[nn.Parameter]:
 def _of_bundle(backbone: BundleBackbone) -> Towers:
     image, text = backbone.model.image_tower, backbone.model.text_tower
     stages = list(image.stages)
-    behind = [child for name, child in image.named_children() if name != "stages"]
+    behind: list[Piece] = [child for name, child in image.named_children() if name != "stages"]
     return Towers(
         Tower([image], stages, behind),
         Tower([text], list(text.blocks), [text.norm, text.projection]),
@@ -73,7 +74,7 @@ def _of_open_clip(backbone: OpenClipBackbone) -> Towers:
     return Towers(_image(clip.visual), _text(clip), similarity)
 
 
-def _image(visual: nn.Module) -> Tower:
+def _image(visual: Any) -> Tower:
     if isinstance(visual, VisionTransformer):
         behind = _named(visual, "attn_pool", "attn_pool_contrastive", "ln_post", "proj")
         return Tower([visual], list(visual.transformer.resblocks), behind)
@@ -85,7 +86,7 @@ def _image(visual: nn.Module) -> Tower:
     return Tower([visual])
 
 
-def _text(clip: nn.Module) -> Tower:
+def _text(clip: Any) -> Tower:
     if isinstance(getattr(clip, "text", None), HFTextEncoder):
         return Tower([clip.text])
     pieces = text_pieces(clip)
@@ -94,7 +95,7 @@ def _text(clip: nn.Module) -> Tower:
     return Tower([*ahead, pieces.transformer, *behind], list(pieces.transformer.resblocks), behind)
 
 
-def _named(module: nn.Module, *names: str) -> list[Piece]:
+def _named(module: Any, *names: str) -> list[Piece]:
     """Those that the module has."""
     found = [getattr(module, name, None) for name in names]
     return [piece for piece in found if isinstance(piece, Piece)]

@@ -41,6 +41,8 @@ class ClipInLoss(nn.Module):
             ("short", pool.short, pool.has_short),
             ("long", pool.long, pool.has_long),
         ):
+            if texts is None:  # No term reads them.
+                continue
             if getattr(self.weights, f"clip_{kind}") > 0:
                 terms[f"clip_{kind}"] = self._clip(pool, texts, there)
             if getattr(self.weights, f"hard_negative_{kind}") > 0:

@@ -16,7 +16,7 @@ from clip_in_training.finetune.readers.broken import Broken, Tally
 from clip_in_training.finetune.readers.loader import Loader
 from clip_in_training.finetune.readers.order import Mixture, Place, share
 from clip_in_training.finetune.readers.reader import Reader, RecordError
-from clip_in_training.finetune.readers.records import Batch, Captions, View
+from clip_in_training.finetune.readers.records import Batch, Captions, EditPair, Single, View
 from clip_in_training.finetune.readers.substitutes import substitutes
 from clip_in_training.finetune.recipe import TuningRecipe
 
@@ -139,11 +139,13 @@ class Batches:
 
     def _edit(self, reader: Reader, row: int) -> tuple["_Image", "_Image"]:
         pair = reader.read(row)
+        assert isinstance(pair, EditPair)
         source = self._image(pair.source, f"{pair.name} (source)")
         return source, self._image(pair.target, f"{pair.name} (target)")
 
     def _single(self, reader: Reader, row: int) -> "_Image":
         single = reader.read(row)
+        assert isinstance(single, Single)
         return self._image(single.view, single.name)
 
     def _image(self, view: View, name: str) -> "_Image":

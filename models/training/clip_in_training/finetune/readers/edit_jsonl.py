@@ -28,9 +28,9 @@ class EditJsonLines(JsonSource):
             image = self.image(file, inside, record, IMAGES[side])
             views.append(View(image, short, caption(record.get(LONG_CAPTIONS[side]))))
         category = record.get("category")
-        return EditPair(
-            *views, name=f"{file.path}:{inside}", category=category if isinstance(category, str) else None
-        )
+        source, target = views
+        named = category if isinstance(category, str) else None
+        return EditPair(source, target, name=f"{file.path}:{inside}", category=named)
 
     def captions(self, row: int) -> list[str]:
         """The captions of both sides; no image is opened."""

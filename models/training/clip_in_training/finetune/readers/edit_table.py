@@ -4,6 +4,7 @@ record.
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -56,12 +57,12 @@ def passing(
     """bool [rows]: which rows reach every smallest value. A row without a value does not. Adds the refused
     rows of each column to `left_out`.
     """
-    passes = None
+    passes = np.ones(len(next(iter(columns.values()))), dtype=bool)
     for name, least in smallest.items():
         enough = pc.fill_null(pc.greater_equal(columns[name], pa.scalar(least, pa.float64())), False)
         enough = enough.to_numpy(zero_copy_only=False).astype(bool)
         left_out[name] = left_out.get(name, 0) + int((~enough).sum())
-        passes = enough if passes is None else passes & enough
+        passes &= enough
     return passes
 
 
@@ -74,10 +75,11 @@ def pair(row: dict, columns: Columns, images: Path, file: str, number: str | int
             raise RecordError(file, number, f"no {CAPTIONS[side]}")
         image = _image(row[image_column], images, file, f"{number} ({image_column})")
         views.append(View(image, short, caption(row.get(LONG_CAPTIONS[side]))))
-    return EditPair(*views, name=f"{file}:{number}", category=row.get("category"))
+    source, target = views
+    return EditPair(source, target, name=f"{file}:{number}", category=row.get("category"))
 
 
-def _image(cell: object, images: Path, file: str, number: str):
+def _image(cell: Any, images: Path, file: str, number: str):
     if isinstance(cell, dict):
         data, path = cell.get("bytes"), cell.get("path")
         if not data and path:
@@ -90,8 +92,8 @@ def _image(cell: object, images: Path, file: str, number: str):
 
 def texts(row: dict, names: Sequence[str], file: str, number: str | int) -> list[str]:
     """The captions of a row, short ones first. Raises `RecordError` if there is none."""
-    found = [caption(row[name]) for name in (*CAPTIONS, *LONG_CAPTIONS) if name in names]
-    found = [text for text in found if text]
+    cells = (caption(row[name]) for name in (*CAPTIONS, *LONG_CAPTIONS) if name in names)
+    found = [text for text in cells if text]
     if not found:
         raise RecordError(file, number, "no caption")
     return found

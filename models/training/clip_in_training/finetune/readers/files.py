@@ -99,4 +99,4 @@ class Recent(Generic[T]):
         return {"size": self.size, "weigh": self.weigh}
 
     def __setstate__(self, state: dict) -> None:
-        self.__init__(**state)
+        Recent.__init__(self, **state)

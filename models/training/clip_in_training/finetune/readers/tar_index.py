@@ -47,7 +47,8 @@ class TarIndex:
 
     def _samples(self, path: Path) -> Iterator[list[tuple[int, int] | None]]:
         """Offset and size of each sample's parts."""
-        key, parts = None, [None, None, None]
+        key: tuple[str, str] | None = None
+        parts: list[tuple[int, int] | None] = [None, None, None]
         for name, offset, size in self._members(path):
             folder, _, last = name.rpartition("/")
             stem, _, ending = last.partition(".")
@@ -57,7 +58,8 @@ class TarIndex:
             if (folder, stem) != key:
                 if key is not None:
                     yield parts
-                key, parts = (folder, stem), [None, None, None]
+                key = (folder, stem)
+                parts = [None, None, None]
             parts[part] = (offset, size)
         if key is not None:
             yield parts
@@ -68,7 +70,7 @@ class TarIndex:
         try:
             with tarfile.open(path, "r:") as tar:
                 while (member := tar.next()) is not None:
-                    tar.members = []  # Or the tar keeps every header it has read.
+                    tar.members = []  # type: ignore[attr-defined]  # Or the tar keeps every header it has read.
                     if member.offset_data + member.size > size:
                         break
                     if member.isfile():

@@ -101,7 +101,7 @@ class Tars(Reader):
     def _name(self, row: int) -> tuple:
         """A sample's tar, and the name of its image, which stands in the header before it."""
         self.within(row)
-        header = self._read(row, int(self.index.offsets[row, IMAGE]) - BLOCK, BLOCK, str(row))
+        header = self._read(row, int(self.index.offsets[row, IMAGE]) - BLOCK, BLOCK, str(row)) or b""
         return self._tar(row), header[:100].split(b"\0")[0].decode(errors="replace")
 
     def identity(self) -> Iterator[FileIdentity]:

@@ -1,7 +1,6 @@
 """A run as one page: curves, recipe, data, what stage 1 kept, time. It loads nothing from anywhere."""
 
 import html
-import os
 import statistics
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 from clip_in_training.common.run_folder import RECIPE
 from clip_in_training.common.step_log import read_steps
+from clip_in_training.common.whole_file import replace_text
 from clip_in_training.finetune.recipe import TuningRecipe
 from clip_in_training.finetune.report.curve import curve
 from clip_in_training.finetune.stages.run import DISTILLED, FINETUNED, read_summary, run_recipe
@@ -58,9 +58,7 @@ def write_report(run: Path) -> Path:
         f"</style></head><body>{''.join(body)}</body></html>\n"
     )
     path = run / "report.html"
-    partial = path.with_suffix(".partial")
-    partial.write_text(page, encoding="utf-8")
-    os.replace(partial, path)
+    replace_text(path, page)
     return path
 
 

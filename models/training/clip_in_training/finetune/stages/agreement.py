@@ -84,19 +84,21 @@ def longer_context(
         taught.append(teacher.encode_text(prefix))
     if not images:
         return None
-    images, whole, short, taught = (torch.cat(part).float().cpu() for part in (images, whole, short, taught))
-    right = torch.arange(len(images))
+    seen_images, read_whole, read_cut, by_teacher = (
+        torch.cat(part).float().cpu() for part in (images, whole, short, taught)
+    )
+    right = torch.arange(len(seen_images))
 
     def first(texts: Tensor) -> float:
-        return ((images @ texts.T).argmax(1) == right).float().mean().item()
+        return ((seen_images @ texts.T).argmax(1) == right).float().mean().item()
 
     return {
-        "captions": len(images),
+        "captions": len(seen_images),
         "cut": cut,
-        "cosine_whole_to_cut": (whole * short).sum(-1).mean().item(),
+        "cosine_whole_to_cut": (read_whole * read_cut).sum(-1).mean().item(),
         "recall_at_1": {
-            "teacher, cut": first(taught),
-            "student, cut": first(short),
-            "student, whole": first(whole),
+            "teacher, cut": first(by_teacher),
+            "student, cut": first(read_cut),
+            "student, whole": first(read_whole),
         },
     }

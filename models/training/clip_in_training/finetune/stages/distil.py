@@ -4,29 +4,30 @@ As in TULIP (arXiv 2410.10034), both read the same prefix of a caption, as long 
 the loss is 1 - cosine.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from clip_in_training.common.autocast import autocast
 from clip_in_training.common.clock import Clock
 from clip_in_training.common.errors import TrainingError
-from clip_in_training.common.loop import Work, autocast, run_stage
+from clip_in_training.common.loop import NotANumber, Work, run_stage
 from clip_in_training.common.parallel import parallel
 from clip_in_training.common.processes import Processes, start
 from clip_in_training.finetune.backbone.backbone import Backbone
 from clip_in_training.finetune.backbone.compute import compile_towers
 from clip_in_training.finetune.backbone.groups import parameter_groups
 from clip_in_training.finetune.backbone.load import load_backbone, load_original
+from clip_in_training.finetune.backbone.state import restore, state_of
 from clip_in_training.finetune.backbone.trainable import trainable
 from clip_in_training.finetune.readers.records import Captions
 from clip_in_training.finetune.recipe import FinetuneRecipe, TuningRecipe
 from clip_in_training.finetune.report.report import write_report
 from clip_in_training.finetune.stages.agreement import agreement, lengths, longer_context, own_padding
 from clip_in_training.finetune.stages.encoder import train_mode
-from clip_in_training.finetune.stages.gradients import NotANumber
 from clip_in_training.finetune.stages.run import DISTILLED, Data, begin, data_of, outcome, write_summary
 
 HELD_OUT = 512
@@ -87,6 +88,14 @@ class Distillation:
     def names(self, captions: Captions) -> list[str]:
         """Where each caption comes from."""
         return captions.names
+
+    def state(self) -> dict[str, Any]:
+        """The backbone's weights."""
+        return {"backbone": state_of(self.backbone)}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Takes them back. Raises `CheckpointError` if they are another backbone's."""
+        restore(self.backbone, state["backbone"])
 
     def _rows(self, ids: Tensor) -> Iterator[list[int]]:
         """The tokens of each text without padding."""

@@ -1,19 +1,22 @@
 """Stage 2: joint contrastive fine-tuning with L_short + L_long + L_HN."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from clip_in_training.common.autocast import autocast
 from clip_in_training.common.clock import Clock
 from clip_in_training.common.errors import TrainingError
-from clip_in_training.common.loop import Work, autocast, run_stage
+from clip_in_training.common.loop import Work, run_stage
 from clip_in_training.common.parallel import parallel
 from clip_in_training.common.processes import Processes, start
 from clip_in_training.finetune.backbone.backbone import Backbone
 from clip_in_training.finetune.backbone.compute import compile_towers
 from clip_in_training.finetune.backbone.groups import parameter_groups
+from clip_in_training.finetune.backbone.state import restore, state_of
 from clip_in_training.finetune.backbone.trainable import trainable
 from clip_in_training.finetune.losses.clip_in import ClipInLoss
 from clip_in_training.finetune.readers.records import Batch
@@ -60,6 +63,14 @@ class Finetuning:
         """Where each image comes from."""
         return batch.names
 
+    def state(self) -> dict[str, Any]:
+        """The backbone's weights."""
+        return {"backbone": state_of(self.backbone)}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Takes them back. Raises `CheckpointError` if they are another backbone's."""
+        restore(self.backbone, state["backbone"])
+
 
 def finetune(
     recipe: TuningRecipe,
@@ -85,7 +96,7 @@ def finetune(
     trained = trainable(backbone, recipe.finetune)
     if recipe.backbone.compile:
         compile_towers(backbone)
-    backbone.to(processes.device, memory_format=torch.channels_last)
+    backbone.to(processes.device).to(memory_format=torch.channels_last)
     train_mode(backbone)
     data = data_of(recipe, backbone, run, processes)
     stage = Finetuning(recipe, backbone, data, processes)

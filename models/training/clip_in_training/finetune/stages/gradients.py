@@ -7,26 +7,17 @@ done twice.
 """
 
 import contextlib
-from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from clip_in_training.common.autocast import Autocast
+from clip_in_training.common.loop import NotANumber
 from clip_in_training.finetune.losses.clip_in import ClipInLoss
 from clip_in_training.finetune.losses.pool import Pool, gather
 from clip_in_training.finetune.readers.records import Batch
 from clip_in_training.finetune.stages.encoder import Part, Vectors, by_row, parts
-
-Autocast = Callable[[], contextlib.AbstractContextManager]
-
-
-class NotANumber(ArithmeticError):
-    """The loss is not a number; `rows` are the batch's images whose vectors are at fault (maybe none)."""
-
-    def __init__(self, rows: list[int]):
-        super().__init__("the loss is not a number")
-        self.rows = rows
 
 
 class StepGradient:
@@ -61,9 +52,14 @@ class StepGradient:
             states.append(RandomState())
             with torch.no_grad(), self.autocast():
                 made.append(self.encoder(part.pixels, part.short, part.long))
+        images = _leaf(tuple(vectors.images for vectors in made))
+        assert images is not None
         leaves = Vectors(
-            *(_leaf(column) for column in list(zip(*made, strict=True))[:3]),
-            *(value.detach().requires_grad_() for value in made[0][3:]),
+            images,
+            _leaf(tuple(vectors.short for vectors in made)),
+            _leaf(tuple(vectors.long for vectors in made)),
+            made[0].scale.detach().requires_grad_(),
+            made[0].bias.detach().requires_grad_(),
         )
         terms = self._terms(batch, todo, leaves)
         terms["loss"].backward()
@@ -73,8 +69,9 @@ class StepGradient:
         last = len(todo) - 1
         for index, (part, state) in enumerate(zip(todo, states, strict=True)):
             # Gradients of processes are averaged once, with the last chunk.
-            quiet = isinstance(self.encoder, DistributedDataParallel) and index < last
-            with self.encoder.no_sync() if quiet else contextlib.nullcontext():
+            encoder = self.encoder
+            several = isinstance(encoder, DistributedDataParallel) and index < last
+            with encoder.no_sync() if several else contextlib.nullcontext():  # type: ignore[operator]
                 with state.again(), self.autocast():
                     vectors = self.encoder(part.pixels, part.short, part.long)
                 pairs = list(zip(vectors[:3], (column[index] for column in given), strict=True))
@@ -82,7 +79,7 @@ class StepGradient:
                     pairs += [(vectors.scale, leaves.scale.grad), (vectors.bias, leaves.bias.grad)]
                 pairs = [(v, g) for v, g in pairs if v is not None and g is not None and v.requires_grad]
                 if pairs:
-                    torch.autograd.backward(*zip(*pairs, strict=True))
+                    torch.autograd.backward([v for v, _ in pairs], [g for _, g in pairs])
         return {name: term.detach() for name, term in terms.items()}
 
     def _terms(self, batch: Batch, todo: list[Part], vectors: Vectors) -> dict[str, Tensor]:

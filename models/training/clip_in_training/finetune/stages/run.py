@@ -6,7 +6,6 @@ read), log/ (TensorBoard) and report.html.
 """
 
 import json
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from clip_in_training.common.errors import TrainingError
 from clip_in_training.common.processes import Processes
 from clip_in_training.common.recipe import RecipeError
 from clip_in_training.common.run_folder import RECIPE, keep_recipe
+from clip_in_training.common.whole_file import replace_text
 from clip_in_training.finetune.backbone.backbone import Backbone
 from clip_in_training.finetune.backbone.load import load_backbone
 from clip_in_training.finetune.backbone.lora import merged
@@ -139,10 +139,7 @@ def outcome(last: dict[str, Any], data: Data, clock: Clock, processes: Processes
 
 def write_summary(run: Path, stage: str, summary: dict[str, Any]) -> None:
     """Leaves `<stage>.json`, whole or not at all."""
-    path = run / f"{stage}.json"
-    partial = path.with_suffix(".json.partial")
-    partial.write_text(json.dumps(summary, indent=1, ensure_ascii=False), encoding="utf-8")
-    os.replace(partial, path)
+    replace_text(run / f"{stage}.json", json.dumps(summary, indent=1, ensure_ascii=False))
 
 
 def read_summary(run: Path, stage: str) -> dict[str, Any] | None:

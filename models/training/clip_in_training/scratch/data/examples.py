@@ -3,16 +3,17 @@
 import hashlib
 import io
 import json
-import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from clip_in_training.common.whole_file import replacing
 from clip_in_training.scratch.data.shards import DataError, read_rows, shards
 from clip_in_training.scratch.losses.attributes import UNKNOWN
 
@@ -96,7 +97,8 @@ def _load(folder: Path, kind: str, columns: list[str], size: int, table, limit) 
     cached = cache.is_file()
     if cached:
         columns = [c for c in columns if c not in image_columns]
-    rows, encoded = [], []
+    rows: list[dict[str, Any]] = []
+    encoded: list[list[bytes]] = []
     for row in read_rows(folder, kind, columns):
         if limit is not None and len(rows) == limit:
             break
@@ -133,27 +135,27 @@ def _decode(encoded: list[list[bytes]], sides: int, size: int, cache: Path, orig
     """Decodes all images to one array on disk; memory maps of it cost nothing to read again and again."""
     for stale in cache.parent.glob(f"{cache.name.rsplit('-', 1)[0]}-*.npy"):
         stale.unlink()
-    partial = cache.with_suffix(".partial")
-    pixels = np.lib.format.open_memmap(partial, "w+", np.uint8, (len(encoded), sides, size, size, 3))
+    with replacing(cache) as partial:
+        shape = (len(encoded), sides, size, size, 3)
+        pixels = np.lib.format.open_memmap(partial, "w+", np.uint8, shape)
 
-    def decode(index: int) -> None:
-        for side, data in enumerate(encoded[index]):
-            try:
-                with Image.open(io.BytesIO(data)) as image:
-                    array = np.asarray(image.convert("RGB"))
-            except OSError as error:
-                raise DataError(f"row {index} of {origin} has an unreadable image: {error}") from error
-            if array.shape[:2] != (size, size):
-                raise DataError(
-                    f"row {index} of {origin} is {array.shape[:2]}, but the recipe says {size}x{size}"
-                )
-            pixels[index, side] = array
+        def decode(index: int) -> None:
+            for side, data in enumerate(encoded[index]):
+                try:
+                    with Image.open(io.BytesIO(data)) as image:
+                        array = np.asarray(image.convert("RGB"))
+                except OSError as error:
+                    raise DataError(f"row {index} of {origin} has an unreadable image: {error}") from error
+                if array.shape[:2] != (size, size):
+                    raise DataError(
+                        f"row {index} of {origin} is {array.shape[:2]}, but the recipe says {size}x{size}"
+                    )
+                pixels[index, side] = array
 
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        done = pool.map(decode, range(len(encoded)))
-        quiet = not sys.stderr.isatty()
-        for _ in tqdm(done, total=len(encoded), desc=f"decoding {origin}", unit="row", disable=quiet):
-            pass
-    pixels.flush()
-    os.replace(partial, cache)
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            done = pool.map(decode, range(len(encoded)))
+            quiet = not sys.stderr.isatty()
+            for _ in tqdm(done, total=len(encoded), desc=f"decoding {origin}", unit="row", disable=quiet):
+                pass
+        pixels.flush()
     return np.load(cache, mmap_mode="r")

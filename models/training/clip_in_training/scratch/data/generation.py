@@ -4,6 +4,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+from clip_in_training.common.whole_file import replace_text
 from clip_in_training.scratch.recipe import Recipe
 from clip_in_training.scratch.scenes.generate import generate_edits, generate_scenes
 
@@ -28,4 +29,4 @@ def generate(recipe: Recipe, force: bool = False) -> None:
     generate_edits(root / "train", data.train_pairs_per_category, split="train", **common)
     if data.train_scenes:
         generate_scenes(root / "train", data.train_scenes, split="train", **common)
-    done.write_text(json.dumps(wanted, indent=1) + "\n", encoding="utf-8")
+    replace_text(done, json.dumps(wanted, indent=1) + "\n")

@@ -1,5 +1,6 @@
 """Cross-entropy on the attributes of a drawn scene."""
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -19,4 +20,4 @@ def attribute_loss(logits: dict[str, Tensor], labels: Tensor) -> Tensor:
             terms.append(functional.cross_entropy(scores, labels[:, column], ignore_index=UNKNOWN))
     if not terms:
         return next(iter(logits.values())).sum() * 0
-    return sum(terms) / len(terms)
+    return torch.stack(terms).mean()

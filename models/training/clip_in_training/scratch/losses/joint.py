@@ -49,6 +49,8 @@ class JointLoss(nn.Module):
         """The unweighted terms that are switched on, and "loss", their weighted sum."""
         terms: dict[str, Tensor] = {}
         for kind, texts in (("short", encoded.short), ("long", encoded.long)):
+            if texts is None:  # No term reads them.
+                continue
             if getattr(self.weights, f"clip_{kind}") > 0:
                 terms[f"clip_{kind}"] = self.clip(encoded.images, texts, encoded.scale)
             if getattr(self.weights, f"hard_negative_{kind}") > 0:
@@ -57,9 +59,9 @@ class JointLoss(nn.Module):
                 terms[f"hard_negative_{kind}"] = self.hard_negative(
                     source_image, source_text, target_image, target_text, encoded.scale
                 )
-        if self.weights.attributes > 0:
+        if encoded.attribute_logits is not None:
             terms["attributes"] = attribute_loss(encoded.attribute_logits, encoded.labels)
-        if self.weights.patches > 0:
+        if encoded.patches is not None and encoded.short is not None:
             terms["patches"] = patch_loss(encoded.patches, encoded.short.detach(), encoded.scale.detach())
         if not terms:
             raise ValueError("every term of [stage_b.losses] is zero: nothing to learn")

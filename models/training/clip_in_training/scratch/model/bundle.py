@@ -14,13 +14,12 @@ from torch import Tensor
 from clip_in_training.scratch.model.dual_encoder import DualEncoder
 from clip_in_training.scratch.model.preprocess import preprocessing
 from clip_in_training.scratch.recipe import kept_recipe
-from clip_in_training.scratch.tokenizer.encode import load_tokenizer
+from clip_in_training.scratch.tokenizer.encode import TextEncoder, load_tokenizer
 
 Preprocess = Callable[[Image.Image], Tensor]
-Tokenize = Callable[[list[str]], Tensor]
 
 
-def load_bundle(directory: str | Path) -> tuple[DualEncoder, Preprocess, Tokenize]:
+def load_bundle(directory: str | Path) -> tuple[DualEncoder, Preprocess, TextEncoder]:
     """Loads what a bundle's graphs were exported from.
 
     Returns the model (fp32, in evaluation mode), `preprocess` (a PIL image to uint8 [size, size, 3]; stack

@@ -29,7 +29,9 @@ class Residual(nn.Module):
         super().__init__()
         self.first = convolution(width, width, 3)
         self.second = convolution(width, width, 3)
-        nn.init.zeros_(self.second[1].weight)
+        norm = self.second[1]
+        assert isinstance(norm, nn.BatchNorm2d)
+        nn.init.zeros_(norm.weight)
 
     def forward(self, maps: Tensor) -> Tensor:
         """Maps [batch, width, rows, columns] to the same shape."""

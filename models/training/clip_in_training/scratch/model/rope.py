@@ -20,7 +20,8 @@ def rotation(length: int | Tensor, head_width: int, like: Tensor) -> tuple[Tenso
         raise ValueError(f"the width of a head must be even to be rotated, but it is {head_width}")
     pair = torch.arange(0, head_width, 2, dtype=torch.float32, device=like.device)
     frequency = BASE ** (-pair / head_width)
-    position = torch.arange(length, dtype=torch.float32, device=like.device)
+    # While a graph is traced, the length is a tensor.
+    position = torch.arange(length, dtype=torch.float32, device=like.device)  # type: ignore[arg-type]
     angle = position[:, None] * frequency[None, :]
     angle = torch.cat([angle, angle], dim=-1)
     return angle.cos(), angle.sin()

@@ -88,6 +88,7 @@ class TextTower(nn.Module):
         nn.init.normal_(self.token_embedding.weight, std=0.02)
         residual_std = width**-0.5 * (2 * depth) ** -0.5
         for block in self.blocks:
+            assert isinstance(block, Block)
             nn.init.normal_(block.attention.query_key_value.weight, std=width**-0.5)
             nn.init.normal_(block.attention.output.weight, std=residual_std)
             nn.init.normal_(block.mlp_in.weight, std=(2 * width) ** -0.5)

@@ -53,7 +53,7 @@ def choose_said(attributes: dict[str, str], random: Random, edited: str | None =
     if edited == "count":
         said.add("items")
     elif edited not in (None, "color"):
-        said.add(edited)  # type: ignore[arg-type]
+        said.add(edited)
     bits = sum(_bits(fact) for fact in said)
     for fact in possible:
         if bits >= _ENOUGH_BITS:

@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 from tqdm import tqdm
 
+from clip_in_training.common.whole_file import replacing
 from clip_in_training.scratch.scenes.attributes import CATEGORIES, sample_attributes
 from clip_in_training.scratch.scenes.captions import choose_said, long_caption, short_caption
 from clip_in_training.scratch.scenes.drawing import code_places, draw
@@ -225,11 +226,9 @@ def _write(
     def flush() -> None:
         nonlocal written
         target = out_dir / f"{stem}-{written:05d}.parquet"
-        partial = target.with_suffix(".partial")
-        pq.write_table(
-            pa.Table.from_pylist(shard, schema=schema), partial, compression=compression, row_group_size=200
-        )
-        partial.replace(target)  # a shard is there whole or not at all
+        table = pa.Table.from_pylist(shard, schema=schema)
+        with replacing(target) as partial:
+            pq.write_table(table, partial, compression=compression, row_group_size=200)
         shard.clear()
         written += 1
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
+from clip_in_training.common.whole_file import replace_text
 from clip_in_training.scratch.tokenizer.encode import SPECIAL_TOKENS
 
 # The first two and the last two characters between quotes: codes of up to four characters.
@@ -59,4 +60,4 @@ def train_tokenizer(captions: Iterable[str], vocabulary_size: int) -> Tokenizer:
 def save_tokenizer(tokenizer: Tokenizer, path: Path) -> None:
     """Writes `tokenizer.json`, indented, the same bytes for the same tokenizer."""
     text = json.dumps(json.loads(tokenizer.to_str()), indent=1, ensure_ascii=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    replace_text(path, text + "\n")

@@ -1,6 +1,7 @@
 """A whole training: data, tokenizer, stage A, stage B, in one run folder.
 
-A run folder holds recipe.toml, tokenizer.json, stage_a.pt, stage_b.pt and log/ (TensorBoard).
+A run folder holds recipe.toml, tokenizer.json, stage_a.pt and stage_b.pt (checkpoints), stage_a.jsonl and
+stage_b.jsonl (a line a step), and log/ (TensorBoard).
 """
 
 from dataclasses import dataclass
@@ -11,6 +12,9 @@ import torch
 
 from clip_in_training.common import checkpoint
 from clip_in_training.common.clock import Clock
+from clip_in_training.common.loop import Work, run_stage
+from clip_in_training.common.optimiser import decayed_groups
+from clip_in_training.common.processes import Processes
 from clip_in_training.common.run_folder import keep_recipe
 from clip_in_training.scratch.data.examples import Examples, load_edits, load_scenes
 from clip_in_training.scratch.data.shards import shards
@@ -21,12 +25,11 @@ from clip_in_training.scratch.recipe import Recipe
 from clip_in_training.scratch.scenes.attributes import ATTRIBUTES, CODE
 from clip_in_training.scratch.tokenizer.encode import TextEncoder, load_tokenizer
 from clip_in_training.scratch.tokenizer.training import save_tokenizer, train_tokenizer
-from clip_in_training.scratch.train.loop import run_stage
+from clip_in_training.scratch.train.stage import ScratchStage
 from clip_in_training.scratch.train.stage_a import StageA
 from clip_in_training.scratch.train.stage_b import StageB
 
 TOKENIZER = "tokenizer.json"
-STAGE_A, STAGE_B = "stage_a", "stage_b"
 
 
 @dataclass
@@ -91,10 +94,7 @@ def train(
 def run_stage_a(work: Training, resume: bool) -> None:
     """Attribute pre-training of the image tower."""
     sets = [work.edits] if work.scenes is None else [work.edits, work.scenes]
-    stage = StageA(work.recipe, sets, work.model.image_tower, work.heads)
-    modules = {"image_tower": work.model.image_tower, "heads": work.heads}
-    a = work.recipe.stage_a
-    run_stage(STAGE_A, work.recipe, a.optimiser, a.steps, modules, stage, work.run, work.clock, resume)
+    run(work, StageA(work.recipe, sets, work.model.image_tower, work.heads), resume)
 
 
 def take_stage_a(work: Training, path: Path) -> None:
@@ -119,21 +119,14 @@ def take_stage_a(work: Training, path: Path) -> None:
 
 def run_stage_b(work: Training, resume: bool, stop_at: int | None = None) -> None:
     """Joint contrastive training."""
-    stage = StageB(work.recipe, work.edits, work.model, work.heads, work.tokenize)
-    modules = {"model": work.model, "heads": work.heads}
-    b = work.recipe.stage_b
-    run_stage(
-        STAGE_B,
-        work.recipe,
-        b.optimiser,
-        b.steps,
-        modules,
-        stage,
-        work.run,
-        work.clock,
-        resume,
-        stop_at,
-    )
+    run(work, StageB(work.recipe, work.edits, work.model, work.heads, work.tokenize), resume, stop_at)
+
+
+def run(work: Training, stage: ScratchStage, resume: bool, stop_at: int | None = None) -> None:
+    """Trains one stage, in this process and on the processor."""
+    groups = decayed_groups(list(stage.modules.values()), stage.optimiser_recipe)
+    alone = Processes(0, 1, torch.device("cpu"))
+    run_stage(Work(work.recipe, work.run, alone, work.clock), stage, groups, resume, stop_at)
 
 
 def label_accuracy(work: Training, examples: Examples) -> dict[str, float]:

@@ -15,12 +15,14 @@ from clip_in_training.scratch.model.attribute_heads import AttributeHeads
 from clip_in_training.scratch.model.dual_encoder import DualEncoder
 from clip_in_training.scratch.recipe import Recipe
 from clip_in_training.scratch.tokenizer.encode import TextEncoder, pad
+from clip_in_training.scratch.train.stage import ScratchStage
 
+NAME = "stage_b"
 STREAM = 23
 """Keeps this stage's random draws apart from stage A's."""
 
 
-class StageB:
+class StageB(ScratchStage):
     """Batches and loss of the contrastive training."""
 
     def __init__(
@@ -31,13 +33,16 @@ class StageB:
         heads: AttributeHeads,
         tokenize: TextEncoder,
     ):
+        stage = recipe.stage_b
+        modules = {"model": model, "heads": heads}
+        super().__init__(NAME, stage.steps, stage.optimiser, recipe.precision, modules)
         self.recipe, self.edits, self.model, self.heads = recipe, edits, model, heads
         self.loss = JointLoss(recipe.stage_b.losses)
         self.ids = {
             "short": [[tokenize.ids(text) for text in row] for row in edits.short],
             "long": [[tokenize.ids(text) for text in row] for row in edits.long],
         }
-        stage, weights, seed = recipe.stage_b, recipe.data.category_weights, recipe.seed + STREAM
+        weights, seed = recipe.data.category_weights, recipe.seed + STREAM
         self.together = stage.keep_pairs_together
         if self.together:
             self.order = Order(edits.category, weights, stage.pairs, seed)
@@ -65,6 +70,7 @@ class StageB:
         return {
             "pixels": torch.from_numpy(pixels),
             "labels": torch.from_numpy(np.stack([self.edits.labels[row, side] for row, side in entries])),
+            "names": [f"edit {row}, side {side}" for row, side in entries],
             **ids,
         }
 

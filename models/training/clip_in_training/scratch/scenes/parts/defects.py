@@ -32,7 +32,8 @@ def draw_defect(pen: Pen, kind: str, ground: Color, jitter: Random) -> None:
         pen.circle(0.07, 0.08, 0.3, shade(ground, 0.8), detail=True)
         pen.ellipse(0.14, 0.17, 0.17, 0.15, shade(ground, 1.6), detail=True)
     elif kind == "stain":
-        tone = tuple(int(0.3 * c + 0.7 * s) for c, s in zip(ground, (96, 84, 44), strict=True))
+        red, green, blue = (int(0.3 * c + 0.7 * s) for c, s in zip(ground, (96, 84, 44), strict=True))
+        tone = (red, green, blue)
         if sum(ground) < 160:
             tone = (118, 112, 84)
         blob = []
