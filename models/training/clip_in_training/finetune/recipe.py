@@ -42,8 +42,12 @@ class SourceRecipe:
     """"" is the kind's own; "singles" deals the two sides of edits as images that have nothing to do with each
     other, as ordinary CLIP training does.
     """
+    skip: int = 0
+    """Leaves the first N records out: those that a benchmark takes."""
+    exclude: str = ""
+    """File with an image name a line; records of these images are left out (folder and ending do not count)."""
     limit: int = 0
-    """Only the first N records; 0: all."""
+    """Only the first N records of what is left; 0: all."""
     filters: dict[str, float] = field(default_factory=dict)
     """Smallest value by quality column, e.g. clip_sim_dir = 0.2; rows below it, or without it, are out."""
 

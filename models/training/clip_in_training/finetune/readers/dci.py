@@ -80,12 +80,18 @@ class DenselyCaptionedImages(Reader):
         record = self._record(row)
         short, long = self._captions(row, record)
         name = self.files[row]
+        image = read_image(self.images / self._image(row, record), self.folder, name)
+        return Single(View(image, short, long), f"{self.folder}:{name}")
+
+    def image_name(self, row: int) -> str:
+        """The path that the record names."""
+        return self._image(row, self._record(row))
+
+    def _image(self, row: int, record: dict) -> str:
         image = record.get("image")
         if not isinstance(image, str) or not image:
-            raise RecordError(self.folder, name, "no image")
-        return Single(
-            View(read_image(self.images / image, self.folder, name), short, long), f"{self.folder}:{name}"
-        )
+            raise RecordError(self.folder, self.files[row], "no image")
+        return image
 
     def captions(self, row: int) -> list[str]:
         """The captions; the image is not opened."""

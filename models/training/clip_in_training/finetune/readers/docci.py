@@ -1,4 +1,6 @@
-"""DOCCI: JSON lines of {"image", "example_id", "split", "description"}, images in `images/` beside it."""
+"""DOCCI as it is published (docci_descriptions.jsonlines and docci_images.tar.gz of google.github.io/docci): JSON
+lines of {"example_id", "split", "image_file", "description"}, images in `images/` beside it.
+"""
 
 from pathlib import Path
 
@@ -18,7 +20,8 @@ class Docci(JsonSingles):
     Only the split `train` is used: the others are a benchmark, and lie in the same file.
     """
 
-    required = ("image", "description", "split")
+    image_keys = ("image_file", "image")
+    required = (image_keys, "description", "split")
 
     def _keep(self) -> np.ndarray:
         kept, row = [], -1

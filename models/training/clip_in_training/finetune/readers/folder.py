@@ -46,6 +46,10 @@ class Folder(Reader):
         image = read_image(self.root / name, self.root, name)
         return Single(View(image, short, long), f"{self.root}:{name}")
 
+    def image_name(self, row: int) -> str:
+        """The path below the folder."""
+        return self.files[self.within(row)]
+
     def captions(self, row: int) -> list[str]:
         """The captions; the image is not opened."""
         return [text for text in self._captions(row) if text]

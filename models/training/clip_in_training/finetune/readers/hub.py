@@ -2,7 +2,9 @@
 from its Arrow files.
 """
 
-from collections.abc import Iterator
+import fnmatch
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +15,15 @@ from clip_in_training.finetune.readers.reader import FileIdentity, Reader
 from clip_in_training.finetune.readers.records import EditPair
 from clip_in_training.finetune.recipe import SourceRecipe
 
+_EVALUATION = ("test", "validation", "valid", "val", "dev")
+"""Splits that are not taken unless they are named."""
 RUN = 1000
 """Rows that are taken as lying near each other."""
 
 
 class HubEdits(Reader):
-    """`path = "hub:NAME[:SPLIT]"`; the split is `train` unless it is named.
+    """`path = "hub:NAME[:SPLIT]"`. SPLIT may be a pattern (`FreeForm_*`); without one it is `train` if there is such
+    a split, else all of them: UltraEdit's are `FreeForm_0`, `FreeForm_1` … (data/FreeForm_0-00000-of-00002.parquet).
 
     Rows are mapped, not loaded. Raises `DataError` if the data set cannot be had, or lacks a column.
     """
@@ -28,11 +33,12 @@ class HubEdits(Reader):
     def __init__(self, recipe: SourceRecipe):
         super().__init__(recipe)
         self.name, _, split = recipe.path.removeprefix("hub:").partition(":")
-        self.split = split or "train"
         # Slow to import, and only this kind needs it.
         import datasets
 
+        self.split = split or "train"
         try:
+            self.split = _chosen(datasets.get_dataset_split_names(self.name), split)
             rows = datasets.load_dataset(self.name, split=self.split)
         # The library raises its own errors, those of HTTP, of the Hub's client, of the file system …
         except Exception as error:
@@ -83,3 +89,16 @@ class HubEdits(Reader):
     def identity(self) -> Iterator[FileIdentity]:
         """The data set as the Hub describes it."""
         yield FileIdentity(f"{self.name}:{self.split}", self.total, self.fingerprint)
+
+
+def _chosen(names: Sequence[str], pattern: str) -> str:
+    """The splits that are read, in their natural order, as `datasets` writes several."""
+    if pattern:
+        found = [name for name in names if fnmatch.fnmatchcase(name, pattern)]
+    else:
+        found = ["train"] if "train" in names else [name for name in names if name not in _EVALUATION]
+    if not found:
+        raise DataError(f"it has the splits {', '.join(names)}")
+    return "+".join(
+        sorted(found, key=lambda name: [int(p) if p.isdigit() else p for p in re.split(r"(\d+)", name)])
+    )

@@ -25,8 +25,10 @@ class JsonSource(Reader):
     Image paths start from the recipe's `images`, or else from the folder of the JSON file.
     """
 
-    required: tuple[str, ...] = ()
-    """Keys that the first object of a file must have, or the file is not of this kind: `DataError`."""
+    required: tuple[str | tuple[str, ...], ...] = ()
+    """Keys that the first object of a file must have (one of several), or the file is not of this kind:
+    `DataError`.
+    """
 
     def __init__(self, recipe: SourceRecipe):
         super().__init__(recipe)
@@ -48,9 +50,10 @@ class JsonSource(Reader):
         except RecordError as error:
             raise DataError(f"{error}; is it a file of kind {self.recipe.kind}?") from error
         for key in self.required:
-            if key not in first:
+            keys = (key,) if isinstance(key, str) else key
+            if not any(name in first for name in keys):
                 raise DataError(
-                    f"{file.path}: the first record lacks `{key}`; it has {', '.join(map(str, first))}"
+                    f"{file.path}: the first record lacks `{keys[0]}`; it has {', '.join(map(str, first))}"
                 )
 
     def _keep(self) -> np.ndarray | None:
@@ -78,10 +81,14 @@ class JsonSource(Reader):
 
     def image(self, file: JsonRecords, inside: int, record: dict, key: str):
         """The image that a record names under `key`. Raises `RecordError`."""
+        return read_image(self.folder(file) / self.path(file, inside, record, key), file.path, inside)
+
+    def path(self, file: JsonRecords, inside: int, record: dict, key: str) -> str:
+        """The path that a record has under `key`. Raises `RecordError`."""
         path = record.get(key)
         if not isinstance(path, str) or not path:
             raise RecordError(file.path, inside, f"no {key}")
-        return read_image(self.folder(file) / path, file.path, inside)
+        return path
 
     def identity(self) -> Iterator[FileIdentity]:
         """The JSON files, not the images."""
@@ -93,7 +100,13 @@ class JsonSource(Reader):
 class JsonSingles(JsonSource):
     """Single images with a short and a long caption."""
 
-    image_key = "image"
+    image_keys: tuple[str, ...] = ("image",)
+    """The first of these that an object has."""
+
+    def image_path(self, file: JsonRecords, inside: int, record: dict) -> str:
+        """The path of an object's image. Raises `RecordError`."""
+        key = next((key for key in self.image_keys if key in record), self.image_keys[0])
+        return self.path(file, inside, record, key)
 
     def pick(self, record: dict) -> tuple[str | None, str | None]:
         """The short and the long caption of an object."""
@@ -109,12 +122,18 @@ class JsonSingles(JsonSource):
         """An image with its captions."""
         file, inside, record = self._record(row)
         short, long = self._captions(file, inside, record)
-        image = self.image(file, inside, record, self.image_key)
+        path = self.folder(file) / self.image_path(file, inside, record)
+        image = read_image(path, file.path, inside)
         return Single(View(image, short, long), f"{file.path}:{inside}")
 
     def captions(self, row: int) -> list[str]:
         """The captions; the image is not opened."""
         return [text for text in self._captions(*self._record(row)) if text]
+
+    def image_name(self, row: int) -> str:
+        """The path that the object names."""
+        file, inside, record = self._record(row)
+        return self.image_path(file, inside, record)
 
 
 def texts(record: dict, keys: tuple[str, ...]) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from clip_in_training.common.errors import DataError
+from clip_in_training.common.recipe import RecipeError
 from clip_in_training.finetune.readers.records import EditPair, Single
 from clip_in_training.finetune.recipe import SourceRecipe
 
@@ -68,6 +69,12 @@ class Reader(ABC):
     @abstractmethod
     def captions(self, row: int) -> list[str]:
         """All captions of a record, no image read. Raises `RecordError`, also if there is none."""
+
+    def image_name(self, row: int) -> str:
+        """The name of a record's image, for `exclude`. Raises `RecipeError` if the format has none, and
+        `RecordError`.
+        """
+        raise RecipeError(f"{self}: its records have no image names to exclude by")
 
     @abstractmethod
     def groups(self) -> list[range]:

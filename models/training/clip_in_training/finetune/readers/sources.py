@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 
 from clip_in_training.common.recipe import RecipeError
+from clip_in_training.finetune.readers.chosen import Chosen, opened_with
 from clip_in_training.finetune.readers.reader import Reader
 from clip_in_training.finetune.readers.sides import Sides
 from clip_in_training.finetune.recipe import SourceRecipe
@@ -34,8 +35,9 @@ def open_source(recipe: SourceRecipe, key: str = "source") -> Reader:
         raise RecipeError(
             f"`{key}.weight` must be above 0, not {recipe.weight}; leave the source out instead"
         )
-    if recipe.limit < 0:
-        raise RecipeError(f"`{key}.limit` must not be negative")
+    for name, number in (("limit", recipe.limit), ("skip", recipe.skip)):
+        if number < 0:
+            raise RecipeError(f"`{key}.{name}` must not be negative")
     if recipe.filters and recipe.kind not in FILTERED:
         raise RecipeError(f"`{key}.filters`: a source of kind {recipe.kind} has no quality columns")
     place = KINDS[recipe.kind]
@@ -44,7 +46,11 @@ def open_source(recipe: SourceRecipe, key: str = "source") -> Reader:
             raise RecipeError(f"`{key}.path`: only sources of kind ultraedit come from the Hub")
         place = "hub.HubEdits"
     module, name = place.split(".")
-    reader = getattr(importlib.import_module(f"clip_in_training.finetune.readers.{module}"), name)(recipe)
+    reader = getattr(importlib.import_module(f"clip_in_training.finetune.readers.{module}"), name)(
+        opened_with(recipe)
+    )
+    if recipe.skip or recipe.exclude:
+        reader = Chosen(recipe, reader)
     if recipe.role in ("", reader.role):
         return reader
     if recipe.role == "singles":
@@ -84,6 +90,8 @@ def fingerprint(sources: Sequence[Reader]) -> str:
     for reader in sources:
         recipe = reader.recipe
         used = {"kind": recipe.kind, "filters": recipe.filters, "used": len(reader), "total": reader.total}
+        if recipe.skip:
+            used["skip"] = recipe.skip
         digest.update(json.dumps(used, sort_keys=True).encode())
         for file in reader.identity():
             digest.update(json.dumps(file).encode())

@@ -65,6 +65,10 @@ class Tars(Reader):
         """The captions; the image is not read."""
         return [text for text in self._captions(row, *self._name(row)) if text]
 
+    def image_name(self, row: int) -> str:
+        """The name of the member."""
+        return self._name(row)[1]
+
     def _captions(self, row: int, tar, name: str) -> tuple[str | None, str | None]:
         text = self._part(row, TEXT, name)
         # utf-8-sig: Windows' editors put a mark in front.
