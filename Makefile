@@ -104,7 +104,7 @@ train-demo: python ## generate scenes, train the demo model, export it to models
 	$(TRAIN) train --recipe models/recipes/demo.toml --resume
 	$(TRAIN) export --recipe models/recipes/demo.toml --out models/demo
 
-ablation: python ## what each ingredient of CLIP-IN is worth: seven variants, three seeds, one start (under two hours on two cores; resumable; longer, for a card: ABLATION="--run runs/ablation-long --jobs 1 --set finetune.steps=2000")
+ablation: python ## what each ingredient of CLIP-IN is worth: eight variants, three seeds, one start (under two hours on two cores; resumable; longer, for a card: ABLATION="--run runs/ablation-long --jobs 1 --set finetune.steps=2000")
 	$(TRAIN) generate --recipe models/recipes/demo-clip.toml
 	test -f runs/demo-clip/bundle/bundle.json || { $(TRAIN) train --recipe models/recipes/demo-clip.toml --start models/demo --resume && \
 		$(TRAIN) export --recipe models/recipes/demo-clip.toml --out runs/demo-clip/bundle --precisions ''; }
