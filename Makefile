@@ -14,7 +14,7 @@ export ORT_DYLIB_PATH ?= $(CURDIR)/$(ORT_DIR)/libonnxruntime.so
 # A pip of its own: the one that the system's Python has may refuse to run outside an environment.
 FETCH := { test -x .cache/pip/bin/python || $(PYTHON) -m venv .cache/pip; } && .cache/pip/bin/python deploy/onnxruntime/fetch.py
 CLIP_IN := target/release/clip-in
-TRAIN := PYTHONPATH=models/training $(PY) -m clip_in_training
+TRAIN := $(VENV)/bin/clip-in-training
 
 .PHONY: help serve test test-rust test-python end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo ablation bench bench-setup stream textile kills rolling-restart faults fuzz soak reference gpu-bundle lock clean
 
@@ -55,9 +55,10 @@ test-catalogue: $(CATALOGUE)/.installed onnxruntime ## deploy/examples/catalogue
 catalogue: $(CATALOGUE)/.installed build ## the same on 5000 scenes, with the table of deploy/examples/catalogue/README.md
 	CATALOGUE_SCENES=5000 CLIP_IN_BINARY=$(CLIP_IN) $(CATALOGUE)/bin/python -m pytest -s tests/python/catalogue
 
-$(CATALOGUE)/.installed: tests/python/catalogue/requirements.txt
+# The training module without what trains: the example draws its scenes.
+$(CATALOGUE)/.installed: tests/python/catalogue/requirements.txt models/training/pyproject.toml
 	test -x $(CATALOGUE)/bin/python || $(PYTHON) -m venv $(CATALOGUE)
-	$(CATALOGUE)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
+	$(CATALOGUE)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $< -e models/training
 	touch $@
 
 test-monitoring: python onnxruntime ## dashboard and alerts on a real Prometheus (needs Debian's package prometheus)
@@ -73,6 +74,7 @@ lint: python ## formatting and lints
 	cargo clippy --locked --all-targets -- -D warnings
 	$(PY) -m ruff check models/training tests deploy
 	$(PY) -m ruff format --check models/training tests deploy
+	cd models/training && $(CURDIR)/$(PY) -m mypy
 
 build: onnxruntime ## the release binary
 	cargo build --release --locked
@@ -91,10 +93,10 @@ onnxruntime-cuda: ## the ONNX Runtime for graphics cards with the CUDA 12 librar
 
 python: $(VENV)/.installed ## the Python environment of the training module and the tests
 
-# --no-deps: the lists are complete, so nothing is resolved anew.
-$(VENV)/.installed: models/training/requirements.txt tests/requirements.txt
+# The training module with its development tools, and what the other tests need, all at the pinned versions.
+$(VENV)/.installed: models/training/pyproject.toml models/training/requirements.txt tests/requirements.txt
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps -r models/training/requirements.txt -r tests/requirements.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check -c models/training/requirements.txt -r tests/requirements.txt -e 'models/training[dev]'
 	touch $@
 
 train-demo: python ## generate scenes, train the demo model, export it to models/demo (under an hour on two cores)
@@ -102,32 +104,32 @@ train-demo: python ## generate scenes, train the demo model, export it to models
 	$(TRAIN) train --recipe models/recipes/demo.toml --resume
 	$(TRAIN) export --recipe models/recipes/demo.toml --out models/demo
 
-ablation: python ## what each ingredient of CLIP-IN is worth: seven variants, three seeds, one start (under two hours on two cores; resumable; longer, for a card: ABLATION="--run runs/ablation-long --jobs 1 --set finetune.steps=2000")
+ablation: python ## what each ingredient of CLIP-IN is worth: eight variants, three seeds, one start (under two hours on two cores; resumable; longer, for a card: ABLATION="--run runs/ablation-long --jobs 1 --set finetune.steps=2000")
 	$(TRAIN) generate --recipe models/recipes/demo-clip.toml
 	test -f runs/demo-clip/bundle/bundle.json || { $(TRAIN) train --recipe models/recipes/demo-clip.toml --start models/demo --resume && \
 		$(TRAIN) export --recipe models/recipes/demo-clip.toml --out runs/demo-clip/bundle --precisions ''; }
 	$(TRAIN) ablation --recipe models/recipes/ablation.toml --out runs/ablation/tables.md $(ABLATION)
 
 bench: build python ## measure the server against FastAPI, infinity and the machine's limit; wants an idle machine (BENCH="--only NAME,…")
-	$(PY) tests/bench/run.py --markdown runs/bench.md $(BENCH)
+	$(PY) -m tests.bench.run --markdown runs/bench.md $(BENCH)
 
 bench-setup: python ## the Python environments of the baselines, which bench would make too (several GB)
-	$(PY) tests/bench/environments.py
+	$(PY) -m tests.bench.environments
 
 stream: build $(CLIENTS)/.installed ## 10,000 images through one gRPC stream: order, memory, speed against /v1/embeddings (STREAM="--images 2000")
-	$(CLIENTS)/bin/python tests/bench/stream.py $(STREAM)
+	$(CLIENTS)/bin/python -m tests.bench.stream $(STREAM)
 
 textile: build python ## defects of a textile by words and by example images (TEXTILE="--bundle …")
-	$(PY) tests/bench/textile.py $(TEXTILE)
+	$(PY) -m tests.bench.textile $(TEXTILE)
 
 kills: onnxruntime ## 200 kills while label sets are written: each is whole afterwards
 	CLIP_IN_KILLS=200 cargo test --locked --test labelsets_kill -- --nocapture
 
 rolling-restart: build $(CLIENTS)/.installed ## two servers behind HAProxy, restarted in turn under load: nothing may be lost (needs Debian's haproxy)
-	PYTHONPATH=tests/bench $(CLIENTS)/bin/python tests/faults/rolling_restart.py $(ROLLING)
+	$(CLIENTS)/bin/python -m tests.faults.rolling_restart $(ROLLING)
 
 faults: build $(CLIENTS)/.installed ## what goes wrong in production, under load, with what clients see: runs/faults.md (as root: a full disk; Debian's faketime: a clock that jumps; FAULTS="--only kill,…")
-	PYTHONPATH=tests/bench $(CLIENTS)/bin/python tests/faults/run.py $(FAULTS)
+	$(CLIENTS)/bin/python -m tests.faults.run $(FAULTS)
 
 # Without a sanitizer: there is no unsafe code of ours to watch, and so the stable toolchain is enough. Memory is watched by an
 # allocator that counts. What is new in a corpus stays in .cache; what breaks something is written below fuzz/artifacts.
@@ -143,7 +145,7 @@ fuzz: ## FUZZ_SECONDS (60) of made-up bytes for each parser of what comes from o
 	done
 
 soak: build python $(CLIENTS)/.installed ## an hour of everything that may be sent, at 80 % of what the server can do: memory, descriptors, threads and p99 must stay (SOAK="--minutes 5")
-	$(PY) tests/bench/soak.py $(SOAK)
+	$(PY) -m tests.bench.soak $(SOAK)
 
 reference: python ## reference models with random weights, for measuring speed
 	$(foreach name,ViT-B-32 ViT-B-16,$(call REFERENCE,$(name),runs/reference,int8))
@@ -162,7 +164,7 @@ endef
 lower = $(subst V,v,$(subst T,t,$(subst B,b,$(subst L,l,$(1)))))
 
 lock: ## pin the Python requirements anew (needs uv)
-	cd models/training && uv pip compile --universal --fork-strategy fewest --python-version 3.10 --no-header --quiet requirements.in -o requirements.txt
+	cd models/training && uv pip compile --universal --fork-strategy fewest --python-version 3.10 --no-header --quiet --extra dev pyproject.toml -o requirements.txt
 	uv pip compile --universal --fork-strategy fewest --python-version 3.10 --no-header --quiet -c models/training/requirements.txt tests/requirements.in -o tests/requirements.txt
 	cd tests/python/clients && uv pip compile --universal --fork-strategy fewest --python-version 3.10 --no-header --quiet requirements.in -o requirements.txt
 	cd deploy/examples/catalogue && uv pip compile --universal --fork-strategy fewest --python-version 3.10 --no-header --quiet requirements.in -o requirements.txt

@@ -6,8 +6,9 @@ import socket
 from collections.abc import Sequence
 
 import numpy as np
-from connection import Request
-from servers import Server
+
+from tests.bench.connection import Request
+from tests.bench.servers import Server
 
 LEAST_COSINE = 0.9999
 ASKED = 8

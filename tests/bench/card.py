@@ -1,6 +1,6 @@
 """The server on a graphics card: throughput, latency, agreement with the processor, and what a full card does.
 
-    CLIP_IN_BINARY=… ORT_DYLIB_PATH=… python tests/bench/card.py --bundle runs/reference/vit-b-32
+    CLIP_IN_BINARY=… ORT_DYLIB_PATH=… python -m tests.bench.card --bundle runs/reference/vit-b-32
 
 Closed loops of clients over HTTP, as `make bench` has them. `--fill` takes the card's memory away while requests
 come (by PyTorch, which must be there), gives it back, and says what the clients saw meanwhile.
@@ -14,14 +14,14 @@ import urllib.request
 from collections import Counter
 from pathlib import Path
 
-import images
-import load
 import numpy as np
-from connection import Request
-from contenders import ClipIn, Embeddings
-from measurement import measure
-from servers import Server
-from texts import captions
+
+from tests.bench import images, load
+from tests.bench.connection import Request
+from tests.bench.contenders import ClipIn, Embeddings
+from tests.bench.measurement import measure
+from tests.bench.servers import Server
+from tests.bench.texts import captions
 
 TEXTS_A_REQUEST = 16
 LEFT_FREE_MIB = 0

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import agreement
-from connection import Request
-from contenders import fastapi_ways
-from measurement import Measurement, measure
-from paths import BENCH_PYTHON, HERE
+from tests.bench import agreement
+from tests.bench.connection import Request
+from tests.bench.contenders import fastapi_ways
+from tests.bench.measurement import Measurement, measure
+from tests.bench.paths import BENCH_PYTHON, HERE
 
 LIMIT_SECONDS = 8
 

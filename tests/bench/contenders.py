@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from connection import Request
-from machine import cores
-from model_files import infinity_model
-from paths import BENCH_PYTHON, HERE, INFINITY_PYTHON, onnxruntime_library, server_binary
-from servers import HOST, Server, free_port
+from tests.bench.connection import Request
+from tests.bench.machine import cores
+from tests.bench.model_files import infinity_model
+from tests.bench.paths import BENCH_PYTHON, HERE, INFINITY_PYTHON, onnxruntime_library, server_binary
+from tests.bench.servers import HOST, Server, free_port
 
 
 def post(path: str, content_type: str, body: bytes, headers: dict[str, str] | None = None) -> bytes:

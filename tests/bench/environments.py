@@ -1,6 +1,6 @@
 """The Python environments of the baselines, and of the textile pictures.
 
-`python tests/bench/environments.py` makes what is not there yet.
+`python -m tests.bench.environments` makes what is not there yet.
 
 They are apart from the project's own: the baselines pin what they need (infinity-emb an old NumPy, FastAPI's
 the ONNX Runtime that our server loads), and neither the training nor the tests need any of it.
@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from paths import BENCH_PYTHON, HERE, INFINITY_PYTHON, TEXTILE_PYTHON
+from tests.bench.paths import BENCH_PYTHON, HERE, INFINITY_PYTHON, TEXTILE_PYTHON
 
 REQUIREMENTS = {
     BENCH_PYTHON: "requirements.txt",

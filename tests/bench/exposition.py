@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from servers import Server
+from tests.bench.servers import Server
 
 
 @dataclass(frozen=True)

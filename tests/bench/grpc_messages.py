@@ -3,9 +3,11 @@
 import importlib
 import sys
 import tempfile
+import types
 
 from grpc_tools import protoc
-from paths import ROOT
+
+from tests.bench.paths import ROOT
 
 
 def generated() -> tuple:
@@ -14,7 +16,10 @@ def generated() -> tuple:
     paths = [f"-I{ROOT / 'proto'}", f"--python_out={folder}", f"--grpc_python_out={folder}"]
     if protoc.main(["", *paths, "clip_in/v1/clip_in.proto"]) != 0:
         raise SystemExit("the .proto does not compile")
-    sys.path.insert(0, folder)
+    # The generated code imports `clip_in.v1.…`: a package of that name which lies in the folder.
+    package = types.ModuleType("clip_in")
+    package.__path__ = [f"{folder}/clip_in"]
+    sys.modules["clip_in"] = package
     return tuple(importlib.import_module(f"clip_in.v1.clip_in_{kind}") for kind in ("pb2", "pb2_grpc"))
 
 

@@ -10,8 +10,9 @@ import io
 from pathlib import Path
 
 import numpy as np
-from paths import CACHE
 from PIL import Image, ImageDraw, ImageFilter
+
+from tests.bench.paths import CACHE
 
 DIFFERENT = 8
 """Images of a size: no result hangs on one picture. (No server here has a cache of images switched on.)"""

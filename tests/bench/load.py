@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from connection import BrokenConnection, Connection, Request
+from tests.bench.connection import BrokenConnection, Connection, Request
 
 WARM_UP_SECONDS = 2.0
 RECONNECT_SECONDS = 0.1

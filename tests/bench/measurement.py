@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from statistics import median
 
-import load
-from connection import Request
-from servers import Server
+from tests.bench import load
+from tests.bench.connection import Request
+from tests.bench.servers import Server
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,12 @@
 """The models that are measured: a bundle for our server and FastAPI, the same architecture for infinity."""
 
 import importlib.util
-import os
 import subprocess
 import sys
 from pathlib import Path
 
-from environments import ensure
-from paths import CACHE, HERE, INFINITY_PYTHON, REFERENCE_BUNDLE, ROOT
+from tests.bench.environments import ensure
+from tests.bench.paths import CACHE, HERE, INFINITY_PYTHON, REFERENCE_BUNDLE, ROOT
 
 ARCHITECTURE = "ViT-B-32"
 
@@ -23,7 +22,6 @@ def reference_bundle() -> Path:
         done = subprocess.run(
             [*command, "--out", str(REFERENCE_BUNDLE.relative_to(ROOT))],
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": "models/training"},
         )
         if done.returncode != 0:
             raise NoModel(

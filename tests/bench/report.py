@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from measurement import Measurement, ratio, typical
+from tests.bench.measurement import Measurement, ratio, typical
 
 HEAD = (
     "scenario",

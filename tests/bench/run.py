@@ -10,18 +10,20 @@ import sys
 import traceback
 from pathlib import Path
 
-import machine
-import scenario_images
-import scenario_lanes
-import scenario_overload
-import scenario_own_cost
-import scenario_resize
-import scenario_texts
-from compare import Settings, say
-from environments import ensure
-from model_files import NoModel, reference_bundle
-from paths import BENCH_PYTHON, INFINITY_PYTHON
-from report import Report
+from tests.bench import (
+    machine,
+    scenario_images,
+    scenario_lanes,
+    scenario_overload,
+    scenario_own_cost,
+    scenario_resize,
+    scenario_texts,
+)
+from tests.bench.compare import Settings, say
+from tests.bench.environments import ensure
+from tests.bench.model_files import NoModel, reference_bundle
+from tests.bench.paths import BENCH_PYTHON, INFINITY_PYTHON
+from tests.bench.report import Report
 
 SCENARIOS = {
     "images-hd": scenario_images.hd,

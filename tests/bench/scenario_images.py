@@ -1,11 +1,11 @@
 """One image a request, as the raw body: what most of a CLIP server's life is."""
 
-import images
-from compare import Limit, Settings, compare, fastest_fastapi, say
-from contenders import ClipIn, Infinity
-from measurement import ratio
-from report import Report
-from servers import ServerError
+from tests.bench import images
+from tests.bench.compare import Limit, Settings, compare, fastest_fastapi, say
+from tests.bench.contenders import ClipIn, Infinity
+from tests.bench.measurement import ratio
+from tests.bench.report import Report
+from tests.bench.servers import ServerError
 
 OF_THE_LIMIT, OVER_FASTAPI, OVER_INFINITY = 0.95, 1.3, 1.5
 PRECISION_OVER_FASTAPI = {"bf16": 2.3, "int8": 3.3}

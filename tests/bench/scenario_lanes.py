@@ -10,15 +10,13 @@ its share is in the note.
 from dataclasses import dataclass
 from statistics import median
 
-import agreement
-import images
-import load
-from compare import Settings
-from connection import Request
-from contenders import ClipIn, Embeddings
-from exposition import Counters
-from measurement import percentile
-from report import Report
+from tests.bench import agreement, images, load
+from tests.bench.compare import Settings
+from tests.bench.connection import Request
+from tests.bench.contenders import ClipIn, Embeddings
+from tests.bench.exposition import Counters
+from tests.bench.measurement import percentile
+from tests.bench.report import Report
 
 SCENARIO = "lanes"
 BULK_CLIENTS = 64

@@ -11,14 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-import agreement
-import images
-import load
-from compare import Settings
-from contenders import ClipIn, Embeddings
-from measurement import measure, percentile
-from paths import DEMO_BUNDLE
-from report import Report
+from tests.bench import agreement, images, load
+from tests.bench.compare import Settings
+from tests.bench.contenders import ClipIn, Embeddings
+from tests.bench.measurement import measure, percentile
+from tests.bench.paths import DEMO_BUNDLE
+from tests.bench.report import Report
 
 OVERLOAD = 10.0
 LEAST_GOODPUT = 0.9

@@ -9,16 +9,14 @@ request. That difference of large numbers is coarse, and no target is set on it.
 
 from statistics import median
 
-import agreement
-import images
-import load
-from compare import Settings
-from connection import Request
-from contenders import ClipIn
-from exposition import Counters
-from report import Report
-from servers import Server
-from texts import captions
+from tests.bench import agreement, images, load
+from tests.bench.compare import Settings
+from tests.bench.connection import Request
+from tests.bench.contenders import ClipIn
+from tests.bench.exposition import Counters
+from tests.bench.report import Report
+from tests.bench.servers import Server
+from tests.bench.texts import captions
 
 SCENARIO = "own-cost"
 MOST_MICROSECONDS = 150.0

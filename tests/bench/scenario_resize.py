@@ -9,11 +9,12 @@ import subprocess
 import time
 from statistics import median
 
-from compare import Settings
-from images import photograph
-from paths import ROOT
 from PIL import Image
-from report import Report
+
+from tests.bench.compare import Settings
+from tests.bench.images import photograph
+from tests.bench.paths import ROOT
+from tests.bench.report import Report
 
 SCENARIO = "resize"
 BENCHMARK = "resize and crop to 224x224"

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 
-import agreement
-from compare import Settings, compare, fastest_fastapi, say
-from connection import Request
-from contenders import ClipIn
-from measurement import ratio
-from report import Report
-from texts import captions
+from tests.bench import agreement
+from tests.bench.compare import Settings, compare, fastest_fastapi, say
+from tests.bench.connection import Request
+from tests.bench.contenders import ClipIn
+from tests.bench.measurement import ratio
+from tests.bench.report import Report
+from tests.bench.texts import captions
 
 OVER_PADDING, CACHED_OVER_PADDING = 4.0, 20.0
 DIFFERENT = 1024

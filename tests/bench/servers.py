@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from paths import LOGS
+from tests.bench.paths import LOGS
 
 HOST = "127.0.0.1"
 START_SECONDS = 300

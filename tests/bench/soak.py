@@ -28,14 +28,13 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from statistics import median
 
-import load
-import machine
-from contenders import ClipIn
-from environments import ensure
-from measurement import percentile
-from paths import BENCH_PYTHON, CACHE, DEMO_BUNDLE, HERE, ROOT
-from servers import Server
-from soak_requests import LABEL_SET, requests
+from tests.bench import load, machine
+from tests.bench.contenders import ClipIn
+from tests.bench.environments import ensure
+from tests.bench.measurement import percentile
+from tests.bench.paths import BENCH_PYTHON, CACHE, DEMO_BUNDLE, HERE, ROOT
+from tests.bench.servers import Server
+from tests.bench.soak_requests import LABEL_SET, requests
 
 SAMPLE_SECONDS = 5.0
 SETTLED_MINUTES = 5.0
@@ -144,9 +143,9 @@ def grpc_calls(server: Server, seconds: float) -> subprocess.Popen | None:
     if not CLIENTS_PYTHON.exists():
         print("no gRPC: there is no environment of clients (make test-clients makes it)")
         return None
-    command = [CLIENTS_PYTHON, HERE / "soak_grpc.py", f"{server.address[0]}:{server.port}"]
+    command = [CLIENTS_PYTHON, "-m", "tests.bench.soak_grpc", f"{server.address[0]}:{server.port}"]
     command += [str(seconds), str(GRPC_CALLS_A_SECOND)]
-    return subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, text=True, cwd=ROOT)
 
 
 def judge_grpc(process: subprocess.Popen, verdicts: Verdicts) -> None:

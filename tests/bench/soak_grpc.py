@@ -1,4 +1,6 @@
-"""gRPC's part of a soak: `soak_grpc.py HOST:PORT SECONDS CALLS_A_SECOND`. Runs in the clients' environment.
+"""gRPC's part of a soak: `python -m tests.bench.soak_grpc HOST:PORT SECONDS CALLS_A_SECOND`.
+
+Runs in the clients' environment.
 
 Every unary call and a stream of images and texts in turn, on one channel, and a new channel every hundred calls. The
 last line of its output is JSON: answers by call and status, and the longest call in seconds.
@@ -11,8 +13,9 @@ import time
 from collections import Counter
 
 import grpc
-from grpc_messages import messages
-from paths import ROOT
+
+from tests.bench.grpc_messages import messages
+from tests.bench.paths import ROOT
 
 PICTURES = sorted((ROOT / "models" / "demo" / "samples").glob("*.webp"))
 SERVICE = "/clip_in.v1.ClipIn/"

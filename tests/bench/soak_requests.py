@@ -11,10 +11,10 @@ import random
 import zlib
 from collections.abc import Callable
 
-from connection import Request
-from contenders import post
-from images import photograph
-from texts import WORDS
+from tests.bench.connection import Request
+from tests.bench.contenders import post
+from tests.bench.images import photograph
+from tests.bench.texts import WORDS
 
 PICTURES = 120
 REQUESTS = 1500

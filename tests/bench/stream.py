@@ -17,14 +17,14 @@ from pathlib import Path
 from statistics import median
 
 import grpc
-import load
-import machine
 import numpy as np
-from contenders import ClipIn, Embeddings
-from grpc_messages import generated
-from images import describe, jpegs
-from paths import DEMO_BUNDLE
-from servers import Server
+
+from tests.bench import load, machine
+from tests.bench.contenders import ClipIn, Embeddings
+from tests.bench.grpc_messages import generated
+from tests.bench.images import describe, jpegs
+from tests.bench.paths import DEMO_BUNDLE
+from tests.bench.servers import Server
 
 BULK = {"x-clip-in-lane": "bulk"}
 WINDOW = 32

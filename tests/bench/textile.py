@@ -19,11 +19,11 @@ from functools import partial
 from pathlib import Path
 from statistics import mean, stdev
 
-from contenders import ClipIn
-from environments import ensure
-from paths import DEMO_BUNDLE, TEXTILE_PYTHON
-from report import table
-from servers import Server
+from tests.bench.contenders import ClipIn
+from tests.bench.environments import ensure
+from tests.bench.paths import DEMO_BUNDLE, TEXTILE_PYTHON
+from tests.bench.report import table
+from tests.bench.servers import Server
 
 LAST = 250
 """Number of the last picture of each class that may be opened."""

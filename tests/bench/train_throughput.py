@@ -1,7 +1,7 @@
 """Training steps a second of `clip_in_training finetune` and of open_clip's own training loop, in turns.
 
-    PYTHONPATH=models/training python tests/bench/train_throughput.py --batch 16 --rounds 8
-    PYTHONPATH=models/training python tests/bench/train_throughput.py --device cuda --precision bf16 --batch 512
+    python -m tests.bench.train_throughput --batch 16 --rounds 8
+    python -m tests.bench.train_throughput --device cuda --precision bf16 --batch 512
 
 Both train a model of random weights (ViT-B/32 unless told otherwise) with the CLIP loss on short captions: the same
 images, the same tokens in rows of 77. Ours is the loop of stage 2 with L_short alone, logs and gradient clipping
@@ -20,21 +20,22 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
-import machine
 import torch
-from clip_in_training.backbone.groups import parameter_groups
-from clip_in_training.backbone.load import load_backbone
-from clip_in_training.readers.records import Batch
-from clip_in_training.train.clock import Clock
-from clip_in_training.tuning import loop
-from clip_in_training.tuning.encoder import train_mode
-from clip_in_training.tuning.finetune import Finetuning
-from clip_in_training.tuning.processes import Processes
-from clip_in_training.tuning.recipe import TuningRecipe, parse_tuning_recipe
+from clip_in_training.common import loop
+from clip_in_training.common.clock import Clock
+from clip_in_training.common.processes import Processes
+from clip_in_training.finetune.backbone.groups import parameter_groups
+from clip_in_training.finetune.backbone.load import load_backbone
+from clip_in_training.finetune.readers.records import Batch
+from clip_in_training.finetune.recipe import TuningRecipe, parse_tuning_recipe
+from clip_in_training.finetune.stages.encoder import train_mode
+from clip_in_training.finetune.stages.finetune import Finetuning
 from open_clip.loss import ClipLoss
 from open_clip_train.scheduler import cosine_lr
 from open_clip_train.train import train_one_epoch
 from PIL import Image
+
+from tests.bench import machine
 
 RECIPE = """
 name = "throughput"

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from questions import Question, numbers, same
+from tests.faults.questions import Question, numbers, same
 
 PAUSE_AFTER_BREAK = 0.05
 STEP = 7

@@ -5,8 +5,8 @@ import time
 import urllib.request
 from pathlib import Path
 
-from process import ClipInProcess
-from scenario import Row, Setting, recovery, warmed
+from tests.faults.process import ClipInProcess
+from tests.faults.scenario import Row, Setting, recovery, warmed
 
 LIBRARIES = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
 JUMPS = ("+3600", "-3600", "+86400", "-86400", "+0")

@@ -5,9 +5,9 @@ import json
 import socket
 import time
 
-from clients import code_of
-from process import ClipInProcess
-from scenario import Row, Setting, recovery, warmed
+from tests.faults.clients import code_of
+from tests.faults.process import ClipInProcess
+from tests.faults.scenario import Row, Setting, recovery, warmed
 
 LIMIT, IDLE = 128, 200
 MOST_CPU = 0.35

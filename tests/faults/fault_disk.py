@@ -6,9 +6,9 @@ import subprocess
 import time
 from pathlib import Path
 
-from clients import code_of
-from process import ClipInProcess
-from scenario import Row, Setting, recovery, warmed
+from tests.faults.clients import code_of
+from tests.faults.process import ClipInProcess
+from tests.faults.scenario import Row, Setting, recovery, warmed
 
 STATE_KIB, LOG_KIB = 512, 64
 MOUNTS = (

@@ -4,8 +4,8 @@ import json
 import time
 import urllib.request
 
-from process import ClipInProcess
-from scenario import BREAKS, Row, Setting, recovery, warmed
+from tests.faults.process import ClipInProcess
+from tests.faults.scenario import BREAKS, Row, Setting, recovery, warmed
 
 KILLS = 3
 SET = json.dumps({"labels": ["a red bolt", "a blue mug"]}).encode()

@@ -8,12 +8,12 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from clients import Clients
-from paths import DEMO_BUNDLE
-from process import ClipInProcess
-from questions import reference
-from scenario import CLIENTS, Row, Setting, recovery, warmed
-from servers import ServerError
+from tests.bench.paths import DEMO_BUNDLE
+from tests.bench.servers import ServerError
+from tests.faults.clients import Clients
+from tests.faults.process import ClipInProcess
+from tests.faults.questions import reference
+from tests.faults.scenario import CLIENTS, Row, Setting, recovery, warmed
 
 
 def load(server: ClipInProcess, path: str) -> str:

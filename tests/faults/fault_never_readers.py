@@ -4,11 +4,11 @@ import json
 import socket
 import time
 
-from contenders import post
-from grpc_clients import NeverReading, available
-from process import ClipInProcess
-from questions import JSON, samples
-from scenario import CLIENTS, Row, Setting, recovery, warmed
+from tests.bench.contenders import post
+from tests.faults.grpc_clients import NeverReading, available
+from tests.faults.process import ClipInProcess
+from tests.faults.questions import JSON, samples
+from tests.faults.scenario import CLIENTS, Row, Setting, recovery, warmed
 
 READERS = 100
 TEXTS = 2048

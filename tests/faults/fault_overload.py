@@ -3,13 +3,13 @@
 import time
 from statistics import quantiles
 
-import load
-from clients import Clients
-from connection import Request
-from contenders import Embeddings, post
-from process import ClipInProcess
-from questions import samples
-from scenario import CLIENTS, Row, Setting, recovery, warmed
+from tests.bench import load
+from tests.bench.connection import Request
+from tests.bench.contenders import Embeddings, post
+from tests.faults.clients import Clients
+from tests.faults.process import ClipInProcess
+from tests.faults.questions import samples
+from tests.faults.scenario import CLIENTS, Row, Setting, recovery, warmed
 
 OVERLOAD = 10
 DEADLINE_SECONDS = 2.0

@@ -3,9 +3,9 @@
 import json
 import time
 
-from process import ClipInProcess
-from questions import FIXTURES, ask, encoded, in_json, numbers, reference, same, samples
-from scenario import Row, Setting, recovery, warmed
+from tests.faults.process import ClipInProcess
+from tests.faults.questions import FIXTURES, ask, encoded, in_json, numbers, reference, same, samples
+from tests.faults.scenario import Row, Setting, recovery, warmed
 
 POISONS = {
     "truncated-half.jpg": ("400", "image_corrupt"),

@@ -6,11 +6,11 @@ import shutil
 import time
 from pathlib import Path
 
-from clients import code_of
-from paths import DEMO_BUNDLE
-from process import ClipInProcess
-from questions import ask, in_json
-from scenario import Row, Setting, recovery, warmed
+from tests.bench.paths import DEMO_BUNDLE
+from tests.faults.clients import code_of
+from tests.faults.process import ClipInProcess
+from tests.faults.questions import ask, in_json
+from tests.faults.scenario import Row, Setting, recovery, warmed
 
 WORD = "zzfault"
 ID = 1_000_000

@@ -4,8 +4,8 @@ import socket
 import time
 from collections import Counter
 
-from process import ClipInProcess
-from scenario import Row, Setting, recovery, warmed
+from tests.faults.process import ClipInProcess
+from tests.faults.scenario import Row, Setting, recovery, warmed
 
 SLOW = 500
 HEADER_SECONDS, REQUEST_SECONDS = 8, 15

@@ -3,12 +3,13 @@
 import threading
 import time
 
-from clients import Load, Seen
-from questions import TEXTS, same
+from tests.faults.clients import Load, Seen
+from tests.faults.questions import TEXTS, same
 
 try:
     import grpc
-    from grpc_messages import messages
+
+    from tests.bench.grpc_messages import messages
 except ModuleNotFoundError:
     grpc = None
 

@@ -4,8 +4,8 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
-from paths import DEMO_BUNDLE, onnxruntime_library, server_binary
-from servers import HOST, Server, free_port
+from tests.bench.paths import DEMO_BUNDLE, onnxruntime_library, server_binary
+from tests.bench.servers import HOST, Server, free_port
 
 READY = "/readyz"
 

@@ -6,8 +6,8 @@ import subprocess
 import time
 from pathlib import Path
 
-from paths import ROOT
-from process import HOST, free_port
+from tests.bench.paths import ROOT
+from tests.faults.process import HOST, free_port
 
 CONFIGURATION = ROOT / "deploy" / "haproxy" / "haproxy.cfg"
 START_SECONDS = 10

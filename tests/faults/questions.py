@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from paths import DEMO_BUNDLE, ROOT
+from tests.bench.paths import DEMO_BUNDLE, ROOT
 
 TOLERANCE = 1e-4
 """Of a cosine, or of a number of an embedding. A batch changes the last digits of fp32, another model tenths."""

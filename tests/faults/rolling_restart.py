@@ -18,13 +18,13 @@ import tempfile
 import time
 from pathlib import Path
 
-import machine
-from clients import Clients, Tally
-from grpc_clients import GrpcClients, available
-from paths import ROOT, server_binary
-from process import ClipInProcess, free_port
-from proxy import Proxy
-from questions import TEXTS, in_json, questions, reference
+from tests.bench import machine
+from tests.bench.paths import ROOT, server_binary
+from tests.faults.clients import Clients, Tally
+from tests.faults.grpc_clients import GrpcClients, available
+from tests.faults.process import ClipInProcess, free_port
+from tests.faults.proxy import Proxy
+from tests.faults.questions import TEXTS, in_json, questions, reference
 
 CLIENTS, GRPC_CLIENTS = 28, 4
 RATE, GRPC_RATE = 130.0, 20.0

@@ -11,22 +11,24 @@ import tempfile
 import time
 from pathlib import Path
 
-import fault_clock
-import fault_descriptors
-import fault_disk
-import fault_kill
-import fault_model
-import fault_never_readers
-import fault_overload
-import fault_poison
-import fault_session
-import fault_slow_senders
-import machine
-from clients import Clients
-from paths import ROOT
-from process import ClipInProcess
-from questions import questions, reference
-from scenario import CLIENTS, HEAD, Row, Setting
+from tests.bench import machine
+from tests.bench.paths import ROOT
+from tests.faults import (
+    fault_clock,
+    fault_descriptors,
+    fault_disk,
+    fault_kill,
+    fault_model,
+    fault_never_readers,
+    fault_overload,
+    fault_poison,
+    fault_session,
+    fault_slow_senders,
+)
+from tests.faults.clients import Clients
+from tests.faults.process import ClipInProcess
+from tests.faults.questions import questions, reference
+from tests.faults.scenario import CLIENTS, HEAD, Row, Setting
 
 SCENARIOS = {
     "kill": fault_kill.run,

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from clients import Clients, Tally
-from process import ClipInProcess, Held
-from questions import Question
+from tests.faults.clients import Clients, Tally
+from tests.faults.process import ClipInProcess, Held
+from tests.faults.questions import Question
 
 CLIENTS = 8
 SETTLE_SECONDS = 20.0

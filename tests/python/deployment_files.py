@@ -3,8 +3,9 @@
 import re
 
 import yaml
-from conftest import ROOT
-from kustomize import documents
+
+from tests.python.conftest import ROOT
+from tests.python.kustomize import documents
 
 DEPLOY = ROOT / "deploy"
 KUBERNETES = DEPLOY / "kubernetes"

@@ -8,8 +8,9 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
-from conftest import ROOT
 from PIL import Image
+
+from tests.python.conftest import ROOT
 
 SAMPLES = [(ROOT / f"models/demo/samples/{i}.webp").read_bytes() for i in range(4)]
 ANSWER_SECONDS = 60

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+
+from tests.python.conftest import ROOT
 
 FILES = ROOT / "deploy" / "prometheus"
 START_SECONDS = 60

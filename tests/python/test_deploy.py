@@ -11,8 +11,9 @@ import urllib.request
 import kubernetes_validate
 import pytest
 import yaml
-from conftest import ROOT, server_binary, serving
-from deployment_files import (
+
+from tests.python.conftest import ROOT, server_binary, serving
+from tests.python.deployment_files import (
     DEPLOY,
     KUBERNETES,
     compose,
@@ -24,7 +25,7 @@ from deployment_files import (
     settings,
     unit,
 )
-from kustomize import documents, identity, render
+from tests.python.kustomize import documents, identity, render
 
 OVERLAYS = ["cpu", "gpu"]
 # The oldest one that has the preStop sleep without a feature gate, and the newest with schemas.

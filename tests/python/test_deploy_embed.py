@@ -7,9 +7,10 @@ import subprocess
 import kubernetes_validate
 import pyarrow.parquet as pq
 import pytest
-from conftest import ROOT, environment, server_binary
-from deployment_files import KUBERNETES, dockerfile
-from kustomize import documents
+
+from tests.python.conftest import ROOT, environment, server_binary
+from tests.python.deployment_files import KUBERNETES, dockerfile
+from tests.python.kustomize import documents
 
 
 @pytest.fixture(scope="module")

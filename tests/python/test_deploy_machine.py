@@ -5,7 +5,8 @@ import shutil
 import subprocess
 
 import pytest
-from deployment_files import DEPLOY, compose, dockerfile
+
+from tests.python.deployment_files import DEPLOY, compose, dockerfile
 
 
 def test_compose_mounts_what_is_there():

@@ -11,16 +11,17 @@ import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 
-import hub_layout
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from conftest import environment, server_binary
 from PIL import Image
-from test_import import PHOTOGRAPHS, model_import
 from transformers import AutoImageProcessor, AutoTokenizer
+
+from tests.python import hub_layout
+from tests.python.conftest import environment, server_binary
+from tests.python.test_import import PHOTOGRAPHS, model_import
 
 SUBSETS = ["add_att", "add_obj", "replace_att", "replace_obj", "replace_rel", "swap_att", "swap_obj"]
 CLEAR = 2e-6

@@ -1,32 +1,34 @@
 """Faults that take seconds, on a server at work. `make faults` has those that take minutes, and load."""
 
 import json
-import os
 import shutil
-import sys
 import time
 
 import pytest
-from conftest import ROOT, environment, server_binary
 
-os.environ["ORT_DYLIB_PATH"] = environment()["ORT_DYLIB_PATH"]
-os.environ["CLIP_IN_BINARY"] = str(server_binary())
-sys.path.append(str(ROOT / "tests" / "faults"))
-sys.path.append(str(ROOT / "tests" / "bench"))
-
-from deaf_http2 import DeafClient, silent_stream, unread_stream
-from fault_disk import call
-from fault_model import flip, load, truncate
-from fault_never_readers import never_reading, request
-from fault_session import WORD, bundle
-from process import ClipInProcess
-from questions import ask, in_json, questions, reference, same
+from tests.faults.deaf_http2 import DeafClient, silent_stream, unread_stream
+from tests.faults.fault_disk import call
+from tests.faults.fault_model import flip, load, truncate
+from tests.faults.fault_never_readers import never_reading, request
+from tests.faults.fault_session import WORD, bundle
+from tests.faults.process import ClipInProcess
+from tests.faults.questions import ask, in_json, questions, reference, same
+from tests.python.conftest import ROOT, environment, server_binary
 
 DEMO = ROOT / "models" / "demo"
 ASKED = questions()[:6]
 LABELS = 400
 READERS = 5
 PLACES = 20
+
+
+@pytest.fixture(scope="module", autouse=True)
+def named_server():
+    """What the faults' own programs read when they start a server."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ORT_DYLIB_PATH", environment()["ORT_DYLIB_PATH"])
+        patch.setenv("CLIP_IN_BINARY", str(server_binary()))
+        yield
 
 
 @pytest.fixture(scope="module")

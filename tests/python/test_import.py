@@ -15,16 +15,17 @@ from base64 import b64encode
 from pathlib import Path
 from types import SimpleNamespace
 
-import hub_layout
 import numpy as np
 import pytest
 import torch
-from conftest import environment, server_binary, serving
-from hub_server import COMMIT, hub
 from PIL import Image
-from test_parity import ask, cosines
 from tokenizers import Tokenizer
 from transformers import AutoImageProcessor, AutoTokenizer
+
+from tests.python import hub_layout
+from tests.python.conftest import environment, server_binary, serving
+from tests.python.hub_server import COMMIT, hub
+from tests.python.test_parity import ask, cosines
 
 COSINE = 0.9999
 PHOTOGRAPHS = [

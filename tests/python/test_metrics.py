@@ -5,9 +5,10 @@ import shutil
 import subprocess
 import urllib.request
 
-import metrics_load as load
 import pytest
-from conftest import ROOT, serving
+
+from tests.python import metrics_load as load
+from tests.python.conftest import ROOT, serving
 
 
 @pytest.fixture(scope="module")

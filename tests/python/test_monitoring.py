@@ -8,10 +8,11 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-import metrics_load as load
 import pytest
-from conftest import ROOT, serving
-from prometheus_server import watching
+
+from tests.python import metrics_load as load
+from tests.python.conftest import ROOT, serving
+from tests.python.prometheus_server import watching
 
 pytestmark = pytest.mark.skipif(
     not os.environ.get("CLIP_IN_MONITORING"), reason="needs Debian's prometheus; make test-monitoring runs it"

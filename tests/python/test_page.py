@@ -11,8 +11,9 @@ import urllib.error
 import urllib.request
 
 import pytest
-from conftest import ROOT, serving
 from PIL import Image
+
+from tests.python.conftest import ROOT, serving
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = sync_api.expect

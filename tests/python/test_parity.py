@@ -12,10 +12,11 @@ import urllib.request
 import numpy as np
 import pytest
 import torch
-from clip_in_training.model import load_bundle
-from clip_in_training.scenes.generate import single_scene, stream
-from conftest import ROOT
+from clip_in_training.scratch.model import load_bundle
+from clip_in_training.scratch.scenes.generate import single_scene, stream
 from PIL import Image
+
+from tests.python.conftest import ROOT
 
 IMAGES, TEXTS = 200, 200
 ENCODINGS = [

@@ -16,9 +16,10 @@ import urllib.request
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from clip_in_training.tuning.run import load_tuned
-from conftest import ROOT, environment, server_binary, serving
+from clip_in_training.finetune.stages.run import load_tuned
 from PIL import Image
+
+from tests.python.conftest import ROOT, environment, server_binary, serving
 
 SCENES = """
 name = "scenes"
@@ -55,9 +56,8 @@ pairs = 2
 
 def run(*command: str) -> str:
     """Output of a command that must succeed."""
-    paths = {"PYTHONPATH": str(ROOT / "models/training")}
     done = subprocess.run(
-        command, capture_output=True, text=True, env={**os.environ, **environment(), **paths}, cwd=ROOT
+        command, capture_output=True, text=True, env={**os.environ, **environment()}, cwd=ROOT
     )
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done.stdout

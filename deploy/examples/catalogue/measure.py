@@ -1,6 +1,6 @@
 """How much a search through the databases finds, against comparing a query with every vector.
 
-PYTHONPATH=models/training python measure.py --scenes scenes --vectors vectors.parquet \\
+python measure.py --scenes scenes --vectors vectors.parquet \\
     --database postgres://… --database lance-folder
 
 A query asks for one scene: by its caption, by another picture of the same things (drawn anew: other places on the mat,
@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from clip_in_training.scenes.drawing import draw
-from clip_in_training.scenes.layout import Layout
+from clip_in_training.scratch.scenes.drawing import draw
+from clip_in_training.scratch.scenes.layout import Layout
 from database import Database, connect
 from service import Service, combined
 from vectors import Vectors

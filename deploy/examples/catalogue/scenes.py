@@ -1,12 +1,12 @@
 """Draws scenes with captions to fill a catalogue with: stands in for your own pictures.
 
-PYTHONPATH=models/training python scenes.py --count 5000 --out scenes
+python scenes.py --count 5000 --out scenes
 """
 
 import argparse
 from pathlib import Path
 
-from clip_in_training.scenes.generate import generate_scenes
+from clip_in_training.scratch.scenes.generate import generate_scenes
 
 # Drawn from the part of the random numbers that the demo model was not trained on.
 SPLIT, SEED, SIZE = "test", 2024, 128

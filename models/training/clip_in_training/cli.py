@@ -3,12 +3,20 @@
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from clip_in_training.errors import BackboneError, CheckpointError, DataError, ExportError, TrainingError
+from clip_in_training.common.errors import (
+    BackboneError,
+    CheckpointError,
+    DataError,
+    ExportError,
+    TrainingError,
+)
+from clip_in_training.common.recipe import RecipeError, read_recipe
 from clip_in_training.export.arguments import export_arguments, names
-from clip_in_training.recipe import Recipe, RecipeError, load_recipe, read_recipe
-from clip_in_training.tuning.recipe import TuningRecipe, is_tuning_recipe, parse_tuning_recipe
+from clip_in_training.finetune.recipe import TuningRecipe, is_tuning_recipe, parse_tuning_recipe
+from clip_in_training.scratch.recipe import Recipe, load_recipe
 
 TUNES = ("distil", "finetune", "ablation")
 """Commands that take recipes with a [backbone] only."""
@@ -141,13 +149,13 @@ def _load(options: argparse.Namespace) -> tuple:
 
 
 def _generate(options: argparse.Namespace, recipe: Recipe, text: str) -> None:
-    from clip_in_training.data.generation import generate
+    from clip_in_training.scratch.data.generation import generate
 
     generate(recipe, options.force)
 
 
 def _train(options: argparse.Namespace, recipe: Recipe, text: str) -> None:
-    from clip_in_training.train.run import train
+    from clip_in_training.scratch.train.run import train
 
     run = options.run or Path("runs") / options.recipe.stem
     train(recipe, text, run, options.resume, options.start)
@@ -157,7 +165,7 @@ def _train(options: argparse.Namespace, recipe: Recipe, text: str) -> None:
 
 
 def _stage(options: argparse.Namespace, recipe: TuningRecipe, text: str) -> None:
-    from clip_in_training.tuning.variant import changed, settings, to_toml, variant
+    from clip_in_training.finetune.variant import changed, settings, to_toml, variant
 
     origin, stem = str(options.recipe), options.recipe.stem
     run = options.run or Path("runs") / (f"{stem}-{options.variant}" if options.variant else stem)
@@ -167,15 +175,15 @@ def _stage(options: argparse.Namespace, recipe: TuningRecipe, text: str) -> None
         recipe = changed(recipe, settings(options.set), origin)
     if options.variant or options.set:
         text = to_toml(recipe)
-    from clip_in_training.tuning.processes import stop
+    from clip_in_training.common.processes import stop
 
     try:
         if options.command == "distil":
-            from clip_in_training.tuning.distil import distil
+            from clip_in_training.finetune.stages.distil import distil
 
             distil(recipe, text, run, options.resume)
         else:
-            from clip_in_training.tuning.finetune import finetune
+            from clip_in_training.finetune.stages.finetune import finetune
 
             finetune(recipe, text, run, options.resume, options.start)
     finally:
@@ -191,9 +199,9 @@ def _export(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace, recipe: Recipe, text: str) -> None:
-    from clip_in_training.evaluate.benchmark import benchmark
-    from clip_in_training.evaluate.graphs import Graphs
-    from clip_in_training.tokenizer.encode import load_tokenizer
+    from clip_in_training.export.evaluate.benchmark import benchmark
+    from clip_in_training.export.evaluate.graphs import Graphs
+    from clip_in_training.scratch.tokenizer.encode import load_tokenizer
 
     bundle = options.bundle
     tokenize = load_tokenizer(bundle / "tokenizer.json", recipe.text_tower.context_length)
@@ -204,11 +212,12 @@ def _evaluate(options: argparse.Namespace, recipe: Recipe, text: str) -> None:
 
 
 def _ablation(options: argparse.Namespace, recipe: TuningRecipe, text: str) -> None:
-    from clip_in_training.ablation.measure import measure_backbone
-    from clip_in_training.ablation.runs import run_all
-    from clip_in_training.ablation.table import tables
-    from clip_in_training.backbone.load import load_original
-    from clip_in_training.tuning.variant import changed, settings
+    from clip_in_training.common.whole_file import replace_text
+    from clip_in_training.finetune.ablation.measure import measure_backbone
+    from clip_in_training.finetune.ablation.runs import run_all
+    from clip_in_training.finetune.ablation.table import tables
+    from clip_in_training.finetune.backbone.load import load_original
+    from clip_in_training.finetune.variant import changed, settings
 
     run = options.run or Path("runs") / options.recipe.stem
     results = run_all(options.recipe, recipe, run, options.seeds, options.jobs, options.set)
@@ -218,20 +227,20 @@ def _ablation(options: argparse.Namespace, recipe: TuningRecipe, text: str) -> N
     report = tables(start, results, options.seeds, steps)
     print(f"\n{report}")
     if options.out:
-        options.out.write_text(report + "\n", encoding="utf-8")
+        replace_text(options.out, report + "\n")
 
 
 def _variants(options: argparse.Namespace) -> None:
     from clip_in_training.export.precision_table import section
-    from clip_in_training.model.bundle import read_manifest
-    from clip_in_training.variants.add import add_variants
+    from clip_in_training.export.variants.add import add_variants
+    from clip_in_training.scratch.model.bundle import read_manifest
 
     add_variants(options.bundle, options.precisions)
     print(section(read_manifest(options.bundle), options.bundle))
 
 
 def _reference(options: argparse.Namespace) -> None:
-    from clip_in_training.reference.bundle import write_reference
+    from clip_in_training.export.reference.bundle import write_reference
 
     manifest = write_reference(options.architecture, options.seed, options.out)
     for tower, measured in manifest["variants"][0]["parity"].items():
@@ -240,13 +249,13 @@ def _reference(options: argparse.Namespace) -> None:
 
 
 def _report(benchmarks: dict) -> str:
-    from clip_in_training.evaluate.benchmark import pairs_table, retrieval_rows
+    from clip_in_training.export.evaluate.benchmark import pairs_table, retrieval_rows
 
     pairs = pairs_table({"fp32": benchmarks["pairs"]}, "graph")
     return pairs + "\n\n" + retrieval_rows({"fp32": benchmarks["retrieval"]}, "graph")
 
 
-COMMANDS = {
+COMMANDS: dict[str, Callable[..., None]] = {
     "generate": _generate,
     "train": _train,
     "distil": _stage,

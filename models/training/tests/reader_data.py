@@ -11,16 +11,16 @@ import pyarrow.parquet as pq
 import torch
 from PIL import Image
 
-from clip_in_training.backbone.backbone import TextRules
-from clip_in_training.readers.sources import open_sources
-from clip_in_training.tokenizer.encode import load_tokenizer, pad
-from clip_in_training.tuning.recipe import (
+from clip_in_training.finetune.backbone.backbone import TextRules
+from clip_in_training.finetune.readers.sources import open_sources
+from clip_in_training.finetune.recipe import (
     BackboneRecipe,
     DistilRecipe,
     FinetuneRecipe,
     SourceRecipe,
     TuningRecipe,
 )
+from clip_in_training.scratch.tokenizer.encode import load_tokenizer, pad
 
 ROOT = Path(__file__).parents[3]
 

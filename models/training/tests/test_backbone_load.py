@@ -13,14 +13,14 @@ from open_clip.transformer import QuickGELU
 from PIL import Image
 from safetensors.torch import save_file
 
-from clip_in_training.backbone import load_backbone, load_original
-from clip_in_training.backbone.backbone import ImageRules
-from clip_in_training.backbone.images import Preprocess
-from clip_in_training.backbone.logit_scale import bounded_scale
-from clip_in_training.backbone.pretrained import resolve
-from clip_in_training.errors import BackboneError
-from clip_in_training.model import load_bundle
-from clip_in_training.tuning.recipe import BackboneRecipe
+from clip_in_training.common.errors import BackboneError
+from clip_in_training.finetune.backbone import load_backbone, load_original
+from clip_in_training.finetune.backbone.backbone import ImageRules
+from clip_in_training.finetune.backbone.images import Preprocess
+from clip_in_training.finetune.backbone.logit_scale import bounded_scale
+from clip_in_training.finetune.backbone.pretrained import resolve
+from clip_in_training.finetune.recipe import BackboneRecipe
+from clip_in_training.scratch.model import load_bundle
 
 TEXTS = ["a red mug", "two blue bolts on a grey plate, seen from above", ""]
 

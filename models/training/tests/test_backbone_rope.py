@@ -11,12 +11,12 @@ from torch.nn import functional
 from transformers import LlamaConfig, RobertaConfig
 from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding, apply_rotary_pos_emb
 
-from clip_in_training.backbone import load_backbone, load_original, with_rope
-from clip_in_training.backbone.rope import RotaryAttention
-from clip_in_training.backbone.stretch import stretched
-from clip_in_training.errors import BackboneError
-from clip_in_training.model.rope import rotate
-from clip_in_training.tuning.recipe import BackboneRecipe
+from clip_in_training.common.errors import BackboneError
+from clip_in_training.finetune.backbone import load_backbone, load_original, with_rope
+from clip_in_training.finetune.backbone.rope import RotaryAttention
+from clip_in_training.finetune.backbone.stretch import stretched
+from clip_in_training.finetune.recipe import BackboneRecipe
+from clip_in_training.scratch.model.rope import rotate
 
 SHORT = ["a red mug", "two blue bolts on a plate"]
 LONG = ["a red mug " * 60 + "and a spoon", "a blue mug " * 90]

@@ -10,9 +10,9 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
-from clip_in_training.backbone import load_backbone, load_original
-from clip_in_training.errors import BackboneError
-from clip_in_training.tuning.recipe import BackboneRecipe
+from clip_in_training.common.errors import BackboneError
+from clip_in_training.finetune.backbone import load_backbone, load_original
+from clip_in_training.finetune.recipe import BackboneRecipe
 
 TEXTS = [
     "A photo of a cat.",

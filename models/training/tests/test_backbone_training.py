@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from clip_in_training.backbone import (
+from clip_in_training.common.errors import BackboneError, CheckpointError
+from clip_in_training.finetune.backbone import (
     checkpoint_activations,
     compile_towers,
     load_backbone,
@@ -18,8 +19,7 @@ from clip_in_training.backbone import (
     trainable,
     with_rope,
 )
-from clip_in_training.errors import BackboneError, CheckpointError
-from clip_in_training.tuning.recipe import BackboneRecipe, FinetuneRecipe, LoraRecipe, TuningOptimiserRecipe
+from clip_in_training.finetune.recipe import BackboneRecipe, FinetuneRecipe, LoraRecipe, TuningOptimiserRecipe
 
 TEXTS = ["a red mug", "two blue bolts on a plate"]
 RECIPES = {

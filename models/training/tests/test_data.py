@@ -7,14 +7,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from clip_in_training.data.augment import augment
-from clip_in_training.data.examples import label_row, load_edits
-from clip_in_training.data.order import Order
-from clip_in_training.data.shards import DataError, fingerprint
-from clip_in_training.losses.attributes import UNKNOWN
-from clip_in_training.recipe import AugmentRecipe
-from clip_in_training.scenes.attributes import ATTRIBUTES
-from clip_in_training.scenes.generate import generate_edits
+from clip_in_training.scratch.data.augment import augment
+from clip_in_training.scratch.data.examples import label_row, load_edits
+from clip_in_training.scratch.data.order import Order
+from clip_in_training.scratch.data.shards import DataError, fingerprint
+from clip_in_training.scratch.losses.attributes import UNKNOWN
+from clip_in_training.scratch.recipe import AugmentRecipe
+from clip_in_training.scratch.scenes.attributes import ATTRIBUTES
+from clip_in_training.scratch.scenes.generate import generate_edits
 
 CATEGORY = np.array(["color"] * 10 + ["text"] * 10)
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from clip_in_training.evaluate.graphs import Graphs
+from clip_in_training.export.evaluate.graphs import Graphs
 from clip_in_training.export.files import checksums
-from clip_in_training.model import load_bundle
+from clip_in_training.scratch.model import load_bundle
 
 DEMO = Path(__file__).resolve().parents[2] / "demo"
 pytestmark = pytest.mark.skipif(not (DEMO / "bundle.json").is_file(), reason="models/demo is not there")

@@ -10,17 +10,17 @@ from PIL import Image
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from clip_in_training.ablation.table import tables
 from clip_in_training.cli import main
-from clip_in_training.evaluate.graphs import Graphs
+from clip_in_training.common.checkpoint import CheckpointError
+from clip_in_training.common.errors import TrainingError
+from clip_in_training.export.evaluate.graphs import Graphs
 from clip_in_training.export.files import checksums
 from clip_in_training.export.parity import checks, measure_parity
 from clip_in_training.export.weights import ExportError, round_weights
-from clip_in_training.model import load_bundle
-from clip_in_training.recipe import load_recipe
-from clip_in_training.train.checkpoint import CheckpointError
-from clip_in_training.train.loop import TrainingError
-from clip_in_training.train.run import prepare, take_stage_a, train
+from clip_in_training.finetune.ablation.table import tables
+from clip_in_training.scratch.model import load_bundle
+from clip_in_training.scratch.recipe import load_recipe
+from clip_in_training.scratch.train.run import prepare, take_stage_a, train
 
 RECIPE = """
 name = "toy"
@@ -134,11 +134,11 @@ def test_resuming_with_another_recipe_is_refused(work, trained):
 
 def test_a_loss_that_is_not_a_number_stops_training(work, monkeypatch):
     recipe, text = load_recipe(work / "toy.toml")
-    from clip_in_training.train import stage_a
+    from clip_in_training.scratch.train import stage_a
 
     loss = stage_a.attribute_loss
     monkeypatch.setattr(stage_a, "attribute_loss", lambda *a: loss(*a) * float("nan"))
-    with pytest.raises(TrainingError, match="nan at step 0"):
+    with pytest.raises(TrainingError, match="not a number at step 0"):
         train(recipe, text, work / "nan")
 
 

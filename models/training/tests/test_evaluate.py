@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from clip_in_training.evaluate.pairs import pair_accuracy, pair_is_right
-from clip_in_training.evaluate.retrieval import recall
+from clip_in_training.export.evaluate.pairs import pair_accuracy, pair_is_right
+from clip_in_training.export.evaluate.retrieval import recall
 
 
 @pytest.mark.parametrize(

@@ -13,17 +13,17 @@ from test_backbone_tokenizers import unigram
 from timm.models import register_model
 from timm.models.eva import Eva
 
-from clip_in_training.backbone.load import load_original
 from clip_in_training.cli import main
-from clip_in_training.evaluate.graphs import Graphs
 from clip_in_training.export import graph, parity
 from clip_in_training.export.dual_encoder import Identity, write_dual_encoder
+from clip_in_training.export.evaluate.graphs import Graphs
 from clip_in_training.export.files import checksums
 from clip_in_training.export.inputs import Inputs, Material, scenes
 from clip_in_training.export.precision_table import BEGIN, END
 from clip_in_training.export.source import parse_source
-from clip_in_training.tuning.recipe import BackboneRecipe
-from clip_in_training.variants import add
+from clip_in_training.export.variants import add
+from clip_in_training.finetune.backbone.load import load_original
+from clip_in_training.finetune.recipe import BackboneRecipe
 
 TEXT = {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 2}
 SQUASH = {"mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bicubic", "resize_mode": "squash"}

@@ -12,16 +12,16 @@ from bundle_server import TEXTS, clip_in, pictures, scores
 from PIL import Image
 from tuning_data import RECIPE, write_edits
 
-from clip_in_training.backbone.load import load_backbone
 from clip_in_training.cli import main
+from clip_in_training.common import checkpoint
 from clip_in_training.export.backbone_card import Making
 from clip_in_training.export.reload import reload_backbone
 from clip_in_training.export.tuned import export_tuned
-from clip_in_training.train import checkpoint
-from clip_in_training.tuning.distil import distil
-from clip_in_training.tuning.finetune import finetune
-from clip_in_training.tuning.recipe import BackboneRecipe, parse_tuning_recipe
-from clip_in_training.tuning.run import load_tuned
+from clip_in_training.finetune.backbone.load import load_backbone
+from clip_in_training.finetune.recipe import BackboneRecipe, parse_tuning_recipe
+from clip_in_training.finetune.stages.distil import distil
+from clip_in_training.finetune.stages.finetune import finetune
+from clip_in_training.finetune.stages.run import load_tuned
 
 STAGES = """
 [distil]

@@ -5,11 +5,11 @@ import math
 import pytest
 import torch
 
-from clip_in_training.losses.attributes import UNKNOWN, attribute_loss
-from clip_in_training.losses.hard_negative import HardNegativeLoss, negclip
-from clip_in_training.losses.joint import Encoded, JointLoss
-from clip_in_training.losses.patches import BEST, patch_loss
-from clip_in_training.recipe import LossRecipe
+from clip_in_training.common.losses.hard_negative import HardNegativeLoss, negclip
+from clip_in_training.scratch.losses.attributes import UNKNOWN, attribute_loss
+from clip_in_training.scratch.losses.joint import Encoded, JointLoss
+from clip_in_training.scratch.losses.patches import BEST, patch_loss
+from clip_in_training.scratch.recipe import LossRecipe
 
 PAIRS, WIDTH, SCALE = 5, 7, 11.3
 

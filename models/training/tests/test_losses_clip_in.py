@@ -12,13 +12,13 @@ from torch import distributed, multiprocessing
 from torch.nn.parallel import DistributedDataParallel
 from toy_backbone import ToyBackbone, rows_of, toy_batch
 
-from clip_in_training.backbone.load import load_backbone
-from clip_in_training.losses.clip_in import ClipInLoss
-from clip_in_training.losses.pool import Pool
-from clip_in_training.readers.records import Batch
-from clip_in_training.tuning.encoder import Encoder
-from clip_in_training.tuning.gradients import NotANumber, StepGradient
-from clip_in_training.tuning.recipe import BackboneRecipe, TuningLossRecipe
+from clip_in_training.finetune.backbone.load import load_backbone
+from clip_in_training.finetune.losses.clip_in import ClipInLoss
+from clip_in_training.finetune.losses.pool import Pool
+from clip_in_training.finetune.readers.records import Batch
+from clip_in_training.finetune.recipe import BackboneRecipe, TuningLossRecipe
+from clip_in_training.finetune.stages.encoder import Encoder
+from clip_in_training.finetune.stages.gradients import NotANumber, StepGradient
 
 FORMS, FAMILIES = ("symmetric", "triplet", "negclip"), ("softmax", "sigmoid")
 PAIRS, SINGLES = 4, 3

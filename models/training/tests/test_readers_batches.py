@@ -18,10 +18,10 @@ from reader_data import (
     write_tar,
 )
 
-from clip_in_training.errors import DataError
-from clip_in_training.readers.batches import Batches
-from clip_in_training.readers.sources import open_sources
-from clip_in_training.recipe import RecipeError
+from clip_in_training.common.errors import DataError
+from clip_in_training.common.recipe import RecipeError
+from clip_in_training.finetune.readers.batches import Batches
+from clip_in_training.finetune.readers.sources import open_sources
 
 FIELDS = ("pixels", "has_short", "has_long")
 

@@ -9,9 +9,9 @@ import tarfile
 import pytest
 from reader_data import ROOT, encoded
 
-from clip_in_training.readers.reader import RecordError
-from clip_in_training.readers.sources import open_source
-from clip_in_training.tuning.recipe import SourceRecipe
+from clip_in_training.finetune.readers.reader import RecordError
+from clip_in_training.finetune.readers.sources import open_source
+from clip_in_training.finetune.recipe import SourceRecipe
 
 CASES = json.loads((ROOT / "tests/fixtures/captions.json").read_text())
 

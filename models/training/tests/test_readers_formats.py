@@ -20,11 +20,11 @@ from reader_data import (
     write_tar,
 )
 
-from clip_in_training.errors import DataError
-from clip_in_training.readers.json_records import JsonRecords
-from clip_in_training.readers.reader import RecordError
-from clip_in_training.readers.sources import describe, fingerprint
-from clip_in_training.recipe import RecipeError
+from clip_in_training.common.errors import DataError
+from clip_in_training.common.recipe import RecipeError
+from clip_in_training.finetune.readers.json_records import JsonRecords
+from clip_in_training.finetune.readers.reader import RecordError
+from clip_in_training.finetune.readers.sources import describe, fingerprint
 
 
 def views(reader, row):

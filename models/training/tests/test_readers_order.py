@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from clip_in_training.errors import DataError
-from clip_in_training.readers.order import PATTERN, Mixture, Place, Stream, share
-from clip_in_training.readers.substitutes import substitutes
+from clip_in_training.common.errors import DataError
+from clip_in_training.finetune.readers.order import PATTERN, Mixture, Place, Stream, share
+from clip_in_training.finetune.readers.substitutes import substitutes
 
 
 class Toy:

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from clip_in_training.losses.attributes import UNKNOWN
-from clip_in_training.losses.reading import CodeReading, cells_of, reading_loss
-from clip_in_training.scenes.drawing import code_places, draw
-from clip_in_training.scenes.generate import single_scene, stream
-from clip_in_training.scenes.layout import Layout
+from clip_in_training.scratch.losses.attributes import UNKNOWN
+from clip_in_training.scratch.losses.reading import CodeReading, cells_of, reading_loss
+from clip_in_training.scratch.scenes.drawing import code_places, draw
+from clip_in_training.scratch.scenes.generate import single_scene, stream
+from clip_in_training.scratch.scenes.layout import Layout
 
 
 def test_cells_are_counted_in_reading_order_and_follow_the_image():

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from clip_in_training.recipe import RecipeError, load_recipe, parse_recipe
-from clip_in_training.tuning.recipe import is_tuning_recipe, parse_tuning_recipe
-from clip_in_training.tuning.variant import variant
+from clip_in_training.common.recipe import RecipeError
+from clip_in_training.finetune.recipe import is_tuning_recipe, parse_tuning_recipe
+from clip_in_training.finetune.variant import variant
+from clip_in_training.scratch.recipe import load_recipe, parse_recipe
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 SMALL = 'name = "x"\ndescription = "y"\n'

@@ -11,15 +11,15 @@ import pytest
 import torch
 
 from clip_in_training.cli import main
-from clip_in_training.evaluate.graphs import Graphs
+from clip_in_training.export.evaluate.graphs import Graphs
 from clip_in_training.export.files import checksums
 from clip_in_training.export.golden import TEXTS
 from clip_in_training.export.inputs import scenes
+from clip_in_training.export.reference.clip_tokenizer import SPECIAL, clip_tokenizer
 from clip_in_training.export.reload import reload_backbone
-from clip_in_training.model.bundle import read_manifest
-from clip_in_training.reference.clip_tokenizer import SPECIAL, clip_tokenizer
-from clip_in_training.scenes.generate import edit_pair, stream
-from clip_in_training.tokenizer.encode import TextEncoder
+from clip_in_training.scratch.model.bundle import read_manifest
+from clip_in_training.scratch.scenes.generate import edit_pair, stream
+from clip_in_training.scratch.tokenizer.encode import TextEncoder
 
 CONFIG = {
     "embed_dim": 24,

@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
-from clip_in_training.model.rope import rotate, rotation
+from clip_in_training.scratch.model.rope import rotate, rotation
 
 
 def test_scores_depend_on_the_distance_only():

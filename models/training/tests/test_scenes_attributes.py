@@ -6,8 +6,8 @@ from random import Random
 
 import pytest
 
-from clip_in_training.scenes import words
-from clip_in_training.scenes.attributes import (
+from clip_in_training.scratch.scenes import words
+from clip_in_training.scratch.scenes.attributes import (
     ATTRIBUTES,
     CATEGORIES,
     CODE,
@@ -16,8 +16,13 @@ from clip_in_training.scenes.attributes import (
     code_of,
     sample_attributes,
 )
-from clip_in_training.scenes.captions import choose_said, long_caption, short_caption, stated_attributes
-from clip_in_training.scenes.edits import sample_edit
+from clip_in_training.scratch.scenes.captions import (
+    choose_said,
+    long_caption,
+    short_caption,
+    stated_attributes,
+)
+from clip_in_training.scratch.scenes.edits import sample_edit
 
 SAMPLE = 500
 

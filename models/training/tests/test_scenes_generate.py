@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from clip_in_training.scenes.attributes import ATTRIBUTES, CATEGORIES
-from clip_in_training.scenes.drawing import draw
-from clip_in_training.scenes.edits import sample_edit
-from clip_in_training.scenes.generate import (
+from clip_in_training.scratch.scenes.attributes import ATTRIBUTES, CATEGORIES
+from clip_in_training.scratch.scenes.drawing import draw
+from clip_in_training.scratch.scenes.edits import sample_edit
+from clip_in_training.scratch.scenes.generate import (
     EDIT_SCHEMA,
     QUALITY_COLUMNS,
     SCENE_SCHEMA,
@@ -23,7 +23,7 @@ from clip_in_training.scenes.generate import (
     single_scene,
     stream,
 )
-from clip_in_training.scenes.layout import Layout
+from clip_in_training.scratch.scenes.layout import Layout
 
 
 def _digests(folder: Path) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from clip_in_training.tokenizer.encode import (
+from clip_in_training.scratch.tokenizer.encode import (
     END_ID,
     PAD_ID,
     SPECIAL_TOKENS,
@@ -10,7 +10,7 @@ from clip_in_training.tokenizer.encode import (
     TextEncoder,
     load_tokenizer,
 )
-from clip_in_training.tokenizer.training import save_tokenizer, train_tokenizer
+from clip_in_training.scratch.tokenizer.training import save_tokenizer, train_tokenizer
 
 CAPTIONS = [
     'A red mug with a tag reading "K7" in the upper half, next to three small blue washers.',

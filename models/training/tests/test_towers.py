@@ -6,10 +6,10 @@ import torch
 from PIL import Image
 
 from clip_in_training.export.graph import fold_batch_norm
-from clip_in_training.model.dual_encoder import DualEncoder
-from clip_in_training.model.preprocess import preprocessing
-from clip_in_training.recipe import DataRecipe, ImageTowerRecipe, Recipe, TextTowerRecipe
-from clip_in_training.tokenizer.encode import END_ID, PAD_ID, START_ID
+from clip_in_training.scratch.model.dual_encoder import DualEncoder
+from clip_in_training.scratch.model.preprocess import preprocessing
+from clip_in_training.scratch.recipe import DataRecipe, ImageTowerRecipe, Recipe, TextTowerRecipe
+from clip_in_training.scratch.tokenizer.encode import END_ID, PAD_ID, START_ID
 
 
 @pytest.fixture(scope="module")

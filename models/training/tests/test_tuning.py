@@ -19,18 +19,18 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tuning_data import RECIPE, write_edits
 
-from clip_in_training.backbone.load import load_backbone
-from clip_in_training.backbone.open_clip_backbone import OpenClipBackbone
 from clip_in_training.cli import main
-from clip_in_training.errors import CheckpointError, TrainingError
-from clip_in_training.recipe import RecipeError
-from clip_in_training.train import checkpoint
-from clip_in_training.tuning.distil import distil
-from clip_in_training.tuning.finetune import finetune
-from clip_in_training.tuning.recipe import parse_tuning_recipe
-from clip_in_training.tuning.run import load_tuned
-from clip_in_training.tuning.step_log import StepLog, read_steps
-from clip_in_training.tuning.variant import changed, settings, to_toml, variant
+from clip_in_training.common import checkpoint
+from clip_in_training.common.errors import CheckpointError, TrainingError
+from clip_in_training.common.recipe import RecipeError
+from clip_in_training.common.step_log import StepLog, read_steps
+from clip_in_training.finetune.backbone.load import load_backbone
+from clip_in_training.finetune.backbone.open_clip_backbone import OpenClipBackbone
+from clip_in_training.finetune.recipe import parse_tuning_recipe
+from clip_in_training.finetune.stages.distil import distil
+from clip_in_training.finetune.stages.finetune import finetune
+from clip_in_training.finetune.stages.run import load_tuned
+from clip_in_training.finetune.variant import changed, settings, to_toml, variant
 
 HERE = Path(__file__).parent
 STEPS = 14
@@ -54,10 +54,7 @@ def whole(text, tmp_path_factory):
 
 def start(arguments, command=(sys.executable,), **options):
     """The command line in a process of its own."""
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parent)]),
-        "OMP_NUM_THREADS": "1",
-    }
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
         [*command, str(HERE / "tuning_process.py"), *map(str, arguments)],
         env=environment,

@@ -9,13 +9,13 @@ import open_clip
 import pytest
 
 from clip_in_training.cli import main
-from clip_in_training.evaluate.graphs import Graphs
+from clip_in_training.export.evaluate.graphs import Graphs
 from clip_in_training.export.files import checksums
 from clip_in_training.export.inputs import scenes
 from clip_in_training.export.precision_table import BEGIN, END
-from clip_in_training.reference.clip_tokenizer import SPECIAL
-from clip_in_training.tokenizer.encode import load_tokenizer
-from clip_in_training.variants import add
+from clip_in_training.export.reference.clip_tokenizer import SPECIAL
+from clip_in_training.export.variants import add
+from clip_in_training.scratch.tokenizer.encode import load_tokenizer
 
 CONFIG = {
     "embed_dim": 24,

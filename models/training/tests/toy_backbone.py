@@ -4,8 +4,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from clip_in_training.backbone.backbone import Backbone
-from clip_in_training.readers.records import Batch
+from clip_in_training.finetune.backbone.backbone import Backbone
+from clip_in_training.finetune.readers.records import Batch
 
 SIZE, WIDTH, WORDS = 4, 6, 11
 

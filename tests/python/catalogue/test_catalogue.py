@@ -7,17 +7,17 @@ import sys
 import tempfile
 from pathlib import Path
 
+# pytest.ini names the folder of the example: its programs import each other by their bare names.
+import measure
 import pyarrow.parquet as pq
 import pytest
-from conftest import ROOT, environment, server_binary
+from database import connect
+from service import Service
+from vectors import Vectors
+
+from tests.python.conftest import ROOT, environment, server_binary
 
 EXAMPLE = ROOT / "deploy" / "examples" / "catalogue"
-sys.path.insert(0, str(EXAMPLE))
-
-import measure  # noqa: E402
-from database import connect  # noqa: E402
-from service import Service  # noqa: E402
-from vectors import Vectors  # noqa: E402
 
 # `make catalogue` asks for the 5000 of the README.
 SCENES = int(os.environ.get("CATALOGUE_SCENES", "600"))
@@ -30,9 +30,8 @@ NO_POSTGRES = (
 
 def example(name: str, *arguments) -> subprocess.CompletedProcess:
     """One of the example's programs."""
-    settings = {**os.environ, "PYTHONPATH": str(ROOT / "models" / "training")}
     command = [sys.executable, EXAMPLE / name, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=settings, timeout=900)
+    return subprocess.run(command, capture_output=True, text=True, timeout=900)
 
 
 @pytest.fixture(scope="session")

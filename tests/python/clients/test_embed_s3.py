@@ -13,9 +13,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import ROOT, environment, server_binary
 from PIL import Image
-from s3_server import Store, storing
+
+from tests.python.clients.s3_server import Store, storing
+from tests.python.conftest import ROOT, environment, server_binary
 
 BUCKET = "scenes"
 SAMPLES = [(ROOT / f"models/demo/samples/{i}.webp").read_bytes() for i in range(4)]

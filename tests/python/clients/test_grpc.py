@@ -2,7 +2,6 @@
 
 import base64
 import json
-import sys
 import threading
 import time
 import urllib.request
@@ -13,33 +12,19 @@ import numpy as np
 import pytest
 import tritonclient.grpc
 import tritonclient.http
-from conftest import ROOT, serving
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
-from grpc_tools import protoc
+
+from tests.bench.grpc_messages import generated
+from tests.python.conftest import ROOT, serving
 
 SAMPLES = [(ROOT / f"models/demo/samples/{i}.webp").read_bytes() for i in range(3)]
 
 
 @pytest.fixture(scope="module")
-def proto(tmp_path_factory):
+def proto():
     """Python code from our .proto, as a user makes it."""
-    folder = tmp_path_factory.mktemp("generated")
-    code = protoc.main(
-        [
-            "",
-            f"-I{ROOT / 'proto'}",
-            f"--python_out={folder}",
-            f"--grpc_python_out={folder}",
-            "clip_in/v1/clip_in.proto",
-        ]
-    )
-    assert code == 0
-    sys.path.insert(0, str(folder))
-    from clip_in.v1 import clip_in_pb2, clip_in_pb2_grpc
-
-    yield clip_in_pb2, clip_in_pb2_grpc
-    sys.path.remove(str(folder))
+    return generated()
 
 
 @pytest.fixture(scope="module")

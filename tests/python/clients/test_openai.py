@@ -5,7 +5,8 @@ import base64
 import numpy as np
 import openai
 import pytest
-from conftest import ROOT
+
+from tests.python.conftest import ROOT
 
 SAMPLE = (ROOT / "models/demo/samples/0.webp").read_bytes()
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import tritonclient.grpc
 import tritonclient.http
-from conftest import ROOT
 from PIL import Image
 from tritonclient.utils import InferenceServerException
+
+from tests.python.conftest import ROOT
 
 MODEL = "clip-in-demo"
 SAMPLES = [(ROOT / f"models/demo/samples/{i}.webp").read_bytes() for i in range(3)]

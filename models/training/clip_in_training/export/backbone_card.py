@@ -4,10 +4,10 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from clip_in_training.backbone.backbone import Backbone
 from clip_in_training.export.inputs import Material
 from clip_in_training.export.precision_table import section
-from clip_in_training.tuning.recipe import TuningRecipe
+from clip_in_training.finetune.backbone.backbone import Backbone
+from clip_in_training.finetune.recipe import TuningRecipe
 
 PUBLISHED = """# {name}
 

@@ -4,11 +4,10 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from clip_in_training.data.examples import load_edits
-from clip_in_training.data.shards import fingerprint
-from clip_in_training.evaluate.benchmark import benchmark
-from clip_in_training.evaluate.graphs import Graphs
+from clip_in_training.common import checkpoint
 from clip_in_training.export.card import write_card
+from clip_in_training.export.evaluate.benchmark import benchmark
+from clip_in_training.export.evaluate.graphs import Graphs
 from clip_in_training.export.files import checksums, whole_or_not_at_all, write_json
 from clip_in_training.export.golden import write_golden
 from clip_in_training.export.graph import export_graphs
@@ -16,16 +15,18 @@ from clip_in_training.export.manifest import Interface, fp32_variant, manifest, 
 from clip_in_training.export.parity import checks, measure_parity
 from clip_in_training.export.precision_table import section
 from clip_in_training.export.samples import write_samples
+from clip_in_training.export.variants.add import add_variants
+from clip_in_training.export.variants.subject import check_inputs
 from clip_in_training.export.weights import ExportError, round_weights, save_weights
-from clip_in_training.model.bundle import load_bundle
-from clip_in_training.model.dual_encoder import DualEncoder, parameter_count
-from clip_in_training.recipe import LossRecipe, Recipe
-from clip_in_training.scenes.attributes import ATTRIBUTES
-from clip_in_training.tokenizer.encode import END_ID, PAD_ID, START_ID, load_tokenizer
-from clip_in_training.train import checkpoint
-from clip_in_training.train.run import STAGE_B, TOKENIZER
-from clip_in_training.variants.add import add_variants
-from clip_in_training.variants.subject import check_inputs
+from clip_in_training.scratch.data.examples import load_edits
+from clip_in_training.scratch.data.shards import fingerprint
+from clip_in_training.scratch.model.bundle import load_bundle
+from clip_in_training.scratch.model.dual_encoder import DualEncoder, parameter_count
+from clip_in_training.scratch.recipe import LossRecipe, Recipe
+from clip_in_training.scratch.scenes.attributes import ATTRIBUTES
+from clip_in_training.scratch.tokenizer.encode import END_ID, PAD_ID, START_ID, load_tokenizer
+from clip_in_training.scratch.train.run import TOKENIZER
+from clip_in_training.scratch.train.stage_b import NAME as STAGE_B
 
 SAMPLE_SEED = 20_000
 """Seeds of golden and sample scenes; the data's seed is far below, and streams differ besides."""

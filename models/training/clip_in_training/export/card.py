@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from clip_in_training.evaluate.benchmark import pairs_table, retrieval_rows
+from clip_in_training.common.whole_file import replace_text
+from clip_in_training.export.evaluate.benchmark import pairs_table, retrieval_rows
 
 TEMPLATE = """# {name}
 
@@ -61,4 +62,4 @@ def write_card(path: Path, values: dict) -> None:
         per_category=benchmarks["counts"]["pairs_per_category"],
         scenes=benchmarks["counts"]["scenes"],
     )
-    path.write_text(text, encoding="utf-8")
+    replace_text(path, text)

@@ -3,14 +3,15 @@
 import argparse
 from pathlib import Path
 
-from clip_in_training.errors import ExportError
-from clip_in_training.evaluate.benchmark import pairs_table, retrieval_rows
+from clip_in_training.common.errors import ExportError
+from clip_in_training.common.recipe import read_recipe
 from clip_in_training.export.bundle import export_bundle
+from clip_in_training.export.evaluate.benchmark import pairs_table, retrieval_rows
 from clip_in_training.export.pretrained import export_pretrained
 from clip_in_training.export.source import api_name, parse_source
 from clip_in_training.export.tuned import export_run
-from clip_in_training.recipe import load_recipe, read_recipe
-from clip_in_training.tuning.recipe import is_tuning_recipe
+from clip_in_training.finetune.recipe import is_tuning_recipe
+from clip_in_training.scratch.recipe import load_recipe
 
 
 def export(options: argparse.Namespace) -> str:

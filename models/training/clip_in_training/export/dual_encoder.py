@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
 
-from clip_in_training.backbone.backbone import Backbone
-from clip_in_training.errors import ExportError
-from clip_in_training.evaluate.graphs import Graphs
+from clip_in_training.common.errors import ExportError
+from clip_in_training.common.whole_file import replace_text
+from clip_in_training.export.evaluate.graphs import Graphs
 from clip_in_training.export.files import checksums, whole_or_not_at_all, write_json
 from clip_in_training.export.golden import write_golden
 from clip_in_training.export.graph import OPSET
@@ -21,8 +21,9 @@ from clip_in_training.export.manifest import Interface, code_revision, created, 
 from clip_in_training.export.original import original, special_ids
 from clip_in_training.export.parity import checks, measure_parity
 from clip_in_training.export.towers import export_towers, patch_grid
-from clip_in_training.variants.add import add_variants
-from clip_in_training.variants.subject import Subject
+from clip_in_training.export.variants.add import add_variants
+from clip_in_training.export.variants.subject import Subject
+from clip_in_training.finetune.backbone.backbone import Backbone
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def write_dual_encoder(
         content = manifest(_interface(backbone, identity, grid), _provenance(backbone, identity))
         content["variants"] = [fp32_variant(parity, benchmark_delta=None)]
         card = identity.card(content, folder, material, backbone)
-        (folder / "model-card.md").write_text(card, encoding="utf-8")
+        replace_text(folder / "model-card.md", card)
         content["files"] = checksums(folder)
         write_json(folder / "bundle.json", content)
         if precisions:

@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from clip_in_training.common.whole_file import replace_text
+
 
 def write_json(path: Path, content: Any) -> None:
     """Sorted and indented, so that two exports of the same model differ in nothing."""
     text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    replace_text(path, text + "\n")
 
 
 def checksums(folder: Path) -> dict[str, str]:

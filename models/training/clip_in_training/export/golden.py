@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from clip_in_training.export.files import write_json
-from clip_in_training.scenes.generate import edit_pair
+from clip_in_training.scratch.scenes.generate import edit_pair
 
 # (category, side drawn at, crop as left, top, right, bottom): some not square and larger than the input, so
 # that the server's resizing is part of the check.

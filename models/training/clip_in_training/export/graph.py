@@ -5,6 +5,7 @@ import logging
 import tempfile
 import warnings
 from pathlib import Path
+from typing import TypeVar
 
 import onnx
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from clip_in_training.model.dual_encoder import DualEncoder
+from clip_in_training.scratch.model.dual_encoder import DualEncoder
 
 OPSET = 18
 """Old enough for every ONNX Runtime that the server may meet, new enough for one-operator reductions."""
@@ -46,13 +47,18 @@ class TextGraph(nn.Module):
         return self.model.encode_text(token_ids)
 
 
-def fold_batch_norm(module: nn.Module) -> nn.Module:
+M = TypeVar("M", bound=nn.Module)
+
+
+def fold_batch_norm(module: M) -> M:
     """A copy in evaluation mode in which each convolution has swallowed the BatchNorm behind it."""
     folded = copy.deepcopy(module).eval()
     for parent in list(folded.modules()):
-        if isinstance(parent, nn.Sequential) and len(parent) == 2 and isinstance(parent[1], nn.BatchNorm2d):
-            parent[0] = fuse_conv_bn_eval(parent[0], parent[1])
-            parent[1] = nn.Identity()
+        if not isinstance(parent, nn.Sequential) or len(parent) != 2:
+            continue
+        convolution, norm = parent
+        if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            parent[0], parent[1] = fuse_conv_bn_eval(convolution, norm), nn.Identity()
     return folded
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from clip_in_training.backbone.backbone import Backbone
-from clip_in_training.errors import DataError
+from clip_in_training.common.errors import DataError
 from clip_in_training.export.golden import TEXTS
-from clip_in_training.scenes.generate import edit_pair, stream
+from clip_in_training.finetune.backbone.backbone import Backbone
+from clip_in_training.scratch.scenes.generate import edit_pair, stream
 
 SCENE_SEED = 30_000
 ROWS = 33

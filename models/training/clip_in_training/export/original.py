@@ -1,11 +1,14 @@
 """What graphs are compared with: open_clip's own forward where there is one, else the backbone itself."""
 
+from typing import Any, Protocol
+
 import torch
 from open_clip.hf_model import HFTextEncoder
 from torch import Tensor, nn
 from torch.nn import functional
 
-from clip_in_training.backbone.backbone import Backbone
+from clip_in_training.finetune.backbone.backbone import Backbone
+from clip_in_training.finetune.backbone.open_clip_backbone import OpenClipBackbone
 
 
 class Original(nn.Module):
@@ -15,7 +18,12 @@ class Original(nn.Module):
     are padded to the full context, images normalised as torchvision does.
     """
 
-    def __init__(self, backbone: Backbone):
+    clip: Any
+    mean: Tensor
+    std: Tensor
+    context_length: int
+
+    def __init__(self, backbone: OpenClipBackbone):
         super().__init__()
         self.clip = backbone.clip
         masks_padding = isinstance(getattr(backbone.clip, "text", None), HFTextEncoder)
@@ -36,12 +44,21 @@ class Original(nn.Module):
         return self.clip.encode_text(padded, normalize=True)
 
 
-def original(backbone: Backbone) -> nn.Module:
+class Encoders(Protocol):
+    """What is compared with graphs: both towers."""
+
+    def encode_image(self, pixels: Tensor) -> Tensor:
+        """uint8 [batch, size, size, 3] to unit vectors [batch, embedding_dim]."""
+
+    def encode_text(self, token_ids: Tensor) -> Tensor:
+        """Ids [batch, length] to unit vectors [batch, embedding_dim]."""
+
+
+def original(backbone: Backbone) -> Encoders:
     """`Original` of an open_clip model with its own positions; a backbone with other positions is itself the
     only one that computes them.
     """
-    clip = getattr(backbone, "clip", None)
-    if clip is None or backbone.positions != "absolute":
+    if not isinstance(backbone, OpenClipBackbone) or backbone.positions != "absolute":
         return backbone
     return Original(backbone)
 
@@ -49,6 +66,6 @@ def original(backbone: Backbone) -> nn.Module:
 def special_ids(backbone: Backbone) -> tuple[int | None, int, int]:
     """Start (None: there is none), end and padding, by what the text rules do with an empty text."""
     empty = backbone.text_rules.ids("")
-    start, end = (None, *empty) if len(empty) == 1 else empty
+    start, end = (empty[0] if len(empty) > 1 else None), empty[-1]
     pad = int(backbone.text_rules.pad([empty, [*empty, end]])[0, -1])
     return start, end, pad

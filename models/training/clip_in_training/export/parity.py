@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from clip_in_training.errors import ExportError
-from clip_in_training.evaluate.graphs import Graphs
+from clip_in_training.common.errors import ExportError
+from clip_in_training.export.evaluate.graphs import Graphs
 
 LIMIT = 1e-4
 """Largest difference of any coordinate of an embedding."""

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from clip_in_training.common.whole_file import replace_text
+
 BEGIN, END = "<!-- precisions: written by code -->", "<!-- end of precisions -->"
 
 COLUMNS = [
@@ -44,7 +46,7 @@ def update_card(manifest: dict, folder: Path) -> None:
         text = before + new + rest.split(END, 1)[1]
     else:
         text = f"{text.rstrip()}\n\n## Precisions\n\n{new}\n"
-    path.write_text(text, encoding="utf-8")
+    replace_text(path, text)
 
 
 def _row(variant: dict, source: dict, folder: Path) -> list[str]:

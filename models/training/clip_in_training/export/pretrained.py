@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from clip_in_training.backbone.load import load_original
 from clip_in_training.export.backbone_card import published_card
 from clip_in_training.export.dual_encoder import Identity, write_dual_encoder
 from clip_in_training.export.inputs import from_folder
 from clip_in_training.export.source import Source
+from clip_in_training.finetune.backbone.load import load_original
 
 SEED = 1
 """Nothing is drawn: weights are all there, or `load_original` refuses."""

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from clip_in_training.backbone.backbone import Backbone
-from clip_in_training.backbone.load import load_backbone, load_original
-from clip_in_training.errors import ExportError
+from clip_in_training.common.errors import ExportError
 from clip_in_training.export.original import original
-from clip_in_training.tuning.recipe import BackboneRecipe
+from clip_in_training.finetune.backbone.backbone import Backbone
+from clip_in_training.finetune.backbone.load import load_backbone, load_original
+from clip_in_training.finetune.recipe import BackboneRecipe
 
 WEIGHTS = "model.safetensors"
 CLOSE = 1e-4

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from clip_in_training.export.files import write_json
-from clip_in_training.scenes.generate import edit_pair, stream
+from clip_in_training.scratch.scenes.generate import edit_pair, stream
 
 CATEGORIES = [
     "color",

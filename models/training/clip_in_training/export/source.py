@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from clip_in_training.errors import ExportError
-from clip_in_training.tuning.recipe import BackboneRecipe
+from clip_in_training.common.errors import ExportError
+from clip_in_training.finetune.recipe import BackboneRecipe
 
 SCHEME = "open_clip:"
 OWN_WEIGHTS = ("hf-hub:", "local-dir:")

@@ -1,18 +1,20 @@
 """Both towers of any `Backbone` to graphs: image.onnx and text.onnx, fp32."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from open_clip.transformer import VisionTransformer
 from torch import Tensor, nn
 from torch.nn import functional
 
-from clip_in_training.backbone.backbone import Backbone
-from clip_in_training.backbone.bundle_backbone import BundleBackbone
-from clip_in_training.errors import ExportError
+from clip_in_training.common.errors import ExportError
 from clip_in_training.export.graph import ImageGraph as OwnImageGraph
 from clip_in_training.export.graph import export_graph
 from clip_in_training.export.traceable import traceable
+from clip_in_training.finetune.backbone.backbone import Backbone
+from clip_in_training.finetune.backbone.bundle_backbone import BundleBackbone
+from clip_in_training.finetune.backbone.open_clip_backbone import OpenClipBackbone
 
 
 class ImageGraph(nn.Module):
@@ -37,7 +39,7 @@ class PatchGraph(nn.Module):
     norm and projection.
     """
 
-    def __init__(self, backbone: Backbone):
+    def __init__(self, backbone: OpenClipBackbone):
         super().__init__()
         self.backbone = backbone
 
@@ -75,7 +77,7 @@ def patch_grid(backbone: Backbone) -> int | None:
     """Rows, and columns, of patch vectors; None where the tower is no plain CLIP ViT, nor our own."""
     if isinstance(backbone, BundleBackbone):
         return backbone.model.image_tower.grid
-    visual = getattr(getattr(backbone, "clip", None), "visual", None)
+    visual: Any = getattr(getattr(backbone, "clip", None), "visual", None)
     plain = (
         type(visual) is VisionTransformer
         and visual.attn_pool is None
@@ -95,13 +97,14 @@ def export_towers(backbone: Backbone, folder: Path, patches: bool) -> None:
     model = traceable(backbone)
     size = backbone.image_rules.size
     pixels = torch.zeros(2, size, size, 3, dtype=torch.uint8)
-    image, outputs = ImageGraph(model), ["embedding"]
+    image: nn.Module = ImageGraph(model)
+    outputs = ["embedding"]
     if patches:
-        own = isinstance(model, BundleBackbone)
-        image, outputs = (
-            OwnImageGraph(model.model) if own else PatchGraph(model),
-            ["embedding", "patch_embeddings"],
-        )
+        if isinstance(model, BundleBackbone):
+            image = OwnImageGraph(model.model)
+        elif isinstance(model, OpenClipBackbone):
+            image = PatchGraph(model)
+        outputs = ["embedding", "patch_embeddings"]
     _export("image", image, pixels, folder, "pixels", {0: "batch"}, outputs)
     token_ids = backbone.text_rules(["one two three", "four"])
     axes = {0: "batch"} | ({1: "length"} if backbone.text_rules.pad_to == "longest" else {})

@@ -1,12 +1,14 @@
 """Encoders rewritten, where the tracer needs it, in operators that every ONNX Runtime knows."""
 
+from typing import TypeVar
+
 import torch
 from open_clip.transformer import ResidualAttentionBlock
 from torch import Tensor, nn
 
-from clip_in_training.backbone.rope import RotaryAttention
 from clip_in_training.export.graph import fold_batch_norm
-from clip_in_training.model.rope import rotate
+from clip_in_training.finetune.backbone.rope import RotaryAttention
+from clip_in_training.scratch.model.rope import rotate
 
 MASKED = -1e4
 """In place of -inf in masks, which fp16 and bf16 versions of a graph do not all survive; exp(-10000) is 0 as
@@ -45,9 +47,12 @@ class PlainAttention(nn.Module):
         return self.output(mixed.transpose(1, 2).reshape(batch, length, width)), None
 
 
-def traceable(model: nn.Module) -> nn.Module:
+M = TypeVar("M", bound=nn.Module)
+
+
+def traceable(model: M) -> M:
     """A copy in evaluation mode that computes the same: on the CPU, in fp32, attention in plain products."""
-    copied = fold_batch_norm(model).to("cpu", torch.float32, memory_format=torch.contiguous_format)
+    copied = fold_batch_norm(model).to("cpu", torch.float32).to(memory_format=torch.contiguous_format)
     for module in list(copied.modules()):
         if isinstance(module, ResidualAttentionBlock) and isinstance(module.attn, nn.MultiheadAttention):
             module.attn = PlainAttention(module.attn)

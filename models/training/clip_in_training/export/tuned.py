@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from clip_in_training.backbone.backbone import Backbone
-from clip_in_training.errors import ExportError
+from clip_in_training.common import checkpoint
+from clip_in_training.common.errors import ExportError
+from clip_in_training.common.recipe import read_recipe
 from clip_in_training.export.backbone_card import Making, tuned_card
 from clip_in_training.export.dual_encoder import Identity, write_dual_encoder
 from clip_in_training.export.inputs import from_folder
 from clip_in_training.export.source import api_name
-from clip_in_training.recipe import read_recipe
-from clip_in_training.train import checkpoint
-from clip_in_training.tuning.recipe import TuningRecipe, parse_tuning_recipe
+from clip_in_training.finetune.backbone.backbone import Backbone
+from clip_in_training.finetune.recipe import TuningRecipe, parse_tuning_recipe
 
 FINETUNED, DISTILLED = "finetune", "distil"
 """Names of the stages' files in a run folder."""
@@ -33,7 +33,7 @@ def export_run(
     Raises `ExportError` if the run is unfinished or belongs to another recipe, `CheckpointError` if there is
     none, and what `export_tuned` raises; `out` is untouched then.
     """
-    from clip_in_training.tuning.run import load_tuned
+    from clip_in_training.finetune.stages.run import load_tuned
 
     text = read_recipe(recipe_path)
     recipe = parse_tuning_recipe(text, str(recipe_path))
@@ -79,7 +79,9 @@ def export_tuned(
             "training_cpu_seconds": round(making.clock["cpu"], 1),
             **({"teacher_agreement": making.agreement} if making.agreement else {}),
         },
-        card=lambda *written: tuned_card(*written, recipe, making),
+        card=lambda manifest, folder, material, backbone: tuned_card(
+            manifest, folder, material, backbone, recipe, making
+        ),
         weights=True,
     )
     material = from_folder(calibrate, backbone) if calibrate else None

@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from clip_in_training.errors import ExportError
+from clip_in_training.common.errors import ExportError
 
 
 def round_weights(state: dict[str, Tensor]) -> dict[str, Tensor]:

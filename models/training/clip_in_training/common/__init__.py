@@ -1,0 +1,1 @@
+"""What both families need: recipes as values, the loop, checkpoints, losses that both have."""

@@ -1,0 +1,31 @@
+"""Checkpoints: written whole or not at all, and enough of the state that a resumed run repeats the loss
+curve.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from clip_in_training.common.errors import CheckpointError
+from clip_in_training.common.whole_file import replacing
+
+
+def save(path: Path, state: dict[str, Any]) -> None:
+    """Replaces the checkpoint: a kill or a full disk leaves the last good one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with replacing(path) as partial:
+            torch.save(state, partial)
+    except (OSError, RuntimeError) as error:  # PyTorch's writer turns a full disk into a RuntimeError
+        raise CheckpointError(f"cannot write {path} ({error}); the checkpoint before it is intact") from error
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Reads a checkpoint (tensors and plain values only)."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"no checkpoint at {path}; train first") from error
+    except Exception as error:
+        raise CheckpointError(f"{path} is not a readable checkpoint ({error})") from error

@@ -1,0 +1,69 @@
+"""L_HN of CLIP-IN (arXiv 2508.02329): an edit's two sides are each other's hard negatives.
+
+L_HN = L_HN^I + L_HN^T. The image-anchored half is TripletCLIP's loss (arXiv 2411.02545); the text-anchored
+half, with the roles of the modalities swapped, is what CLIP-IN adds. NegCLIP (arXiv 2210.01936) is the source
+side of the first half.
+
+The paper does not say what it does with SigLIP's sigmoid. Our reading: the same sums over the same extended
+pools, each cross-entropy replaced by the pair-wise sigmoid, so that without negatives SigLIP's loss is left.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from clip_in_training.common.losses.contrast import CONTRASTS, Contrast, softmax_contrast
+
+
+def negclip(
+    anchors: Tensor,
+    positives: Tensor,
+    negatives: Tensor,
+    scale: Tensor | float,
+    bias: Tensor | float = 0,
+    contrast: Contrast = softmax_contrast,
+) -> Tensor:
+    """½ [CE(scale · [V Uᵀ | V U⁻ᵀ], diagonal) + CE(scale · U Vᵀ, diagonal)].
+
+    All tensors are [pairs, embedding_dim], normalised, row i belonging to row i. Every negative of the
+    batch joins the pool of every anchor; the second term has no negatives beyond the batch's own anchors.
+    """
+    forward = contrast(anchors, torch.cat([positives, negatives]), scale, bias)
+    backward = contrast(positives, anchors, scale, bias)
+    return (forward + backward) / 2
+
+
+class HardNegativeLoss(nn.Module):
+    """L_HN over edit pairs.
+
+    `form`: "symmetric" is CLIP-IN's sum of both halves, "triplet" the image-anchored half, "negclip" only its
+    source side. `family`: "softmax" (CLIP) | "sigmoid" (SigLIP).
+    """
+
+    def __init__(self, form: str = "symmetric", family: str = "softmax"):
+        super().__init__()
+        if form not in ("symmetric", "triplet", "negclip"):
+            raise ValueError(f"unknown form of the hard-negative loss: {form!r}")
+        self.form, self.contrast = form, CONTRASTS[family]
+
+    def forward(
+        self,
+        source_image: Tensor,
+        source_text: Tensor,
+        target_image: Tensor,
+        target_text: Tensor,
+        scale: Tensor | float,
+        bias: Tensor | float = 0,
+    ) -> Tensor:
+        """Each tensor is [pairs, embedding_dim], normalised; returns the sum of the form's terms."""
+
+        def term(anchors: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
+            return negclip(anchors, positives, negatives, scale, bias, self.contrast)
+
+        loss = term(source_image, source_text, target_text)
+        if self.form == "negclip":
+            return loss
+        loss = loss + term(target_image, target_text, source_text)
+        if self.form == "triplet":
+            return loss
+        loss = loss + term(source_text, source_image, target_image)
+        return loss + term(target_text, target_image, source_image)

@@ -1,0 +1,86 @@
+"""What each step gave, a JSON object a line: for curves, and for whoever wants the numbers."""
+
+import contextlib
+import json
+from pathlib import Path
+
+from torch.utils.tensorboard import SummaryWriter
+
+from clip_in_training.common.errors import CheckpointError
+from clip_in_training.common.whole_file import replace_text
+
+
+class StepLog:
+    """Appends to `path`. What an earlier, interrupted run wrote from step `first` on is dropped: those steps
+    come again.
+    """
+
+    def __init__(self, path: Path, first: int):
+        kept = [entry for entry in read_steps(path) if entry["step"] < first] if first else []
+        replace_text(path, "".join(json.dumps(entry) + "\n" for entry in kept))
+        self.file = path.open("a", encoding="utf-8", buffering=1)
+
+    def add(self, step: int, values: dict[str, float]) -> None:
+        """One line; raises OSError if there is no room for it."""
+        self.file.write(json.dumps({"step": step, **values}) + "\n")
+
+    def close(self) -> None:
+        """Closes the file."""
+        self.file.close()
+
+
+class Logs:
+    """A stage's step log and its TensorBoard curves. Raises `CheckpointError` if the disk is full."""
+
+    def __init__(self, run: Path, stage: str, first: int):
+        self.run, self.stage = run, stage
+        with self._told():
+            self.lines = StepLog(run / f"{stage}.jsonl", first)
+            self.curves = SummaryWriter(str(run / "log" / stage), purge_step=first)
+
+    def add(self, step: int, values: dict[str, float], curves: bool) -> None:
+        """A line for the step; a point in each curve too, if asked."""
+        with self._told():
+            self.lines.add(step, values)
+            for key, number in values.items() if curves else ():
+                self.curves.add_scalar(f"{self.stage}/{key}", number, step)
+
+    def close(self) -> None:
+        """Closes both. What is wrong with the disk has been said by then, or can wait for the checkpoint."""
+        with contextlib.suppress(OSError):
+            self.lines.close()
+        with contextlib.suppress(OSError):
+            self.curves.close()
+
+    @contextlib.contextmanager
+    def _told(self):
+        try:
+            yield
+        except OSError as error:
+            raise CheckpointError(
+                f"cannot write the logs in {self.run} ({error}); {self.stage}.pt, if there is one, holds the "
+                "last good checkpoint"
+            ) from error
+
+
+class NoLogs:
+    """What all processes but the first write."""
+
+    def add(self, *_) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+def read_steps(path: Path) -> list[dict[str, float]]:
+    """All whole lines of a log; none if there is no file. A kill may have cut the last line short."""
+    if not path.is_file():
+        return []
+    entries = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            entries.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return entries

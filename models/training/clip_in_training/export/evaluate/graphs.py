@@ -1,0 +1,47 @@
+"""Runs a bundle's ONNX graphs."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from torch import Tensor
+
+Tokenize = Callable[[Sequence[str]], Tensor]
+"""Texts to int64 ids [batch, length]."""
+
+
+class Graphs:
+    """Both encoders of a bundle in ONNX Runtime, on the CPU unless other `providers` are named."""
+
+    def __init__(
+        self,
+        image: Path,
+        text: Path,
+        tokenize: Tokenize,
+        threads: int = 0,
+        providers: Sequence[str | tuple[str, dict]] = ("CPUExecutionProvider",),
+    ):
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        # Spinning threads would starve whatever else runs on a shared machine.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self.image = onnxruntime.InferenceSession(str(image), options, providers=list(providers))
+        self.text = onnxruntime.InferenceSession(str(text), options, providers=list(providers))
+        self.tokenize = tokenize
+
+    def encode_images(self, pixels: np.ndarray, batch: int = 32) -> np.ndarray:
+        """uint8 [rows, size, size, 3] to unit vectors [rows, embedding_dim]."""
+        parts = [
+            self.image.run(["embedding"], {"pixels": np.ascontiguousarray(pixels[i : i + batch])})[0]
+            for i in range(0, len(pixels), batch)
+        ]
+        return np.concatenate(parts)
+
+    def encode_texts(self, texts: Sequence[str], batch: int = 32) -> np.ndarray:
+        """Texts to unit vectors [rows, embedding_dim]."""
+        parts = [
+            self.text.run(["embedding"], {"token_ids": self.tokenize(texts[i : i + batch]).numpy()})[0]
+            for i in range(0, len(texts), batch)
+        ]
+        return np.concatenate(parts)

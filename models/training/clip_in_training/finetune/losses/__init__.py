@@ -1,0 +1,1 @@
+"""The sum of stage 2, on the vectors of all processes."""

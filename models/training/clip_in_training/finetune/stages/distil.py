@@ -1,0 +1,195 @@
+"""Stage 1: a text encoder with rotary positions learns the vectors of the original one.
+
+As in TULIP (arXiv 2410.10034), both read the same prefix of a caption, as long as the original's context, and
+the loss is 1 - cosine.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from clip_in_training.common.autocast import autocast
+from clip_in_training.common.clock import Clock
+from clip_in_training.common.errors import TrainingError
+from clip_in_training.common.loop import NotANumber, Work, run_stage
+from clip_in_training.common.parallel import parallel
+from clip_in_training.common.processes import Processes, start
+from clip_in_training.finetune.backbone.backbone import Backbone
+from clip_in_training.finetune.backbone.compute import compile_towers
+from clip_in_training.finetune.backbone.groups import parameter_groups
+from clip_in_training.finetune.backbone.load import load_backbone, load_original
+from clip_in_training.finetune.backbone.state import restore, state_of
+from clip_in_training.finetune.backbone.trainable import trainable
+from clip_in_training.finetune.readers.records import Captions
+from clip_in_training.finetune.recipe import FinetuneRecipe, TuningRecipe
+from clip_in_training.finetune.report.report import write_report
+from clip_in_training.finetune.stages.agreement import agreement, lengths, longer_context, own_padding
+from clip_in_training.finetune.stages.encoder import train_mode
+from clip_in_training.finetune.stages.run import DISTILLED, Data, begin, data_of, outcome, write_summary
+
+HELD_OUT = 512
+"""Captions that stage 1 never trains on, to measure agreement with; of little data, a tenth."""
+IMAGES = 256
+"""Images with long captions that longer contexts are measured with."""
+
+
+class Student(nn.Module):
+    """A backbone's text encoder as a module of its own, so that DDP sees the pass."""
+
+    def __init__(self, backbone: Backbone):
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """int64 [texts, length] to unit vectors."""
+        return self.backbone.encode_text(ids)
+
+
+class Distillation:
+    """Captions and gradient of stage 1."""
+
+    name = DISTILLED
+
+    def __init__(
+        self, recipe: TuningRecipe, student: Backbone, teacher: Backbone, data: Data, processes: Processes
+    ):
+        self.steps, self.optimiser_recipe = recipe.distil.steps, recipe.distil.optimiser
+        self.backbone, self.teacher, self.data, self.processes = student, teacher, data, processes
+        self.student = parallel(Student(student), processes)
+        self.autocast = autocast(recipe.precision, processes.device)
+        self.cut = teacher.text_rules.context_length
+        self.end_id = student.text_rules.ids("")[-1]
+        self.held_out = self._hold_out()
+        self._held = {tuple(row) for row in self._rows(self.held_out)}
+
+    def inputs(self, first: int, last: int) -> Iterable[Captions]:
+        """This process's captions."""
+        return self.data.batches.caption_loader(first, last, self.cut)
+
+    def gradient(self, captions: Captions) -> dict[str, Tensor]:
+        """1 - cosine, mean over the captions of all processes. Held-out captions do not count."""
+        kept = [i for i, row in enumerate(self._rows(captions.cut)) if tuple(row) not in self._held]
+        ids = captions.cut[kept or [0]].to(self.processes.device)
+        with torch.no_grad(), self.autocast():
+            taught = self.teacher.encode_text(ids)
+        with self.autocast():
+            vectors = self.student(own_padding(ids, self.backbone.text_rules))
+        loss = (1 - (vectors * taught).sum(-1)).mean() * (1.0 if kept else 0.0)
+        mean = self.processes.mean(loss)
+        if mean != mean:
+            bad = ~torch.isfinite(vectors.detach()).all(1)
+            raise NotANumber([kept[i] for i in bad.nonzero().squeeze(1).tolist()])
+        loss.backward()
+        return {"loss": torch.tensor(mean, device=self.processes.device)}
+
+    def names(self, captions: Captions) -> list[str]:
+        """Where each caption comes from."""
+        return captions.names
+
+    def state(self) -> dict[str, Any]:
+        """The backbone's weights."""
+        return {"backbone": state_of(self.backbone)}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Takes them back. Raises `CheckpointError` if they are another backbone's."""
+        restore(self.backbone, state["backbone"])
+
+    def _rows(self, ids: Tensor) -> Iterator[list[int]]:
+        """The tokens of each text without padding."""
+        for row, count in zip(ids.tolist(), lengths(ids, self.end_id).tolist(), strict=True):
+            yield row[:count]
+
+    def _hold_out(self) -> Tensor:
+        """Prefixes, int64 [texts, length], padded like any batch: from steps that the stage does not reach.
+        If it reads some of them nevertheless, in a later epoch, they are left out there.
+        """
+        wanted = min(HELD_OUT, max(1, sum(len(source) for source in self.data.sources) // 10))
+        found: dict[tuple, None] = {}
+        for step in range(self.steps, self.steps + 64):
+            for row in self._rows(self.data.batches.make_captions(step, self.cut).cut):
+                found[tuple(row)] = None
+            if len(found) >= wanted:
+                break
+        return self.teacher.text_rules.pad([list(row) for row in list(found)[:wanted]])
+
+    def measure(self) -> dict[str, Any]:
+        """Agreement with the teacher on the captions that were held out."""
+        self.backbone.eval()
+        ids = self.held_out.to(self.processes.device)
+        with torch.inference_mode():
+            taught = self.teacher.encode_text(ids)
+        counts = lengths(self.held_out, self.end_id).tolist()
+        found = agreement(self.backbone, taught, ids, counts)
+        train_mode(self.backbone)
+        return found
+
+
+def distil(
+    recipe: TuningRecipe, recipe_text: str, run: Path, resume: bool = False, stop_at: int | None = None
+) -> None:
+    """Runs stage 1 in a run folder and leaves distil.pt, distil.json and the report.
+
+    Raises `TrainingError` if the recipe has no such stage, and what `run_stage` raises.
+    """
+    if recipe.distil.steps == 0:
+        raise TrainingError("the recipe has no stage 1: `distil.steps` is 0")
+    clock = Clock()
+    processes = start(recipe.device)
+    begin(recipe, recipe_text, run, resume, processes)
+    teacher = load_original(recipe.backbone, recipe.seed).to(processes.device)
+    student = load_backbone(recipe.backbone, recipe.seed)
+    if (teacher.positions, teacher.text_rules.context_length) == (
+        student.positions,
+        student.text_rules.context_length,
+    ):
+        raise TrainingError(
+            f"the text encoder of {recipe.backbone.name} keeps its positions: there is nothing to distil; "
+            "set `distil.steps = 0`"
+        )
+    text_only(student)
+    if recipe.backbone.compile:
+        compile_towers(student)
+    student.to(processes.device)
+    train_mode(student)
+    data = data_of(recipe, student, run, processes)
+    stage = Distillation(recipe, student, teacher, data, processes)
+    before = stage.measure()
+    groups = parameter_groups(student, recipe.distil.optimiser)
+    notes = {"seed": recipe.seed, "data": data.fingerprint(), "world": processes.world}
+    work = Work(recipe, run, processes, clock, notes)
+    last = run_stage(work, stage, groups, resume, stop_at)
+    student.eval()
+    if processes.first:
+        write_summary(
+            run,
+            DISTILLED,
+            {
+                "agreement": {"before": before, "after": stage.measure()},
+                "longer_context": longer_context(student, teacher, held_out_images(recipe, data), stage.cut),
+                **outcome(last, data, clock, processes),
+            },
+        )
+        write_report(run)
+    processes.wait()
+
+
+def text_only(backbone: Backbone) -> None:
+    """Freezes all but the text encoder; scale and bias too, which no term of this stage reads."""
+    trainable(backbone, FinetuneRecipe(trains="text"))
+    for name, parameter in backbone.named_parameters():
+        if name.rpartition(".")[2] in ("logit_scale", "logit_bias"):
+            parameter.requires_grad_(False)
+
+
+def held_out_images(recipe: TuningRecipe, data: Data) -> Iterator:
+    """Batches of stage 2's last steps, until they have enough images with long captions."""
+    found = 0
+    for step in range(recipe.finetune.steps, recipe.finetune.steps + 64):
+        if recipe.finetune.pairs + recipe.finetune.singles == 0 or found >= IMAGES:
+            return
+        batch = data.batches.make_batch(step)
+        found += int(batch.has_long.sum())
+        yield batch

@@ -1,1 +1,0 @@
-"""The training objective, a file a term. Vectors come in normalised; `scale` is exp(logit_scale)."""

@@ -1,8 +1,0 @@
-"""The dual encoder: image tower, text tower with rotary positions, and how a bundle becomes a PyTorch model
-again.
-"""
-
-from clip_in_training.model.bundle import load_bundle
-from clip_in_training.model.dual_encoder import DualEncoder
-
-__all__ = ["DualEncoder", "load_bundle"]

@@ -1,0 +1,32 @@
+"""Draws the data of a recipe, once."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+from clip_in_training.common.whole_file import replace_text
+from clip_in_training.scratch.recipe import Recipe
+from clip_in_training.scratch.scenes.generate import generate_edits, generate_scenes
+
+DONE = "drawn.json"
+"""Written last: what is in the folder, so that the same recipe need not draw again."""
+
+
+def generate(recipe: Recipe, force: bool = False) -> None:
+    """Draws all three splits below the recipe's data directory, unless they are there already."""
+    data = recipe.data
+    root = Path(data.directory)
+    wanted = {k: v for k, v in dataclasses.asdict(data).items() if k not in ("workers", "category_weights")}
+    done = root / DONE
+    if not force and done.is_file() and json.loads(done.read_text(encoding="utf-8")) == wanted:
+        print(f"{root} already holds this recipe's data (--force draws it again)")
+        return
+    done.unlink(missing_ok=True)
+    common = {"seed": data.seed, "size": data.image_size, "workers": data.workers}
+    generate_edits(root / "validation", data.validation_pairs_per_category, split="validation", **common)
+    generate_edits(root / "test", data.test_pairs_per_category, split="test", **common)
+    generate_scenes(root / "test", data.test_scenes, split="test", **common)
+    generate_edits(root / "train", data.train_pairs_per_category, split="train", **common)
+    if data.train_scenes:
+        generate_scenes(root / "train", data.train_scenes, split="train", **common)
+    replace_text(done, json.dumps(wanted, indent=1) + "\n")

@@ -1,0 +1,8 @@
+"""The dual encoder: image tower, text tower with rotary positions, and how a bundle becomes a PyTorch model
+again.
+"""
+
+from clip_in_training.scratch.model.bundle import load_bundle
+from clip_in_training.scratch.model.dual_encoder import DualEncoder
+
+__all__ = ["DualEncoder", "load_bundle"]

@@ -1,0 +1,32 @@
+"""Reads a scene's attributes from what the image tower sees: stage A's teacher, not part of the bundle."""
+
+from torch import Tensor, nn
+
+from clip_in_training.scratch.losses.reading import CodeReading
+from clip_in_training.scratch.model.image_tower import Seen
+from clip_in_training.scratch.recipe import ImageTowerRecipe
+
+
+class AttributeHeads(nn.Module):
+    """One linear classifier an attribute, computed as a single product."""
+
+    def __init__(self, recipe: ImageTowerRecipe, attributes: dict[str, list[str]], code: tuple[str, ...]):
+        super().__init__()
+        self.sizes = {name: len(values) for name, values in attributes.items()}
+        self.linear = nn.Linear(recipe.feature_width, sum(self.sizes.values()))
+        self.code = [list(attributes).index(name) for name in code]
+        """Columns of the labels that hold the code's characters."""
+        self.characters = nn.Linear(recipe.value_width, len(attributes[code[0]]))
+
+    def read(self, seen: Seen, cells: Tensor) -> CodeReading:
+        """Where the first queries look, and what the values at `cells` [batch, characters] name (see
+        `losses.reading`).
+        """
+        look = seen.look[:, : cells.shape[1]].float().clamp_min(1e-9).log()
+        at = cells.clamp_min(0).unsqueeze(-1).expand(-1, -1, seen.values.shape[-1])
+        return CodeReading(look, self.characters(seen.values.gather(1, at)).float())
+
+    def forward(self, features: Tensor) -> dict[str, Tensor]:
+        """Features [batch, feature_width] to logits [batch, values] by attribute name, fp32."""
+        parts = self.linear(features).float().split(list(self.sizes.values()), dim=-1)
+        return dict(zip(self.sizes, parts, strict=True))

@@ -1,0 +1,189 @@
+"""A recipe that trains a model from nothing: data, towers and both stages, as one TOML file and as typed values."""
+
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from clip_in_training.common.recipe import OptimiserRecipe, RecipeError, from_table, parse_toml, read_recipe
+
+
+@dataclass(frozen=True)
+class DataRecipe:
+    """Which scenes are drawn, and where they are kept."""
+
+    directory: str = "data/demo"
+    """Folder of the Parquet shards, relative to the working directory."""
+    image_size: int = 128
+    """Height and width of the drawn scenes and of the encoder's input, pixels."""
+    seed: int = 1
+    train_pairs_per_category: int = 4000
+    train_scenes: int = 0
+    """Single scenes (no edit) for the attribute pre-training, besides the edits."""
+    test_pairs_per_category: int = 150
+    validation_pairs_per_category: int = 50
+    test_scenes: int = 500
+    workers: int = 2
+    category_weights: dict[str, float] = field(default_factory=dict)
+    """How often an edit of a category is drawn, relative to 1; what is hard is shown more often."""
+
+
+@dataclass(frozen=True)
+class AugmentRecipe:
+    """What is varied at each reading of an image. The meaning must survive: no flips, no hue."""
+
+    shift: int = 4
+    """Largest shift of the whole image, pixels, each way; edges are repeated."""
+    brightness: float = 0.1
+    """Largest relative change of brightness."""
+    contrast: float = 0.1
+    """Largest relative change of contrast."""
+
+
+@dataclass(frozen=True)
+class TokenizerRecipe:
+    """The byte-level BPE that is trained on the training captions."""
+
+    vocabulary_size: int = 1024
+
+
+@dataclass(frozen=True)
+class ImageTowerRecipe:
+    """Shape of the image encoder."""
+
+    widths: list[int] = field(default_factory=lambda: [64, 128, 192])
+    """Channels at a quarter, an eighth, a sixteenth … of the resolution."""
+    blocks: list[int] = field(default_factory=lambda: [1, 2, 1])
+    """Residual blocks at each resolution."""
+    fine_width: int = 192
+    """Channels of the second-coarsest map before its maximum is taken."""
+    queries: int = 8
+    """Learned queries that read from the second-coarsest map."""
+    value_width: int = 64
+    """Channels that each query reads."""
+    where_width: int = 16
+    """Channels of the coarsest map before it is flattened."""
+    feature_width: int = 320
+    """Width of the joined features, from which attributes and embedding are read."""
+    mean: list[float] = field(default_factory=lambda: [0.5, 0.5, 0.5])
+    std: list[float] = field(default_factory=lambda: [0.25, 0.25, 0.25])
+
+
+@dataclass(frozen=True)
+class TextTowerRecipe:
+    """Shape of the text encoder."""
+
+    width: int = 192
+    depth: int = 2
+    heads: int = 4
+    hidden: int = 576
+    """Width between the two layers of the MLP."""
+    context_length: int = 96
+    """Longest text in tokens, start and end included."""
+    positions: str = "rope"
+    """rope | absolute: a learnt table, as in CLIP."""
+
+
+@dataclass(frozen=True)
+class StageARecipe:
+    """Attribute pre-training of the image tower: cross-entropy on what the generator drew."""
+
+    steps: int = 4000
+    batch: int = 128
+    reading: float = 0.25
+    """Weight of `losses.reading`: where the characters of a code are, and what they are."""
+    optimiser: OptimiserRecipe = field(default_factory=lambda: OptimiserRecipe(learning_rate=2e-3))
+
+
+@dataclass(frozen=True)
+class LossRecipe:
+    """Weight of each term of stage B; 0 switches a term off."""
+
+    clip_short: float = 0.0
+    """Symmetric CLIP loss of all images and their short captions: L_short."""
+    clip_long: float = 0.0
+    """The same with long captions: L_long."""
+    hard_negative_short: float = 0.0
+    """L_HN on short captions."""
+    hard_negative_long: float = 0.0
+    """L_HN on long captions."""
+    hard_negative: str = "symmetric"
+    """symmetric (CLIP-IN) | triplet (image anchors only) | negclip (source anchors only)."""
+    attributes: float = 0.0
+    """Cross-entropy on the attributes, kept from stage A."""
+    patches: float = 0.0
+    """CLIP loss of the best-fitting patch and the short caption, for heat maps."""
+
+
+@dataclass(frozen=True)
+class StageBRecipe:
+    """Joint contrastive training of both towers."""
+
+    steps: int = 4000
+    pairs: int = 64
+    """Edits in a batch; each brings two images and four captions."""
+    keep_pairs_together: bool = True
+    """False deals the images of an edit to different batches, as ordinary CLIP training does (no hard
+    negatives).
+    """
+    optimiser: OptimiserRecipe = field(default_factory=OptimiserRecipe)
+    losses: LossRecipe = field(default_factory=LossRecipe)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A whole recipe."""
+
+    name: str
+    description: str
+    seed: int = 1
+    embedding_dim: int = 192
+    threads: int = 0
+    """CPU threads; 0 takes all."""
+    precision: str = "bf16"
+    """bf16 (autocast) | fp32."""
+    log_every: int = 20
+    """Steps between two lines of the log."""
+    checkpoint_every: int = 500
+    """Steps between two checkpoints."""
+    data: DataRecipe = field(default_factory=DataRecipe)
+    augment: AugmentRecipe = field(default_factory=AugmentRecipe)
+    tokenizer: TokenizerRecipe = field(default_factory=TokenizerRecipe)
+    image_tower: ImageTowerRecipe = field(default_factory=ImageTowerRecipe)
+    text_tower: TextTowerRecipe = field(default_factory=TextTowerRecipe)
+    stage_a: StageARecipe = field(default_factory=StageARecipe)
+    stage_b: StageBRecipe = field(default_factory=StageBRecipe)
+
+
+def load_recipe(path: str | Path) -> tuple[Recipe, str]:
+    """Reads a recipe file: the typed recipe and its text (which goes into the bundle's provenance)."""
+    text = read_recipe(path)
+    return parse_recipe(text, str(path)), text
+
+
+def parse_recipe(text: str, origin: str = "recipe") -> Recipe:
+    """Parses a recipe's text; `origin` is named in errors."""
+    recipe = from_table(Recipe, parse_toml(text, origin), origin, "")
+    _check(recipe, origin)
+    return recipe
+
+
+def kept_recipe(manifest: dict[str, typing.Any]) -> Recipe:
+    """The recipe that a bundle's manifest keeps. Tables that recipes had once and that decide nothing about the
+    model are passed over. Raises `RecipeError`, and KeyError if the bundle was not trained from scratch.
+    """
+    source = manifest["provenance"]
+    table = parse_toml(source["recipe_text"], source["recipe"])
+    table.pop("ablation", None)
+    return from_table(Recipe, table, source["recipe"], "")
+
+
+def _check(recipe: Recipe, origin: str) -> None:
+    """What types cannot say."""
+    if recipe.precision not in ("bf16", "fp32"):
+        raise RecipeError(f"{origin}: `precision` must be bf16 or fp32, not {recipe.precision!r}")
+    if recipe.stage_b.losses.hard_negative not in ("symmetric", "triplet", "negclip"):
+        raise RecipeError(f"{origin}: `stage_b.losses.hard_negative` must be symmetric, triplet or negclip")
+    if recipe.text_tower.positions not in ("rope", "absolute"):
+        raise RecipeError(f"{origin}: `text_tower.positions` must be rope or absolute")
+    if len(recipe.image_tower.widths) != len(recipe.image_tower.blocks):
+        raise RecipeError(f"{origin}: `image_tower.widths` and `image_tower.blocks` must have equal lengths")

@@ -1,0 +1,192 @@
+"""What is said about a scene: a short caption names a few attributes, a long one all of them."""
+
+from __future__ import annotations
+
+import math
+from random import Random
+
+from clip_in_training.scratch.scenes import words
+from clip_in_training.scratch.scenes.attributes import ATTRIBUTES, CODE, NONE, NOT_APPLICABLE, code_of
+
+# What a caption can mention beside object and colour, and how many bits a reader learns from it.
+_FACTS: dict[str, tuple[str, ...]] = {
+    "position": ("position",),
+    "viewpoint": ("viewpoint",),
+    "surface": ("surface",),
+    "items": ("item", "count"),
+    "item_color": ("item_color",),
+    "item_size": ("item_size",),
+    "shape": ("shape",),
+    "state": ("state",),
+    "orientation": ("orientation",),
+    "defect": ("defect",),
+    "extra": ("extra",),
+    "code": CODE,
+}
+_BITS = {
+    "shape": 1.2,
+    "state": 1.2,
+    "orientation": 2.0,
+    "defect": 1.2,
+    "extra": 1.2,
+    "code": 7.0,
+    "items": 5.2,
+}
+_ENOUGH_BITS = 9.5
+"""Beside object and colour (6.6 bits): about one scene in 70,000 then fits a short caption by chance."""
+
+
+def _bits(fact: str) -> float:
+    return _BITS.get(fact) or math.log2(len(ATTRIBUTES[fact]))
+
+
+def choose_said(attributes: dict[str, str], random: Random, edited: str | None = None) -> set[str]:
+    """Choose what a short caption mentions: keys of the fact table, always with ``edited`` among them.
+
+    ``edited`` is an attribute name or "code". What does not apply to the scene is never chosen.
+    """
+    possible = [fact for fact in _FACTS if attributes.get(fact) != NOT_APPLICABLE]
+    if not code_of(attributes):
+        possible.remove("code")
+    random.shuffle(possible)
+    said: set[str] = set()
+    if edited == "count":
+        said.add("items")
+    elif edited not in (None, "color"):
+        said.add(edited)
+    bits = sum(_bits(fact) for fact in said)
+    for fact in possible:
+        if bits >= _ENOUGH_BITS:
+            break
+        # That nothing is wrong or missing goes without saying unless it is the point.
+        if fact in said or (fact in ("defect", "extra") and attributes[fact] == NONE):
+            continue
+        said.add(fact)
+        bits += _bits(fact)
+    if said & {"item_color", "item_size"}:
+        said.add("items")
+    return said
+
+
+def stated_attributes(said: set[str]) -> set[str]:
+    """Names of the attributes that a short caption with these facts fixes."""
+    return {"object", "color"} | {name for fact in said for name in _FACTS[fact]}
+
+
+def short_caption(attributes: dict[str, str], said: set[str], random: Random) -> str:
+    """One phrase that mentions object, colour and exactly the facts in ``said``."""
+    thing = words.noun_phrase(attributes, random, said)
+    place = random.choice(words.POSITION[attributes["position"]]) if "position" in said else ""
+    if "items" not in said:
+        subject = f"{thing} {place}"
+    else:
+        parts = words.items(attributes, random, said)
+        style = random.random()
+        if place and style < 0.4:
+            subject = f"{parts} {words.ITEMS_FROM_OBJECT[attributes['position']]} {thing}"
+        elif style < 0.6 and not place:
+            # A place named behind this would be read as the place of the small parts.
+            subject = f"{parts} {random.choice(('next to', 'beside', 'near'))} {thing}"
+        else:
+            subject = (
+                f"{thing} {place}".strip() + random.choice((" and ", " with ", ", together with ")) + parts
+            )
+    tail: list[str] = []
+    if "extra" in said:
+        what = random.choice(words.EXTRA[attributes["extra"]])
+        tail.append(random.choice(("with {} beside it", "with {} nearby", "and {}")).format(what))
+    if "surface" in said:
+        tail.insert(random.randint(0, len(tail)), random.choice(words.SURFACE[attributes["surface"]]))
+    text = " ".join([subject.strip(), *tail])
+    if "viewpoint" in said:
+        view = random.choice(words.VIEWPOINT[attributes["viewpoint"]])
+        text = f"{view}: {text}" if random.random() < 0.35 else f"{text}, {view}"
+    return words.sentence(text)
+
+
+def long_caption(attributes: dict[str, str], random: Random) -> str:
+    """Several sentences, 35 to 80 words, that mention every attribute of the scene."""
+    said = {name for name in ("shape", "state") if attributes[name] != NOT_APPLICABLE}
+    noun = random.choice(words.OBJECT[attributes["object"]])
+    thing = words.noun_phrase(attributes, random, said, noun)
+    place = random.choice(words.POSITION[attributes["position"]])
+    surface = random.choice(words.SURFACE[attributes["surface"]])
+    view = random.choice(words.VIEWPOINT[attributes["viewpoint"]])
+    frame = random.random()
+    if frame < 0.35:
+        first = f"{thing} lies {place} {surface}, {view}"
+    elif frame < 0.7:
+        first = f"the picture, {view}, shows {thing} {place} {surface}"
+    else:
+        first = f"{view}: {thing}, {place} {surface}"
+    rest = [_object_sentence(attributes, noun, random), _items_sentence(attributes, noun, random)]
+    rest += [_code_sentence(attributes, noun, random), _extra_sentence(attributes, random)]
+    rest.append(random.choice(words.LIGHT[attributes["light"]]))
+    random.shuffle(rest)
+    return " ".join(words.sentence(text) for text in (first, *rest))
+
+
+def _object_sentence(attributes: dict[str, str], noun: str, random: Random) -> str:
+    subject = random.choice(("it", f"the {noun}"))
+    defect = attributes["defect"]
+    if defect == NONE:
+        surface = random.choice(("has no visible defect", "shows no damage", "is in flawless condition"))
+    elif defect == "rust":
+        surface = random.choice(
+            ("has rust spots on its surface", "is rusty in one place", "shows a patch of rust")
+        )
+    else:
+        surface = random.choice(
+            (f"has a {defect} on its surface", f"shows a {defect}", f"is damaged by a {defect}")
+        )
+        if defect == "stain":
+            surface = random.choice(("has a stain on its surface", "shows a stain", "is soiled by a stain"))
+    if attributes["orientation"] == NOT_APPLICABLE:
+        return f"the {noun} {surface}"
+    toward = random.choice(words.DIRECTION[attributes["orientation"]])
+    tip = words.TIP[attributes["object"]]
+    verb = "point" if tip == "prongs" else "points"
+    return random.choice(
+        (
+            f"the {noun} {surface} and its {tip} {verb} {toward}",
+            f"with its {tip} pointing {toward}, {subject} {surface}",
+            f"the {noun} faces {toward} and {surface}",
+        )
+    )
+
+
+def _items_sentence(attributes: dict[str, str], noun: str, random: Random) -> str:
+    parts = words.items(attributes, random, {"item_size", "item_color"})
+    relation = words.ITEMS_FROM_OBJECT[attributes["position"]]
+    lie, are = ("lies", "is") if attributes["count"] == "1" else ("lie", "are")
+    return random.choice(
+        (
+            f"{parts} {lie} {relation} it",
+            f"{relation} the {noun} there {are} {parts}",
+            f"{parts} can be seen {relation} the {noun}",
+        )
+    )
+
+
+def _code_sentence(attributes: dict[str, str], noun: str, random: Random) -> str:
+    code = code_of(attributes)
+    if not code:
+        return random.choice(
+            ("no code is printed anywhere", "there is no tag", f"the {noun} carries no label")
+        )
+    return random.choice(
+        (
+            f'a tag reads "{code}"',
+            f'the printed code is "{code}"',
+            f'the {noun} is labelled "{code}" on a tag',
+        )
+    )
+
+
+def _extra_sentence(attributes: dict[str, str], random: Random) -> str:
+    what = random.choice(words.EXTRA[attributes["extra"]])
+    if attributes["extra"] == NONE:
+        return random.choice((f"{what} is in view", f"there is {what} on it"))
+    return random.choice(
+        (f"{what} lies there as well", f"there is also {what}", f"{what} has been left nearby")
+    )

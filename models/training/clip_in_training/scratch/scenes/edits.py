@@ -1,0 +1,135 @@
+"""Edits: exactly one attribute of a scene changes, and an instruction says how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+from clip_in_training.scratch.scenes import words
+from clip_in_training.scratch.scenes.attributes import (
+    ATTRIBUTES,
+    CODE,
+    CODE_CHARACTERS,
+    EDITED,
+    FAMILIES,
+    NONE,
+    code_of,
+    sample_attributes,
+)
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Attributes before and after; ``edited`` is the attribute that differs, or "code"."""
+
+    category: str
+    edited: str
+    source: dict[str, str]
+    target: dict[str, str]
+    instruction: str
+
+
+def sample_edit(category: str, random: Random) -> Edit:
+    """Draw a scene and one change of the given category.
+
+    Raises ValueError for a category that is not one of ``CATEGORIES``.
+    """
+    if category not in EDITED:
+        raise ValueError(f"unknown edit category {category!r}; known: {', '.join(EDITED)}")
+    shares = EDITED[category]
+    edited = random.choices(list(shares), list(shares.values()))[0]
+    source = sample_attributes(random, edited)
+    target = dict(source)
+    if edited == "code":
+        name = random.choice([name for name in CODE if source[name] != NONE])
+        target[name] = random.choice([c for c in CODE_CHARACTERS if c != source[name]])
+    elif edited == "count":
+        now = int(source["count"])
+        # Three in four differ by one: the hard ones.
+        near = [n for n in (now - 1, now + 1) if 1 <= n <= 6]
+        far = [n for n in range(1, 7) if abs(n - now) > 1]
+        target["count"] = str(random.choice(near if random.random() < 0.75 else far))
+    elif edited in ("extra", "defect"):
+        something = random.choice(ATTRIBUTES[edited][1:])
+        # Presence is there or not there; a defect may also be another one.
+        if edited == "defect" and random.random() < 0.4:
+            source[edited] = random.choice([v for v in ATTRIBUTES[edited][1:] if v != something])
+        else:
+            source[edited] = NONE
+        target[edited] = something
+        if random.random() < 0.5:
+            source, target = target, source
+    else:
+        family = FAMILIES[source["object"]]
+        vocabulary = {"shape": family.shapes, "state": family.states}.get(edited, ATTRIBUTES[edited])
+        known = [value for value in vocabulary if value not in (source[edited], "n/a")]
+        target[edited] = random.choice(known)
+    if category == "color" and edited == "surface" and "wood" in (source["surface"], target["surface"]):
+        # From wood to a blue mat more than the colour changes.
+        source["surface"], target["surface"] = random.sample(["white", "grey", "black", "blue", "green"], 2)
+    return Edit(category, edited, source, target, instruct(edited, source, target, random))
+
+
+def _bare(phrase: str) -> str:
+    return phrase.lstrip("-=")
+
+
+def instruct(edited: str, source: dict[str, str], target: dict[str, str], random: Random) -> str:
+    """An instruction in the imperative that turns ``source`` into ``target``."""
+    noun = random.choice(words.OBJECT[source["object"]])
+    parts = words.ITEM[source["item"]][0 if source["count"] == "1" else 1]
+    old, new = source.get(edited, ""), target.get(edited, "")
+    if edited == "code":
+        before, after = code_of(source), code_of(target)
+        options = (f'change the code from "{before}" to "{after}"', f'make the tag read "{after}"')
+    elif edited == "count":
+        amount = words.COUNT[new][0]
+        verb = "add" if int(new) > int(old) else "remove"
+        kind = words.ITEM[source["item"]][0 if new == "1" else 1]
+        be = "is" if new == "1" else "are"
+        options = (
+            f"{verb} {words.ITEM[source['item']][1]} until there {be} {amount}",
+            f"make it {amount} {kind}",
+        )
+    elif edited == "extra":
+        if new == NONE:
+            what = words.EXTRA[old][0].removeprefix("a ")
+            options = (f"remove the {what}", f"take the {what} away")
+        else:
+            what = random.choice(words.EXTRA[new])
+            options = (f"add {what}", f"put {what} into the scene")
+    elif edited == "defect":
+        if new == NONE:
+            options = (f"make the {noun} flawless", f"repair the {noun}")
+        else:
+            how = _bare(words.DEFECT[new][0])
+            options = (f"make the {noun} {how}", f"show the {noun} {random.choice(words.DEFECT[new][1:])}")
+    elif edited == "shape":
+        phrase = random.choice([p for p in words.SHAPE[new] if not p.startswith("-")])
+        options = (f"replace the {noun} by one {phrase}", f"use {words.article(noun)} {phrase} instead")
+    elif edited == "state":
+        phrase = _bare(words.STATE[new][0])
+        options = (f"show the {noun} {phrase}", f"let the {noun} be {phrase}")
+    elif edited == "orientation":
+        toward = random.choice(words.DIRECTION[new])
+        options = (f"turn the {noun} so that it points {toward}", f"make the {noun} face {toward}")
+    elif edited == "position":
+        place = random.choice(words.POSITION[new])
+        options = (f"move the {noun} so that it lies {place}", f"put the {noun} {place}")
+    elif edited == "color":
+        color = random.choice(words.COLOR[new])
+        options = (f"make the {noun} {color}", f"change the colour of the {noun} from {old} to {color}")
+    elif edited == "item_color":
+        color = random.choice(words.COLOR[new])
+        options = (f"make the {parts} {color}", f"change the colour of the {parts} to {color}")
+    elif edited == "item_size":
+        options = (
+            f"make the {parts} {new}",
+            f"use {new} {parts} instead" if parts.endswith("s") else f"use a {new} {parts}",
+        )
+    elif edited == "surface":
+        options = (f"place everything {random.choice(words.SURFACE[new])}", f"make the background {new}")
+    else:
+        view = random.choice(words.VIEWPOINT[new])
+        options = (f"show the same scene {view}", f"change the viewpoint: {view}")
+    return words.sentence(random.choice(options))

@@ -1,0 +1,277 @@
+"""Writes drawn scenes and edits to Parquet, the same bytes for the same seed.
+
+Every row has a random stream of its own, derived from (seed, split, kind of row, index). So a file does not
+depend on how many processes draw, a longer run begins with the rows of a shorter one, and splits share no
+stream by construction: the split is part of what the stream is derived from. Pictures are lossless WebP.
+
+With more than one worker, a script that calls this needs the usual ``if __name__ == "__main__"``.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import multiprocessing
+import sys
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+from tqdm import tqdm
+
+from clip_in_training.common.whole_file import replacing
+from clip_in_training.scratch.scenes.attributes import CATEGORIES, sample_attributes
+from clip_in_training.scratch.scenes.captions import choose_said, long_caption, short_caption
+from clip_in_training.scratch.scenes.drawing import code_places, draw
+from clip_in_training.scratch.scenes.edits import sample_edit
+from clip_in_training.scratch.scenes.layout import Layout
+
+SPLITS = ("train", "validation", "test")
+
+IMAGE_TYPE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+
+PLACES_TYPE = pa.list_(pa.list_(pa.float32()))
+"""(x, y) of each character of the code, in units of the picture's side."""
+
+QUALITY_COLUMNS = (
+    "clip_sim_source",
+    "clip_sim_target",
+    "clip_sim_dir",
+    "clip_sim_image",
+    "dinov2_sim",
+    "ssim",
+)
+"""UltraEdit's measures. They need pre-trained encoders, which nothing here has, so they are null."""
+
+EDIT_SCHEMA = pa.schema(
+    [
+        ("source_image", IMAGE_TYPE),
+        ("edited_image", IMAGE_TYPE),
+        ("source_caption", pa.string()),
+        ("target_caption", pa.string()),
+        ("edit_prompt", pa.string()),
+        *[(name, pa.float64()) for name in QUALITY_COLUMNS],
+        ("source_caption_long", pa.string()),
+        ("target_caption_long", pa.string()),
+        ("category", pa.string()),
+        ("source_attributes", pa.string()),
+        ("target_attributes", pa.string()),
+        ("source_code_places", PLACES_TYPE),
+        ("target_code_places", PLACES_TYPE),
+        ("rejittered", pa.bool_()),
+    ]
+)
+"""UltraEdit's columns, then ours. The attributes are JSON objects with the keys of ``ATTRIBUTES``."""
+
+SCENE_SCHEMA = pa.schema(
+    [
+        ("image", IMAGE_TYPE),
+        ("caption", pa.string()),
+        ("caption_long", pa.string()),
+        ("attributes", pa.string()),
+        ("code_places", PLACES_TYPE),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One picture and what is true of it."""
+
+    image: Image.Image
+    caption: str
+    caption_long: str
+    attributes: dict[str, str]
+    said: frozenset[str]
+    """What the short caption mentions beside object and colour (see ``captions.stated_attributes``)."""
+    code_places: list[tuple[float, float]]
+    """(x, y) of each character of the code, in units of the picture's side."""
+
+
+@dataclass(frozen=True)
+class EditPair:
+    """A scene before and after one change."""
+
+    category: str
+    edited: str
+    source: Scene
+    target: Scene
+    instruction: str
+    rejittered: bool
+
+
+def _scene(attributes: dict[str, str], said: set[str], layout: Layout, wording: int, size: int) -> Scene:
+    return Scene(
+        draw(attributes, layout, size),
+        short_caption(attributes, said, Random(wording)),
+        long_caption(attributes, Random(wording + 1)),
+        attributes,
+        frozenset(said),
+        code_places(attributes, layout),
+    )
+
+
+def single_scene(rng: np.random.Generator, size: int = 128) -> Scene:
+    """Draw one scene of ``size`` x ``size`` pixels."""
+    random = Random(int(rng.integers(2**63)))
+    attributes = sample_attributes(random)
+    said = choose_said(attributes, random)
+    return _scene(attributes, said, Layout(random.getrandbits(62)), random.getrandbits(62), size)
+
+
+def edit_pair(category: str, rng: np.random.Generator, size: int = 128) -> EditPair:
+    """Draw a scene, change one attribute of the given category, and draw it again.
+
+    Half of the pairs share layout, light, noise and wording exactly; in the other half those are drawn anew.
+    Both captions mention the same facts, so that they differ in meaning in the changed attribute only.
+    Raises ValueError for an unknown category.
+    """
+    random = Random(int(rng.integers(2**63)))
+    edit = sample_edit(category, random)
+    said = choose_said(edit.source, random, edit.edited)
+    rejittered = random.random() < 0.5
+    layouts = [random.getrandbits(62) for _ in range(2)]
+    wordings = [random.getrandbits(62) for _ in range(2)]
+    other = 1 if rejittered else 0
+    source = _scene(edit.source, said, Layout(layouts[0]), wordings[0], size)
+    target = _scene(edit.target, said, Layout(layouts[other]), wordings[other], size)
+    return EditPair(category, edit.edited, source, target, edit.instruction, rejittered)
+
+
+def stream(seed: int, split: str, kind: str, index: int) -> np.random.Generator:
+    """The random stream of one row. ``kind`` is a category, or "scene".
+
+    Raises ValueError for a split that is not one of ``SPLITS``.
+    """
+    if split not in SPLITS:
+        raise ValueError(f"unknown split {split!r}; known: {', '.join(SPLITS)}")
+    return np.random.default_rng(
+        np.random.SeedSequence([seed, SPLITS.index(split), zlib.crc32(kind.encode()), index])
+    )
+
+
+def _encoded(image: Image.Image, path: str) -> dict[str, object]:
+    buffer = io.BytesIO()
+    # A third smaller than PNG, faster to write and to read. More effort gains nothing: what is left is noise.
+    image.save(buffer, "WEBP", lossless=True, quality=0, method=0)
+    return {"bytes": buffer.getvalue(), "path": path}
+
+
+def _edit_row(task: tuple[int, str, str, int, int]) -> dict[str, object]:
+    seed, split, category, index, size = task
+    pair = edit_pair(category, stream(seed, split, category, index), size)
+    name = f"{split}-{seed}-{category}-{index:06d}"
+    return {
+        "source_image": _encoded(pair.source.image, f"{name}-source.webp"),
+        "edited_image": _encoded(pair.target.image, f"{name}-target.webp"),
+        "source_caption": pair.source.caption,
+        "target_caption": pair.target.caption,
+        "edit_prompt": pair.instruction,
+        **dict.fromkeys(QUALITY_COLUMNS),
+        "source_caption_long": pair.source.caption_long,
+        "target_caption_long": pair.target.caption_long,
+        "category": category,
+        "source_attributes": json.dumps(pair.source.attributes),
+        "target_attributes": json.dumps(pair.target.attributes),
+        "source_code_places": pair.source.code_places,
+        "target_code_places": pair.target.code_places,
+        "rejittered": pair.rejittered,
+    }
+
+
+def _scene_row(task: tuple[int, str, int, int]) -> dict[str, object]:
+    seed, split, index, size = task
+    scene = single_scene(stream(seed, split, "scene", index), size)
+    return {
+        "image": _encoded(scene.image, f"{split}-{seed}-scene-{index:06d}.webp"),
+        "caption": scene.caption,
+        "caption_long": scene.caption_long,
+        "attributes": json.dumps(scene.attributes),
+        "code_places": scene.code_places,
+    }
+
+
+def _rows(make: Callable, tasks: list, workers: int) -> Iterator[dict[str, object]]:
+    if workers <= 1:
+        yield from map(make, tasks)
+        return
+    # Spawned, not forked: the caller may already run PyTorch's threads.
+    with multiprocessing.get_context("spawn").Pool(min(workers, max(1, len(tasks)))) as pool:
+        yield from pool.imap(make, tasks, chunksize=16)
+
+
+def _write(
+    rows: Iterable[dict[str, object]],
+    total: int,
+    out_dir: Path,
+    stem: str,
+    schema: pa.Schema,
+    shard_rows: int,
+) -> None:
+    out_dir.mkdir(parents=True, exist_ok=True)
+    for stale in out_dir.glob(f"{stem}-*.parquet"):
+        stale.unlink()
+    progress = tqdm(rows, total=total, desc=f"drawing {stem}", unit="row", disable=not sys.stderr.isatty())
+    shard: list[dict[str, object]] = []
+    written = 0
+    # Pictures are compressed already; captions and attributes are what gains.
+    compression = {f.name: "none" if f.type == IMAGE_TYPE else "zstd" for f in schema}
+
+    def flush() -> None:
+        nonlocal written
+        target = out_dir / f"{stem}-{written:05d}.parquet"
+        table = pa.Table.from_pylist(shard, schema=schema)
+        with replacing(target) as partial:
+            pq.write_table(table, partial, compression=compression, row_group_size=200)
+        shard.clear()
+        written += 1
+
+    for row in progress:
+        shard.append(row)
+        if len(shard) == shard_rows:
+            flush()
+    if shard:
+        flush()
+
+
+def generate_edits(
+    out_dir: Path,
+    pairs_per_category: int,
+    seed: int,
+    size: int = 128,
+    workers: int = 2,
+    shard_rows: int = 2000,
+    split: str = "train",
+) -> None:
+    """Write ``edits-00000.parquet`` and so on: ``pairs_per_category`` edits of each category, interleaved.
+
+    Files of an earlier run in ``out_dir`` are replaced. ``size`` is in pixels, ``shard_rows`` in rows a file.
+    Raises ValueError for an unknown split.
+    """
+    stream(seed, split, "", 0)
+    tasks = [(seed, split, category, i, size) for i in range(pairs_per_category) for category in CATEGORIES]
+    _write(_rows(_edit_row, tasks, workers), len(tasks), Path(out_dir), "edits", EDIT_SCHEMA, shard_rows)
+
+
+def generate_scenes(
+    out_dir: Path,
+    count: int,
+    seed: int,
+    size: int = 128,
+    workers: int = 2,
+    shard_rows: int = 4000,
+    split: str = "train",
+) -> None:
+    """Write ``scenes-00000.parquet`` and so on: ``count`` single scenes.
+
+    Files of an earlier run in ``out_dir`` are replaced. Raises ValueError for an unknown split.
+    """
+    stream(seed, split, "", 0)
+    tasks = [(seed, split, i, size) for i in range(count)]
+    _write(_rows(_scene_row, tasks, workers), count, Path(out_dir), "scenes", SCENE_SCHEMA, shard_rows)

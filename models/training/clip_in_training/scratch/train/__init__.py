@@ -1,0 +1,1 @@
+"""A whole training from nothing: data, tokenizer, stage A, stage B."""

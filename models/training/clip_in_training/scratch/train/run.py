@@ -1,0 +1,149 @@
+"""A whole training: data, tokenizer, stage A, stage B, in one run folder.
+
+A run folder holds recipe.toml, tokenizer.json, stage_a.pt and stage_b.pt (checkpoints), stage_a.jsonl and
+stage_b.jsonl (a line a step), and log/ (TensorBoard).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from clip_in_training.common import checkpoint
+from clip_in_training.common.clock import Clock
+from clip_in_training.common.loop import Work, run_stage
+from clip_in_training.common.optimiser import decayed_groups
+from clip_in_training.common.processes import Processes
+from clip_in_training.common.run_folder import keep_recipe
+from clip_in_training.scratch.data.examples import Examples, load_edits, load_scenes
+from clip_in_training.scratch.data.shards import shards
+from clip_in_training.scratch.model.attribute_heads import AttributeHeads
+from clip_in_training.scratch.model.bundle import load_bundle
+from clip_in_training.scratch.model.dual_encoder import DualEncoder, parameter_count
+from clip_in_training.scratch.recipe import Recipe
+from clip_in_training.scratch.scenes.attributes import ATTRIBUTES, CODE
+from clip_in_training.scratch.tokenizer.encode import TextEncoder, load_tokenizer
+from clip_in_training.scratch.tokenizer.training import save_tokenizer, train_tokenizer
+from clip_in_training.scratch.train.stage import ScratchStage
+from clip_in_training.scratch.train.stage_a import StageA
+from clip_in_training.scratch.train.stage_b import StageB
+
+TOKENIZER = "tokenizer.json"
+
+
+@dataclass
+class Training:
+    """What one training works on."""
+
+    recipe: Recipe
+    run: Path
+    edits: Examples
+    scenes: Examples | None
+    tokenize: TextEncoder
+    model: DualEncoder
+    heads: AttributeHeads
+    clock: Clock
+
+
+def prepare(recipe: Recipe, recipe_text: str, run: Path, resume: bool) -> Training:
+    """Loads the data and builds everything from the recipe's seed. Refuses to mix two recipes in one run
+    folder.
+    """
+    clock = Clock()
+    keep_recipe(run, recipe_text, same=resume)
+    if recipe.threads:
+        torch.set_num_threads(recipe.threads)
+    torch.set_flush_denormal(True)
+    torch.manual_seed(recipe.seed)
+    folder = Path(recipe.data.directory) / "train"
+    size = recipe.data.image_size
+    edits = load_edits(folder, size, ATTRIBUTES)
+    scenes = load_scenes(folder, size, ATTRIBUTES) if shards(folder, "scenes") else None
+    if not (resume and (run / TOKENIZER).is_file()):
+        captions = (text for kind in (edits.short, edits.long) for row in kind for text in row)
+        save_tokenizer(train_tokenizer(captions, recipe.tokenizer.vocabulary_size), run / TOKENIZER)
+    tokenize = load_tokenizer(run / TOKENIZER, recipe.text_tower.context_length)
+    model = DualEncoder(recipe, tokenize.vocabulary_size)
+    model.image_tower.to(memory_format=torch.channels_last)
+    heads = AttributeHeads(recipe.image_tower, ATTRIBUTES, CODE)
+    return Training(recipe, run, edits, scenes, tokenize, model, heads, clock)
+
+
+def train(
+    recipe: Recipe,
+    recipe_text: str,
+    run: Path,
+    resume: bool = False,
+    start: Path | None = None,
+    stop_at: int | None = None,
+) -> None:
+    """Runs both stages. `start` takes another run's finished stage A instead of training one."""
+    work = prepare(recipe, recipe_text, run, resume)
+    print(
+        f"{len(work.edits)} edits, vocabulary {work.tokenize.vocabulary_size}, parameters: "
+        f"image {parameter_count(work.model.image_tower):,}, text {parameter_count(work.model.text_tower):,}"
+    )
+    if start is not None:
+        take_stage_a(work, start)
+    else:
+        run_stage_a(work, resume)
+    run_stage_b(work, resume, stop_at)
+
+
+def run_stage_a(work: Training, resume: bool) -> None:
+    """Attribute pre-training of the image tower."""
+    sets = [work.edits] if work.scenes is None else [work.edits, work.scenes]
+    run(work, StageA(work.recipe, sets, work.model.image_tower, work.heads), resume)
+
+
+def take_stage_a(work: Training, path: Path) -> None:
+    """Starts from the image tower and attribute heads of a stage A checkpoint, and the time it took.
+
+    A stage B checkpoint will do as well: then both towers are taken, as when a trained CLIP is fine-tuned. So
+    will a bundle of the same architecture: of it only the image tower is taken, as it has no heads, and its
+    tokens may not be those of this data.
+    """
+    if path.is_dir():
+        model, _, _ = load_bundle(path)
+        work.model.image_tower.load_state_dict(model.image_tower.state_dict())
+        return
+    state = checkpoint.load(path)
+    if "model" in state["modules"]:
+        work.model.load_state_dict(state["modules"]["model"])
+    else:
+        work.model.image_tower.load_state_dict(state["modules"]["image_tower"])
+    work.heads.load_state_dict(state["modules"]["heads"])
+    work.clock.restore(**state["clock"])
+
+
+def run_stage_b(work: Training, resume: bool, stop_at: int | None = None) -> None:
+    """Joint contrastive training."""
+    run(work, StageB(work.recipe, work.edits, work.model, work.heads, work.tokenize), resume, stop_at)
+
+
+def run(work: Training, stage: ScratchStage, resume: bool, stop_at: int | None = None) -> None:
+    """Trains one stage, in this process and on the processor."""
+    groups = decayed_groups(list(stage.modules.values()), stage.optimiser_recipe)
+    alone = Processes(0, 1, torch.device("cpu"))
+    run_stage(Work(work.recipe, work.run, alone, work.clock), stage, groups, resume, stop_at)
+
+
+def label_accuracy(work: Training, examples: Examples) -> dict[str, float]:
+    """Share of right attribute readings on held-out edits, by attribute: tells which part of a scene is not
+    seen.
+    """
+    work.model.eval()
+    right = []
+    with torch.inference_mode():
+        for start in range(0, len(examples), 64):
+            rows = slice(start, start + 64)
+            pixels = torch.from_numpy(np.ascontiguousarray(examples.pixels[rows])).flatten(0, 1)
+            features = work.model.image_tower.see(pixels).features
+            labels = torch.from_numpy(examples.labels[rows]).flatten(0, 1)
+            logits = work.heads(features)
+            right.append(
+                torch.stack([(s.argmax(-1) == labels[:, i]) for i, s in enumerate(logits.values())], 1)
+            )
+    shares = torch.cat(right).float().mean(0).tolist()
+    return dict(zip(work.heads.sizes, shares, strict=True))

@@ -1,0 +1,75 @@
+"""What both stages have in common: batches made one step ahead, and the gradient of their terms."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from clip_in_training.common.autocast import autocast
+from clip_in_training.common.errors import CheckpointError
+from clip_in_training.common.loop import NotANumber
+from clip_in_training.common.recipe import OptimiserRecipe
+
+
+class ScratchStage(ABC):
+    """A stage of `common.loop`. Nothing in it is random but what the step number seeds: so resuming is exact."""
+
+    def __init__(
+        self,
+        name: str,
+        steps: int,
+        optimiser_recipe: OptimiserRecipe,
+        precision: str,
+        modules: dict[str, nn.Module],
+    ):
+        """`modules` are trained and kept in the checkpoint, by their names."""
+        self.name, self.steps, self.optimiser_recipe, self.modules = name, steps, optimiser_recipe, modules
+        self.autocast = autocast(precision, torch.device("cpu"))
+
+    @abstractmethod
+    def batch(self, step: int) -> dict[str, Any]:
+        """The inputs of a step, "names" among them; called one step ahead, in another thread."""
+
+    @abstractmethod
+    def terms(self, batch: dict[str, Any]) -> dict[str, Tensor]:
+        """The loss terms, among them "loss", and whatever else is worth a curve."""
+
+    def inputs(self, first: int, last: int) -> Iterator[dict[str, Any]]:
+        """The batches of some steps; the next one is made while the current one is learnt from."""
+        for module in self.modules.values():
+            module.train()
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            following = [pool.submit(self.batch, step) for step in range(first, min(first + 1, last))]
+            for step in range(first, last):
+                batch = following.pop().result()
+                if step + 1 < last:
+                    following.append(pool.submit(self.batch, step + 1))
+                yield batch
+
+    def gradient(self, batch: dict[str, Any]) -> dict[str, Tensor]:
+        """Forward and backward; all terms, detached. Raises `NotANumber`."""
+        with self.autocast():
+            terms = self.terms(batch)
+        if not torch.isfinite(terms["loss"]):
+            raise NotANumber([])
+        terms["loss"].backward()
+        return {name: term.detach() for name, term in terms.items()}
+
+    def names(self, batch: dict[str, Any]) -> list[str]:
+        """Where each image comes from."""
+        return batch["names"]
+
+    def state(self) -> dict[str, Any]:
+        """The weights of each module."""
+        return {name: module.state_dict() for name, module in self.modules.items()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Takes them back. Raises `CheckpointError` if they are another model's."""
+        try:
+            for name, module in self.modules.items():
+                module.load_state_dict(state[name])
+        except (KeyError, RuntimeError) as error:
+            raise CheckpointError(f"the checkpoint is of another model: {error}") from error

@@ -1,1 +1,0 @@
-"""The two stages of training, the loop that both share, and what survives an interruption."""

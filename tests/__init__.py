@@ -1,0 +1,1 @@
+"""Tests of the server and of the whole way, and what measures it: `bench/`, `faults/`, `python/`."""

@@ -1,0 +1,1 @@
+"""Measures the server beside others: `python -m tests.bench.run`."""

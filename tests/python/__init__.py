@@ -1,0 +1,1 @@
+"""The server against PyTorch, Pillow, browsers and the files of `deploy/`."""

@@ -1,0 +1,1 @@
+"""`deploy/examples/catalogue`, in an environment of its own."""

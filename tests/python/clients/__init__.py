@@ -1,0 +1,1 @@
+"""The server against the clients of others, in an environment of their own."""
