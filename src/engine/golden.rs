@@ -60,7 +60,7 @@ fn prepare(
         reason,
     };
     let prepared = preparer
-        .prepare_one(item, true)
+        .prepare_one(item, true, &crate::preprocess::Stop::never())
         .map_err(|e| content(e.to_string()))?;
     match prepared.input {
         Known::Input(input) => Ok(input),

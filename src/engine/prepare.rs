@@ -11,7 +11,7 @@ use super::job::{Embedding, Input};
 
 use super::{CpuPool, EmbedOptions, EngineError, EngineSettings, Turn};
 use crate::bundle::{Bundle, BundleError};
-use crate::preprocess::{self, ImageError, ImageSpec, InputLayout, Limits, Pixels};
+use crate::preprocess::{self, ImageError, ImageSpec, InputLayout, Limits, Pixels, Stop};
 use crate::telemetry::Metrics;
 use crate::tokenize::TextTokenizer;
 
@@ -193,17 +193,25 @@ impl Preparer {
         let turn = Turn::next();
         let work = pieces.into_iter().map(|piece| {
             let this = self.clone();
-            pool.run(options.lane, turn, move || {
+            pool.run(options.lane, turn, move |stop| {
                 piece
                     .into_iter()
-                    .map(|item| this.prepare_one(item, options.truncate))
+                    // What is left of a piece that nobody waits for is not needed.
+                    .take_while(|_| !stop.is_gone())
+                    .map(|item| this.prepare_one(item, options.truncate, stop))
                     .collect::<Vec<_>>()
             })
         });
         Ok(try_join_all(work).await?.into_iter().flatten().collect())
     }
 
-    pub fn prepare_one(&self, item: Item, truncate: bool) -> Result<Prepared, ItemError> {
+    /// Prepares one item. `stop` is asked while an image is decoded.
+    pub fn prepare_one(
+        &self,
+        item: Item,
+        truncate: bool,
+        stop: &Stop,
+    ) -> Result<Prepared, ItemError> {
         let started = Instant::now();
         match item {
             Item::Image(source) => {
@@ -213,7 +221,7 @@ impl Preparer {
                 let input = match cache.and_then(|(cache, digest)| cache.get(digest)) {
                     Some(cached) => Known::Embedding(cached.embedding),
                     None => {
-                        let image = preprocess::decode_for(&bytes, &self.limits, &self.spec)?;
+                        let image = preprocess::decode_for(&bytes, &self.limits, &self.spec, stop)?;
                         let decoded = started.elapsed();
                         let pixels = preprocess::to_input(&image, &self.spec);
                         let resized = started.elapsed() - decoded;

@@ -17,6 +17,7 @@ mod orientation;
 mod resize;
 mod rgb;
 mod spec;
+mod stop;
 mod tensor;
 
 pub use decode::{Format, decode, decode_for};
@@ -27,6 +28,7 @@ pub use limits::Limits;
 pub use resize::{resize, resize_window};
 pub use rgb::RgbImage;
 pub use spec::{CropRounding, ImageSpec, InputLayout, Interpolation, ResizeMode};
+pub use stop::Stop;
 pub use tensor::Pixels;
 
 /// Turns one encoded image into one item of the encoder's input.
@@ -34,7 +36,7 @@ pub use tensor::Pixels;
 /// # Errors
 /// Whatever [`decode`] refuses; everything after it cannot fail.
 pub fn preprocess(bytes: &[u8], limits: &Limits, spec: &ImageSpec) -> Result<Pixels, ImageError> {
-    Ok(to_input(&decode_for(bytes, limits, spec)?, spec))
+    Ok(to_input(&decode_for(bytes, limits, spec, &Stop::never())?, spec))
 }
 
 /// The second half of [`preprocess`]: resizes and crops a decoded image and lays it out as the encoder takes it.

@@ -19,7 +19,7 @@ use super::{
 use crate::preprocess::{error::ImageError, limits::Limits, orientation::UPRIGHT, rgb::RgbImage};
 
 /// Most scans of one file. Each goes over all of the picture and can cost the sender fifty bytes; libjpeg writes ten.
-const MOST_SCANS: usize = 100;
+pub(super) const MOST_SCANS: usize = 100;
 
 /// Decodes a JPEG file as it is stored.
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, ImageError> {
@@ -50,7 +50,8 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, ImageErro
     })
 }
 
-fn usual_pixels(bytes: &[u8]) -> Result<Vec<u8>, ImageError> {
+/// Decodes the pixels of a file of a usual layout to RGB. The size has been checked.
+pub(super) fn usual_pixels(bytes: &[u8]) -> Result<Vec<u8>, ImageError> {
     // Strict: without it a file that is cut off comes back with its lower part grey, and is scored as if that were
     // the picture. The decoder's own size limits are lifted, since ours were checked with a better message.
     let options = DecoderOptions::default()
@@ -64,7 +65,7 @@ fn usual_pixels(bytes: &[u8]) -> Result<Vec<u8>, ImageError> {
 }
 
 /// What the file's components stand for, if it is of a kind that a decoder here reads.
-fn readable(layout: &Layout) -> Result<Colour, ImageError> {
+pub(super) fn readable(layout: &Layout) -> Result<Colour, ImageError> {
     match layout.coding {
         Coding::Sequential | Coding::Progressive => {}
         Coding::Lossless => return Err(unsupported("lossless coding")),

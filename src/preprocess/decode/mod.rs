@@ -9,23 +9,37 @@
 //! - 16 bits a channel keep the high byte. Pillow does so for colour, but cuts single-channel 16-bit images at
 //!   255, which turns nearly all of such an image white.
 //! - A damaged stream is refused where libjpeg would guess and warn.
-//! - TIFF with a palette, YCbCr without JPEG, or floating-point samples is refused.
+//! - TIFF: the table in `tiff` says what is read.
+//!
+//! An image has [`Stop`]'s ten seconds, and ends sooner if nobody waits for it: TIFF and PNG are asked at each strip and row, the
+//! others at every 16 KiB of the file; JPEG before and after.
 
 mod colour;
 mod format;
+mod guard;
 mod jpeg;
 mod jpeg_layout;
 mod jpeg_unusual;
+mod paced;
+mod png;
 mod raster;
 #[cfg(feature = "dct-scaling")]
 mod reduced_jpeg;
 mod tiff;
 mod webp;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 pub use self::format::Format;
-use super::{error::ImageError, limits::Limits, orientation, rgb::RgbImage, spec::ImageSpec};
+use super::{
+    error::ImageError,
+    limits::Limits,
+    orientation,
+    rgb::RgbImage,
+    spec::ImageSpec,
+    stop::{MOST_TIME, Stop},
+};
+
+/// Memory beside the pixels that a decoder may take, in bytes: tables, windows, metadata.
+const WORKING_MEMORY: usize = 32 << 20;
 
 /// What a decoder hands back: pixels as they are stored, and how the file says that they should be turned.
 struct Decoded {
@@ -47,16 +61,21 @@ pub fn decode(
     limits: &Limits,
     exif_orientation: bool,
 ) -> Result<RgbImage, ImageError> {
-    decode_with(bytes, limits, exif_orientation, None)
+    decode_with(bytes, limits, exif_orientation, None, &Stop::never())
 }
 
 /// As [`decode`], of an image that will become an encoder's input. With the feature `dct-scaling` a large JPEG may come
-/// out smaller than it is, but large enough.
+/// out smaller than it is, but large enough. `stop` is asked on the way.
 ///
 /// # Errors
 /// As [`decode`].
-pub fn decode_for(bytes: &[u8], limits: &Limits, spec: &ImageSpec) -> Result<RgbImage, ImageError> {
-    decode_with(bytes, limits, spec.exif_orientation, Some(spec))
+pub fn decode_for(
+    bytes: &[u8],
+    limits: &Limits,
+    spec: &ImageSpec,
+    stop: &Stop,
+) -> Result<RgbImage, ImageError> {
+    decode_with(bytes, limits, spec.exif_orientation, Some(spec), stop)
 }
 
 fn decode_with(
@@ -64,22 +83,26 @@ fn decode_with(
     limits: &Limits,
     exif_orientation: bool,
     spec: Option<&ImageSpec>,
+    stop: &Stop,
 ) -> Result<RgbImage, ImageError> {
     limits.check_bytes(bytes)?;
+    let stop = &stop.within(MOST_TIME);
+    stop.check()?;
     let format = Format::of(bytes)?;
     let turn = exif_orientation || format == Format::Tiff;
-    // The decoders are other people's code reading strangers' bytes. A bug that panics there must cost this image, not
-    // the thread that serves everyone.
-    let decoded = catch_unwind(AssertUnwindSafe(|| match format {
+    let decoded = guard::guarded(|| match format {
         Format::Jpeg => decode_jpeg(bytes, limits, spec),
-        _ => raster::decode(bytes, format, limits, turn),
-    }))
-    .unwrap_or_else(|_| {
+        Format::Png => png::decode(bytes, limits, stop),
+        Format::Tiff => tiff::decode(bytes, limits, stop),
+        _ => raster::decode(bytes, format, limits, turn, stop),
+    })
+    .unwrap_or_else(|| {
         Err(ImageError::Corrupt {
             format,
             reason: "the decoder gave up".to_owned(),
         })
     })?;
+    stop.check()?;
     Ok(if turn {
         orientation::apply(decoded.image, decoded.orientation)
     } else {

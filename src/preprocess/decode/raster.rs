@@ -1,72 +1,43 @@
-//! PNG, WebP, BMP, TIFF and GIF, through the `image` crate.
-
-use std::io::Cursor;
+//! WebP, BMP and GIF, through the `image` crate.
 
 use image::{
     ImageDecoder,
-    codecs::{
-        bmp::BmpDecoder, gif::GifDecoder, png::PngDecoder, tiff::TiffDecoder, webp::WebPDecoder,
-    },
+    codecs::{bmp::BmpDecoder, gif::GifDecoder, webp::WebPDecoder},
     metadata::Orientation,
 };
 
-use super::{Decoded, Format, colour, tiff, webp};
-use crate::preprocess::{error::ImageError, limits::Limits, orientation::UPRIGHT, rgb::RgbImage};
+use super::{Decoded, Format, WORKING_MEMORY, colour, paced::Paced, webp};
+use crate::preprocess::{
+    error::ImageError, limits::Limits, orientation::UPRIGHT, rgb::RgbImage, stop::Stop,
+};
 
-/// Memory beside the pixels that a decoder may take, in bytes: tables, windows, a compressed strip.
-const WORKING_MEMORY: u64 = 32 << 20;
-
-/// Decodes a file of `format`, which is not JPEG, as it is stored. The orientation is only looked for if `oriented`:
+/// Decodes a file of one of these formats as it is stored. The orientation is only looked for if `oriented`:
 /// metadata that nobody needs is a way in that nobody needs.
 pub(super) fn decode(
     bytes: &[u8],
     format: Format,
     limits: &Limits,
     oriented: bool,
+    stop: &Stop,
 ) -> Result<Decoded, ImageError> {
     let file = File {
         bytes,
         format,
         limits,
         oriented,
+        stop,
     };
-    let input = Cursor::new(bytes);
-    let refuse = |error| refusal(format, error);
+    let input = Paced::new(bytes, stop);
+    let refuse = |error| file.refusal(error);
     match format {
-        Format::Png => {
-            if let Some((width, height)) = png_size(bytes) {
-                limits.check_size(format, width, height)?;
-            }
-            file.read(PngDecoder::with_limits(input, header_limits()).map_err(refuse)?)
-        }
         Format::WebP => {
             webp::check_frames(bytes, limits)?;
             file.read(WebPDecoder::new(input).map_err(refuse)?)
         }
         Format::Bmp => file.read(BmpDecoder::new(input).map_err(refuse)?),
-        Format::Tiff => {
-            tiff::check_directory(bytes)?;
-            file.read(TiffDecoder::new(input).map_err(refuse)?)
-        }
         Format::Gif => file.read(GifDecoder::new(input).map_err(refuse)?),
-        Format::Jpeg => Err(ImageError::UnknownFormat),
+        Format::Jpeg | Format::Png | Format::Tiff => Err(ImageError::UnknownFormat),
     }
-}
-
-/// What reading a header may take. Metadata can be compressed too.
-fn header_limits() -> image::Limits {
-    let mut limits = image::Limits::no_limits();
-    limits.max_alloc = Some(WORKING_MEMORY);
-    limits
-}
-
-/// Width and height from a PNG's first chunk. The decoder takes memory for a row while it opens the file, so this
-/// is read before there is a decoder.
-fn png_size(bytes: &[u8]) -> Option<(u32, u32)> {
-    let header = bytes.get(12..24)?.strip_prefix(b"IHDR")?;
-    let (sides, _) = header.as_chunks::<4>();
-    let &[width, height] = sides else { return None };
-    Some((u32::from_be_bytes(width), u32::from_be_bytes(height)))
 }
 
 /// A file, and what is to be done with it.
@@ -75,6 +46,7 @@ struct File<'a> {
     format: Format,
     limits: &'a Limits,
     oriented: bool,
+    stop: &'a Stop,
 }
 
 impl File<'_> {
@@ -83,11 +55,11 @@ impl File<'_> {
         let format = self.format;
         let (width, height) = decoder.dimensions();
         self.limits.check_size(format, width, height)?;
-        let refuse = |error| refusal(format, error);
+        let refuse = |error| self.refusal(error);
         let bytes = decoder.total_bytes();
         let mut allowance = image::Limits::no_limits();
         // Twice: some decoders count an intermediate copy, with more channels than they deliver.
-        allowance.max_alloc = Some(bytes.saturating_mul(2).saturating_add(WORKING_MEMORY));
+        allowance.max_alloc = Some(bytes.saturating_mul(2).saturating_add(WORKING_MEMORY as u64));
         decoder.set_limits(allowance).map_err(refuse)?;
 
         let orientation = if self.oriented {
@@ -111,22 +83,25 @@ impl File<'_> {
         })
     }
 
+    fn refusal(&self, error: image::ImageError) -> ImageError {
+        if let Err(stopped) = self.stop.check() {
+            return stopped;
+        }
+        match error {
+            image::ImageError::Unsupported(error) => unsupported(self.format, &error.to_string()),
+            other => ImageError::Corrupt {
+                format: self.format,
+                reason: other.to_string(),
+            },
+        }
+    }
+
     /// Unreadable metadata is no reason to refuse pixels: it counts as none.
     fn orientation(&self, decoder: &mut impl ImageDecoder) -> Option<Orientation> {
         match self.format {
             Format::WebP => webp::exif(self.bytes).and_then(Orientation::from_exif_chunk),
             _ => decoder.orientation().ok(),
         }
-    }
-}
-
-fn refusal(format: Format, error: image::ImageError) -> ImageError {
-    match error {
-        image::ImageError::Unsupported(error) => unsupported(format, &error.to_string()),
-        other => ImageError::Corrupt {
-            format,
-            reason: other.to_string(),
-        },
     }
 }
 
