@@ -215,7 +215,8 @@ mod tests {
         drop(running);
         told.await.unwrap();
         assert_eq!(
-            pool.run(Lane::Interactive, Turn::next(), Stop::is_gone).await,
+            pool.run(Lane::Interactive, Turn::next(), Stop::is_gone)
+                .await,
             Ok(false)
         );
     }
@@ -229,6 +230,9 @@ mod tests {
             })
             .await;
         assert!(matches!(failed, Err::<(), _>(EngineError::Inference(_))));
-        assert_eq!(pool.run(Lane::Interactive, Turn::next(), |_| 7).await, Ok(7));
+        assert_eq!(
+            pool.run(Lane::Interactive, Turn::next(), |_| 7).await,
+            Ok(7)
+        );
     }
 }

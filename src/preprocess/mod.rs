@@ -36,7 +36,10 @@ pub use tensor::Pixels;
 /// # Errors
 /// Whatever [`decode`] refuses; everything after it cannot fail.
 pub fn preprocess(bytes: &[u8], limits: &Limits, spec: &ImageSpec) -> Result<Pixels, ImageError> {
-    Ok(to_input(&decode_for(bytes, limits, spec, &Stop::never())?, spec))
+    Ok(to_input(
+        &decode_for(bytes, limits, spec, &Stop::never())?,
+        spec,
+    ))
 }
 
 /// The second half of [`preprocess`]: resizes and crops a decoded image and lays it out as the encoder takes it.

@@ -28,7 +28,9 @@ pub(super) fn samples(bytes: &[u8], colour: Colour) -> Result<Vec<u8>, ImageErro
     let mut samples = decoder.decode().map_err(refusal)?;
     if matches!(colour, Colour::Cmyk | Colour::Ycck) {
         // The decoder turns them round, since Adobe stores light, not ink.
-        samples.iter_mut().for_each(|sample| *sample = 255 - *sample);
+        samples
+            .iter_mut()
+            .for_each(|sample| *sample = 255 - *sample);
     }
     Ok(samples)
 }

@@ -59,7 +59,11 @@ impl File<'_> {
         let bytes = decoder.total_bytes();
         let mut allowance = image::Limits::no_limits();
         // Twice: some decoders count an intermediate copy, with more channels than they deliver.
-        allowance.max_alloc = Some(bytes.saturating_mul(2).saturating_add(WORKING_MEMORY as u64));
+        allowance.max_alloc = Some(
+            bytes
+                .saturating_mul(2)
+                .saturating_add(WORKING_MEMORY as u64),
+        );
         decoder.set_limits(allowance).map_err(refuse)?;
 
         let orientation = if self.oriented {

@@ -79,13 +79,22 @@ fn light(ink: u8, black: u8) -> u8 {
 
 /// Samples of `bits` bits in one byte each: indices as they are; amounts over the whole range, of more than 8 bits the high 8.
 pub(super) fn to_bytes(row: &[u8], bits: usize, little: bool, indexed: bool, samples: &mut [u8]) {
-    let nibble = |i: usize| row.get(i / 2).map_or(0, |byte| byte >> (4 - i % 2 * 4) & 15);
+    let nibble = |i: usize| {
+        row.get(i / 2)
+            .map_or(0, |byte| byte >> (4 - i % 2 * 4) & 15)
+    };
     match bits {
-        8 => samples.iter_mut().zip(row).for_each(|(to, from)| *to = *from),
+        8 => samples
+            .iter_mut()
+            .zip(row)
+            .for_each(|(to, from)| *to = *from),
         16 => {
             let (pairs, _) = row.as_chunks::<2>();
             let high = usize::from(little);
-            samples.iter_mut().zip(pairs).for_each(|(to, pair)| *to = pair[high]);
+            samples
+                .iter_mut()
+                .zip(pairs)
+                .for_each(|(to, pair)| *to = pair[high]);
         }
         // Three nibbles each, the high one first.
         12 => samples.iter_mut().enumerate().for_each(|(i, to)| {

@@ -20,8 +20,8 @@ pub(super) fn samples(
     rows: usize,
 ) -> Result<Vec<u8>, ImageError> {
     let file = with_tables(layout.jpeg_tables, packed)?;
-    let header =
-        JpegLayout::of(&file).ok_or_else(|| corrupt("the header of a JPEG strip is not complete"))?;
+    let header = JpegLayout::of(&file)
+        .ok_or_else(|| corrupt("the header of a JPEG strip is not complete"))?;
     let (width, height) = (usize::from(header.width), usize::from(header.height));
     let chunks = &layout.chunks;
     // Writers differ in the last strip: it has the rows that are left, or is filled up.
@@ -59,7 +59,9 @@ pub(super) fn samples(
     };
     let samples = samples.map_err(in_tiff)?;
     if samples.len() != width * height * chunks.samples {
-        return Err(corrupt("a JPEG strip is not of the size that its header says"));
+        return Err(corrupt(
+            "a JPEG strip is not of the size that its header says",
+        ));
     }
     Ok(samples)
 }

@@ -7,9 +7,7 @@ use super::{
     directory::Directory,
     unsupported,
 };
-use crate::preprocess::{
-    decode::Format, error::ImageError, limits::Limits, orientation::UPRIGHT,
-};
+use crate::preprocess::{decode::Format, error::ImageError, limits::Limits, orientation::UPRIGHT};
 
 /// Most strips or tiles of a file: tiles of 16 by 16 that make 67 megapixels.
 const MOST_CHUNKS: usize = 1 << 18;

@@ -102,7 +102,9 @@ fn read_chunk(
             colours::to_bytes(&stored, layout.bits, layout.little, indexed, to);
             if chunks.planes > 1 {
                 let places = samples.iter_mut().skip(plane).step_by(of_pixel);
-                places.zip(&plane_samples).for_each(|(to, from)| *to = *from);
+                places
+                    .zip(&plane_samples)
+                    .for_each(|(to, from)| *to = *from);
             }
         }
         let start = (y * picture.width + left) * 3;
