@@ -127,16 +127,20 @@ impl<R: io::BufRead> Lzw<R> {
 
 impl<R: io::BufRead> Read for Lzw<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        // A word that does not fit is moved into the decoder's buffer by one call, and from there by the next.
+        let mut idle = false;
         loop {
             let done = self.decoder.decode_bytes(self.packed.fill_buf()?, out);
             self.packed.consume(done.consumed_in);
             let status = done
                 .status
                 .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-            let ended = !matches!(status, LzwStatus::Ok) || done.consumed_in == 0;
+            let moved = done.consumed_in > 0;
+            let ended = matches!(status, LzwStatus::Done) || (idle && !moved);
             if done.consumed_out > 0 || ended || out.is_empty() {
                 return Ok(done.consumed_out);
             }
+            idle = !moved;
         }
     }
 }
