@@ -11,8 +11,8 @@
 //! - A damaged stream is refused where libjpeg would guess and warn.
 //! - TIFF: the table in `tiff` says what is read.
 //!
-//! An image has [`Stop`]'s ten seconds, and ends sooner if nobody waits for it: TIFF and PNG are asked at each strip and row, the
-//! others at every 16 KiB of the file; JPEG before and after.
+//! An image has [`Stop`]'s ten seconds, and ends sooner if nobody waits for it: TIFF and PNG ask at each strip and row, the others
+//! at every 16 KiB of the file; JPEG of one scan before and after, which is less than a second.
 
 mod colour;
 mod format;
@@ -91,18 +91,19 @@ fn decode_with(
     let format = Format::of(bytes)?;
     let turn = exif_orientation || format == Format::Tiff;
     let decoded = guard::guarded(|| match format {
-        Format::Jpeg => decode_jpeg(bytes, limits, spec),
+        Format::Jpeg => decode_jpeg(bytes, limits, spec, stop),
         Format::Png => png::decode(bytes, limits, stop),
         Format::Tiff => tiff::decode(bytes, limits, stop),
         _ => raster::decode(bytes, format, limits, turn, stop),
-    })
-    .unwrap_or_else(|| {
+    });
+    // A decoder that was stopped calls the file damaged.
+    stop.check()?;
+    let decoded = decoded.unwrap_or_else(|| {
         Err(ImageError::Corrupt {
             format,
             reason: "the decoder gave up".to_owned(),
         })
     })?;
-    stop.check()?;
     Ok(if turn {
         orientation::apply(decoded.image, decoded.orientation)
     } else {
@@ -114,6 +115,7 @@ fn decode_jpeg(
     bytes: &[u8],
     limits: &Limits,
     spec: Option<&ImageSpec>,
+    stop: &Stop,
 ) -> Result<Decoded, ImageError> {
     #[cfg(feature = "dct-scaling")]
     if let Some(spec) = spec
@@ -123,5 +125,5 @@ fn decode_jpeg(
     }
     #[cfg(not(feature = "dct-scaling"))]
     let _ = spec;
-    jpeg::decode(bytes, limits)
+    jpeg::decode(bytes, limits, stop)
 }

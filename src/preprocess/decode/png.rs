@@ -26,13 +26,12 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits, stop: &Stop) -> Result<Decod
     decoder.set_ignore_text_chunk(true);
     decoder.set_ignore_iccp_chunk(true);
     decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
-    let refuse = |error| stop.check().err().unwrap_or_else(|| refusal(error));
-    let mut reader = decoder.read_info().map_err(refuse)?;
+    let mut reader = decoder.read_info().map_err(refusal)?;
     let (width, height) = (reader.info().width, reader.info().height);
     limits.check_size(Format::Png, width, height)?;
     let exif = reader.info().exif_metadata.as_deref();
     let orientation = exif.and_then(Orientation::from_exif_chunk);
-    let pixels = pixels(&mut reader, stop).map_err(refuse)?;
+    let pixels = pixels(&mut reader, stop).map_err(refusal)?;
     let image = RgbImage::new(width, height, pixels)
         .ok_or_else(|| corrupt("its size is not what its header says"))?;
     Ok(Decoded {

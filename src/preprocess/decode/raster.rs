@@ -25,10 +25,9 @@ pub(super) fn decode(
         format,
         limits,
         oriented,
-        stop,
     };
     let input = Paced::new(bytes, stop);
-    let refuse = |error| file.refusal(error);
+    let refuse = |error| refusal(format, error);
     match format {
         Format::WebP => {
             webp::check_frames(bytes, limits)?;
@@ -46,7 +45,6 @@ struct File<'a> {
     format: Format,
     limits: &'a Limits,
     oriented: bool,
-    stop: &'a Stop,
 }
 
 impl File<'_> {
@@ -55,7 +53,7 @@ impl File<'_> {
         let format = self.format;
         let (width, height) = decoder.dimensions();
         self.limits.check_size(format, width, height)?;
-        let refuse = |error| self.refusal(error);
+        let refuse = |error| refusal(format, error);
         let bytes = decoder.total_bytes();
         let mut allowance = image::Limits::no_limits();
         // Twice: some decoders count an intermediate copy, with more channels than they deliver.
@@ -87,25 +85,22 @@ impl File<'_> {
         })
     }
 
-    fn refusal(&self, error: image::ImageError) -> ImageError {
-        if let Err(stopped) = self.stop.check() {
-            return stopped;
-        }
-        match error {
-            image::ImageError::Unsupported(error) => unsupported(self.format, &error.to_string()),
-            other => ImageError::Corrupt {
-                format: self.format,
-                reason: other.to_string(),
-            },
-        }
-    }
-
     /// Unreadable metadata is no reason to refuse pixels: it counts as none.
     fn orientation(&self, decoder: &mut impl ImageDecoder) -> Option<Orientation> {
         match self.format {
             Format::WebP => webp::exif(self.bytes).and_then(Orientation::from_exif_chunk),
             _ => decoder.orientation().ok(),
         }
+    }
+}
+
+fn refusal(format: Format, error: image::ImageError) -> ImageError {
+    match error {
+        image::ImageError::Unsupported(error) => unsupported(format, &error.to_string()),
+        other => ImageError::Corrupt {
+            format,
+            reason: other.to_string(),
+        },
     }
 }
 
