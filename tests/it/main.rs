@@ -31,6 +31,7 @@ mod failing_sessions;
 mod fuzz_corpus;
 mod hostile_input;
 mod hostile_urls;
+mod image_bombs;
 mod image_suite;
 mod image_urls;
 mod import;

@@ -1,10 +1,6 @@
 //! Small image files that ask for much: memory stays near the picture's own, time is bounded, and nothing is decoded for a client
 //! that left. Each test failed before the reader of TIFF was the server's own, and before decoding could stop.
 
-#![allow(clippy::unwrap_used)] // A failed unwrap is a failed test.
-
-mod server;
-
 use std::io::Write;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -13,7 +9,8 @@ use clip_in::preprocess::{
     CropRounding, ImageSpec, InputLayout, Interpolation, Limits, ResizeMode, Stop, decode_for,
 };
 use flate2::{Compression, write::ZlibEncoder};
-use server::{Server, failure, fixture, success};
+
+use crate::support::server::{Server, failure, fixture, success};
 
 const MIB: u64 = 1 << 20;
 const BYTES: &str = "application/octet-stream";
