@@ -50,6 +50,7 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits, stop: &Stop) -> Result<Decod
     Ok(Decoded {
         image,
         orientation: orientation.map_or(UPRIGHT, Orientation::to_exif),
+        in_low_bits: false,
     })
 }
 

@@ -1,41 +1,42 @@
-//! WebP, BMP and GIF, through the `image` crate.
+//! WebP and BMP, through the `image` crate.
 
 use image::{
     ImageDecoder,
-    codecs::{bmp::BmpDecoder, gif::GifDecoder, webp::WebPDecoder},
+    codecs::{bmp::BmpDecoder, webp::WebPDecoder},
     metadata::Orientation,
 };
 
-use super::{Decoded, Format, WORKING_MEMORY, colour, paced::Paced, webp};
+use super::{Decoded, Format, Reading, WORKING_MEMORY, bmp, colour, paced::Paced, webp};
 use crate::preprocess::{
     error::ImageError, limits::Limits, orientation::UPRIGHT, rgb::RgbImage, stop::Stop,
 };
 
-/// Decodes a file of one of these formats as it is stored. The orientation is only looked for if `oriented`:
+/// Decodes a file of one of these formats as it is stored. The orientation is only looked for if it is heeded:
 /// metadata that nobody needs is a way in that nobody needs.
 pub(super) fn decode(
     bytes: &[u8],
     format: Format,
     limits: &Limits,
-    oriented: bool,
+    reading: Reading,
     stop: &Stop,
 ) -> Result<Decoded, ImageError> {
     let file = File {
         bytes,
         format,
         limits,
-        oriented,
+        reading,
     };
-    let input = Paced::new(bytes, stop);
     let refuse = |error| refusal(format, error);
     match format {
         Format::WebP => {
             webp::check_frames(bytes, limits)?;
-            file.read(WebPDecoder::new(input).map_err(refuse)?)
+            file.read(WebPDecoder::new(Paced::new(bytes, stop)).map_err(refuse)?)
         }
-        Format::Bmp => file.read(BmpDecoder::new(input).map_err(refuse)?),
-        Format::Gif => file.read(GifDecoder::new(input).map_err(refuse)?),
-        Format::Jpeg | Format::Png | Format::Tiff => Err(ImageError::UnknownFormat),
+        Format::Bmp => {
+            let bytes = bmp::padded(bytes);
+            file.read(BmpDecoder::new(Paced::new(&bytes, stop)).map_err(refuse)?)
+        }
+        Format::Jpeg | Format::Png | Format::Tiff | Format::Gif => Err(ImageError::UnknownFormat),
     }
 }
 
@@ -44,7 +45,7 @@ struct File<'a> {
     bytes: &'a [u8],
     format: Format,
     limits: &'a Limits,
-    oriented: bool,
+    reading: Reading,
 }
 
 impl File<'_> {
@@ -64,7 +65,7 @@ impl File<'_> {
         );
         decoder.set_limits(allowance).map_err(refuse)?;
 
-        let orientation = if self.oriented {
+        let orientation = if self.reading.exif_orientation {
             self.orientation(&mut decoder)
         } else {
             None
@@ -73,8 +74,8 @@ impl File<'_> {
         let bytes = usize::try_from(bytes).map_err(|_| unsupported(format, "this size"))?;
         let mut samples = vec![0; bytes];
         decoder.read_image(&mut samples).map_err(refuse)?;
-        let pixels = colour::to_rgb(colour, samples)
-            .ok_or_else(|| unsupported(format, "floating-point samples"))?;
+        let pixels = colour::to_rgb(colour, samples, self.reading.alpha)
+            .ok_or_else(|| unsupported(format, "more than 8 bits a sample"))?;
         let image = RgbImage::new(width, height, pixels).ok_or_else(|| ImageError::Corrupt {
             format,
             reason: "its size is not what its header says".to_owned(),
@@ -82,6 +83,7 @@ impl File<'_> {
         Ok(Decoded {
             image,
             orientation: orientation.map_or(UPRIGHT, Orientation::to_exif),
+            in_low_bits: false,
         })
     }
 

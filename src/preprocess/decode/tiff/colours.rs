@@ -1,10 +1,15 @@
 //! From a row of samples of a TIFF file to RGB.
 
+use super::super::{alpha::on_ground, sixteen_bits::SixteenBits};
+use crate::preprocess::Alpha;
+
 /// What the samples of a pixel stand for.
 pub(super) struct Colours {
     pub(super) meaning: Meaning,
     /// The colours are multiplied with the transparency behind them.
     pub(super) premultiplied: bool,
+    /// What becomes of the transparency that follows the colours; [`Alpha::Drop`] where none does.
+    pub(super) alpha: Alpha,
 }
 
 /// The photometric interpretation.
@@ -24,9 +29,20 @@ impl Colours {
     /// How many of a pixel's samples, from the first on, its colour depends on.
     pub(super) fn needed(&self) -> usize {
         match self.meaning {
+            Meaning::WhiteIsZero | Meaning::BlackIsZero if self.alpha != Alpha::Drop => 2,
             Meaning::WhiteIsZero | Meaning::BlackIsZero | Meaning::Palette(_) => 1,
+            Meaning::Rgb if self.alpha != Alpha::Drop => 4,
             Meaning::Rgb | Meaning::YCbCr if !self.premultiplied => 3,
             _ => 4,
+        }
+    }
+
+    /// Samples of a pixel that are no transparency.
+    pub(super) fn count(&self) -> usize {
+        match self.meaning {
+            Meaning::WhiteIsZero | Meaning::BlackIsZero | Meaning::Palette(_) => 1,
+            Meaning::Rgb | Meaning::YCbCr => 3,
+            Meaning::Cmyk => 4,
         }
     }
 
@@ -59,6 +75,14 @@ impl Colours {
                 });
             }
         }
+        if self.alpha != Alpha::Drop {
+            let alphas = samples
+                .chunks_exact(of_pixel)
+                .map(|pixel| pixel[self.count()]);
+            rgb.iter_mut().zip(alphas).for_each(|(pixel, alpha)| {
+                *pixel = on_ground(*pixel, alpha, self.alpha);
+            });
+        }
     }
 }
 
@@ -77,8 +101,15 @@ fn light(ink: u8, black: u8) -> u8 {
     (left - ((product + (product >> 8)) >> 8)) as u8
 }
 
-/// Samples of `bits` bits in one byte each: indices as they are; amounts over the whole range, of more than 8 bits the high 8.
-pub(super) fn to_bytes(row: &[u8], bits: usize, little: bool, indexed: bool, samples: &mut [u8]) {
+/// Samples of `bits` bits in one byte each: indices as they are; amounts over the whole range, of 12 bits the high 8, of 16 what
+/// `values` says. `of_pixel` is for the latter.
+pub(super) fn to_bytes(
+    row: &[u8],
+    (bits, little): (usize, bool),
+    indexed: bool,
+    (values, of_pixel): (&mut SixteenBits, (usize, usize)),
+    samples: &mut [u8],
+) {
     let nibble = |i: usize| {
         row.get(i / 2)
             .map_or(0, |byte| byte >> (4 - i % 2 * 4) & 15)
@@ -90,11 +121,12 @@ pub(super) fn to_bytes(row: &[u8], bits: usize, little: bool, indexed: bool, sam
             .for_each(|(to, from)| *to = *from),
         16 => {
             let (pairs, _) = row.as_chunks::<2>();
-            let high = usize::from(little);
-            samples
-                .iter_mut()
-                .zip(pairs)
-                .for_each(|(to, pair)| *to = pair[high]);
+            let number = if little {
+                u16::from_le_bytes
+            } else {
+                u16::from_be_bytes
+            };
+            values.narrow(pairs.iter().map(|pair| number(*pair)), of_pixel, samples);
         }
         // Three nibbles each, the high one first.
         12 => samples.iter_mut().enumerate().for_each(|(i, to)| {

@@ -7,7 +7,9 @@ use super::{
     directory::Directory,
     unsupported,
 };
-use crate::preprocess::{decode::Format, error::ImageError, limits::Limits, orientation::UPRIGHT};
+use crate::preprocess::{
+    Alpha, decode::Format, error::ImageError, limits::Limits, orientation::UPRIGHT,
+};
 
 /// Most strips or tiles of a file: tiles of 16 by 16 that make 67 megapixels.
 const MOST_CHUNKS: usize = 1 << 18;
@@ -108,7 +110,7 @@ impl<'a> Layout<'a> {
     ///
     /// # Errors
     /// Limits, kinds of TIFF that are not read, and directories that contradict themselves or the file.
-    pub(super) fn of(bytes: &'a [u8], limits: &Limits) -> Result<Self, ImageError> {
+    pub(super) fn of(bytes: &'a [u8], limits: &Limits, alpha: Alpha) -> Result<Self, ImageError> {
         let directory = Directory::of(bytes)?;
         let one = |tag, default| Ok::<_, ImageError>(directory.one(tag)?.unwrap_or(default));
         let side = |tag| {
@@ -122,7 +124,7 @@ impl<'a> Layout<'a> {
 
         let compression = compression(one(tag::COMPRESSION, 1)?)?;
         let channels = Channels::of(&directory)?;
-        let colours = channels.colours(&directory, compression)?;
+        let colours = channels.colours(&directory, compression, alpha)?;
         let planes = match one(tag::PLANAR, 1)? {
             1 => 1,
             2 => channels.count,
@@ -251,6 +253,7 @@ impl Channels {
         &self,
         directory: &Directory<'_>,
         compression: Compression,
+        alpha: Alpha,
     ) -> Result<Colours, ImageError> {
         let deep = matches!(self.bits, 8 | 16);
         let photometric = directory.one(tag::PHOTOMETRIC)?.unwrap_or(0);
@@ -286,9 +289,13 @@ impl Channels {
         if extra > 0 && (matches!(meaning, Meaning::YCbCr) || !deep) {
             return Err(unsupported("such colours with transparency"));
         }
+        // What the first of the other channels is, as Pillow has it.
+        let transparent = (forgotten || matches!(self.extra.first(), Some(1 | 2)))
+            && !matches!(meaning, Meaning::Cmyk | Meaning::Palette(_));
         Ok(Colours {
             meaning,
             premultiplied: associated.is_some(),
+            alpha: if transparent { alpha } else { Alpha::Drop },
         })
     }
 }

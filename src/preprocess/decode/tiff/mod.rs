@@ -22,15 +22,21 @@ mod packed;
 use std::io::Read;
 
 use self::layout::Layout;
-use super::{Decoded, Format};
+use super::{Decoded, Format, Reading, sixteen_bits::SixteenBits};
 use crate::preprocess::{error::ImageError, limits::Limits, rgb::RgbImage, stop::Stop};
 
 /// Decodes a TIFF file as it is stored.
-pub(super) fn decode(bytes: &[u8], limits: &Limits, stop: &Stop) -> Result<Decoded, ImageError> {
-    let layout = Layout::of(bytes, limits)?;
+pub(super) fn decode(
+    bytes: &[u8],
+    limits: &Limits,
+    reading: Reading,
+    stop: &Stop,
+) -> Result<Decoded, ImageError> {
+    let layout = Layout::of(bytes, limits, reading.alpha)?;
     let mut picture = Picture {
         pixels: vec![0; layout.width * layout.height * 3],
         width: layout.width,
+        values: SixteenBits::new(reading.value_bits),
     };
     for row in 0..layout.chunks.down {
         for column in 0..layout.chunks.across {
@@ -38,12 +44,14 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits, stop: &Stop) -> Result<Decod
             read_chunk(bytes, &layout, (column, row), &mut picture, stop)?;
         }
     }
+    let in_low_bits = picture.values.in_low_bits();
     let side = |side: usize| u32::try_from(side).unwrap_or(u32::MAX);
     let image = RgbImage::new(side(layout.width), side(layout.height), picture.pixels)
         .ok_or_else(|| corrupt("its size is not what its directory says"))?;
     Ok(Decoded {
         image,
         orientation: layout.orientation,
+        in_low_bits,
     })
 }
 
@@ -51,6 +59,7 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits, stop: &Stop) -> Result<Decod
 struct Picture {
     pixels: Vec<u8>,
     width: usize,
+    values: SixteenBits,
 }
 
 /// Bytes that are unpacked between two questions whether to go on.
@@ -104,7 +113,14 @@ fn read_chunk(
             } else {
                 &mut plane_samples
             };
-            colours::to_bytes(&stored, layout.bits, layout.little, indexed, to);
+            let count = layout.colours.count();
+            let sorted = match chunks.planes {
+                1 => (chunks.samples, count),
+                _ => (1, usize::from(plane < count)),
+            };
+            let sort = (layout.bits, layout.little);
+            let values = (&mut picture.values, sorted);
+            colours::to_bytes(&stored, sort, indexed, values, to);
             if chunks.planes > 1 {
                 let places = samples.iter_mut().skip(plane).step_by(of_pixel);
                 places
