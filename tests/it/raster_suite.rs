@@ -1,8 +1,6 @@
 //! Over a thousand small PNG, BMP, GIF and WebP files (tests/fixtures/raster_suite.py) against Pillow's pixels: each is answered as
 //! Pillow reads it, or refused with the code that is listed for it. Never answered wrongly.
 
-#![allow(clippy::unwrap_used)] // A failed unwrap is a failed test.
-
 use std::{collections::BTreeMap, io::Read, path::Path};
 
 use clip_in::preprocess::{
