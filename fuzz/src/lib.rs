@@ -3,7 +3,7 @@
 mod checks;
 pub mod memory;
 
-pub use checks::{image, json_body, load, manifest, tensors, text, tokenizer_file};
+pub use checks::{image, json_body, load, manifest, tensors, text, tiff, tokenizer_file};
 
 /// Before the first input.
 pub fn start() {

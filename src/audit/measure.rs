@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::record::{Fault, Picture, Place, Problem, Quality, Record, side_name};
 use crate::dataset::pipeline;
 use crate::engine::{CpuPool, Embedding, EngineError, Item, Lane, Model, Turn};
-use crate::preprocess::{self, ImageError, ImageSpec, Limits, Pixels};
+use crate::preprocess::{self, ImageError, ImageSpec, Limits, Pixels, Stop};
 use crate::tokenize::TextTokenizer;
 
 /// An image, decoded and embedded.
@@ -103,7 +103,7 @@ impl Measurer {
     pub async fn measure(&self, record: Record) -> Result<Measured, EngineError> {
         let (tokenizer, spec, limits) = (self.tokenizer.clone(), self.spec.clone(), self.limits);
         let raw = record.sides;
-        let prepare = move || {
+        let prepare = move |_: &Stop| {
             raw.into_iter()
                 .map(|side| {
                     let image = side.image.and_then(|image| decode(image, &spec, &limits));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Cost, check_items, embed_both, no_images};
+use super::{Cost, Warning, check_items, embed_both, no_images};
 use crate::api::answer_size::{self, OBJECT, of_text};
 use crate::api::{ApiError, AppState};
 use crate::engine::{EmbedOptions, ImageSource};
@@ -46,6 +46,8 @@ pub struct Classified {
     pub results: Vec<Classification>,
     /// What it cost.
     pub cost: Cost,
+    /// What is to be known about single images.
+    pub warnings: Vec<Warning>,
 }
 
 /// The labels of one image.
@@ -128,9 +130,8 @@ async fn with_labels(
     let model = state.model(call.model.as_deref())?;
     let names = labels.iter().map(String::len);
     answer_size::reserve(state, size_of_answer(call.images.len(), names))?;
-    let (images, embedded, cost) =
-        embed_both(state, &model, call.images, &labels, "labels", call.options).await?;
-    let scores = score(&images, &embedded, &model.manifest().similarity);
+    let both = embed_both(state, &model, call.images, &labels, "labels", call.options).await?;
+    let scores = score(&both.images, &both.texts, &model.manifest().similarity);
     let rows = scores.cosines.iter().zip(&scores.probabilities);
     let results = rows.map(|(cosines, probabilities)| Classification {
         labels: named(rank(cosines, probabilities), |i| labels.get(i)),
@@ -140,7 +141,8 @@ async fn with_labels(
         model: model.name().to_owned(),
         labelset: None,
         results: results.collect(),
-        cost,
+        cost: both.cost,
+        warnings: both.warnings,
     })
 }
 
@@ -164,9 +166,12 @@ async fn with_set(
     let names = definition.labels.iter().map(|label| label.label.len());
     answer_size::reserve(state, size_of_answer(call.images.len(), names))?;
     let embedded = state.labelsets.embedded_by(set, &model).await?;
-    let (images, _, cost) =
-        embed_both(state, &model, call.images, &[], "labels", call.options).await?;
-    let results = images.iter().map(|image| {
+    let options = EmbedOptions {
+        images: call.options.images.or(definition.image_options()),
+        ..call.options
+    };
+    let both = embed_both(state, &model, call.images, &[], "labels", options).await?;
+    let results = both.images.iter().map(|image| {
         let cosines = embedded.prototypes.cosines(image);
         let rule = &model.manifest().similarity;
         let (_, probabilities) = probabilities(&cosines, rule, definition.temperature);
@@ -182,7 +187,8 @@ async fn with_set(
         model: model.name().to_owned(),
         labelset: Some(set.name.clone()),
         results: results.collect(),
-        cost,
+        cost: both.cost,
+        warnings: both.warnings,
     })
 }
 

@@ -1,6 +1,6 @@
 //! Texts and images → embeddings.
 
-use super::{Cost, check_items, embed_items};
+use super::{Cost, Warning, check_items, embed_items};
 use crate::api::answer_size::{self, NUMBER};
 use crate::api::{ApiError, AppState};
 use crate::engine::{EmbedOptions, Item};
@@ -30,6 +30,8 @@ pub struct Embeddings {
     pub vectors: Vec<Vec<f32>>,
     /// What it cost.
     pub cost: Cost,
+    /// What is to be known about single images.
+    pub warnings: Vec<Warning>,
 }
 
 /// Embeds.
@@ -53,11 +55,13 @@ pub async fn embed(state: &AppState, call: EmbedCall) -> Result<Embeddings, ApiE
     let numbers = call.items.len().saturating_mul(dimensions);
     answer_size::reserve(state, numbers.saturating_mul(NUMBER))?;
     let param_of = |i: usize| format!("{field}[{i}]");
-    let embedded = embed_items(state, &model, call.items, call.options, param_of).await?;
+    let (embedded, warnings) =
+        embed_items(state, &model, call.items, call.options, param_of).await?;
     let vectors = embedded.embeddings.iter();
     Ok(Embeddings {
         model: model.name().to_owned(),
         vectors: vectors.map(|vector| shorten(vector, dimensions)).collect(),
         cost: Cost::from(&embedded),
+        warnings,
     })
 }

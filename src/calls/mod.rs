@@ -1,6 +1,9 @@
 //! What a client can ask for, whatever protocol it speaks: typed questions in, typed answers out. REST and gRPC only
 //! translate.
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 mod by_url;
 mod classify;
 mod embed;
@@ -19,6 +22,7 @@ pub use labelset::put_labelset;
 pub use rerank::{Document, RankedDocument, RerankCall, Reranked, rerank};
 pub use similarity::{Similarities, SimilarityCall, similarity};
 
+use crate::api::answer_size::{self, OBJECT, of_text};
 use crate::api::{ApiError, AppState};
 use crate::engine::{EmbedOptions, Embedded, Embedding, ImageSource, Item, Model};
 
@@ -38,6 +42,42 @@ impl From<&Embedded> for Cost {
             truncated: embedded.truncated,
         }
     }
+}
+
+/// What the sender of an item should know, though it was answered.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Warning {
+    /// Stable, one a cause.
+    #[schema(example = "values_in_low_bits")]
+    pub code: &'static str,
+    /// For the reader.
+    pub message: &'static str,
+    /// The item, as errors name it.
+    #[schema(example = "images[2]")]
+    pub param: String,
+}
+
+const IN_LOW_BITS: &str = "all values of this 16-bit image are below an eighth of the range, so that it was read as nearly black; \
+                           if its camera has fewer bits, say how many in value_bits (16 if the image is meant to be so dark)";
+
+/// What is to be said about the items that were embedded, counted before it is written.
+fn warnings(
+    state: &AppState,
+    embedded: &Embedded,
+    param_of: impl Fn(usize) -> String,
+) -> Result<Vec<Warning>, ApiError> {
+    let count = embedded.in_low_bits.len();
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    answer_size::reserve(state, count * (OBJECT + of_text(IN_LOW_BITS.len())))?;
+    let places = embedded.in_low_bits.iter();
+    let warnings = places.map(|index| Warning {
+        code: "values_in_low_bits",
+        message: IN_LOW_BITS,
+        param: param_of(*index),
+    });
+    Ok(warnings.collect())
 }
 
 /// 400 `too_many_items` if a call holds more items than the server takes.
@@ -62,7 +102,7 @@ async fn embed_items(
     mut items: Vec<Item>,
     options: EmbedOptions,
     param_of: impl Fn(usize) -> String,
-) -> Result<Embedded, ApiError> {
+) -> Result<(Embedded, Vec<Warning>), ApiError> {
     let mut fetched = None;
     if let Some(fetcher) = &state.images_by_url {
         let urls = items.iter().enumerate().filter_map(|(i, item)| match item {
@@ -87,7 +127,17 @@ async fn embed_items(
     let embedded = model.embed(items, options).await;
     // The bytes are counted until nobody needs them.
     drop(fetched);
-    embedded.map_err(|error| ApiError::from_embed(error, param_of))
+    let embedded = embedded.map_err(|error| ApiError::from_embed(error, &param_of))?;
+    let warnings = warnings(state, &embedded, param_of)?;
+    Ok((embedded, warnings))
+}
+
+/// Embeddings of images and texts.
+struct Both {
+    images: Vec<Embedding>,
+    texts: Vec<Embedding>,
+    cost: Cost,
+    warnings: Vec<Warning>,
 }
 
 /// Embeds images and texts as one request; an error names `images[i]` or the texts' field.
@@ -98,7 +148,7 @@ async fn embed_both(
     texts: &[String],
     texts_field: &str,
     options: EmbedOptions,
-) -> Result<(Vec<Embedding>, Vec<Embedding>, Cost), ApiError> {
+) -> Result<Both, ApiError> {
     let count = images.len();
     let texts = texts.iter().cloned().map(Item::Text);
     let items = images.into_iter().map(Item::Image).chain(texts).collect();
@@ -106,8 +156,13 @@ async fn embed_both(
         None => format!("images[{i}]"),
         Some(text) => format!("{texts_field}[{text}]"),
     };
-    let mut embedded = embed_items(state, model, items, options, param_of).await?;
+    let (mut embedded, warnings) = embed_items(state, model, items, options, param_of).await?;
     let cost = Cost::from(&embedded);
     let texts = embedded.embeddings.split_off(count);
-    Ok((embedded.embeddings, texts, cost))
+    Ok(Both {
+        images: embedded.embeddings,
+        texts,
+        cost,
+        warnings,
+    })
 }

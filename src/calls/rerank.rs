@@ -1,6 +1,6 @@
 //! Documents by their closeness to a query; both may be texts or images.
 
-use super::{Cost, check_items, embed_items};
+use super::{Cost, Warning, check_items, embed_items};
 use crate::api::answer_size::{self, OBJECT, of_text};
 use crate::api::{ApiError, AppState};
 use crate::engine::{EmbedOptions, ImageSource, Item};
@@ -62,6 +62,8 @@ pub struct Reranked {
     pub results: Vec<RankedDocument>,
     /// What it cost.
     pub cost: Cost,
+    /// What is to be known about single images.
+    pub warnings: Vec<Warning>,
 }
 
 /// Ranks.
@@ -96,7 +98,8 @@ pub async fn rerank(state: &AppState, call: RerankCall) -> Result<Reranked, ApiE
         None => "query".to_owned(),
         Some(i) => format!("documents[{i}]"),
     };
-    let embedded = embed_items(state, &model, items.collect(), call.options, param_of).await?;
+    let (embedded, warnings) =
+        embed_items(state, &model, items.collect(), call.options, param_of).await?;
     let (query, documents) = match embedded.embeddings.split_first() {
         Some((query, documents)) => (&**query, documents),
         None => (&[] as &[f32], &[] as &[_]),
@@ -113,5 +116,6 @@ pub async fn rerank(state: &AppState, call: RerankCall) -> Result<Reranked, ApiE
         model: model.name().to_owned(),
         results: results.collect(),
         cost: Cost::from(&embedded),
+        warnings,
     })
 }

@@ -1,6 +1,6 @@
 //! Every image against every text.
 
-use super::{Cost, check_items, embed_both, no_images};
+use super::{Cost, Warning, check_items, embed_both, no_images};
 use crate::api::answer_size::{self, NUMBER};
 use crate::api::{ApiError, AppState};
 use crate::engine::{EmbedOptions, ImageSource};
@@ -28,6 +28,8 @@ pub struct Similarities {
     pub scores: Scores,
     /// What it cost.
     pub cost: Cost,
+    /// What is to be known about single images.
+    pub warnings: Vec<Warning>,
 }
 
 /// Compares.
@@ -47,7 +49,7 @@ pub async fn similarity(state: &AppState, call: SimilarityCall) -> Result<Simila
     // Cosine, logit and probability of each pair.
     let numbers = 3 * call.images.len().saturating_mul(call.texts.len());
     answer_size::reserve(state, numbers.saturating_mul(NUMBER))?;
-    let (images, texts, cost) = embed_both(
+    let both = embed_both(
         state,
         &model,
         call.images,
@@ -58,7 +60,8 @@ pub async fn similarity(state: &AppState, call: SimilarityCall) -> Result<Simila
     .await?;
     Ok(Similarities {
         model: model.name().to_owned(),
-        scores: score(&images, &texts, &model.manifest().similarity),
-        cost,
+        scores: score(&both.images, &both.texts, &model.manifest().similarity),
+        cost: both.cost,
+        warnings: both.warnings,
     })
 }

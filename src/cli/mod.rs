@@ -4,6 +4,7 @@ mod audit;
 mod config;
 pub(crate) mod embed;
 mod eval;
+mod image_arguments;
 mod import;
 mod measure;
 mod model;

@@ -10,7 +10,7 @@ use clap::{ArgAction, Args};
 use super::secret::Secret;
 use crate::engine::{BatchPolicy, EngineSettings};
 use crate::images_by_url::{FetchRules, HostList, Networks};
-use crate::preprocess::Limits;
+use crate::preprocess::{Alpha, ImageOptions, Limits, ValueBits};
 use crate::runtime::{CudaSettings, Device};
 use crate::telemetry::LogFormat;
 
@@ -186,6 +186,20 @@ pub struct ServeSettings {
     #[arg(long, env = "CLIP_IN_MAX_IMAGE_MEGAPIXELS", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub max_image_megapixels: u16,
 
+    /// Turn images as their EXIF data says, where neither the request nor its label set says whether [default: as the model's
+    /// manifest says]
+    #[arg(long, env = "CLIP_IN_EXIF_ORIENTATION", value_name = "BOOL")]
+    pub exif_orientation: Option<bool>,
+
+    /// What becomes of images' transparency, where neither the request nor its label set says it
+    #[arg(long, env = "CLIP_IN_ALPHA", value_enum, default_value = "drop")]
+    pub alpha: Alpha,
+
+    /// How many bits of 16-bit images hold the value, the low ones, where neither the request nor its label set says it
+    /// [default: those of a PNG's sBIT chunk, or all 16]
+    #[arg(long, env = "CLIP_IN_VALUE_BITS", value_parser = clap::value_parser!(u8).range(8..=16))]
+    pub value_bits: Option<u8>,
+
     /// Hosts that images may be fetched from when a request names them by URL, separated by commas: example.com,
     /// *.example.com for all below it, example.com:9000 where the port is not the scheme's own; none by default
     #[arg(
@@ -306,6 +320,11 @@ impl ServeSettings {
                 max_bytes: usize::from(self.max_image_mib) * MIB,
                 max_pixels: u64::from(self.max_image_megapixels) * 1_000_000,
                 ..Limits::default()
+            },
+            image_options: ImageOptions {
+                value_bits: self.value_bits.and_then(|bits| ValueBits::new(bits.into())),
+                exif_orientation: self.exif_orientation,
+                alpha: Some(self.alpha),
             },
             text_cache_bytes: u64::from(self.text_cache_mib) << 20,
             image_cache_bytes: u64::from(self.image_cache_mib) << 20,

@@ -73,6 +73,11 @@ pub const TABLES: &[Table] = &[
         ],
     },
     Table {
+        name: "images",
+        about: "How images are read, where a request leaves it open",
+        keys: &["exif_orientation", "alpha", "value_bits"],
+    },
+    Table {
         name: "image_urls",
         about: "Images that the server fetches itself",
         keys: &[

@@ -2,12 +2,13 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
 
 use super::{EngineError, Lane};
+use crate::preprocess::Stop;
 use crate::telemetry::Metrics;
 
 /// A pool of named threads. A free thread takes interactive work first; within a lane the requests take turns, so that one
@@ -64,6 +65,15 @@ impl Waiting {
     }
 }
 
+/// Sets its flag when it is dropped: with the future that waits for a piece of work.
+struct Waiter(Arc<AtomicBool>);
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 impl fmt::Debug for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Waiting")
@@ -89,7 +99,7 @@ impl CpuPool {
     }
 
     /// Runs `work` on the pool in its request's turn and gives its result. Work whose future is dropped before its turn never
-    /// runs.
+    /// runs; work that runs by then is told by the [`Stop`] that it is given.
     ///
     /// # Errors
     /// [`EngineError::Inference`] if the work panicked; the pool lives on.
@@ -97,11 +107,13 @@ impl CpuPool {
         &self,
         lane: Lane,
         turn: Turn,
-        work: impl FnOnce() -> T + Send + 'static,
+        work: impl FnOnce(&Stop) -> T + Send + 'static,
     ) -> Result<T, EngineError> {
         let (sender, receiver) = oneshot::channel();
         self.metrics.prepare_pending.inc();
         let metrics = self.metrics.clone();
+        let waiter = Waiter(Arc::default());
+        let stop = Stop::when(waiter.0.clone());
         self.waiting.put(
             lane,
             turn,
@@ -111,7 +123,8 @@ impl CpuPool {
                     return;
                 }
                 // A panic in a decoder is that item's failure, not the process's.
-                if let Ok(result) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)) {
+                let work = std::panic::AssertUnwindSafe(|| work(&stop));
+                if let Ok(result) = std::panic::catch_unwind(work) {
                     let _ = sender.send(result);
                 }
             }),
@@ -122,7 +135,9 @@ impl CpuPool {
                 work();
             }
         });
-        receiver.await.map_err(|_| {
+        let result = receiver.await;
+        drop(waiter);
+        result.map_err(|_| {
             EngineError::Inference("preparing the item failed unexpectedly".to_owned())
         })
     }
@@ -138,10 +153,10 @@ mod tests {
         let order = Arc::new(Mutex::new(Vec::new()));
         let (hold, held) = std::sync::mpsc::channel::<()>();
         // One piece of work keeps the only thread busy while the others queue up.
-        let busy = pool.run(Lane::Bulk, Turn::next(), move || held.recv().unwrap());
+        let busy = pool.run(Lane::Bulk, Turn::next(), move |_| held.recv().unwrap());
         let note = |name: &'static str| {
             let order = order.clone();
-            move || order.lock().unwrap().push(name)
+            move |_: &Stop| order.lock().unwrap().push(name)
         };
         let release = async {
             while pool.metrics.prepare_pending.get() < 2 {
@@ -181,14 +196,43 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn work_is_told_that_nobody_waits_any_more() {
+        let pool = CpuPool::new(1, Arc::new(Metrics::new().unwrap())).unwrap();
+        let (begun, began) = oneshot::channel();
+        let (sender, told) = oneshot::channel();
+        let work = move |stop: &Stop| {
+            begun.send(()).unwrap();
+            while !stop.is_gone() {
+                std::thread::yield_now();
+            }
+            sender.send(()).unwrap();
+        };
+        let mut running = Box::pin(pool.run(Lane::Interactive, Turn::next(), work));
+        tokio::select! {
+            _ = &mut running => unreachable!("it runs until it is told"),
+            began = began => began.unwrap(),
+        }
+        drop(running);
+        told.await.unwrap();
+        assert_eq!(
+            pool.run(Lane::Interactive, Turn::next(), Stop::is_gone)
+                .await,
+            Ok(false)
+        );
+    }
+
+    #[tokio::test]
     async fn a_panic_is_one_item_s_failure() {
         let pool = CpuPool::new(1, Arc::new(Metrics::new().unwrap())).unwrap();
         let failed = pool
-            .run(Lane::Interactive, Turn::next(), || {
+            .run(Lane::Interactive, Turn::next(), |_| {
                 panic!("a decoder's bug")
             })
             .await;
         assert!(matches!(failed, Err::<(), _>(EngineError::Inference(_))));
-        assert_eq!(pool.run(Lane::Interactive, Turn::next(), || 7).await, Ok(7));
+        assert_eq!(
+            pool.run(Lane::Interactive, Turn::next(), |_| 7).await,
+            Ok(7)
+        );
     }
 }

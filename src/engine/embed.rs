@@ -10,6 +10,7 @@ use super::embedding_cache::{Cached, EmbeddingCache, ImageDigest};
 use super::job::{Deadline, Embedding, Encoded, Job, Lane};
 use super::model::Model;
 use super::prepare::{Item, ItemError, Known};
+use crate::preprocess::ImageOptions;
 use crate::telemetry::stages::{self, Stage};
 
 /// Why a request got no embeddings.
@@ -37,6 +38,8 @@ pub struct Embedded {
     pub tokens: usize,
     /// Tokens that did not fit into the context.
     pub truncated: usize,
+    /// Positions of the 16-bit images whose values look like those of fewer bits: see [`crate::preprocess::Picture`].
+    pub in_low_bits: Vec<usize>,
 }
 
 /// Rules of one request.
@@ -48,6 +51,8 @@ pub struct EmbedOptions {
     pub deadline: Deadline,
     /// Cut texts that are too long (and say so), or refuse them.
     pub truncate: bool,
+    /// How images are read, where this is not left to the model's settings.
+    pub images: ImageOptions,
 }
 
 impl Default for EmbedOptions {
@@ -56,6 +61,7 @@ impl Default for EmbedOptions {
             lane: Lane::Interactive,
             deadline: None,
             truncate: true,
+            images: ImageOptions::default(),
         }
     }
 }
@@ -73,6 +79,7 @@ struct Pending {
     digest: Option<ImageDigest>,
     tokens: usize,
     truncated: usize,
+    in_low_bits: bool,
 }
 
 enum Answer {
@@ -152,9 +159,13 @@ impl Model {
                 embedding,
                 tokens: pending.tokens,
                 truncated: pending.truncated,
+                in_low_bits: pending.in_low_bits,
             };
             answer.tokens += cached.tokens;
             answer.truncated += cached.truncated;
+            if cached.in_low_bits {
+                answer.in_low_bits.push(missing.index);
+            }
             if let Some(slot) = found.get_mut(missing.index) {
                 *slot = Some(cached.embedding.clone());
             }
@@ -218,6 +229,7 @@ impl Model {
                 digest: item.digest,
                 tokens: item.tokens,
                 truncated: item.truncated,
+                in_low_bits: item.in_low_bits,
             });
         }
         if !jobs.is_empty() {

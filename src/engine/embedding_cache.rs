@@ -10,6 +10,7 @@ use quick_cache::sync::Cache;
 use sha2::{Digest, Sha256};
 
 use super::Embedding;
+use crate::preprocess::{ImageOptions, ValueBits};
 use crate::telemetry::Metrics;
 
 /// What is kept of an item.
@@ -18,14 +19,23 @@ pub struct Cached {
     pub embedding: Embedding,
     pub tokens: usize,
     pub truncated: usize,
+    /// Of an image: see [`crate::preprocess::Picture`].
+    pub in_low_bits: bool,
 }
 
-/// What an image is found by: the SHA-256 of its file's bytes.
+/// What an image is found by: the SHA-256 of its file's bytes, and of how they are read.
 pub type ImageDigest = [u8; 32];
 
-/// The digest of an encoded image.
-pub fn digest(bytes: &[u8]) -> ImageDigest {
-    Sha256::digest(bytes).into()
+/// The digest of an encoded image that is read so.
+pub fn digest(bytes: &[u8], options: ImageOptions) -> ImageDigest {
+    let mut hash = Sha256::new_with_prefix(bytes);
+    // Always three bytes, so that no other file with other options gives the same.
+    hash.update([
+        options.value_bits.map_or(0, ValueBits::get),
+        options.exif_orientation.map_or(2, u8::from),
+        options.alpha.map_or(u8::MAX, |alpha| alpha as u8),
+    ]);
+    hash.finalize().into()
 }
 
 /// A key, and how many bytes of memory it owns.
@@ -147,6 +157,7 @@ mod tests {
             embedding: vec![0.0; 192].into(),
             tokens: 5,
             truncated: 0,
+            in_low_bits: false,
         }
     }
 

@@ -1,11 +1,13 @@
 //! The golden check: does this machine compute what training computed?
 
+use super::embed::EmbedOptions;
 use super::image_source::ImageSource;
 use super::job::{Embedding, Input};
 use super::model::{EngineSettings, LoadError};
 use super::prepare::{Item, Known, Preparer};
 use crate::bundle::golden::{Golden, GoldenImage, GoldenText, compare};
 use crate::bundle::{Bundle, BundleError, Variant};
+use crate::preprocess::{Alpha, ImageOptions, Stop, ValueBits};
 use crate::runtime::{Encoders, SessionSettings};
 use crate::telemetry::Metrics;
 
@@ -60,12 +62,24 @@ fn prepare(
         reason,
     };
     let prepared = preparer
-        .prepare_one(item, true)
+        .prepare_one(item, of_the_model(preparer), &Stop::never())
         .map_err(|e| content(e.to_string()))?;
     match prepared.input {
         Known::Input(input) => Ok(input),
         // A new preparer has an empty cache.
         Known::Embedding(_) => Err(content("was embedded before".to_owned()).into()),
+    }
+}
+
+/// As the model was trained, whatever the server's settings say about images.
+fn of_the_model(preparer: &Preparer) -> EmbedOptions {
+    EmbedOptions {
+        images: ImageOptions {
+            value_bits: ValueBits::new(16),
+            exif_orientation: Some(preparer.spec.exif_orientation),
+            alpha: Some(Alpha::Drop),
+        },
+        ..EmbedOptions::default()
     }
 }
 

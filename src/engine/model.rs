@@ -16,7 +16,7 @@ use super::queue::Queue;
 use super::sessions;
 use super::{CpuPool, EngineError, Health, worker};
 use crate::bundle::{Bundle, BundleError, Manifest, Sample};
-use crate::preprocess::Limits;
+use crate::preprocess::{ImageOptions, Limits};
 use crate::runtime::{CudaSettings, Device, RuntimeError};
 use crate::telemetry::Metrics;
 
@@ -38,6 +38,8 @@ pub struct EngineSettings {
     pub batching: BatchPolicy,
     /// What an image may be.
     pub image_limits: Limits,
+    /// How images are read, where a request leaves it open.
+    pub image_options: ImageOptions,
     /// Longest text in bytes.
     pub max_text_bytes: usize,
     /// Bytes that the cache of text embeddings may hold; 0 switches it off.
@@ -56,6 +58,7 @@ impl Default for EngineSettings {
             queue_capacity: 1024,
             batching: BatchPolicy::of(Device::Cpu),
             image_limits: Limits::default(),
+            image_options: ImageOptions::default(),
             max_text_bytes: 64 * 1024,
             text_cache_bytes: 64 << 20,
             image_cache_bytes: 0,
@@ -239,6 +242,11 @@ impl Model {
     /// When it was loaded.
     pub fn loaded(&self) -> std::time::SystemTime {
         self.loaded
+    }
+
+    /// How it reads images, where a request leaves it open.
+    pub fn image_options(&self) -> ImageOptions {
+        self.preparer.image_options
     }
 
     pub(super) fn text_cache(&self) -> Option<&EmbeddingCache<String>> {

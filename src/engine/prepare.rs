@@ -5,13 +5,15 @@ use std::time::Instant;
 
 use futures_util::future::try_join_all;
 
-use super::embedding_cache::{EmbeddingCache, ImageDigest, digest};
+use super::embedding_cache::{EmbeddingCache, ImageDigest, digest as digest_of};
 use super::image_source::ImageSource;
 use super::job::{Embedding, Input};
 
 use super::{CpuPool, EmbedOptions, EngineError, EngineSettings, Turn};
 use crate::bundle::{Bundle, BundleError};
-use crate::preprocess::{self, ImageError, ImageSpec, InputLayout, Limits, Pixels};
+use crate::preprocess::{
+    self, ImageError, ImageOptions, ImageSpec, InputLayout, Limits, Pixels, Stop,
+};
 use crate::telemetry::Metrics;
 use crate::tokenize::TextTokenizer;
 
@@ -93,6 +95,8 @@ pub struct Prepared {
     pub truncated: usize,
     /// Of an image that the cache should keep.
     pub digest: Option<ImageDigest>,
+    /// Of an image: see [`preprocess::Picture`].
+    pub in_low_bits: bool,
 }
 
 impl Prepared {
@@ -102,6 +106,7 @@ impl Prepared {
             tokens,
             truncated: 0,
             digest: None,
+            in_low_bits: false,
         }
     }
 }
@@ -122,6 +127,8 @@ pub struct Preparer {
     pub tokenizer: TextTokenizer,
     pub context_length: usize,
     pub limits: Limits,
+    /// For what a request leaves open.
+    pub image_options: ImageOptions,
     pub max_text_bytes: usize,
     pub image_cache: Option<EmbeddingCache<ImageDigest>>,
     pub metrics: Arc<Metrics>,
@@ -151,6 +158,7 @@ impl Preparer {
             tokenizer: TextTokenizer::load(bundle)?,
             context_length: manifest.text.context_length,
             limits: settings.image_limits,
+            image_options: settings.image_options,
             max_text_bytes: settings.max_text_bytes,
             image_cache: EmbeddingCache::of_images(
                 settings.image_cache_bytes,
@@ -193,34 +201,46 @@ impl Preparer {
         let turn = Turn::next();
         let work = pieces.into_iter().map(|piece| {
             let this = self.clone();
-            pool.run(options.lane, turn, move || {
+            pool.run(options.lane, turn, move |stop| {
                 piece
                     .into_iter()
-                    .map(|item| this.prepare_one(item, options.truncate))
+                    // What is left of a piece that nobody waits for is not needed.
+                    .take_while(|_| !stop.is_gone())
+                    .map(|item| this.prepare_one(item, options, stop))
                     .collect::<Vec<_>>()
             })
         });
         Ok(try_join_all(work).await?.into_iter().flatten().collect())
     }
 
-    pub fn prepare_one(&self, item: Item, truncate: bool) -> Result<Prepared, ItemError> {
+    /// Prepares one item. `stop` is asked while an image is decoded.
+    pub fn prepare_one(
+        &self,
+        item: Item,
+        options: EmbedOptions,
+        stop: &Stop,
+    ) -> Result<Prepared, ItemError> {
         let started = Instant::now();
         match item {
             Item::Image(source) => {
                 let bytes = source.bytes()?;
-                let digest = self.image_cache.as_ref().map(|_| digest(&bytes));
+                let options = options.images.or(self.image_options);
+                let digest = self.image_cache.as_ref();
+                let digest = digest.map(|_| digest_of(&bytes, options));
                 let cache = self.image_cache.as_ref().zip(digest.as_ref());
-                let input = match cache.and_then(|(cache, digest)| cache.get(digest)) {
-                    Some(cached) => Known::Embedding(cached.embedding),
+                let cached = cache.and_then(|(cache, digest)| cache.get(digest));
+                let (input, in_low_bits) = match cached {
+                    Some(cached) => (Known::Embedding(cached.embedding), cached.in_low_bits),
                     None => {
-                        let image = preprocess::decode_for(&bytes, &self.limits, &self.spec)?;
+                        let (limits, spec) = (&self.limits, &self.spec);
+                        let picture = preprocess::decode_for(&bytes, limits, spec, options, stop)?;
                         let decoded = started.elapsed();
-                        let pixels = preprocess::to_input(&image, &self.spec);
+                        let pixels = preprocess::to_input(&picture.image, spec);
                         let resized = started.elapsed() - decoded;
                         let metrics = &self.metrics;
                         metrics.decode_seconds.observe(decoded.as_secs_f64());
                         metrics.resize_seconds.observe(resized.as_secs_f64());
-                        Known::Input(Input::Image(pixels))
+                        (Known::Input(Input::Image(pixels)), picture.in_low_bits)
                     }
                 };
                 Ok(Prepared {
@@ -228,6 +248,7 @@ impl Preparer {
                     tokens: 0,
                     truncated: 0,
                     digest,
+                    in_low_bits,
                 })
             }
             Item::Pixels(pixels) => {
@@ -247,7 +268,7 @@ impl Preparer {
                     });
                 }
                 let tokens = self.tokenizer.encode(&text).map_err(ItemError::Tokenize)?;
-                if tokens.truncated > 0 && !truncate {
+                if tokens.truncated > 0 && !options.truncate {
                     let (truncated, context) = (tokens.truncated, self.context_length);
                     return Err(ItemError::WouldTruncate { truncated, context });
                 }
@@ -266,6 +287,7 @@ impl Preparer {
                     tokens: count,
                     truncated,
                     digest: None,
+                    in_low_bits: false,
                 })
             }
         }

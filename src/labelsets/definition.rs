@@ -11,6 +11,7 @@ use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, SchemaType, Ty
 use super::error::LabelSetError;
 use crate::bounded;
 use crate::engine::ImageSource;
+use crate::preprocess::{Alpha, ImageOptions, ValueBits};
 
 /// A set of labels to choose from, as it was put. Names of fields are those of the API.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -36,6 +37,18 @@ pub struct Definition {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0, maximum = 1)]
     pub threshold: Option<f32>,
+    /// Of 16-bit images, how many bits hold the value: the low ones. For its example images, and for requests that name the set
+    /// and say nothing else; so are the next two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u8>, minimum = 8, maximum = 16)]
+    pub value_bits: Option<ValueBits>,
+    /// Whether images are turned as their EXIF data says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exif_orientation: Option<bool>,
+    /// What becomes of transparency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(inline)]
+    pub alpha: Option<Alpha>,
 }
 
 /// One label with what describes it.
@@ -161,6 +174,15 @@ fn templates() -> Array {
 }
 
 impl Definition {
+    /// How images are read that are compared with the set.
+    pub fn image_options(&self) -> ImageOptions {
+        ImageOptions {
+            value_bits: self.value_bits,
+            exif_orientation: self.exif_orientation,
+            alpha: self.alpha,
+        }
+    }
+
     /// Bytes of all texts and images.
     pub fn bytes(&self) -> usize {
         let labels = self.labels.iter().flat_map(|label| {

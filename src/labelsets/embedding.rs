@@ -4,6 +4,7 @@ use super::definition::Definition;
 use super::{Embedded, LabelSetError};
 use crate::engine::{EmbedError, EmbedOptions, Embedding, ImageSource, Item, Lane, Model};
 use crate::matching::{Prototypes, mean_direction};
+use crate::preprocess::ImageOptions;
 
 /// Items that are embedded at a time: a large set must fit into the queue beside other work.
 const AT_A_TIME: usize = 128;
@@ -19,11 +20,20 @@ pub async fn embed(definition: &Definition, model: &Model) -> Result<Embedded, L
     Ok(Embedded {
         model: model.name().to_owned(),
         fingerprint: model.fingerprint().to_owned(),
+        image_options: options_of(definition, model),
         prototypes: Prototypes {
-            texts: means(labels, texts, model).await?,
-            images: means(labels, images, model).await?,
+            texts: means(labels, texts, definition, model).await?,
+            images: means(labels, images, definition, model).await?,
         },
     })
+}
+
+/// How the model reads a set's example images; of a set without, nothing depends on it.
+pub fn options_of(definition: &Definition, model: &Model) -> ImageOptions {
+    match definition.images().next() {
+        Some(_) => definition.image_options().or(model.image_options()),
+        None => ImageOptions::default(),
+    }
 }
 
 /// An item, its label's position, and its field for errors.
@@ -55,6 +65,7 @@ fn images_of(definition: &Definition) -> Vec<Part> {
 async fn means(
     labels: usize,
     parts: Vec<Part>,
+    definition: &Definition,
     model: &Model,
 ) -> Result<Option<Vec<Vec<f32>>>, LabelSetError> {
     let mut vectors: Vec<Vec<Embedding>> = vec![Vec::new(); labels];
@@ -67,6 +78,7 @@ async fn means(
         let options = EmbedOptions {
             lane: Lane::Bulk,
             truncate: false,
+            images: definition.image_options(),
             ..EmbedOptions::default()
         };
         let embedded = model.embed(items, options).await;

@@ -216,7 +216,10 @@ impl LabelSets {
     ) -> Result<Arc<Embedded>, LabelSetError> {
         let current = || {
             let embedded = set.embedded();
-            embedded.filter(|embedded| embedded.fingerprint == model.fingerprint())
+            embedded.filter(|embedded| {
+                embedded.fingerprint == model.fingerprint()
+                    && embedded.image_options == embedding::options_of(&set.definition, model)
+            })
         };
         if let Some(embedded) = current() {
             return Ok(embedded);

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::definition::{Definition, check_name};
 use crate::byte_order_mark;
 use crate::matching::Prototypes;
+use crate::preprocess::ImageOptions;
 
 /// A folder with a file a label set.
 #[derive(Debug)]
@@ -23,6 +24,9 @@ pub struct Embedded {
     pub model: String,
     /// The model's content: see [`crate::engine::Model::fingerprint`].
     pub fingerprint: String,
+    /// How its example images were read.
+    #[serde(default)]
+    pub image_options: ImageOptions,
     /// The vectors.
     pub prototypes: Prototypes,
 }

@@ -58,6 +58,17 @@ pub enum ImageError {
         /// Height in the header, in pixels.
         height: u32,
     },
+    /// Decoding it was not done in time. Images that are what they seem to be take a small part of it.
+    #[error(
+        "the image was not decoded within {seconds} seconds; save it anew as JPEG or PNG, or scale it down"
+    )]
+    TakesTooLong {
+        /// The time, in seconds.
+        seconds: u64,
+    },
+    /// Nobody waits for the image any more: decoding it was ended.
+    #[error("nobody waits for the image any more")]
+    Abandoned,
     /// Recognised, but cut off or damaged.
     #[error(
         "the {format} image is damaged or incomplete ({reason}); check the file and send it again"
@@ -81,6 +92,8 @@ impl ImageError {
             Self::UnsupportedFormat { .. } => "image_unsupported_format",
             Self::TooLarge { .. } => "image_too_large",
             Self::NoPixels { .. } => "image_no_pixels",
+            Self::TakesTooLong { .. } => "image_takes_too_long",
+            Self::Abandoned => "image_abandoned",
             Self::Corrupt { .. } => "image_corrupt",
         }
     }

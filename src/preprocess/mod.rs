@@ -13,20 +13,24 @@ mod error;
 mod fit;
 mod geometry;
 mod limits;
+mod options;
 mod orientation;
 mod resize;
 mod rgb;
 mod spec;
+mod stop;
 mod tensor;
 
-pub use decode::{Format, decode, decode_for};
+pub use decode::{Format, Picture, decode, decode_for};
 pub use error::ImageError;
 pub use fit::fit;
 pub use geometry::Window;
 pub use limits::Limits;
+pub use options::{Alpha, ImageOptions, ValueBits};
 pub use resize::{resize, resize_window};
 pub use rgb::RgbImage;
 pub use spec::{CropRounding, ImageSpec, InputLayout, Interpolation, ResizeMode};
+pub use stop::Stop;
 pub use tensor::Pixels;
 
 /// Turns one encoded image into one item of the encoder's input.
@@ -34,7 +38,9 @@ pub use tensor::Pixels;
 /// # Errors
 /// Whatever [`decode`] refuses; everything after it cannot fail.
 pub fn preprocess(bytes: &[u8], limits: &Limits, spec: &ImageSpec) -> Result<Pixels, ImageError> {
-    Ok(to_input(&decode_for(bytes, limits, spec)?, spec))
+    let options = ImageOptions::default();
+    let picture = decode_for(bytes, limits, spec, options, &Stop::never())?;
+    Ok(to_input(&picture.image, spec))
 }
 
 /// The second half of [`preprocess`]: resizes and crops a decoded image and lays it out as the encoder takes it.

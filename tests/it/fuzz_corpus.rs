@@ -32,6 +32,12 @@ fn images() {
 }
 
 #[test]
+fn tiffs() {
+    checks::load();
+    all("tiff", checks::tiff);
+}
+
+#[test]
 fn json_bodies() {
     all("json_body", checks::json_body);
 }

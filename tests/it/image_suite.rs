@@ -1,4 +1,4 @@
-//! Several hundred small files of every layout (tests/fixtures/image_suite.py) against Pillow's pixels: each is answered as
+//! Several hundred small files of every layout (tests/fixtures/image_suite.py, tiff_suite.py) against Pillow's pixels: each is answered as
 //! Pillow reads it, or refused with the code that is listed for it. Never answered wrongly.
 
 use std::{collections::BTreeMap, io::Read, path::Path};
@@ -54,7 +54,17 @@ fn outcome(entry: &Entry, file: &[u8], answers: &BTreeMap<String, Vec<u8>>) -> O
 
 #[test]
 fn no_file_is_answered_wrongly() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/image_suite.tar");
+    check("image_suite.tar");
+}
+
+#[test]
+fn no_tiff_is_answered_wrongly() {
+    check("tiff_suite.tar");
+}
+
+fn check(suite: &str) {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let path = fixtures.join(suite);
     let mut archive = tar::Archive::new(std::fs::File::open(path).unwrap());
     let mut members = BTreeMap::new();
     for member in archive.entries().unwrap() {

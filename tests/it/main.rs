@@ -31,6 +31,8 @@ mod failing_sessions;
 mod fuzz_corpus;
 mod hostile_input;
 mod hostile_urls;
+mod image_bombs;
+mod image_options;
 mod image_suite;
 mod image_urls;
 mod import;
@@ -48,6 +50,7 @@ mod preprocess_decode;
 #[cfg(feature = "dct-scaling")]
 mod preprocess_reduced;
 mod preprocess_resize;
+mod raster_suite;
 mod reload;
 mod request_tracing;
 mod rerank;

@@ -88,7 +88,10 @@ impl From<ItemError> for ApiError {
     fn from(error: ItemError) -> Self {
         let (status, code) = match &error {
             ItemError::Image(image) => {
-                let too_large = matches!(image.code(), "image_too_large" | "image_too_many_bytes");
+                let too_large = matches!(
+                    image.code(),
+                    "image_too_large" | "image_too_many_bytes" | "image_takes_too_long"
+                );
                 (
                     if too_large {
                         StatusCode::PAYLOAD_TOO_LARGE

@@ -6,6 +6,8 @@ use axum::http::{HeaderMap, HeaderName};
 
 use crate::api::ApiError;
 use crate::engine::{EmbedOptions, Lane};
+use crate::preprocess::ImageOptions;
+use crate::quoted::quoted;
 use crate::telemetry::spans::request_span;
 
 /// `interactive` (the default) or `bulk`.
@@ -40,6 +42,18 @@ pub fn read(headers: &HeaderMap, usual: Lane) -> Result<EmbedOptions, ApiError> 
     }
     request_span::note_lane(options.lane.name());
     Ok(options)
+}
+
+/// Takes a form's field or a query parameter, if it is about how images are read.
+///
+/// # Errors
+/// 400 `invalid_request` with the field's name.
+pub fn image_option(options: &mut ImageOptions, name: &str, value: &str) -> Result<(), ApiError> {
+    let wrong = |expected: &str| {
+        let message = format!("{} is no {name}: {expected}", quoted(value));
+        ApiError::bad_request("invalid_request", message).at(name)
+    };
+    options.set(name, value).map(drop).map_err(wrong)
 }
 
 fn duration(text: &str) -> Option<Duration> {

@@ -5,8 +5,9 @@ use tonic::Status;
 use super::proto;
 use super::proto::item::Content;
 use crate::api::ApiError;
-use crate::calls::{Classification, Cost, Document, RankedDocument};
+use crate::calls::{Classification, Cost, Document, RankedDocument, Warning};
 use crate::engine::{ImageSource, Item};
+use crate::preprocess::{Alpha, ImageOptions, ValueBits};
 
 /// proto3 has no missing strings: an empty name is none.
 pub fn name(text: String) -> Option<String> {
@@ -60,6 +61,46 @@ pub fn items<T>(
 /// Encoded images.
 pub fn images(images: Vec<bytes::Bytes>) -> Vec<ImageSource> {
     images.into_iter().map(ImageSource::Bytes).collect()
+}
+
+/// How images are read.
+///
+/// # Errors
+/// 400 `invalid_request` with the field's name.
+pub fn image_options(options: Option<proto::ImageOptions>) -> Result<ImageOptions, ApiError> {
+    let options = options.unwrap_or_default();
+    let wrong = |message: String, field: &str| {
+        let error = ApiError::bad_request("invalid_request", message);
+        error.at(format!("image_options.{field}"))
+    };
+    let value_bits = options.value_bits.map(|bits| {
+        let message = || format!("value_bits is {bits}; it is a number from 8 to 16");
+        ValueBits::new(bits.into()).ok_or_else(|| wrong(message(), "value_bits"))
+    });
+    let alpha = match proto::Alpha::try_from(options.alpha) {
+        Ok(proto::Alpha::Unspecified) => None,
+        Ok(proto::Alpha::Drop) => Some(Alpha::Drop),
+        Ok(proto::Alpha::White) => Some(Alpha::White),
+        Ok(proto::Alpha::Black) => Some(Alpha::Black),
+        Err(_) => {
+            let message = format!("{} is no value of Alpha", options.alpha);
+            return Err(wrong(message, "alpha"));
+        }
+    };
+    Ok(ImageOptions {
+        value_bits: value_bits.transpose()?,
+        exif_orientation: options.exif_orientation,
+        alpha,
+    })
+}
+
+pub fn warnings(warnings: Vec<Warning>) -> Vec<proto::Warning> {
+    let warnings = warnings.into_iter().map(|warning| proto::Warning {
+        code: warning.code.to_owned(),
+        message: warning.message.to_owned(),
+        param: warning.param,
+    });
+    warnings.collect()
 }
 
 pub fn usage(cost: Cost) -> Option<proto::Usage> {

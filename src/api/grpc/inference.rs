@@ -102,7 +102,7 @@ impl GrpcInferenceService for Service {
     ) -> Result<Response<oip::ModelInferResponse>, Status> {
         let (metadata, extensions, request) = request.into_parts();
         check_version(&request.model_version)?;
-        let options = options::read(&metadata, &extensions, Lane::Interactive, false)?;
+        let options = options::read(&metadata, &extensions, Lane::Interactive, false, None)?;
         let call = InferCall {
             model: request.model_name,
             inputs: inputs(

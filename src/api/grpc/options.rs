@@ -1,10 +1,11 @@
-//! What a call's metadata say: lane and deadline.
+//! What a call says beside its items: lane and deadline in the metadata, and how its images are read.
 
 use std::time::{Duration, Instant};
 
 use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Status};
 
+use super::{convert, proto};
 use crate::api::Caller;
 use crate::api::contract::request_options;
 use crate::engine::{EmbedOptions, Lane};
@@ -12,18 +13,20 @@ use crate::engine::{EmbedOptions, Lane};
 /// Reads the metadata. Without a lane it is the caller's key's, and without that `usual`.
 ///
 /// # Errors
-/// `INVALID_ARGUMENT` for a lane or timeout that is none.
+/// `INVALID_ARGUMENT` for a lane, a timeout or an option of images that is none.
 pub fn read(
     metadata: &MetadataMap,
     extensions: &Extensions,
     usual: Lane,
     refuse_long_texts: bool,
+    images: Option<proto::ImageOptions>,
 ) -> Result<EmbedOptions, Status> {
     let caller = extensions.get::<Caller>();
     let usual = caller.and_then(|caller| caller.lane).unwrap_or(usual);
     let headers = metadata.clone().into_headers();
     let mut options = request_options::read(&headers, usual)?;
     options.truncate = !refuse_long_texts;
+    options.images = convert::image_options(images)?;
     if let Some(timeout) = headers.get("grpc-timeout") {
         let timeout = timeout.to_str().ok().and_then(duration);
         let timeout = timeout.ok_or_else(|| Status::invalid_argument("grpc-timeout is broken"))?;

@@ -60,6 +60,7 @@ impl ClipIn for Service {
                 &extensions,
                 Lane::Interactive,
                 request.refuse_long_texts,
+                request.image_options,
             )?,
             field: "items",
         };
@@ -71,6 +72,7 @@ impl ClipIn for Service {
                 .map(|values| proto::Embedding { values })
                 .collect(),
             usage: convert::usage(found.cost),
+            warnings: convert::warnings(found.warnings),
         }))
     }
 
@@ -98,6 +100,7 @@ impl ClipIn for Service {
                 &extensions,
                 Lane::Interactive,
                 request.refuse_long_texts,
+                request.image_options,
             )?,
         };
         let found = self.bounded(calls::similarity(&self.state, call)).await?;
@@ -107,6 +110,7 @@ impl ClipIn for Service {
             logits: convert::matrix(found.scores.logits),
             probabilities: convert::matrix(found.scores.probabilities),
             usage: convert::usage(found.cost),
+            warnings: convert::warnings(found.warnings),
         }))
     }
 
@@ -133,6 +137,7 @@ impl ClipIn for Service {
                 &extensions,
                 Lane::Interactive,
                 request.refuse_long_texts,
+                request.image_options,
             )?,
         };
         let found = self.bounded(calls::classify(&self.state, call)).await?;
@@ -142,6 +147,7 @@ impl ClipIn for Service {
             labelset: found.labelset.unwrap_or_default(),
             results: results.collect(),
             usage: convert::usage(found.cost),
+            warnings: convert::warnings(found.warnings),
         }))
     }
 
@@ -163,6 +169,7 @@ impl ClipIn for Service {
                 &extensions,
                 Lane::Interactive,
                 request.refuse_long_texts,
+                request.image_options,
             )?,
         };
         let found = self.bounded(calls::rerank(&self.state, call)).await?;
@@ -170,6 +177,7 @@ impl ClipIn for Service {
             model: found.model,
             results: found.results.into_iter().map(convert::ranked).collect(),
             usage: convert::usage(found.cost),
+            warnings: convert::warnings(found.warnings),
         }))
     }
 }

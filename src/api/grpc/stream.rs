@@ -30,7 +30,13 @@ pub fn embed(
     state: Arc<AppState>,
     request: Request<Streaming<proto::EmbedStreamRequest>>,
 ) -> Result<Answers, Status> {
-    let options = options::read(request.metadata(), request.extensions(), Lane::Bulk, false)?;
+    let options = options::read(
+        request.metadata(),
+        request.extensions(),
+        Lane::Bulk,
+        false,
+        None,
+    )?;
     let share = request.extensions().get::<SharedBytes>().cloned();
     let activity = Activity::begin();
     let messages = while_heard(request.into_inner(), activity.clone(), state.request_time);
@@ -42,15 +48,19 @@ pub fn embed(
             let answer = answer(&state, message, options).await;
             activity.answered();
             drop(cost);
-            let (result, usage) = match answer {
+            let (result, usage, warnings) = match answer {
                 Ok(mut found) => {
                     let values = found.vectors.pop().unwrap_or_default();
                     let embedding = Outcome::Embedding(proto::Embedding { values });
-                    (embedding, convert::usage(found.cost))
+                    (
+                        embedding,
+                        convert::usage(found.cost),
+                        convert::warnings(found.warnings),
+                    )
                 }
                 Err(error) if is_the_item_s(&error) => {
                     let (code, message) = (error.code.to_owned(), error.message);
-                    (Outcome::Error(proto::Error { code, message }), None)
+                    (Outcome::Error(proto::Error { code, message }), None, vec![])
                 }
                 Err(error) => return Err(error.into()),
             };
@@ -58,6 +68,7 @@ pub fn embed(
                 index: index as u64,
                 result: Some(result),
                 usage,
+                warnings,
             })
         }
     });
@@ -72,6 +83,7 @@ async fn answer(
     let invalid = |_| ApiError::bad_request("invalid_request", "an item is a text or an image");
     let item = convert::item(message.item, || "item".to_owned()).map_err(invalid)?;
     let model = convert::name(message.model);
+    let images = convert::image_options(message.image_options)?;
     loop {
         let call = EmbedCall {
             model: model.clone(),
@@ -79,6 +91,7 @@ async fn answer(
             dimensions: message.dimensions.map(|d| d as usize),
             options: EmbedOptions {
                 truncate: !message.refuse_long_texts,
+                images,
                 ..options
             },
             field: "item",

@@ -12,7 +12,8 @@ use super::openapi::{InferenceErrors, LookupErrors, RequestHeaders};
 use super::schemas::ImageFile;
 use super::usage::Usage;
 use crate::api::{ApiError, AppState};
-use crate::calls::{self, ClassifyCall, Decision, LabelScore, Labels};
+use crate::calls::{self, ClassifyCall, Decision, LabelScore, Labels, Warning};
+use crate::preprocess::Alpha;
 
 /// One result an image, in the request's order.
 #[derive(Debug, Serialize, ToSchema)]
@@ -22,6 +23,10 @@ pub struct ClassifyResponse {
     labelset: Option<String>,
     results: Vec<ImageResult>,
     usage: Usage,
+    /// What is to be known about single images; missing if there is nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    warnings: Vec<Warning>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -51,6 +56,14 @@ struct ClassifyQuery {
     model: Option<String>,
     /// Cut labels that are longer than the model's context (the default), or refuse them.
     truncate: Option<bool>,
+    /// Of 16-bit images, how many bits hold the value: the low ones.
+    #[param(minimum = 8, maximum = 16)]
+    value_bits: Option<u8>,
+    /// Turn images as their EXIF data says, or as they are stored.
+    exif_orientation: Option<bool>,
+    /// What becomes of transparency.
+    #[param(inline)]
+    alpha: Option<Alpha>,
 }
 
 /// Ranks labels for each image.
@@ -96,5 +109,6 @@ pub async fn create(
             })
             .collect(),
         usage: found.cost.into(),
+        warnings: found.warnings,
     }))
 }

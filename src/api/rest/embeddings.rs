@@ -12,12 +12,14 @@ use super::item_list::{Entry, EntryList};
 use super::json_body;
 use super::openapi::{InferenceErrors, LookupErrors, RequestHeaders};
 use super::request_form::{Content, Field, RequestForm};
+use super::request_options;
 use super::schemas::{ImageFile, Items};
 use super::usage::Usage;
 use crate::api::{ApiError, AppState};
 use crate::bounded;
-use crate::calls::{self, EmbedCall};
+use crate::calls::{self, EmbedCall, Warning};
 use crate::engine::{EmbedOptions, ImageSource, Item};
+use crate::preprocess::{Alpha, ImageOptions, ValueBits};
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
 pub(super) struct EmbeddingsRequest {
@@ -40,6 +42,17 @@ pub(super) struct EmbeddingsRequest {
     /// Cut texts that are longer than the model's context (the default), or refuse them.
     #[serde(default)]
     truncate: Option<bool>,
+    /// Of 16-bit images, how many bits hold the value: the low ones.
+    #[serde(default)]
+    #[schema(value_type = Option<u8>, minimum = 8, maximum = 16)]
+    value_bits: Option<ValueBits>,
+    /// Turn images as their EXIF data says, or as they are stored.
+    #[serde(default)]
+    exif_orientation: Option<bool>,
+    /// What becomes of transparency.
+    #[serde(default)]
+    #[schema(inline)]
+    alpha: Option<Alpha>,
 }
 
 /// The same as a form.
@@ -64,6 +77,15 @@ struct EmbeddingsForm {
     /// Cut texts that are longer than the model's context (the default), or refuse them.
     #[schema(value_type = bool, required = false)]
     truncate: Option<bool>,
+    /// Of 16-bit images, how many bits hold the value: the low ones.
+    #[schema(value_type = u8, required = false, minimum = 8, maximum = 16)]
+    value_bits: Option<u8>,
+    /// Turn images as their EXIF data says, or as they are stored.
+    #[schema(value_type = bool, required = false)]
+    exif_orientation: Option<bool>,
+    /// What becomes of transparency.
+    #[schema(value_type = Alpha, required = false, inline)]
+    alpha: Option<Alpha>,
 }
 
 /// What may be said beside a form or a raw image.
@@ -83,6 +105,14 @@ struct EmbeddingsQuery {
     encoding_format: Option<EncodingFormat>,
     /// Cut texts that are longer than the model's context (the default), or refuse them.
     truncate: Option<bool>,
+    /// Of 16-bit images, how many bits hold the value: the low ones.
+    #[param(minimum = 8, maximum = 16)]
+    value_bits: Option<u8>,
+    /// Turn images as their EXIF data says, or as they are stored.
+    exif_orientation: Option<bool>,
+    /// What becomes of transparency.
+    #[param(inline)]
+    alpha: Option<Alpha>,
 }
 
 /// What a bare string in `input` is.
@@ -101,6 +131,10 @@ pub struct EmbeddingsResponse {
     data: Vec<EmbeddingObject>,
     model: String,
     usage: Usage,
+    /// What is to be known about single images; missing if there is nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    warnings: Vec<Warning>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -138,6 +172,11 @@ pub async fn create(
         dimensions: request.dimensions,
         options: EmbedOptions {
             truncate: request.truncate.unwrap_or(true),
+            images: ImageOptions {
+                value_bits: request.value_bits,
+                exif_orientation: request.exif_orientation,
+                alpha: request.alpha,
+            },
             ..form.options
         },
         field: "input",
@@ -155,6 +194,7 @@ pub async fn create(
         data: data.collect(),
         model: embedded.model,
         usage: embedded.cost.into(),
+        warnings: embedded.warnings,
     }))
 }
 
@@ -212,8 +252,18 @@ impl EmbeddingsRequest {
                 let format = EncodingFormat::named(value);
                 self.encoding_format = Some(format.ok_or_else(|| invalid(FORMATS))?);
             }
-            // Passed over, as in JSON.
-            _ => {}
+            // What is no option is passed over, as in JSON.
+            _ => {
+                let mut options = ImageOptions {
+                    value_bits: self.value_bits,
+                    exif_orientation: self.exif_orientation,
+                    alpha: self.alpha,
+                };
+                request_options::image_option(&mut options, name, value)?;
+                self.value_bits = options.value_bits;
+                self.exif_orientation = options.exif_orientation;
+                self.alpha = options.alpha;
+            }
         }
         Ok(())
     }

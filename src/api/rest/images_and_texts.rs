@@ -7,10 +7,12 @@ use utoipa::ToSchema;
 use super::item_list::{Entry, EntryList};
 use super::json_body;
 use super::request_form::{Content, Field, RequestForm};
+use super::request_options;
 use super::schemas::{ImageFile, Images, Texts};
 use crate::api::{ApiError, AppState};
 use crate::bounded;
 use crate::engine::{EmbedOptions, ImageSource};
+use crate::preprocess::{Alpha, ImageOptions, ValueBits};
 
 /// Images and texts to be compared. `texts_field` is what the endpoint calls its texts.
 #[derive(Debug)]
@@ -45,6 +47,12 @@ struct Json {
     labelset: Option<String>,
     #[serde(default)]
     truncate: Option<bool>,
+    #[serde(default)]
+    value_bits: Option<ValueBits>,
+    #[serde(default)]
+    exif_orientation: Option<bool>,
+    #[serde(default)]
+    alpha: Option<Alpha>,
 }
 
 /// Images and texts in JSON.
@@ -58,6 +66,14 @@ pub struct SimilarityRequest {
     /// Cut texts that are longer than the model's context, or refuse them.
     #[schema(default = true)]
     truncate: Option<bool>,
+    /// Of 16-bit images, how many bits hold the value: the low ones.
+    #[schema(value_type = Option<u8>, minimum = 8, maximum = 16)]
+    value_bits: Option<ValueBits>,
+    /// Turn images as their EXIF data says, or as they are stored.
+    exif_orientation: Option<bool>,
+    /// What becomes of transparency.
+    #[schema(inline)]
+    alpha: Option<Alpha>,
 }
 
 /// Images and labels in JSON, or a label set.
@@ -75,6 +91,14 @@ pub enum ClassifyRequest {
         /// Cut labels that are longer than the model's context, or refuse them.
         #[schema(default = true)]
         truncate: Option<bool>,
+        /// Of 16-bit images, how many bits hold the value: the low ones.
+        #[schema(value_type = Option<u8>, minimum = 8, maximum = 16)]
+        value_bits: Option<ValueBits>,
+        /// Turn images as their EXIF data says, or as they are stored.
+        exif_orientation: Option<bool>,
+        /// What becomes of transparency.
+        #[schema(inline)]
+        alpha: Option<Alpha>,
     },
     #[schema(title = "with a label set")]
     Set {
@@ -83,6 +107,14 @@ pub enum ClassifyRequest {
         images: Images,
         /// A label set, by name.
         labelset: String,
+        /// Of 16-bit images, how many bits hold the value: the low ones.
+        #[schema(value_type = Option<u8>, minimum = 8, maximum = 16)]
+        value_bits: Option<ValueBits>,
+        /// Turn images as their EXIF data says, or as they are stored.
+        exif_orientation: Option<bool>,
+        /// What becomes of transparency.
+        #[schema(inline)]
+        alpha: Option<Alpha>,
     },
 }
 
@@ -102,6 +134,15 @@ pub struct SimilarityForm {
     /// Cut texts that are longer than the model's context (the default), or refuse them.
     #[schema(required = false)]
     truncate: bool,
+    /// Of 16-bit images, how many bits hold the value: the low ones.
+    #[schema(value_type = u8, required = false, minimum = 8, maximum = 16)]
+    value_bits: Option<u8>,
+    /// Turn images as their EXIF data says, or as they are stored.
+    #[schema(value_type = bool, required = false)]
+    exif_orientation: Option<bool>,
+    /// What becomes of transparency.
+    #[schema(value_type = Alpha, required = false, inline)]
+    alpha: Option<Alpha>,
 }
 
 /// Images and labels as a form.
@@ -123,6 +164,15 @@ pub struct ClassifyForm {
     /// Cut labels that are longer than the model's context (the default), or refuse them.
     #[schema(required = false)]
     truncate: bool,
+    /// Of 16-bit images, how many bits hold the value: the low ones.
+    #[schema(value_type = u8, required = false, minimum = 8, maximum = 16)]
+    value_bits: Option<u8>,
+    /// Turn images as their EXIF data says, or as they are stored.
+    #[schema(value_type = bool, required = false)]
+    exif_orientation: Option<bool>,
+    /// What becomes of transparency.
+    #[schema(value_type = Alpha, required = false, inline)]
+    alpha: Option<Alpha>,
 }
 
 impl ImagesAndTexts {
@@ -141,6 +191,7 @@ impl ImagesAndTexts {
         };
         this.options = EmbedOptions {
             truncate: this.options.truncate,
+            images: this.options.images,
             ..form.options
         };
         this._form = Some(form);
@@ -183,6 +234,11 @@ impl ImagesAndTexts {
             labelset: json.labelset,
             options: EmbedOptions {
                 truncate: json.truncate.unwrap_or(true),
+                images: ImageOptions {
+                    value_bits: json.value_bits,
+                    exif_orientation: json.exif_orientation,
+                    alpha: json.alpha,
+                },
                 ..EmbedOptions::default()
             },
             texts_field,
@@ -231,8 +287,8 @@ impl ImagesAndTexts {
                 };
                 self.options.truncate = value.parse().map_err(expected)?;
             }
-            // Passed over, as in JSON.
-            _ => {}
+            // What is no option is passed over, as in JSON.
+            _ => request_options::image_option(&mut self.options.images, name, value)?,
         }
         Ok(())
     }

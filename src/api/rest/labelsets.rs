@@ -17,6 +17,7 @@ use crate::api::{ApiError, AppState};
 use crate::bounded;
 use crate::calls;
 use crate::labelsets::{Definition, LabelSet};
+use crate::preprocess::{Alpha, ValueBits};
 
 /// A set as it is answered: without its example images, which can be large.
 #[derive(Debug, Serialize, ToSchema)]
@@ -34,6 +35,14 @@ pub struct LabelSetObject {
     temperature: f32,
     #[schema(required)]
     threshold: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u8>, minimum = 8, maximum = 16)]
+    value_bits: Option<ValueBits>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exif_orientation: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(inline)]
+    alpha: Option<Alpha>,
 }
 
 /// All label sets.
@@ -77,6 +86,9 @@ impl From<&LabelSet> for LabelSetObject {
             templates: definition.templates.clone(),
             temperature: definition.temperature,
             threshold: definition.threshold,
+            value_bits: definition.value_bits,
+            exif_orientation: definition.exif_orientation,
+            alpha: definition.alpha,
         }
     }
 }

@@ -51,7 +51,7 @@ pub struct Part {
 const IMAGES: [&str; 5] = ["image", "images", "image[]", "images[]", "file"];
 
 /// All other fields of all routes.
-const FIELDS: [&str; 10] = [
+const FIELDS: [&str; 13] = [
     "text",
     "texts",
     "label",
@@ -62,6 +62,9 @@ const FIELDS: [&str; 10] = [
     "encoding_format",
     "truncate",
     "modality",
+    "value_bits",
+    "exif_orientation",
+    "alpha",
 ];
 
 fn is_known(name: &str) -> bool {

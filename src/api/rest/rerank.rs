@@ -18,8 +18,9 @@ use super::schemas;
 use super::usage::Usage;
 use crate::api::{ApiError, AppState};
 use crate::bounded;
-use crate::calls::{self, Document, RerankCall};
+use crate::calls::{self, Document, RerankCall, Warning};
 use crate::engine::{EmbedOptions, ImageSource};
+use crate::preprocess::{Alpha, ImageOptions, ValueBits};
 
 #[derive(Debug, Deserialize, ToSchema)]
 struct RerankRequest {
@@ -40,6 +41,17 @@ struct RerankRequest {
     /// Cut texts that are longer than the model's context (the default), or refuse them.
     #[serde(default)]
     truncate: Option<bool>,
+    /// Of 16-bit images, how many bits hold the value: the low ones.
+    #[serde(default)]
+    #[schema(value_type = Option<u8>, minimum = 8, maximum = 16)]
+    value_bits: Option<ValueBits>,
+    /// Turn images as their EXIF data says, or as they are stored.
+    #[serde(default)]
+    exif_orientation: Option<bool>,
+    /// What becomes of transparency.
+    #[serde(default)]
+    #[schema(inline)]
+    alpha: Option<Alpha>,
 }
 
 /// The documents, closest first.
@@ -49,6 +61,10 @@ pub struct RerankResponse {
     object: &'static str,
     results: Vec<RankedDocument>,
     usage: Usage,
+    /// What is to be known about single images; missing if there is nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    warnings: Vec<Warning>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -100,6 +116,7 @@ pub async fn create(
         object: "list",
         results: results.collect(),
         usage: found.cost.into(),
+        warnings: found.warnings,
     }))
 }
 
@@ -113,6 +130,11 @@ pub(super) fn from_json(body: &[u8], options: EmbedOptions) -> Result<RerankCall
         return_documents: request.return_documents.unwrap_or(false),
         options: EmbedOptions {
             truncate: request.truncate.unwrap_or(true),
+            images: ImageOptions {
+                value_bits: request.value_bits,
+                exif_orientation: request.exif_orientation,
+                alpha: request.alpha,
+            },
             ..options
         },
     })

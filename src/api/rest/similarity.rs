@@ -12,7 +12,8 @@ use super::openapi::{InferenceErrors, LookupErrors, RequestHeaders};
 use super::schemas::ImageFile;
 use super::usage::Usage;
 use crate::api::{ApiError, AppState};
-use crate::calls::{self, SimilarityCall};
+use crate::calls::{self, SimilarityCall, Warning};
+use crate::preprocess::Alpha;
 
 /// Images × texts.
 #[derive(Debug, Serialize, ToSchema)]
@@ -25,6 +26,10 @@ pub struct SimilarityResponse {
     /// Softmax over an image's texts, or a sigmoid of each logit, as the model was trained.
     probabilities: Vec<Vec<f32>>,
     usage: Usage,
+    /// What is to be known about single images; missing if there is nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    warnings: Vec<Warning>,
 }
 
 /// What may be said beside a form or a raw image.
@@ -41,6 +46,14 @@ struct SimilarityQuery {
     model: Option<String>,
     /// Cut texts that are longer than the model's context (the default), or refuse them.
     truncate: Option<bool>,
+    /// Of 16-bit images, how many bits hold the value: the low ones.
+    #[param(minimum = 8, maximum = 16)]
+    value_bits: Option<u8>,
+    /// Turn images as their EXIF data says, or as they are stored.
+    exif_orientation: Option<bool>,
+    /// What becomes of transparency.
+    #[param(inline)]
+    alpha: Option<Alpha>,
 }
 
 /// Compares images with texts.
@@ -77,5 +90,6 @@ pub async fn create(
         logits: found.scores.logits,
         probabilities: found.scores.probabilities,
         usage: found.cost.into(),
+        warnings: found.warnings,
     }))
 }

@@ -11,7 +11,6 @@ mod sources;
 mod survey;
 mod target;
 
-use std::collections::HashMap;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,6 +23,7 @@ use self::flow::{Outcome, Work};
 use self::output::{Earlier, Output};
 use self::shard::Shard;
 use self::sources::{ColumnNames, Inputs, MostBytes};
+use super::image_arguments::ImageArguments;
 use super::{block_on, load};
 use crate::dataset::pipeline;
 use crate::dataset::store::{Place, Stores};
@@ -56,6 +56,8 @@ pub struct EmbedArguments {
     inputs: Inputs,
     #[command(flatten)]
     columns: ColumnNames,
+    #[command(flatten)]
+    images: ImageArguments,
     /// Parquet file to write; with --shard, or in an object store, the folder or prefix of such files
     #[arg(long, value_name = "PATH")]
     out: PathBuf,
@@ -101,9 +103,12 @@ fn into_one_file(arguments: &EmbedArguments, out: &Path, mut stores: Stores) -> 
     let prepared = Prepared::new(arguments)?;
     let model = &prepared.model;
     let made_by = [("model", model.name()), ("precision", model.precision())];
-    let made_by = made_by.map(|(key, value)| (format!("clip_in_{key}"), value.to_owned()));
+    let made_by = made_by.map(|(key, value)| (key, value.to_owned()));
+    let images = arguments.images.said().map(|said| ("images", said));
+    let made_by = made_by.into_iter().chain(images);
+    let made_by = made_by.map(|(key, value)| (format!("clip_in_{key}"), value));
     let width = model.manifest().embedding_dim;
-    let (mut output, seen) = Output::open(out, HashMap::from(made_by), width, Earlier::Kept)?;
+    let (mut output, seen) = Output::open(out, made_by.collect(), width, Earlier::Kept)?;
     if output.rows() > 0 {
         eprintln!("{} embeddings are there already", output.rows());
     }
@@ -146,7 +151,10 @@ struct Prepared {
 
 impl Prepared {
     fn new(arguments: &EmbedArguments) -> anyhow::Result<Self> {
-        let mut settings = EngineSettings::default();
+        let mut settings = EngineSettings {
+            image_options: arguments.images.options(),
+            ..EngineSettings::default()
+        };
         // With many cores, more is on its way than a server would let wait.
         settings.queue_capacity = settings.queue_capacity.max(pipeline::at_a_time(&settings));
         let model = load(&arguments.model, &arguments.precision, &settings)?;

@@ -100,6 +100,8 @@ fn made_by(
         ("inputs", surveyed.digest.clone()),
         ("columns", columns),
     ];
+    let images = arguments.images.said().map(|said| ("images", said));
+    let decides: Vec<_> = decides.into_iter().chain(images).collect();
     let mut digest = Sha256::new();
     for (key, value) in &decides {
         digest.update(format!("{key}={};{value}", value.len()));

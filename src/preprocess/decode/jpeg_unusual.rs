@@ -2,20 +2,12 @@
 
 use jpeg_decoder::{ColorTransform, Decoder, Error};
 
-use super::{jpeg::corrupt, jpeg_layout::Colour};
-use crate::preprocess::error::ImageError;
+use super::{jpeg::corrupt, jpeg_layout::Colour, paced::Paced};
+use crate::preprocess::{error::ImageError, stop::Stop};
 
 /// Decodes the pixels of a file to RGB. The size has been checked.
-pub(super) fn pixels(bytes: &[u8], colour: Colour) -> Result<Vec<u8>, ImageError> {
-    let mut decoder = Decoder::new(bytes);
-    decoder.set_color_transform(match colour {
-        Colour::Grey => ColorTransform::Grayscale,
-        Colour::Rgb => ColorTransform::RGB,
-        Colour::YCbCr => ColorTransform::YCbCr,
-        Colour::Cmyk => ColorTransform::CMYK,
-        Colour::Ycck => ColorTransform::YCCK,
-    });
-    let samples = decoder.decode().map_err(refusal)?;
+pub(super) fn pixels(bytes: &[u8], colour: Colour, stop: &Stop) -> Result<Vec<u8>, ImageError> {
+    let samples = samples(bytes, colour, stop)?;
     Ok(match colour {
         Colour::Rgb | Colour::YCbCr => samples,
         Colour::Grey => samples.iter().flat_map(|&grey| [grey; 3]).collect(),
@@ -23,12 +15,31 @@ pub(super) fn pixels(bytes: &[u8], colour: Colour) -> Result<Vec<u8>, ImageError
     })
 }
 
-/// Multiplies inks, which the decoder has turned round once (Adobe stores light, not ink), with black: c·k/255 rounded, as
-/// Pillow does.
+/// Decodes the pixels of a file: a byte of grey, three of RGB, or four of CMYK as they are stored. The size has been checked.
+pub(super) fn samples(bytes: &[u8], colour: Colour, stop: &Stop) -> Result<Vec<u8>, ImageError> {
+    let mut decoder = Decoder::new(Paced::new(bytes, stop));
+    decoder.set_color_transform(match colour {
+        Colour::Grey => ColorTransform::Grayscale,
+        Colour::Rgb => ColorTransform::RGB,
+        Colour::YCbCr => ColorTransform::YCbCr,
+        Colour::Cmyk => ColorTransform::CMYK,
+        Colour::Ycck => ColorTransform::YCCK,
+    });
+    let mut samples = decoder.decode().map_err(refusal)?;
+    if matches!(colour, Colour::Cmyk | Colour::Ycck) {
+        // The decoder turns them round, since Adobe stores light, not ink.
+        samples
+            .iter_mut()
+            .for_each(|sample| *sample = 255 - *sample);
+    }
+    Ok(samples)
+}
+
+/// Multiplies light of inks, as Adobe stores it, with that of black: c·k/255 rounded, as Pillow does.
 fn without_black(samples: Vec<u8>) -> Vec<u8> {
     let (inks, _) = samples.as_chunks::<4>();
     let light = |ink: u8, black: u8| {
-        let product = u32::from(255 - ink) * u32::from(255 - black) + 128;
+        let product = u32::from(ink) * u32::from(black) + 128;
         ((product + (product >> 8)) >> 8) as u8
     };
     inks.iter()

@@ -9,29 +9,78 @@
 //! - 16 bits a channel keep the high byte. Pillow does so for colour, but cuts single-channel 16-bit images at
 //!   255, which turns nearly all of such an image white.
 //! - A damaged stream is refused where libjpeg would guess and warn.
-//! - TIFF with a palette, YCbCr without JPEG, or floating-point samples is refused.
+//! - TIFF: the table in `tiff` says what is read.
+//!
+//! An image has [`Stop`]'s ten seconds, and ends sooner if nobody waits for it: TIFF and PNG ask at each strip and row, the others
+//! at every 16 KiB of the file; JPEG of one scan before and after, which is less than a second.
 
+mod alpha;
+mod bmp;
 mod colour;
 mod format;
+mod gif;
+mod guard;
 mod jpeg;
 mod jpeg_layout;
 mod jpeg_unusual;
+mod paced;
+mod png;
 mod raster;
 #[cfg(feature = "dct-scaling")]
 mod reduced_jpeg;
+mod sixteen_bits;
 mod tiff;
 mod webp;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 pub use self::format::Format;
-use super::{error::ImageError, limits::Limits, orientation, rgb::RgbImage, spec::ImageSpec};
+use super::{
+    Alpha, ImageOptions, ValueBits,
+    error::ImageError,
+    limits::Limits,
+    orientation,
+    rgb::RgbImage,
+    spec::ImageSpec,
+    stop::{MOST_TIME, Stop},
+};
+
+/// Memory beside the pixels that a decoder may take, in bytes: tables, windows, metadata.
+const WORKING_MEMORY: usize = 32 << 20;
 
 /// What a decoder hands back: pixels as they are stored, and how the file says that they should be turned.
 struct Decoded {
     image: RgbImage,
     /// EXIF's numbering, 1 to 8.
     orientation: u8,
+    /// See [`Picture::in_low_bits`].
+    in_low_bits: bool,
+}
+
+/// An image, and what its sender should know about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// The pixels.
+    pub image: RgbImage,
+    /// All values of a 16-bit image lie under an eighth of the range, and nothing says how many bits hold them: most likely they
+    /// are those of a camera with fewer bits, and the picture is too dark by far.
+    pub in_low_bits: bool,
+}
+
+/// How a file is read: [`ImageOptions`] with nothing left open.
+#[derive(Debug, Clone, Copy)]
+struct Reading {
+    value_bits: Option<ValueBits>,
+    exif_orientation: bool,
+    alpha: Alpha,
+}
+
+impl Reading {
+    fn new(options: ImageOptions, exif_orientation: bool) -> Self {
+        Self {
+            value_bits: options.value_bits,
+            exif_orientation: options.exif_orientation.unwrap_or(exif_orientation),
+            alpha: options.alpha.unwrap_or_default(),
+        }
+    }
 }
 
 /// Decodes an image file of any supported format (JPEG, PNG, WebP, BMP, TIFF, GIF; of several frames the first).
@@ -47,43 +96,61 @@ pub fn decode(
     limits: &Limits,
     exif_orientation: bool,
 ) -> Result<RgbImage, ImageError> {
-    decode_with(bytes, limits, exif_orientation, None)
+    let reading = Reading::new(ImageOptions::default(), exif_orientation);
+    let picture = decode_with(bytes, limits, reading, None, &Stop::never())?;
+    Ok(picture.image)
 }
 
 /// As [`decode`], of an image that will become an encoder's input. With the feature `dct-scaling` a large JPEG may come
-/// out smaller than it is, but large enough.
+/// out smaller than it is, but large enough. What `options` leave open is as `spec` has it. `stop` is asked on the way.
 ///
 /// # Errors
 /// As [`decode`].
-pub fn decode_for(bytes: &[u8], limits: &Limits, spec: &ImageSpec) -> Result<RgbImage, ImageError> {
-    decode_with(bytes, limits, spec.exif_orientation, Some(spec))
+pub fn decode_for(
+    bytes: &[u8],
+    limits: &Limits,
+    spec: &ImageSpec,
+    options: ImageOptions,
+    stop: &Stop,
+) -> Result<Picture, ImageError> {
+    let reading = Reading::new(options, spec.exif_orientation);
+    decode_with(bytes, limits, reading, Some(spec), stop)
 }
 
 fn decode_with(
     bytes: &[u8],
     limits: &Limits,
-    exif_orientation: bool,
+    reading: Reading,
     spec: Option<&ImageSpec>,
-) -> Result<RgbImage, ImageError> {
+    stop: &Stop,
+) -> Result<Picture, ImageError> {
     limits.check_bytes(bytes)?;
+    let stop = &stop.within(MOST_TIME);
+    stop.check()?;
     let format = Format::of(bytes)?;
-    let turn = exif_orientation || format == Format::Tiff;
-    // The decoders are other people's code reading strangers' bytes. A bug that panics there must cost this image, not
-    // the thread that serves everyone.
-    let decoded = catch_unwind(AssertUnwindSafe(|| match format {
-        Format::Jpeg => decode_jpeg(bytes, limits, spec),
-        _ => raster::decode(bytes, format, limits, turn),
-    }))
-    .unwrap_or_else(|_| {
+    let turn = reading.exif_orientation || format == Format::Tiff;
+    let decoded = guard::guarded(|| match format {
+        Format::Jpeg => decode_jpeg(bytes, limits, spec, stop),
+        Format::Png => png::decode(bytes, limits, reading, stop),
+        Format::Tiff => tiff::decode(bytes, limits, reading, stop),
+        Format::Gif => gif::decode(bytes, limits, reading.alpha, stop),
+        _ => raster::decode(bytes, format, limits, reading, stop),
+    });
+    // A decoder that was stopped calls the file damaged.
+    stop.check()?;
+    let decoded = decoded.unwrap_or_else(|| {
         Err(ImageError::Corrupt {
             format,
             reason: "the decoder gave up".to_owned(),
         })
     })?;
-    Ok(if turn {
-        orientation::apply(decoded.image, decoded.orientation)
-    } else {
-        decoded.image
+    Ok(Picture {
+        image: if turn {
+            orientation::apply(decoded.image, decoded.orientation)
+        } else {
+            decoded.image
+        },
+        in_low_bits: decoded.in_low_bits,
     })
 }
 
@@ -91,6 +158,7 @@ fn decode_jpeg(
     bytes: &[u8],
     limits: &Limits,
     spec: Option<&ImageSpec>,
+    stop: &Stop,
 ) -> Result<Decoded, ImageError> {
     #[cfg(feature = "dct-scaling")]
     if let Some(spec) = spec
@@ -100,5 +168,5 @@ fn decode_jpeg(
     }
     #[cfg(not(feature = "dct-scaling"))]
     let _ = spec;
-    jpeg::decode(bytes, limits)
+    jpeg::decode(bytes, limits, stop)
 }

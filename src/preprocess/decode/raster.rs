@@ -1,72 +1,43 @@
-//! PNG, WebP, BMP, TIFF and GIF, through the `image` crate.
-
-use std::io::Cursor;
+//! WebP and BMP, through the `image` crate.
 
 use image::{
     ImageDecoder,
-    codecs::{
-        bmp::BmpDecoder, gif::GifDecoder, png::PngDecoder, tiff::TiffDecoder, webp::WebPDecoder,
-    },
+    codecs::{bmp::BmpDecoder, webp::WebPDecoder},
     metadata::Orientation,
 };
 
-use super::{Decoded, Format, colour, tiff, webp};
-use crate::preprocess::{error::ImageError, limits::Limits, orientation::UPRIGHT, rgb::RgbImage};
+use super::{Decoded, Format, Reading, WORKING_MEMORY, bmp, colour, paced::Paced, webp};
+use crate::preprocess::{
+    error::ImageError, limits::Limits, orientation::UPRIGHT, rgb::RgbImage, stop::Stop,
+};
 
-/// Memory beside the pixels that a decoder may take, in bytes: tables, windows, a compressed strip.
-const WORKING_MEMORY: u64 = 32 << 20;
-
-/// Decodes a file of `format`, which is not JPEG, as it is stored. The orientation is only looked for if `oriented`:
+/// Decodes a file of one of these formats as it is stored. The orientation is only looked for if it is heeded:
 /// metadata that nobody needs is a way in that nobody needs.
 pub(super) fn decode(
     bytes: &[u8],
     format: Format,
     limits: &Limits,
-    oriented: bool,
+    reading: Reading,
+    stop: &Stop,
 ) -> Result<Decoded, ImageError> {
     let file = File {
         bytes,
         format,
         limits,
-        oriented,
+        reading,
     };
-    let input = Cursor::new(bytes);
     let refuse = |error| refusal(format, error);
     match format {
-        Format::Png => {
-            if let Some((width, height)) = png_size(bytes) {
-                limits.check_size(format, width, height)?;
-            }
-            file.read(PngDecoder::with_limits(input, header_limits()).map_err(refuse)?)
-        }
         Format::WebP => {
             webp::check_frames(bytes, limits)?;
-            file.read(WebPDecoder::new(input).map_err(refuse)?)
+            file.read(WebPDecoder::new(Paced::new(bytes, stop)).map_err(refuse)?)
         }
-        Format::Bmp => file.read(BmpDecoder::new(input).map_err(refuse)?),
-        Format::Tiff => {
-            tiff::check_directory(bytes)?;
-            file.read(TiffDecoder::new(input).map_err(refuse)?)
+        Format::Bmp => {
+            let bytes = bmp::padded(bytes);
+            file.read(BmpDecoder::new(Paced::new(&bytes, stop)).map_err(refuse)?)
         }
-        Format::Gif => file.read(GifDecoder::new(input).map_err(refuse)?),
-        Format::Jpeg => Err(ImageError::UnknownFormat),
+        Format::Jpeg | Format::Png | Format::Tiff | Format::Gif => Err(ImageError::UnknownFormat),
     }
-}
-
-/// What reading a header may take. Metadata can be compressed too.
-fn header_limits() -> image::Limits {
-    let mut limits = image::Limits::no_limits();
-    limits.max_alloc = Some(WORKING_MEMORY);
-    limits
-}
-
-/// Width and height from a PNG's first chunk. The decoder takes memory for a row while it opens the file, so this
-/// is read before there is a decoder.
-fn png_size(bytes: &[u8]) -> Option<(u32, u32)> {
-    let header = bytes.get(12..24)?.strip_prefix(b"IHDR")?;
-    let (sides, _) = header.as_chunks::<4>();
-    let &[width, height] = sides else { return None };
-    Some((u32::from_be_bytes(width), u32::from_be_bytes(height)))
 }
 
 /// A file, and what is to be done with it.
@@ -74,7 +45,7 @@ struct File<'a> {
     bytes: &'a [u8],
     format: Format,
     limits: &'a Limits,
-    oriented: bool,
+    reading: Reading,
 }
 
 impl File<'_> {
@@ -87,10 +58,14 @@ impl File<'_> {
         let bytes = decoder.total_bytes();
         let mut allowance = image::Limits::no_limits();
         // Twice: some decoders count an intermediate copy, with more channels than they deliver.
-        allowance.max_alloc = Some(bytes.saturating_mul(2).saturating_add(WORKING_MEMORY));
+        allowance.max_alloc = Some(
+            bytes
+                .saturating_mul(2)
+                .saturating_add(WORKING_MEMORY as u64),
+        );
         decoder.set_limits(allowance).map_err(refuse)?;
 
-        let orientation = if self.oriented {
+        let orientation = if self.reading.exif_orientation {
             self.orientation(&mut decoder)
         } else {
             None
@@ -99,8 +74,8 @@ impl File<'_> {
         let bytes = usize::try_from(bytes).map_err(|_| unsupported(format, "this size"))?;
         let mut samples = vec![0; bytes];
         decoder.read_image(&mut samples).map_err(refuse)?;
-        let pixels = colour::to_rgb(colour, samples)
-            .ok_or_else(|| unsupported(format, "floating-point samples"))?;
+        let pixels = colour::to_rgb(colour, samples, self.reading.alpha)
+            .ok_or_else(|| unsupported(format, "more than 8 bits a sample"))?;
         let image = RgbImage::new(width, height, pixels).ok_or_else(|| ImageError::Corrupt {
             format,
             reason: "its size is not what its header says".to_owned(),
@@ -108,6 +83,7 @@ impl File<'_> {
         Ok(Decoded {
             image,
             orientation: orientation.map_or(UPRIGHT, Orientation::to_exif),
+            in_low_bits: false,
         })
     }
 

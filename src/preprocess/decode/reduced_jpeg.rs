@@ -69,6 +69,7 @@ pub(super) fn decode(
     Ok(Some(Decoded {
         image,
         orientation: orientation.map_or(UPRIGHT, Orientation::to_exif),
+        in_low_bits: false,
     }))
 }
 

@@ -1,0 +1,34 @@
+//! How images are read: the flags of the commands that embed.
+
+use clap::Args;
+
+use crate::preprocess::{Alpha, ImageOptions, ValueBits};
+
+#[derive(Debug, Args)]
+pub struct ImageArguments {
+    /// Of 16-bit images, how many bits hold the value: the low ones [default: those of a PNG's sBIT chunk, or all 16]
+    #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u8).range(8..=16))]
+    value_bits: Option<u8>,
+    /// Turn images as their EXIF data says, or leave them as they are stored [default: as the model's manifest says]
+    #[arg(long, value_name = "BOOL")]
+    exif_orientation: Option<bool>,
+    /// What becomes of images' transparency
+    #[arg(long, value_enum, default_value = "drop")]
+    alpha: Alpha,
+}
+
+impl ImageArguments {
+    pub fn options(&self) -> ImageOptions {
+        ImageOptions {
+            value_bits: self.value_bits.and_then(|bits| ValueBits::new(bits.into())),
+            exif_orientation: self.exif_orientation,
+            alpha: Some(self.alpha).filter(|alpha| *alpha != Alpha::Drop),
+        }
+    }
+
+    /// The options in one line, for an output's metadata; nothing if all are the usual ones.
+    pub fn said(&self) -> Option<String> {
+        let options = self.options();
+        (options != ImageOptions::default()).then(|| format!("{options:?}"))
+    }
+}

@@ -1,0 +1,30 @@
+//! The decoders are other people's code reading strangers' bytes. A bug that panics there must cost one image and one line of
+//! the log: not the thread that serves everyone, and no backtrace for each file that somebody sends.
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+use std::sync::Once;
+
+thread_local! {
+    static DECODING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs a decoder; `None` if it panicked.
+pub(super) fn guarded<T>(decode: impl FnOnce() -> T) -> Option<T> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let of_others = take_hook();
+        set_hook(Box::new(move |panic| {
+            if DECODING.get() {
+                let place = panic.location().map(ToString::to_string);
+                tracing::warn!(place, "a decoder panicked; the image is refused");
+            } else {
+                of_others(panic);
+            }
+        }));
+    });
+    let before = DECODING.replace(true);
+    let decoded = catch_unwind(AssertUnwindSafe(decode));
+    DECODING.set(before);
+    decoded.ok()
+}

@@ -1,0 +1,93 @@
+//! JPEG inside of TIFF (Adobe's technical note 2): each strip or tile is a JPEG file, whose tables may lie in the directory.
+//!
+//! What its samples mean is what the TIFF says, whatever the JPEG's own segments say. Its decoders are those of JPEG files, and
+//! are judged by the same rules; its header is read before there is a decoder, since it can say any size.
+
+use super::{Layout, colours::Meaning, corrupt};
+use crate::preprocess::{
+    decode::{
+        jpeg::{self, MOST_SCANS},
+        jpeg_layout::{Coding, Colour, Layout as JpegLayout},
+        jpeg_unusual,
+    },
+    error::ImageError,
+    stop::Stop,
+};
+
+/// Decodes a strip or tile of which `rows` rows are in the picture: samples in a byte each, YCbCr as RGB, others as they are.
+pub(super) fn samples(
+    layout: &Layout<'_>,
+    packed: &[u8],
+    rows: usize,
+    stop: &Stop,
+) -> Result<Vec<u8>, ImageError> {
+    let file = with_tables(layout.jpeg_tables, packed)?;
+    let header = JpegLayout::of(&file)
+        .ok_or_else(|| corrupt("the header of a JPEG strip is not complete"))?;
+    let (width, height) = (usize::from(header.width), usize::from(header.height));
+    let chunks = &layout.chunks;
+    // Writers differ in the last strip: it has the rows that are left, or is filled up.
+    if width != chunks.width || !(rows..=chunks.height).contains(&height) {
+        let (wide, high) = (chunks.width, chunks.height);
+        return Err(corrupt(&format!(
+            "a JPEG of {width}x{height} pixels in a strip or tile of {wide}x{high}"
+        )));
+    }
+    if header.components.len() != chunks.samples {
+        return Err(corrupt("a JPEG strip has another number of channels"));
+    }
+    let its_own = jpeg::readable(&header).map_err(in_tiff)?;
+    let colour = match (chunks.samples, &layout.colours.meaning) {
+        (1, _) => Colour::Grey,
+        (3, Meaning::YCbCr) => Colour::YCbCr,
+        (3, _) => Colour::Rgb,
+        (4, _) => Colour::Cmyk,
+        _ => return Err(super::unsupported("such channels in JPEG")),
+    };
+    let one_scan =
+        header.coding == Coding::Sequential && header.in_first_scan == header.components.len();
+    if !one_scan && header.scans(&file) > MOST_SCANS {
+        return Err(super::unsupported(&format!(
+            "more than {MOST_SCANS} scans in a strip"
+        )));
+    }
+    let quick = matches!(colour, Colour::Rgb | Colour::YCbCr) && its_own == colour;
+    let samples = if quick && header.usual() {
+        jpeg::usual_pixels(&file, one_scan, stop)
+    } else if header.counts_blocks() {
+        jpeg_unusual::samples(&file, colour, stop)
+    } else {
+        return Err(super::unsupported("such sampling in JPEG"));
+    };
+    let samples = samples.map_err(in_tiff)?;
+    if samples.len() != width * height * chunks.samples {
+        return Err(corrupt(
+            "a JPEG strip is not of the size that its header says",
+        ));
+    }
+    Ok(samples)
+}
+
+/// The strip's JPEG with the directory's tables in front of its own segments.
+fn with_tables(tables: &[u8], packed: &[u8]) -> Result<Vec<u8>, ImageError> {
+    let rest = packed
+        .strip_prefix(b"\xff\xd8")
+        .ok_or_else(|| corrupt("a JPEG strip does not begin as JPEG does"))?;
+    let tables = tables.strip_suffix(b"\xff\xd9").unwrap_or(tables);
+    let begin = if tables.is_empty() {
+        &b"\xff\xd8"[..]
+    } else if tables.starts_with(b"\xff\xd8") {
+        tables
+    } else {
+        return Err(corrupt("its JPEG tables do not begin as JPEG does"));
+    };
+    Ok([begin, rest].concat())
+}
+
+/// What a JPEG decoder refused, said of the TIFF file.
+fn in_tiff(error: ImageError) -> ImageError {
+    match error {
+        ImageError::Corrupt { reason, .. } => corrupt(&format!("JPEG: {reason}")),
+        other => other,
+    }
+}

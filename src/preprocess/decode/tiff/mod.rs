@@ -1,0 +1,150 @@
+//! TIFF 6.0 and BigTIFF, the first page: a reader of its own around the libraries that unpack (flate2, weezl, fax, zune-jpeg).
+//!
+//! | | read | refused as unsupported |
+//! |---|---|---|
+//! | colours | grey of 1, 2, 4, 8, 12 and 16 bits, either end white; palette of 1 to 8; RGB and CMYK of 8 and 16; YCbCr in JPEG | YCbCr otherwise, L\*a\*b\*, masks |
+//! | samples | unsigned; together or in planes; up to four more channels | signed, floating-point, 32 bits, channels of different depth |
+//! | packing | none, PackBits, LZW (old, too), Deflate, group 4 fax, JPEG; the horizontal predictor | groups 2 and 3, JPEG of the old kind, LZMA, Zstandard, WebP, the floating-point predictor |
+//! | layout | strips, tiles; both byte orders; both orders of bits; orientation | over 262,144 strips |
+//!
+//! Where this differs from Pillow: of 12 and 16 bits the high 8 are kept, where Pillow cuts grey ones at 255; 16-bit grey whose
+//! white is zero is turned round.
+//!
+//! The directory is read and weighed against the file first (`layout`); then each strip is unpacked a row at a time, and each
+//! row becomes RGB at once. In memory are the picture (three bytes a pixel) and a row; of JPEG, a strip.
+
+mod colours;
+mod directory;
+mod jpeg;
+mod layout;
+mod packed;
+
+use std::io::Read;
+
+use self::layout::Layout;
+use super::{Decoded, Format, Reading, sixteen_bits::SixteenBits};
+use crate::preprocess::{error::ImageError, limits::Limits, rgb::RgbImage, stop::Stop};
+
+/// Decodes a TIFF file as it is stored.
+pub(super) fn decode(
+    bytes: &[u8],
+    limits: &Limits,
+    reading: Reading,
+    stop: &Stop,
+) -> Result<Decoded, ImageError> {
+    let layout = Layout::of(bytes, limits, reading.alpha)?;
+    let mut picture = Picture {
+        pixels: vec![0; layout.width * layout.height * 3],
+        width: layout.width,
+        values: SixteenBits::new(reading.value_bits),
+    };
+    for row in 0..layout.chunks.down {
+        for column in 0..layout.chunks.across {
+            stop.check()?;
+            read_chunk(bytes, &layout, (column, row), &mut picture, stop)?;
+        }
+    }
+    let in_low_bits = picture.values.in_low_bits();
+    let side = |side: usize| u32::try_from(side).unwrap_or(u32::MAX);
+    let image = RgbImage::new(side(layout.width), side(layout.height), picture.pixels)
+        .ok_or_else(|| corrupt("its size is not what its directory says"))?;
+    Ok(Decoded {
+        image,
+        orientation: layout.orientation,
+        in_low_bits,
+    })
+}
+
+/// The picture as it grows.
+struct Picture {
+    pixels: Vec<u8>,
+    width: usize,
+    values: SixteenBits,
+}
+
+/// Bytes that are unpacked between two questions whether to go on.
+const BETWEEN_CHECKS: usize = 64 << 10;
+
+/// Unpacks the strip or tile at a place of the grid, of all planes, into the picture.
+fn read_chunk(
+    bytes: &[u8],
+    layout: &Layout<'_>,
+    (column, row): (usize, usize),
+    picture: &mut Picture,
+    stop: &Stop,
+) -> Result<(), ImageError> {
+    let chunks = &layout.chunks;
+    let (left, top) = (column * chunks.width, row * chunks.height);
+    let rows = chunks.height.min(layout.height - top);
+    let columns = chunks.width.min(layout.width - left);
+    let needed = layout.colours.needed();
+    let mut planes = Vec::new();
+    // Planes behind the colours are not looked at.
+    for plane in 0..chunks.planes.min(needed) {
+        let packed = bytes.get(chunks.place(plane, row, column));
+        planes.push(packed::open(
+            layout,
+            packed.unwrap_or_default(),
+            rows,
+            stop,
+        )?);
+    }
+    let of_pixel = chunks.samples * planes.len();
+    let mut stored = vec![0; chunks.row_bytes];
+    let mut plane_samples = vec![0; columns * chunks.samples];
+    let mut samples = vec![0; columns * of_pixel];
+    let mut unchecked = 0;
+    for y in top..top + rows {
+        unchecked += stored.len();
+        if unchecked > BETWEEN_CHECKS {
+            stop.check()?;
+            unchecked = 0;
+        }
+        for (plane, source) in planes.iter_mut().enumerate() {
+            source.read_exact(&mut stored).map_err(|error| {
+                corrupt(&format!("a strip or tile cannot be unpacked: {error}"))
+            })?;
+            if layout.differences {
+                colours::add_up(&mut stored, layout.bits, layout.little, chunks.samples);
+            }
+            let indexed = layout.colours.indexed();
+            let to = if chunks.planes == 1 {
+                &mut samples
+            } else {
+                &mut plane_samples
+            };
+            let count = layout.colours.count();
+            let sorted = match chunks.planes {
+                1 => (chunks.samples, count),
+                _ => (1, usize::from(plane < count)),
+            };
+            let sort = (layout.bits, layout.little);
+            let values = (&mut picture.values, sorted);
+            colours::to_bytes(&stored, sort, indexed, values, to);
+            if chunks.planes > 1 {
+                let places = samples.iter_mut().skip(plane).step_by(of_pixel);
+                places
+                    .zip(&plane_samples)
+                    .for_each(|(to, from)| *to = *from);
+            }
+        }
+        let start = (y * picture.width + left) * 3;
+        if let Some(rgb) = picture.pixels.get_mut(start..start + columns * 3) {
+            layout.colours.to_rgb(&samples, of_pixel, rgb);
+        }
+    }
+    Ok(())
+}
+
+fn corrupt(reason: &str) -> ImageError {
+    ImageError::Corrupt {
+        format: Format::Tiff,
+        reason: reason.to_owned(),
+    }
+}
+
+fn unsupported(what: &str) -> ImageError {
+    ImageError::UnsupportedFormat {
+        what: format!("this kind of TIFF ({what})"),
+    }
+}
