@@ -7,6 +7,9 @@ VENV := .venv
 PY := $(VENV)/bin/python
 CLIENTS := .cache/clients-venv
 CATALOGUE := .cache/catalogue-venv
+LINTERS := .cache/linters
+CARGO_DENY := .cache/cargo-deny/bin/cargo-deny
+MDBOOK := .cache/mdbook/bin/mdbook
 ORT_DIR := .cache/onnxruntime
 # ONNX Runtime 1.29 and later send telemetry. clip-in forbids it by itself; this is for everything else.
 export ORT_DISABLE_TELEMETRY := 1
@@ -16,7 +19,7 @@ FETCH := { test -x .cache/pip/bin/python || $(PYTHON) -m venv .cache/pip; } && .
 CLIP_IN := target/release/clip-in
 TRAIN := PYTHONPATH=models/training $(PY) -m clip_in_training
 
-.PHONY: help serve test test-rust test-python end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo ablation bench bench-setup stream textile kills rolling-restart faults fuzz soak reference gpu-bundle lock clean
+.PHONY: help serve test test-rust test-python end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint docs onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo ablation bench bench-setup stream textile kills rolling-restart faults fuzz soak reference gpu-bundle lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | column -t -s '	'
@@ -67,12 +70,33 @@ test-monitoring: python onnxruntime ## dashboard and alerts on a real Prometheus
 test-dct-scaling: onnxruntime ## the optional feature dct-scaling (needs cmake and nasm)
 	cargo test --locked --features dct-scaling --test preprocess_reduced
 
-lint: python ## formatting and lints
+lint: python $(LINTERS)/.installed $(CARGO_DENY) ## formatting, lints, spelling, links, licences of dependencies
 	cargo fmt --check
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --locked --all-targets -- -D warnings
-	$(PY) -m ruff check models/training tests deploy
-	$(PY) -m ruff format --check models/training tests deploy
+	$(PY) -m ruff check models/training tests deploy examples
+	$(PY) -m ruff format --check models/training tests deploy examples
+	$(LINTERS)/bin/shellcheck $(SHELL_SCRIPTS)
+	$(LINTERS)/bin/typos
+	$(LINTERS)/bin/lychee --offline --no-progress --include-fragments $(DOCUMENTS)
+	$(CARGO_DENY) --locked --offline check licenses bans sources
+
+SHELL_SCRIPTS := .ci/run deploy/gpu-bundle/measure.sh
+DOCUMENTS = $(shell git ls-files '*.md')
+
+$(LINTERS)/.installed: tests/lint/requirements.txt
+	test -x $(LINTERS)/bin/python || $(PYTHON) -m venv $(LINTERS)
+	$(LINTERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
+	touch $@
+
+$(CARGO_DENY):
+	cargo install --locked cargo-deny --version 0.20.2 --root .cache/cargo-deny
+
+docs: $(MDBOOK) ## the documentation as HTML: target/docs/index.html
+	$(MDBOOK) build docs
+
+$(MDBOOK):
+	cargo install --locked mdbook --version 0.5.4 --no-default-features --features search --root .cache/mdbook
 
 build: onnxruntime ## the release binary
 	cargo build --release --locked
