@@ -1,6 +1,7 @@
-"""Which of these texts fits an image best? gRPC with `grpcio`.
+r"""Which of these texts fits an image best? gRPC with `grpcio`.
 
-    python -m grpc_tools.protoc -I proto --python_out=examples/python --grpc_python_out=examples/python clip_in/v1/clip_in.proto
+    python -m grpc_tools.protoc -I proto --python_out=examples/python --grpc_python_out=examples/python \
+        clip_in/v1/clip_in.proto
     python examples/python/grpc_client.py part.jpg "a red bolt" "a blue mug"
 
 The first command (package grpcio-tools) writes the client's code beside this file. The address is CLIP_IN_ADDRESS

@@ -12,7 +12,10 @@ import requests
 
 
 def similarity(image: bytes, texts: list[str]) -> list[float]:
-    """Cosines of an encoded image and each text, in the order of the texts. Raises RuntimeError with the server's reason."""
+    """Cosines of an encoded image and each text, in the order of the texts.
+
+    Raises RuntimeError with the server's reason.
+    """
     key = os.environ.get("CLIP_IN_API_KEY")
     answer = requests.post(
         os.environ.get("CLIP_IN_URL", "http://127.0.0.1:8080") + "/v1/similarity",
