@@ -79,7 +79,7 @@ lint: python $(LINTERS)/.installed $(CARGO_DENY) ## formatting, lints, spelling,
 	$(LINTERS)/bin/shellcheck $(SHELL_SCRIPTS)
 	$(LINTERS)/bin/typos
 	$(LINTERS)/bin/lychee --offline --no-progress --include-fragments $(DOCUMENTS)
-	$(CARGO_DENY) --locked --offline check licenses bans sources
+	$(CARGO_DENY) --locked check licenses bans sources
 
 SHELL_SCRIPTS := .ci/run deploy/gpu-bundle/measure.sh
 DOCUMENTS = $(shell git ls-files '*.md')
