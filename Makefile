@@ -68,7 +68,7 @@ test-monitoring: python onnxruntime ## dashboard and alerts on a real Prometheus
 	CLIP_IN_MONITORING=1 CLIP_IN_BINARY=target/debug/clip-in $(PY) -m pytest -s tests/python/test_metrics.py tests/python/test_monitoring.py
 
 test-dct-scaling: onnxruntime ## the optional feature dct-scaling (needs cmake and nasm)
-	cargo test --locked --features dct-scaling --test preprocess_reduced
+	cargo test --locked --features dct-scaling --test it preprocess_reduced
 
 lint: python $(LINTERS)/.installed $(CARGO_DENY) ## formatting, lints, spelling, links, licences of dependencies
 	cargo fmt --check
@@ -145,7 +145,7 @@ textile: build python ## defects of a textile by words and by example images (TE
 	$(PY) tests/bench/textile.py $(TEXTILE)
 
 kills: onnxruntime ## 200 kills while label sets are written: each is whole afterwards
-	CLIP_IN_KILLS=200 cargo test --locked --test labelsets_kill -- --nocapture
+	CLIP_IN_KILLS=200 cargo test --locked --test it labelsets_kill -- --nocapture
 
 rolling-restart: build $(CLIENTS)/.installed ## two servers behind HAProxy, restarted in turn under load: nothing may be lost (needs Debian's haproxy)
 	PYTHONPATH=tests/bench $(CLIENTS)/bin/python tests/faults/rolling_restart.py $(ROLLING)
