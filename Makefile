@@ -42,7 +42,7 @@ end-to-end: python onnxruntime ## ViT-B/32 from random weights through both stag
 	cargo test --locked --no-run --quiet
 	CLIP_IN_BINARY=target/debug/clip-in $(PY) -m pytest tests/python/test_whole_way.py
 
-test-clients: $(CLIENTS)/.installed onnxruntime ## the server against other people's clients: openai, cohere, grpcio, tritonclient; embed against an S3
+test-clients: $(CLIENTS)/.installed onnxruntime ## the server against clients of other projects: openai, cohere, grpcio, tritonclient; embed against an S3
 	cargo test --locked --no-run --quiet
 	CLIP_IN_BINARY=target/debug/clip-in $(CLIENTS)/bin/python -m pytest tests/python/clients
 
@@ -115,7 +115,7 @@ onnxruntime-cuda: ## the ONNX Runtime for graphics cards with the CUDA 12 librar
 
 python: $(VENV)/.installed ## the Python environment of the training module and the tests
 
-# --no-deps: the lists are complete, so nothing is resolved anew.
+# --no-deps: the lists are complete, so nothing is resolved again.
 $(VENV)/.installed: models/training/requirements.txt tests/requirements.txt
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps -r models/training/requirements.txt -r tests/requirements.txt
@@ -185,7 +185,7 @@ define REFERENCE
 endef
 lower = $(subst V,v,$(subst T,t,$(subst B,b,$(subst L,l,$(1)))))
 
-lock: ## pin the Python requirements anew (needs uv)
+lock: ## pin the Python requirements again (needs uv)
 	cd models/training && uv pip compile --universal --fork-strategy fewest --python-version 3.10 --no-header --quiet requirements.in -o requirements.txt
 	uv pip compile --universal --fork-strategy fewest --python-version 3.10 --no-header --quiet -c models/training/requirements.txt tests/requirements.in -o tests/requirements.txt
 	cd tests/python/clients && uv pip compile --universal --fork-strategy fewest --python-version 3.10 --no-header --quiet requirements.in -o requirements.txt

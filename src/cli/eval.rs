@@ -84,7 +84,7 @@ pub enum EvalCommand {
 #[command(
     after_help = "A tie is wrong in every benchmark. Intervals are 95 %, by percentile bootstrap over the benchmark's own unit (pairs inside \
     their categories, examples, images), with the gallery as it is. Broken records and images are named, left out, and make the exit \
-    status 1 if they are more than --max-broken; the result is written nevertheless."
+    status 1 if they are more than --max-broken; the result is written all the same."
 )]
 pub struct Common {
     /// Folder of the bundle

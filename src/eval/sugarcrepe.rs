@@ -66,7 +66,7 @@ pub fn open(folder: &Path, images: &Path) -> anyhow::Result<Dataset> {
                 let parts: Vec<_> = Path::new(&record.filename).components().collect();
                 match parts[..] {
                     [Component::Normal(_)] => Ok(record),
-                    _ => Err(format!("{:?} is no file's name", record.filename)),
+                    _ => Err(format!("{:?} is not a file name", record.filename)),
                 }
             });
             match record {

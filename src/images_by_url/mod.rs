@@ -18,7 +18,7 @@ pub use fetcher::{FetchRules, Fetcher, Stopped};
 pub use hosts::HostList;
 pub use networks::Networks;
 
-/// Why the image of a URL was not had. The texts are for whoever sent the URL: they say nothing of what the host's name
+/// Why an image could not be fetched. The texts are for the sender of the URL: they say nothing of what the host's name
 /// stands for, or of what answers there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FetchError {

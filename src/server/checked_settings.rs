@@ -35,7 +35,7 @@ pub struct Checked {
 /// Settings that cannot be used, and why.
 #[derive(Debug)]
 pub struct Refusal {
-    /// Their keys in a file of settings, the one to blame first.
+    /// Their keys in a file of settings, the one at fault first.
     pub keys: &'static [&'static str],
     /// What is wrong.
     pub error: ServeError,

@@ -102,7 +102,7 @@ async fn watch(shared: Arc<Mutex<Shared>>, patience: Duration, longest: Option<D
             state.rest = Bytes::new();
             let body = state.body.take();
             drop(state);
-            // It may have much to drop, and the lock is nobody's business then.
+            // Dropping may take long: the lock is not held meanwhile.
             drop(body);
             return;
         }

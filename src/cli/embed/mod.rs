@@ -42,7 +42,7 @@ use crate::engine::{EngineSettings, Model};
     Shards: with --shard 0/16 to --shard 15/16, sixteen workers do what one would do without, each into OUT/part-00000-of-00016.parquet and so on. \
     A worker may be killed and started at any time. An output is whole or not there; it says of which model, inputs and shard it was made, so that \
     a worker whose shard is done says so and ends with exit status 0. If something else lies there, it is an error, unless --overwrite is given; \
-    what is damaged is made anew. Tars and row groups of Parquet files are not divided: more shards than there are of these are in vain. Ids must be \
+    a damaged output is written again. Tars and row groups of Parquet files are not divided: more shards than there are of these are useless. Ids must be \
     unique over all inputs; what repeats is listed as in a run without shards, except across tars in a store, where it is found within a shard only."
 )]
 pub struct EmbedArguments {

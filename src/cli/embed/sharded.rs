@@ -45,7 +45,7 @@ pub fn run(
                 prepared.model.stop();
                 return arguments.strict(failed);
             }
-            Found::Damaged(why) => eprintln!("{shown} is damaged, and is made anew: {why}"),
+            Found::Damaged(why) => eprintln!("{shown} is damaged, and is written again: {why}"),
             Found::Other(what) if arguments.overwrite => {
                 eprintln!("{shown} is {what}, and is replaced");
             }
