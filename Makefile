@@ -21,7 +21,7 @@ TRAIN := PYTHONPATH=models/training $(PY) -m clip_in_training
 
 .PHONY: help serve test test-rust test-python end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint docs onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo ablation bench bench-setup stream textile kills rolling-restart faults fuzz soak reference gpu-bundle lock clean
 
-help: ## list the targets
+help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | column -t -s '	'
 
 serve: build onnxruntime-openvino ## build and serve MODEL (models/demo) on LISTEN (127.0.0.1:8080)
@@ -55,7 +55,7 @@ test-catalogue: $(CATALOGUE)/.installed onnxruntime ## the catalogue example wit
 	cargo test --locked --no-run --quiet
 	CLIP_IN_BINARY=target/debug/clip-in $(CATALOGUE)/bin/python -m pytest -rs tests/python/catalogue
 
-catalogue: $(CATALOGUE)/.installed build ## the same on 5000 scenes; prints the table of the documentation
+catalogue: $(CATALOGUE)/.installed build ## the catalogue example on 5000 scenes; prints the table of the documentation
 	CATALOGUE_SCENES=5000 CLIP_IN_BINARY=$(CLIP_IN) $(CATALOGUE)/bin/python -m pytest -s tests/python/catalogue
 
 $(CATALOGUE)/.installed: tests/python/catalogue/requirements.txt

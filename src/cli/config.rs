@@ -19,8 +19,8 @@ pub enum ConfigCommand {
         #[arg(long)]
         defaults: bool,
     },
-    /// Say whether `serve` would take a file of settings, or all that is wrong with it (exit status 1). Files of keys and
-    /// certificates that it names are read too; models are not opened. Of the environment only secrets count
+    /// Check a settings file: print `ok`, or everything that is wrong with it (exit status 1). Files of keys and
+    /// certificates that it names are read too; models are not opened. Of the environment only secrets are used
     Check {
         /// TOML file with settings
         file: PathBuf,
