@@ -1,4 +1,4 @@
-//! What a client sent, repeated in a message: cut, so that no answer grows with what it answers.
+//! Client input that is repeated in a message: cut, so that answers do not grow with requests.
 
 /// Most characters of a client's text that a message repeats.
 const MOST: usize = 100;

@@ -1,4 +1,4 @@
-//! Who may change what is served, and from where models may come. Off unless the operator switches it on.
+//! Who may load, replace and unload models, and from which folder. Off by default.
 
 use std::fmt;
 use std::net::SocketAddr;

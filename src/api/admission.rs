@@ -1,4 +1,4 @@
-//! Who gets in: bounds on requests and on the bytes of their bodies, so that memory has a limit whatever is sent.
+//! Who gets in: bounds on requests and on the bytes of their bodies, so that memory has a limit for any input.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

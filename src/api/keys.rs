@@ -288,7 +288,7 @@ fn checked(entries: Vec<KeyEntry>, before: &[Key]) -> Result<Vec<Key>, String> {
             return Err("a key needs a name".to_owned());
         }
         if names.insert(name.clone(), ()).is_some() {
-            return Err(format!("the name {name:?} stands twice"));
+            return Err(format!("the name {name:?} is used twice"));
         }
         let digest = match (&entry.key, &entry.sha256) {
             (Some(key), None) if key.reveal().len() < SHORTEST => {

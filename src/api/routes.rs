@@ -1,4 +1,4 @@
-//! The table of ways in: for each REST route and gRPC method, who may call it, what it is counted as, and how long it may
+//! The table of routes: for each REST route and gRPC method, who may call it, what it is counted as, and how long it may
 //! take. REST, gRPC and the Open Inference Protocol read the same table.
 
 use axum::http::Method;

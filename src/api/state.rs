@@ -1,4 +1,4 @@
-//! What every handler can reach.
+//! The state that every handler shares.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,6 +1,6 @@
 //! The files beside an ONNX graph that hold its weights, and the rule that the manifest's checksums cover them.
 //!
-//! ONNX Runtime opens such a file by the name in the graph. Without this check it would open one that nobody has vouched for,
+//! ONNX Runtime opens such a file by the name in the graph. Without this check it would open one without a checksum,
 //! or one outside the bundle.
 
 use std::collections::BTreeSet;

@@ -1,4 +1,4 @@
-//! The Open Inference Protocol's question: named tensors in, named tensors out.
+//! Inference by the Open Inference Protocol: named tensors in, named tensors out.
 
 use super::tensor::{
     IMAGE, IMAGE_EMBEDDING, PIXELS, SIMILARITY, TEXT, TEXT_EMBEDDING, TOKEN_IDS, Tensor, Values,

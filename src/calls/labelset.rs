@@ -1,4 +1,4 @@
-//! A label set is put.
+//! Stores a label set.
 
 use std::sync::Arc;
 

@@ -63,7 +63,7 @@ impl Table {
                     rows += usize::try_from(count).unwrap_or(0);
                 }
                 Err(error) => {
-                    let reason = format!("is no whole Parquet file: {error:#}");
+                    let reason = format!("is not a complete Parquet file: {error:#}");
                     faults.push(Broken::new(input.name, reason));
                 }
             }

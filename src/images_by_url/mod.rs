@@ -1,11 +1,11 @@
 //! Images that a request names by their URL: fetched only from hosts that the settings list, and only where the address
-//! behind the name is one that anybody may reach.
+//! behind the name is public.
 //!
 //! ```text
 //! URL → HostList (name, port) → Resolver (every address asked of Networks) → connection to that address → redirect? again
 //! ```
 //!
-//! The address that is connected to is the one that was checked: the resolver hands on no other, and nothing is looked up
+//! The address that is connected to is the one that was checked: the resolver passes on no other, and no name is looked up
 //! twice. No proxy, cookie, credential or compression takes part.
 
 mod client;

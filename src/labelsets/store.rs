@@ -1,4 +1,4 @@
-//! Label sets on disk: a JSON file a set, replaced whole or not at all.
+//! Label sets on disk: one JSON file for each set, replaced as a whole or not at all.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};

@@ -1,4 +1,4 @@
-//! What the settings come to before a model is loaded: judged all at once, so that a start fails early and says everything.
+//! The settings, checked all at once before a model is loaded, so that a start fails early and reports every mistake.
 
 use std::sync::Arc;
 

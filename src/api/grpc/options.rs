@@ -1,4 +1,4 @@
-//! What a call's metadata say: lane and deadline.
+//! The options in a call's metadata: lane and deadline.
 
 use std::time::{Duration, Instant};
 

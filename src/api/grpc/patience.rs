@@ -1,4 +1,4 @@
-//! How long a stream waits for a client that says nothing: its place among the server's requests is not kept for ever.
+//! How long a stream waits for an idle client: its place among the server's requests is not kept for ever.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

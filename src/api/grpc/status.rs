@@ -1,4 +1,4 @@
-//! The table of errors, in gRPC's words.
+//! Errors as gRPC statuses.
 
 use axum::http::StatusCode;
 use tonic::metadata::{MetadataMap, MetadataValue};

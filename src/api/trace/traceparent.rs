@@ -1,4 +1,4 @@
-//! Which trace a request belongs to, by the W3C's recommendation: <https://www.w3.org/TR/trace-context/>.
+//! The trace that a request belongs to, by the W3C's recommendation: <https://www.w3.org/TR/trace-context/>.
 
 use axum::http::{HeaderMap, HeaderName};
 use uuid::Uuid;

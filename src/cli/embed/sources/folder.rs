@@ -1,4 +1,4 @@
-//! Image files below a folder, or below a prefix of a bucket: a file an item, its id the path below it.
+//! Image files below a folder, or below a prefix of a bucket: each file is an item, whose id is the path below it.
 
 use std::convert::Infallible;
 
