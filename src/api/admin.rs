@@ -33,7 +33,7 @@ pub enum AdminError {
     Root {
         /// The folder as it was given.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         reason: std::io::Error,
     },
     /// Anyone who reaches the address could change what is served.

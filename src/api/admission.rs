@@ -47,12 +47,12 @@ pub struct ByteShare {
     units: Arc<Semaphore>,
     held: Option<OwnedSemaphorePermit>,
     bytes: usize,
-    /// Said when the budget is used up.
+    /// The message when the budget is used up.
     full: &'static str,
 }
 
 impl ByteShare {
-    /// Takes or gives back until the share stands for so many bytes.
+    /// Takes or gives back until the share is `bytes` large.
     ///
     /// # Errors
     /// 429 at once if the budget is used up; what is held stays held.
@@ -77,7 +77,7 @@ impl ByteShare {
         Ok(())
     }
 
-    /// The bytes that it stands for.
+    /// Its size in bytes.
     pub fn bytes(&self) -> usize {
         self.bytes
     }

@@ -110,7 +110,7 @@ pub const GRPC: &[Route] = &[
     route(Method::POST, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", Access::Key, Place::Control),
 ];
 
-/// What is none of ours: no key, no place, and one label for all of them, so that a scanner cannot make a metric a guess.
+/// Unknown paths: no key, no place, and one label for all of them, so that a scanner cannot make new series of a metric.
 pub const OTHER: &Route = &route(Method::GET, "other", Access::Open, Place::Uncounted);
 
 /// The rule of a REST request, by the pattern that was matched. A method that the path does not have is answered with 405

@@ -107,7 +107,7 @@ pub enum Picture {
     File(PathBuf),
 }
 
-/// An image and what is said of it.
+/// An image and its captions.
 #[derive(Debug)]
 pub struct Side {
     pub image: Result<Picture, Problem>,

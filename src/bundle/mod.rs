@@ -49,13 +49,13 @@ pub enum BundleError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         reason: String,
     },
     /// A file's name leads out of the bundle, or the manifest has no checksum for it.
     #[error("{path}: {reason}")]
     BadReference {
-        /// The name as it stands in the manifest.
+        /// The name in the manifest.
         path: String,
         /// What is wrong with it.
         reason: String,

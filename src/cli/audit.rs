@@ -184,7 +184,7 @@ fn audit(arguments: &AuditArguments) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-/// Makes the file's folder, as `eval` does. What cannot be written is said before hours of work, not after them.
+/// Makes the file's folder, as `eval` does. A file that cannot be written is reported before hours of work, not after them.
 fn writable(file: &Path) -> anyhow::Result<()> {
     if file.is_dir() {
         bail!("cannot write {}: it is a folder", file.display());

@@ -259,7 +259,7 @@ fn evaluate(common: &Common, dataset: Dataset) -> anyhow::Result<Report> {
     report
 }
 
-/// What cannot be compared has a status of its own: a gate must not take it for a fall, nor for none.
+/// Results that cannot be compared have a status of their own: a gate must not take them for a fall, or for a pass.
 fn run_compare(arguments: &CompareArguments) -> ExitCode {
     let terms = Terms {
         protect: arguments.protect.clone(),

@@ -49,7 +49,7 @@ impl LabelSet {
         }
     }
 
-    /// The vectors that it has, of whatever model.
+    /// Its vectors, of any model.
     pub fn embedded(&self) -> Option<Arc<Embedded>> {
         let embedded = self.embedded.read();
         embedded.unwrap_or_else(PoisonError::into_inner).clone()

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cosine;
 
-/// The labels of a set as vectors, a row a label. At least one of the two kinds is there, for every label.
+/// The labels of a set as vectors, a row for each label. At least one of the two kinds is there, for every label.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Prototypes {
     /// Mean directions of texts.

@@ -110,7 +110,7 @@ impl From<ItemError> for ApiError {
     }
 }
 
-/// Whatever goes wrong behind a URL is the fault of the item that named it: never a 5xx.
+/// A failed fetch is the fault of the item that named the URL: never a 5xx.
 impl From<FetchError> for ApiError {
     fn from(error: FetchError) -> Self {
         let status = match error {

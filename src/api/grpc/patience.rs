@@ -46,7 +46,7 @@ impl Activity {
         state.last = Instant::now();
     }
 
-    /// Comes back when nothing was heard and nothing was done for so long.
+    /// Returns when nothing was received and nothing was done for this long.
     async fn silence(&self, patience: Duration) {
         let mut since = Instant::now();
         loop {

@@ -46,7 +46,7 @@ pub struct Selection {
     pub images: Option<PathBuf>,
     /// The split, where the data has several.
     pub split: String,
-    /// Only so many records, from the beginning.
+    /// Only the first N records.
     pub first: Option<usize>,
 }
 
