@@ -1,4 +1,4 @@
-# The two commands of the README are `make serve` and `make test`. Each sets up all it needs.
+# `make serve` and `make test` are the two commands of the README. Each sets up everything that it needs.
 
 LISTEN ?= 127.0.0.1:8080
 MODEL ?= models/demo
@@ -7,39 +7,42 @@ VENV := .venv
 PY := $(VENV)/bin/python
 CLIENTS := .cache/clients-venv
 CATALOGUE := .cache/catalogue-venv
+LINTERS := .cache/linters
+CARGO_DENY := .cache/cargo-deny/bin/cargo-deny
+MDBOOK := .cache/mdbook/bin/mdbook
 ORT_DIR := .cache/onnxruntime
-# ONNX Runtime 1.29 and later send telemetry. clip-in forbids it by itself; this is for everything else.
+# ONNX Runtime 1.29 and later sends telemetry. clip-in switches it off by itself; this line does so for everything else.
 export ORT_DISABLE_TELEMETRY := 1
 export ORT_DYLIB_PATH ?= $(CURDIR)/$(ORT_DIR)/libonnxruntime.so
-# A pip of its own: the one that the system's Python has may refuse to run outside an environment.
+# A pip in an environment of its own: the system's pip may refuse to run outside of one.
 FETCH := { test -x .cache/pip/bin/python || $(PYTHON) -m venv .cache/pip; } && .cache/pip/bin/python deploy/onnxruntime/fetch.py
 CLIP_IN := target/release/clip-in
 TRAIN := $(VENV)/bin/clip-in-training
 
-.PHONY: help serve test test-rust test-python end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo ablation bench bench-setup stream textile kills rolling-restart faults fuzz soak reference gpu-bundle lock clean
+.PHONY: help serve test test-rust test-python end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint docs onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo ablation bench bench-setup stream textile kills rolling-restart faults fuzz soak reference gpu-bundle lock clean
 
-help: ## list the targets
+help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | column -t -s '	'
 
 serve: build onnxruntime-openvino ## build and serve MODEL (models/demo) on LISTEN (127.0.0.1:8080)
 	$(CLIP_IN) serve --model $(MODEL) --listen $(LISTEN)
 
-test: test-rust test-python test-clients test-catalogue ## everything that CI runs: both test suites and the linters
+test: test-rust test-python test-clients test-catalogue ## everything that CI runs: Rust and Python tests, clients, catalogue, linters
 	@$(MAKE) --no-print-directory lint
 
-test-rust: onnxruntime ## tests of the server
+test-rust: onnxruntime ## the Rust tests
 	cargo test --locked
 
-# The server under test is the one that `cargo test` builds: a second profile would double the time.
-test-python: python onnxruntime ## tests of the training module, and of the server against PyTorch, Pillow and a browser
+# The server under test is the one that `cargo test` builds: a second profile would take twice the time.
+test-python: python onnxruntime ## the Python tests: the training module, and the server against PyTorch, Pillow and a browser
 	cargo test --locked --no-run --quiet
 	OMP_NUM_THREADS=1 CLIP_IN_BINARY=target/debug/clip-in $(PY) -m pytest -n 2 --dist loadfile models/training/tests tests/python
 
-end-to-end: python onnxruntime ## ViT-B/32 from random weights through both stages, export, `clip-in eval` and `clip-in serve`, a few steps
+end-to-end: python onnxruntime ## ViT-B/32 with random weights, a few steps of both stages, export, `clip-in eval` and `clip-in serve`
 	cargo test --locked --no-run --quiet
 	CLIP_IN_BINARY=target/debug/clip-in $(PY) -m pytest tests/python/test_whole_way.py
 
-test-clients: $(CLIENTS)/.installed onnxruntime ## the server against other people's clients: openai, cohere, grpcio, tritonclient; embed against an S3
+test-clients: $(CLIENTS)/.installed onnxruntime ## the server against clients of other projects: openai, cohere, grpcio, tritonclient; embed against an S3
 	cargo test --locked --no-run --quiet
 	CLIP_IN_BINARY=target/debug/clip-in $(CLIENTS)/bin/python -m pytest tests/python/clients
 
@@ -48,11 +51,11 @@ $(CLIENTS)/.installed: tests/python/clients/requirements.txt
 	$(CLIENTS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
 	touch $@
 
-test-catalogue: $(CATALOGUE)/.installed onnxruntime ## deploy/examples/catalogue against a real PostgreSQL and LanceDB, on 600 scenes
+test-catalogue: $(CATALOGUE)/.installed onnxruntime ## the catalogue example with PostgreSQL and LanceDB, on 600 scenes
 	cargo test --locked --no-run --quiet
 	CLIP_IN_BINARY=target/debug/clip-in $(CATALOGUE)/bin/python -m pytest -rs tests/python/catalogue
 
-catalogue: $(CATALOGUE)/.installed build ## the same on 5000 scenes, with the table of deploy/examples/catalogue/README.md
+catalogue: $(CATALOGUE)/.installed build ## the catalogue example on 5000 scenes; prints the table of the documentation
 	CATALOGUE_SCENES=5000 CLIP_IN_BINARY=$(CLIP_IN) $(CATALOGUE)/bin/python -m pytest -s tests/python/catalogue
 
 # The training module without what trains: the example draws its scenes.
@@ -61,34 +64,55 @@ $(CATALOGUE)/.installed: tests/python/catalogue/requirements.txt models/training
 	$(CATALOGUE)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $< -e models/training
 	touch $@
 
-test-monitoring: python onnxruntime ## dashboard and alerts on a real Prometheus (needs Debian's package prometheus)
+test-monitoring: python onnxruntime ## dashboard and alerts with a real Prometheus (needs Debian's package prometheus)
 	cargo test --locked --no-run --quiet
 	CLIP_IN_MONITORING=1 CLIP_IN_BINARY=target/debug/clip-in $(PY) -m pytest -s tests/python/test_metrics.py tests/python/test_monitoring.py
 
 test-dct-scaling: onnxruntime ## the optional feature dct-scaling (needs cmake and nasm)
-	cargo test --locked --features dct-scaling --test preprocess_reduced
+	cargo test --locked --features dct-scaling --test it preprocess_reduced
 
-lint: python ## formatting and lints
+lint: python $(LINTERS)/.installed $(CARGO_DENY) ## formatting, lints, spelling, links, licences of dependencies
 	cargo fmt --check
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --locked --all-targets -- -D warnings
-	$(PY) -m ruff check models/training tests deploy
-	$(PY) -m ruff format --check models/training tests deploy
+	$(PY) -m ruff check models/training tests deploy examples
+	$(PY) -m ruff format --check models/training tests deploy examples
 	cd models/training && $(CURDIR)/$(PY) -m mypy
+	$(LINTERS)/bin/shellcheck $(SHELL_SCRIPTS)
+	$(LINTERS)/bin/typos
+	$(LINTERS)/bin/lychee --offline --no-progress --include-fragments $(DOCUMENTS)
+	$(CARGO_DENY) --locked check licenses bans sources
+
+SHELL_SCRIPTS := .ci/run deploy/gpu-bundle/measure.sh
+DOCUMENTS = $(shell git ls-files '*.md')
+
+$(LINTERS)/.installed: tests/lint/requirements.txt
+	test -x $(LINTERS)/bin/python || $(PYTHON) -m venv $(LINTERS)
+	$(LINTERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
+	touch $@
+
+$(CARGO_DENY):
+	cargo install --locked cargo-deny --version 0.20.2 --root .cache/cargo-deny
+
+docs: $(MDBOOK) ## the documentation as HTML: target/docs/index.html
+	$(MDBOOK) build docs
+
+$(MDBOOK):
+	cargo install --locked mdbook --version 0.5.4 --no-default-features --features search --root .cache/mdbook
 
 build: onnxruntime ## the release binary
 	cargo build --release --locked
 
-# An ORT_DYLIB_PATH from outside wins, and then nothing is fetched.
+# An ORT_DYLIB_PATH from outside takes precedence, and nothing is fetched.
 onnxruntime: ## the pinned ONNX Runtime library
 ifeq ($(ORT_DYLIB_PATH),$(CURDIR)/$(ORT_DIR)/libonnxruntime.so)
 	@$(FETCH) onnxruntime $(ORT_DIR)
 endif
 
-onnxruntime-openvino: ## the ONNX Runtime that computes in bf16, if this processor does (84 MB)
+onnxruntime-openvino: ## the ONNX Runtime with OpenVINO, for processors with bf16 (84 MB)
 	@$(FETCH) onnxruntime-openvino .cache/onnxruntime-openvino --if-useful
 
-onnxruntime-cuda: ## the ONNX Runtime for graphics cards with the CUDA 12 libraries that it needs (1.7 GB)
+onnxruntime-cuda: ## the ONNX Runtime for graphics cards, with its CUDA 12 libraries (1.7 GB)
 	@$(FETCH) onnxruntime-cuda .cache/onnxruntime-cuda
 
 python: $(VENV)/.installed ## the Python environment of the training module and the tests
@@ -104,39 +128,39 @@ train-demo: python ## generate scenes, train the demo model, export it to models
 	$(TRAIN) train --recipe models/recipes/demo.toml --resume
 	$(TRAIN) export --recipe models/recipes/demo.toml --out models/demo
 
-ablation: python ## what each ingredient of CLIP-IN is worth: eight variants, three seeds, one start (under two hours on two cores; resumable; longer, for a card: ABLATION="--run runs/ablation-long --jobs 1 --set finetune.steps=2000")
+ablation: python ## what each ingredient of CLIP-IN is worth: eight variants, three seeds (under two hours on two cores; resumable; longer, on a card: ABLATION="--run runs/ablation-long --jobs 1 --set finetune.steps=2000")
 	$(TRAIN) generate --recipe models/recipes/demo-clip.toml
 	test -f runs/demo-clip/bundle/bundle.json || { $(TRAIN) train --recipe models/recipes/demo-clip.toml --start models/demo --resume && \
 		$(TRAIN) export --recipe models/recipes/demo-clip.toml --out runs/demo-clip/bundle --precisions ''; }
 	$(TRAIN) ablation --recipe models/recipes/ablation.toml --out runs/ablation/tables.md $(ABLATION)
 
-bench: build python ## measure the server against FastAPI, infinity and the machine's limit; wants an idle machine (BENCH="--only NAME,…")
+bench: build python ## measure the server beside FastAPI, infinity and the machine's limit; needs an idle machine (BENCH="--only NAME,…")
 	$(PY) -m tests.bench.run --markdown runs/bench.md $(BENCH)
 
-bench-setup: python ## the Python environments of the baselines, which bench would make too (several GB)
+bench-setup: python ## the Python environments of the servers that bench compares with (several GB; bench sets them up too)
 	$(PY) -m tests.bench.environments
 
 stream: build $(CLIENTS)/.installed ## 10,000 images through one gRPC stream: order, memory, speed against /v1/embeddings (STREAM="--images 2000")
 	$(CLIENTS)/bin/python -m tests.bench.stream $(STREAM)
 
-textile: build python ## defects of a textile by words and by example images (TEXTILE="--bundle …")
+textile: build python ## find defects of a textile by words and by example images (TEXTILE="--bundle …")
 	$(PY) -m tests.bench.textile $(TEXTILE)
 
-kills: onnxruntime ## 200 kills while label sets are written: each is whole afterwards
-	CLIP_IN_KILLS=200 cargo test --locked --test labelsets_kill -- --nocapture
+kills: onnxruntime ## kill the server 200 times while it writes label sets; each must be whole afterwards
+	CLIP_IN_KILLS=200 cargo test --locked --test it labelsets_kill -- --nocapture
 
-rolling-restart: build $(CLIENTS)/.installed ## two servers behind HAProxy, restarted in turn under load: nothing may be lost (needs Debian's haproxy)
+rolling-restart: build $(CLIENTS)/.installed ## restart two servers behind HAProxy in turn, under load; no request may be lost (needs Debian's haproxy)
 	$(CLIENTS)/bin/python -m tests.faults.rolling_restart $(ROLLING)
 
-faults: build $(CLIENTS)/.installed ## what goes wrong in production, under load, with what clients see: runs/faults.md (as root: a full disk; Debian's faketime: a clock that jumps; FAULTS="--only kill,…")
+faults: build $(CLIENTS)/.installed ## break things under load and record what clients see: runs/faults.md (a full disk needs root; a jumping clock needs Debian's faketime; FAULTS="--only kill,…")
 	$(CLIENTS)/bin/python -m tests.faults.run $(FAULTS)
 
-# Without a sanitizer: there is no unsafe code of ours to watch, and so the stable toolchain is enough. Memory is watched by an
-# allocator that counts. What is new in a corpus stays in .cache; what breaks something is written below fuzz/artifacts.
+# Without a sanitizer, because there is no unsafe code to watch: the stable toolchain is enough. An allocator that counts watches
+# the memory. New inputs of a corpus stay in .cache; inputs that break something are written below fuzz/artifacts.
 FUZZ_SECONDS ?= 60
 FUZZ ?= image tiff json_body tensors manifest text tokenizer_file
 CARGO_FUZZ := .cache/cargo-fuzz/bin/cargo-fuzz
-fuzz: ## FUZZ_SECONDS (60) of made-up bytes for each parser of what comes from outside (FUZZ="image text"); needs a C++ compiler
+fuzz: ## random bytes for each parser of outside input, FUZZ_SECONDS (60) each (FUZZ="image text"); needs a C++ compiler
 	test -x $(CARGO_FUZZ) || cargo install --locked cargo-fuzz --version 0.13.2 --root .cache/cargo-fuzz
 	@for target in $(FUZZ); do \
 		mkdir -p .cache/fuzz-corpus/$$target && \
@@ -144,18 +168,18 @@ fuzz: ## FUZZ_SECONDS (60) of made-up bytes for each parser of what comes from o
 			-max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 || exit 1; \
 	done
 
-soak: build python $(CLIENTS)/.installed ## an hour of everything that may be sent, at 80 % of what the server can do: memory, descriptors, threads and p99 must stay (SOAK="--minutes 5")
+soak: build python $(CLIENTS)/.installed ## an hour of all kinds of requests at 80 % of the server's capacity; memory, descriptors, threads and p99 must stay (SOAK="--minutes 5")
 	$(PY) -m tests.bench.soak $(SOAK)
 
-reference: python ## reference models with random weights, for measuring speed
+reference: python ## reference models with random weights, to measure speed
 	$(foreach name,ViT-B-32 ViT-B-16,$(call REFERENCE,$(name),runs/reference,int8))
 
-gpu-bundle: build python onnxruntime-cuda ## runs/gpu-bundle: measures this on a CUDA machine with neither Rust nor network (7 GB)
+gpu-bundle: build python onnxruntime-cuda ## runs/gpu-bundle: a folder that measures on a CUDA machine without Rust and network (7 GB)
 	mkdir -p runs/gpu-bundle/models
 	$(foreach name,ViT-B-32 ViT-B-16 ViT-L-14,$(call REFERENCE,$(name),runs/gpu-bundle/models,fp16))
 	cp -r .cache/onnxruntime-cuda $(CLIP_IN) deploy/gpu-bundle/measure.sh runs/gpu-bundle/
 
-# A reference model that is not there yet: its name in open_clip, folder, precisions beside fp32.
+# Makes a reference model if it is missing: its name in open_clip, folder, precisions beside fp32.
 define REFERENCE
 	test -f $(2)/$(call lower,$(1))/bundle.json || $(TRAIN) reference --architecture $(1) --out $(2)/$(call lower,$(1))
 	$(if $(3),$(TRAIN) variants --bundle $(2)/$(call lower,$(1)) --precisions $(3))
@@ -163,7 +187,7 @@ define REFERENCE
 endef
 lower = $(subst V,v,$(subst T,t,$(subst B,b,$(subst L,l,$(1)))))
 
-lock: ## pin the Python requirements anew (needs uv)
+lock: ## pin the Python requirements again (needs uv)
 	cd models/training && uv pip compile --universal --fork-strategy fewest --python-version 3.10 --no-header --quiet --extra dev pyproject.toml -o requirements.txt
 	uv pip compile --universal --fork-strategy fewest --python-version 3.10 --no-header --quiet -c models/training/requirements.txt tests/requirements.in -o tests/requirements.txt
 	cd tests/python/clients && uv pip compile --universal --fork-strategy fewest --python-version 3.10 --no-header --quiet requirements.in -o requirements.txt
@@ -173,5 +197,5 @@ lock: ## pin the Python requirements anew (needs uv)
 	cd tests/bench && uv pip compile --universal --python-version 3.11 --no-header --quiet infinity-requirements.in -o infinity-requirements.txt
 	cd tests/bench && uv pip compile --universal --python-version 3.11 --no-header --quiet textile-requirements.in -o textile-requirements.txt
 
-clean: ## remove what was built and fetched
+clean: ## remove everything that was built and fetched
 	rm -rf target .cache $(VENV)

@@ -1,4 +1,4 @@
-//! Lists in JSON that are read no further than they may be long.
+//! Lists in JSON that are read only up to their permitted length.
 //!
 //! A body of `"",` makes items ten times its own size. So the items of a request are counted while they are read, and
 //! reading ends before one too many is stored. The bound is a setting and not a type's, and `serde`'s derived code hands

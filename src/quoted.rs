@@ -1,9 +1,9 @@
-//! What a client sent, repeated in a message: cut, so that no answer grows with what it answers.
+//! Client input that is repeated in a message: cut, so that answers do not grow with requests.
 
 /// Most characters of a client's text that a message repeats.
 const MOST: usize = 100;
 
-/// Most bytes of a message, whatever it is made of.
+/// Most bytes of any message.
 const MOST_OF_MESSAGE: usize = 1000;
 
 /// A client's text in quotes: control characters escaped, cut after 100 characters.
@@ -36,7 +36,7 @@ pub fn cut(mut name: String) -> String {
     name
 }
 
-/// A message without its middle if it is long: what was expected mostly stands at its end.
+/// A message without its middle if it is long: its end mostly says what was expected.
 pub fn shortened(message: String) -> String {
     if message.len() <= MOST_OF_MESSAGE {
         return message;

@@ -1,4 +1,4 @@
-//! Who may change what is served, and from where models may come. Off unless the operator switches it on.
+//! Who may load, replace and unload models, and from which folder. Off by default.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -33,7 +33,7 @@ pub enum AdminError {
     Root {
         /// The folder as it was given.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         reason: std::io::Error,
     },
     /// Anyone who reaches the address could change what is served.

@@ -1,4 +1,4 @@
-//! Who gets in: bounds on requests and on the bytes of their bodies, so that memory has a limit whatever is sent.
+//! Who gets in: bounds on requests and on the bytes of their bodies, so that memory has a limit for any input.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -47,12 +47,12 @@ pub struct ByteShare {
     units: Arc<Semaphore>,
     held: Option<OwnedSemaphorePermit>,
     bytes: usize,
-    /// Said when the budget is used up.
+    /// The message when the budget is used up.
     full: &'static str,
 }
 
 impl ByteShare {
-    /// Takes or gives back until the share stands for so many bytes.
+    /// Takes or gives back until the share is `bytes` large.
     ///
     /// # Errors
     /// 429 at once if the budget is used up; what is held stays held.
@@ -77,7 +77,7 @@ impl ByteShare {
         Ok(())
     }
 
-    /// The bytes that it stands for.
+    /// Its size in bytes.
     pub fn bytes(&self) -> usize {
         self.bytes
     }

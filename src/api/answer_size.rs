@@ -15,7 +15,7 @@ pub fn of_text(bytes: usize) -> usize {
     bytes.saturating_mul(2)
 }
 
-/// Takes so many bytes from the budget of answers, until the answer of the current request was taken.
+/// Takes bytes from the budget of answers, until the answer of the current request was taken.
 ///
 /// # Errors
 /// 413 `answer_too_large` if no answer may be so large; 429 if others fill the budget.

@@ -1,4 +1,4 @@
-//! What a browser may send to a server that asks for no keys: nothing in the name of another site's page.
+//! What a browser may send to a server without keys: nothing for a page of another site.
 //!
 //! Such a server answers every client that reaches its address. A browser reaches `localhost`, and runs pages of any site. Two
 //! ways in are closed here. DNS rebinding: the page's own host name is made to point at this machine, so that requests name a

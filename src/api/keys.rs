@@ -28,7 +28,7 @@ pub enum KeyError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         reason: std::io::Error,
     },
     /// The content makes no sense. Never shows a key.
@@ -288,7 +288,7 @@ fn checked(entries: Vec<KeyEntry>, before: &[Key]) -> Result<Vec<Key>, String> {
             return Err("a key needs a name".to_owned());
         }
         if names.insert(name.clone(), ()).is_some() {
-            return Err(format!("the name {name:?} stands twice"));
+            return Err(format!("the name {name:?} is used twice"));
         }
         let digest = match (&entry.key, &entry.sha256) {
             (Some(key), None) if key.reveal().len() < SHORTEST => {

@@ -1,4 +1,4 @@
-//! The doors: REST and gRPC on one port, one set of calls behind them, one table of errors for both.
+//! The interfaces: REST and gRPC on one port, with one set of calls and one table of errors behind them.
 
 mod admin;
 pub(crate) mod admission;

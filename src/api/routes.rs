@@ -1,4 +1,4 @@
-//! The table of ways in: for each REST route and gRPC method, who may call it, what it is counted as, and how long it may
+//! The table of routes: for each REST route and gRPC method, who may call it, what it is counted as, and how long it may
 //! take. REST, gRPC and the Open Inference Protocol read the same table.
 
 use axum::http::Method;
@@ -110,7 +110,7 @@ pub const GRPC: &[Route] = &[
     route(Method::POST, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", Access::Key, Place::Control),
 ];
 
-/// What is none of ours: no key, no place, and one label for all of them, so that a scanner cannot make a metric a guess.
+/// Unknown paths: no key, no place, and one label for all of them, so that a scanner cannot make new series of a metric.
 pub const OTHER: &Route = &route(Method::GET, "other", Access::Open, Place::Uncounted);
 
 /// The rule of a REST request, by the pattern that was matched. A method that the path does not have is answered with 405

@@ -1,4 +1,4 @@
-//! What every handler can reach.
+//! The state that every handler shares.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,7 +40,7 @@ pub struct AppState {
 
 impl AppState {
     /// The model of that name; the default one if none is named, or "". A request asks once and holds it until it is
-    /// answered: the model may be replaced in the meantime, and ends only when nobody holds it any more.
+    /// answered: the model may be replaced in the meantime, and ends when its last user is done.
     ///
     /// # Errors
     /// 404 `model_not_found`.

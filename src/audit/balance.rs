@@ -1,4 +1,4 @@
-//! What there is how often: categories, image sizes, aspect ratios.
+//! How often categories, image sizes and aspect ratios occur.
 
 use std::collections::{BTreeMap, HashMap};
 

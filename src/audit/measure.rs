@@ -1,4 +1,4 @@
-//! From a record to what is told of it: pixels' size and hashes, tokens, embeddings.
+//! From a record to its measurements: pixel size and hashes, tokens, embeddings.
 
 use std::sync::Arc;
 

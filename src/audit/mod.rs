@@ -1,11 +1,11 @@
-//! What is wrong with a training set, before money is spent on it: `clip-in audit`.
+//! Finds what is wrong with a training set before it is trained on: `clip-in audit`.
 //!
 //! ```text
 //! files → sources (records) → measure (decode, hash, tokenise, embed) → set (what is kept) → nearest → report → gate
 //! ```
 //!
-//! Of a record stay its place, two hashes and an embedding for each image, and a hash for each caption. Pictures and texts go
-//! by, so the memory is that of the embeddings and about 200 bytes an image.
+//! Of a record it keeps the place, two hashes and an embedding for each image, and a hash for each caption. Images and texts are
+//! not kept, so the memory is that of the embeddings and about 200 bytes for each image.
 
 mod balance;
 mod edit_type;

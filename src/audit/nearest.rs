@@ -59,7 +59,7 @@ pub fn nearest(
             .collect::<Result<Vec<_>, _>>()
     });
     let Ok(found) = found else {
-        bail!("the search for the nearest images broke off");
+        bail!("the search for the nearest images was interrupted");
     };
     let mut best = vec![NONE; queries.len()];
     for part in found {

@@ -107,7 +107,7 @@ pub enum Picture {
     File(PathBuf),
 }
 
-/// An image and what is said of it.
+/// An image and its captions.
 #[derive(Debug)]
 pub struct Side {
     pub image: Result<Picture, Problem>,
@@ -194,7 +194,7 @@ pub fn caption(bytes: Option<&[u8]>) -> Result<String, Problem> {
     let words = text.split_whitespace().count();
     if words > MOST_WORDS {
         let reason =
-            format!("the caption has {words} words; more than {MOST_WORDS} are no caption");
+            format!("the caption has {words} words; more than {MOST_WORDS} are not a caption");
         return Err(Problem::new(Fault::OverlongCaption, reason));
     }
     Ok(text.to_owned())

@@ -23,7 +23,7 @@ struct Page {
     text: String,
 }
 
-/// The report as text, with so many examples of each finding.
+/// The report as text, with up to `examples` examples of each finding.
 pub fn render(report: &Report, style: Style, examples: usize) -> String {
     let text = String::new();
     let mut page = Page { style, text };

@@ -1,4 +1,4 @@
-//! What is kept of a data set while it goes by, and what is found on the way.
+//! What is kept of a data set while it is read, and what is found in it.
 
 use std::collections::{BTreeMap, HashMap};
 

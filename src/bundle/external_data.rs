@@ -1,6 +1,6 @@
 //! The files beside an ONNX graph that hold its weights, and the rule that the manifest's checksums cover them.
 //!
-//! ONNX Runtime opens such a file by the name in the graph. Without this check it would open one that nobody has vouched for,
+//! ONNX Runtime opens such a file by the name in the graph. Without this check it would open one without a checksum,
 //! or one outside the bundle.
 
 use std::collections::BTreeSet;
@@ -12,9 +12,9 @@ use prost::Message;
 /// Names of the files that a graph's tensors lie in, as they stand in the graph. The bytes of the tensors are passed by.
 ///
 /// # Errors
-/// A sentence: the bytes are no ONNX model.
+/// A sentence: the bytes are not an ONNX model.
 pub fn locations(graph: Vec<u8>) -> Result<BTreeSet<String>, String> {
-    let model = Model::decode(Bytes::from(graph)).map_err(|e| format!("no ONNX model: {e}"))?;
+    let model = Model::decode(Bytes::from(graph)).map_err(|e| format!("not an ONNX model: {e}"))?;
     let mut found = BTreeSet::new();
     if let Some(graph) = &model.graph {
         graph.collect(&mut found);

@@ -1,7 +1,7 @@
 //! Golden embeddings: a few images and texts with what PyTorch computed for them at export; for an imported model
 //! what its graphs computed at import.
 //!
-//! The server recomputes them before it says that it is ready: a server that answers is a server that agrees with training.
+//! The server recomputes them before it reports that it is ready, so a server that answers agrees with training.
 
 use serde::{Deserialize, Serialize};
 

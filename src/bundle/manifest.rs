@@ -1,4 +1,4 @@
-//! `bundle.json`: what a model is, as data. The format is described field by field in `models/README.md`.
+//! `bundle.json`: what a model is, as data. `docs/src/reference/bundle.md` describes the format field by field.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! What a model is on disk: a folder with a manifest, two graphs, a tokenizer and golden embeddings.
 //!
 //! [`Bundle::open`] reads the manifest and checks that every file is the one that was exported. Whether the graphs still
-//! compute what PyTorch computed is the golden check's question ([`golden`]), which needs sessions.
+//! compute what PyTorch computed is decided by the golden check ([`golden`]), which needs sessions.
 
 mod external_data;
 mod files;
@@ -49,13 +49,13 @@ pub enum BundleError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         reason: String,
     },
     /// A file's name leads out of the bundle, or the manifest has no checksum for it.
     #[error("{path}: {reason}")]
     BadReference {
-        /// The name as it stands in the manifest.
+        /// The name in the manifest.
         path: String,
         /// What is wrong with it.
         reason: String,

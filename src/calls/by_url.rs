@@ -29,7 +29,7 @@ pub struct Fetched<P> {
 /// Why a request's images were not fetched.
 #[derive(Debug)]
 pub struct NotFetched<P> {
-    /// The place to blame; `None` if it is not one image's fault.
+    /// The place at fault; `None` if it is not one image's fault.
     pub place: Option<P>,
     /// What to answer.
     pub error: ApiError,
@@ -97,7 +97,7 @@ async fn fetch_unbounded<P: Clone>(
     })
 }
 
-/// One image and its share of the byte budget; or the error, and whether the image is to blame.
+/// One image and its share of the byte budget; or the error, and whether the image is at fault.
 async fn one(
     state: &AppState,
     fetcher: &Fetcher,

@@ -99,7 +99,7 @@ impl Decision {
 /// Classifies.
 ///
 /// # Errors
-/// [`ApiError`] with the item to blame.
+/// [`ApiError`] with the item at fault.
 pub async fn classify(state: &AppState, call: ClassifyCall) -> Result<Classified, ApiError> {
     if call.images.is_empty() {
         return Err(no_images());
@@ -153,7 +153,7 @@ async fn with_set(
 ) -> Result<Classified, ApiError> {
     let definition = &set.definition;
     let model = state.model(definition.model.as_deref())?;
-    // Answering for any model would embed the set anew at every turn.
+    // Answering for any model would embed the set again each time.
     if let Some(other) = call.model.as_ref().filter(|name| *name != model.name()) {
         let message = format!(
             "the label set {} is for the model {}, not {}; leave the model out, or put a set for it",

@@ -37,7 +37,7 @@ pub struct Embeddings {
 /// Embeds.
 ///
 /// # Errors
-/// [`ApiError`] with the item to blame.
+/// [`ApiError`] with the item at fault.
 pub async fn embed(state: &AppState, call: EmbedCall) -> Result<Embeddings, ApiError> {
     let model = state.model(call.model.as_deref())?;
     let field = call.field;

@@ -1,4 +1,4 @@
-//! The Open Inference Protocol's question: named tensors in, named tensors out.
+//! Inference by the Open Inference Protocol: named tensors in, named tensors out.
 
 use super::tensor::{
     IMAGE, IMAGE_EMBEDDING, PIXELS, SIMILARITY, TEXT, TEXT_EMBEDDING, TOKEN_IDS, Tensor, Values,
@@ -41,7 +41,7 @@ pub struct Inferred {
 /// Runs a model on tensors.
 ///
 /// # Errors
-/// [`ApiError`] with the tensor, and the row, to blame.
+/// [`ApiError`] with the tensor and the row at fault.
 pub async fn infer(state: &AppState, call: InferCall) -> Result<Inferred, ApiError> {
     let model = state.model(Some(&call.model))?;
     let (mut images, mut texts) = (None, None);

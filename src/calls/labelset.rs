@@ -1,4 +1,4 @@
-//! A label set is put.
+//! Stores a label set.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::labelsets::{Definition, LabelSet};
 /// images: what the set means must not change with what a host answers later.
 ///
 /// # Errors
-/// [`ApiError`] with the field to blame.
+/// [`ApiError`] with the field at fault.
 pub async fn put_labelset(
     state: &AppState,
     name: &str,

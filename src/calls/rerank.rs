@@ -69,7 +69,7 @@ pub struct Reranked {
 /// Ranks.
 ///
 /// # Errors
-/// [`ApiError`] with the document to blame.
+/// [`ApiError`] with the document at fault.
 pub async fn rerank(state: &AppState, call: RerankCall) -> Result<Reranked, ApiError> {
     let model = state.model(call.model.as_deref())?;
     let count = call.documents.len();

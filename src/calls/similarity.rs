@@ -35,7 +35,7 @@ pub struct Similarities {
 /// Compares.
 ///
 /// # Errors
-/// [`ApiError`] with the item to blame.
+/// [`ApiError`] with the item at fault.
 pub async fn similarity(state: &AppState, call: SimilarityCall) -> Result<Similarities, ApiError> {
     if call.images.is_empty() {
         return Err(no_images());

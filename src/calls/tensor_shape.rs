@@ -1,4 +1,4 @@
-//! What a tensor's shape promises, known before any of its values is read.
+//! Checks of a tensor's shape before any of its values is read.
 
 use super::check_items;
 use crate::api::ApiError;

@@ -41,7 +41,7 @@ pub struct AuditArguments {
     /// Precision to run at; auto is what `serve` would take
     #[arg(long, env = "CLIP_IN_PRECISION", default_value = "auto")]
     precision: String,
-    /// Read at most so many records of each set
+    /// Read at most N records of each set
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
     /// Cosine from which images of two records are near duplicates
@@ -68,8 +68,9 @@ pub struct AuditArguments {
     /// Write the report as JSON too, with everything
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// What makes the exit status 1, each with the most that is allowed (leak, unchanged=1%, duplicates=20): leak, leak-captions,
-    /// broken, left-out, unchanged, swapped, duplicates, near-duplicates, duplicate-captions, truncated, one-sided, quality
+    /// Findings that make the exit status 1, each with the number or share that is allowed (leak, unchanged=1%, duplicates=20):
+    /// leak, leak-captions, broken, left-out, unchanged, swapped, duplicates, near-duplicates, duplicate-captions, truncated,
+    /// one-sided, quality
     #[arg(
         long,
         value_name = "CHECK",
@@ -81,7 +82,7 @@ pub struct AuditArguments {
 
 fn cosine(text: &str) -> Result<f32, String> {
     let value = text.parse().ok().filter(|it| (-1.0..=4.0).contains(it));
-    value.ok_or_else(|| format!("{text} is no cosine"))
+    value.ok_or_else(|| format!("{text} is not a cosine"))
 }
 
 pub fn run(arguments: &AuditArguments) -> ExitCode {
@@ -183,7 +184,7 @@ fn audit(arguments: &AuditArguments) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-/// Makes the file's folder, as `eval` does. What cannot be written is said before hours of work, not after them.
+/// Makes the file's folder, as `eval` does. A file that cannot be written is reported before hours of work, not after them.
 fn writable(file: &Path) -> anyhow::Result<()> {
     if file.is_dir() {
         bail!("cannot write {}: it is a folder", file.display());

@@ -19,8 +19,8 @@ pub enum ConfigCommand {
         #[arg(long)]
         defaults: bool,
     },
-    /// Say whether `serve` would take a file of settings, or all that is wrong with it (exit status 1). Files of keys and
-    /// certificates that it names are read too; models are not opened. Of the environment only secrets count
+    /// Check a settings file: print `ok`, or everything that is wrong with it (exit status 1). Files of keys and
+    /// certificates that it names are read too; models are not opened. Of the environment only secrets are used
     Check {
         /// TOML file with settings
         file: PathBuf,
@@ -56,7 +56,7 @@ fn check(path: &Path) -> anyhow::Result<()> {
     let settings = file.alone()?;
     let refusals = Checked::new(&settings).err().unwrap_or_default();
     for refusal in refusals {
-        // What the file sets is to blame; what it set wrongly is named already.
+        // The file is at fault; its wrong values are named already.
         let set = |key: &&&str| file.line_of(key).is_some();
         let key = refusal.keys.iter().find(set).or(refusal.keys.first());
         let named = problems.iter().any(|problem| {

@@ -53,11 +53,11 @@ pub enum EvalCommand {
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
         first: Option<u64>,
     },
-    /// Classification by descriptions of the classes: PATH has a folder of images a class
+    /// Classification by descriptions of the classes: PATH has a folder of images for each class
     Zeroshot {
         #[command(flatten)]
         common: Common,
-        /// File with a template a line, {} where the name goes [default: "a photo of a {}."]
+        /// File with a template on each line, {} where the name goes [default: "a photo of a {}."]
         #[arg(long, value_name = "FILE")]
         templates: Option<PathBuf>,
         /// JSON with the classes' names: {"folder": "name"}, or a list in the order of the folders [default: the folders' names, _ a
@@ -84,7 +84,7 @@ pub enum EvalCommand {
 #[command(
     after_help = "A tie is wrong in every benchmark. Intervals are 95 %, by percentile bootstrap over the benchmark's own unit (pairs inside \
     their categories, examples, images), with the gallery as it is. Broken records and images are named, left out, and make the exit \
-    status 1 if they are more than --max-broken; the result is written nevertheless."
+    status 1 if they are more than --max-broken; the result is written all the same."
 )]
 pub struct Common {
     /// Folder of the bundle
@@ -96,13 +96,13 @@ pub struct Common {
     /// The benchmark's data
     #[arg(long, value_name = "PATH")]
     data: PathBuf,
-    /// Write the result, with what became of each item
+    /// Write the result as JSON, with the outcome of each item
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Write pictures of the result as SVG
     #[arg(long, value_name = "DIR")]
     plots: Option<PathBuf>,
-    /// Score again with texts cut to so many tokens, start and end included, and time each length: 8,16,32,77
+    /// Score again with texts cut to these numbers of tokens (start and end included), and time each length: 8,16,32,77
     #[arg(long, value_name = "TOKENS", value_delimiter = ',')]
     lengths: Vec<usize>,
     /// Percent of the records that may be broken
@@ -259,7 +259,7 @@ fn evaluate(common: &Common, dataset: Dataset) -> anyhow::Result<Report> {
     report
 }
 
-/// What cannot be compared has a status of its own: a gate must not take it for a fall, nor for none.
+/// Results that cannot be compared have a status of their own: a gate must not take them for a fall, or for a pass.
 fn run_compare(arguments: &CompareArguments) -> ExitCode {
     let terms = Terms {
         protect: arguments.protect.clone(),

@@ -37,7 +37,7 @@ enum Command {
     /// Print the settings of `serve`, or check a file of them
     #[command(subcommand)]
     Config(config::ConfigCommand),
-    /// Score one image against texts
+    /// Compare one image with texts
     Score(score::ScoreArguments),
     /// Embed images and texts of folders, files, Parquet and tars into a Parquet file
     Embed(embed::EmbedArguments),
@@ -46,7 +46,7 @@ enum Command {
     /// Run benchmarks on a model, and compare their results
     #[command(subcommand)]
     Eval(eval::EvalCommand),
-    /// Look at a bundle, check it, or make one of a model on the Hub
+    /// Look at a bundle, check it, or make one from a model on the Hub
     #[command(subcommand)]
     Model(model::ModelCommand),
 }

@@ -20,7 +20,7 @@ pub enum ModelCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Check every checksum and recompute the golden embeddings of every variant; exit status 1 if one is off
+    /// Check every checksum and recompute the golden embeddings of every variant; exit status 1 if one is wrong
     Verify {
         /// Folder of the bundle
         folder: PathBuf,

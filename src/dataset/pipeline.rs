@@ -17,7 +17,7 @@ const READ_AHEAD: usize = 8;
 /// worked on alone.
 const KIB_A_CORE: u32 = 32 << 10;
 
-/// Nobody takes things any more: the work has ended early.
+/// The receiver is gone: the work has ended early.
 #[derive(Debug)]
 pub struct Closed;
 
@@ -29,7 +29,7 @@ impl<T> Sender<T> {
     /// Hands something over, and waits while enough is on its way.
     ///
     /// # Errors
-    /// If nobody takes it.
+    /// If the receiver is gone.
     pub fn send(&self, thing: T) -> Result<(), Closed> {
         self.0.blocking_send(thing).map_err(|_| Closed)
     }

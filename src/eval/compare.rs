@@ -226,7 +226,7 @@ fn one(a: &Report, b: &Report, protected: bool, terms: &Terms) -> anyhow::Result
             difference.fell = protected && metric.headline && difference.difference < -terms.margin;
             metrics.insert(name.clone(), difference);
         } else if protected && metric.headline {
-            bail!("{}: the candidate has nothing of {name}", a.benchmark);
+            bail!("{}: the candidate has no result of {name}", a.benchmark);
         }
     }
     let named = |report: &Report| format!("{} ({})", report.model.name, report.model.precision);

@@ -146,7 +146,7 @@ impl Report {
                 "{} has schema version {other}, this program reads {SCHEMA_VERSION}",
                 named()
             ),
-            None => bail!("{} is no result of `clip-in eval`", named()),
+            None => bail!("{} is not a result of `clip-in eval`", named()),
         }
         let report: Self = serde_json::from_slice(text).with_context(named)?;
         let mut ids = std::collections::HashSet::new();

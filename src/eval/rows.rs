@@ -1,6 +1,6 @@
 //! Parquet tables of a benchmark: small columns first, images later and one after the other.
 //!
-//! A row group whose small columns cannot be read is one fault and its rows are broken; what follows it is read nevertheless.
+//! A row group whose small columns cannot be read is one fault and its rows are broken; the groups behind it are still read.
 
 use std::fs::File;
 use std::path::Path;
@@ -63,7 +63,7 @@ impl Table {
                     rows += usize::try_from(count).unwrap_or(0);
                 }
                 Err(error) => {
-                    let reason = format!("is no whole Parquet file: {error:#}");
+                    let reason = format!("is not a complete Parquet file: {error:#}");
                     faults.push(Broken::new(input.name, reason));
                 }
             }

@@ -14,7 +14,7 @@ pub struct Outcome {
     pub of: u32,
 }
 
-/// As it stands in JSON: `1`, or `[3, 5]`.
+/// As in JSON: `1`, or `[3, 5]`.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum Written {

@@ -1,6 +1,6 @@
 //! SugarCrepe (Hsieh et al., arXiv 2306.14610): a caption against one that is wrong in a word or two, in seven subsets.
 //!
-//! A JSON file a subset, index → `{filename, caption, negative_caption}`; the images are those of COCO's val2017.
+//! One JSON file for each subset, index → `{filename, caption, negative_caption}`; the images are those of COCO's val2017.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path};
@@ -66,7 +66,7 @@ pub fn open(folder: &Path, images: &Path) -> anyhow::Result<Dataset> {
                 let parts: Vec<_> = Path::new(&record.filename).components().collect();
                 match parts[..] {
                     [Component::Normal(_)] => Ok(record),
-                    _ => Err(format!("{:?} is no file's name", record.filename)),
+                    _ => Err(format!("{:?} is not a file name", record.filename)),
                 }
             });
             match record {

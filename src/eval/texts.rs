@@ -6,7 +6,7 @@ use std::collections::HashMap;
 #[derive(Debug, Default)]
 pub struct Texts {
     texts: Vec<String>,
-    /// Where each stands first, for messages.
+    /// Where each occurs first, for messages.
     places: Vec<String>,
     known: HashMap<String, usize>,
 }
@@ -34,7 +34,7 @@ impl Texts {
         &self.texts
     }
 
-    /// Where a text stands first.
+    /// Where a text occurs first.
     pub fn place(&self, index: usize) -> &str {
         self.places.get(index).map_or("", String::as_str)
     }

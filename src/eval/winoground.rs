@@ -147,7 +147,7 @@ impl Example {
         let text = |name: &str| {
             let text = value.get(name).and_then(Value::as_str);
             text.map(str::to_owned)
-                .ok_or_else(|| format!("{name} is missing, or no string"))
+                .ok_or_else(|| format!("{name} is missing, or not a string"))
         };
         let images = [text(IMAGES[0])?, text(IMAGES[1])?];
         let leads_out = |name: &String| {
@@ -155,7 +155,7 @@ impl Example {
             !parts.all(|part| matches!(part, Component::Normal(_)))
         };
         if let Some(name) = images.iter().find(|name| leads_out(name)) {
-            return Err(format!("the image {name:?} is no name in images/"));
+            return Err(format!("the image {name:?} is not a name in images/"));
         }
         let id = match value.get("id") {
             Some(Value::String(id)) => id.clone(),

@@ -1,4 +1,4 @@
-//! Classification without training (Radford et al., arXiv 2103.00020, 3.1): a folder of images a class, and the classes' names put
+//! Classification without training (Radford et al., arXiv 2103.00020, 3.1): one folder of images for each class, and the classes' names put
 //! into templates, whose embeddings are averaged as unit vectors and made one again.
 
 use std::collections::BTreeMap;

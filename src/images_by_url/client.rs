@@ -1,4 +1,4 @@
-//! The HTTP client: it asks where it is told to, and does nothing by itself.
+//! The HTTP client, without redirects, proxies, cookies and compression of its own.
 
 use std::sync::Arc;
 use std::time::Duration;

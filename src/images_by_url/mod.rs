@@ -1,11 +1,11 @@
 //! Images that a request names by their URL: fetched only from hosts that the settings list, and only where the address
-//! behind the name is one that anybody may reach.
+//! behind the name is public.
 //!
 //! ```text
 //! URL → HostList (name, port) → Resolver (every address asked of Networks) → connection to that address → redirect? again
 //! ```
 //!
-//! The address that is connected to is the one that was checked: the resolver hands on no other, and nothing is looked up
+//! The address that is connected to is the one that was checked: the resolver passes on no other, and no name is looked up
 //! twice. No proxy, cookie, credential or compression takes part.
 
 mod client;
@@ -18,7 +18,7 @@ pub use fetcher::{FetchRules, Fetcher, Stopped};
 pub use hosts::HostList;
 pub use networks::Networks;
 
-/// Why the image of a URL was not had. The texts are for whoever sent the URL: they say nothing of what the host's name
+/// Why an image could not be fetched. The texts are for the sender of the URL: they say nothing of what the host's name
 /// stands for, or of what answers there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FetchError {

@@ -11,12 +11,12 @@ use super::Networks;
 #[derive(Debug)]
 pub struct Resolver(pub Arc<Networks>);
 
-/// The name stands for no address that may be connected to.
+/// The name has no address that may be connected to.
 #[derive(Debug, thiserror::Error)]
 #[error("the name stands for no address that may be connected to")]
 pub struct AddressRefused;
 
-/// The name stands for nothing.
+/// The name has no address.
 #[derive(Debug, thiserror::Error)]
 #[error("the name stands for nothing")]
 pub struct NameUnknown;

@@ -5,7 +5,7 @@ use super::error::ImportError;
 
 const FILE: &str = "config.json";
 
-/// A family of models: what is left unsaid by the files is the same for all of its members.
+/// A family of models: what the files leave open is the same for all of its members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
     /// CLIP: causal text encoder that pools at the end token, softmax.

@@ -11,7 +11,7 @@ use crate::byte_order_mark;
 #[derive(Debug)]
 pub struct Document {
     file: String,
-    /// What stands in front of a field's name: `text_config.` inside `text_config`.
+    /// The prefix of a field's name: `text_config.` inside `text_config`.
     prefix: String,
     fields: Map<String, Value>,
 }

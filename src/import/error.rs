@@ -43,7 +43,7 @@ pub enum ImportError {
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         reason: String,
     },
     /// The bundle's folder is taken.

@@ -61,7 +61,7 @@ pub fn text(
 
 fn check_input(graph: &str, port: &Port, name: &str, element: Element) -> Result<(), ImportError> {
     if port.name != name {
-        let reason = format!("is an input that is not known here; {name} is");
+        let reason = format!("is an input that is not supported; {name} is");
         return Err(refused(graph, &port.name, reason));
     }
     if port.element != Some(element) {

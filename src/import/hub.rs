@@ -16,7 +16,7 @@ use super::safetensors::{self, Learnt};
 use super::{ImportError, graphs};
 
 const ENDPOINT: &str = "https://huggingface.co";
-/// A server that says nothing for so long is gone.
+/// A server that is silent for this long is gone.
 const SILENCE: Duration = Duration::from_secs(60);
 
 /// What the model cannot do without; the first one tells the commit.
@@ -167,7 +167,7 @@ impl Hub {
         Ok(commit)
     }
 
-    /// So many bytes of a file from a place on.
+    /// A range of a file.
     fn part(&self, file: &str, start: u64, length: usize) -> Result<Vec<u8>, ImportError> {
         let failed = |reason: String| ImportError::Hub {
             url: self.url(file),

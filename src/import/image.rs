@@ -87,7 +87,7 @@ impl Preprocessing {
             Some(2) => Interpolation::Bilinear,
             Some(3) => Interpolation::Bicubic,
             Some(other) => {
-                let reason = format!("{other} cannot be done; 2 (bilinear) and 3 (bicubic) can");
+                let reason = format!("{other} is not supported; 2 (bilinear) and 3 (bicubic) are");
                 return Err(file.refuse("resample", reason));
             }
             None => return Err(file.missing("resample")),
@@ -117,7 +117,7 @@ fn check_processor(file: &Document, family: Family) -> Result<(), ImportError> {
         };
         let plain = class.trim_end_matches("Fast").trim_end_matches("Pil");
         if !expected.contains(&plain) {
-            let reason = format!("{class:?} is not {}, which is known here", expected[0]);
+            let reason = format!("{class:?} is not {}, which is supported", expected[0]);
             return Err(file.refuse(field, reason));
         }
         found = true;

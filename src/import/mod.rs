@@ -6,7 +6,7 @@
 //! options, model.safetensors → similarity
 //! ```
 //!
-//! What a file says is either done exactly or refused, by file and field. Nothing is guessed.
+//! The import follows each file exactly, or refuses it by file and field. Nothing is guessed.
 
 mod architecture;
 mod document;

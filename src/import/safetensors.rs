@@ -41,7 +41,7 @@ impl Learnt {
         })
     }
 
-    /// Reads a file through `part`, which gives so many bytes from a place on.
+    /// Reads a file through `part`, which gives a range of its bytes.
     pub fn read(
         mut part: impl FnMut(u64, usize) -> Result<Vec<u8>, ImportError>,
     ) -> Result<Self, ImportError> {

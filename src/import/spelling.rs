@@ -56,7 +56,7 @@ pub fn check_steps(file: &Document) -> Result<(), ImportError> {
             .unwrap_or_default()
         {
             if !known.contains(&kind) {
-                return Err(file.refuse(field, format!("{kind:?} is not known here")));
+                return Err(file.refuse(field, format!("{kind:?} is not supported")));
             }
         }
     }

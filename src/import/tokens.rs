@@ -135,12 +135,12 @@ fn check(
     if let Some(class) = config.text("tokenizer_class")?
         && !CLASSES.contains(&class)
     {
-        let reason = format!("{class:?} is not known here");
+        let reason = format!("{class:?} is not supported");
         return Err(config.refuse("tokenizer_class", reason));
     }
     for field in ["padding_side", "truncation_side"] {
         if let Some(side) = config.text(field)?.filter(|side| *side != "right") {
-            return Err(config.refuse(field, format!("{side:?} cannot be done; \"right\" can")));
+            return Err(config.refuse(field, format!("{side:?} is not supported; \"right\" can")));
         }
     }
     for (field, found) in [("add_bos_token", sot_id.is_some()), ("add_eos_token", true)] {

@@ -1,4 +1,4 @@
-//! What a user says about a set of labels.
+//! The definition of a label set, as a user gives it.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! A label set's texts and images → one vector a label.
+//! A label set's texts and images → one vector for each label.
 
 use super::definition::Definition;
 use super::{Embedded, LabelSetError};

@@ -17,7 +17,7 @@ pub enum LabelSetError {
     Unknown(String),
     /// The name cannot be a file's name.
     #[error(
-        "{} is no name for a label set: 1 to 64 letters, digits, '-', '_' and '.', the first not a '.'",
+        "{} is not a name for a label set: 1 to 64 letters, digits, '-', '_' and '.', the first not a '.'",
         quoted(.0)
     )]
     BadName(String),

@@ -1,7 +1,7 @@
-//! Label sets: labels that are described once, embedded once, and asked for by name ever after.
+//! Label sets: labels that are described once, embedded once, and then used by name.
 //!
 //! A set survives a restart, since it is a file, and a change of its model, since its texts and images are kept and embedded
-//! anew by the first request (or the start) that finds another model in place.
+//! again by the first request (or the start) that finds another model in place.
 
 mod definition;
 mod embedding;
@@ -34,7 +34,7 @@ pub struct LabelSet {
     /// When it was put, in seconds since 1970.
     pub created: u64,
     embedded: RwLock<Option<Arc<Embedded>>>,
-    /// Held while it is embedded anew: once is enough.
+    /// Held while it is embedded again: once is enough.
     embedding: tokio::sync::Mutex<()>,
 }
 
@@ -49,7 +49,7 @@ impl LabelSet {
         }
     }
 
-    /// The vectors that it has, of whatever model.
+    /// Its vectors, of any model.
     pub fn embedded(&self) -> Option<Arc<Embedded>> {
         let embedded = self.embedded.read();
         embedded.unwrap_or_else(PoisonError::into_inner).clone()
@@ -205,7 +205,7 @@ impl LabelSets {
         Ok(self.change(writing, remove, forget).await?)
     }
 
-    /// The vectors of a set by this model; embeds it anew if those that it has are another's.
+    /// The vectors of a set by this model; embeds it again if its vectors belong to another model.
     ///
     /// # Errors
     /// [`LabelSetError`].

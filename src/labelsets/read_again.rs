@@ -1,4 +1,4 @@
-//! Label sets that somebody else put beside the server's own: found when the folder is read again.
+//! Label sets that another process put into the folder: found when it is read again.
 
 use std::sync::{Arc, PoisonError};
 

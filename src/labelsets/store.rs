@@ -1,4 +1,4 @@
-//! Label sets on disk: a JSON file a set, replaced whole or not at all.
+//! Label sets on disk: one JSON file for each set, replaced as a whole or not at all.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -52,7 +52,7 @@ impl Store {
     /// found by a production line.
     ///
     /// # Errors
-    /// Whatever the file system or the parser says.
+    /// Errors of the file system or the parser.
     pub fn read_all(&self) -> io::Result<Vec<(String, Stored)>> {
         let entries = match fs::read_dir(&self.folder) {
             Ok(entries) => entries,
@@ -80,7 +80,7 @@ impl Store {
     /// Writes a set. After a crash the file is the old one or the new one.
     ///
     /// # Errors
-    /// Whatever the file system says.
+    /// Errors of the file system.
     pub fn write(&self, name: &str, stored: &Stored) -> io::Result<()> {
         fs::create_dir_all(&self.folder).map_err(|e| at(&self.folder, e))?;
         let path = self.path(name);
@@ -104,7 +104,7 @@ impl Store {
     /// Removes a set's file; it may be gone already.
     ///
     /// # Errors
-    /// Whatever the file system says.
+    /// Errors of the file system.
     pub fn remove(&self, name: &str) -> io::Result<()> {
         let path = self.path(name);
         match fs::remove_file(&path) {

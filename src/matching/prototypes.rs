@@ -1,4 +1,4 @@
-//! One vector a label: the mean direction of its texts, of its example images, or both.
+//! One vector for each label: the mean direction of its texts, of its example images, or both.
 //!
 //! Texts: the prompt ensemble of CLIP (arXiv 2103.00020, 3.1.4). Images: the class means of prototypical networks
 //! (arXiv 1703.05175).
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cosine;
 
-/// The labels of a set as vectors, a row a label. At least one of the two kinds is there, for every label.
+/// The labels of a set as vectors, a row for each label. At least one of the two kinds is there, for every label.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Prototypes {
     /// Mean directions of texts.

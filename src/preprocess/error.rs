@@ -1,4 +1,4 @@
-//! Why an image was refused, said to whoever sent it.
+//! Why an image was refused, for the person who sent it.
 
 use super::decode::Format;
 

@@ -1,4 +1,4 @@
-//! How much an image may ask of the machine, checked against its header before a pixel is decoded.
+//! Limits of an image, checked against its header before a pixel is decoded.
 
 use super::{decode::Format, error::ImageError};
 

@@ -1,4 +1,4 @@
-//! What a model's image encoder wants, as its bundle's manifest says it.
+//! What a model's image encoder expects, from its bundle's manifest.
 
 use serde::{Deserialize, Serialize};
 

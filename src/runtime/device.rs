@@ -40,7 +40,7 @@ impl FromStr for Device {
     }
 }
 
-/// Whether this processor multiplies bf16 numbers by instructions of its own (AVX512_BF16; every processor with AMX has
+/// Whether this processor has instructions to multiply bf16 numbers (AVX512_BF16; every processor with AMX has
 /// it too). Without them bf16 is emulated and slower than fp32.
 pub fn cpu_has_bf16() -> bool {
     #[cfg(target_arch = "x86_64")]

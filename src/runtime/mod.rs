@@ -28,7 +28,7 @@ pub enum RuntimeError {
     Library {
         /// Where it was looked for.
         path: String,
-        /// What the loader said.
+        /// The loader's message.
         reason: String,
     },
     /// The library that was found lacks a provider.
@@ -44,7 +44,7 @@ pub enum RuntimeError {
     Session {
         /// The graph's file.
         graph: String,
-        /// What ONNX Runtime said.
+        /// ONNX Runtime's message.
         reason: String,
     },
     /// A batch could not be run.
@@ -74,7 +74,7 @@ const OUT_OF_MEMORY: [&str; 5] = [
 ];
 
 impl RuntimeError {
-    /// What ONNX Runtime said of a run.
+    /// ONNX Runtime's message about a run.
     fn of_run(error: &ort::Error) -> Self {
         Self::of_message(error.to_string())
     }

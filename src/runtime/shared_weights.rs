@@ -29,7 +29,8 @@ impl SharedWeights {
     /// A sentence: the file cannot be read, or is no ONNX model.
     pub fn read(path: &Path) -> Result<Self, String> {
         let bytes = std::fs::read(path).map_err(|e| e.to_string())?;
-        let model = Model::decode(bytes.as_slice()).map_err(|e| format!("no ONNX model: {e}"))?;
+        let model =
+            Model::decode(bytes.as_slice()).map_err(|e| format!("not an ONNX model: {e}"))?;
         drop(bytes);
         let mut tensors = Vec::new();
         for weight in model.graph.unwrap_or_default().initializer {

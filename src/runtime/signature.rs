@@ -1,4 +1,4 @@
-//! What a graph takes and gives, as it says of itself.
+//! A graph's inputs and outputs, as the graph declares them.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! ONNX Runtime from 1.29 on tells its makers on Linux, too, which models run: it keeps an identifier and a queue of events
-//! below the home folder and sends them, unless an environment variable forbids it before the library is loaded. Its
+//! ONNX Runtime from 1.29 on sends telemetry about the models that run, on Linux too: it keeps an identifier and a queue of events
+//! below the home folder, and sends them unless an environment variable forbids it before the library is loaded. Its
 //! `DisableTelemetryEvents` comes too late for that (`docs/Privacy.md` of its repository).
 
 use std::env;

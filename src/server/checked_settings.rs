@@ -1,4 +1,4 @@
-//! What the settings come to before a model is loaded: judged all at once, so that a start fails early and says everything.
+//! The settings, checked all at once before a model is loaded, so that a start fails early and reports every mistake.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ pub struct Checked {
 /// Settings that cannot be used, and why.
 #[derive(Debug)]
 pub struct Refusal {
-    /// Their keys in a file of settings, the one to blame first.
+    /// Their keys in a file of settings, the one at fault first.
     pub keys: &'static [&'static str],
     /// What is wrong.
     pub error: ServeError,

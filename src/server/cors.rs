@@ -21,7 +21,9 @@ pub fn layer(origins: &[String]) -> Result<Option<CorsLayer>, String> {
         });
         let value = HeaderValue::from_str(origin).ok().filter(|_| is_origin);
         value.ok_or_else(|| {
-            format!("--cors-origins: {origin:?} is no origin; one looks like https://example.com")
+            format!(
+                "--cors-origins: {origin:?} is not an origin; one looks like https://example.com"
+            )
         })
     };
     let origins = origins.iter().map(read).collect::<Result<Vec<_>, _>>()?;

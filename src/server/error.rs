@@ -27,7 +27,7 @@ pub enum ServeError {
     Listen {
         /// Address and port.
         address: std::net::SocketAddr,
-        /// What the system said.
+        /// The system's error.
         reason: std::io::Error,
     },
     /// The system refused something else.

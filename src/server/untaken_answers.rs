@@ -19,7 +19,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
-/// An answer is handed on in parts of so many bytes, an HTTP/2 frame each: what has been handed on cannot be dropped.
+/// An answer is passed on in parts of this many bytes, an HTTP/2 frame each: what has been handed on cannot be dropped.
 const PART: usize = 16 << 10;
 
 /// Over HTTP/1 a smaller answer is handed to the connection whole, which [`unread`](super::unread) watches.
@@ -46,7 +46,7 @@ pub async fn drop_untaken(
     response.map(|body| Body::new(Watched::new(body, patience, longest)))
 }
 
-/// A body that is dropped when nobody asks for it.
+/// A body that is dropped when its client does not take it.
 struct Watched {
     shared: Arc<Mutex<Shared>>,
     watch: AbortHandle,
@@ -102,7 +102,7 @@ async fn watch(shared: Arc<Mutex<Shared>>, patience: Duration, longest: Option<D
             state.rest = Bytes::new();
             let body = state.body.take();
             drop(state);
-            // It may have much to drop, and the lock is nobody's business then.
+            // Dropping may take long: the lock is not held meanwhile.
             drop(body);
             return;
         }

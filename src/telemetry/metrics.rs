@@ -63,7 +63,7 @@ pub struct Metrics {
     lost_log_lines: IntCounter,
     /// Runs that the device's memory was too small for.
     pub out_of_memory: IntCounter,
-    /// Sessions that died and were made anew.
+    /// Sessions that died and were rebuilt.
     pub sessions_rebuilt: IntCounter,
     /// Images fetched from URLs, by result: `ok`, an error's code, `over_budget`, or `abandoned` with their request.
     pub image_url_fetches: IntCounterVec,
@@ -256,7 +256,7 @@ impl Metrics {
             sessions_rebuilt: counter(
                 r,
                 "clip_in_sessions_rebuilt_total",
-                "Sessions that died and were made anew.",
+                "Sessions that died and were rebuilt.",
             )?,
             image_url_fetches: counters(
                 r,

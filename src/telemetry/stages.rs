@@ -57,12 +57,12 @@ tokio::task_local! {
     static STAGES: Stages;
 }
 
-/// Runs a request, keeping the times that are noted meanwhile.
+/// Runs a request, and keeps the times that it notes.
 pub async fn measured<F: Future>(request: F) -> F::Output {
     STAGES.scope(Stages::default(), request).await
 }
 
-/// Notes that a stage of the current request took so long. Of several items the longest counts. Where no request is
+/// Notes how long a stage of the current request took. Of several items the longest counts. Where no request is
 /// measured, such as on the command line, nothing happens.
 pub fn note(stage: Stage, took: Duration) {
     let _ = STAGES.try_with(|stages| {

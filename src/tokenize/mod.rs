@@ -1,4 +1,4 @@
-//! Text → token ids, by the rule of `models/README.md`: the same ids as in training, or the embeddings mean nothing.
+//! Text → token ids, by the rule of `docs/src/reference/bundle.md`: the same ids as in training, or the embeddings mean nothing.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

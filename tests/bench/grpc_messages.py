@@ -11,7 +11,7 @@ from tests.bench.paths import ROOT
 
 
 def generated() -> tuple:
-    """The modules of the messages and of the services, made anew."""
+    """The modules of the messages and of the services, generated."""
     folder = tempfile.mkdtemp()
     paths = [f"-I{ROOT / 'proto'}", f"--python_out={folder}", f"--grpc_python_out={folder}"]
     if protoc.main(["", *paths, "clip_in/v1/clip_in.proto"]) != 0:

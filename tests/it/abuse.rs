@@ -297,7 +297,7 @@ fn the_interface_s_description_costs_next_to_nothing() {
     for _ in 0..500 {
         server.get("/healthz").bytes().unwrap();
     }
-    // Written anew it took tens of milliseconds each in this build, and a probe takes less than one.
+    // Written each time it took tens of milliseconds in this build, and a probe takes less than one.
     let (described, probed) = (described.as_secs_f64(), started.elapsed().as_secs_f64());
     assert!(described < 8.0 * probed, "{described} s against {probed} s");
 }

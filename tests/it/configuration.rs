@@ -384,7 +384,7 @@ fn check_also_finds_what_cannot_be_used_together() {
     let expected = [
         "FILE, line 2: [server] tls_cert: --tls-cert and --tls-key: give both, or neither",
         "FILE, line 4: [access] api_keys_file: cannot read the API keys in /nowhere/at/all",
-        "FILE, line 5: [access] cors_origins: --cors-origins: \"*\" is no origin",
+        "FILE, line 5: [access] cors_origins: --cors-origins: \"*\" is not an origin",
         "FILE, line 7: [admin] admin: --admin needs --models-root",
         "FILE, line 9: [engine] devices: --devices: give cpu, or only cards",
         "FILE, line 10: [engine] queue: must be 1 to 1000000, and is 0",

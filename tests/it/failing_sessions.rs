@@ -151,7 +151,7 @@ fn an_item_that_inference_refuses_takes_no_neighbour_with_it() {
 }
 
 #[test]
-fn dead_sessions_are_made_anew_once_and_then_the_server_is_not_ready() {
+fn dead_sessions_are_rebuilt_once_and_then_the_server_is_not_ready() {
     let folder = tempfile::tempdir().unwrap();
     let mut server = one_worker(&with_text_encoder(folder.path(), "dies.onnx"));
     let first = embed(&server, &["a red bolt"]);
@@ -169,7 +169,7 @@ fn dead_sessions_are_made_anew_once_and_then_the_server_is_not_ready() {
         success(server.get("/readyz"));
     }
     assert_eq!(server.metric("clip_in_inference_failures_total"), 0.0);
-    server.log_with("were made anew");
+    server.log_with("were rebuilt");
     assert_eq!(
         refused(&server, &["a red bolt"]),
         (503, "engine_dead".to_owned())
@@ -188,7 +188,7 @@ fn dead_sessions_are_made_anew_once_and_then_the_server_is_not_ready() {
 }
 
 #[test]
-fn sessions_are_not_made_anew_from_files_that_were_changed() {
+fn sessions_are_not_rebuilt_from_files_that_were_changed() {
     let folder = tempfile::tempdir().unwrap();
     let root = with_text_encoder(folder.path(), "dies.onnx");
     let server = one_worker(&root);
@@ -201,7 +201,7 @@ fn sessions_are_not_made_anew_from_files_that_were_changed() {
         refused(&server, &["a red bolt"]),
         (503, "engine_dead".to_owned())
     );
-    let log = server.log_with("cannot be made anew");
+    let log = server.log_with("cannot be rebuilt");
     assert!(log.contains("sha256"), "{log}");
     wait_for("the server to be unready", || {
         server.get("/readyz").status() == 503

@@ -183,7 +183,7 @@ fn it_survives_a_restart_and_is_gone_when_deleted() {
 }
 
 #[test]
-fn another_model_in_place_embeds_it_anew() {
+fn another_model_in_place_embeds_it_again() {
     let state = tempfile::tempdir().unwrap();
     let body = json!({"labels": ["a green cogwheel", "a blue mug"]});
     // Another precision is another model: its embeddings differ.
@@ -203,7 +203,7 @@ fn another_model_in_place_embeds_it_anew() {
     );
     put(&server, "fresh", &body);
     assert_eq!(classify(&server, "fresh")["results"], after["results"]);
-    // What was embedded anew is on disk.
+    // What was embedded again is on disk.
     drop(server);
     let stored = std::fs::read(state.path().join("labelsets/parts.json")).unwrap();
     let fresh = std::fs::read(state.path().join("labelsets/fresh.json")).unwrap();

@@ -18,7 +18,7 @@ const PARENT: &str = "00f067aa0ba902b7";
 const KEY: &str = "a-key-that-nobody-may-see";
 const TEXT: &str = "a text that stays here";
 
-/// A server that sends spans to an endpoint; nothing of the machine's environment is heeded.
+/// A server that sends spans to an endpoint; the machine's environment is ignored.
 fn command(endpoint: &str) -> Command {
     let mut command = program();
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("OTEL_")) {

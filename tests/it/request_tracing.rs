@@ -274,7 +274,7 @@ fn answers_say_how_long_their_stages_took() {
         "{times:?}"
     );
 
-    // What the cache knows passes no stage.
+    // Cache hits skip these stages.
     let body = json!({"input": "1 red bolts"});
     let times = timing(&server.post("/v1/embeddings", &body));
     assert_eq!(names(&times), ["read", "total"]);

@@ -1,4 +1,4 @@
-"""What the files in deploy/ say."""
+"""What the Dockerfile and the files in deploy/ say."""
 
 import re
 
@@ -29,7 +29,7 @@ def settings(container: dict) -> dict[str, str]:
 
 def dockerfile() -> str:
     """With its continued lines joined."""
-    return (DEPLOY / "Dockerfile").read_text().replace("\\\n", " ")
+    return (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
 
 
 def dockerfile_settings() -> dict[str, str]:

@@ -173,11 +173,8 @@ def test_settings_exist():
         [server_binary(), "serve", "--help"], capture_output=True, text=True, check=True
     ).stdout
     known = set(re.findall(r"\[env: (CLIP_IN_\w+)", shown))
-    files = [
-        path
-        for path in DEPLOY.rglob("*")
-        if path.suffix in {".yaml", ".service", ".conf"} or path.name == "Dockerfile"
-    ]
+    files = [path for path in DEPLOY.rglob("*") if path.suffix in {".yaml", ".service", ".conf"}]
+    files.append(ROOT / "Dockerfile")
     # Of compose.yaml itself, for whoever calls it.
     own = {"CLIP_IN_MODELS_FOLDER", "CLIP_IN_CPUS", "CLIP_IN_MEMORY"}
     named = {(path.name, name) for path in files for name in re.findall(r"CLIP_IN_[A-Z_]+", path.read_text())}

@@ -67,7 +67,7 @@ def test_a_request_is_counted_in_every_stage_once(server):
 
     for stage in ("read", "prepare", "queue", "inference", "post"):
         assert growth(server, f'clip_in_stage_seconds_count{{stage="{stage}"}}', send) == 1, stage
-    # What the cache knows passes no stage but the first and the last.
+    # Cache hits skip all stages but the first and the last.
     known = {"input": "a red bolt"}
     load.send_json(f"{server}/v1/embeddings", known)
     for stage, times in {"read": 1, "queue": 0, "inference": 0, "post": 1}.items():

@@ -3,7 +3,7 @@
 python measure.py --scenes scenes --vectors vectors.parquet \\
     --database postgres://… --database lance-folder
 
-A query asks for one scene: by its caption, by another picture of the same things (drawn anew: other places on the mat,
+A query asks for one scene: by its caption, by another picture of the same things (drawn again: other places on the mat,
 other light), or by both. R@10 is the share of queries that have their scene among the first ten.
 """
 

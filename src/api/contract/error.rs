@@ -20,7 +20,7 @@ pub struct ApiError {
     pub code: &'static str,
     /// For the reader.
     pub message: String,
-    /// The field or item to blame, such as `images[2]`.
+    /// The field or item at fault, such as `images[2]`.
     pub param: Option<String>,
     /// When trying again makes sense.
     pub retry_after_seconds: Option<u64>,
@@ -58,7 +58,7 @@ impl ApiError {
         Self::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message)
     }
 
-    /// Says which field or item is to blame.
+    /// Names the field or item at fault.
     #[must_use]
     pub fn at(mut self, param: impl Into<String>) -> Self {
         self.param = Some(cut(param.into()));
@@ -113,7 +113,7 @@ impl From<ItemError> for ApiError {
     }
 }
 
-/// Whatever goes wrong behind a URL is the fault of the item that named it: never a 5xx.
+/// A failed fetch is the fault of the item that named the URL: never a 5xx.
 impl From<FetchError> for ApiError {
     fn from(error: FetchError) -> Self {
         let status = match error {

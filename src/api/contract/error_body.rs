@@ -17,12 +17,12 @@ pub struct ErrorObject {
     /// The family of the error, in OpenAI's words.
     #[schema(example = "invalid_request_error")]
     pub r#type: &'static str,
-    /// Stable, one a cause; the README lists them by status.
+    /// Stable, one for each cause; docs/src/reference/errors.md lists them.
     #[schema(example = "image_corrupt")]
     pub code: &'static str,
     /// For the reader.
     pub message: String,
-    /// The field or item to blame.
+    /// The field or item at fault.
     #[schema(example = "images[2]", required)]
     pub param: Option<String>,
 }

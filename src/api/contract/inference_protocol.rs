@@ -1,4 +1,4 @@
-//! What the Open Inference Protocol is told of every model, over REST and gRPC.
+//! What the Open Inference Protocol says about each model, over REST and gRPC.
 
 use axum::http::StatusCode;
 
@@ -15,7 +15,7 @@ pub fn check_version(version: &str) -> Result<(), ApiError> {
     if version.is_empty() || version == VERSION {
         return Ok(());
     }
-    let message = format!("there is only version {VERSION:?} of a model");
+    let message = format!("a model has only the version {VERSION:?}");
     Err(ApiError::new(StatusCode::NOT_FOUND, "model_not_found", message).at("version"))
 }
 

@@ -14,7 +14,7 @@ use crate::calls::tensor::Values;
 pub fn read(datatype: &str, bytes: Bytes, most: usize) -> Result<Values, ApiError> {
     let broken = || {
         let message = format!(
-            "{} bytes are no whole number of {datatype} values",
+            "{} bytes are not a whole number of {datatype} values",
             bytes.len()
         );
         ApiError::bad_request("invalid_request", message)

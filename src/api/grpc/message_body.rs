@@ -27,7 +27,7 @@ use crate::telemetry::stages::{self, Stage};
 /// A message's head: whether it is compressed, and how long it is.
 const HEAD: usize = 5;
 
-/// A compressed message is unpacked in steps of so many bytes, each of which is paid for before the next.
+/// A compressed message is unpacked in steps of this many bytes. Each is counted before the next.
 const STEP: usize = 64 << 10;
 
 /// What a gRPC request holds of the byte budget, by message.
@@ -52,7 +52,7 @@ impl SharedBytes {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Takes so many bytes more, or gives some back.
+    /// Takes more bytes, or gives some back.
     fn change(&self, from: usize, to: usize) -> Result<(), Status> {
         self.with(|shared| {
             let total = (shared.share.bytes() + to).saturating_sub(from);

@@ -1,4 +1,4 @@
-//! How long a stream waits for a client that says nothing: its place among the server's requests is not kept for ever.
+//! How long a stream waits for an idle client: its place among the server's requests is not kept for ever.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -46,7 +46,7 @@ impl Activity {
         state.last = Instant::now();
     }
 
-    /// Comes back when nothing was heard and nothing was done for so long.
+    /// Returns when nothing was received and nothing was done for this long.
     async fn silence(&self, patience: Duration) {
         let mut since = Instant::now();
         loop {

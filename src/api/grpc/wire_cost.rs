@@ -10,7 +10,7 @@ use prost::Message as _;
 use prost_types::field_descriptor_proto::Type;
 use prost_types::{DescriptorProto, FileDescriptorSet};
 
-/// Bytes of a message in a field: the largest of ours (an input tensor) has 320, and a list that grows has room for more.
+/// Bytes of a message in a field: the largest one (an input tensor) has 320, and a list that grows has room for more.
 const MESSAGE: usize = 512;
 /// Bytes of a text or a byte string in a field, beside its content.
 const TEXT: usize = 64;

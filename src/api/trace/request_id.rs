@@ -1,4 +1,4 @@
-//! The name of one request: the client's own, or a fresh one.
+//! The id of a request: the client's own, or a new one.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use uuid::Uuid;

@@ -62,7 +62,7 @@ pub fn read(source: &Source, sink: &mut Sink) -> Result<(), Closed> {
 fn record(source: &Source, number: u64, line: &[u8]) -> Result<Record, Problem> {
     let invalid = |reason: String| Problem::new(Fault::InvalidLine, reason);
     let object: Map<String, Value> = serde_json::from_slice(line)
-        .map_err(|error| invalid(format!("the line is no JSON object: {error}")))?;
+        .map_err(|error| invalid(format!("the line is not a JSON object: {error}")))?;
     let has = |names: Names| names.0.iter().any(|name| object.contains_key(*name));
     let sides: &[Names] = match (has(SOURCE), has(TARGET), has(SINGLE)) {
         (true, true, _) => &[SOURCE, TARGET],

@@ -48,7 +48,7 @@ pub struct Source {
     format: Format,
 }
 
-/// Takes records, at most so many.
+/// Takes records, up to a limit.
 #[derive(Debug)]
 pub struct Sink {
     sender: Sender<Found>,
@@ -103,7 +103,7 @@ impl Source {
     /// on behind it.
     ///
     /// # Errors
-    /// If nobody takes them any more.
+    /// If the receiver is gone.
     pub fn read(&self, sink: &mut Sink) -> Result<(), Closed> {
         match &self.format {
             Format::Parquet => parquet_rows::read(self, sink),
@@ -138,7 +138,7 @@ impl Source {
     }
 }
 
-/// The files that names and patterns stand for, each once, in order. A folder stands for the data files below it, or, if it
+/// The files that names and patterns match, each once, in order. A folder stands for the data files below it, or, if it
 /// has none, for its images.
 ///
 /// # Errors

@@ -28,7 +28,7 @@ pub struct Outcome {
     pub left_out: Tally,
 }
 
-/// What there is to read, and what of it is wanted.
+/// What to read, and which part of it.
 pub struct Work {
     pub sources: Vec<Box<dyn Source>>,
     /// Of earlier runs.

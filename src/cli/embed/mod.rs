@@ -33,17 +33,17 @@ use crate::engine::{EngineSettings, Model};
 #[command(
     after_help = "The output has the columns id (path below --images, line number in --texts, id of the Parquet row, name of the tar's member \
     without its ending), kind (image or text), text (for texts) and embedding. An id is unique among the images, and among the texts.\n\
-    Stopped half-way, the same command goes on where it was. Items that cannot be embedded, and files that cannot be read, are listed, with \
+    If it is stopped half-way, the same command continues where it was. Items that cannot be embedded, and files that cannot be read, are listed, with \
     the reason, in OUT.errors.jsonl; with --strict they make the exit status 1.\n\
-    Memory does not grow with the input, but for 20 to 40 bytes an item: what is done is remembered by a fingerprint.\n\
+    Memory does not grow with the input, except for 20 to 40 bytes for each item: a fingerprint of what is complete.\n\
     Inputs and --out may be s3://BUCKET/PATH, in any store that speaks S3: settings and credentials come from the environment \
     (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION, AWS_ENDPOINT_URL, AWS_ALLOW_HTTP=true for http://, …). Other stores are not \
     supported. An --out in a store is always written by shards; without --shard by one, 0/1.\n\
-    Shards: with --shard 0/16 to --shard 15/16, sixteen workers do what one would do without, each into OUT/part-00000-of-00016.parquet and so on. \
-    A worker may be killed and started at any time. An output is whole or not there; it says of which model, inputs and shard it was made, so that \
-    a worker whose shard is done says so and ends with exit status 0. If something else lies there, it is an error, unless --overwrite is given; \
-    what is damaged is made anew. Tars and row groups of Parquet files are not divided: more shards than there are of these are in vain. Ids must be \
-    unique over all inputs; what repeats is listed as in a run without shards, except across tars in a store, where it is found within a shard only."
+    Shards: with --shard 0/16 to --shard 15/16, sixteen workers do the work of one, each into OUT/part-00000-of-00016.parquet and so on. \
+    A worker may be killed and started at any time. An output is complete or does not exist. It names the model, inputs and shard that it was made from, so \
+    a worker whose shard is complete says so and ends with exit status 0. Anything else in its place is an error, unless --overwrite is given; \
+    a damaged output is written again. Tars and row groups of Parquet files are not divided: more shards than there are of these are useless. Ids must be \
+    unique over all inputs; repeated ids are listed as in a run without shards, except across tars in a store, where it is found within a shard only."
 )]
 pub struct EmbedArguments {
     /// Folder of the bundle

@@ -1,7 +1,7 @@
-//! One worker of several, each of which writes an output of its own: a shard is done whole, and once.
+//! One worker of several, each with an output of its own: a shard is completed once, as a whole.
 //!
 //! The output says what it was made of: by which model, of which inputs, which share of them. A worker that is started again
-//! finds an output that says the same and is whole, and has nothing to do; so a cluster may start and kill workers as it likes.
+//! finds an output that says the same and is whole, and has nothing to do; so a cluster may start and kill workers at any time.
 
 use std::collections::HashMap;
 
@@ -45,7 +45,7 @@ pub fn run(
                 prepared.model.stop();
                 return arguments.strict(failed);
             }
-            Found::Damaged(why) => eprintln!("{shown} is damaged, and is made anew: {why}"),
+            Found::Damaged(why) => eprintln!("{shown} is damaged, and is written again: {why}"),
             Found::Other(what) if arguments.overwrite => {
                 eprintln!("{shown} is {what}, and is replaced");
             }

@@ -27,7 +27,7 @@ enum At {
         prefix: Key,
         /// Where the file lies until it is an object.
         scratch: PathBuf,
-        /// Removed at the end, if nobody named it.
+        /// Removed at the end, unless `--scratch` named it.
         _temporary: Option<TempDir>,
     },
 }

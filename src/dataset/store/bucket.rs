@@ -17,7 +17,7 @@ use tokio::runtime::{Handle, Runtime};
 use super::failure::{Faults, told};
 
 /// How often a request is tried again, with pauses that grow, and for how long at most: some 20 seconds for a store that refuses
-/// connections. What is left of a body that breaks off is asked for anew likewise.
+/// connections. The rest of a body that breaks off is requested again in the same way.
 const TRIES: usize = 10;
 const TRY_FOR: Duration = Duration::from_secs(90);
 

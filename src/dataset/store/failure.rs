@@ -40,7 +40,7 @@ pub fn told(error: &Error, shown: &str) -> String {
         );
     }
     match error {
-        Error::NotFound { .. } => format!("there is no {shown}{said}"),
+        Error::NotFound { .. } => format!("{shown} does not exist{said}"),
         Error::Precondition { .. } => format!(
             "{shown} has changed since it was listed{said}; start again when nobody writes there"
         ),

@@ -70,7 +70,7 @@ impl Stores {
         }
     }
 
-    /// What went wrong with object stores in this run, told by whoever met it.
+    /// What went wrong with object stores in this run, reported by whoever found it.
     pub fn faults(&self) -> Faults {
         self.faults.clone()
     }

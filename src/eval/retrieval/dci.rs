@@ -1,4 +1,4 @@
-//! Densely Captioned Images: a JSON an image in `annotations/`, with `image` (a name in `photos/`), `short_caption`, and `extra_caption`,
+//! Densely Captioned Images: one JSON file for each image in `annotations/`, with `image` (a name in `photos/`), `short_caption`, and `extra_caption`,
 //! which is the long one.
 
 use std::path::Path;
@@ -38,7 +38,7 @@ pub fn read(path: &Path, selection: &Selection) -> anyhow::Result<Gallery> {
         match whole::<Annotation>(&entry.path()) {
             Err(error) => files.broken(place, error.root_cause().to_string()),
             Ok(annotation) if !stays_below(&annotation.image) => {
-                let reason = format!("{:?} is no name in photos/", annotation.image);
+                let reason = format!("{:?} is not a name in photos/", annotation.image);
                 files.broken(place, reason);
             }
             Ok(annotation) => {

@@ -61,7 +61,7 @@ pub fn read(path: &Path, selection: &Selection) -> anyhow::Result<Gallery> {
             path => format!("{path}/{}", image.filename),
         };
         if !stays_below(&below) {
-            files.broken(place, format!("{below:?} is no name below the images"));
+            files.broken(place, format!("{below:?} is not a name below the images"));
             continue;
         }
         let mut file = folder.join(&below);

@@ -1,7 +1,7 @@
 //! Retrieval both ways: does an image find its captions among all, and a caption its image?
 //!
-//! Recall at k: an image is right if one of its captions is among the k nearest, a caption if its image is. Whatever is not farther
-//! than the right one counts as before it. All images and captions of the data are the gallery; resampling draws images.
+//! Recall at k: an image is right if one of its captions is among the k nearest, a caption if its image is. An item that is at least as near
+//! as the right one counts as before it. All images and captions of the data are the gallery; resampling draws images.
 
 mod dci;
 mod docci;
@@ -46,7 +46,7 @@ pub struct Selection {
     pub images: Option<PathBuf>,
     /// The split, where the data has several.
     pub split: String,
-    /// Only so many records, from the beginning.
+    /// Only the first N records.
     pub first: Option<usize>,
 }
 

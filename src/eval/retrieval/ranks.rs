@@ -1,4 +1,4 @@
-//! How many stand before the right one.
+//! How many are ranked before the right one.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -96,7 +96,7 @@ impl Record {
         let image = value.get("image").and_then(Value::as_str);
         let image = image.ok_or("image is missing, or no string")?;
         if !stays_below(image) {
-            return Err(format!("{image:?} is no name below the images"));
+            return Err(format!("{image:?} is not a name below the images"));
         }
         let turn = value.pointer("/conversations/1");
         let turn = turn.ok_or("conversations has no second entry")?;

@@ -1,4 +1,4 @@
-//! Which source pixels make a pixel of the result, and how much each counts.
+//! The source pixels of each pixel of the result, and their weights.
 
 use crate::preprocess::spec::Interpolation;
 

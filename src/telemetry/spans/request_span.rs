@@ -10,7 +10,7 @@ use opentelemetry_sdk::trace::{SdkTracer, Span};
 
 use crate::telemetry::stages::{self, Stage};
 
-/// A span that ends when nobody holds it any more, also if that is because the client has gone.
+/// A span that ends with its last user, also when the client has gone.
 #[derive(Clone)]
 pub struct RequestSpan(Arc<Mutex<Record>>);
 

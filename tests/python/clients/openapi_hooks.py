@@ -71,7 +71,7 @@ def before_call(ctx, case, kwargs):
         fit_query(case)
     if positive[ParameterLocation.BODY] and isinstance(case.body, dict):
         if case.media_type == "multipart/form-data":
-            # A part's name stands in a header. Fields that are unknown are passed over; these names cannot be read.
+            # A part's name stands in a header. Unknown fields are ignored; these names cannot be read.
             case.body = {name: value for name, value in case.body.items() if is_plain(name)}
         case.body = fit_body(case.path, case.body)
 

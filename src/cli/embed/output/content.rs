@@ -25,7 +25,7 @@ impl Content {
         let width = usize::try_from(embeddings.value_length())?;
         let numbers = embeddings.values().as_any().downcast_ref::<Float32Array>();
         let numbers = numbers
-            .context("the embeddings are no 32-bit numbers")?
+            .context("the embeddings are not 32-bit numbers")?
             .values();
         let mut bytes = Vec::new();
         for row in 0..batch.num_rows() {

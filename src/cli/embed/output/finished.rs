@@ -1,4 +1,4 @@
-//! Whether a file is the finished output of the very work that is to be done.
+//! Whether a file is the finished output of the same work.
 
 use std::collections::HashMap;
 

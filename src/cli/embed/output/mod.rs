@@ -24,7 +24,7 @@ use super::item::Kind;
 use super::seen::SeenItems;
 pub use row::Row;
 
-/// What becomes of an earlier run's work.
+/// What to do with an earlier run's work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Earlier {
     /// The output and its parts are kept, and what they lack is added. Those of another model are an error.

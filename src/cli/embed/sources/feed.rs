@@ -1,4 +1,4 @@
-//! What sources give their items to.
+//! The receiver of the sources' items.
 
 use indicatif::ProgressBar;
 

@@ -1,4 +1,4 @@
-//! Image files below a folder, or below a prefix of a bucket: a file an item, its id the path below it.
+//! Image files below a folder, or below a prefix of a bucket: each file is an item, whose id is the path below it.
 
 use std::convert::Infallible;
 
@@ -13,7 +13,7 @@ use crate::dataset::store::{Blob, Place, Walked};
 use crate::dataset::walk::{Step, Unreadable, walk};
 
 /// A folder of images. Hidden files are left out and counted; every other file counts as an image, so that one with a wrong name or
-/// broken content is reported and not passed over. The names of one folder, and of those that it is in, are in memory at a
+/// broken content is reported, not skipped. The names of one folder, and of those that it is in, are in memory at a
 /// time; of a bucket, those of one of its answers.
 #[derive(Debug)]
 pub struct Folder(Place);

@@ -1,4 +1,4 @@
-//! Lines of a file: a line an item, its id the line's number from 1.
+//! Lines of a file: each line is an item, whose id is its number from 1.
 
 use std::io::BufReader;
 

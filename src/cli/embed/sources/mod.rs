@@ -27,13 +27,13 @@ pub trait Source: Send {
     /// Offers all items, in an order that is always the same.
     ///
     /// # Errors
-    /// If nobody takes them any more.
+    /// If the receiver is gone.
     fn read(&self, feed: &mut Feed) -> Result<(), Closed>;
 
     /// Adds all files that are read, in the order in which they are.
     ///
     /// # Errors
-    /// If a store does not say what there is.
+    /// If a store cannot be listed.
     fn survey(&self, survey: &mut Survey) -> anyhow::Result<()>;
 
     /// How many items there are, if that can be told quickly.
@@ -101,7 +101,7 @@ pub fn open(
 /// What all of them read, without reading it.
 ///
 /// # Errors
-/// If a store does not say what there is.
+/// If a store cannot be listed.
 pub fn survey(sources: &[Box<dyn Source>]) -> anyhow::Result<Surveyed> {
     let mut survey = Survey::default();
     for source in sources {

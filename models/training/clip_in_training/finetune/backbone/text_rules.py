@@ -12,7 +12,7 @@ from clip_in_training.scratch.tokenizer.training import save_tokenizer
 
 
 class TokenizerRules(TextRules):
-    """`models/README.md`'s rules: start token (if there is one), tokens, end token, padding to the right."""
+    """A bundle's rules: start token (if there is one), tokens, end token, padding to the right."""
 
     def __init__(
         self,

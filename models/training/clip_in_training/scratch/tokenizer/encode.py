@@ -1,4 +1,4 @@
-"""Texts to padded token ids, by the rules of `models/README.md`."""
+"""Texts to padded token ids, by the rules of `docs/src/reference/bundle.md`."""
 
 from collections.abc import Sequence
 from pathlib import Path

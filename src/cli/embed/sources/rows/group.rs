@@ -169,7 +169,7 @@ impl Group<'_> {
         Ok(builder.build()?)
     }
 
-    /// The id of a row that has none of its own.
+    /// The id of a row without one.
     fn numbered(&self, row: u64) -> String {
         format!("{}:{row}", self.input.name)
     }

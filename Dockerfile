@@ -1,8 +1,8 @@
-# The server as an image: `cpu` for processors, `openvino` for those with AVX512_BF16 (x86-64 only), `cuda` for NVIDIA cards.
-# Built from the repository's root:
+# The server as an image: `cpu` for any processor, `openvino` for processors with AVX512_BF16 (x86-64 only), `cuda` for NVIDIA cards.
+# Build it from the repository root:
 #
-#   docker build -f deploy/Dockerfile --target cpu  -t clip-in:0.1.0-cpu  .
-#   docker build -f deploy/Dockerfile --target cuda -t clip-in:0.1.0-cuda .
+#   docker build --target cpu  -t clip-in:0.1.0-cpu  .
+#   docker build --target cuda -t clip-in:0.1.0-cuda .
 #
 # The last stages are Debian and files that were copied: no compiler, no Python, no curl, nothing installed. What it writes
 # goes below /var/lib/clip-in (label sets) and /tmp, so that the root file system can be read-only.

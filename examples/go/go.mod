@@ -1,0 +1,3 @@
+module clip-in-example
+
+go 1.19

@@ -1,0 +1,133 @@
+"""The documents are complete: every route, error code, metric and chapter is there, and versions agree."""
+
+import json
+import re
+import urllib.request
+from pathlib import Path
+
+import pytest
+from tests.python.conftest import ROOT
+
+BOOK = ROOT / "docs" / "src"
+REFERENCE = BOOK / "reference"
+
+
+def get(server: str, path: str) -> str:
+    with urllib.request.urlopen(server + path) as answer:
+        return answer.read().decode()
+
+
+def test_every_route_is_described():
+    table = (ROOT / "src" / "api" / "routes.rs").read_text()
+    rest = re.findall(r'route\(Method::(\w+), "(/v1/[^"]*|/healthz|/readyz|/metrics|/openapi.json)"', table)
+    assert len(rest) > 12
+    described = (REFERENCE / "http.md").read_text()
+    lines = [line for line in described.splitlines() if line.startswith("| `")]
+    for method, path in rest:
+        assert any(f"`{method}" in line and path in line for line in lines), f"{method} {path}"
+    protocol = (REFERENCE / "open-inference-protocol.md").read_text()
+    for method in re.findall(r'"/inference.GRPCInferenceService/(\w+)"', table):
+        assert f"`{method}`" in protocol, method
+    grpc = (REFERENCE / "grpc.md").read_text()
+    for method in re.findall(r'"/clip_in.v1.ClipIn/(\w+)"', table):
+        assert f"`{method}`" in grpc, method
+
+
+# Where a cause gets its code: as an argument of the error, or by matching on a cause.
+CODE = re.compile(
+    r"""
+    (?: bad_request\(\s* | StatusCode::\w+\s*,\s* | message\s*,\s* | =>\s* )
+    "([a-z0-9]+(?:_[a-z0-9]+)+)"
+    """,
+    re.VERBOSE,
+)
+# Words of the same form that are no codes: families of errors, and a label of a metric.
+OTHERS = {"invalid_request_error", "overloaded_error", "timeout_error", "server_error", "over_budget"}
+WITH_CODES = ["api", "calls", "server", "preprocess/error.rs", "images_by_url"]
+
+
+def codes_in(path: Path) -> set[str]:
+    files = [path] if path.is_file() else path.rglob("*.rs")
+    source = "\n".join(file.read_text().split("#[cfg(test)]\nmod ")[0] for file in files)
+    return set(CODE.findall(source)) - OTHERS
+
+
+def test_every_error_code_is_described():
+    described = set(re.findall(r"`([a-z0-9]+(?:_[a-z0-9]+)+)`", (REFERENCE / "errors.md").read_text()))
+    codes = set().union(*(codes_in(ROOT / "src" / place) for place in WITH_CODES))
+    assert len(codes) > 40
+    assert sorted(codes - described) == []
+
+
+def test_no_error_code_is_described_that_does_not_exist():
+    source = "\n".join(path.read_text() for path in (ROOT / "src").rglob("*.rs"))
+    rows = re.findall(r"^\| .*", (REFERENCE / "errors.md").read_text(), re.M)
+    assert len(rows) > 30
+    for row in rows:
+        # The column of the codes is the first one, or the second one behind the status.
+        cells = row.split("|")
+        column = cells[2] if cells[1].strip().isdigit() else cells[1]
+        for code in re.findall(r"`(\w+)`", column):
+            assert f'"{code}"' in source, code
+
+
+def test_every_metric_is_described(server):
+    described = set(re.findall(r"`(clip_in_\w+)`", (REFERENCE / "metrics.md").read_text()))
+    served = set(re.findall(r"^# TYPE (clip_in_\w+)", get(server, "/metrics"), re.M))
+    assert len(served) > 25
+    # Of cards, label sets and image URLs this server has nothing to show.
+    source = "\n".join(path.read_text() for path in (ROOT / "src" / "telemetry").rglob("*.rs"))
+    assert served | set(re.findall(r'"(clip_in_\w+)"', source)) == described
+
+
+def test_every_chapter_is_in_the_summary():
+    summary = (BOOK / "SUMMARY.md").read_text()
+    chapters = {path.relative_to(BOOK).as_posix() for path in BOOK.rglob("*.md")} - {"SUMMARY.md"}
+    assert chapters == set(re.findall(r"\]\(([^)]+\.md)\)", summary))
+
+
+def test_links_of_the_book_stay_in_the_book():
+    """What lies outside is not there in the HTML."""
+    for path in BOOK.rglob("*.md"):
+        for target in re.findall(r"\]\(([^)#]+)", path.read_text()):
+            if not re.match(r"https?:", target):
+                assert BOOK in (path.parent / target).resolve().parents, f"{path.name}: {target}"
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.ja.md"])
+def test_the_readme_is_short(name):
+    assert len((ROOT / name).read_text().splitlines()) <= 150
+
+
+def test_both_readmes_have_the_same_parts():
+    def parts(name):
+        text = (ROOT / name).read_text()
+        blocks = re.findall(r"^```\w*\n.*?^```$", text, re.S | re.M)
+        return len(re.findall(r"^## ", text, re.M)), len(re.findall(r"^\|", text, re.M)), len(blocks)
+
+    assert parts("README.md") == parts("README.ja.md")
+
+
+def test_versions_agree():
+    def version_in(path):
+        return re.search(r'^version = "(.+)"$', path.read_text(), re.M)[1]
+
+    version = version_in(ROOT / "Cargo.toml")
+    assert version_in(ROOT / "models" / "training" / "pyproject.toml") == version
+    files = [*(ROOT / "deploy").rglob("*.yaml"), ROOT / "Dockerfile", *BOOK.rglob("*.md")]
+    tags = {
+        tag
+        for path in files
+        for tag in re.findall(r"clip-in:(\d[\w.]*?)-(?:cpu|cuda|openvino)", path.read_text())
+    }
+    assert tags == {version}
+
+
+def test_the_description_of_the_interface_names_existing_routes(server):
+    """http.md has no route that the server does not have."""
+    paths = set(json.loads(get(server, "/openapi.json"))["paths"]) | {"/openapi.json", "/docs/", "/"}
+    rows = re.findall(r"^\| (`(?:GET|POST|PUT)\b.*?) \|", (REFERENCE / "http.md").read_text(), re.M)
+    named = {path for row in rows for path in re.findall(r"(/[\w./{}-]*)", row)}
+    admin = {path for path in named if path.startswith("/v1/admin/")}
+    assert len(named) > 12
+    assert sorted(named - paths - admin) == []
