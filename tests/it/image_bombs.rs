@@ -6,7 +6,8 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use clip_in::preprocess::{
-    CropRounding, ImageSpec, InputLayout, Interpolation, Limits, ResizeMode, Stop, decode_for,
+    CropRounding, ImageOptions, ImageSpec, InputLayout, Interpolation, Limits, ResizeMode, Stop,
+    decode_for,
 };
 use flate2::{Compression, write::ZlibEncoder};
 
@@ -215,8 +216,24 @@ fn an_image_has_its_time() {
         "lossless.webp",
     ] {
         let file = fixture(name);
-        let error = decode_for(&file, &Limits::default(), &spec, &over).unwrap_err();
+        let error = decode_for(
+            &file,
+            &Limits::default(),
+            &spec,
+            ImageOptions::default(),
+            &over,
+        )
+        .unwrap_err();
         assert_eq!(error.code(), "image_takes_too_long", "{name}");
-        assert!(decode_for(&file, &Limits::default(), &spec, &Stop::never()).is_ok());
+        assert!(
+            decode_for(
+                &file,
+                &Limits::default(),
+                &spec,
+                ImageOptions::default(),
+                &Stop::never()
+            )
+            .is_ok()
+        );
     }
 }

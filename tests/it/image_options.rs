@@ -133,7 +133,9 @@ fn transparency_and_exif_are_heeded_where_that_is_asked_for() {
         "orientation-6.jpg",
     ] {
         let file = picture(name);
-        let off = |server, options| distance(&embedding(server, &file, options), &upright);
+        let off = |server: &Server, options: &Value| {
+            distance(&embedding(server, &file, options), &upright)
+        };
         let sideways = off(&plain, &nothing);
         // Compression costs something; a turn costs more.
         let near = if name.ends_with("png") {
