@@ -8,8 +8,7 @@ use super::{decode::Format, error::ImageError};
 pub struct Limits {
     /// Largest encoded file, in bytes.
     pub max_bytes: usize,
-    /// Largest area, width times height, in pixels. Decoding takes 3 to 16 bytes a pixel, depending on the format; a
-    /// progressive JPEG 9.
+    /// Largest area, width times height, in pixels. Decoding takes 3 to 9 bytes a pixel, depending on the format.
     pub max_pixels: u64,
     /// Longest side, in pixels.
     pub max_side: u32,

@@ -15,17 +15,14 @@ use super::{
     Decoded, Format,
     jpeg_layout::{Coding, Colour, Layout},
     jpeg_unusual,
-    paced::Paced,
 };
-use crate::preprocess::{
-    error::ImageError, limits::Limits, orientation::UPRIGHT, rgb::RgbImage, stop::Stop,
-};
+use crate::preprocess::{error::ImageError, limits::Limits, orientation::UPRIGHT, rgb::RgbImage};
 
 /// Most scans of one file. Each goes over all of the picture and can cost the sender fifty bytes; libjpeg writes ten.
 pub(super) const MOST_SCANS: usize = 100;
 
 /// Decodes a JPEG file as it is stored.
-pub(super) fn decode(bytes: &[u8], limits: &Limits, stop: &Stop) -> Result<Decoded, ImageError> {
+pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, ImageError> {
     let layout = Layout::of(bytes).ok_or_else(|| corrupt("its header is not complete"))?;
     let (width, height) = (u32::from(layout.width), u32::from(layout.height));
     limits.check_size(Format::Jpeg, width, height)?;
@@ -36,9 +33,9 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits, stop: &Stop) -> Result<Decod
         return Err(unsupported(&format!("more than {MOST_SCANS} scans")));
     }
     let pixels = if layout.usual() {
-        usual_pixels(bytes, one_scan, stop)?
+        usual_pixels(bytes)?
     } else if layout.counts_blocks() {
-        jpeg_unusual::pixels(bytes, colour, stop)?
+        jpeg_unusual::pixels(bytes, colour)?
     } else {
         return Err(unsupported(
             "components of different sampling in scans of their own",
@@ -54,13 +51,8 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits, stop: &Stop) -> Result<Decod
     })
 }
 
-/// Decodes the pixels of a file of a usual layout to RGB. The size has been checked. `stop` is asked between the scans of
-/// several; one of fifty megapixels takes less than a second.
-pub(super) fn usual_pixels(
-    bytes: &[u8],
-    one_scan: bool,
-    stop: &Stop,
-) -> Result<Vec<u8>, ImageError> {
+/// Decodes the pixels of a file of a usual layout to RGB. The size has been checked.
+pub(super) fn usual_pixels(bytes: &[u8]) -> Result<Vec<u8>, ImageError> {
     // Strict: without it a file that is cut off comes back with its lower part grey, and is scored as if that were
     // the picture. The decoder's own size limits are lifted, since ours were checked with a better message.
     let options = DecoderOptions::default()
@@ -68,12 +60,9 @@ pub(super) fn usual_pixels(
         .set_max_width(usize::from(u16::MAX))
         .set_max_height(usize::from(u16::MAX))
         .jpeg_set_out_colorspace(ColorSpace::RGB);
-    if one_scan {
-        JpegDecoder::new_with_options(ZCursor::new(bytes), options).decode()
-    } else {
-        JpegDecoder::new_with_options(Paced::new(bytes, stop), options).decode()
-    }
-    .map_err(refusal)
+    JpegDecoder::new_with_options(ZCursor::new(bytes), options)
+        .decode()
+        .map_err(refusal)
 }
 
 /// What the file's components stand for, if it is of a kind that a decoder here reads.

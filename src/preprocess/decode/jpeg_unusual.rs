@@ -2,12 +2,12 @@
 
 use jpeg_decoder::{ColorTransform, Decoder, Error};
 
-use super::{jpeg::corrupt, jpeg_layout::Colour, paced::Paced};
-use crate::preprocess::{error::ImageError, stop::Stop};
+use super::{jpeg::corrupt, jpeg_layout::Colour};
+use crate::preprocess::error::ImageError;
 
 /// Decodes the pixels of a file to RGB. The size has been checked.
-pub(super) fn pixels(bytes: &[u8], colour: Colour, stop: &Stop) -> Result<Vec<u8>, ImageError> {
-    let samples = samples(bytes, colour, stop)?;
+pub(super) fn pixels(bytes: &[u8], colour: Colour) -> Result<Vec<u8>, ImageError> {
+    let samples = samples(bytes, colour)?;
     Ok(match colour {
         Colour::Rgb | Colour::YCbCr => samples,
         Colour::Grey => samples.iter().flat_map(|&grey| [grey; 3]).collect(),
@@ -16,8 +16,8 @@ pub(super) fn pixels(bytes: &[u8], colour: Colour, stop: &Stop) -> Result<Vec<u8
 }
 
 /// Decodes the pixels of a file: a byte of grey, three of RGB, or four of CMYK as they are stored. The size has been checked.
-pub(super) fn samples(bytes: &[u8], colour: Colour, stop: &Stop) -> Result<Vec<u8>, ImageError> {
-    let mut decoder = Decoder::new(Paced::new(bytes, stop));
+pub(super) fn samples(bytes: &[u8], colour: Colour) -> Result<Vec<u8>, ImageError> {
+    let mut decoder = Decoder::new(bytes);
     decoder.set_color_transform(match colour {
         Colour::Grey => ColorTransform::Grayscale,
         Colour::Rgb => ColorTransform::RGB,

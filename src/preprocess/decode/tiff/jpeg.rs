@@ -11,7 +11,6 @@ use crate::preprocess::{
         jpeg_unusual,
     },
     error::ImageError,
-    stop::Stop,
 };
 
 /// Decodes a strip or tile of which `rows` rows are in the picture: samples in a byte each, YCbCr as RGB, others as they are.
@@ -19,7 +18,6 @@ pub(super) fn samples(
     layout: &Layout<'_>,
     packed: &[u8],
     rows: usize,
-    stop: &Stop,
 ) -> Result<Vec<u8>, ImageError> {
     let file = with_tables(layout.jpeg_tables, packed)?;
     let header = JpegLayout::of(&file)
@@ -53,9 +51,9 @@ pub(super) fn samples(
     }
     let quick = matches!(colour, Colour::Rgb | Colour::YCbCr) && its_own == colour;
     let samples = if quick && header.usual() {
-        jpeg::usual_pixels(&file, one_scan, stop)
+        jpeg::usual_pixels(&file)
     } else if header.counts_blocks() {
-        jpeg_unusual::samples(&file, colour, stop)
+        jpeg_unusual::samples(&file, colour)
     } else {
         return Err(super::unsupported("such sampling in JPEG"));
     };

@@ -82,12 +82,7 @@ fn read_chunk(
     // Planes behind the colours are not looked at.
     for plane in 0..chunks.planes.min(needed) {
         let packed = bytes.get(chunks.place(plane, row, column));
-        planes.push(packed::open(
-            layout,
-            packed.unwrap_or_default(),
-            rows,
-            stop,
-        )?);
+        planes.push(packed::open(layout, packed.unwrap_or_default(), rows)?);
     }
     let of_pixel = chunks.samples * planes.len();
     let mut stored = vec![0; chunks.row_bytes];

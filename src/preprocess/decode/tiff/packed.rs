@@ -6,17 +6,16 @@ use fax::decoder::{DecodeStatus, Group4Decoder, pels};
 use weezl::{BitOrder, LzwStatus, decode::Configuration};
 
 use super::{Layout, jpeg, layout::Compression};
-use crate::preprocess::{error::ImageError, stop::Stop};
+use crate::preprocess::error::ImageError;
 
 /// Opens a strip's or tile's bytes. `rows` is how many of its rows are in the picture.
 pub(super) fn open<'a>(
     layout: &Layout<'_>,
     packed: &'a [u8],
     rows: usize,
-    stop: &Stop,
 ) -> Result<Box<dyn Read + 'a>, ImageError> {
     if layout.compression == Compression::Jpeg {
-        let samples = jpeg::samples(layout, packed, rows, stop)?;
+        let samples = jpeg::samples(layout, packed, rows)?;
         return Ok(Box::new(Cursor::new(samples)));
     }
     if layout.reversed {
