@@ -153,10 +153,15 @@ pub(super) fn add_up(row: &mut [u8], bits: usize, little: bool, samples: usize) 
         return;
     }
     let (pairs, _) = row.as_chunks_mut::<2>();
-    let (number, bytes): (fn([u8; 2]) -> u16, fn(u16) -> [u8; 2]) = if little {
-        (u16::from_le_bytes, u16::to_le_bytes)
+    let number: fn([u8; 2]) -> u16 = if little {
+        u16::from_le_bytes
     } else {
-        (u16::from_be_bytes, u16::to_be_bytes)
+        u16::from_be_bytes
+    };
+    let bytes: fn(u16) -> [u8; 2] = if little {
+        u16::to_le_bytes
+    } else {
+        u16::to_be_bytes
     };
     for i in samples..pairs.len() {
         pairs[i] = bytes(number(pairs[i]).wrapping_add(number(pairs[i - samples])));

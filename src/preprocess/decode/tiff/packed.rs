@@ -149,14 +149,14 @@ impl<R: io::BufRead> Read for Lzw<R> {
 type Digits<R> = io::Bytes<R>;
 
 /// CCITT's group 4. Delivers rows of one bit a pixel, padded to a byte; a set bit is black.
-struct Fax4<R: Read> {
+struct Fax4<R> {
     decoder: Group4Decoder<Digits<R>>,
     width: u16,
     row: Cursor<Vec<u8>>,
     ended: bool,
 }
 
-impl<R: Read> Fax4<R> {
+impl<R: io::BufRead> Fax4<R> {
     fn new(packed: R, width: usize) -> Result<Self, ImageError> {
         let width = u16::try_from(width)
             .map_err(|_| super::unsupported(&format!("fax rows of {width} pixels")))?;
@@ -189,7 +189,7 @@ impl<R: Read> Fax4<R> {
     }
 }
 
-impl<R: Read> Read for Fax4<R> {
+impl<R: io::BufRead> Read for Fax4<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         if self.row.position() >= self.row.get_ref().len() as u64 {
             self.next_row()?;
