@@ -2,7 +2,7 @@
 //!
 //! As Pillow does it: a frame that is larger than the screen makes the screen larger; around a smaller one the screen has the
 //! transparent colour, or the palette's first if there is none. (The background colour of the header is not used, by Pillow and
-//! browsers alike.) Without a palette, numbers are levels of grey.
+//! browsers alike.) A file without a palette is refused.
 
 use gif::{ColorOutput, DecodeOptions, DecodingError};
 
@@ -67,13 +67,13 @@ pub(super) fn decode(
     })
 }
 
-/// A number's colour. Numbers behind the end of a palette are levels of grey, as Pillow has it.
+/// A number's colour. Numbers behind the end of a palette are black, as Pillow has it.
 fn colour(palette: Option<&[u8]>, number: u8) -> [u8; 3] {
     let colours = palette.map_or(&[][..], |palette| palette.as_chunks::<3>().0);
     colours
         .get(usize::from(number))
         .copied()
-        .unwrap_or([number; 3])
+        .unwrap_or_default()
 }
 
 fn refusal(error: &DecodingError) -> ImageError {
