@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use super::EngineError;
 use super::backlog::Demand;
 use super::embedding_cache::{Cached, EmbeddingCache, ImageDigest};
 use super::job::{Deadline, Embedding, Encoded, Job, Lane};
 use super::model::Model;
 use super::prepare::{Item, ItemError, Known};
+use super::{EngineError, Tenant};
 use crate::telemetry::stages::{self, Stage};
 
 /// Why a request got no embeddings.
@@ -48,6 +48,8 @@ pub struct EmbedOptions {
     pub deadline: Deadline,
     /// Cut texts that are too long (and say so), or refuse them.
     pub truncate: bool,
+    /// Who takes turns with others while items are prepared.
+    pub tenant: Tenant,
 }
 
 impl Default for EmbedOptions {
@@ -56,6 +58,7 @@ impl Default for EmbedOptions {
             lane: Lane::Interactive,
             deadline: None,
             truncate: true,
+            tenant: Tenant::default(),
         }
     }
 }

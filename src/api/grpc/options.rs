@@ -20,9 +20,8 @@ pub fn read(
     refuse_long_texts: bool,
 ) -> Result<EmbedOptions, Status> {
     let caller = extensions.get::<Caller>();
-    let usual = caller.and_then(|caller| caller.lane).unwrap_or(usual);
     let headers = metadata.clone().into_headers();
-    let mut options = request_options::read(&headers, usual)?;
+    let mut options = request_options::read(&headers, caller, usual)?;
     options.truncate = !refuse_long_texts;
     if let Some(timeout) = headers.get("grpc-timeout") {
         let timeout = timeout.to_str().ok().and_then(duration);
