@@ -16,7 +16,7 @@ FETCH := { test -x .cache/pip/bin/python || $(PYTHON) -m venv .cache/pip; } && .
 CLIP_IN := target/release/clip-in
 TRAIN := PYTHONPATH=models/training $(PY) -m clip_in_training
 
-.PHONY: help serve test test-rust test-python end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo ablation bench bench-setup stream textile kills rolling-restart faults fuzz soak reference gpu-bundle lock clean
+.PHONY: help serve test test-rust test-python end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo ablation bench bench-setup stream textile kills rolling-restart faults abuse fuzz soak reference gpu-bundle lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | column -t -s '	'
@@ -128,6 +128,9 @@ rolling-restart: build $(CLIENTS)/.installed ## two servers behind HAProxy, rest
 
 faults: build $(CLIENTS)/.installed ## what goes wrong in production, under load, with what clients see: runs/faults.md (as root: a full disk; Debian's faketime: a clock that jumps; FAULTS="--only kill,…")
 	PYTHONPATH=tests/bench $(CLIENTS)/bin/python tests/faults/run.py $(FAULTS)
+
+abuse: build python ## what one client could take a server away with, in 2 GiB of memory: runs/abuse.md (ABUSE="--only A1,A2")
+	PYTHONPATH=tests/bench:tests/faults $(PY) tests/abuse/run.py $(ABUSE)
 
 # Without a sanitizer: there is no unsafe code of ours to watch, and so the stable toolchain is enough. Memory is watched by an
 # allocator that counts. What is new in a corpus stays in .cache; what breaks something is written below fuzz/artifacts.
