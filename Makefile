@@ -135,7 +135,7 @@ abuse: build python ## what one client could take a server away with, in 2 GiB o
 # Without a sanitizer: there is no unsafe code of ours to watch, and so the stable toolchain is enough. Memory is watched by an
 # allocator that counts. What is new in a corpus stays in .cache; what breaks something is written below fuzz/artifacts.
 FUZZ_SECONDS ?= 60
-FUZZ ?= image json_body tensors manifest text tokenizer_file
+FUZZ ?= image json_body labelset_json tensors grpc_wire manifest text tokenizer_file
 CARGO_FUZZ := .cache/cargo-fuzz/bin/cargo-fuzz
 fuzz: ## FUZZ_SECONDS (60) of made-up bytes for each parser of what comes from outside (FUZZ="image text"); needs a C++ compiler
 	test -x $(CARGO_FUZZ) || cargo install --locked cargo-fuzz --version 0.13.2 --root .cache/cargo-fuzz

@@ -12,7 +12,7 @@ mod cors;
 mod error;
 
 mod file_watch;
-mod grpc;
+pub mod grpc;
 mod held;
 mod keys;
 mod page;

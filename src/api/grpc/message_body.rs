@@ -60,10 +60,15 @@ impl SharedBytes {
         })
     }
 
+    /// The cost of the next message that was handed on, in their order. It stays held.
+    pub fn take_cost(&self) -> Option<usize> {
+        self.with(|shared| shared.handed_on.pop_front())
+    }
+
     /// The cost of the next message of a stream, which is given back when the result is dropped. To be called once a message,
     /// in their order.
     pub fn next_message(&self) -> MessageShare {
-        let bytes = self.with(|shared| shared.handed_on.pop_front().unwrap_or(0));
+        let bytes = self.take_cost().unwrap_or(0);
         MessageShare {
             shared: self.clone(),
             bytes,

@@ -1,5 +1,6 @@
 //! gRPC on the port of REST: a request whose content type is gRPC's comes here.
 
+pub mod bodies;
 mod convert;
 mod health;
 mod inference;
