@@ -15,6 +15,7 @@ mod file_watch;
 pub mod grpc;
 mod held;
 mod keys;
+mod lease;
 mod page;
 mod reload;
 pub mod rest;

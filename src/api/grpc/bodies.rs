@@ -92,6 +92,7 @@ impl Bodies {
             path: path.to_owned(),
             costs: self.costs.clone(),
             most,
+            place: None,
             patience: None,
         };
         let share = SharedBytes::new(Admission::new(1, 4 * most, most).share());

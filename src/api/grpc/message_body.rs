@@ -21,7 +21,8 @@ use tonic::{Code, Status};
 
 use super::wire_cost::WireCosts;
 use crate::api::ApiError;
-use crate::api::admission::ByteShare;
+use crate::api::admission::{ByteShare, gave_way};
+use crate::api::lease::Lease;
 use crate::telemetry::stages::{self, Stage};
 
 /// A message's head: whether it is compressed, and how long it is.
@@ -50,6 +51,11 @@ impl SharedBytes {
 
     fn with<T>(&self, change: impl FnOnce(&mut Shared) -> T) -> T {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What gives way to others while the client is waited for.
+    fn lease(&self) -> Arc<Lease> {
+        self.with(|shared| shared.share.lease().clone())
     }
 
     /// Takes so many bytes more, or gives some back.
@@ -108,6 +114,8 @@ pub struct MessageRules {
     pub costs: Arc<WireCosts>,
     /// Largest message, in bytes on the wire, unpacked, and in memory.
     pub most: usize,
+    /// The place that gives way to others while the one message that is all of the request is waited for; `None` for a stream.
+    pub place: Option<Arc<Lease>>,
     /// A message is not waited for longer than this; `None` where something else sees to it.
     pub patience: Option<Duration>,
 }
@@ -118,6 +126,8 @@ pub struct MessageBody {
     rules: MessageRules,
     compression: Compression,
     share: SharedBytes,
+    /// The share's.
+    bytes: Arc<Lease>,
     /// What came of the next message. It is paid for.
     came: BytesMut,
     /// What is handed on next.
@@ -140,6 +150,7 @@ impl MessageBody {
             body,
             rules,
             compression,
+            bytes: share.lease(),
             share,
             came: BytesMut::new(),
             ready: VecDeque::new(),
@@ -244,6 +255,28 @@ impl MessageBody {
         Poll::Ready(ApiError::new(status, "request_timeout", message).into())
     }
 
+    /// What the request holds that others may need.
+    fn leases(&self) -> impl Iterator<Item = &Arc<Lease>> {
+        std::iter::once(&self.bytes).chain(&self.rules.place)
+    }
+
+    /// Ready when the client was so slow that others took over what the request held.
+    fn poll_lost(&self, context: &mut Context<'_>) -> Poll<()> {
+        // Between its messages a stream owes nothing.
+        if self.rules.place.is_none() && self.came.is_empty() {
+            self.bytes.settled();
+            return Poll::Pending;
+        }
+        let mut lost = Poll::Pending;
+        for lease in self.leases() {
+            lease.owed(0);
+            if lease.poll_lost(context).is_ready() {
+                lost = Poll::Ready(());
+            }
+        }
+        lost
+    }
+
     fn poll_message(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Status>>> {
         loop {
             if let Some(part) = self.ready.pop_front() {
@@ -261,6 +294,7 @@ impl MessageBody {
                 Poll::Ready(Some(Ok(frame))) => {
                     self.waiting = None;
                     if let Ok(data) = frame.into_data() {
+                        self.leases().for_each(|lease| lease.received(data.len()));
                         self.share.change(0, data.len())?;
                         self.came.extend_from_slice(&data);
                     }
@@ -268,13 +302,25 @@ impl MessageBody {
                 Poll::Ready(Some(Err(error))) => {
                     return Poll::Ready(Some(Err(Status::from_error(error.into()))));
                 }
-                Poll::Ready(None) => self.ended = true,
+                Poll::Ready(None) => {
+                    self.ended = true;
+                    self.leases().for_each(|lease| lease.settled());
+                }
                 Poll::Pending => {
+                    if self.poll_lost(context).is_ready() {
+                        return Poll::Ready(Some(Err(gave_way().into())));
+                    }
                     let status = ready!(self.poll_patience(context));
                     return Poll::Ready(Some(Err(status)));
                 }
             }
         }
+    }
+}
+
+impl Drop for MessageBody {
+    fn drop(&mut self) {
+        self.leases().for_each(|lease| lease.settled());
     }
 }
 
