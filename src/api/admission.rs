@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
@@ -14,6 +14,7 @@ use http_body_util::BodyExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::ApiError;
+use super::awaited::{GaveWay, gave_way};
 use super::lease::{Budget, Lease, Refused};
 use crate::telemetry::stages::{self, Stage};
 
@@ -51,6 +52,8 @@ pub struct AdmittedBody {
 pub struct ByteShare {
     lease: Arc<Lease>,
     bytes: usize,
+    /// Bytes that need nothing of the budget.
+    free: usize,
     /// Said when the budget is used up.
     full: &'static str,
 }
@@ -61,7 +64,9 @@ impl ByteShare {
     /// # Errors
     /// 429 at once if there are none, and 408 if this is one that gave way; what is held stays held.
     pub fn resize(&mut self, bytes: usize) -> Result<(), ApiError> {
-        let resized = self.lease.resize(bytes.div_ceil(UNIT));
+        let resized = self
+            .lease
+            .resize(bytes.saturating_sub(self.free).div_ceil(UNIT));
         resized.map_err(|refused| match refused {
             Refused::Full => ApiError::overloaded(self.full, 1),
             Refused::Lost => gave_way(),
@@ -177,7 +182,7 @@ impl Admission {
             return Err(self.too_large());
         }
         let mut collected = BytesMut::new();
-        let mut share = self.share();
+        let mut share = self.body_share();
         let lease = share.lease().clone();
         while let Some(frame) = next_frame(body, &lease).await? {
             let frame = frame.map_err(|e| match GaveWay::is_behind(&e) {
@@ -212,7 +217,17 @@ impl Admission {
         ByteShare {
             lease: self.body_units.lease(),
             bytes: 0,
+            free: 0,
             full: "the bodies of other requests fill the memory set aside for them; try again",
+        }
+    }
+
+    /// The same for the body of a request that has a place. The first 64 KiB are the place's: however large the bodies of others
+    /// are, a small one is let in.
+    pub fn body_share(&self) -> ByteShare {
+        ByteShare {
+            free: UNIT,
+            ..self.share()
         }
     }
 
@@ -221,6 +236,7 @@ impl Admission {
         ByteShare {
             lease: self.answer_units.lease(),
             bytes: 0,
+            free: 0,
             full: "answers that their clients have not taken yet fill the memory set aside for them; try again",
         }
     }
@@ -253,81 +269,10 @@ async fn next_frame(
         if let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(context) {
             return Poll::Ready(Ok(frame));
         }
-        lease.owed(0);
+        lease.owed();
         lease.poll_lost(context).map(|()| Err(gave_way()))
     })
     .await
-}
-
-/// The answer to a slow sender that gave way.
-pub fn gave_way() -> ApiError {
-    let message = "the body came so slowly that others needed the place meanwhile; send it again";
-    ApiError::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message)
-}
-
-/// The end of a body whose request's place was taken over.
-#[derive(Debug, thiserror::Error)]
-#[error("others needed the place")]
-pub struct GaveWay;
-
-impl GaveWay {
-    /// Whether an error is this one, or was made of it.
-    fn is_behind(error: &(dyn std::error::Error + 'static)) -> bool {
-        std::iter::successors(Some(error), |error| error.source()).any(|error| error.is::<Self>())
-    }
-}
-
-/// A request's body, whose place gives way while its client is waited for.
-pub struct Awaited {
-    body: Body,
-    place: Arc<Lease>,
-}
-
-impl Awaited {
-    /// The same body.
-    pub fn new(body: Body, place: Arc<Lease>) -> Self {
-        Self { body, place }
-    }
-}
-
-impl http_body::Body for Awaited {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<http_body::Frame<Bytes>, axum::Error>>> {
-        match Pin::new(&mut self.body).poll_frame(context) {
-            Poll::Ready(Some(Ok(frame))) => {
-                self.place.received(frame.data_ref().map_or(0, Bytes::len));
-                Poll::Ready(Some(Ok(frame)))
-            }
-            Poll::Ready(end) => {
-                self.place.settled();
-                Poll::Ready(end)
-            }
-            Poll::Pending => {
-                self.place.owed(0);
-                let lost = self.place.poll_lost(context);
-                lost.map(|()| Some(Err(axum::Error::new(GaveWay))))
-            }
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> http_body::SizeHint {
-        self.body.size_hint()
-    }
-}
-
-impl Drop for Awaited {
-    fn drop(&mut self) {
-        self.place.settled();
-    }
 }
 
 /// What is read and thrown away behind a refusal, in bytes and in time.

@@ -13,8 +13,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 /// A sender is slow when it is behind this rate, in bytes a second.
 const BYTES_A_SECOND: f64 = 65_536.0;
 
-/// By so much: a packet is always under way.
-const BEHIND: Duration = Duration::from_millis(100);
+/// It is waited for so long at least: a packet is always under way. No sender is ahead by more, however fast it was before.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// A budget, and those whose clients owe a body.
 #[derive(Debug, Clone)]
@@ -33,16 +33,10 @@ pub struct Lease {
 #[derive(Debug, Default)]
 struct State {
     held: Option<OwnedSemaphorePermit>,
-    /// Since when the client owes a body, or the rest of one.
-    owed: Option<Owed>,
+    /// If the client owes a body, or the rest of one: when more of it should have come at the latest.
+    due: Option<Instant>,
     lost: bool,
     waker: Option<Waker>,
-}
-
-#[derive(Debug)]
-struct Owed {
-    since: Instant,
-    received: usize,
 }
 
 /// Why a lease holds no more than it does.
@@ -100,7 +94,7 @@ impl Budget {
         lock(&self.owing).retain(|lease| {
             let lease = lease
                 .upgrade()
-                .filter(|lease| lock(&lease.state).owed.is_some());
+                .filter(|lease| lock(&lease.state).due.is_some());
             let owes = lease.is_some();
             found.extend(lease);
             owes
@@ -145,17 +139,13 @@ impl Lease {
         Ok(held.map_or(0, OwnedSemaphorePermit::num_permits))
     }
 
-    /// The client owes a body from now on, unless it does already; so many bytes of it came (more).
-    pub fn owed(self: &Arc<Self>, received: usize) {
+    /// The client owes a body from now on, unless it does already.
+    pub fn owed(self: &Arc<Self>) {
         let mut state = lock(&self.state);
-        if let Some(owed) = &mut state.owed {
-            owed.received += received;
+        if state.due.is_some() {
             return;
         }
-        state.owed = Some(Owed {
-            since: Instant::now(),
-            received,
-        });
+        state.due = Some(Instant::now() + PATIENCE);
         drop(state);
         let mut owing = lock(&self.budget.owing);
         if owing.len() == owing.capacity() {
@@ -167,14 +157,15 @@ impl Lease {
 
     /// So many bytes came of what is owed, if anything is.
     pub fn received(&self, bytes: usize) {
-        if let Some(owed) = &mut lock(&self.state).owed {
-            owed.received += bytes;
+        if let Some(due) = &mut lock(&self.state).due {
+            let later = *due + Duration::from_secs_f64(bytes as f64 / BYTES_A_SECOND);
+            *due = later.min(Instant::now() + PATIENCE);
         }
     }
 
     /// The client owes nothing any more.
     pub fn settled(&self) {
-        lock(&self.state).owed = None;
+        lock(&self.state).due = None;
     }
 
     /// Ready when what was held has been taken over.
@@ -194,10 +185,8 @@ impl Lease {
 impl State {
     /// By how much a slow sender that holds something is behind.
     fn behind(&self, now: Instant) -> Option<Duration> {
-        let owed = self.owed.as_ref().filter(|_| self.held.is_some())?;
-        let due = Duration::from_secs_f64(owed.received as f64 / BYTES_A_SECOND);
-        let taken = now.saturating_duration_since(owed.since);
-        taken.checked_sub(due + BEHIND)
+        let due = self.due.filter(|_| self.held.is_some())?;
+        now.checked_duration_since(due)
     }
 
     fn lose(&mut self, now: Instant) -> bool {
@@ -222,7 +211,7 @@ mod tests {
     use super::*;
 
     fn wait() {
-        std::thread::sleep(BEHIND + Duration::from_millis(50));
+        std::thread::sleep(PATIENCE + Duration::from_millis(50));
     }
 
     fn lost(lease: &Lease) -> bool {
@@ -235,13 +224,13 @@ mod tests {
         let budget = Budget::new(2);
         let [slow, quick, new] = [(); 3].map(|()| budget.lease());
         for lease in [&slow, &quick] {
-            lease.owed(0);
+            lease.owed();
             lease.resize(1).unwrap();
         }
         // Nobody is late yet.
         assert_eq!(new.resize(1), Err(Refused::Full));
         wait();
-        quick.owed(1 << 20);
+        quick.received(1 << 20);
         new.resize(1).unwrap();
         assert!(lost(&slow) && !lost(&quick) && !lost(&new));
         assert_eq!(slow.resize(2), Err(Refused::Lost));
@@ -250,10 +239,22 @@ mod tests {
     }
 
     #[test]
+    fn who_was_fast_and_stopped_is_slow() {
+        let budget = Budget::new(1);
+        let [stopped, new] = [(); 2].map(|()| budget.lease());
+        stopped.owed();
+        stopped.resize(1).unwrap();
+        stopped.received(60 << 20);
+        wait();
+        new.resize(1).unwrap();
+        assert!(lost(&stopped));
+    }
+
+    #[test]
     fn a_body_that_is_there_gives_nothing_away() {
         let budget = Budget::new(1);
         let [there, new] = [(); 2].map(|()| budget.lease());
-        there.owed(0);
+        there.owed();
         there.resize(1).unwrap();
         there.settled();
         wait();
@@ -267,7 +268,7 @@ mod tests {
         let budget = Budget::new(4);
         let slow: Vec<_> = (0..4).map(|_| budget.lease()).collect();
         for lease in &slow {
-            lease.owed(10);
+            lease.owed();
             lease.resize(1).unwrap();
         }
         wait();

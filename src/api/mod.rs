@@ -4,6 +4,7 @@ mod admin;
 mod admission;
 mod answer_body;
 mod answer_size;
+mod awaited;
 mod browsers;
 pub mod calls;
 mod checked;

@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue};
 use bytes::Bytes;
 use futures_util::FutureExt;
+use http_body::Frame;
 use http_body_util::BodyExt;
 use prost::Message;
 use tonic::Status;
@@ -100,14 +101,13 @@ impl Bodies {
         let body = Body::from_stream(futures_util::stream::iter(pieces));
         let mut body = MessageBody::new(body, &headers, rules, share.clone());
         let mut counted = Vec::new();
-        // Nothing is waited for: all pieces are there.
-        while let Some(Some(head)) = body.frame().now_or_never() {
+        while let Some(head) = frame(&mut body) {
             head?;
             let Some(cost) = share.take_cost() else {
                 // The rest is no whole message.
                 break;
             };
-            let Some(Some(message)) = body.frame().now_or_never() else {
+            let Some(message) = frame(&mut body) else {
                 break;
             };
             let message = message?.into_data().unwrap_or_default();
@@ -118,6 +118,15 @@ impl Bodies {
             });
         }
         Ok(counted)
+    }
+}
+
+/// The next frame. Nothing is waited for: all pieces are there, and what is not ready is under way.
+fn frame(body: &mut MessageBody) -> Option<Result<Frame<Bytes>, Status>> {
+    loop {
+        if let Some(frame) = body.frame().now_or_never() {
+            return frame;
+        }
     }
 }
 

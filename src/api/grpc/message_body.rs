@@ -6,7 +6,6 @@
 //! [`WireCosts`]. Framing: <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>.
 
 use std::collections::VecDeque;
-use std::io::Read;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -19,17 +18,19 @@ use http_body::{Body as _, Frame};
 use tokio::time::{Sleep, sleep};
 use tonic::{Code, Status};
 
+use super::unpacking::{Compression, STEP, Unpacking};
 use super::wire_cost::WireCosts;
 use crate::api::ApiError;
-use crate::api::admission::{ByteShare, gave_way};
+use crate::api::admission::ByteShare;
+use crate::api::awaited::gave_way;
 use crate::api::lease::Lease;
 use crate::telemetry::stages::{self, Stage};
 
 /// A message's head: whether it is compressed, and how long it is.
 const HEAD: usize = 5;
 
-/// A compressed message is unpacked in steps of so many bytes, each of which is paid for before the next.
-const STEP: usize = 64 << 10;
+/// After so many steps others have their turn: a message of megabytes takes tenths of a second.
+const STEPS: usize = 16;
 
 /// What a gRPC request holds of the byte budget, by message.
 #[derive(Debug, Clone)]
@@ -96,13 +97,14 @@ impl Drop for MessageShare {
     }
 }
 
-/// How messages of a request are compressed, if they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Compression {
-    Gzip,
-    Zstd,
-    /// None, or one that tonic will refuse by its name.
-    Other,
+/// What became of the next message.
+enum Next {
+    /// It is there.
+    Ready,
+    /// It is being unpacked.
+    UnderWay,
+    /// It has not come, or not all of it.
+    Missing,
 }
 
 /// The rules for the messages of a request.
@@ -130,6 +132,7 @@ pub struct MessageBody {
     bytes: Arc<Lease>,
     /// What came of the next message. It is paid for.
     came: BytesMut,
+    unpacking: Option<Unpacking>,
     /// What is handed on next.
     ready: VecDeque<Bytes>,
     ended: bool,
@@ -141,11 +144,7 @@ pub struct MessageBody {
 impl MessageBody {
     /// Of a request with these headers.
     pub fn new(body: Body, headers: &HeaderMap, rules: MessageRules, share: SharedBytes) -> Self {
-        let compression = match headers.get("grpc-encoding").map(|value| value.as_bytes()) {
-            Some(b"gzip") => Compression::Gzip,
-            Some(b"zstd") => Compression::Zstd,
-            _ => Compression::Other,
-        };
+        let compression = Compression::of(headers);
         Self {
             body,
             rules,
@@ -153,6 +152,7 @@ impl MessageBody {
             bytes: share.lease(),
             share,
             came: BytesMut::new(),
+            unpacking: None,
             ready: VecDeque::new(),
             ended: false,
             started: None,
@@ -161,9 +161,12 @@ impl MessageBody {
     }
 
     /// Takes the next whole message out of what came.
-    fn next_message(&mut self) -> Result<bool, Status> {
+    fn next_message(&mut self) -> Result<Next, Status> {
+        if self.unpacking.is_some() {
+            return self.unpack_on();
+        }
         let Some((head, _)) = self.came.split_at_checked(HEAD) else {
-            return Ok(false);
+            return Ok(Next::Missing);
         };
         let packed = head[0] == 1;
         let length = (&head[1..]).get_u32() as usize;
@@ -171,19 +174,22 @@ impl MessageBody {
             return Err(self.too_large());
         }
         if self.came.len() < HEAD + length {
-            return Ok(false);
+            return Ok(Next::Missing);
         }
         let mut message = self.came.split_to(HEAD + length).freeze();
-        let mut head = message.split_to(HEAD);
+        let head = message.split_to(HEAD);
         // Paid for so far: head and message as they came.
-        let mut paid = HEAD + length;
+        let paid = HEAD + length;
         if packed && self.compression != Compression::Other {
-            message = self.unpack(&message, &mut paid)?;
-            let mut plain = BytesMut::with_capacity(HEAD);
-            plain.put_u8(0);
-            plain.put_u32(u32::try_from(message.len()).map_err(|_| self.too_large())?);
-            head = plain.freeze();
+            self.unpacking = Some(Unpacking::begin(self.compression, message, paid)?);
+            return self.unpack_on();
         }
+        self.hand_on(head, message, paid)?;
+        Ok(Next::Ready)
+    }
+
+    /// Hands a plain message on, paid for by what it will take.
+    fn hand_on(&mut self, head: Bytes, message: Bytes, paid: usize) -> Result<(), Status> {
         let costs = &self.rules.costs;
         let cost = costs.of(&self.rules.path, &message, self.rules.most);
         let cost =
@@ -195,35 +201,32 @@ impl MessageBody {
         self.share.with(|shared| shared.handed_on.push_back(cost));
         self.ready.push_back(head);
         self.ready.push_back(message);
-        Ok(true)
+        Ok(())
     }
 
-    /// Unpacks a message; each step is paid for before it is there.
-    fn unpack(&self, packed: &[u8], paid: &mut usize) -> Result<Bytes, Status> {
-        let broken = |_| Status::invalid_argument("the message cannot be decompressed");
-        let mut reader: Box<dyn Read> = match self.compression {
-            Compression::Zstd => {
-                let mut decoder = zstd::stream::read::Decoder::new(packed).map_err(broken)?;
-                // 8 MiB, which the format asks every decoder to allow: no frame may ask for more memory than that.
-                decoder.window_log_max(23).map_err(broken)?;
-                Box::new(decoder)
-            }
-            _ => Box::new(flate2::read::MultiGzDecoder::new(packed)),
+    /// Unpacks some more of a message; each step is paid for before it is there.
+    fn unpack_on(&mut self) -> Result<Next, Status> {
+        let Some(unpacking) = &mut self.unpacking else {
+            return Ok(Next::Missing);
         };
-        let mut plain = Vec::new();
-        loop {
+        for _ in 0..STEPS {
             self.share.change(0, STEP)?;
-            *paid += STEP;
-            let step = reader.by_ref().take(STEP as u64);
-            let mut step = step;
-            let read = step.read_to_end(&mut plain).map_err(broken)?;
-            if plain.len() > self.rules.most {
+            unpacking.paid += STEP;
+            let read = unpacking.step()?;
+            if unpacking.plain.len() > self.rules.most {
                 return Err(self.too_large());
             }
             if read < STEP {
-                return Ok(plain.into());
+                let (message, paid) = (std::mem::take(&mut unpacking.plain), unpacking.paid);
+                self.unpacking = None;
+                let mut head = BytesMut::with_capacity(HEAD);
+                head.put_u8(0);
+                head.put_u32(u32::try_from(message.len()).map_err(|_| self.too_large())?);
+                self.hand_on(head.freeze(), message.into(), paid)?;
+                return Ok(Next::Ready);
             }
         }
+        Ok(Next::UnderWay)
     }
 
     fn too_large(&self) -> Status {
@@ -269,7 +272,7 @@ impl MessageBody {
         }
         let mut lost = Poll::Pending;
         for lease in self.leases() {
-            lease.owed(0);
+            lease.owed();
             if lease.poll_lost(context).is_ready() {
                 lost = Poll::Ready(());
             }
@@ -282,8 +285,14 @@ impl MessageBody {
             if let Some(part) = self.ready.pop_front() {
                 return Poll::Ready(Some(Ok(part)));
             }
-            if self.next_message()? {
-                continue;
+            match self.next_message()? {
+                Next::Ready => continue,
+                Next::UnderWay => {
+                    // Others are answered in between.
+                    context.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Next::Missing => {}
             }
             if self.ended {
                 // What is left is no whole message: tonic says what that means.

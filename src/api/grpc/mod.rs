@@ -11,6 +11,7 @@ mod patience;
 mod service;
 mod status;
 mod stream;
+mod unpacking;
 mod wire_cost;
 
 use std::sync::Arc;

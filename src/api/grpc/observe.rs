@@ -47,7 +47,11 @@ pub async fn observe(State(frame): State<Frame>, request: Request, next: Next) -
     };
     let response = match enter(state, rule, request.headers()) {
         Ok(place) => {
-            let share = SharedBytes::new(state.admission.share());
+            let share = match &place.place {
+                Some(_) => state.admission.body_share(),
+                None => state.admission.share(),
+            };
+            let share = SharedBytes::new(share);
             let rules = MessageRules {
                 path: request.uri().path().to_owned(),
                 costs: frame.costs.clone(),

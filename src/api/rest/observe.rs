@@ -9,7 +9,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::{admin, v2};
-use crate::api::admission::{Awaited, drain};
+use crate::api::admission::drain;
+use crate::api::awaited::Awaited;
 use crate::api::held::Held;
 use crate::api::routes::{self, Access, Place, Route};
 use crate::api::trace::add_server_timing;
