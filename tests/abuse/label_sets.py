@@ -32,6 +32,12 @@ def with_long_names(labels: int, letters: int) -> bytes:
     return json.dumps({"labels": [f"{number} " + "x" * letters for number in range(labels)]}).encode()
 
 
+def with_long_labels(labels: int, letters: int) -> bytes:
+    """A short text each, and a long name for it."""
+    named = [{"label": f"{number} " + "x" * letters, "texts": ["a bolt"]} for number in range(labels)]
+    return json.dumps({"labels": named}).encode()
+
+
 def empty_strings() -> bytes:
     """Labels without a name."""
     return b'{"labels": [' + b'"",' * (FULL // 3) + b'""]}'
@@ -65,7 +71,7 @@ def classifying(body: bytes):
 
 ATTACKS = [
     Attack(
-        "A6", "classify by a label set of 20 MB of names", lambda: classifying(with_long_names(2000, 10_000))
+        "A6", "classify by a label set of 20 MB of names", lambda: classifying(with_long_labels(2000, 10_000))
     ),
     Attack(
         "A7",
@@ -83,7 +89,7 @@ ATTACKS = [
     Attack(
         "A7",
         "4 sets of 20 MB, then lists that nobody reads",
-        lambda: listing(4, with_long_names(2000, 10_000)),
+        lambda: listing(4, with_long_labels(2000, 10_000)),
         clients=8,
     ),
     Attack("A8", 'PUT of 60 MB of "", as labels', lambda: putting(empty_strings())),
