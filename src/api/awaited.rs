@@ -7,7 +7,6 @@ use std::task::{Context, Poll};
 use axum::body::Body;
 use axum::http::StatusCode;
 use bytes::Bytes;
-use http_body::Body as _;
 
 use super::ApiError;
 use super::lease::Lease;

@@ -51,8 +51,8 @@ ATTACKS = [
     ),
     Attack(
         "A1",
-        "JPEG, 2,000 scans of 50 MP",
-        lambda: again(raw("image/jpeg", progressive_jpeg(SIDE, SIDE, 2000))),
+        "JPEG, 100 scans of 50 MP, as many as are read",
+        lambda: again(raw("image/jpeg", progressive_jpeg(SIDE, SIDE, 99))),
     ),
     Attack(
         "A1",
