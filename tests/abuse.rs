@@ -416,8 +416,9 @@ fn a_request_of_many_images_does_not_hold_up_one_of_one() {
     let many = json!({"input": vec![json!({"image": base64(&file)}); 60]});
     scope(|scope| {
         let started = Instant::now();
-        let large = scope.spawn(|| {
-            let answer = server.post("/v1/embeddings", &many);
+        let (server, many) = (&server, &many);
+        let large = scope.spawn(move || {
+            let answer = server.post("/v1/embeddings", many);
             (answer.status(), started.elapsed())
         });
         sleep(Duration::from_millis(500));
