@@ -353,40 +353,38 @@ fn answer_of(mut client: TcpStream) -> String {
 
 #[test]
 fn slow_senders_give_their_places_to_others() {
-    let server = Server::start_with(&["--max-requests", "4"]);
+    let server = Server::start_with(&["--max-requests", "2"]);
     let slow: Vec<_> = (0..2).map(|_| half_sent(&server, 1000, 10)).collect();
-    runtime().block_on(async {
-        let mut calls = Vec::new();
-        for _ in 0..2 {
-            let client = RawClient::connect(&server.url, false).await;
-            calls.push((client, ()));
-        }
-        let silent = calls
-            .iter_mut()
-            .map(|(client, ())| client.streaming(EMBED, stream::pending()));
-        let silent = join_all(silent);
-        tokio::pin!(silent);
-        let early = tokio::time::timeout(Duration::from_secs(1), &mut silent).await;
-        assert!(early.is_err(), "nobody needs their places yet");
-        // Four places are taken for a minute, and four requests come one after the other, of which none is kept waiting.
-        let mut client = RawClient::connect(&server.url, false).await;
-        for _ in 0..4 {
-            client.unary(EMBED, ONE_TEXT.into()).await.unwrap();
-        }
-        // As many as there are places at the same time: all slow senders have given way.
-        let calls = (0..4).map(|_| async {
-            let mut client = RawClient::connect(&server.url, false).await;
-            client.unary(EMBED, ONE_TEXT.into()).await.unwrap();
-        });
-        join_all(calls).await;
-    });
-    // The slowest of all, and so the first to go, were those that came first.
+    sleep(Duration::from_secs(1));
+    // Both places are taken for a minute.
+    answers(&server);
     let answers: Vec<_> = slow.into_iter().map(answer_of).collect();
-    let gone = answers.iter().filter(|answer| answer.contains("408"));
+    let gone = answers.iter().filter(|answer| answer.contains(" 408 "));
     assert!(gone.clone().count() >= 1, "{answers:?}");
-    for answer in gone {
-        assert!(answer.contains("request_timeout"), "{answer}");
-    }
+    assert!(
+        gone.clone()
+            .all(|answer| answer.contains("request_timeout"))
+    );
+}
+
+#[test]
+fn silent_grpc_calls_give_their_places_to_others() {
+    let server = Server::start_with(&["--max-requests", "2"]);
+    runtime().block_on(async {
+        let silent: Vec<_> = (0..2)
+            .map(|_| {
+                let url = server.url.clone();
+                tokio::spawn(async move {
+                    let mut client = RawClient::connect(&url, false).await;
+                    client.streaming(EMBED, stream::pending()).await.err()
+                })
+            })
+            .collect();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let mut client = RawClient::connect(&server.url, false).await;
+        client.unary(EMBED, ONE_TEXT.into()).await.unwrap();
+        silent.iter().for_each(|call| call.abort());
+    });
 }
 
 #[test]
@@ -408,12 +406,12 @@ fn slow_senders_give_their_bytes_to_others() {
 #[test]
 fn a_request_of_many_images_does_not_hold_up_one_of_one() {
     let server = Server::start();
-    // Nearly fifty megapixels of one colour, which is the limit.
-    let white = image::GrayImage::from_pixel(7000, 7000, image::Luma([255]));
+    // Sixteen megapixels of one colour.
+    let white = image::GrayImage::from_pixel(4000, 4000, image::Luma([255]));
     let mut file = std::io::Cursor::new(Vec::new());
     white.write_to(&mut file, image::ImageFormat::Png).unwrap();
     let file = file.into_inner();
-    let many = json!({"input": vec![json!({"image": base64(&file)}); 60]});
+    let many = json!({"input": vec![json!({"image": base64(&file)}); 30]});
     scope(|scope| {
         let started = Instant::now();
         let (server, many) = (&server, &many);
@@ -434,7 +432,7 @@ fn a_request_of_many_images_does_not_hold_up_one_of_one() {
         let (_, whole) = large.join().unwrap();
         // In turn: one of the images and a batch at most. First come, first served, the first would have waited for all.
         for wait in waits {
-            assert!(wait < whole / 4, "{wait:?} of {whole:?}");
+            assert!(wait < whole / 2, "{wait:?} of {whole:?}");
         }
     });
 }
