@@ -19,7 +19,7 @@ FETCH := { test -x .cache/pip/bin/python || $(PYTHON) -m venv .cache/pip; } && .
 CLIP_IN := target/release/clip-in
 TRAIN := $(VENV)/bin/clip-in-training
 
-.PHONY: help serve test test-rust test-python end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint docs onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo ablation bench bench-setup stream textile kills rolling-restart faults fuzz soak reference gpu-bundle lock clean
+.PHONY: help serve test test-rust test-python end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint docs onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo ablation bench bench-setup stream textile kills rolling-restart faults abuse fuzz soak reference gpu-bundle lock clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | column -t -s '	'
@@ -155,10 +155,13 @@ rolling-restart: build $(CLIENTS)/.installed ## restart two servers behind HAPro
 faults: build $(CLIENTS)/.installed ## break things under load and record what clients see: runs/faults.md (a full disk needs root; a jumping clock needs Debian's faketime; FAULTS="--only kill,…")
 	$(CLIENTS)/bin/python -m tests.faults.run $(FAULTS)
 
+abuse: build python ## attack a server with 2 GiB of memory, beside a client that must not notice: runs/abuse.md (ABUSE="--only A1,A2")
+	$(PY) -m tests.abuse.run $(ABUSE)
+
 # Without a sanitizer, because there is no unsafe code to watch: the stable toolchain is enough. An allocator that counts watches
 # the memory. New inputs of a corpus stay in .cache; inputs that break something are written below fuzz/artifacts.
 FUZZ_SECONDS ?= 60
-FUZZ ?= image tiff json_body tensors manifest text tokenizer_file
+FUZZ ?= image tiff json_body labelset_json tensors grpc_wire manifest text tokenizer_file
 CARGO_FUZZ := .cache/cargo-fuzz/bin/cargo-fuzz
 fuzz: ## random bytes for each parser of outside input, FUZZ_SECONDS (60) each (FUZZ="image text"); needs a C++ compiler
 	test -x $(CARGO_FUZZ) || cargo install --locked cargo-fuzz --version 0.13.2 --root .cache/cargo-fuzz

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use clip_in::api::ApiError;
+use clip_in::api::grpc::bodies::Bodies;
 use clip_in::api::rest::bodies;
 use clip_in::bundle::{Bundle, Manifest};
 use clip_in::engine::{ImageSource, Item};
@@ -245,6 +246,57 @@ fn check_refusal(error: &ApiError) {
         "{error:?}"
     );
     assert!(!error.message.is_empty(), "{error:?}");
+}
+
+/// A label set's definition, as `PUT /v1/labelsets/{name}` reads it.
+pub fn labelset_json(body: &[u8]) {
+    match bodies::labelset(body, MOST_ITEMS) {
+        Ok(set) => {
+            assert!(set.texts().count() + set.images().count() <= MOST_ITEMS);
+            // What is kept on the disk is read again at the next start.
+            let kept = serde_json::to_vec(&set).expect("JSON");
+            assert_eq!(bodies::labelset(&kept, MOST_ITEMS).as_ref(), Ok(&set));
+        }
+        Err(error) => check_refusal(&error),
+    }
+}
+
+/// Largest gRPC message here, in bytes.
+const MOST_MESSAGE: usize = 1 << 20;
+
+static GRPC: LazyLock<Bodies> = LazyLock::new(|| Bodies::new().expect("descriptors"));
+
+/// A gRPC request's body: the method and the compression (a byte), how long the pieces are in which it comes (a byte, in 16
+/// bytes), the body. `bounded` runs what may take so many bytes of memory.
+pub fn grpc_wire(bytes: &[u8], bounded: impl Fn(usize, &mut dyn FnMut())) {
+    let [way, length, body @ ..] = bytes else {
+        return;
+    };
+    let encoding = ["identity", "gzip", "zstd"][usize::from(way / 16) % 3];
+    let pieces = body.chunks(16 * usize::from(*length) + 16);
+    let pieces: Vec<_> = pieces.map(bytes::Bytes::copy_from_slice).collect();
+    let mut found = Ok(Vec::new());
+    // All messages, the largest of them once more in the making, what unpacks it, and a list of places.
+    bounded(7 * MOST_MESSAGE + 16 * body.len() + (12 << 20), &mut || {
+        let pieces = pieces.clone();
+        found = GRPC.read(usize::from(way % 16), encoding, pieces, MOST_MESSAGE);
+    });
+    let counted = match found {
+        Ok(counted) => counted,
+        Err(status) => return assert!(!status.message().is_empty(), "{status:?}"),
+    };
+    for message in counted {
+        assert!(message.cost <= MOST_MESSAGE + 5, "{}", message.cost);
+        // A list that grows is there twice for a moment, and has room for as much again.
+        let most = 3 * message.cost + (4 << 10);
+        let mut message = Some(message);
+        bounded(most, &mut || {
+            if let Some(message) = message.take() {
+                // Whether it is a message is the sender's matter.
+                let _ = message.decode();
+            }
+        });
+    }
 }
 
 /// A `bundle.json`.

@@ -3,7 +3,9 @@
 mod checks;
 pub mod memory;
 
-pub use checks::{image, json_body, load, manifest, tensors, text, tiff, tokenizer_file};
+pub use checks::{
+    grpc_wire, image, json_body, labelset_json, load, manifest, tensors, text, tiff, tokenizer_file,
+};
 
 /// Before the first input.
 pub fn start() {

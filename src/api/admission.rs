@@ -1,25 +1,31 @@
 //! Who gets in: bounds on requests and on the bytes of their bodies, so that memory has a limit for any input.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, header};
 use bytes::{Bytes, BytesMut};
+use http_body::Body as _;
 use http_body_util::BodyExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::ApiError;
+use super::awaited::{GaveWay, gave_way};
+use super::lease::{Budget, Lease, Refused};
 use crate::telemetry::stages::{self, Stage};
 
 /// Bounds of the whole server.
 #[derive(Debug)]
 pub struct Admission {
-    requests: Arc<Semaphore>,
+    requests: Budget,
     streams: Arc<Semaphore>,
     control: Arc<Semaphore>,
-    body_units: Arc<Semaphore>,
-    answer_units: Arc<Semaphore>,
+    body_units: Budget,
+    answer_units: Budget,
     max_body_bytes: usize,
     max_answer_bytes: usize,
 }
@@ -44,37 +50,34 @@ pub struct AdmittedBody {
 /// What one request holds of the byte budget; given back when this is dropped.
 #[derive(Debug)]
 pub struct ByteShare {
-    units: Arc<Semaphore>,
-    held: Option<OwnedSemaphorePermit>,
+    lease: Arc<Lease>,
     bytes: usize,
+    /// Bytes that need nothing of the budget.
+    free: usize,
     /// The message when the budget is used up.
     full: &'static str,
 }
 
 impl ByteShare {
-    /// Takes or gives back until the share is `bytes` large.
+    /// Takes or gives back until the share is `bytes` large. If the budget is used up, slow senders give way.
     ///
     /// # Errors
-    /// 429 at once if the budget is used up; what is held stays held.
+    /// 429 at once if there are none, and 408 if this is one that gave way; what is held stays held.
     pub fn resize(&mut self, bytes: usize) -> Result<(), ApiError> {
-        let held = self
-            .held
-            .as_ref()
-            .map_or(0, OwnedSemaphorePermit::num_permits);
-        let wanted = bytes.div_ceil(UNIT);
-        if wanted > held {
-            let missing = u32::try_from(wanted - held).unwrap_or(u32::MAX);
-            let more = self.units.clone().try_acquire_many_owned(missing);
-            let more = more.map_err(|_| ApiError::overloaded(self.full, 1))?;
-            match &mut self.held {
-                Some(held) => held.merge(more),
-                None => self.held = Some(more),
-            }
-        } else if let Some(held) = &mut self.held {
-            drop(held.split(held.num_permits() - wanted));
-        }
+        let resized = self
+            .lease
+            .resize(bytes.saturating_sub(self.free).div_ceil(UNIT));
+        resized.map_err(|refused| match refused {
+            Refused::Full => ApiError::overloaded(self.full, 1),
+            Refused::Lost => gave_way(),
+        })?;
         self.bytes = bytes;
         Ok(())
+    }
+
+    /// What slow senders give way by.
+    pub fn lease(&self) -> &Arc<Lease> {
+        &self.lease
     }
 
     /// Its size in bytes.
@@ -92,28 +95,31 @@ impl Admission {
     pub fn new(requests: usize, bytes_in_flight: usize, max_body_bytes: usize) -> Self {
         let answer_bytes = bytes_in_flight.max(LEAST_ANSWER_BYTES);
         Self {
-            requests: Arc::new(Semaphore::new(requests)),
+            requests: Budget::new(requests),
             streams: Arc::new(Semaphore::new(requests.div_ceil(2))),
             control: Arc::new(Semaphore::new(CONTROL_STREAMS)),
-            body_units: Arc::new(Semaphore::new(bytes_in_flight.div_ceil(UNIT))),
-            answer_units: Arc::new(Semaphore::new(answer_bytes.div_ceil(UNIT))),
+            body_units: Budget::new(bytes_in_flight.div_ceil(UNIT)),
+            answer_units: Budget::new(answer_bytes.div_ceil(UNIT)),
             max_body_bytes,
             max_answer_bytes: answer_bytes,
         }
     }
 
-    /// A place for one request until the permit is dropped.
+    /// A place for one request until it is dropped. If all are taken, the slowest of those that still send their bodies gives
+    /// way.
     ///
     /// # Errors
-    /// 429 at once if all places are taken.
-    pub fn enter(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+    /// 429 at once if there is none.
+    pub fn enter(&self) -> Result<Arc<Lease>, ApiError> {
         let full = |_| {
             ApiError::overloaded(
                 "the server is working on as many requests as it may; try again",
                 1,
             )
         };
-        self.requests.clone().try_acquire_owned().map_err(full)
+        let place = self.requests.lease();
+        place.resize(1).map_err(full)?;
+        Ok(place)
     }
 
     /// A place for a stream, besides its place as a request: streams last as long as their clients like, and half of the
@@ -176,10 +182,14 @@ impl Admission {
             return Err(self.too_large());
         }
         let mut collected = BytesMut::new();
-        let mut share = self.share();
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|e| {
-                ApiError::bad_request("body_incomplete", format!("the body broke off: {e}"))
+        let mut share = self.body_share();
+        let lease = share.lease().clone();
+        while let Some(frame) = next_frame(body, &lease).await? {
+            let frame = frame.map_err(|e| match GaveWay::is_behind(&e) {
+                true => gave_way(),
+                false => {
+                    ApiError::bad_request("body_incomplete", format!("the body broke off: {e}"))
+                }
             })?;
             let Ok(chunk) = frame.into_data() else {
                 continue;
@@ -187,6 +197,7 @@ impl Admission {
             if collected.len() + chunk.len() > self.max_body_bytes {
                 return Err(self.too_large());
             }
+            lease.received(chunk.len());
             share.resize(collected.len() + chunk.len())?;
             if collected.is_empty() {
                 // The announced length spares copies, bounded so that an announcement alone costs nothing.
@@ -194,6 +205,7 @@ impl Admission {
             }
             collected.extend_from_slice(&chunk);
         }
+        lease.settled();
         Ok(AdmittedBody {
             bytes: collected.freeze(),
             _share: share,
@@ -203,19 +215,28 @@ impl Admission {
     /// A share of the byte budget, of no bytes yet.
     pub fn share(&self) -> ByteShare {
         ByteShare {
-            units: self.body_units.clone(),
-            held: None,
+            lease: self.body_units.lease(),
             bytes: 0,
+            free: 0,
             full: "the bodies of other requests fill the memory set aside for them; try again",
+        }
+    }
+
+    /// The same for the body of a request that has a place. The first 64 KiB are the place's: however large the bodies of others
+    /// are, a small one is let in.
+    pub fn body_share(&self) -> ByteShare {
+        ByteShare {
+            free: UNIT,
+            ..self.share()
         }
     }
 
     /// A share of the budget of answers, of no bytes yet.
     pub fn answer_share(&self) -> ByteShare {
         ByteShare {
-            units: self.answer_units.clone(),
-            held: None,
+            lease: self.answer_units.lease(),
             bytes: 0,
+            free: 0,
             full: "answers that their clients have not taken yet fill the memory set aside for them; try again",
         }
     }
@@ -237,6 +258,21 @@ impl Admission {
         );
         ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
     }
+}
+
+/// The next frame, for as long as the share's lease is not taken over. A client that is waited for owes the rest.
+async fn next_frame(
+    body: &mut Body,
+    lease: &Arc<Lease>,
+) -> Result<Option<Result<http_body::Frame<Bytes>, axum::Error>>, ApiError> {
+    poll_fn(|context| {
+        if let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(context) {
+            return Poll::Ready(Ok(frame));
+        }
+        lease.owed();
+        lease.poll_lost(context).map(|()| Err(gave_way()))
+    })
+    .await
 }
 
 /// What is read and thrown away behind a refusal, in bytes and in time.

@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::ApiError;
 use crate::byte_order_mark;
 use crate::config::Secret;
-use crate::engine::Lane;
+use crate::engine::{Lane, Tenant};
 use crate::file_watch::FileWatch;
 
 /// A key that is shorter can be guessed.
@@ -70,6 +70,8 @@ pub struct Caller {
     pub name: Arc<str>,
     /// The lane of requests that name none.
     pub lane: Option<Lane>,
+    /// Whom requests with this key take turns as.
+    pub tenant: Tenant,
     _place: Option<Arc<OwnedSemaphorePermit>>,
 }
 
@@ -77,6 +79,7 @@ struct Key {
     name: Arc<str>,
     digest: [u8; 32],
     lane: Option<Lane>,
+    tenant: Tenant,
     limit: Option<(usize, Arc<Semaphore>)>,
 }
 
@@ -214,6 +217,7 @@ impl ApiKeys {
         Ok(Some(Caller {
             name: key.name.clone(),
             lane: key.lane,
+            tenant: key.tenant,
             _place: place,
         }))
     }
@@ -321,6 +325,7 @@ fn checked(entries: Vec<KeyEntry>, before: &[Key]) -> Result<Vec<Key>, String> {
             }
         };
         keys.push(Key {
+            tenant: tenant(&name),
             name,
             digest,
             lane,
@@ -328,6 +333,17 @@ fn checked(entries: Vec<KeyEntry>, before: &[Key]) -> Result<Vec<Key>, String> {
         });
     }
     Ok(keys)
+}
+
+/// The same after the keys were read again.
+fn tenant(name: &str) -> Tenant {
+    let digest = Sha256::digest(name);
+    Tenant::new(
+        digest
+            .iter()
+            .take(8)
+            .fold(0, |number, byte| number << 8 | u64::from(*byte)),
+    )
 }
 
 fn hexadecimal(text: &str) -> Option<[u8; 32]> {

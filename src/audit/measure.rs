@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::record::{Fault, Picture, Place, Problem, Quality, Record, side_name};
 use crate::dataset::pipeline;
-use crate::engine::{CpuPool, Embedding, EngineError, Item, Lane, Model, Turn};
+use crate::engine::{CpuPool, Embedding, EngineError, Item, Lane, Model, Tenant, Turn};
 use crate::preprocess::{self, ImageError, ImageSpec, Limits, Pixels, Stop};
 use crate::tokenize::TextTokenizer;
 
@@ -116,7 +116,10 @@ impl Measurer {
                 })
                 .collect::<Vec<Prepared>>()
         };
-        let prepared = self.pool.run(Lane::Bulk, Turn::next(), prepare).await?;
+        let prepared = self
+            .pool
+            .run(Lane::Bulk, Turn::next(Tenant::default()), prepare)
+            .await?;
         let mut measured = Measured {
             place: record.place,
             sides: Vec::new(),

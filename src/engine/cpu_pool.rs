@@ -11,8 +11,9 @@ use super::{EngineError, Lane};
 use crate::preprocess::Stop;
 use crate::telemetry::Metrics;
 
-/// A pool of named threads. A free thread takes interactive work first; within a lane the requests take turns, so that one
-/// of many items does not hold up one of few. Work whose requester is gone by its turn is skipped.
+/// A pool of named threads. A free thread takes interactive work first. Within a lane the tenants take turns, and so do the
+/// requests of each: neither a request of many items nor a tenant of many requests holds up the others. Work whose requester
+/// is gone by its turn is skipped.
 #[derive(Debug, Clone)]
 pub struct CpuPool {
     pool: Arc<rayon::ThreadPool>,
@@ -22,44 +23,60 @@ pub struct CpuPool {
 
 type Work = Box<dyn FnOnce() + Send>;
 
-/// Whose work it is: pieces with the same turn are taken in order, and different turns alternate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Turn(u64);
+/// Whom the pool is shared out among: the callers with one API key are one tenant, and so are all callers without any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tenant(u64);
 
-impl Turn {
-    /// For a new request.
-    pub fn next() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+impl Tenant {
+    /// The tenant of a number; 0 is the callers without a key.
+    pub fn new(number: u64) -> Self {
+        Self(number)
     }
 }
 
-/// Work by lane and by request, the request whose turn is next first. Whoever puts work in also spawns a thread's turn, and
-/// that takes whatever is most urgent by then.
-#[derive(Default)]
-struct Waiting(Mutex<[Requests; 2]>);
+/// Whose work it is: pieces with the same turn are taken in order, and different turns alternate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turn {
+    tenant: Tenant,
+    request: u64,
+}
 
-/// The pieces of each request.
-type Requests = VecDeque<(Turn, VecDeque<Work>)>;
+impl Turn {
+    /// For a new request.
+    pub fn next(tenant: Tenant) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let request = NEXT.fetch_add(1, Ordering::Relaxed);
+        Self { tenant, request }
+    }
+}
+
+/// Work by lane, by tenant and by request, each in the order of their turns. Whoever puts work in also spawns a thread's turn,
+/// and that takes whatever is most urgent by then.
+#[derive(Default)]
+struct Waiting(Mutex<[Tenants; 2]>);
+
+type Tenants = VecDeque<(Tenant, Requests)>;
+/// Of one tenant, with the pieces of each.
+type Requests = VecDeque<(u64, VecDeque<Work>)>;
 
 impl Waiting {
     fn put(&self, lane: Lane, turn: Turn, work: Work) {
         let mut lanes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let requests = &mut lanes[lane as usize];
-        // A request puts all of its pieces in at once: it is the last one, if it is there.
-        match requests.iter_mut().rev().find(|(known, _)| *known == turn) {
-            Some((_, pieces)) => pieces.push_back(work),
-            None => requests.push_back((turn, VecDeque::from([work]))),
-        }
+        let requests = of(&mut lanes[lane as usize], turn.tenant);
+        of(requests, turn.request).push_back(work);
     }
 
     fn take(&self) -> Option<Work> {
         let mut lanes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let requests = lanes.iter_mut().find(|requests| !requests.is_empty())?;
-        let (turn, mut pieces) = requests.pop_front()?;
+        let tenants = lanes.iter_mut().find(|tenants| !tenants.is_empty())?;
+        let (tenant, mut requests) = tenants.pop_front()?;
+        let (request, mut pieces) = requests.pop_front()?;
         let work = pieces.pop_front();
         if !pieces.is_empty() {
-            requests.push_back((turn, pieces));
+            requests.push_back((request, pieces));
+        }
+        if !requests.is_empty() {
+            tenants.push_back((tenant, requests));
         }
         work
     }
@@ -72,6 +89,17 @@ impl Drop for Waiter {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
+}
+
+/// What waits under a name, which comes last if it is new. A request puts all of its pieces in at once: it is looked for from
+/// the end.
+fn of<N: PartialEq, T: Default>(turns: &mut VecDeque<(N, T)>, name: N) -> &mut T {
+    let known = turns.iter().rposition(|(known, _)| *known == name);
+    let place = known.unwrap_or_else(|| {
+        turns.push_back((name, T::default()));
+        turns.len() - 1
+    });
+    &mut turns[place].1
 }
 
 impl fmt::Debug for Waiting {
@@ -153,7 +181,9 @@ mod tests {
         let order = Arc::new(Mutex::new(Vec::new()));
         let (hold, held) = std::sync::mpsc::channel::<()>();
         // One piece of work keeps the only thread busy while the others queue up.
-        let busy = pool.run(Lane::Bulk, Turn::next(), move |_| held.recv().unwrap());
+        let busy = pool.run(Lane::Bulk, Turn::next(Tenant::default()), move |_| {
+            held.recv().unwrap()
+        });
         let note = |name: &'static str| {
             let order = order.clone();
             move |_: &Stop| order.lock().unwrap().push(name)
@@ -165,26 +195,23 @@ mod tests {
             hold.send(()).unwrap();
         };
         let (first, second) = (
-            pool.run(Lane::Bulk, Turn::next(), note("bulk")),
-            pool.run(Lane::Interactive, Turn::next(), note("interactive")),
+            pool.run(Lane::Bulk, Turn::next(Tenant::default()), note("bulk")),
+            pool.run(
+                Lane::Interactive,
+                Turn::next(Tenant::default()),
+                note("interactive"),
+            ),
         );
         let (busy, first, second, ()) = tokio::join!(busy, first, second, release);
         assert!(busy.is_ok() && first.is_ok() && second.is_ok());
         assert_eq!(*order.lock().unwrap(), ["interactive", "bulk"]);
     }
 
-    #[test]
-    fn requests_take_turns() {
+    /// The order in which pieces are taken that are put in together: a name each, with its turn.
+    fn order(pieces: &[(Turn, char)]) -> String {
         let waiting = Waiting::default();
         let order = Arc::new(Mutex::new(String::new()));
-        let (large, small) = (Turn::next(), Turn::next());
-        for (turn, name) in [
-            (large, 'L'),
-            (large, 'L'),
-            (large, 'L'),
-            (small, 's'),
-            (small, 's'),
-        ] {
+        for (turn, name) in pieces.iter().copied() {
             let order = order.clone();
             let work = Box::new(move || order.lock().unwrap().push(name));
             waiting.put(Lane::Interactive, turn, work);
@@ -192,7 +219,32 @@ mod tests {
         while let Some(work) = waiting.take() {
             work();
         }
-        assert_eq!(*order.lock().unwrap(), "LsLsL");
+        Arc::into_inner(order).unwrap().into_inner().unwrap()
+    }
+
+    #[test]
+    fn requests_take_turns() {
+        let [large, small] = [(); 2].map(|()| Turn::next(Tenant::default()));
+        let pieces = [
+            (large, 'L'),
+            (large, 'L'),
+            (large, 'L'),
+            (small, 's'),
+            (small, 's'),
+        ];
+        assert_eq!(order(&pieces), "LsLsL");
+    }
+
+    #[test]
+    fn tenants_take_turns_however_many_requests_they_have() {
+        let [many, few, nobody] = [1, 2, 0].map(Tenant::new);
+        let mut pieces: Vec<_> = (0..100).map(|_| (Turn::next(many), 'M')).collect();
+        let two = Turn::next(few);
+        pieces.extend([(two, 'f'), (two, 'f'), (Turn::next(few), 'g')]);
+        pieces.push((Turn::next(nobody), 'n'));
+        let order = order(&pieces);
+        assert!(order.starts_with("MfnMgMfMM"), "{order}");
+        assert_eq!(order.len(), 104);
     }
 
     #[tokio::test]
@@ -207,7 +259,8 @@ mod tests {
             }
             sender.send(()).unwrap();
         };
-        let mut running = Box::pin(pool.run(Lane::Interactive, Turn::next(), work));
+        let mut running =
+            Box::pin(pool.run(Lane::Interactive, Turn::next(Tenant::default()), work));
         tokio::select! {
             _ = &mut running => unreachable!("it runs until it is told"),
             began = began => began.unwrap(),
@@ -215,8 +268,12 @@ mod tests {
         drop(running);
         told.await.unwrap();
         assert_eq!(
-            pool.run(Lane::Interactive, Turn::next(), Stop::is_gone)
-                .await,
+            pool.run(
+                Lane::Interactive,
+                Turn::next(Tenant::default()),
+                Stop::is_gone
+            )
+            .await,
             Ok(false)
         );
     }
@@ -225,13 +282,14 @@ mod tests {
     async fn a_panic_is_one_item_s_failure() {
         let pool = CpuPool::new(1, Arc::new(Metrics::new().unwrap())).unwrap();
         let failed = pool
-            .run(Lane::Interactive, Turn::next(), |_| {
+            .run(Lane::Interactive, Turn::next(Tenant::default()), |_| {
                 panic!("a decoder's bug")
             })
             .await;
         assert!(matches!(failed, Err::<(), _>(EngineError::Inference(_))));
         assert_eq!(
-            pool.run(Lane::Interactive, Turn::next(), |_| 7).await,
+            pool.run(Lane::Interactive, Turn::next(Tenant::default()), |_| 7)
+                .await,
             Ok(7)
         );
     }

@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use super::EngineError;
 use super::backlog::Demand;
 use super::embedding_cache::{Cached, EmbeddingCache, ImageDigest};
 use super::job::{Deadline, Embedding, Encoded, Job, Lane};
 use super::model::Model;
 use super::prepare::{Item, ItemError, Known};
+use super::{EngineError, Tenant};
 use crate::preprocess::ImageOptions;
 use crate::telemetry::stages::{self, Stage};
 
@@ -53,6 +53,8 @@ pub struct EmbedOptions {
     pub truncate: bool,
     /// How images are read, where this is not left to the model's settings.
     pub images: ImageOptions,
+    /// Who takes turns with others while items are prepared.
+    pub tenant: Tenant,
 }
 
 impl Default for EmbedOptions {
@@ -62,6 +64,7 @@ impl Default for EmbedOptions {
             deadline: None,
             truncate: true,
             images: ImageOptions::default(),
+            tenant: Tenant::default(),
         }
     }
 }

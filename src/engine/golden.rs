@@ -1,13 +1,11 @@
 //! The golden check: does this machine compute what training computed?
 
-use super::embed::EmbedOptions;
-use super::image_source::ImageSource;
 use super::job::{Embedding, Input};
 use super::model::{EngineSettings, LoadError};
-use super::prepare::{Item, Known, Preparer};
+use super::prepare::Preparer;
 use crate::bundle::golden::{Golden, GoldenImage, GoldenText, compare};
 use crate::bundle::{Bundle, BundleError, Variant};
-use crate::preprocess::{Alpha, ImageOptions, Stop, ValueBits};
+use crate::preprocess;
 use crate::runtime::{Encoders, SessionSettings};
 use crate::telemetry::Metrics;
 
@@ -40,46 +38,26 @@ pub fn check_golden(
     Ok(distances)
 }
 
+/// What an encoder takes of a file, by the functions that requests run through. Not by [`Preparer::prepare_one`]: its caches and
+/// its metrics are the clients' own.
 fn image_input(bundle: &Bundle, preparer: &Preparer, file: &str) -> Result<Input, LoadError> {
-    let item = Item::Image(ImageSource::Bytes(bundle.read(file)?.into()));
-    prepare(bundle, preparer, item, file)
+    let bytes = bundle.read(file)?;
+    let pixels = preprocess::preprocess(&bytes, &preparer.limits, &preparer.spec);
+    let pixels = pixels.map_err(|error| content(bundle, file, error.to_string()))?;
+    Ok(Input::Image(pixels))
 }
 
+/// The same of a text.
 fn text_input(bundle: &Bundle, preparer: &Preparer, text: &str) -> Result<Input, LoadError> {
-    let item = Item::Text(text.to_owned());
-    prepare(bundle, preparer, item, &bundle.manifest.golden)
+    let tokens = preparer.tokenizer.encode(text);
+    let tokens = tokens.map_err(|reason| content(bundle, &bundle.manifest.golden, reason))?;
+    Ok(Input::Text(tokens.ids))
 }
 
-/// Prepares an item of a file as requests are prepared.
-fn prepare(
-    bundle: &Bundle,
-    preparer: &Preparer,
-    item: Item,
-    file: &str,
-) -> Result<Input, LoadError> {
-    let content = |reason: String| BundleError::Content {
+fn content(bundle: &Bundle, file: &str, reason: String) -> BundleError {
+    BundleError::Content {
         path: bundle.root().join(file),
         reason,
-    };
-    let prepared = preparer
-        .prepare_one(item, of_the_model(preparer), &Stop::never())
-        .map_err(|e| content(e.to_string()))?;
-    match prepared.input {
-        Known::Input(input) => Ok(input),
-        // A new preparer has an empty cache.
-        Known::Embedding(_) => Err(content("was embedded before".to_owned()).into()),
-    }
-}
-
-/// As the model was trained, whatever the server's settings say about images.
-fn of_the_model(preparer: &Preparer) -> EmbedOptions {
-    EmbedOptions {
-        images: ImageOptions {
-            value_bits: ValueBits::new(16),
-            exif_orientation: Some(preparer.spec.exif_orientation),
-            alpha: Some(Alpha::Drop),
-        },
-        ..EmbedOptions::default()
     }
 }
 

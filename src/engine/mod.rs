@@ -30,7 +30,7 @@ mod sessions;
 mod worker;
 
 pub use batching::BatchPolicy;
-pub use cpu_pool::{CpuPool, Turn};
+pub use cpu_pool::{CpuPool, Tenant, Turn};
 pub use embed::{EmbedError, EmbedOptions, Embedded};
 pub use golden::{compute as compute_golden, verify};
 pub use health::Health;

@@ -198,7 +198,7 @@ impl Preparer {
         if !piece.is_empty() {
             pieces.push(piece);
         }
-        let turn = Turn::next();
+        let turn = Turn::next(options.tenant);
         let work = pieces.into_iter().map(|piece| {
             let this = self.clone();
             pool.run(options.lane, turn, move |stop| {

@@ -1,6 +1,9 @@
 //! One client, no key needed: what it sends must not take the service away from others. Each test failed before requests were
 //! admitted by what they cost.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
 use crate::support::grpc_client::{RawClient, code_of};
@@ -328,5 +331,143 @@ fn label_sets_have_room_together_that_is_counted() {
         break;
     }
     assert_eq!(last, (409, "too_many_labelsets".to_owned()));
+    answers(&server);
+}
+
+/// A connection with the head of a request whose body has so many bytes, and some of them.
+fn half_sent(server: &Server, announced: usize, sent: usize) -> TcpStream {
+    let address = server.url.strip_prefix("http://").unwrap();
+    let mut client = TcpStream::connect(address).unwrap();
+    let head = format!(
+        "POST /v1/embeddings HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: {announced}\r\n\r\n"
+    );
+    client.write_all(head.as_bytes()).unwrap();
+    client.write_all(&vec![b' '; sent]).unwrap();
+    client
+}
+
+fn answer_of(mut client: TcpStream) -> String {
+    let wait = Duration::from_secs(10);
+    client.set_read_timeout(Some(wait)).unwrap();
+    let mut answer = Vec::new();
+    // A connection that was given up may end in a reset, behind the answer.
+    let _ = client.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[test]
+fn slow_senders_give_their_places_to_others() {
+    let server = Server::start_with(&["--max-requests", "2"]);
+    let slow: Vec<_> = (0..2).map(|_| half_sent(&server, 1000, 10)).collect();
+    sleep(Duration::from_secs(1));
+    // Both places are taken for a minute.
+    answers(&server);
+    let answers: Vec<_> = slow.into_iter().map(answer_of).collect();
+    let gone = answers.iter().filter(|answer| answer.contains(" 408 "));
+    assert!(gone.clone().count() >= 1, "{answers:?}");
+    assert!(
+        gone.clone()
+            .all(|answer| answer.contains("request_timeout"))
+    );
+}
+
+#[test]
+fn silent_grpc_calls_give_their_places_to_others() {
+    let server = Server::start_with(&["--max-requests", "2"]);
+    runtime().block_on(async {
+        let silent: Vec<_> = (0..2)
+            .map(|_| {
+                let url = server.url.clone();
+                tokio::spawn(async move {
+                    let mut client = RawClient::connect(&url, false).await;
+                    client.streaming(EMBED, stream::pending()).await.err()
+                })
+            })
+            .collect();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let mut client = RawClient::connect(&server.url, false).await;
+        client.unary(EMBED, ONE_TEXT.into()).await.unwrap();
+        silent.iter().for_each(|call| call.abort());
+    });
+}
+
+#[test]
+fn slow_senders_give_their_bytes_to_others() {
+    let server = Server::start_with(&["--max-body-mib", "1"]);
+    // The budget is 4 MiB.
+    let slow: Vec<_> = (0..4)
+        .map(|_| half_sent(&server, 1 << 20, (1 << 20) - 10))
+        .collect();
+    sleep(Duration::from_millis(500));
+    // However fast they were before.
+    let body = json!({"input": vec!["x".repeat(20_000); 20]});
+    for _ in 0..4 {
+        success(server.post("/v1/embeddings", &body));
+    }
+    drop(slow);
+}
+
+#[test]
+fn a_request_of_many_images_does_not_hold_up_one_of_one() {
+    let server = Server::start();
+    // Sixteen megapixels of one colour.
+    let white = image::GrayImage::from_pixel(4000, 4000, image::Luma([255]));
+    let mut file = std::io::Cursor::new(Vec::new());
+    white.write_to(&mut file, image::ImageFormat::Png).unwrap();
+    let file = file.into_inner();
+    let many = json!({"input": vec![json!({"image": base64(&file)}); 30]});
+    scope(|scope| {
+        let started = Instant::now();
+        let (server, many) = (&server, &many);
+        let large = scope.spawn(move || {
+            let answer = server.post("/v1/embeddings", many);
+            (answer.status(), started.elapsed())
+        });
+        sleep(Duration::from_millis(500));
+        let mut waits = Vec::new();
+        for i in 0..4 {
+            let started = Instant::now();
+            let input =
+                json!({"input": [{"image": base64(&fixture("420.jpg"))}, format!("text {i}")]});
+            success(server.post("/v1/embeddings", &input));
+            waits.push(started.elapsed());
+        }
+        assert!(!large.is_finished(), "the large request was too small");
+        let (_, whole) = large.join().unwrap();
+        // In turn: one of the images and a batch at most. First come, first served, the first would have waited for all.
+        for wait in waits {
+            assert!(wait < whole / 2, "{wait:?} of {whole:?}");
+        }
+    });
+}
+
+#[test]
+fn unread_answers_have_a_bound_together() {
+    let server = Server::start_with(&["--request-seconds", "5"]);
+    let body = json!({"input": vec!["a red bolt"; 2048]}).to_string();
+    success(server.post("/v1/embeddings", &json!({"input": "a red bolt"})));
+    let before = server.resident_bytes();
+    let address = server.url.strip_prefix("http://").unwrap();
+    let unread: Vec<_> = (0..200)
+        .map(|_| {
+            let mut client = TcpStream::connect(address).unwrap();
+            let head = format!(
+                "POST /v1/embeddings HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+                body.len()
+            );
+            client.write_all(head.as_bytes()).unwrap();
+            client.write_all(body.as_bytes()).unwrap();
+            client
+        })
+        .collect();
+    // 200 of 5 MB each would be a gigabyte.
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_secs(5) {
+        answers(&server);
+        sleep(Duration::from_millis(200));
+    }
+    let grown = server.peak_bytes() - before;
+    assert!(grown < 600 * MIB, "{} MiB", grown / MIB);
+    drop(unread);
     answers(&server);
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::support::server::models::{bundle, serve, wait_for};
-use crate::support::server::{Server, distance, embeddings, failure, success};
+use crate::support::server::{Server, base64, distance, embeddings, failure, success};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -206,4 +206,41 @@ fn sessions_are_not_rebuilt_from_files_that_were_changed() {
     wait_for("the server to be unready", || {
         server.get("/readyz").status() == 503
     });
+}
+
+#[test]
+fn the_golden_check_neither_counts_as_traffic_nor_uses_the_caches_of_clients() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = with_text_encoder(folder.path(), "dies.onnx");
+    let arguments = ["--workers", "1", "--text-cache-mib", "0"];
+    let arguments = [&arguments[..], &["--image-cache-mib", "16"]].concat();
+    let server = Server::launch(&mut serve(&[&root], &arguments));
+    let counters = [
+        "clip_in_decode_seconds_count",
+        "clip_in_resize_seconds_count",
+        "clip_in_tokenize_seconds_count",
+        "clip_in_image_cache_misses_total",
+        "clip_in_image_cache_hits_total",
+    ];
+    for counter in counters {
+        assert_eq!(server.metric(counter), 0.0, "{counter} after the start");
+    }
+    // A client sends what the golden check computes; then the check runs again, with new sessions.
+    let golden = fs::read(root.join("golden/golden.json")).unwrap();
+    let golden: Value = serde_json::from_slice(&golden).unwrap();
+    let images = golden["images"].as_array().unwrap();
+    for image in images {
+        let file = fs::read(root.join(image["file"].as_str().unwrap())).unwrap();
+        let input = json!({"input": [{"image": base64(&file)}]});
+        success(server.post("/v1/embeddings", &input));
+    }
+    for _ in 0..6 {
+        embed(&server, &["a red bolt"]);
+    }
+    assert_eq!(server.metric("clip_in_sessions_rebuilt_total"), 1.0);
+    success(server.get("/readyz"));
+    let sent = images.len() as f64;
+    for (counter, expected) in counters.into_iter().zip([sent, sent, 6.0, sent, 0.0]) {
+        assert_eq!(server.metric(counter), expected, "{counter}");
+    }
 }

@@ -43,6 +43,19 @@ fn json_bodies() {
 }
 
 #[test]
+fn labelsets() {
+    all("labelset_json", checks::labelset_json);
+}
+
+#[test]
+fn grpc_bodies() {
+    // How much memory they take is the fuzz target's to see.
+    all("grpc_wire", |bytes| {
+        checks::grpc_wire(bytes, |_most, work| work());
+    });
+}
+
+#[test]
 fn tensors() {
     all("tensors", checks::tensors);
 }

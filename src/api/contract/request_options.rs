@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, HeaderName};
 
-use crate::api::ApiError;
-use crate::engine::{EmbedOptions, Lane};
+use crate::api::{ApiError, Caller};
+use crate::engine::{EmbedOptions, Lane, Tenant};
 use crate::preprocess::ImageOptions;
 use crate::quoted::quoted;
 use crate::telemetry::spans::request_span;
@@ -16,13 +16,18 @@ pub const LANE: HeaderName = HeaderName::from_static("x-clip-in-lane");
 /// Seconds, as a decimal number; `250ms` and `2s` are understood too.
 pub const TIMEOUT: HeaderName = HeaderName::from_static("x-request-timeout");
 
-/// Reads the headers. Without a lane it is `usual`.
+/// Reads the headers. Without a lane it is the caller's key's, and without that `usual`.
 ///
 /// # Errors
 /// 400 `invalid_lane` or `invalid_timeout`.
-pub fn read(headers: &HeaderMap, usual: Lane) -> Result<EmbedOptions, ApiError> {
+pub fn read(
+    headers: &HeaderMap,
+    caller: Option<&Caller>,
+    usual: Lane,
+) -> Result<EmbedOptions, ApiError> {
     let mut options = EmbedOptions {
-        lane: usual,
+        lane: caller.and_then(|caller| caller.lane).unwrap_or(usual),
+        tenant: caller.map_or_else(Tenant::default, |caller| caller.tenant),
         ..EmbedOptions::default()
     };
     if let Some(value) = headers.get(&LANE) {

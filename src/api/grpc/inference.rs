@@ -11,7 +11,6 @@ use super::inference_proto::model_infer_request::InferInputTensor;
 use super::inference_proto::model_infer_response::InferOutputTensor;
 use super::inference_proto::model_metadata_response::TensorMetadata;
 use super::options;
-use super::service::bounded;
 use crate::api::contract::inference_protocol::{PLATFORM, VERSION, check_version};
 use crate::api::contract::tensor_bytes;
 use crate::api::{ApiError, AppState};
@@ -113,7 +112,7 @@ impl GrpcInferenceService for Service {
             outputs: request.outputs.into_iter().map(|o| o.name).collect(),
             options,
         };
-        let found = bounded(&self.state, infer::infer(&self.state, call)).await?;
+        let found = infer::infer(&self.state, call).await?;
         Ok(Response::new(respond(found, request.id)))
     }
 }

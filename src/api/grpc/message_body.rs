@@ -6,7 +6,6 @@
 //! [`WireCosts`]. Framing: <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>.
 
 use std::collections::VecDeque;
-use std::io::Read;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -19,16 +18,19 @@ use http_body::{Body as _, Frame};
 use tokio::time::{Sleep, sleep};
 use tonic::{Code, Status};
 
+use super::unpacking::{Compression, STEP, Unpacking};
 use super::wire_cost::WireCosts;
 use crate::api::ApiError;
 use crate::api::admission::ByteShare;
+use crate::api::awaited::gave_way;
+use crate::api::lease::Lease;
 use crate::telemetry::stages::{self, Stage};
 
 /// A message's head: whether it is compressed, and how long it is.
 const HEAD: usize = 5;
 
-/// A compressed message is unpacked in steps of this many bytes. Each is counted before the next.
-const STEP: usize = 64 << 10;
+/// After so many steps others have their turn: a message of megabytes takes tenths of a second.
+const STEPS: usize = 16;
 
 /// What a gRPC request holds of the byte budget, by message.
 #[derive(Debug, Clone)]
@@ -52,6 +54,11 @@ impl SharedBytes {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// What gives way to others while the client is waited for.
+    fn lease(&self) -> Arc<Lease> {
+        self.with(|shared| shared.share.lease().clone())
+    }
+
     /// Takes more bytes, or gives some back.
     fn change(&self, from: usize, to: usize) -> Result<(), Status> {
         self.with(|shared| {
@@ -60,10 +67,15 @@ impl SharedBytes {
         })
     }
 
+    /// The cost of the next message that was handed on, in their order. It stays held.
+    pub fn take_cost(&self) -> Option<usize> {
+        self.with(|shared| shared.handed_on.pop_front())
+    }
+
     /// The cost of the next message of a stream, which is given back when the result is dropped. To be called once a message,
     /// in their order.
     pub fn next_message(&self) -> MessageShare {
-        let bytes = self.with(|shared| shared.handed_on.pop_front().unwrap_or(0));
+        let bytes = self.take_cost().unwrap_or(0);
         MessageShare {
             shared: self.clone(),
             bytes,
@@ -85,13 +97,14 @@ impl Drop for MessageShare {
     }
 }
 
-/// How messages of a request are compressed, if they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Compression {
-    Gzip,
-    Zstd,
-    /// None, or one that tonic will refuse by its name.
-    Other,
+/// What became of the next message.
+enum Next {
+    /// It is there.
+    Ready,
+    /// It is being unpacked.
+    UnderWay,
+    /// It has not come, or not all of it.
+    Missing,
 }
 
 /// The rules for the messages of a request.
@@ -103,6 +116,8 @@ pub struct MessageRules {
     pub costs: Arc<WireCosts>,
     /// Largest message, in bytes on the wire, unpacked, and in memory.
     pub most: usize,
+    /// The place that gives way to others while the one message that is all of the request is waited for; `None` for a stream.
+    pub place: Option<Arc<Lease>>,
     /// A message is not waited for longer than this; `None` where something else sees to it.
     pub patience: Option<Duration>,
 }
@@ -113,8 +128,11 @@ pub struct MessageBody {
     rules: MessageRules,
     compression: Compression,
     share: SharedBytes,
+    /// The share's.
+    bytes: Arc<Lease>,
     /// What came of the next message. It is paid for.
     came: BytesMut,
+    unpacking: Option<Unpacking>,
     /// What is handed on next.
     ready: VecDeque<Bytes>,
     ended: bool,
@@ -126,17 +144,15 @@ pub struct MessageBody {
 impl MessageBody {
     /// Of a request with these headers.
     pub fn new(body: Body, headers: &HeaderMap, rules: MessageRules, share: SharedBytes) -> Self {
-        let compression = match headers.get("grpc-encoding").map(|value| value.as_bytes()) {
-            Some(b"gzip") => Compression::Gzip,
-            Some(b"zstd") => Compression::Zstd,
-            _ => Compression::Other,
-        };
+        let compression = Compression::of(headers);
         Self {
             body,
             rules,
             compression,
+            bytes: share.lease(),
             share,
             came: BytesMut::new(),
+            unpacking: None,
             ready: VecDeque::new(),
             ended: false,
             started: None,
@@ -145,9 +161,12 @@ impl MessageBody {
     }
 
     /// Takes the next whole message out of what came.
-    fn next_message(&mut self) -> Result<bool, Status> {
+    fn next_message(&mut self) -> Result<Next, Status> {
+        if self.unpacking.is_some() {
+            return self.unpack_on();
+        }
         let Some((head, _)) = self.came.split_at_checked(HEAD) else {
-            return Ok(false);
+            return Ok(Next::Missing);
         };
         let packed = head[0] == 1;
         let length = (&head[1..]).get_u32() as usize;
@@ -155,19 +174,22 @@ impl MessageBody {
             return Err(self.too_large());
         }
         if self.came.len() < HEAD + length {
-            return Ok(false);
+            return Ok(Next::Missing);
         }
         let mut message = self.came.split_to(HEAD + length).freeze();
-        let mut head = message.split_to(HEAD);
+        let head = message.split_to(HEAD);
         // Paid for so far: head and message as they came.
-        let mut paid = HEAD + length;
+        let paid = HEAD + length;
         if packed && self.compression != Compression::Other {
-            message = self.unpack(&message, &mut paid)?;
-            let mut plain = BytesMut::with_capacity(HEAD);
-            plain.put_u8(0);
-            plain.put_u32(u32::try_from(message.len()).map_err(|_| self.too_large())?);
-            head = plain.freeze();
+            self.unpacking = Some(Unpacking::begin(self.compression, message, paid)?);
+            return self.unpack_on();
         }
+        self.hand_on(head, message, paid)?;
+        Ok(Next::Ready)
+    }
+
+    /// Hands a plain message on, paid for by what it will take.
+    fn hand_on(&mut self, head: Bytes, message: Bytes, paid: usize) -> Result<(), Status> {
         let costs = &self.rules.costs;
         let cost = costs.of(&self.rules.path, &message, self.rules.most);
         let cost =
@@ -179,35 +201,32 @@ impl MessageBody {
         self.share.with(|shared| shared.handed_on.push_back(cost));
         self.ready.push_back(head);
         self.ready.push_back(message);
-        Ok(true)
+        Ok(())
     }
 
-    /// Unpacks a message; each step is paid for before it is there.
-    fn unpack(&self, packed: &[u8], paid: &mut usize) -> Result<Bytes, Status> {
-        let broken = |_| Status::invalid_argument("the message cannot be decompressed");
-        let mut reader: Box<dyn Read> = match self.compression {
-            Compression::Zstd => {
-                let mut decoder = zstd::stream::read::Decoder::new(packed).map_err(broken)?;
-                // 8 MiB, which the format asks every decoder to allow: no frame may ask for more memory than that.
-                decoder.window_log_max(23).map_err(broken)?;
-                Box::new(decoder)
-            }
-            _ => Box::new(flate2::read::MultiGzDecoder::new(packed)),
+    /// Unpacks some more of a message; each step is paid for before it is there.
+    fn unpack_on(&mut self) -> Result<Next, Status> {
+        let Some(unpacking) = &mut self.unpacking else {
+            return Ok(Next::Missing);
         };
-        let mut plain = Vec::new();
-        loop {
+        for _ in 0..STEPS {
             self.share.change(0, STEP)?;
-            *paid += STEP;
-            let step = reader.by_ref().take(STEP as u64);
-            let mut step = step;
-            let read = step.read_to_end(&mut plain).map_err(broken)?;
-            if plain.len() > self.rules.most {
+            unpacking.paid += STEP;
+            let read = unpacking.step()?;
+            if unpacking.plain.len() > self.rules.most {
                 return Err(self.too_large());
             }
             if read < STEP {
-                return Ok(plain.into());
+                let (message, paid) = (std::mem::take(&mut unpacking.plain), unpacking.paid);
+                self.unpacking = None;
+                let mut head = BytesMut::with_capacity(HEAD);
+                head.put_u8(0);
+                head.put_u32(u32::try_from(message.len()).map_err(|_| self.too_large())?);
+                self.hand_on(head.freeze(), message.into(), paid)?;
+                return Ok(Next::Ready);
             }
         }
+        Ok(Next::UnderWay)
     }
 
     fn too_large(&self) -> Status {
@@ -239,13 +258,41 @@ impl MessageBody {
         Poll::Ready(ApiError::new(status, "request_timeout", message).into())
     }
 
+    /// What the request holds that others may need.
+    fn leases(&self) -> impl Iterator<Item = &Arc<Lease>> {
+        std::iter::once(&self.bytes).chain(&self.rules.place)
+    }
+
+    /// Ready when the client was so slow that others took over what the request held.
+    fn poll_lost(&self, context: &mut Context<'_>) -> Poll<()> {
+        // Between its messages a stream owes nothing.
+        if self.rules.place.is_none() && self.came.is_empty() {
+            self.bytes.settled();
+            return Poll::Pending;
+        }
+        let mut lost = Poll::Pending;
+        for lease in self.leases() {
+            lease.owed();
+            if lease.poll_lost(context).is_ready() {
+                lost = Poll::Ready(());
+            }
+        }
+        lost
+    }
+
     fn poll_message(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Status>>> {
         loop {
             if let Some(part) = self.ready.pop_front() {
                 return Poll::Ready(Some(Ok(part)));
             }
-            if self.next_message()? {
-                continue;
+            match self.next_message()? {
+                Next::Ready => continue,
+                Next::UnderWay => {
+                    // Others are answered in between.
+                    context.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Next::Missing => {}
             }
             if self.ended {
                 // What is left is no whole message: tonic says what that means.
@@ -256,6 +303,7 @@ impl MessageBody {
                 Poll::Ready(Some(Ok(frame))) => {
                     self.waiting = None;
                     if let Ok(data) = frame.into_data() {
+                        self.leases().for_each(|lease| lease.received(data.len()));
                         self.share.change(0, data.len())?;
                         self.came.extend_from_slice(&data);
                     }
@@ -263,13 +311,25 @@ impl MessageBody {
                 Poll::Ready(Some(Err(error))) => {
                     return Poll::Ready(Some(Err(Status::from_error(error.into()))));
                 }
-                Poll::Ready(None) => self.ended = true,
+                Poll::Ready(None) => {
+                    self.ended = true;
+                    self.leases().for_each(|lease| lease.settled());
+                }
                 Poll::Pending => {
+                    if self.poll_lost(context).is_ready() {
+                        return Poll::Ready(Some(Err(gave_way().into())));
+                    }
                     let status = ready!(self.poll_patience(context));
                     return Poll::Ready(Some(Err(status)));
                 }
             }
         }
+    }
+}
+
+impl Drop for MessageBody {
+    fn drop(&mut self) {
+        self.leases().for_each(|lease| lease.settled());
     }
 }
 

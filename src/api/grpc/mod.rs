@@ -1,5 +1,6 @@
 //! gRPC on the port of REST: a request whose content type is gRPC's comes here.
 
+pub mod bodies;
 mod convert;
 mod health;
 mod inference;
@@ -10,6 +11,7 @@ mod patience;
 mod service;
 mod status;
 mod stream;
+mod unpacking;
 mod wire_cost;
 
 use std::sync::Arc;

@@ -17,6 +17,7 @@ use super::wire_cost::WireCosts;
 use crate::api::admission::UNCOUNTED_BYTES;
 use crate::api::answer_body::Open;
 use crate::api::held::Held;
+use crate::api::lease::Lease;
 use crate::api::routes::{self, Access, Place, Route};
 use crate::api::trace::add_server_timing;
 use crate::api::{ApiError, AppState, Caller, answer_body};
@@ -46,10 +47,15 @@ pub async fn observe(State(frame): State<Frame>, request: Request, next: Next) -
     };
     let response = match enter(state, rule, request.headers()) {
         Ok(place) => {
-            let share = SharedBytes::new(state.admission.share());
+            let share = match &place.place {
+                Some(_) => state.admission.body_share(),
+                None => state.admission.share(),
+            };
+            let share = SharedBytes::new(share);
             let rules = MessageRules {
                 path: request.uri().path().to_owned(),
                 costs: frame.costs.clone(),
+                place: place.place.clone().filter(|_| rule.place == Place::Request),
                 most: match rule.place {
                     Place::Request | Place::Stream => state.admission.max_body_bytes(),
                     Place::Uncounted | Place::Control => UNCOUNTED_BYTES,
@@ -120,15 +126,20 @@ fn enter(state: &AppState, rule: &Route, headers: &HeaderMap) -> Result<Entry, A
         Access::Open => None,
         Access::Key | Access::Admin => state.keys.check(headers)?,
     };
-    let places = match rule.place {
-        Place::Uncounted => vec![],
-        Place::Request => vec![state.admission.enter()?],
-        Place::Stream => vec![state.admission.enter()?, state.admission.enter_stream()?],
-        Place::Control => vec![state.admission.enter_control()?],
+    let admission = &state.admission;
+    let place = match rule.place {
+        Place::Request | Place::Stream => Some(admission.enter()?),
+        Place::Uncounted | Place::Control => None,
+    };
+    let stream = match rule.place {
+        Place::Stream => Some(admission.enter_stream()?),
+        Place::Control => Some(admission.enter_control()?),
+        Place::Uncounted | Place::Request => None,
     };
     Ok(Entry {
         caller,
-        _places: places,
+        place,
+        _stream: stream,
     })
 }
 
@@ -143,7 +154,8 @@ fn note_status(trailers: &HeaderMap) {
 /// What a request takes of the server while it is worked on: its place among its key's, and its places among all.
 struct Entry {
     caller: Option<Caller>,
-    _places: Vec<OwnedSemaphorePermit>,
+    place: Option<Arc<Lease>>,
+    _stream: Option<OwnedSemaphorePermit>,
 }
 
 /// A response's body.

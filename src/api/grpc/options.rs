@@ -22,9 +22,8 @@ pub fn read(
     images: Option<proto::ImageOptions>,
 ) -> Result<EmbedOptions, Status> {
     let caller = extensions.get::<Caller>();
-    let usual = caller.and_then(|caller| caller.lane).unwrap_or(usual);
     let headers = metadata.clone().into_headers();
-    let mut options = request_options::read(&headers, usual)?;
+    let mut options = request_options::read(&headers, caller, usual)?;
     options.truncate = !refuse_long_texts;
     options.images = convert::image_options(images)?;
     if let Some(timeout) = headers.get("grpc-timeout") {

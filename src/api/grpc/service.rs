@@ -22,24 +22,6 @@ impl Service {
     pub fn new(state: Arc<AppState>) -> Self {
         Self { state }
     }
-
-    async fn bounded<T>(
-        &self,
-        call: impl Future<Output = Result<T, ApiError>>,
-    ) -> Result<T, Status> {
-        bounded(&self.state, call).await
-    }
-}
-
-/// A call that takes no longer than a request may.
-pub async fn bounded<T>(
-    state: &AppState,
-    call: impl Future<Output = Result<T, ApiError>>,
-) -> Result<T, Status> {
-    match tokio::time::timeout(state.request_time, call).await {
-        Ok(answer) => answer.map_err(Status::from),
-        Err(_) => Err(ApiError::request_timeout(state.request_time).into()),
-    }
 }
 
 #[tonic::async_trait]
@@ -64,7 +46,7 @@ impl ClipIn for Service {
             )?,
             field: "items",
         };
-        let found = self.bounded(calls::embed(&self.state, call)).await?;
+        let found = calls::embed(&self.state, call).await?;
         let embeddings = found.vectors.into_iter();
         Ok(Response::new(proto::EmbedResponse {
             model: found.model,
@@ -103,7 +85,7 @@ impl ClipIn for Service {
                 request.image_options,
             )?,
         };
-        let found = self.bounded(calls::similarity(&self.state, call)).await?;
+        let found = calls::similarity(&self.state, call).await?;
         Ok(Response::new(proto::SimilarityResponse {
             model: found.model,
             scores: convert::matrix(found.scores.cosines),
@@ -140,7 +122,7 @@ impl ClipIn for Service {
                 request.image_options,
             )?,
         };
-        let found = self.bounded(calls::classify(&self.state, call)).await?;
+        let found = calls::classify(&self.state, call).await?;
         let results = found.results.into_iter().map(convert::classification);
         Ok(Response::new(proto::ClassifyResponse {
             model: found.model,
@@ -172,7 +154,7 @@ impl ClipIn for Service {
                 request.image_options,
             )?,
         };
-        let found = self.bounded(calls::rerank(&self.state, call)).await?;
+        let found = calls::rerank(&self.state, call).await?;
         Ok(Response::new(proto::RerankResponse {
             model: found.model,
             results: found.results.into_iter().map(convert::ranked).collect(),

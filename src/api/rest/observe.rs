@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::{admin, v2};
 use crate::api::admission::drain;
+use crate::api::awaited::Awaited;
 use crate::api::held::Held;
 use crate::api::routes::{self, Access, Place, Route};
 use crate::api::trace::add_server_timing;
@@ -42,7 +44,10 @@ pub async fn observe(State(state): State<Arc<AppState>>, request: Request, next:
     let (held, open) = (Held::default(), state.open.clone());
     let response = match entered {
         Ok((caller, place)) => {
-            let mut request = request;
+            let mut request = match &place {
+                Some(place) => request.map(|body| Body::new(Awaited::new(body, place.clone()))),
+                None => request,
+            };
             if let Some(caller) = caller.clone() {
                 request.extensions_mut().insert(caller);
             }

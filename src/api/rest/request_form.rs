@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::api::admission::{AdmittedBody, drain};
 use crate::api::contract::request_options;
 use crate::api::{ApiError, AppState, Caller};
-use crate::engine::EmbedOptions;
+use crate::engine::{EmbedOptions, Lane};
 use crate::quoted::quoted;
 
 /// A request's content, read whole.
@@ -190,8 +190,7 @@ impl Head {
         let Query(query) = Query::try_from_uri(&parts.uri)
             .map_err(|e| ApiError::bad_request("invalid_query", e.body_text()))?;
         let caller = parts.extensions.get::<Caller>();
-        let lane = caller.and_then(|caller| caller.lane).unwrap_or_default();
-        let options = request_options::read(&parts.headers, lane)?;
+        let options = request_options::read(&parts.headers, caller, Lane::default())?;
         refuse_compressed(&parts.headers)?;
         let form = form_of(&parts.headers)?;
         Ok(Self {

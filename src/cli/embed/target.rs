@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::output::errors_path;
 use super::shard::Shard;
-use crate::dataset::store::{Blob, Bucket, Place, Walked};
+use crate::dataset::store::{Blob, Bucket, Listed, Place, Walked};
 
 /// The place of one shard's output.
 #[derive(Debug)]
@@ -140,9 +140,10 @@ impl Target {
             }
             At::Prefix { bucket, prefix, .. } => {
                 let mut found = None;
-                for blob in Walked::new(bucket.clone(), prefix.clone()) {
-                    let blob = blob.map_err(|why| anyhow!(why))?;
-                    found = found.or(other(&blob.name));
+                for listed in Walked::new(bucket.clone(), prefix.clone()) {
+                    if let Listed::Object(blob) = listed.map_err(|why| anyhow!(why))? {
+                        found = found.or(other(&blob.name));
+                    }
                 }
                 (bucket.shown(prefix), found)
             }

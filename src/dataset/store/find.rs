@@ -8,7 +8,7 @@ use object_store::path::Path as Key;
 
 use super::blob::Blob;
 use super::bucket::Bucket;
-use super::walked::Walked;
+use super::walked::{Listed, Walked};
 use super::{Place, Stores};
 use crate::dataset::files::{self, Input, Listing, ends_in};
 
@@ -82,9 +82,11 @@ fn below(
         }
     }
     let before = found.files.len();
-    for blob in Walked::new(bucket.clone(), key.clone()) {
-        let blob = blob.map_err(|why| anyhow!(why))?;
-        found.add(&blob.name.clone(), endings, blob);
+    for listed in Walked::new(bucket.clone(), key.clone()) {
+        match listed.map_err(|why| anyhow!(why))? {
+            Listed::Object(blob) => found.add(&blob.name.clone(), endings, blob),
+            Listed::Hidden(name) => found.left_out.push(name),
+        }
     }
     if found.files.len() == before {
         let endings = endings.join(" or .");

@@ -22,7 +22,7 @@ pub use self::blocks::Access;
 pub use self::bucket::Bucket;
 pub use self::failure::Faults;
 pub use self::find::{find, one};
-pub use self::walked::Walked;
+pub use self::walked::{Listed, Walked};
 
 /// A place that the command line names.
 #[derive(Debug, Clone)]

@@ -15,8 +15,16 @@ use super::failure::unanswered;
 /// How often a listing that broke off goes on. The crate itself tries a request again only until its answer begins.
 const TRIES: u32 = 6;
 
-/// All objects below a prefix, in the order of their names, a page of the store's answers in memory at a time. Hidden ones are
-/// left out, and empty ones that only stand for a folder.
+/// What a listing names.
+pub enum Listed {
+    /// An object to read.
+    Object(Blob),
+    /// The name of one that is hidden, or lies in a hidden folder.
+    Hidden(String),
+}
+
+/// All objects below a prefix, in the order of their names, a page of the store's answers in memory at a time. Empty ones that
+/// only stand for a folder are left out.
 pub struct Walked {
     bucket: Arc<Bucket>,
     prefix: Key,
@@ -49,18 +57,28 @@ impl Walked {
         };
     }
 
-    fn blob(&self, object: ObjectMeta) -> Option<Blob> {
+    fn listed(&self, object: ObjectMeta) -> Option<Listed> {
         let name = object.location.prefix_match(&self.prefix)?;
         let parts: Vec<_> = name.map(|part| part.as_ref().to_owned()).collect();
-        let hidden = parts.is_empty() || parts.iter().any(|part| part.starts_with('.'));
         // Tools that show buckets as folders put an empty object for each.
-        let is_folder = object.size == 0 && parts.last().is_some_and(|last| !last.contains('.'));
-        (!hidden && !is_folder).then(|| Blob::object(self.bucket.clone(), parts.join("/"), object))
+        let is_folder = object.size == 0 && parts.last().is_none_or(|last| !last.contains('.'));
+        if parts.is_empty() || is_folder {
+            return None;
+        }
+        let name = parts.join("/");
+        if parts.iter().any(|part| part.starts_with('.')) {
+            return Some(Listed::Hidden(name));
+        }
+        Some(Listed::Object(Blob::object(
+            self.bucket.clone(),
+            name,
+            object,
+        )))
     }
 }
 
 impl Iterator for Walked {
-    type Item = Result<Blob, String>;
+    type Item = Result<Listed, String>;
 
     fn next(&mut self) -> Option<Self::Item> {
         while !self.ended {
@@ -85,8 +103,8 @@ impl Iterator for Walked {
                 Some(Ok(object)) => {
                     self.last = Some(object.location.clone());
                     self.tries = 0;
-                    if let Some(blob) = self.blob(object) {
-                        return Some(Ok(blob));
+                    if let Some(listed) = self.listed(object) {
+                        return Some(Ok(listed));
                     }
                 }
             }

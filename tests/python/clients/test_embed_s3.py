@@ -268,6 +268,17 @@ def test_what_is_not_there_is_named(store, folder, tmp_path):
     assert "AWS_ALLOW_HTTP" in plain
 
 
+def test_hidden_objects_are_counted_and_named(store, tmp_path):
+    for name in ("a.webp", ".b.webp", ".cache/c.webp"):
+        store.client().put_object(Bucket=BUCKET, Key=f"hidden/{name}", Body=SAMPLES[0])
+    # Of a folder, which is nothing that could be left out.
+    store.client().put_object(Bucket=BUCKET, Key="hidden/", Body=b"")
+    out = tmp_path / "out.parquet"
+    said = done(store, "--images", f"s3://{BUCKET}/hidden", "--out", str(out))
+    assert "2 files or members that are hidden" in said and ".b.webp, .cache/c.webp" in said, said
+    assert pq.read_table(out).num_rows == 1
+
+
 def test_wrong_credentials_are_told_of_and_not_shown(store, folder, tmp_path):
     def ask_for_keys(after: str) -> None:
         url, kind = f"{store.url}/moto-api/reset-auth", {"content-type": "text/plain"}

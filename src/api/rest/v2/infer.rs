@@ -24,6 +24,7 @@ use crate::bounded;
 use crate::calls::infer::{InferCall, Inferred, infer};
 use crate::calls::tensor::{Tensor, Values};
 use crate::calls::tensor_shape::values_of;
+use crate::engine::Lane;
 
 /// Inputs and outputs that are read: more than any model has.
 const MOST_TENSORS: usize = 64;
@@ -88,7 +89,6 @@ pub async fn create(
     refuse_compressed(&parts.headers)?;
     let (request, inputs) = read(&parts.headers, &body.bytes, state.max_items)?;
     let caller = parts.extensions.get::<Caller>();
-    let lane = caller.and_then(|caller| caller.lane).unwrap_or_default();
     let all_binary = flag(&request.parameters, "binary_data_output");
     let as_bytes: HashMap<&str, bool> = request
         .outputs
@@ -104,7 +104,7 @@ pub async fn create(
         model: name,
         inputs,
         outputs: request.outputs.iter().map(|o| o.name.clone()).collect(),
-        options: request_options::read(&parts.headers, lane)?,
+        options: request_options::read(&parts.headers, caller, Lane::default())?,
     };
     let found = infer(&state, call).await?;
     let is_binary = |name: &str| {

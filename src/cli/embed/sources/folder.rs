@@ -9,7 +9,7 @@ use crate::cli::embed::item::{Content, Item, Kind};
 use crate::cli::embed::shard::Owner;
 use crate::cli::embed::survey::Survey;
 use crate::dataset::pipeline::Closed;
-use crate::dataset::store::{Blob, Place, Walked};
+use crate::dataset::store::{Blob, Listed, Place, Walked};
 use crate::dataset::walk::{Step, Unreadable, walk};
 
 /// A folder of images. Hidden files are left out and counted; every other file counts as an image, so that one with a wrong name or
@@ -35,7 +35,8 @@ impl Folder {
                     .with_context(|| format!("cannot read {}", path.display()))?;
             }
             Place::Bucket(bucket, prefix) => {
-                let first = Walked::new(bucket.clone(), prefix.clone()).next();
+                let mut found = Walked::new(bucket.clone(), prefix.clone());
+                let first = found.find(|one| !matches!(one, Ok(Listed::Hidden(_))));
                 first
                     .with_context(|| format!("there is no object below {}", place.shown()))?
                     .map_err(|why| anyhow!(why))?;
@@ -59,9 +60,10 @@ impl Folder {
             }),
             Place::Bucket(bucket, prefix) => {
                 let mut found = Walked::new(bucket.clone(), prefix.clone());
-                found.try_for_each(|blob| {
-                    visit(match blob {
-                        Ok(blob) => Found::Image(blob),
+                found.try_for_each(|listed| {
+                    visit(match listed {
+                        Ok(Listed::Object(blob)) => Found::Image(blob),
+                        Ok(Listed::Hidden(name)) => Found::Hidden(name),
                         Err(reason) => Found::Unreadable(Unreadable {
                             name: self.0.shown(),
                             kind: "folder",
