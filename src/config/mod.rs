@@ -4,9 +4,11 @@
 //! key in the file and the name in the environment ([`Setting`]); [`SettingsFile`] hands a file's values to the same arguments
 //! as their defaults, so that one parser judges all four.
 
+mod derived;
 mod file;
 mod print;
 mod problem;
+mod reference;
 mod secret;
 mod setting;
 mod settings;
@@ -15,6 +17,7 @@ mod tables;
 pub use file::SettingsFile;
 pub use print::{defaults, effective};
 pub use problem::{Problem, Problems};
+pub use reference::reference;
 pub use secret::Secret;
 pub use setting::{Setting, all, command};
 pub use settings::ServeSettings;
