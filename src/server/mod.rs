@@ -3,6 +3,7 @@
 mod checked_settings;
 mod connections;
 mod cors;
+mod derived;
 mod error;
 mod reload;
 mod stalled_writes;

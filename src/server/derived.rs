@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::settings::ServeSettings;
+use crate::config::ServeSettings;
 use crate::engine::{BatchPolicy, EngineSettings};
 use crate::images_by_url::{FetchRules, HostList, Networks};
 use crate::preprocess::{ImageOptions, Limits, ValueBits};
