@@ -1,11 +1,11 @@
-//! `clip-in config print|check`
+//! `clip-in config print|check|reference`
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
-use crate::config::{Problem, Problems, SettingsFile, command, defaults, effective};
+use crate::config::{Problem, Problems, SettingsFile, command, defaults, effective, reference};
 use crate::server::Checked;
 
 #[derive(Debug, Subcommand)]
@@ -25,6 +25,8 @@ pub enum ConfigCommand {
         /// TOML file with settings
         file: PathBuf,
     },
+    /// Print the reference of all settings as Markdown
+    Reference,
 }
 
 pub fn run(command: &ConfigCommand) -> anyhow::Result<()> {
@@ -32,6 +34,7 @@ pub fn run(command: &ConfigCommand) -> anyhow::Result<()> {
         ConfigCommand::Print { defaults: true, .. } => print(&defaults()),
         ConfigCommand::Print { config, .. } => print_effective(config.as_deref()),
         ConfigCommand::Check { file } => check(file),
+        ConfigCommand::Reference => print(&reference()),
     }
 }
 

@@ -101,7 +101,9 @@ impl SettingsFile {
         for (key, value) in content {
             let at = line(text, key.span().start);
             let key = key.get_ref();
-            let setting = known.get(&**key).filter(|_| table.keys.contains(&&**key));
+            let setting = known
+                .get(&**key)
+                .filter(|_| table_of(key).is_some_and(|found| found.name == table.name));
             let Some(setting) = setting else {
                 problems.push(Problem::of_line(Some(at), unknown(key, Some(table))));
                 continue;

@@ -129,7 +129,7 @@ fn values(matches: &ArgMatches, setting: &Setting) -> Option<Vec<String>> {
     )
 }
 
-fn toml(kind: Kind, values: &[String]) -> String {
+pub(super) fn toml(kind: Kind, values: &[String]) -> String {
     let first = values.first().map(String::as_str).unwrap_or_default();
     match kind {
         Kind::Text => string(first),
@@ -183,7 +183,11 @@ mod tests {
                 "{key}"
             );
         }
-        let mut keys: Vec<_> = TABLES.iter().flat_map(|table| table.keys).collect();
+        let mut keys: Vec<_> = TABLES
+            .iter()
+            .flat_map(|table| table.keys)
+            .map(|key| key.name)
+            .collect();
         assert_eq!(keys.len(), all().len(), "a table names what is no setting");
         keys.sort_unstable();
         keys.dedup();

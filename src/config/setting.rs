@@ -56,7 +56,7 @@ pub fn all() -> Vec<Setting> {
         let key = setting.key();
         order
             .iter()
-            .position(|known| **known == key)
+            .position(|known| known.name == key)
             .unwrap_or(order.len())
     });
     all
@@ -127,14 +127,9 @@ impl Setting {
 
     /// Smallest and largest number that it may be.
     pub fn range(&self) -> Option<(i64, i64)> {
-        if self.kind() != Kind::Whole {
-            return None;
-        }
-        // clap tells the bounds to nobody but to whoever breaks them.
-        let too_small = i64::MIN.to_string();
-        let said = self.refusal(std::slice::from_ref(&too_small))?;
-        let (low, high) = said.rsplit_once(' ')?.1.split_once("..=")?;
-        Some((low.parse().ok()?, high.parse().ok()?))
+        let key = self.key();
+        let mut keys = TABLES.iter().flat_map(|table| table.keys);
+        keys.find(|found| found.name == key)?.range.first().copied()
     }
 
     /// The values it may have, if they can be counted.
@@ -189,10 +184,6 @@ pub fn nearest(key: &str) -> Option<String> {
 
 /// The command with other defaults for one argument.
 pub fn with_default(command: Command, id: &str, values: &[String]) -> Command {
-    // clap wants defaults that last as long as the program. These do: they are the few values of the one file that is read.
-    let values: Vec<&'static str> = values
-        .iter()
-        .map(|value| &*String::leak(value.clone()))
-        .collect();
+    let values = values.to_vec();
     command.mut_arg(id, |argument| argument.default_values(values))
 }

@@ -3,6 +3,7 @@
 mod checked_settings;
 mod connections;
 mod cors;
+mod derived;
 mod error;
 mod reload;
 mod stalled_writes;
@@ -71,7 +72,7 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
         pool,
         metrics: metrics.clone(),
     };
-    let folders = settings.models.clone();
+    let folders = settings.model.clone();
     let load = tokio::task::spawn_blocking(move || Registry::open(&folders, loader));
     let models = Arc::new(load.await.map_err(std::io::Error::other)??);
     metrics.gpu_memory.watch(&settings.devices);

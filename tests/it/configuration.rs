@@ -132,6 +132,24 @@ fn the_file_to_install_is_the_printed_one() {
 }
 
 #[test]
+fn the_page_of_settings_is_the_printed_one() {
+    let (status, printed, said) = run(&mut clean(&["config", "reference"]));
+    assert_eq!(status, 0, "{said}");
+    for line in defaults().lines() {
+        let name = line.trim_start_matches('#').split([' ', ':']).next();
+        if let Some(key) = name.filter(|_| line.contains(" = ") && !line.starts_with("# ")) {
+            assert!(printed.contains(&format!("\n| `{key}` | ")), "{key}");
+        }
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/src/reference/settings.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    assert!(
+        page == printed,
+        "cargo run -- config reference > docs/src/reference/settings.md"
+    );
+}
+
+#[test]
 fn the_printed_defaults_change_nothing() {
     let printed = file(&defaults());
     let check = run(&mut clean(&["config", "check", name(&printed)]));

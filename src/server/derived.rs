@@ -1,0 +1,106 @@
+//! What the server's parts take, from the settings.
+
+use std::time::Duration;
+
+use crate::config::ServeSettings;
+use crate::engine::{BatchPolicy, EngineSettings};
+use crate::images_by_url::{FetchRules, HostList, Networks};
+use crate::preprocess::{ImageOptions, Limits, ValueBits};
+use crate::runtime::{CudaSettings, Device};
+
+const MIB: usize = 1 << 20;
+
+/// Bytes of bodies that may be in memory, in units of the largest body: a few requests of the worst kind.
+const BODIES_IN_FLIGHT: usize = 4;
+
+impl ServeSettings {
+    /// How the model is run.
+    ///
+    /// # Errors
+    /// A sentence about devices that cannot be used together.
+    pub fn engine(&self) -> Result<EngineSettings, String> {
+        let cards = self.devices.iter().filter(|device| **device != Device::Cpu);
+        if ![0, self.devices.len()].contains(&cards.count()) || self.devices.is_empty() {
+            return Err("--devices: give cpu, or only cards; a model runs on one kind".to_owned());
+        }
+        let usual = BatchPolicy::of(self.devices[0]);
+        Ok(EngineSettings {
+            devices: self.devices.clone(),
+            workers: self.workers.map(usize::from),
+            threads_per_worker: self.threads_per_worker.into(),
+            cuda: CudaSettings {
+                memory_limit: self.cuda_memory_mib as usize * MIB,
+                tf32: self.cuda_tf32,
+            },
+            queue_capacity: self.queue as usize,
+            batching: BatchPolicy {
+                images: self.max_batch_images.map_or(usual.images, usize::from),
+                texts: self.max_batch_texts.map_or(usual.texts, usize::from),
+                bulk_time: Duration::from_millis(self.bulk_batch_milliseconds.into()),
+                wait: self
+                    .batch_wait_microseconds
+                    .map_or(usual.wait, |wait| Duration::from_micros(wait.into())),
+                buckets: self.batch_buckets.unwrap_or(usual.buckets),
+            },
+            image_limits: Limits {
+                max_bytes: usize::from(self.max_image_mib) * MIB,
+                max_pixels: u64::from(self.max_image_megapixels) * 1_000_000,
+                ..Limits::default()
+            },
+            image_options: ImageOptions {
+                value_bits: self.value_bits.and_then(|bits| ValueBits::new(bits.into())),
+                exif_orientation: self.exif_orientation,
+                alpha: Some(self.alpha),
+            },
+            text_cache_bytes: u64::from(self.text_cache_mib) << 20,
+            image_cache_bytes: u64::from(self.image_cache_mib) << 20,
+            ..EngineSettings::default()
+        })
+    }
+
+    /// How images are fetched for requests that name them by URL, from these hosts and networks.
+    pub fn image_url_rules(&self, hosts: HostList, networks: Networks) -> FetchRules {
+        FetchRules {
+            hosts,
+            networks,
+            time: Duration::from_secs(self.image_url_seconds.into()),
+            max_bytes: usize::from(self.max_image_mib) * MIB,
+            at_a_time: self.image_url_fetches.into(),
+        }
+    }
+
+    /// Threads of the pool that decodes and tokenises.
+    pub fn prepare_threads(&self) -> usize {
+        self.prepare_threads.map_or_else(num_cpus::get, usize::from)
+    }
+
+    /// Largest body in bytes.
+    pub fn max_body_bytes(&self) -> usize {
+        usize::from(self.max_body_mib) * MIB
+    }
+
+    /// Bytes of bodies that may be in memory at the same time.
+    pub fn bytes_in_flight(&self) -> usize {
+        BODIES_IN_FLIGHT * self.max_body_bytes()
+    }
+
+    /// Longest time of a request.
+    pub fn request_time(&self) -> Duration {
+        Duration::from_secs(self.request_seconds.into())
+    }
+
+    /// Longest time until the head of a request is there.
+    pub fn header_time(&self) -> Duration {
+        Duration::from_secs(self.header_seconds.into())
+    }
+
+    /// How long a stop says that it is one before it closes anything.
+    pub fn unready_time(&self) -> Duration {
+        Duration::from_secs(self.unready_seconds.into())
+    }
+
+    /// Longest time of a stop, from when it closes what is idle.
+    pub fn drain_time(&self) -> Duration {
+        Duration::from_secs(self.drain_seconds.into())
+    }
+}
