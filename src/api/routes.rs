@@ -59,6 +59,7 @@ pub const REST: &[Route] = &[
     route(Method::POST, "/v1/classify", Access::Key, Place::Request),
     route(Method::POST, "/v1/rerank", Access::Key, Place::Request),
     route(Method::POST, "/v2/rerank", Access::Key, Place::Request),
+    route(Method::POST, "/v2/embed", Access::Key, Place::Request),
     route(Method::GET, "/v1/labelsets", Access::Key, Place::Uncounted),
     route(Method::GET, "/v1/labelsets/{name}", Access::Key, Place::Uncounted),
     route(Method::PUT, "/v1/labelsets/{name}", Access::Key, Place::Request),

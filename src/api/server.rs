@@ -97,8 +97,8 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
         pool,
         metrics: metrics.clone(),
     };
-    let folders = settings.models.clone();
-    let load = tokio::task::spawn_blocking(move || Registry::open(&folders, loader));
+    let (folders, aliases) = (settings.models.clone(), settings.aliases.clone());
+    let load = tokio::task::spawn_blocking(move || Registry::open(&folders, aliases, loader));
     let models = Arc::new(load.await.map_err(std::io::Error::other)??);
     metrics.gpu_memory.watch(&settings.devices);
     let admission = Admission::new(

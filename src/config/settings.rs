@@ -8,7 +8,7 @@ use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args};
 
 use super::secret::Secret;
-use crate::engine::{BatchPolicy, EngineSettings};
+use crate::engine::{Alias, BatchPolicy, EngineSettings};
 use crate::images_by_url::{FetchRules, HostList, Networks};
 use crate::preprocess::Limits;
 use crate::runtime::{CudaSettings, Device};
@@ -27,6 +27,16 @@ pub struct ServeSettings {
         value_delimiter = ','
     )]
     pub models: Vec<PathBuf>,
+
+    /// Another name by which clients may ask for a model, as NAME=MODEL, such as gpt=clip-in-demo; may stand several times,
+    /// or with commas between several
+    #[arg(
+        long = "alias",
+        env = "CLIP_IN_ALIAS",
+        value_name = "NAME=MODEL",
+        value_delimiter = ','
+    )]
+    pub aliases: Vec<Alias>,
 
     /// Address and port to listen on; anything but a loopback address makes the server reachable for others
     #[arg(long, env = "CLIP_IN_LISTEN", default_value = "127.0.0.1:8080")]

@@ -39,7 +39,7 @@ pub const TABLES: &[Table] = &[
     Table {
         name: "models",
         about: "What is served",
-        keys: &["model", "precision"],
+        keys: &["model", "alias", "precision"],
     },
     Table {
         name: "engine",

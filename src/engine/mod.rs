@@ -8,6 +8,7 @@
 //! request that is gone or late leaves the queue unrun; a full queue is an answer, not a wait. A run that fails costs what
 //! is to blame for it: an item, a batch that was too large, or sessions, which are made anew once (see [`recovery`]).
 
+mod alias;
 mod backlog;
 mod batching;
 mod cpu_pool;
@@ -29,9 +30,10 @@ mod service_rate;
 mod sessions;
 mod worker;
 
+pub use alias::Alias;
 pub use batching::BatchPolicy;
 pub use cpu_pool::{CpuPool, Turn};
-pub use embed::{EmbedError, EmbedOptions, Embedded};
+pub use embed::{EmbedError, EmbedOptions, Embedded, EmbeddedEach};
 pub use golden::{compute as compute_golden, verify};
 pub use health::Health;
 pub use image_source::{ImageSource, url as url_of_image};

@@ -14,13 +14,15 @@ pub mod tensor_shape;
 pub use classify::{
     Classification, Classified, ClassifyCall, Decision, LabelScore, Labels, classify,
 };
-pub use embed::{EmbedCall, Embeddings, embed};
+pub use embed::{EmbedCall, Embeddings, embed, embed_each};
 pub use labelset::put_labelset;
 pub use rerank::{Document, RankedDocument, RerankCall, Reranked, rerank};
 pub use similarity::{Similarities, SimilarityCall, similarity};
 
+use std::collections::HashMap;
+
 use super::{ApiError, AppState};
-use crate::engine::{EmbedOptions, Embedded, Embedding, ImageSource, Item, Model};
+use crate::engine::{EmbedOptions, Embedded, EmbeddedEach, Embedding, ImageSource, Item, Model};
 
 /// What a call cost.
 #[derive(Debug, Clone, Copy, Default)]
@@ -33,6 +35,15 @@ pub struct Cost {
 
 impl From<&Embedded> for Cost {
     fn from(embedded: &Embedded) -> Self {
+        Self {
+            tokens: embedded.tokens,
+            truncated: embedded.truncated,
+        }
+    }
+}
+
+impl From<&EmbeddedEach> for Cost {
+    fn from(embedded: &EmbeddedEach) -> Self {
         Self {
             tokens: embedded.tokens,
             truncated: embedded.truncated,
@@ -65,11 +76,7 @@ async fn embed_items(
 ) -> Result<Embedded, ApiError> {
     let mut fetched = None;
     if let Some(fetcher) = &state.images_by_url {
-        let urls = items.iter().enumerate().filter_map(|(i, item)| match item {
-            Item::Image(image) => Some((i, image.url()?.to_owned())),
-            _ => None,
-        });
-        let urls: Vec<_> = urls.collect();
+        let urls = urls_of(&items);
         if !urls.is_empty() {
             model.admits(urls.len(), options)?;
             let found = by_url::fetch(state, fetcher, urls, options.deadline).await;
@@ -77,17 +84,70 @@ async fn embed_items(
                 Some(i) => e.error.at(param_of(i)),
                 None => e.error,
             })?);
-            for (i, image) in found.images.drain(..) {
-                if let Some(item) = items.get_mut(i) {
-                    *item = Item::Image(ImageSource::Bytes(image));
-                }
-            }
+            put_images(&mut items, &mut found.images);
         }
     }
     let embedded = model.embed(items, options).await;
     // The bytes are counted until nobody needs them.
     drop(fetched);
     embedded.map_err(|error| ApiError::from_embed(error, param_of))
+}
+
+/// The same, but a bad item has its error in its place, and the others are embedded.
+async fn embed_each_item(
+    state: &AppState,
+    model: &Model,
+    mut items: Vec<Item>,
+    options: EmbedOptions,
+    param_of: impl Fn(usize) -> String,
+) -> Result<(Vec<Result<Embedding, ApiError>>, Cost), ApiError> {
+    let mut fetched = None;
+    let mut failed = HashMap::new();
+    if let Some(fetcher) = &state.images_by_url {
+        let urls = urls_of(&items);
+        if !urls.is_empty() {
+            model.admits(urls.len(), options)?;
+            let found = by_url::fetch_each(state, fetcher, urls, options.deadline).await;
+            let found = fetched.insert(found.map_err(|e| e.error)?);
+            put_images(&mut items, &mut found.images);
+            failed.extend(found.failed.drain(..));
+        }
+    }
+    let count = items.len();
+    let at_hand = items.into_iter().enumerate();
+    let at_hand = at_hand.filter(|(i, _)| !failed.contains_key(i));
+    let at_hand = at_hand.map(|(_, item)| item).collect();
+    let embedded = model.embed_each(at_hand, options).await;
+    drop(fetched);
+    let embedded = embedded.map_err(|error| ApiError::from_embed(error, &param_of))?;
+    let cost = Cost::from(&embedded);
+    let mut embedded = embedded.embeddings.into_iter();
+    let outcomes = (0..count).filter_map(|i| match failed.remove(&i) {
+        Some(error) => Some(Err(error.at(param_of(i)))),
+        None => {
+            let embedding = embedded.next()?;
+            Some(embedding.map_err(|error| ApiError::from(error).at(param_of(i))))
+        }
+    });
+    Ok((outcomes.collect(), cost))
+}
+
+/// The images that are named by URL, by their positions.
+fn urls_of(items: &[Item]) -> Vec<(usize, String)> {
+    let urls = items.iter().enumerate().filter_map(|(i, item)| match item {
+        Item::Image(image) => Some((i, image.url()?.to_owned())),
+        _ => None,
+    });
+    urls.collect()
+}
+
+/// Puts images that were fetched into the places of their URLs.
+fn put_images(items: &mut [Item], images: &mut Vec<(usize, bytes::Bytes)>) {
+    for (i, image) in images.drain(..) {
+        if let Some(item) = items.get_mut(i) {
+            *item = Item::Image(ImageSource::Bytes(image));
+        }
+    }
 }
 
 /// Embeds images and texts as one request; an error names `images[i]` or the texts' field.

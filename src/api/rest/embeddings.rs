@@ -10,11 +10,11 @@ use utoipa::{IntoParams, ToSchema};
 use super::encoding::{EncodingFormat, FORMATS, Vector};
 use super::item_list::{Entry, EntryList};
 use super::json_body;
-use super::openapi::{InferenceErrors, LookupErrors, RequestHeaders};
+use super::openapi::{ErrorObject, InferenceErrors, LookupErrors, RequestHeaders};
 use super::request_form::{Content, Field, RequestForm};
 use super::schemas::{ImageFile, Items};
 use super::usage::Usage;
-use crate::api::calls::{self, EmbedCall};
+use crate::api::calls::{self, EmbedCall, Embeddings};
 use crate::api::{ApiError, AppState};
 use crate::bounded;
 use crate::engine::{EmbedOptions, ImageSource, Item};
@@ -40,6 +40,10 @@ pub(super) struct EmbeddingsRequest {
     /// Cut texts that are longer than the model's context (the default), or refuse them.
     #[serde(default)]
     truncate: Option<bool>,
+    /// Embed the good items although others are bad, which have an error in their places; by default one bad item refuses
+    /// the request.
+    #[serde(default)]
+    partial: Option<bool>,
 }
 
 /// The same as a form.
@@ -64,6 +68,9 @@ struct EmbeddingsForm {
     /// Cut texts that are longer than the model's context (the default), or refuse them.
     #[schema(value_type = bool, required = false)]
     truncate: Option<bool>,
+    /// Embed the good items although others are bad, which have an error in their places.
+    #[schema(value_type = bool, required = false)]
+    partial: Option<bool>,
 }
 
 /// What may be said beside a form or a raw image.
@@ -83,6 +90,8 @@ struct EmbeddingsQuery {
     encoding_format: Option<EncodingFormat>,
     /// Cut texts that are longer than the model's context (the default), or refuse them.
     truncate: Option<bool>,
+    /// Embed the good items although others are bad, which have an error in their places.
+    partial: Option<bool>,
 }
 
 /// What a bare string in `input` is.
@@ -103,11 +112,37 @@ pub struct EmbeddingsResponse {
     usage: Usage,
 }
 
+/// One item's embedding, or with `partial` its error.
 #[derive(Debug, Serialize, ToSchema)]
 struct EmbeddingObject {
+    /// `embedding`, or `error`.
     object: &'static str,
+    /// Position of the item in the request.
     index: usize,
+    /// Empty if the item is bad: clients decode it before anybody looks at `object`.
     embedding: Vector,
+    /// What is wrong with the item.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorObject>,
+}
+
+impl EmbeddingObject {
+    fn of(index: usize, found: Result<Vec<f32>, ApiError>, format: EncodingFormat) -> Self {
+        match found {
+            Ok(numbers) => Self {
+                object: "embedding",
+                index,
+                embedding: format.write(numbers),
+                error: None,
+            },
+            Err(error) => Self {
+                object: "error",
+                index,
+                embedding: Vector::Float(Vec::new()),
+                error: Some(error.object()),
+            },
+        }
+    }
 }
 
 /// Embeds texts and images.
@@ -142,20 +177,33 @@ pub async fn create(
         },
         field: "input",
     };
-    let embedded = calls::embed(&state, call).await?;
+    let embedded = embed(&state, call, request.partial.unwrap_or(false)).await?;
     let format = request.encoding_format.unwrap_or_default();
     let data = embedded.vectors.into_iter().enumerate();
-    let data = data.map(|(index, numbers)| EmbeddingObject {
-        object: "embedding",
-        index,
-        embedding: format.write(numbers),
-    });
+    let data = data.map(|(index, found)| EmbeddingObject::of(index, found, format));
     Ok(Json(EmbeddingsResponse {
         object: "list",
         data: data.collect(),
         model: embedded.model,
         usage: embedded.cost.into(),
     }))
+}
+
+/// With `partial`, a bad item has its error in its place, and if all are bad, all have; else the first refuses the call.
+pub(super) async fn embed(
+    state: &AppState,
+    call: EmbedCall,
+    partial: bool,
+) -> Result<Embeddings<Result<Vec<f32>, ApiError>>, ApiError> {
+    if partial {
+        return calls::embed_each(state, call).await;
+    }
+    let embedded = calls::embed(state, call).await?;
+    Ok(Embeddings {
+        model: embedded.model,
+        vectors: embedded.vectors.into_iter().map(Ok).collect(),
+        cost: embedded.cost,
+    })
 }
 
 fn read(form: &RequestForm) -> Result<(EmbeddingsRequest, Vec<Item>), ApiError> {
@@ -205,6 +253,13 @@ impl EmbeddingsRequest {
                     value
                         .parse()
                         .map_err(|_| invalid("truncate is true or false"))?,
+                )
+            }
+            "partial" => {
+                self.partial = Some(
+                    value
+                        .parse()
+                        .map_err(|_| invalid("partial is true or false"))?,
                 )
             }
             "modality" => {}

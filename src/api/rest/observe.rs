@@ -7,7 +7,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::{admin, v2};
+use super::{admin, cohere_embed, v2};
 use crate::api::admission::drain;
 use crate::api::held::Held;
 use crate::api::routes::{self, Access, Place, Route};
@@ -93,6 +93,7 @@ fn finish(state: &AppState, rule: &Route, started: Instant, mut response: Respon
     );
     match error {
         Some(error) if v2::is_ours(route) => v2::respond_with(&error, response),
+        Some(error) if route == cohere_embed::PATH => cohere_embed::respond_with(&error, response),
         _ => response,
     }
 }

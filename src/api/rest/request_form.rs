@@ -51,7 +51,7 @@ pub struct Part {
 const IMAGES: [&str; 5] = ["image", "images", "image[]", "images[]", "file"];
 
 /// All other fields of all routes.
-const FIELDS: [&str; 10] = [
+const FIELDS: [&str; 11] = [
     "text",
     "texts",
     "label",
@@ -62,6 +62,7 @@ const FIELDS: [&str; 10] = [
     "encoding_format",
     "truncate",
     "modality",
+    "partial",
 ];
 
 fn is_known(name: &str) -> bool {

@@ -50,21 +50,15 @@ pub fn check_version(version: &str) -> Result<(), ApiError> {
     Err(ApiError::new(StatusCode::NOT_FOUND, "model_not_found", message).at("version"))
 }
 
-/// Whether a route is the protocol's: `/v2/rerank` is not.
+/// Whether a route is the protocol's: `/v2/rerank` and `/v2/embed` are not.
 pub fn is_ours(route: &str) -> bool {
     route == "/v2" || route.starts_with("/v2/health") || route.starts_with("/v2/models")
 }
 
 /// An error in the protocol's words: one sentence under `error`. Status and headers stay.
 pub fn respond_with(error: &ApiError, response: Response) -> Response {
-    let place = error.param.as_ref().map(|param| format!(" ({param})"));
-    let sentence = format!(
-        "{}: {}{}",
-        error.code,
-        error.message,
-        place.unwrap_or_default()
-    );
-    let body = serde_json::json!(InferError { error: sentence }).to_string();
+    let error = error.sentence();
+    let body = serde_json::json!(InferError { error }).to_string();
     let (mut parts, _) = response.into_parts();
     parts.headers.remove(header::CONTENT_LENGTH);
     Response::from_parts(parts, Body::from(body))
