@@ -149,13 +149,20 @@ impl Model {
         options: EmbedOptions,
         bad_item: BadItem,
     ) -> Result<EmbeddedEach, EmbedError> {
+        let started = Instant::now();
         let work = self.embed_unbounded(items, options, bad_item);
-        match options.deadline {
+        let result = match options.deadline {
             Some(deadline) => tokio::time::timeout_at(deadline.into(), work)
                 .await
-                .map_err(|_| EngineError::DeadlineExceeded)?,
+                .unwrap_or_else(|_| Err(EngineError::DeadlineExceeded.into())),
             None => work.await,
+        };
+        let statistics = self.statistics();
+        match &result {
+            Ok(_) => statistics.success.note(started.elapsed()),
+            Err(_) => statistics.fail.note(started.elapsed()),
         }
+        result
     }
 
     async fn embed_unbounded(
@@ -174,6 +181,7 @@ impl Model {
             if let Some(cached) = &cached {
                 answer.tokens += cached.tokens;
                 answer.truncated += cached.truncated;
+                self.statistics().note_cached();
             } else {
                 let text = match &item {
                     Item::Text(text) if self.text_cache().is_some() => Some(text.clone()),
@@ -196,12 +204,17 @@ impl Model {
                 }
             };
             let (embedding, known) = match pending.answer {
-                Answer::Known(embedding) => (embedding, true),
+                Answer::Known(embedding) => {
+                    self.statistics().note_cached();
+                    (embedding, true)
+                }
                 Answer::Reply(reply) => {
                     // A reply that is dropped unanswered was held by a worker that died.
                     let encoded = reply.await.map_err(|_| EngineError::Dead)??;
                     stages::note(Stage::Queue, encoded.queued);
                     stages::note(Stage::Inference, encoded.inference);
+                    self.statistics().queue.note(encoded.queued);
+                    self.statistics().inference.note(encoded.inference);
                     (encoded.embedding, false)
                 }
             };
@@ -249,6 +262,7 @@ impl Model {
         let started = Instant::now();
         let prepared = self.prepare(items, options).await?;
         stages::note(Stage::Prepare, started.elapsed());
+        self.statistics().prepare.note(started.elapsed());
         let mut jobs = Vec::with_capacity(prepared.len());
         let mut pending = Vec::with_capacity(prepared.len());
         let enqueued = Instant::now();

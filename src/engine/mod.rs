@@ -28,6 +28,7 @@ mod registry;
 mod retirement;
 mod service_rate;
 mod sessions;
+mod statistics;
 mod worker;
 
 pub use alias::Alias;
@@ -42,6 +43,7 @@ pub use model::{EngineSettings, LoadError, Model};
 pub use precision::{Choice, choices, obstacle};
 pub use prepare::{Item, ItemError};
 pub use registry::{Loaded, Loader, Registry, RegistryError};
+pub use statistics::{Statistics, Timed};
 
 /// Why an embedding could not be computed, when the item itself is not to blame.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

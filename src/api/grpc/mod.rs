@@ -3,6 +3,7 @@
 mod convert;
 mod health;
 mod inference;
+mod inference_about;
 mod message_body;
 mod observe;
 mod options;

@@ -1,5 +1,6 @@
 //! The Open Inference Protocol, version 2, over REST: what KServe and Triton's clients speak.
 
+pub mod about;
 pub mod binary;
 pub(super) mod infer;
 mod json;
@@ -39,6 +40,7 @@ pub fn routes() -> OpenApiRouter<Arc<AppState>> {
         .routes(routes!(version))
         .routes(routes!(version_ready))
         .routes(routes!(infer::create_version))
+        .merge(about::routes())
 }
 
 /// 404 for any version but [`VERSION`].
@@ -52,7 +54,8 @@ pub fn check_version(version: &str) -> Result<(), ApiError> {
 
 /// Whether a route is the protocol's: `/v2/rerank` and `/v2/embed` are not.
 pub fn is_ours(route: &str) -> bool {
-    route == "/v2" || route.starts_with("/v2/health") || route.starts_with("/v2/models")
+    let ours = ["/v2/health", "/v2/models", "/v2/repository"];
+    route == "/v2" || ours.iter().any(|begin| route.starts_with(begin))
 }
 
 /// An error in the protocol's words: one sentence under `error`. Status and headers stay.
@@ -118,7 +121,7 @@ enum InferErrors {
 struct ServerMetadata {
     name: &'static str,
     version: &'static str,
-    extensions: [&'static str; 1],
+    extensions: [&'static str; 4],
 }
 
 /// A model and its tensors.
@@ -144,7 +147,12 @@ async fn server() -> Json<ServerMetadata> {
     Json(ServerMetadata {
         name: "clip-in",
         version: env!("CARGO_PKG_VERSION"),
-        extensions: ["binary_tensor_data"],
+        extensions: [
+            "binary_tensor_data",
+            "model_configuration",
+            "model_repository",
+            "statistics",
+        ],
     })
 }
 
