@@ -10,9 +10,9 @@ mod checked;
 mod connections;
 mod cors;
 mod error;
-
 mod file_watch;
 mod grpc;
+mod gzip_answer;
 mod held;
 mod keys;
 mod page;
@@ -23,6 +23,7 @@ mod server;
 mod state;
 mod tls;
 mod trace;
+mod unpacked;
 mod unread;
 mod untaken;
 

@@ -3,11 +3,12 @@
 use axum::body::Body;
 use axum::extract::{FromRequest, Multipart, Query, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use bytes::Bytes;
 
 use super::request_options;
 use crate::api::admission::{AdmittedBody, drain};
+use crate::api::unpacked::Coding;
 use crate::api::{ApiError, AppState, Caller};
 use crate::engine::EmbedOptions;
 use crate::quoted::quoted;
@@ -90,7 +91,7 @@ impl RequestForm {
                 return Err(error);
             }
         };
-        let admitted = state.admission.read(&parts.headers, body).await?;
+        let admitted = state.admission.read_unpacked(&parts.headers, body).await?;
         let bytes = admitted.bytes.clone();
         let content = match form {
             Form::Json => {
@@ -190,7 +191,7 @@ impl Head {
         let caller = parts.extensions.get::<Caller>();
         let lane = caller.and_then(|caller| caller.lane).unwrap_or_default();
         let options = request_options::read(&parts.headers, lane)?;
-        refuse_compressed(&parts.headers)?;
+        Coding::of(&parts.headers)?;
         let form = form_of(&parts.headers)?;
         Ok(Self {
             query,
@@ -198,27 +199,6 @@ impl Head {
             form,
         })
     }
-}
-
-/// Refuses a compressed request: it would be read as if it were not.
-///
-/// # Errors
-/// 415 `unsupported_content_encoding`.
-pub fn refuse_compressed(headers: &HeaderMap) -> Result<(), ApiError> {
-    let plain = |value: &HeaderValue| {
-        let value = value.as_bytes().trim_ascii();
-        value.is_empty() || value.eq_ignore_ascii_case(b"identity")
-    };
-    if headers.get_all(header::CONTENT_ENCODING).iter().all(plain) {
-        return Ok(());
-    }
-    let message = "compressed requests are not read; send the body without content-encoding";
-    let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-    Err(ApiError::new(
-        status,
-        "unsupported_content_encoding",
-        message,
-    ))
 }
 
 enum Form {

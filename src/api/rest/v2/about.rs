@@ -285,7 +285,7 @@ async fn index(
     request: Request,
 ) -> Result<Json<Vec<IndexEntry>>, ApiError> {
     let (parts, body) = request.into_parts();
-    let body = state.admission.read(&parts.headers, body).await?;
+    let body = state.admission.read_unpacked(&parts.headers, body).await?;
     let asked: IndexRequest = if body.bytes.is_empty() {
         IndexRequest::default()
     } else {

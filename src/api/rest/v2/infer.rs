@@ -18,7 +18,6 @@ use crate::api::calls::infer::{InferCall, Inferred, infer};
 use crate::api::calls::tensor::{Tensor, Values};
 use crate::api::calls::tensor_shape::values_of;
 use crate::api::rest::openapi::RequestHeaders;
-use crate::api::rest::request_form::refuse_compressed;
 use crate::api::rest::{json_body, request_options};
 use crate::api::{ApiError, AppState, Caller};
 use crate::bounded;
@@ -82,8 +81,7 @@ pub async fn create(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
-    let body = state.admission.read(&parts.headers, body).await?;
-    refuse_compressed(&parts.headers)?;
+    let body = state.admission.read_unpacked(&parts.headers, body).await?;
     let (request, inputs) = read(&parts.headers, &body.bytes, state.max_items)?;
     let caller = parts.extensions.get::<Caller>();
     let lane = caller.and_then(|caller| caller.lane).unwrap_or_default();
