@@ -63,6 +63,19 @@ def test_metadata(server):
     assert [entry["name"] for entry in same["outputs"]] == [entry["name"] for entry in metadata["outputs"]]
 
 
+def test_gzip_both_ways(server):
+    client = tritonclient.http.InferenceServerClient(server.removeprefix("http://"))
+    texts = strings([f"text {n}" for n in range(150)])
+    packed = {"request_compression_algorithm": "gzip", "response_compression_algorithm": "gzip"}
+    outputs = [tritonclient.http.InferRequestedOutput("text_embedding", binary_data=False)]
+    answers = [
+        client.infer(MODEL, [tensor(tritonclient.http, "text", texts, "BYTES")], outputs=outputs, **options)
+        for options in (packed, {})
+    ]
+    one, other = (answer.as_numpy("text_embedding") for answer in answers)
+    np.testing.assert_allclose(one, other, atol=1e-6)
+
+
 def test_configuration(server):
     http = tritonclient.http.InferenceServerClient(server.removeprefix("http://"))
     config = http.get_model_config(MODEL)
