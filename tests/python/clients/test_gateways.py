@@ -1,4 +1,4 @@
-"""What stands between people and embeddings: LiteLLM, LangChain, and requests as clients of Jina and vLLM write them."""
+"""LiteLLM and LangChain, and requests as clients of Jina and vLLM write them."""
 
 import base64
 import json
