@@ -61,7 +61,7 @@ fn one_bad_item_leaves_the_others_their_embeddings() {
     }
     assert_eq!(answer["usage"], alone["usage"]);
     // A text of the cache that would have to be cut is bad for who refuses cutting.
-    let long = json!(["a red bolt ".repeat(40), "a red bolt"]);
+    let long = json!(["a red bolt ".repeat(200), "a red bolt"]);
     success(server.post("/v1/embeddings", &json!({"input": long})));
     let refused = success(ask(long, json!({"truncate": false})));
     assert_eq!(
@@ -159,7 +159,7 @@ fn cohere_s_embeddings_are_those_of_the_other_route() {
     ));
     assert_eq!(float(&short, 0).len(), 8);
     let cut = success(ask(
-        json!({"texts": ["a red bolt ".repeat(40)], "truncate": "END"}),
+        json!({"texts": ["a red bolt ".repeat(200)], "truncate": "END"}),
     ));
     assert!(
         cut["meta"]["warnings"][0]
