@@ -141,7 +141,7 @@ struct BilledUnits {
 
 /// An error in Cohere's words, with ours beside them.
 #[derive(Debug, Serialize, ToSchema)]
-struct CohereError {
+pub struct CohereError {
     /// The code, what was wrong, and where.
     message: String,
     error: ErrorObject,

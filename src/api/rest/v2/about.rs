@@ -286,7 +286,7 @@ async fn index(
 ) -> Result<Json<Vec<IndexEntry>>, ApiError> {
     let (parts, body) = request.into_parts();
     let body = state.admission.read_unpacked(&parts.headers, body).await?;
-    let asked: IndexRequest = if body.bytes.is_empty() {
+    let asked: IndexRequest = if matches!(body.bytes.trim_ascii(), b"" | b"null") {
         IndexRequest::default()
     } else {
         json_body::parse(&body.bytes)?
