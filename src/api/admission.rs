@@ -47,6 +47,16 @@ pub struct AdmittedBody {
     _share: ByteShare,
 }
 
+impl AdmittedBody {
+    /// Bytes, and the share that stands for them.
+    pub(super) fn new(bytes: Bytes, share: ByteShare) -> Self {
+        Self {
+            bytes,
+            _share: share,
+        }
+    }
+}
+
 /// What one request holds of the byte budget; given back when this is dropped.
 #[derive(Debug)]
 pub struct ByteShare {
@@ -251,7 +261,7 @@ impl Admission {
         self.max_body_bytes
     }
 
-    fn too_large(&self) -> ApiError {
+    pub(super) fn too_large(&self) -> ApiError {
         let message = format!(
             "the body is larger than {} bytes; send fewer items at a time",
             self.max_body_bytes

@@ -8,6 +8,7 @@ mod awaited;
 pub(crate) mod browsers;
 pub(crate) mod contract;
 pub mod grpc;
+mod gzip_answer;
 mod held;
 mod keys;
 mod lease;
@@ -16,6 +17,7 @@ pub mod rest;
 mod routes;
 mod state;
 pub(crate) mod trace;
+mod unpacked;
 
 pub use admin::{AdminAccess, AdminError};
 pub use contract::ApiError;

@@ -39,7 +39,7 @@ pub struct AppState {
 }
 
 impl AppState {
-    /// The model of that name; the default one if none is named, or "". A request asks once and holds it until it is
+    /// The model of that name or alias; the default one if none is named, or "". A request asks once and holds it until it is
     /// answered: the model may be replaced in the meantime, and ends when its last user is done.
     ///
     /// # Errors

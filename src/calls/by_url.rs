@@ -23,6 +23,8 @@ const AT_A_TIME: usize = 8;
 pub struct Fetched<P> {
     /// By the place in the request that was asked with; one URL at several places is fetched once.
     pub images: Vec<(P, Bytes)>,
+    /// Places whose image could not be fetched; empty unless [`fetch_each`] was asked.
+    pub failed: Vec<(P, ApiError)>,
     _shares: Vec<ByteShare>,
 }
 
@@ -45,7 +47,26 @@ pub async fn fetch<P: Clone>(
     urls: Vec<(P, String)>,
     deadline: Deadline,
 ) -> Result<Fetched<P>, NotFetched<P>> {
-    let all = fetch_unbounded(state, fetcher, urls);
+    bounded(fetch_unbounded(state, fetcher, urls, false), deadline).await
+}
+
+/// Fetches what can be fetched; what cannot stands in `failed`.
+///
+/// # Errors
+/// [`NotFetched`] for what is not one image's fault, such as a deadline that passes.
+pub async fn fetch_each<P: Clone>(
+    state: &AppState,
+    fetcher: &Fetcher,
+    urls: Vec<(P, String)>,
+    deadline: Deadline,
+) -> Result<Fetched<P>, NotFetched<P>> {
+    bounded(fetch_unbounded(state, fetcher, urls, true), deadline).await
+}
+
+async fn bounded<P>(
+    all: impl Future<Output = Result<Fetched<P>, NotFetched<P>>>,
+    deadline: Deadline,
+) -> Result<Fetched<P>, NotFetched<P>> {
     let Some(deadline) = deadline else {
         return all.await;
     };
@@ -62,6 +83,7 @@ async fn fetch_unbounded<P: Clone>(
     state: &AppState,
     fetcher: &Fetcher,
     urls: Vec<(P, String)>,
+    each: bool,
 ) -> Result<Fetched<P>, NotFetched<P>> {
     let mut distinct: Vec<(String, Vec<P>)> = Vec::new();
     let mut known: HashMap<String, usize> = HashMap::new();
@@ -79,20 +101,32 @@ async fn fetch_unbounded<P: Clone>(
         let total = &total;
         async move {
             let fetched = one(state, fetcher, &url, total).await;
-            let (image, share) = fetched.map_err(|(is_image_s, error)| NotFetched {
-                place: places.first().cloned().filter(|_| is_image_s),
-                error,
-            })?;
-            let images = places.into_iter().map(|p| (p, image.clone()));
-            Ok((images.collect::<Vec<_>>(), share))
+            match fetched {
+                Ok((image, share)) => Ok((places, Ok((image, share)))),
+                Err((true, error)) if each => Ok((places, Err(error))),
+                Err((is_image_s, error)) => Err(NotFetched {
+                    place: places.first().cloned().filter(|_| is_image_s),
+                    error,
+                }),
+            }
         }
     });
     // In order, so that the same request gets the same error.
     let fetched = stream::iter(fetches).buffered(AT_A_TIME);
     let fetched: Vec<_> = fetched.try_collect().await?;
-    let (images, shares): (Vec<_>, Vec<_>) = fetched.into_iter().unzip();
+    let (mut images, mut failed, mut shares) = (Vec::new(), Vec::new(), Vec::new());
+    for (places, outcome) in fetched {
+        match outcome {
+            Ok((image, share)) => {
+                images.extend(places.into_iter().map(|p| (p, image.clone())));
+                shares.push(share);
+            }
+            Err(error) => failed.extend(places.into_iter().map(|p| (p, error.clone()))),
+        }
+    }
     Ok(Fetched {
-        images: images.into_iter().flatten().collect(),
+        images,
+        failed,
         _shares: shares,
     })
 }

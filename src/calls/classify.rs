@@ -154,7 +154,11 @@ async fn with_set(
     let definition = &set.definition;
     let model = state.model(definition.model.as_deref())?;
     // Answering for any model would embed the set again each time.
-    if let Some(other) = call.model.as_ref().filter(|name| *name != model.name()) {
+    let is_other = |name: &&String| {
+        let asked = state.model(Some(name.as_str()));
+        asked.map_or(true, |asked| asked.name() != model.name())
+    };
+    if let Some(other) = call.model.as_ref().filter(is_other) {
         let message = format!(
             "the label set {} is for the model {}, not {}; leave the model out, or put a set for it",
             quoted(&set.name),

@@ -1,9 +1,11 @@
 //! Texts and images → embeddings.
 
-use super::{Cost, Warning, check_items, embed_items};
-use crate::api::answer_size::{self, NUMBER};
+use std::sync::Arc;
+
+use super::{Cost, Warning, check_items, embed_each_item, embed_items};
+use crate::api::answer_size::{self, NUMBER, OBJECT};
 use crate::api::{ApiError, AppState};
-use crate::engine::{EmbedOptions, Item};
+use crate::engine::{EmbedOptions, Item, Model};
 use crate::matching::shorten;
 
 /// Items to embed.
@@ -21,13 +23,13 @@ pub struct EmbedCall {
     pub field: &'static str,
 }
 
-/// Embeddings in the order of the items, of unit length.
+/// Embeddings in the order of the items, of unit length; of [`embed_each`], an error in the place of a bad item.
 #[derive(Debug)]
-pub struct Embeddings {
+pub struct Embeddings<V = Vec<f32>> {
     /// The model's name.
     pub model: String,
     /// One an item.
-    pub vectors: Vec<Vec<f32>>,
+    pub vectors: Vec<V>,
     /// What it cost.
     pub cost: Cost,
     /// What is to be known about single images.
@@ -39,6 +41,51 @@ pub struct Embeddings {
 /// # Errors
 /// [`ApiError`] with the item at fault.
 pub async fn embed(state: &AppState, call: EmbedCall) -> Result<Embeddings, ApiError> {
+    let (model, dimensions) = check(state, &call, 0)?;
+    let param_of = |i: usize| format!("{}[{i}]", call.field);
+    let (embedded, warnings) =
+        embed_items(state, &model, call.items, call.options, param_of).await?;
+    let vectors = embedded.embeddings.iter();
+    Ok(Embeddings {
+        model: model.name().to_owned(),
+        vectors: vectors.map(|vector| shorten(vector, dimensions)).collect(),
+        cost: Cost::from(&embedded),
+        warnings,
+    })
+}
+
+/// Bytes of an item's error in an answer: a message is at most some hundred characters long, in memory and as JSON.
+const ERROR: usize = 4 * OBJECT;
+
+/// Embeds what can be embedded; a bad item has its error in its place. The cost is that of the others.
+///
+/// # Errors
+/// [`ApiError`] for what is no item's fault.
+pub async fn embed_each(
+    state: &AppState,
+    call: EmbedCall,
+) -> Result<Embeddings<Result<Vec<f32>, ApiError>>, ApiError> {
+    let (model, dimensions) = check(state, &call, ERROR)?;
+    let param_of = |i: usize| format!("{}[{i}]", call.field);
+    let (found, cost, warnings) =
+        embed_each_item(state, &model, call.items, call.options, param_of).await?;
+    let vectors = found.into_iter();
+    let vectors = vectors.map(|found| found.map(|vector| shorten(&vector, dimensions)));
+    Ok(Embeddings {
+        model: model.name().to_owned(),
+        vectors: vectors.collect(),
+        cost,
+        warnings,
+    })
+}
+
+/// The model and the numbers of an embedding, after the bounds of the call and of its answer, which has so many bytes an
+/// item beside the numbers.
+fn check(
+    state: &AppState,
+    call: &EmbedCall,
+    bytes_an_item: usize,
+) -> Result<(Arc<Model>, usize), ApiError> {
     let model = state.model(call.model.as_deref())?;
     let field = call.field;
     if call.items.is_empty() {
@@ -52,16 +99,9 @@ pub async fn embed(state: &AppState, call: EmbedCall) -> Result<Embeddings, ApiE
         let message = format!("dimensions is {dimensions}; this model gives 1 to {width}");
         return Err(ApiError::bad_request("invalid_dimensions", message).at("dimensions"));
     }
-    let numbers = call.items.len().saturating_mul(dimensions);
-    answer_size::reserve(state, numbers.saturating_mul(NUMBER))?;
-    let param_of = |i: usize| format!("{field}[{i}]");
-    let (embedded, warnings) =
-        embed_items(state, &model, call.items, call.options, param_of).await?;
-    let vectors = embedded.embeddings.iter();
-    Ok(Embeddings {
-        model: model.name().to_owned(),
-        vectors: vectors.map(|vector| shorten(vector, dimensions)).collect(),
-        cost: Cost::from(&embedded),
-        warnings,
-    })
+    let an_item = dimensions
+        .saturating_mul(NUMBER)
+        .saturating_add(bytes_an_item);
+    answer_size::reserve(state, call.items.len().saturating_mul(an_item))?;
+    Ok((model, dimensions))
 }

@@ -17,14 +17,16 @@ pub mod tensor_shape;
 pub use classify::{
     Classification, Classified, ClassifyCall, Decision, LabelScore, Labels, classify,
 };
-pub use embed::{EmbedCall, Embeddings, embed};
+pub use embed::{EmbedCall, Embeddings, embed, embed_each};
 pub use labelset::put_labelset;
 pub use rerank::{Document, RankedDocument, RerankCall, Reranked, rerank};
 pub use similarity::{Similarities, SimilarityCall, similarity};
 
+use std::collections::HashMap;
+
 use crate::api::answer_size::{self, OBJECT, of_text};
 use crate::api::{ApiError, AppState};
-use crate::engine::{EmbedOptions, Embedded, Embedding, ImageSource, Item, Model};
+use crate::engine::{EmbedOptions, Embedded, EmbeddedEach, Embedding, ImageSource, Item, Model};
 
 /// What a call cost.
 #[derive(Debug, Clone, Copy, Default)]
@@ -63,21 +65,29 @@ const IN_LOW_BITS: &str = "all values of this 16-bit image are below an eighth o
 /// What is to be said about the items that were embedded, counted before it is written.
 fn warnings(
     state: &AppState,
-    embedded: &Embedded,
+    in_low_bits: &[usize],
     param_of: impl Fn(usize) -> String,
 ) -> Result<Vec<Warning>, ApiError> {
-    let count = embedded.in_low_bits.len();
+    let count = in_low_bits.len();
     if count == 0 {
         return Ok(Vec::new());
     }
     answer_size::reserve(state, count * (OBJECT + of_text(IN_LOW_BITS.len())))?;
-    let places = embedded.in_low_bits.iter();
-    let warnings = places.map(|index| Warning {
+    let warnings = in_low_bits.iter().map(|index| Warning {
         code: "values_in_low_bits",
         message: IN_LOW_BITS,
         param: param_of(*index),
     });
     Ok(warnings.collect())
+}
+
+impl From<&EmbeddedEach> for Cost {
+    fn from(embedded: &EmbeddedEach) -> Self {
+        Self {
+            tokens: embedded.tokens,
+            truncated: embedded.truncated,
+        }
+    }
 }
 
 /// 400 `too_many_items` if a call holds more items than the server takes.
@@ -105,11 +115,7 @@ async fn embed_items(
 ) -> Result<(Embedded, Vec<Warning>), ApiError> {
     let mut fetched = None;
     if let Some(fetcher) = &state.images_by_url {
-        let urls = items.iter().enumerate().filter_map(|(i, item)| match item {
-            Item::Image(image) => Some((i, image.url()?.to_owned())),
-            _ => None,
-        });
-        let urls: Vec<_> = urls.collect();
+        let urls = urls_of(&items);
         if !urls.is_empty() {
             model.admits(urls.len(), options)?;
             let found = by_url::fetch(state, fetcher, urls, options.deadline).await;
@@ -117,18 +123,14 @@ async fn embed_items(
                 Some(i) => e.error.at(param_of(i)),
                 None => e.error,
             })?);
-            for (i, image) in found.images.drain(..) {
-                if let Some(item) = items.get_mut(i) {
-                    *item = Item::Image(ImageSource::Bytes(image));
-                }
-            }
+            put_images(&mut items, &mut found.images);
         }
     }
     let embedded = model.embed(items, options).await;
     // The bytes are counted until nobody needs them.
     drop(fetched);
     let embedded = embedded.map_err(|error| ApiError::from_embed(error, &param_of))?;
-    let warnings = warnings(state, &embedded, param_of)?;
+    let warnings = warnings(state, &embedded.in_low_bits, param_of)?;
     Ok((embedded, warnings))
 }
 
@@ -138,6 +140,66 @@ struct Both {
     texts: Vec<Embedding>,
     cost: Cost,
     warnings: Vec<Warning>,
+}
+
+/// The same, but a bad item has its error in its place, and the others are embedded.
+async fn embed_each_item(
+    state: &AppState,
+    model: &Model,
+    mut items: Vec<Item>,
+    options: EmbedOptions,
+    param_of: impl Fn(usize) -> String,
+) -> Result<(Vec<Result<Embedding, ApiError>>, Cost, Vec<Warning>), ApiError> {
+    let mut fetched = None;
+    let mut failed = HashMap::new();
+    if let Some(fetcher) = &state.images_by_url {
+        let urls = urls_of(&items);
+        if !urls.is_empty() {
+            model.admits(urls.len(), options)?;
+            let found = by_url::fetch_each(state, fetcher, urls, options.deadline).await;
+            let found = fetched.insert(found.map_err(|e| e.error)?);
+            put_images(&mut items, &mut found.images);
+            failed.extend(found.failed.drain(..));
+        }
+    }
+    let count = items.len();
+    let at_hand = items.into_iter().enumerate();
+    let at_hand = at_hand.filter(|(i, _)| !failed.contains_key(i));
+    let (places, at_hand): (Vec<_>, Vec<_>) = at_hand.unzip();
+    let embedded = model.embed_each(at_hand, options).await;
+    drop(fetched);
+    let embedded = embedded.map_err(|error| ApiError::from_embed(error, &param_of))?;
+    let cost = Cost::from(&embedded);
+    let in_low_bits = embedded.in_low_bits.iter();
+    let in_low_bits = in_low_bits.filter_map(|i| places.get(*i).copied());
+    let warnings = warnings(state, &in_low_bits.collect::<Vec<_>>(), &param_of)?;
+    let mut embedded = embedded.embeddings.into_iter();
+    let outcomes = (0..count).filter_map(|i| match failed.remove(&i) {
+        Some(error) => Some(Err(error.at(param_of(i)))),
+        None => {
+            let embedding = embedded.next()?;
+            Some(embedding.map_err(|error| ApiError::from(error).at(param_of(i))))
+        }
+    });
+    Ok((outcomes.collect(), cost, warnings))
+}
+
+/// The images that are named by URL, by their positions.
+fn urls_of(items: &[Item]) -> Vec<(usize, String)> {
+    let urls = items.iter().enumerate().filter_map(|(i, item)| match item {
+        Item::Image(image) => Some((i, image.url()?.to_owned())),
+        _ => None,
+    });
+    urls.collect()
+}
+
+/// Puts images that were fetched into the places of their URLs.
+fn put_images(items: &mut [Item], images: &mut Vec<(usize, bytes::Bytes)>) {
+    for (i, image) in images.drain(..) {
+        if let Some(item) = items.get_mut(i) {
+            *item = Item::Image(ImageSource::Bytes(image));
+        }
+    }
 }
 
 /// Embeds images and texts as one request; an error names `images[i]` or the texts' field.

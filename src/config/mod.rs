@@ -5,6 +5,7 @@
 //! arguments as their defaults, so that one parser judges all four. What the server's parts make of the settings is in
 //! `server`; this module knows only the values' own types (`Alpha`, `Device`, `LogFormat`).
 
+mod alias;
 mod file;
 mod print;
 mod problem;
@@ -14,6 +15,7 @@ mod setting;
 mod settings;
 mod tables;
 
+pub use alias::Alias;
 pub use file::SettingsFile;
 pub use print::{defaults, effective};
 pub use problem::{Problem, Problems};

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args};
 
+use super::alias::Alias;
 use super::secret::Secret;
 use super::tables::{Key, Table};
 use crate::preprocess::Alpha;
@@ -114,6 +115,11 @@ settings! {
         /// too), or list them in the file; the first one answers requests that name no model
         #[arg(env = "CLIP_IN_MODEL", default_value = "models/demo", value_name = "DIR", value_delimiter = ',')]
         model: Vec<PathBuf>;
+
+        /// Another name by which clients may ask for a model, as NAME=MODEL, such as gpt=clip-in-demo; may stand several times,
+        /// or with commas between several
+        #[arg(env = "CLIP_IN_ALIAS", value_name = "NAME=MODEL", value_delimiter = ',')]
+        alias: Vec<Alias>;
 
         /// Precision to run at: fp32, bf16, fp16, int8, or auto: the fastest that loses at most half a point of the
         /// model's benchmark and stays within 1 - cosine 1e-3

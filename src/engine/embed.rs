@@ -42,6 +42,26 @@ pub struct Embedded {
     pub in_low_bits: Vec<usize>,
 }
 
+/// What became of each item of a request, in its order.
+#[derive(Debug, Clone, Default)]
+pub struct EmbeddedEach {
+    /// An embedding, or what is wrong with the item.
+    pub embeddings: Vec<Result<Embedding, ItemError>>,
+    /// Tokens that the text encoder read, as in [`Embedded`]; those of bad items are not counted.
+    pub tokens: usize,
+    /// Tokens that did not fit into the context.
+    pub truncated: usize,
+    /// As in [`Embedded`].
+    pub in_low_bits: Vec<usize>,
+}
+
+/// What a bad item means for the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum BadItem {
+    RefusesAll,
+    StandsAlone,
+}
+
 /// Rules of one request.
 #[derive(Debug, Clone, Copy)]
 pub struct EmbedOptions {
@@ -112,22 +132,60 @@ impl Model {
         items: Vec<Item>,
         options: EmbedOptions,
     ) -> Result<Embedded, EmbedError> {
-        let work = self.embed_unbounded(items, options);
-        match options.deadline {
+        let each = self.bounded(items, options, BadItem::RefusesAll).await?;
+        let embeddings = each.embeddings.into_iter().enumerate();
+        let embeddings = embeddings
+            .map(|(index, embedding)| embedding.map_err(|error| EmbedError::Item { index, error }));
+        Ok(Embedded {
+            embeddings: embeddings.collect::<Result<_, _>>()?,
+            tokens: each.tokens,
+            truncated: each.truncated,
+            in_low_bits: each.in_low_bits,
+        })
+    }
+
+    /// Embeds what can be embedded: a bad item has its error in its place, and the others are run.
+    ///
+    /// # Errors
+    /// Why the engine could not do it, as [`Model::embed`] says it.
+    pub async fn embed_each(
+        &self,
+        items: Vec<Item>,
+        options: EmbedOptions,
+    ) -> Result<EmbeddedEach, EmbedError> {
+        self.bounded(items, options, BadItem::StandsAlone).await
+    }
+
+    async fn bounded(
+        &self,
+        items: Vec<Item>,
+        options: EmbedOptions,
+        bad_item: BadItem,
+    ) -> Result<EmbeddedEach, EmbedError> {
+        let started = Instant::now();
+        let work = self.embed_unbounded(items, options, bad_item);
+        let result = match options.deadline {
             Some(deadline) => tokio::time::timeout_at(deadline.into(), work)
                 .await
-                .map_err(|_| EngineError::DeadlineExceeded)?,
+                .unwrap_or_else(|_| Err(EngineError::DeadlineExceeded.into())),
             None => work.await,
+        };
+        let statistics = self.statistics();
+        match &result {
+            Ok(_) => statistics.success.note(started.elapsed()),
+            Err(_) => statistics.fail.note(started.elapsed()),
         }
+        result
     }
 
     async fn embed_unbounded(
         &self,
         items: Vec<Item>,
         options: EmbedOptions,
-    ) -> Result<Embedded, EmbedError> {
-        let mut answer = Embedded::default();
-        let mut found: Vec<Option<Embedding>> = Vec::with_capacity(items.len());
+        bad_item: BadItem,
+    ) -> Result<EmbeddedEach, EmbedError> {
+        let mut answer = EmbeddedEach::default();
+        let mut found: Vec<Option<Result<Embedding, ItemError>>> = Vec::with_capacity(items.len());
         let (mut missing, mut unknown) = (Vec::new(), Vec::new());
         for (index, item) in items.into_iter().enumerate() {
             let cached = self
@@ -136,6 +194,7 @@ impl Model {
             if let Some(cached) = &cached {
                 answer.tokens += cached.tokens;
                 answer.truncated += cached.truncated;
+                self.statistics().note_cached();
             } else {
                 let text = match &item {
                     Item::Text(text) if self.text_cache().is_some() => Some(text.clone()),
@@ -144,17 +203,31 @@ impl Model {
                 missing.push(Missing { index, text });
                 unknown.push(item);
             }
-            found.push(cached.map(|cached| cached.embedding));
+            found.push(cached.map(|cached| Ok(cached.embedding)));
         }
-        let pending = self.submit(unknown, &missing, options).await?;
+        let pending = self.submit(unknown, &missing, options, bad_item).await?;
         for (pending, missing) in pending.into_iter().zip(missing) {
+            let pending = match pending {
+                Ok(pending) => pending,
+                Err(error) => {
+                    if let Some(slot) = found.get_mut(missing.index) {
+                        *slot = Some(Err(error));
+                    }
+                    continue;
+                }
+            };
             let (embedding, known) = match pending.answer {
-                Answer::Known(embedding) => (embedding, true),
+                Answer::Known(embedding) => {
+                    self.statistics().note_cached();
+                    (embedding, true)
+                }
                 Answer::Reply(reply) => {
                     // A reply that is dropped unanswered was held by a worker that died.
                     let encoded = reply.await.map_err(|_| EngineError::Dead)??;
                     stages::note(Stage::Queue, encoded.queued);
                     stages::note(Stage::Inference, encoded.inference);
+                    self.statistics().queue.note(encoded.queued);
+                    self.statistics().inference.note(encoded.inference);
                     (encoded.embedding, false)
                 }
             };
@@ -170,7 +243,7 @@ impl Model {
                 answer.in_low_bits.push(missing.index);
             }
             if let Some(slot) = found.get_mut(missing.index) {
-                *slot = Some(cached.embedding.clone());
+                *slot = Some(Ok(cached.embedding.clone()));
             }
             if let (Some(text), Some(cache)) = (missing.text, self.text_cache()) {
                 cache.insert(text, cached);
@@ -185,13 +258,14 @@ impl Model {
         Ok(answer)
     }
 
-    /// Prepares items and queues together what no cache knows.
+    /// Prepares items and queues together what no cache knows. With [`BadItem::RefusesAll`] nothing is queued if one is bad.
     async fn submit(
         &self,
         items: Vec<Item>,
         missing: &[Missing],
         options: EmbedOptions,
-    ) -> Result<Vec<Pending>, EmbedError> {
+        bad_item: BadItem,
+    ) -> Result<Vec<Result<Pending, ItemError>>, EmbedError> {
         if items.is_empty() {
             return Ok(Vec::new());
         }
@@ -205,14 +279,22 @@ impl Model {
         let started = Instant::now();
         let prepared = self.prepare(items, options).await?;
         stages::note(Stage::Prepare, started.elapsed());
+        self.statistics().prepare.note(started.elapsed());
         let mut jobs = Vec::with_capacity(prepared.len());
         let mut pending = Vec::with_capacity(prepared.len());
         let enqueued = Instant::now();
         for (item, missing) in prepared.into_iter().zip(missing) {
-            let item = item.map_err(|error| EmbedError::Item {
-                index: missing.index,
-                error,
-            })?;
+            let item = match (item, bad_item) {
+                (Ok(item), _) => item,
+                (Err(error), BadItem::StandsAlone) => {
+                    pending.push(Err(error));
+                    continue;
+                }
+                (Err(error), BadItem::RefusesAll) => {
+                    let index = missing.index;
+                    return Err(EmbedError::Item { index, error });
+                }
+            };
             let answer = match item.input {
                 Known::Embedding(embedding) => Answer::Known(embedding),
                 Known::Input(input) => {
@@ -227,13 +309,13 @@ impl Model {
                     Answer::Reply(receiver)
                 }
             };
-            pending.push(Pending {
+            pending.push(Ok(Pending {
                 answer,
                 digest: item.digest,
                 tokens: item.tokens,
                 truncated: item.truncated,
                 in_low_bits: item.in_low_bits,
-            });
+            }));
         }
         if !jobs.is_empty() {
             self.queue().push(jobs, places)?;

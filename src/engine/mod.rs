@@ -8,6 +8,7 @@
 //! request that is gone or late leaves the queue unrun; a full queue is an answer, not a wait. A run that fails costs what
 //! is to blame for it: an item, a batch that was too large, or sessions, which are made anew once (see `recovery`).
 
+mod alias;
 mod backlog;
 mod batching;
 mod cpu_pool;
@@ -27,11 +28,12 @@ mod registry;
 mod retirement;
 mod service_rate;
 mod sessions;
+mod statistics;
 mod worker;
 
 pub use batching::BatchPolicy;
 pub use cpu_pool::{CpuPool, Tenant, Turn};
-pub use embed::{EmbedError, EmbedOptions, Embedded};
+pub use embed::{EmbedError, EmbedOptions, Embedded, EmbeddedEach};
 pub use golden::{compute as compute_golden, verify};
 pub use health::Health;
 pub use image_source::{ImageSource, url as url_of_image};
@@ -40,6 +42,7 @@ pub use model::{EngineSettings, LoadError, Model};
 pub use precision::{Choice, choices, obstacle};
 pub use prepare::{Item, ItemError};
 pub use registry::{Loaded, Loader, Registry, RegistryError};
+pub use statistics::{Statistics, Timed};
 
 /// Why an embedding could not be computed, when the item itself is not to blame.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -14,6 +14,7 @@ use super::precision::Choice;
 use super::prepare::{Item, ItemError, Prepared, Preparer};
 use super::queue::Queue;
 use super::sessions;
+use super::statistics::Statistics;
 use super::{CpuPool, EngineError, Health, worker};
 use crate::bundle::{Bundle, BundleError, Manifest, Sample};
 use crate::preprocess::{ImageOptions, Limits};
@@ -131,6 +132,7 @@ pub struct Model {
     text_cache: Option<EmbeddingCache<String>>,
     queue: Intake,
     health: Arc<Health>,
+    statistics: Arc<Statistics>,
     workers: Mutex<Vec<JoinHandle<()>>>,
     loaded: std::time::SystemTime,
 }
@@ -159,6 +161,7 @@ impl Model {
             metrics.clone(),
         ));
         let health = Arc::new(Health::default());
+        let statistics = Arc::new(Statistics::default());
         let mut workers = Vec::new();
         for (i, encoders) in encoders.into_iter().enumerate() {
             workers.push(worker::spawn(
@@ -168,6 +171,7 @@ impl Model {
                 queue.clone(),
                 health.clone(),
                 metrics.clone(),
+                statistics.clone(),
             )?);
         }
         let bundle_width = bundle.manifest.embedding_dim;
@@ -183,6 +187,7 @@ impl Model {
             pool,
             queue,
             health,
+            statistics,
             workers: Mutex::new(workers),
             loaded: std::time::SystemTime::now(),
         }))
@@ -237,6 +242,11 @@ impl Model {
     /// Whether its workers live.
     pub fn health(&self) -> &Health {
         &self.health
+    }
+
+    /// What it has done since it was loaded.
+    pub fn statistics(&self) -> &Statistics {
+        &self.statistics
     }
 
     /// When it was loaded.

@@ -9,9 +9,11 @@ use std::iter::once;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
 
+use super::alias;
 use super::retirement::Retirement;
 use super::{CpuPool, EngineSettings, LoadError, Model};
 use crate::bundle::Bundle;
+use crate::config::Alias;
 use crate::quoted::quoted;
 use crate::telemetry::Metrics;
 
@@ -62,6 +64,20 @@ pub enum RegistryError {
         /// Folder of the other.
         second: PathBuf,
     },
+    /// A model has the name of an alias.
+    #[error("{} is an alias and the name of a model: one name cannot be both", quoted(.0))]
+    NameIsAlias(String),
+    /// An alias stands for a model that is not served.
+    #[error("--alias {alias}: there is no such model; there is: {models}")]
+    AliasOfNothing {
+        /// The alias.
+        alias: Alias,
+        /// The names of what is served.
+        models: String,
+    },
+    /// An alias is given twice.
+    #[error("--alias {0}: one alias cannot stand for two models")]
+    SameAlias(String),
     /// There is nothing to serve.
     #[error("no model is given")]
     Empty,
@@ -94,6 +110,7 @@ pub struct Loaded {
 #[derive(Debug)]
 pub struct Registry {
     loader: Loader,
+    aliases: Vec<Alias>,
     served: RwLock<Served>,
     /// Held while a model is being loaded: sessions made at the same time fight over memory and cores.
     loading: Mutex<()>,
@@ -111,15 +128,20 @@ impl Registry {
     /// Loads bundles, one after the other; the first is the default model. Blocks.
     ///
     /// # Errors
-    /// [`RegistryError::SameName`] before anything is loaded, and whatever a load says.
-    pub fn open(folders: &[PathBuf], loader: Loader) -> Result<Self, RegistryError> {
-        refuse_same_names(folders)?;
+    /// Names that do not go together, before anything is loaded, and whatever a load says.
+    pub fn open(
+        folders: &[PathBuf],
+        aliases: Vec<Alias>,
+        loader: Loader,
+    ) -> Result<Self, RegistryError> {
+        alias::check(&aliases, &distinct_names(folders)?)?;
         let (first, others) = folders.split_first().ok_or(RegistryError::Empty)?;
         let default = loader.load(first)?;
         let others = others.iter().map(|folder| loader.load(folder));
         let others = others.collect::<Result<Vec<_>, _>>()?;
         let this = Self {
             loader,
+            aliases,
             served: RwLock::new(Served {
                 default,
                 others,
@@ -137,9 +159,16 @@ impl Registry {
         self.read().default.clone()
     }
 
-    /// The model of that name.
+    /// The model of that name or alias.
     pub fn get(&self, name: &str) -> Option<Arc<Model>> {
+        let alias = self.aliases.iter().find(|alias| alias.name == name);
+        let name = alias.map_or(name, |alias| &alias.model);
         self.read().iter().find(|m| m.name() == name).cloned()
+    }
+
+    /// Other names of models. A model that was unloaded keeps its aliases, until it is loaded again.
+    pub fn aliases(&self) -> &[Alias] {
+        &self.aliases
     }
 
     /// All models at one moment, the default one first.
@@ -160,6 +189,11 @@ impl Registry {
         };
         if self.read().stopped {
             return Err(RegistryError::Stopping);
+        }
+        for name in distinct_names(&[folder.to_owned()])? {
+            if self.aliases.iter().any(|alias| alias.name == name) {
+                return Err(RegistryError::NameIsAlias(name));
+            }
         }
         let model = self.loader.load(folder)?;
         let old = {
@@ -277,7 +311,8 @@ impl Served {
     }
 }
 
-fn refuse_same_names(folders: &[PathBuf]) -> Result<(), RegistryError> {
+/// The names of bundles, by their manifests.
+fn distinct_names(folders: &[PathBuf]) -> Result<Vec<String>, RegistryError> {
     let mut known: Vec<(String, &PathBuf)> = Vec::new();
     for folder in folders {
         let bundle = Bundle::open_unverified(folder).map_err(LoadError::from)?;
@@ -291,5 +326,5 @@ fn refuse_same_names(folders: &[PathBuf]) -> Result<(), RegistryError> {
         }
         known.push((name, folder));
     }
-    Ok(())
+    Ok(known.into_iter().map(|(name, _)| name).collect())
 }

@@ -12,6 +12,7 @@ use super::job::{Job, Modality};
 use super::queue::{Batch, Queue};
 use super::recovery::{Outcome, RecoveringEncoders};
 use super::sessions::SessionSource;
+use super::statistics::Statistics;
 
 use crate::runtime::{Encoders, RuntimeError};
 use crate::telemetry::Metrics;
@@ -41,6 +42,7 @@ pub fn spawn(
     queue: Arc<Queue>,
     health: Arc<Health>,
     metrics: Arc<Metrics>,
+    statistics: Arc<Statistics>,
 ) -> std::io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name(name).spawn(move || {
         health.worker_started();
@@ -49,6 +51,7 @@ pub fn spawn(
             encoders: RecoveringEncoders::new(encoders, source, policy, metrics.clone()),
             queue: queue.clone(),
             metrics,
+            statistics,
         };
         let mut watch = DeathWatch {
             queue: queue.clone(),
@@ -88,6 +91,7 @@ struct Worker {
     encoders: RecoveringEncoders,
     queue: Arc<Queue>,
     metrics: Arc<Metrics>,
+    statistics: Arc<Statistics>,
 }
 
 impl Worker {
@@ -113,6 +117,7 @@ impl Worker {
             seconds,
             dead,
         } = self.encoders.run(modality, &jobs);
+        self.statistics.note_batch();
         self.queue.record(group, jobs.len(), seconds);
         for (job, result) in jobs.into_iter().zip(results) {
             match result {

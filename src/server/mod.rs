@@ -72,8 +72,8 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
         pool,
         metrics: metrics.clone(),
     };
-    let folders = settings.model.clone();
-    let load = tokio::task::spawn_blocking(move || Registry::open(&folders, loader));
+    let (folders, aliases) = (settings.model.clone(), settings.alias.clone());
+    let load = tokio::task::spawn_blocking(move || Registry::open(&folders, aliases, loader));
     let models = Arc::new(load.await.map_err(std::io::Error::other)??);
     metrics.gpu_memory.watch(&settings.devices);
     let admission = Admission::new(

@@ -195,7 +195,7 @@ async fn whoever_has_the_old_model_is_still_answered_by_it() {
         answer.map(|embedded| embedded.embeddings.len())
     };
     let workers = || threads("self", "worker-");
-    let registry = Registry::open(&[first], loader).unwrap();
+    let registry = Registry::open(&[first], vec![], loader).unwrap();
     let old = registry.get("swapped").unwrap();
     let before = 2;
     // A thread has its name a moment after it was started.

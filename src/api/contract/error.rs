@@ -73,6 +73,23 @@ impl ApiError {
         }
     }
 
+    /// The code, what was wrong, and where, for protocols that have one text for all of it.
+    pub fn sentence(&self) -> String {
+        let place = self.param.as_ref().map(|param| format!(" ({param})"));
+        let place = place.unwrap_or_default();
+        format!("{}: {}{place}", self.code, self.message)
+    }
+
+    /// As it stands under `error`.
+    pub fn object(&self) -> ErrorObject {
+        ErrorObject {
+            r#type: self.family(),
+            code: self.code,
+            message: self.message.clone(),
+            param: self.param.clone(),
+        }
+    }
+
     /// OpenAI's `type` field: the family that a client acts on.
     fn family(&self) -> &'static str {
         match self.status.as_u16() {
@@ -192,11 +209,13 @@ impl From<RegistryError> for ApiError {
             }
             RegistryError::Busy => (StatusCode::CONFLICT, "load_in_progress"),
             RegistryError::IsDefault(_) => (StatusCode::CONFLICT, "model_is_default"),
+            RegistryError::NameIsAlias(_) => (StatusCode::CONFLICT, "model_name_is_alias"),
             RegistryError::Stopping => return EngineError::Stopping.into(),
             // Only at the start, where there is no client.
-            RegistryError::SameName { .. } | RegistryError::Empty => {
-                (StatusCode::INTERNAL_SERVER_ERROR, "internal_error")
-            }
+            RegistryError::SameName { .. }
+            | RegistryError::AliasOfNothing { .. }
+            | RegistryError::SameAlias(_)
+            | RegistryError::Empty => (StatusCode::INTERNAL_SERVER_ERROR, "internal_error"),
         };
         Self::new(status, code, message)
     }
@@ -250,12 +269,7 @@ impl From<NotInRoot> for ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let body = ErrorBody {
-            error: ErrorObject {
-                r#type: self.family(),
-                code: self.code,
-                message: self.message.clone(),
-                param: self.param.clone(),
-            },
+            error: self.object(),
         };
         let mut response = (self.status, Json(body)).into_response();
         if let Some(seconds) = self.retry_after_seconds {

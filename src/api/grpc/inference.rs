@@ -10,7 +10,7 @@ use super::inference_proto::grpc_inference_service_server::GrpcInferenceService;
 use super::inference_proto::model_infer_request::InferInputTensor;
 use super::inference_proto::model_infer_response::InferOutputTensor;
 use super::inference_proto::model_metadata_response::TensorMetadata;
-use super::options;
+use super::{inference_about, options};
 use crate::api::contract::inference_protocol::{PLATFORM, VERSION, check_version};
 use crate::api::contract::tensor_bytes;
 use crate::api::{ApiError, AppState};
@@ -92,6 +92,46 @@ impl GrpcInferenceService for Service {
             platform: PLATFORM.to_owned(),
             inputs: convert(tensors.inputs),
             outputs: convert(tensors.outputs),
+        }))
+    }
+
+    async fn model_config(
+        &self,
+        request: Request<oip::ModelConfigRequest>,
+    ) -> Result<Response<oip::ModelConfigResponse>, Status> {
+        let request = request.into_inner();
+        check_version(&request.version)?;
+        let model = self.state.model(Some(&request.name))?;
+        let config = Some(inference_about::config(&model));
+        Ok(Response::new(oip::ModelConfigResponse { config }))
+    }
+
+    async fn model_statistics(
+        &self,
+        request: Request<oip::ModelStatisticsRequest>,
+    ) -> Result<Response<oip::ModelStatisticsResponse>, Status> {
+        let request = request.into_inner();
+        check_version(&request.version)?;
+        let models = match request.name.as_str() {
+            "" => self.state.models.all(),
+            name => vec![self.state.model(Some(name))?],
+        };
+        let model_stats = models.iter().map(|m| inference_about::statistics(m));
+        Ok(Response::new(oip::ModelStatisticsResponse {
+            model_stats: model_stats.collect(),
+        }))
+    }
+
+    async fn repository_index(
+        &self,
+        request: Request<oip::RepositoryIndexRequest>,
+    ) -> Result<Response<oip::RepositoryIndexResponse>, Status> {
+        let only_ready = request.into_inner().ready;
+        let models = self.state.models.all();
+        let models = models.iter();
+        let models = models.filter_map(|m| inference_about::index_entry(m, only_ready));
+        Ok(Response::new(oip::RepositoryIndexResponse {
+            models: models.collect(),
         }))
     }
 

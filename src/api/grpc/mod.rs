@@ -4,6 +4,7 @@ pub mod bodies;
 mod convert;
 mod health;
 mod inference;
+mod inference_about;
 mod message_body;
 mod observe;
 mod options;

@@ -14,10 +14,12 @@ use super::openapi::{InferenceErrors, LookupErrors, RequestHeaders};
 use super::request_form::{Content, Field, RequestForm};
 use super::schemas::{ImageFile, Items};
 use super::usage::Usage;
+use crate::api::contract::ErrorObject;
 use crate::api::contract::request_options;
 use crate::api::{ApiError, AppState};
 use crate::bounded;
-use crate::calls::{self, EmbedCall, Warning};
+use crate::calls::Warning;
+use crate::calls::{self, EmbedCall, Embeddings};
 use crate::engine::{EmbedOptions, ImageSource, Item};
 use crate::preprocess::{Alpha, ImageOptions, ValueBits};
 
@@ -53,6 +55,10 @@ pub(super) struct EmbeddingsRequest {
     #[serde(default)]
     #[schema(inline)]
     alpha: Option<Alpha>,
+    /// Embed the good items although others are bad, which have an error in their places; by default one bad item refuses
+    /// the request.
+    #[serde(default)]
+    partial: Option<bool>,
 }
 
 /// The same as a form.
@@ -86,6 +92,9 @@ struct EmbeddingsForm {
     /// What becomes of transparency.
     #[schema(value_type = Alpha, required = false, inline)]
     alpha: Option<Alpha>,
+    /// Embed the good items although others are bad, which have an error in their places.
+    #[schema(value_type = bool, required = false)]
+    partial: Option<bool>,
 }
 
 /// What may be said beside a form or a raw image.
@@ -113,6 +122,8 @@ struct EmbeddingsQuery {
     /// What becomes of transparency.
     #[param(inline)]
     alpha: Option<Alpha>,
+    /// Embed the good items although others are bad, which have an error in their places.
+    partial: Option<bool>,
 }
 
 /// What a bare string in `input` is.
@@ -137,11 +148,37 @@ pub struct EmbeddingsResponse {
     warnings: Vec<Warning>,
 }
 
+/// One item's embedding, or with `partial` its error.
 #[derive(Debug, Serialize, ToSchema)]
 struct EmbeddingObject {
+    /// `embedding`, or `error`.
     object: &'static str,
+    /// Position of the item in the request.
     index: usize,
+    /// Empty if the item is bad: clients decode it before anybody looks at `object`.
     embedding: Vector,
+    /// What is wrong with the item.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorObject>,
+}
+
+impl EmbeddingObject {
+    fn of(index: usize, found: Result<Vec<f32>, ApiError>, format: EncodingFormat) -> Self {
+        match found {
+            Ok(numbers) => Self {
+                object: "embedding",
+                index,
+                embedding: format.write(numbers),
+                error: None,
+            },
+            Err(error) => Self {
+                object: "error",
+                index,
+                embedding: Vector::Float(Vec::new()),
+                error: Some(error.object()),
+            },
+        }
+    }
 }
 
 /// Embeds texts and images.
@@ -181,14 +218,10 @@ pub async fn create(
         },
         field: "input",
     };
-    let embedded = calls::embed(&state, call).await?;
+    let embedded = embed(&state, call, request.partial.unwrap_or(false)).await?;
     let format = request.encoding_format.unwrap_or_default();
     let data = embedded.vectors.into_iter().enumerate();
-    let data = data.map(|(index, numbers)| EmbeddingObject {
-        object: "embedding",
-        index,
-        embedding: format.write(numbers),
-    });
+    let data = data.map(|(index, found)| EmbeddingObject::of(index, found, format));
     Ok(Json(EmbeddingsResponse {
         object: "list",
         data: data.collect(),
@@ -196,6 +229,24 @@ pub async fn create(
         usage: embedded.cost.into(),
         warnings: embedded.warnings,
     }))
+}
+
+/// With `partial`, a bad item has its error in its place, and if all are bad, all have; else the first refuses the call.
+pub(super) async fn embed(
+    state: &AppState,
+    call: EmbedCall,
+    partial: bool,
+) -> Result<Embeddings<Result<Vec<f32>, ApiError>>, ApiError> {
+    if partial {
+        return calls::embed_each(state, call).await;
+    }
+    let embedded = calls::embed(state, call).await?;
+    Ok(Embeddings {
+        model: embedded.model,
+        vectors: embedded.vectors.into_iter().map(Ok).collect(),
+        cost: embedded.cost,
+        warnings: embedded.warnings,
+    })
 }
 
 fn read(form: &RequestForm) -> Result<(EmbeddingsRequest, Vec<Item>), ApiError> {
@@ -245,6 +296,13 @@ impl EmbeddingsRequest {
                     value
                         .parse()
                         .map_err(|_| invalid("truncate is true or false"))?,
+                )
+            }
+            "partial" => {
+                self.partial = Some(
+                    value
+                        .parse()
+                        .map_err(|_| invalid("partial is true or false"))?,
                 )
             }
             "modality" => {}

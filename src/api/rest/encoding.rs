@@ -9,7 +9,7 @@ use utoipa::openapi::schema::{AnyOfBuilder, ArrayBuilder, ObjectBuilder, Schema,
 use utoipa::{PartialSchema, ToSchema};
 
 /// The names, for messages.
-pub const FORMATS: &str = "encoding_format is float, base64, int8, uint8, binary or ubinary";
+pub const FORMATS: &str = "a format of embeddings is float, base64, int8, uint8, binary or ubinary";
 
 /// How embeddings are written: numbers, base64 of little-endian 32-bit floats, numbers of 8 bits (`int8`: 127 times the
 /// number, rounded; `uint8`: 128 more), or one bit a number (1 where it is above 0), 8 in a number, the first of them the

@@ -10,7 +10,6 @@ use utoipa::ToSchema;
 
 use super::json_body;
 use super::openapi::{InferenceErrors, LookupErrors};
-use super::request_form::refuse_compressed;
 use crate::api::answer_size::{self, OBJECT, of_text};
 use crate::api::contract::ErrorBody;
 use crate::api::{ApiError, AppState};
@@ -167,8 +166,7 @@ pub async fn put(
     request: Request,
 ) -> Result<(StatusCode, Json<LabelSetObject>), ApiError> {
     let (parts, body) = request.into_parts();
-    let body = state.admission.read(&parts.headers, body).await?;
-    refuse_compressed(&parts.headers)?;
+    let body = state.admission.read_unpacked(&parts.headers, body).await?;
     // Names, what describes them, and templates: none of the three may be more than the items that a request has.
     let most = state.max_items.saturating_mul(3);
     let definition: Definition = bounded::within(most, || json_body::parse(&body.bytes))?;

@@ -4,6 +4,7 @@ mod admin;
 #[doc(hidden)]
 pub mod bodies;
 mod classify;
+mod cohere_embed;
 mod docs;
 mod embeddings;
 mod encoding;
@@ -44,6 +45,7 @@ pub fn router(state: Arc<AppState>) -> Router {
         .routes(routes!(classify::create))
         .routes(routes!(rerank::create))
         .routes(routes!(rerank::create_at_v2))
+        .routes(routes!(cohere_embed::create))
         .routes(routes!(labelsets::list))
         .routes(routes!(labelsets::put, labelsets::one, labelsets::delete))
         .routes(routes!(models::list))

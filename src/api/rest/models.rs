@@ -17,8 +17,10 @@ use crate::engine::Model;
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Model)]
 pub struct ModelObject {
-    /// Its name.
+    /// Its name, or an alias.
     id: String,
+    /// The model's own name: another than `id` if that is an alias.
+    root: String,
     object: &'static str,
     /// When it was loaded, in seconds since 1970.
     created: u64,
@@ -54,7 +56,7 @@ pub struct ModelList {
     data: Vec<ModelObject>,
 }
 
-/// All models, the default one first.
+/// All models, the default one first, and behind them the aliases.
 #[utoipa::path(
     get,
     path = "/v1/models",
@@ -65,14 +67,19 @@ pub struct ModelList {
 pub async fn list(State(state): State<Arc<AppState>>) -> Json<ModelList> {
     let models = state.models.all();
     let default = models.first().map_or("", |model| model.name());
+    let aliases = state.models.aliases().iter().filter_map(|alias| {
+        let model = models.iter().find(|model| model.name() == alias.model)?;
+        Some(describe_as(&alias.name, model, default))
+    });
     let data = models.iter().map(|model| describe(model, default));
+    let data = data.chain(aliases);
     Json(ModelList {
         object: "list",
         data: data.collect(),
     })
 }
 
-/// One model by name.
+/// One model by name or alias.
 #[utoipa::path(
     get,
     path = "/v1/models/{name}",
@@ -86,7 +93,17 @@ pub async fn one(
     Path(name): Path<String>,
 ) -> Result<Json<ModelObject>, ApiError> {
     let default = state.models.default_model();
-    Ok(Json(describe(&*state.model(Some(&name))?, default.name())))
+    let model = state.model(Some(&name))?;
+    Ok(Json(describe_as(&name, &model, default.name())))
+}
+
+/// The same under the name that the client gave.
+fn describe_as(name: &str, model: &Model, default: &str) -> ModelObject {
+    ModelObject {
+        id: name.to_owned(),
+        default: name == default,
+        ..describe(model, default)
+    }
 }
 
 /// What clients are told of a model. `default` is the name of the one that answers when none is named.
@@ -95,6 +112,7 @@ pub fn describe(model: &Model, default: &str) -> ModelObject {
     let created = model.loaded().duration_since(UNIX_EPOCH);
     ModelObject {
         id: model.name().to_owned(),
+        root: model.name().to_owned(),
         object: "model",
         created: created.map_or(0, |since| since.as_secs()),
         owned_by: "clip-in",

@@ -8,13 +8,13 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::{admin, v2};
+use super::{admin, cohere_embed, v2};
 use crate::api::admission::drain;
 use crate::api::awaited::Awaited;
 use crate::api::held::Held;
 use crate::api::routes::{self, Access, Place, Route};
 use crate::api::trace::add_server_timing;
-use crate::api::{ApiError, AppState, answer_body};
+use crate::api::{ApiError, AppState, answer_body, gzip_answer};
 use crate::telemetry::InFlight;
 use crate::telemetry::spans::request_span;
 
@@ -52,7 +52,16 @@ pub async fn observe(State(state): State<Arc<AppState>>, request: Request, next:
                 request.extensions_mut().insert(caller);
             }
             let under_way = InFlight::of(&state.metrics.requests_in_flight);
-            let answer = held.during(next.run(request));
+            let gzip = gzip_answer::is_accepted(request.headers());
+            let counted = place.is_some();
+            let answer = held.during(async {
+                let answer = next.run(request).await;
+                if counted {
+                    gzip_answer::packed(&state, gzip, answer).await
+                } else {
+                    answer
+                }
+            });
             let answered = tokio::time::timeout(limit, answer).await;
             drop((under_way, place, caller));
             answered.unwrap_or_else(|_| ApiError::request_timeout(limit).into_response())
@@ -98,6 +107,7 @@ fn finish(state: &AppState, rule: &Route, started: Instant, mut response: Respon
     );
     match error {
         Some(error) if v2::is_ours(route) => v2::respond_with(&error, response),
+        Some(error) if route == cohere_embed::PATH => cohere_embed::respond_with(&error, response),
         _ => response,
     }
 }

@@ -5,6 +5,7 @@ use crate::api::contract::ErrorBody;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{IntoParams, IntoResponses, Modify, OpenApi, ToSchema};
 
+use super::cohere_embed::CohereError;
 use super::v2::InferError;
 use crate::engine::ImageSource;
 
@@ -17,7 +18,7 @@ use crate::engine::ImageSource;
                        The same calls are offered over gRPC on the same port.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
-    components(schemas(ImageSource, InferError)),
+    components(schemas(ImageSource, InferError, CohereError)),
     modifiers(&Keys),
     security((), ("key" = [])),
     tags(

@@ -3,11 +3,12 @@
 use axum::body::Body;
 use axum::extract::{FromRequest, Multipart, Query, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use bytes::Bytes;
 
 use crate::api::admission::{AdmittedBody, drain};
 use crate::api::contract::request_options;
+use crate::api::unpacked::Coding;
 use crate::api::{ApiError, AppState, Caller};
 use crate::engine::{EmbedOptions, Lane};
 use crate::quoted::quoted;
@@ -51,7 +52,7 @@ pub struct Part {
 const IMAGES: [&str; 5] = ["image", "images", "image[]", "images[]", "file"];
 
 /// All other fields of all routes.
-const FIELDS: [&str; 13] = [
+const FIELDS: [&str; 14] = [
     "text",
     "texts",
     "label",
@@ -65,6 +66,7 @@ const FIELDS: [&str; 13] = [
     "value_bits",
     "exif_orientation",
     "alpha",
+    "partial",
 ];
 
 fn is_known(name: &str) -> bool {
@@ -92,7 +94,7 @@ impl RequestForm {
                 return Err(error);
             }
         };
-        let admitted = state.admission.read(&parts.headers, body).await?;
+        let admitted = state.admission.read_unpacked(&parts.headers, body).await?;
         let bytes = admitted.bytes.clone();
         let content = match form {
             Form::Json => {
@@ -191,7 +193,7 @@ impl Head {
             .map_err(|e| ApiError::bad_request("invalid_query", e.body_text()))?;
         let caller = parts.extensions.get::<Caller>();
         let options = request_options::read(&parts.headers, caller, Lane::default())?;
-        refuse_compressed(&parts.headers)?;
+        Coding::of(&parts.headers)?;
         let form = form_of(&parts.headers)?;
         Ok(Self {
             query,
@@ -199,27 +201,6 @@ impl Head {
             form,
         })
     }
-}
-
-/// Refuses a compressed request: it would be read as if it were not.
-///
-/// # Errors
-/// 415 `unsupported_content_encoding`.
-pub fn refuse_compressed(headers: &HeaderMap) -> Result<(), ApiError> {
-    let plain = |value: &HeaderValue| {
-        let value = value.as_bytes().trim_ascii();
-        value.is_empty() || value.eq_ignore_ascii_case(b"identity")
-    };
-    if headers.get_all(header::CONTENT_ENCODING).iter().all(plain) {
-        return Ok(());
-    }
-    let message = "compressed requests are not read; send the body without content-encoding";
-    let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-    Err(ApiError::new(
-        status,
-        "unsupported_content_encoding",
-        message,
-    ))
 }
 
 enum Form {

@@ -107,6 +107,8 @@ def fit_body(path: str, body: dict) -> dict:
         body["model"] = MODEL
     if path == "/v1/classify" and "label" in body:
         body.pop("labelset", None)
+    if path == "/v2/embed":
+        fit_embed(body)
     if body.get("dimensions"):
         body["dimensions"] = body["dimensions"] % WIDTH + 1
     if body.get("modality") == "image":
@@ -114,6 +116,17 @@ def fit_body(path: str, body: dict) -> dict:
     if "templates" in body or (path.startswith("/v1/labelsets") and "labels" in body):
         fit_labelset(body)
     return body
+
+
+def fit_embed(body: dict) -> None:
+    """One of the three lists, which are all optional in the schema."""
+    given = [name for name in ("texts", "images", "inputs") if body.get(name) is not None]
+    for name in given[1:]:
+        del body[name]
+    if not given:
+        body["texts"] = ["a red bolt"]
+    if body.get("output_dimension"):
+        body["output_dimension"] = body["output_dimension"] % WIDTH + 1
 
 
 def fit_labelset(body: dict) -> None:

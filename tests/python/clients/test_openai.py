@@ -73,3 +73,18 @@ def test_errors_are_the_client_s_own(client):
 def test_the_list_of_models(client):
     assert [model.id for model in client.models.list()] == ["clip-in-demo"]
     assert client.models.retrieve("clip-in-demo").owned_by == "clip-in"
+
+
+@pytest.mark.parametrize("encoding", ["float", None])
+def test_partial_answers_keep_the_good_items(client, encoding):
+    items = ["a red bolt", {"image": "no base64!"}, {"image": base64.b64encode(SAMPLE).decode()}]
+    given = {"encoding_format": encoding} if encoding else {}
+    ask = client.embeddings.create
+    answer = ask(model="clip-in-demo", input=items, extra_body={"partial": True}, **given)
+    assert [entry.object for entry in answer.data] == ["embedding", "error", "embedding"]
+    assert answer.data[1].error["code"] == "invalid_base64" and answer.data[1].embedding == []
+    alone = vectors(ask(model="clip-in-demo", input=[items[0], items[2]], encoding_format="float"))
+    found = [answer.data[0].embedding, answer.data[2].embedding]
+    np.testing.assert_allclose(found, alone, atol=1e-5)
+    with pytest.raises(openai.BadRequestError):
+        ask(model="clip-in-demo", input=items)

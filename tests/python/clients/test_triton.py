@@ -64,6 +64,95 @@ def test_metadata(server):
     assert [entry["name"] for entry in same["outputs"]] == [entry["name"] for entry in metadata["outputs"]]
 
 
+def test_gzip_both_ways(server):
+    client = tritonclient.http.InferenceServerClient(server.removeprefix("http://"))
+    texts = strings([f"text {n}" for n in range(150)])
+    packed = {"request_compression_algorithm": "gzip", "response_compression_algorithm": "gzip"}
+    outputs = [tritonclient.http.InferRequestedOutput("text_embedding", binary_data=False)]
+    answers = [
+        client.infer(MODEL, [tensor(tritonclient.http, "text", texts, "BYTES")], outputs=outputs, **options)
+        for options in (packed, {})
+    ]
+    one, other = (answer.as_numpy("text_embedding") for answer in answers)
+    np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_configuration(server):
+    http = tritonclient.http.InferenceServerClient(server.removeprefix("http://"))
+    config = http.get_model_config(MODEL)
+    assert http.get_model_config(MODEL, "1") == config
+    metadata = http.get_model_metadata(MODEL)
+    assert [tensor["dims"] for tensor in config["input"]] == [
+        tensor["shape"] for tensor in metadata["inputs"]
+    ]
+    types = {tensor["name"]: tensor["data_type"] for tensor in config["input"] + config["output"]}
+    assert (types["image"], types["pixels"], types["similarity"]) == (
+        "TYPE_STRING",
+        "TYPE_UINT8",
+        "TYPE_FP32",
+    )
+    grpc = tritonclient.grpc.InferenceServerClient(server.removeprefix("http://"))
+    # The client reads it with Triton's own definition.
+    same = grpc.get_model_config(MODEL, as_json=True)["config"]
+    for key in ("name", "platform", "backend"):
+        assert same[key] == config[key]
+    for theirs, ours in zip(same["input"] + same["output"], config["input"] + config["output"], strict=True):
+        dims = [int(side) for side in theirs["dims"]]
+        assert (theirs["name"], theirs["data_type"], dims) == (ours["name"], ours["data_type"], ours["dims"])
+
+
+def test_statistics_count_what_is_asked(triton):
+    module, client = triton
+
+    def read() -> dict:
+        as_json = {"as_json": True} if module is tritonclient.grpc else {}
+        (stats,) = client.get_inference_statistics(MODEL, **as_json)["model_stats"]
+        (all_models,) = client.get_inference_statistics(**as_json)["model_stats"]
+        assert stats["name"] == all_models["name"] == MODEL
+        return stats
+
+    def number(stats: dict, *path: str) -> int:
+        for key in path:
+            stats = stats.get(key, {})
+        # A zero is left out of the JSON of a gRPC message.
+        return int(stats or 0)
+
+    before = read()
+    texts = strings([f"{module.__name__} {n} bolts" for n in range(3)])
+    for _ in range(2):
+        client.infer(MODEL, [tensor(module, "text", texts, "BYTES")])
+    with pytest.raises(InferenceServerException):
+        client.infer(MODEL, [tensor(module, "image", strings([b"no image"]), "BYTES")])
+    after = read()
+
+    def more(*path: str) -> int:
+        return number(after, *path) - number(before, *path)
+
+    assert more("inference_count") == 3
+    assert 1 <= more("execution_count") <= 3
+    stats = "inference_stats"
+    assert [more(stats, key, "count") for key in ("success", "fail", "cache_hit", "queue")] == [2, 1, 3, 3]
+    assert more(stats, "compute_infer", "ns") > 0
+    assert number(after, "last_inference") > 1.6e12
+
+
+def test_the_index_of_models(server):
+    address = server.removeprefix("http://")
+    entry = {"name": MODEL, "version": "1", "state": "READY"}
+    (http,) = tritonclient.http.InferenceServerClient(address).get_model_repository_index()
+    (grpc,) = tritonclient.grpc.InferenceServerClient(address).get_model_repository_index(as_json=True)[
+        "models"
+    ]
+    assert {**entry, "reason": ""} == http and entry == {key: grpc[key] for key in entry}
+
+
+def test_unknown_models_have_no_configuration_and_no_statistics(triton):
+    _, client = triton
+    for ask in (client.get_model_config, client.get_inference_statistics):
+        with pytest.raises(InferenceServerException, match="none"):
+            ask("none")
+
+
 def test_images_and_texts_as_bytes(triton, server):
     module, client = triton
     inputs = [

@@ -18,7 +18,6 @@ use crate::api::contract::inference_protocol::{VERSION, check_version};
 use crate::api::contract::{request_options, tensor_bytes};
 use crate::api::rest::json_body;
 use crate::api::rest::openapi::RequestHeaders;
-use crate::api::rest::request_form::refuse_compressed;
 use crate::api::{ApiError, AppState, Caller};
 use crate::bounded;
 use crate::calls::infer::{InferCall, Inferred, infer};
@@ -85,8 +84,7 @@ pub async fn create(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
-    let body = state.admission.read(&parts.headers, body).await?;
-    refuse_compressed(&parts.headers)?;
+    let body = state.admission.read_unpacked(&parts.headers, body).await?;
     let (request, inputs) = read(&parts.headers, &body.bytes, state.max_items)?;
     let caller = parts.extensions.get::<Caller>();
     let all_binary = flag(&request.parameters, "binary_data_output");

@@ -1,5 +1,6 @@
 //! The Open Inference Protocol, version 2, over REST: what KServe and Triton's clients speak.
 
+pub mod about;
 pub(super) mod infer;
 mod json;
 mod json_values;
@@ -34,23 +35,19 @@ pub fn routes() -> OpenApiRouter<Arc<AppState>> {
         .routes(routes!(version))
         .routes(routes!(version_ready))
         .routes(routes!(infer::create_version))
+        .merge(about::routes())
 }
 
-/// Whether a route is the protocol's: `/v2/rerank` is not.
+/// Whether a route is the protocol's: `/v2/rerank` and `/v2/embed` are not.
 pub fn is_ours(route: &str) -> bool {
-    route == "/v2" || route.starts_with("/v2/health") || route.starts_with("/v2/models")
+    let ours = ["/v2/health", "/v2/models", "/v2/repository"];
+    route == "/v2" || ours.iter().any(|begin| route.starts_with(begin))
 }
 
 /// An error in the protocol's words: one sentence under `error`. Status and headers stay.
 pub fn respond_with(error: &ApiError, response: Response) -> Response {
-    let place = error.param.as_ref().map(|param| format!(" ({param})"));
-    let sentence = format!(
-        "{}: {}{}",
-        error.code,
-        error.message,
-        place.unwrap_or_default()
-    );
-    let body = serde_json::json!(InferError { error: sentence }).to_string();
+    let error = error.sentence();
+    let body = serde_json::json!(InferError { error }).to_string();
     let (mut parts, _) = response.into_parts();
     parts.headers.remove(header::CONTENT_LENGTH);
     Response::from_parts(parts, Body::from(body))
@@ -110,7 +107,7 @@ enum InferErrors {
 struct ServerMetadata {
     name: &'static str,
     version: &'static str,
-    extensions: [&'static str; 1],
+    extensions: [&'static str; 4],
 }
 
 /// A model and its tensors.
@@ -136,7 +133,12 @@ async fn server() -> Json<ServerMetadata> {
     Json(ServerMetadata {
         name: "clip-in",
         version: env!("CARGO_PKG_VERSION"),
-        extensions: ["binary_tensor_data"],
+        extensions: [
+            "binary_tensor_data",
+            "model_configuration",
+            "model_repository",
+            "statistics",
+        ],
     })
 }
 

@@ -1,0 +1,110 @@
+//! Large answers in gzip, for clients that ask for it. Answers hold nothing secret beside what their client sent, so that
+//! their length tells an eavesdropper nothing new.
+
+use std::io::Write;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::Response;
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http_body::Body as _;
+use http_body_util::BodyExt as _;
+
+use super::{AppState, held};
+
+/// Smallest answer that is packed, in bytes: below it, packing takes longer than sending.
+pub const LEAST: u64 = 64 << 10;
+
+/// Whether a client takes gzip: `accept-encoding` names it, or `*`, and not with a weight of 0.
+pub fn is_accepted(headers: &HeaderMap) -> bool {
+    let mut any = false;
+    for value in headers.get_all(header::ACCEPT_ENCODING) {
+        for coding in value.to_str().unwrap_or_default().split(',') {
+            let mut parts = coding.split(';').map(str::trim);
+            let name = parts.next().unwrap_or_default().to_ascii_lowercase();
+            let weight = parts.find_map(|part| part.strip_prefix("q="));
+            let wanted = weight.is_none_or(|q| q.parse::<f32>().is_ok_and(|q| q > 0.0));
+            match name.as_str() {
+                "gzip" | "x-gzip" => return wanted,
+                "*" => any = wanted,
+                _ => {}
+            }
+        }
+    }
+    any
+}
+
+/// Packs an answer that is large and is JSON. What the packed copy takes is counted as answers are; where there is no room
+/// for it, the answer goes out as it is. To be called while the request holds its place: packing is work.
+pub async fn packed(state: &AppState, is_accepted: bool, response: Response) -> Response {
+    let is_json = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind == "application/json");
+    let length = response.body().size_hint().exact().unwrap_or(0);
+    if !is_json || length < LEAST {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let vary = HeaderValue::from_static("accept-encoding");
+    parts.headers.append(header::VARY, vary);
+    let mut share = state.admission.answer_share();
+    let has_room = share.resize(usize::try_from(length).unwrap_or(usize::MAX));
+    if !is_accepted || has_room.is_err() {
+        return Response::from_parts(parts, body);
+    }
+    // It is in memory already, in one piece.
+    let Ok(plain) = body.collect().await else {
+        return Response::from_parts(parts, Body::empty());
+    };
+    let plain = plain.to_bytes();
+    let original = plain.clone();
+    let packed = tokio::task::spawn_blocking(move || pack(&original)).await;
+    match packed {
+        Ok(Ok(packed)) if packed.len() < plain.len() => {
+            // It becomes smaller, which cannot fail.
+            let _ = share.resize(packed.len());
+            held::until_taken(share);
+            parts.headers.remove(header::CONTENT_LENGTH);
+            let gzip = HeaderValue::from_static("gzip");
+            parts.headers.insert(header::CONTENT_ENCODING, gzip);
+            Response::from_parts(parts, Body::from(packed))
+        }
+        _ => Response::from_parts(parts, Body::from(plain)),
+    }
+}
+
+fn pack(plain: &Bytes) -> std::io::Result<Vec<u8>> {
+    let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
+    packer.write_all(plain)?;
+    packer.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_clients_accept() {
+        let accepts = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT_ENCODING, value.parse().unwrap());
+            is_accepted(&headers)
+        };
+        for yes in [
+            "gzip",
+            "gzip, deflate, br",
+            "br;q=1.0, GZIP;q=0.5",
+            "*",
+            "identity, x-gzip",
+        ] {
+            assert!(accepts(yes), "{yes}");
+        }
+        for no in ["", "br", "gzip;q=0", "*, gzip; q=0", "*;q=0", "gzip;q=x"] {
+            assert!(!accepts(no), "{no}");
+        }
+        assert!(!is_accepted(&HeaderMap::new()));
+    }
+}

@@ -1,0 +1,384 @@
+//! `POST /v2/embed`: embeddings in Cohere's shape, several formats at a time, so that its clients need no other.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header;
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoResponses, ToSchema};
+use uuid::Uuid;
+
+use super::embeddings;
+use super::encoding::{EncodingFormat, Vector};
+use super::item_list::{Entry, EntryList};
+use super::json_body;
+use super::openapi::RequestHeaders;
+use super::request_form::{Content, RequestForm};
+use super::schemas::{Images, Items, Texts};
+use crate::api::answer_size::{self, NUMBER, of_text};
+use crate::api::contract::ErrorObject;
+use crate::api::{ApiError, AppState};
+use crate::bounded;
+use crate::calls::EmbedCall;
+use crate::engine::{EmbedOptions, ImageSource, Item};
+
+/// The route.
+pub const PATH: &str = "/v2/embed";
+
+/// One of `texts`, `images` and `inputs`.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(super) struct CohereEmbedRequest {
+    /// The model; the default one if none is named.
+    #[serde(default)]
+    model: Option<String>,
+    /// Texts to embed.
+    #[serde(default)]
+    #[schema(value_type = Option<Texts>)]
+    texts: Option<EntryList>,
+    /// Images to embed, as data URIs, base64 or URLs.
+    #[serde(default)]
+    #[schema(value_type = Option<Images>)]
+    images: Option<EntryList>,
+    /// Texts and images to embed: `{"content": [{"type": "text", "text": …}]}`, one part each.
+    #[serde(default)]
+    #[schema(value_type = Option<Items>)]
+    inputs: Option<EntryList>,
+    /// What the embeddings are for. It makes no difference to these models.
+    #[serde(default)]
+    #[expect(dead_code, reason = "taken, so that a wrong type is refused")]
+    input_type: Option<String>,
+    /// The formats that are wanted; `float` by default.
+    #[serde(default)]
+    #[schema(inline)]
+    embedding_types: Option<Vec<EncodingFormat>>,
+    /// So many numbers of an embedding, of unit length again; all of them by default.
+    #[serde(default, deserialize_with = "json_body::whole_number")]
+    #[schema(minimum = 1)]
+    output_dimension: Option<usize>,
+    /// Texts that are longer than the model's context: `END` cuts their end off (the default), `NONE` refuses them.
+    #[serde(default)]
+    #[schema(value_type = Option<Truncation>, inline)]
+    truncate: Option<String>,
+    /// Embed the good items although others are bad, which have an empty list in their places and stand in `errors`.
+    #[serde(default)]
+    partial: Option<bool>,
+}
+
+#[derive(ToSchema)]
+#[schema(rename_all = "UPPERCASE")]
+#[expect(dead_code, reason = "describes a field")]
+enum Truncation {
+    None,
+    End,
+}
+
+/// Cohere's embeddings by type.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CohereEmbedResponse {
+    /// A random name of the answer.
+    id: String,
+    response_type: &'static str,
+    embeddings: EmbeddingsByType,
+    /// The texts as they came, if `texts` were asked for.
+    texts: Vec<String>,
+    /// With `partial`: what is wrong with the bad items.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<BadItem>,
+    meta: Meta,
+}
+
+/// For each format that was asked for, an embedding an item, in the order of the items.
+#[derive(Debug, Default, Serialize, ToSchema)]
+struct EmbeddingsByType {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    float: Option<Vec<Vector>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    base64: Option<Vec<Vector>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    int8: Option<Vec<Vector>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uint8: Option<Vec<Vector>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    binary: Option<Vec<Vector>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ubinary: Option<Vec<Vector>>,
+}
+
+/// An item that has no embedding.
+#[derive(Debug, Serialize, ToSchema)]
+struct BadItem {
+    /// Its position in the request.
+    index: usize,
+    error: ErrorObject,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CohereMeta)]
+struct Meta {
+    api_version: ApiVersion,
+    billed_units: BilledUnits,
+    /// That texts were cut, if any were.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CohereApiVersion)]
+struct ApiVersion {
+    version: &'static str,
+}
+
+/// What was computed.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CohereBilledUnits)]
+struct BilledUnits {
+    /// Tokens that the text encoder read, start and end tokens included.
+    input_tokens: usize,
+    images: usize,
+}
+
+/// An error in Cohere's words, with ours beside them.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CohereError {
+    /// The code, what was wrong, and where.
+    message: String,
+    error: ErrorObject,
+}
+
+/// What the call may answer beside embeddings.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "describes what error.rs answers")]
+enum CohereErrors {
+    /// The request cannot be right
+    #[response(status = 400)]
+    BadRequest(CohereError),
+    /// No API key, or an unknown one
+    #[response(status = 401)]
+    Unauthorized(CohereError),
+    /// There is no such model
+    #[response(status = 404)]
+    NotFound(CohereError),
+    /// The request took too long
+    #[response(status = 408)]
+    Timeout(CohereError),
+    /// The body, an image, a text or the answer is too large
+    #[response(status = 413)]
+    TooLarge(CohereError),
+    /// The content type is none that is read here
+    #[response(status = 415)]
+    UnsupportedMediaType(CohereError),
+    /// The server of an image's URL does not give it
+    #[response(status = 422)]
+    NotFetched(CohereError),
+    /// The server, or the caller's key, has as many requests as it may
+    #[response(status = 429, headers(("retry-after" = u64, description = "Seconds")))]
+    Overloaded(CohereError),
+    /// The server failed
+    #[response(status = 500)]
+    ServerError(CohereError),
+    /// The server is stopping, or its engine is dead
+    #[response(status = 503)]
+    Unavailable(CohereError),
+    /// The time that the request gave itself is over
+    #[response(status = 504)]
+    DeadlineExceeded(CohereError),
+}
+
+/// Embeds texts or images, for Cohere's clients.
+#[utoipa::path(
+    post,
+    path = "/v2/embed",
+    operation_id = "embed_v2",
+    tag = "inference",
+    params(RequestHeaders),
+    request_body = CohereEmbedRequest,
+    responses((status = 200, description = "Embeddings by type, in the order of the items", body = CohereEmbedResponse), CohereErrors)
+)]
+pub async fn create(
+    State(state): State<Arc<AppState>>,
+    request: Request,
+) -> Result<Json<CohereEmbedResponse>, ApiError> {
+    let form = RequestForm::read(&state, request).await?;
+    let Content::Json(body) = &form.content else {
+        let message = "this route takes JSON: {\"texts\": […]} or {\"images\": […]}";
+        return Err(ApiError::bad_request("invalid_request", message));
+    };
+    let asked = bounded::within(state.max_items, || from_json(body))?;
+    let texts = asked.echo(&state)?;
+    let images: Vec<bool> = asked.items.iter().map(Item::is_image).collect();
+    let call = EmbedCall {
+        model: asked.model,
+        items: asked.items,
+        dimensions: asked.dimensions,
+        options: EmbedOptions {
+            truncate: asked.truncate,
+            ..form.options
+        },
+        field: asked.field,
+    };
+    let embedded = embeddings::embed(&state, call, asked.partial).await;
+    let embedded = embedded.map_err(in_cohere_s_words)?;
+    let mut errors = Vec::new();
+    let mut vectors = Vec::with_capacity(embedded.vectors.len());
+    for (index, found) in embedded.vectors.into_iter().enumerate() {
+        let found = found.map_err(|error| {
+            let error = error.object();
+            errors.push(BadItem { index, error });
+        });
+        vectors.push(found.ok());
+    }
+    let embedded_images = images.iter().zip(&vectors);
+    let embedded_images = embedded_images.filter(|(is_image, found)| **is_image && found.is_some());
+    let cut = embedded.cost.truncated;
+    let warning = format!("{cut} tokens of texts beyond the model's context were cut off");
+    Ok(Json(CohereEmbedResponse {
+        id: Uuid::new_v4().to_string(),
+        response_type: "embeddings_by_type",
+        meta: Meta {
+            api_version: ApiVersion { version: "2" },
+            billed_units: BilledUnits {
+                input_tokens: embedded.cost.tokens,
+                images: embedded_images.count(),
+            },
+            warnings: (cut > 0).then_some(warning).into_iter().collect(),
+        },
+        embeddings: EmbeddingsByType::of(&vectors, &asked.formats),
+        texts,
+        errors,
+    }))
+}
+
+/// What a body asks for.
+#[derive(Debug)]
+pub(super) struct Asked {
+    model: Option<String>,
+    pub(super) items: Vec<Item>,
+    /// Which of the three lists it was.
+    field: &'static str,
+    formats: Vec<EncodingFormat>,
+    dimensions: Option<usize>,
+    truncate: bool,
+    partial: bool,
+}
+
+impl Asked {
+    /// The texts to give back, and bytes set aside for what the answer has beside one list of embeddings.
+    fn echo(&self, state: &AppState) -> Result<Vec<String>, ApiError> {
+        let width = state.model(self.model.as_deref())?.manifest().embedding_dim;
+        let numbers = self.dimensions.unwrap_or(width).min(width);
+        let lists = self.formats.len().saturating_sub(1);
+        let numbers = numbers
+            .saturating_mul(lists)
+            .saturating_mul(self.items.len());
+        let texts = self.items.iter().filter_map(|item| match item {
+            Item::Text(text) if self.field == "texts" => Some(text),
+            _ => None,
+        });
+        let bytes = of_text(texts.clone().map(String::len).sum());
+        answer_size::reserve(state, numbers.saturating_mul(NUMBER).saturating_add(bytes))?;
+        Ok(texts.cloned().collect())
+    }
+}
+
+pub(super) fn from_json(body: &[u8]) -> Result<Asked, ApiError> {
+    let request: CohereEmbedRequest = json_body::parse(body)?;
+    let lists = [
+        ("texts", request.texts),
+        ("images", request.images),
+        ("inputs", request.inputs),
+    ];
+    let mut given = lists
+        .into_iter()
+        .filter_map(|(field, list)| Some((field, list?)));
+    let one = "give one of texts, images and inputs";
+    let Some((field, list)) = given.next() else {
+        return Err(ApiError::bad_request("no_input", one));
+    };
+    if let Some((second, _)) = given.next() {
+        return Err(ApiError::bad_request("invalid_request", one).at(second));
+    }
+    let items = list.0.into_iter().enumerate();
+    let items = items.map(|(i, entry)| item(field, i, entry));
+    let mut formats = Vec::new();
+    for format in request.embedding_types.unwrap_or_default() {
+        if !formats.contains(&format) {
+            formats.push(format);
+        }
+    }
+    if formats.is_empty() {
+        formats.push(EncodingFormat::Float);
+    }
+    Ok(Asked {
+        model: request.model,
+        items: items.collect::<Result<_, _>>()?,
+        field,
+        formats,
+        dimensions: request.output_dimension,
+        truncate: match request.truncate.as_deref() {
+            None | Some("END") => true,
+            Some("NONE") => false,
+            Some(_) => {
+                let message = "truncate is END or NONE; the beginning of a text is never cut off";
+                return Err(ApiError::bad_request("invalid_request", message).at("truncate"));
+            }
+        },
+        partial: request.partial.unwrap_or(false),
+    })
+}
+
+fn item(field: &str, index: usize, entry: Entry) -> Result<Item, ApiError> {
+    let wrong = |message: &str| {
+        let error = ApiError::bad_request("invalid_request", message);
+        Err(error.at(format!("{field}[{index}]")))
+    };
+    match (entry, field) {
+        (Entry::Image(_), "texts") => wrong("texts are texts; images go into images or inputs"),
+        (Entry::Text(_), "images") => wrong("images are images; texts go into texts or inputs"),
+        (Entry::Plain(image), "images") | (Entry::Image(image), _) => {
+            Ok(Item::Image(ImageSource::Base64(image)))
+        }
+        (Entry::Plain(text) | Entry::Text(text), _) => Ok(Item::Text(text)),
+    }
+}
+
+impl EmbeddingsByType {
+    fn of(vectors: &[Option<Vec<f32>>], formats: &[EncodingFormat]) -> Self {
+        let mut all = Self::default();
+        for format in formats {
+            // An empty list is written in the format's own type: clients know it.
+            let vectors = vectors.iter().map(|v| v.clone().unwrap_or_default());
+            let list = Some(vectors.map(|v| format.write(v)).collect());
+            match format {
+                EncodingFormat::Float => all.float = list,
+                EncodingFormat::Base64 => all.base64 = list,
+                EncodingFormat::Int8 => all.int8 = list,
+                EncodingFormat::Uint8 => all.uint8 = list,
+                EncodingFormat::Binary => all.binary = list,
+                EncodingFormat::Ubinary => all.ubinary = list,
+            }
+        }
+        all
+    }
+}
+
+/// The field that was wrong has another name here.
+fn in_cohere_s_words(error: ApiError) -> ApiError {
+    match error.param.as_deref() {
+        Some("dimensions") => error.at("output_dimension"),
+        _ => error,
+    }
+}
+
+/// An error in Cohere's words. Status and headers stay.
+pub fn respond_with(error: &ApiError, response: Response) -> Response {
+    let body = CohereError {
+        message: error.sentence(),
+        error: error.object(),
+    };
+    let (mut parts, _) = response.into_parts();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(parts, Body::from(serde_json::json!(body).to_string()))
+}

@@ -1,0 +1,314 @@
+//! What Triton's clients ask of a server beside inference: a model's configuration, its statistics, and what is served.
+//! Names are those of Triton's extensions of the protocol.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, Request, State};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::{ModelErrors, PLATFORM, VERSION, check_version};
+use crate::api::rest::json_body;
+use crate::api::{ApiError, AppState};
+use crate::calls::tensor::{TensorMetadata, metadata};
+use crate::engine::{Model, Timed};
+
+/// What Triton calls the program that runs models of [`PLATFORM`].
+pub const BACKEND: &str = "onnxruntime";
+
+/// The routes.
+pub fn routes() -> OpenApiRouter<Arc<AppState>> {
+    OpenApiRouter::new()
+        .routes(routes!(config))
+        .routes(routes!(version_config))
+        .routes(routes!(all_stats))
+        .routes(routes!(stats))
+        .routes(routes!(version_stats))
+        .routes(routes!(index))
+}
+
+/// A model's configuration, as far as it means something here.
+#[derive(Debug, Serialize, ToSchema)]
+struct ModelConfig {
+    name: String,
+    platform: &'static str,
+    backend: &'static str,
+    /// 0: the first of a tensor's `dims` is the batch, and batches are formed across requests.
+    max_batch_size: u32,
+    input: Vec<InputConfig>,
+    output: Vec<OutputConfig>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct InputConfig {
+    name: &'static str,
+    #[schema(example = "TYPE_STRING")]
+    data_type: String,
+    /// -1: any size.
+    dims: Vec<i64>,
+    /// True: a request gives the inputs that it has.
+    optional: bool,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct OutputConfig {
+    name: &'static str,
+    #[schema(example = "TYPE_FP32")]
+    data_type: String,
+    /// -1: any size.
+    dims: Vec<i64>,
+}
+
+/// The name of a datatype in Triton's configurations.
+fn data_type(tensor: &TensorMetadata) -> String {
+    match tensor.datatype {
+        "BYTES" => "TYPE_STRING".to_owned(),
+        other => format!("TYPE_{other}"),
+    }
+}
+
+/// A model's configuration.
+#[utoipa::path(
+    get,
+    path = "/v2/models/{name}/config",
+    operation_id = "v2_config",
+    tag = "open inference protocol",
+    params(("name" = String, Path, description = "Name of the model")),
+    responses((status = 200, description = "The configuration", body = ModelConfig), ModelErrors)
+)]
+async fn config(
+    State(state): State<Arc<AppState>>,
+    Path(name): Path<String>,
+) -> Result<Json<ModelConfig>, ApiError> {
+    let model = state.model(Some(&name))?;
+    let tensors = metadata(model.manifest());
+    let input = tensors.inputs.into_iter().map(|tensor| InputConfig {
+        data_type: data_type(&tensor),
+        name: tensor.name,
+        dims: tensor.shape,
+        optional: true,
+    });
+    let output = tensors.outputs.into_iter().map(|tensor| OutputConfig {
+        data_type: data_type(&tensor),
+        name: tensor.name,
+        dims: tensor.shape,
+    });
+    Ok(Json(ModelConfig {
+        name: model.name().to_owned(),
+        platform: PLATFORM,
+        backend: BACKEND,
+        max_batch_size: 0,
+        input: input.collect(),
+        output: output.collect(),
+    }))
+}
+
+/// A model's configuration, by version.
+#[utoipa::path(
+    get,
+    path = "/v2/models/{name}/versions/{version}/config",
+    operation_id = "v2_version_config",
+    tag = "open inference protocol",
+    params(
+        ("name" = String, Path, description = "Name of the model"),
+        ("version" = String, Path, description = "1: there is no other")
+    ),
+    responses((status = 200, description = "The configuration", body = ModelConfig), ModelErrors)
+)]
+async fn version_config(
+    state: State<Arc<AppState>>,
+    Path((name, version)): Path<(String, String)>,
+) -> Result<Json<ModelConfig>, ApiError> {
+    check_version(&version)?;
+    config(state, Path(name)).await
+}
+
+/// Statistics of models since they were loaded.
+#[derive(Debug, Serialize, ToSchema)]
+struct AllStatistics {
+    model_stats: Vec<ModelStatistics>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct ModelStatistics {
+    name: String,
+    version: &'static str,
+    /// When the last batch was run, in milliseconds since 1970; 0 if none was.
+    last_inference: u64,
+    /// Items that an encoder ran.
+    inference_count: u64,
+    /// Batches that were run.
+    execution_count: u64,
+    inference_stats: InferenceStatistics,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct InferenceStatistics {
+    /// Requests that were answered.
+    success: StatisticDuration,
+    /// Requests that were refused or failed.
+    fail: StatisticDuration,
+    /// Items that an encoder ran: how long they waited.
+    queue: StatisticDuration,
+    /// Requests of which something was decoded, resized or tokenised.
+    compute_input: StatisticDuration,
+    /// Items that an encoder ran: how long their batches took.
+    compute_infer: StatisticDuration,
+    /// Items that a cache knew.
+    cache_hit: StatisticDuration,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct StatisticDuration {
+    count: u64,
+    /// Nanoseconds together.
+    ns: u64,
+}
+
+impl From<&Timed> for StatisticDuration {
+    fn from(timed: &Timed) -> Self {
+        Self {
+            count: timed.count(),
+            ns: timed.nanoseconds(),
+        }
+    }
+}
+
+fn statistics(model: &Model) -> ModelStatistics {
+    let found = model.statistics();
+    ModelStatistics {
+        name: model.name().to_owned(),
+        version: VERSION,
+        last_inference: found.last_milliseconds(),
+        inference_count: found.inference.count(),
+        execution_count: found.batches(),
+        inference_stats: InferenceStatistics {
+            success: (&found.success).into(),
+            fail: (&found.fail).into(),
+            queue: (&found.queue).into(),
+            compute_input: (&found.prepare).into(),
+            compute_infer: (&found.inference).into(),
+            cache_hit: StatisticDuration {
+                count: found.cached(),
+                ns: 0,
+            },
+        },
+    }
+}
+
+/// Statistics of all models.
+#[utoipa::path(
+    get,
+    path = "/v2/models/stats",
+    operation_id = "v2_all_stats",
+    tag = "open inference protocol",
+    responses((status = 200, description = "Statistics since the models were loaded", body = AllStatistics), ModelErrors)
+)]
+async fn all_stats(State(state): State<Arc<AppState>>) -> Json<AllStatistics> {
+    let models = state.models.all();
+    Json(AllStatistics {
+        model_stats: models.iter().map(|model| statistics(model)).collect(),
+    })
+}
+
+/// Statistics of a model.
+#[utoipa::path(
+    get,
+    path = "/v2/models/{name}/stats",
+    operation_id = "v2_stats",
+    tag = "open inference protocol",
+    params(("name" = String, Path, description = "Name of the model")),
+    responses((status = 200, description = "Statistics since the model was loaded", body = AllStatistics), ModelErrors)
+)]
+async fn stats(
+    State(state): State<Arc<AppState>>,
+    Path(name): Path<String>,
+) -> Result<Json<AllStatistics>, ApiError> {
+    let model = state.model(Some(&name))?;
+    Ok(Json(AllStatistics {
+        model_stats: vec![statistics(&model)],
+    }))
+}
+
+/// Statistics of a model, by version.
+#[utoipa::path(
+    get,
+    path = "/v2/models/{name}/versions/{version}/stats",
+    operation_id = "v2_version_stats",
+    tag = "open inference protocol",
+    params(
+        ("name" = String, Path, description = "Name of the model"),
+        ("version" = String, Path, description = "1: there is no other")
+    ),
+    responses((status = 200, description = "Statistics since the model was loaded", body = AllStatistics), ModelErrors)
+)]
+async fn version_stats(
+    state: State<Arc<AppState>>,
+    Path((name, version)): Path<(String, String)>,
+) -> Result<Json<AllStatistics>, ApiError> {
+    check_version(&version)?;
+    stats(state, Path(name)).await
+}
+
+#[derive(Debug, Default, Deserialize, ToSchema)]
+struct IndexRequest {
+    /// Only models that answer.
+    #[serde(default)]
+    ready: Option<bool>,
+}
+
+/// A model that is served.
+#[derive(Debug, Serialize, ToSchema)]
+struct IndexEntry {
+    name: String,
+    version: &'static str,
+    /// `READY` or `UNAVAILABLE`
+    state: &'static str,
+    /// Why it does not answer; empty if it does.
+    reason: String,
+}
+
+/// The models that are served, the default one first.
+#[utoipa::path(
+    post,
+    path = "/v2/repository/index",
+    operation_id = "v2_index",
+    tag = "open inference protocol",
+    request_body = Option<IndexRequest>,
+    responses((status = 200, description = "The models", body = Vec<IndexEntry>), ModelErrors)
+)]
+async fn index(
+    State(state): State<Arc<AppState>>,
+    request: Request,
+) -> Result<Json<Vec<IndexEntry>>, ApiError> {
+    let (parts, body) = request.into_parts();
+    let body = state.admission.read_unpacked(&parts.headers, body).await?;
+    let asked: IndexRequest = if matches!(body.bytes.trim_ascii(), b"" | b"null") {
+        IndexRequest::default()
+    } else {
+        json_body::parse(&body.bytes)?
+    };
+    let only_ready = asked.ready.unwrap_or(false);
+    let models = state.models.all();
+    let entries = models.iter().filter_map(|model| {
+        let trouble = model.health().trouble();
+        (trouble.is_none() || !only_ready).then(|| IndexEntry {
+            name: model.name().to_owned(),
+            version: VERSION,
+            state: state_of(trouble.as_deref()),
+            reason: trouble.unwrap_or_default(),
+        })
+    });
+    Ok(Json(entries.collect()))
+}
+
+/// Triton's word for a model that has this trouble, or none.
+pub fn state_of(trouble: Option<&str>) -> &'static str {
+    match trouble {
+        None => "READY",
+        Some(_) => "UNAVAILABLE",
+    }
+}

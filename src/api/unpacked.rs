@@ -1,0 +1,105 @@
+//! A request's body that may come compressed: it is unpacked step by step, and each step is paid for from the byte budget
+//! before it is there, so that a few packed bytes cannot become more than others have left.
+
+use std::io::Read;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, StatusCode, header};
+use bytes::Bytes;
+use flate2::read::MultiGzDecoder;
+
+use super::ApiError;
+use super::admission::{Admission, AdmittedBody, ByteShare};
+
+/// Bytes that are unpacked at a time.
+const STEP: usize = 64 << 10;
+
+/// How a body is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coding {
+    /// It is not.
+    Plain,
+    /// gzip, one member or several.
+    Gzip,
+}
+
+impl Coding {
+    /// What the headers say.
+    ///
+    /// # Errors
+    /// 415 `unsupported_content_encoding` for any other coding, and for several.
+    pub fn of(headers: &HeaderMap) -> Result<Self, ApiError> {
+        let mut coding = Self::Plain;
+        for value in headers.get_all(header::CONTENT_ENCODING) {
+            let value = value.as_bytes().trim_ascii();
+            let is = |name: &str| value.eq_ignore_ascii_case(name.as_bytes());
+            if value.is_empty() || is("identity") {
+                continue;
+            }
+            if coding != Self::Plain || !(is("gzip") || is("x-gzip")) {
+                let message = "the only content-encoding that is read is gzip, once; send the body so, or as it is";
+                let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+                let code = "unsupported_content_encoding";
+                return Err(ApiError::new(status, code, message));
+            }
+            coding = Self::Gzip;
+        }
+        Ok(coding)
+    }
+}
+
+impl Admission {
+    /// Reads a body as [`Admission::read`] does, and unpacks it if its headers say that it is compressed.
+    ///
+    /// # Errors
+    /// As [`Admission::read`], for what it unpacks to as well; 400 `invalid_gzip`; and as [`Coding::of`].
+    pub async fn read_unpacked(
+        &self,
+        headers: &HeaderMap,
+        body: Body,
+    ) -> Result<AdmittedBody, ApiError> {
+        let coding = Coding::of(headers);
+        let packed = self.read(headers, body).await?;
+        if coding? == Coding::Plain {
+            return Ok(packed);
+        }
+        let (share, most) = (self.share(), self.max_body_bytes());
+        // 64 MiB take a third of a second, too long for a thread that others wait for.
+        let unpacked = tokio::task::spawn_blocking(move || unpack(&packed.bytes, share, most));
+        match unpacked.await {
+            Ok(Ok((bytes, share))) => Ok(AdmittedBody::new(bytes, share)),
+            Ok(Err(Broken::TooLarge)) => Err(self.too_large()),
+            Ok(Err(Broken::Refused(error))) => Err(error),
+            Err(_) => {
+                let message = "the body could not be unpacked";
+                let status = StatusCode::INTERNAL_SERVER_ERROR;
+                Err(ApiError::new(status, "internal_error", message))
+            }
+        }
+    }
+}
+
+/// Why a body was not unpacked.
+enum Broken {
+    TooLarge,
+    Refused(ApiError),
+}
+
+fn unpack(packed: &[u8], mut share: ByteShare, most: usize) -> Result<(Bytes, ByteShare), Broken> {
+    let mut reader = MultiGzDecoder::new(packed);
+    let mut plain = Vec::new();
+    loop {
+        share.resize(plain.len() + STEP).map_err(Broken::Refused)?;
+        let mut step = reader.by_ref().take(STEP as u64);
+        let read = step.read_to_end(&mut plain).map_err(|error| {
+            let message = format!("the body is no gzip, as its content-encoding says: {error}");
+            Broken::Refused(ApiError::bad_request("invalid_gzip", message))
+        })?;
+        if plain.len() > most {
+            return Err(Broken::TooLarge);
+        }
+        if read < STEP {
+            return Ok((plain.into(), share));
+        }
+    }
+}
