@@ -2,6 +2,8 @@
 curve.
 """
 
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,24 @@ def save(path: Path, state: dict[str, Any]) -> None:
             torch.save(state, partial)
     except (OSError, RuntimeError) as error:  # PyTorch's writer turns a full disk into a RuntimeError
         raise CheckpointError(f"cannot write {path} ({error}); the checkpoint before it is intact") from error
+
+
+def keep_numbered(path: Path, step: int, count: int) -> None:
+    """Keeps the checkpoint that is at `path` now as `<name>.step-<step>.pt`, and removes all but the last `count`
+    of these. It costs no copying where the file system has links. Raises `CheckpointError`.
+    """
+    numbered = path.with_name(f"{path.stem}.step-{step:06}.pt")
+    try:
+        with replacing(numbered) as partial:
+            try:
+                partial.unlink(missing_ok=True)
+                os.link(path, partial)
+            except OSError:
+                shutil.copyfile(path, partial)
+        for old in sorted(path.parent.glob(f"{path.stem}.step-*.pt"))[:-count]:
+            old.unlink()
+    except OSError as error:
+        raise CheckpointError(f"cannot keep {numbered} ({error}); {path} is intact") from error
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -49,6 +49,9 @@ class Stage(Protocol):
         processes. Raises `NotANumber`.
         """
 
+    def stepped(self) -> None:
+        """Called when the optimiser has changed the weights."""
+
     def names(self, batch: Any) -> list[str]:
         """Where each of the inputs comes from."""
 
@@ -85,6 +88,11 @@ class Work:
     clock: Clock
     notes: dict[str, Any] = field(default_factory=dict)
     """Plain values that the checkpoint keeps beside the weights, e.g. the data's fingerprint ("data")."""
+    keep: int = 0
+    """Numbered checkpoints (`<name>.step-000500.pt`) kept beside the last one."""
+    validate: Callable[[], dict[str, float]] | None = None
+    """Measures the model; the step with the largest "score" is kept as `<name>.best.pt`."""
+    validate_every: int = 0
 
 
 def run_stage(
@@ -102,7 +110,7 @@ def run_stage(
     recipe, processes, rates = work.recipe, work.processes, stage.optimiser_recipe
     peaks = [group["lr"] for group in groups]
     optimiser = torch.optim.AdamW(groups, betas=(rates.betas[0], rates.betas[1]), fused=True)
-    first = _restore(path, work, stage, optimiser) if resume and path.is_file() else 0
+    first, best = _restore(path, work, stage, optimiser) if resume and path.is_file() else (0, None)
     last = stage.steps if stop_at is None else min(stage.steps, stop_at)
     parameters = [p for group in optimiser.param_groups for p in group["params"]]
     quiet = not sys.stderr.isatty()
@@ -129,6 +137,7 @@ def run_stage(
             if not math.isfinite(values["gradient_norm"]):
                 raise _broken(work, stage, step, batch, "gradient", [])
             optimiser.step()
+            stage.stepped()
             seconds = time.monotonic() - began
             values |= {"learning_rate": rates.learning_rate * share, "seconds": seconds, "waited": waited}
             values["cpu_seconds"] = work.clock.cpu()
@@ -138,9 +147,17 @@ def run_stage(
             logs.add(step, values, shown)
             if shown and quiet and processes.first:
                 print_values(stage.name, step, stage.steps, values)
+            ends = step + 1 == stage.steps
+            measures = work.validate is not None and work.validate_every > 0
+            if measures and ((step + 1) % work.validate_every == 0 or ends):
+                if processes.first:
+                    best = _validate(work, stage, optimiser, step, best, logs)
+                processes.wait()
             if (step + 1) % recipe.checkpoint_every == 0 or step + 1 == last:
                 if processes.first:
-                    checkpoint.save(path, _state(work, stage, optimiser, step + 1))
+                    checkpoint.save(path, _state(work, stage, optimiser, step + 1, best))
+                    if work.keep and not ends:
+                        checkpoint.keep_numbered(path, step + 1, work.keep)
                 processes.wait()
             began = time.monotonic()
     return values
@@ -156,8 +173,31 @@ def _seed(seed: int, step: int, rank: int) -> int:
     return (seed * 1_000_003 + step) * 4096 + rank
 
 
-def _state(work: Work, stage: Stage, optimiser: torch.optim.Optimizer, step: int) -> dict[str, Any]:
+def _validate(
+    work: Work,
+    stage: Stage,
+    optimiser: torch.optim.Optimizer,
+    step: int,
+    best: dict[str, float] | None,
+    logs: Logs | NoLogs,
+) -> dict[str, float] | None:
+    """Measures after `step`; keeps the checkpoint if it is better than all before. Returns what is best now."""
+    assert work.validate is not None
+    measured = work.validate()
+    logs.validated(step, measured)
+    print_values(f"{stage.name} validation", step, stage.steps, measured)
+    if best is not None and measured["score"] <= best["score"]:
+        return best
+    best = {"step": step + 1, **measured}
+    checkpoint.save(work.run / f"{stage.name}.best.pt", _state(work, stage, optimiser, step + 1, best))
+    return best
+
+
+def _state(
+    work: Work, stage: Stage, optimiser: torch.optim.Optimizer, step: int, best: dict[str, float] | None
+) -> dict[str, Any]:
     return {
+        "best": best,
         "step": step,
         "steps": stage.steps,
         "modules": stage.state(),
@@ -167,8 +207,10 @@ def _state(work: Work, stage: Stage, optimiser: torch.optim.Optimizer, step: int
     }
 
 
-def _restore(path: Path, work: Work, stage: Stage, optimiser: torch.optim.Optimizer) -> int:
-    """Loads a checkpoint and returns the step to go on with."""
+def _restore(
+    path: Path, work: Work, stage: Stage, optimiser: torch.optim.Optimizer
+) -> tuple[int, dict[str, float] | None]:
+    """Loads a checkpoint and returns the step to go on with, and what was measured best until then."""
     state = checkpoint.load(path)
     if state["steps"] != stage.steps:
         raise CheckpointError(
@@ -181,7 +223,7 @@ def _restore(path: Path, work: Work, stage: Stage, optimiser: torch.optim.Optimi
     stage.restore(state["modules"])
     optimiser.load_state_dict(state["optimiser"])
     work.clock.restore(**state["clock"])
-    return state["step"]
+    return state["step"], state.get("best")
 
 
 def print_values(name: str, step: int, steps: int, values: dict[str, float]) -> None:

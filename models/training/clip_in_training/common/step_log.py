@@ -33,7 +33,8 @@ class Logs:
     """A stage's step log and its TensorBoard curves. Raises `CheckpointError` if the disk is full."""
 
     def __init__(self, run: Path, stage: str, first: int):
-        self.run, self.stage = run, stage
+        self.run, self.stage, self.first = run, stage, first
+        self.measured: StepLog | None = None
         with self._told():
             self.lines = StepLog(run / f"{stage}.jsonl", first)
             self.curves = SummaryWriter(str(run / "log" / stage), purge_step=first)
@@ -45,10 +46,22 @@ class Logs:
             for key, number in values.items() if curves else ():
                 self.curves.add_scalar(f"{self.stage}/{key}", number, step)
 
+    def validated(self, step: int, values: dict[str, float]) -> None:
+        """What was measured after a step: a line in `<stage>.validation.jsonl`, and a point in each curve."""
+        with self._told():
+            if self.measured is None:
+                self.measured = StepLog(self.run / f"{self.stage}.validation.jsonl", self.first)
+            self.measured.add(step, values)
+            for key, number in values.items():
+                self.curves.add_scalar(f"{self.stage}/validation/{key}", number, step)
+
     def close(self) -> None:
-        """Closes both. What is wrong with the disk has been said by then, or can wait for the checkpoint."""
+        """Closes them. What is wrong with the disk has been said by then, or can wait for the checkpoint."""
         with contextlib.suppress(OSError):
             self.lines.close()
+        if self.measured is not None:
+            with contextlib.suppress(OSError):
+                self.measured.close()
         with contextlib.suppress(OSError):
             self.curves.close()
 
@@ -67,6 +80,9 @@ class NoLogs:
     """What all processes but the first write."""
 
     def add(self, *_) -> None:
+        """Nothing."""
+
+    def validated(self, *_) -> None:
         """Nothing."""
 
     def close(self) -> None:

@@ -14,6 +14,11 @@ PRECISIONS_HELP = (
     "beside fp32: int8, fp16, bf16, separated by commas (default: none; of a recipe without a [backbone]: "
     "int8 if it is any good)"
 )
+CHECKPOINT_HELP = "of a fine-tuning run: finetune.best.pt or finetune.step-000500.pt instead of finetune.pt"
+TOWARDS_HELP = (
+    "of a fine-tuning run: so much of the way from the start's weights to the trained ones, 0 to 1 (WiSE-FT, arXiv "
+    "2109.01903): less forgetting; 1 is what was trained"
+)
 CALIBRATE_HELP = (
     "compare, and calibrate int8, on the images below this folder and the lines of its .txt files instead of "
     "drawn scenes"
@@ -29,6 +34,11 @@ def export_arguments(commands: argparse._SubParsersAction) -> None:
     )
     what.add_argument("--from", dest="source", metavar="CHECKPOINT", help=FROM_HELP)
     export.add_argument("--run", type=Path, help="run folder (default: runs/<recipe file name>)")
+    export.add_argument("--checkpoint", metavar="NAME", help=CHECKPOINT_HELP)
+    export.add_argument("--towards", type=float, metavar="SHARE", help=TOWARDS_HELP)
+    export.add_argument(
+        "--start", type=Path, help="for --towards: the distil.pt of another run that it began with"
+    )
     export.add_argument("--out", type=Path, required=True, help="the bundle's directory, e.g. models/demo")
     export.add_argument("--precisions", type=names, help=PRECISIONS_HELP)
     export.add_argument("--calibrate", type=Path, metavar="FOLDER", help=CALIBRATE_HELP)

@@ -64,7 +64,9 @@ class Making:
     clock: dict[str, float]
     """Seconds of training: "wall" and "cpu", of all stages."""
     agreement: dict[str, Any] | None = None
-    """Stage 1 on held-out captions, as `tuning.agreement` measures it; None where there was no stage 1."""
+    """Stage 1 on held-out captions, as `finetune.stages.agreement` measures it; None where there was no stage 1."""
+    which: str = ""
+    """Which weights of the run these are, if not those of the last step."""
 
 
 def published_card(manifest: dict, folder: Path, material: Material, backbone: Backbone) -> str:
@@ -147,6 +149,8 @@ def _training(recipe: TuningRecipe, making: Making) -> str:
             f"Stage 2: {stage.steps} steps of {stage.pairs} edits and {stage.singles} single images; trained: "
             f"{stage.trains}; loss: {terms}."
         )
+    if making.which:
+        lines.append(f"Weights: {making.which}.")
     lines.append(
         f"{making.clock['wall'] / 60:.0f} minutes on the wall, {making.clock['cpu'] / 60:.0f} of CPU time."
     )

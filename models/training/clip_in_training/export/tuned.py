@@ -7,17 +7,30 @@ from pathlib import Path
 from typing import Any
 
 from clip_in_training.common import checkpoint
-from clip_in_training.common.errors import ExportError
+from clip_in_training.common.errors import ExportError, TrainingError
 from clip_in_training.common.recipe import read_recipe
 from clip_in_training.export.backbone_card import Making, tuned_card
 from clip_in_training.export.dual_encoder import Identity, write_dual_encoder
 from clip_in_training.export.inputs import from_folder
 from clip_in_training.export.source import api_name
 from clip_in_training.finetune.backbone.backbone import Backbone
+from clip_in_training.finetune.backbone.interpolate import between
 from clip_in_training.finetune.recipe import TuningRecipe, parse_tuning_recipe
 
 FINETUNED, DISTILLED = "finetune", "distil"
 """Names of the stages' files in a run folder."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Which:
+    """Which weights of a run are exported."""
+
+    checkpoint: str = f"{FINETUNED}.pt"
+    """Its file in the run folder."""
+    towards: float | None = None
+    """Share of the way from the start's weights to these; None: these."""
+    start: Path | None = None
+    """distil.pt of the other run that stage 2 began with, if it did."""
 
 
 def export_run(
@@ -27,14 +40,14 @@ def export_run(
     precisions: Sequence[str] = (),
     calibrate: Path | None = None,
     name: str | None = None,
+    which: Which | None = None,
 ) -> dict:
     """Writes the bundle of a run folder and returns its manifest.
 
     Raises `ExportError` if the run is unfinished or belongs to another recipe, `CheckpointError` if there is
     none, and what `export_tuned` raises; `out` is untouched then.
     """
-    from clip_in_training.finetune.stages.run import load_tuned
-
+    which = which or Which()
     text = read_recipe(recipe_path)
     recipe = parse_tuning_recipe(text, str(recipe_path))
     kept = run / "recipe.toml"
@@ -42,15 +55,16 @@ def export_run(
         raise ExportError(
             f"{run} was trained with another recipe than {recipe_path} says now: export with {kept}"
         )
-    stages = _finished(recipe, run)
+    stages = _finished(recipe, run, which)
     making = Making(
         recipe_name=recipe_path.name,
         recipe_text=text,
         data_fingerprint=stages[-1].get("data", "unknown"),
         clock={kind: sum(stage["clock"][kind] for stage in stages) for kind in ("wall", "cpu")},
         agreement=_agreement(run) if recipe.distil.steps else None,
+        which=_in_words(run, which),
     )
-    return export_tuned(load_tuned(run), making, out, precisions, calibrate, name)
+    return export_tuned(_model(recipe, run, which), making, out, precisions, calibrate, name)
 
 
 def export_tuned(
@@ -77,6 +91,7 @@ def export_tuned(
             "backbone": {**dataclasses.asdict(recipe.backbone), "seed": recipe.seed},
             "training_seconds": round(making.clock["wall"], 1),
             "training_cpu_seconds": round(making.clock["cpu"], 1),
+            **({"weights": making.which} if making.which else {}),
             **({"teacher_agreement": making.agreement} if making.agreement else {}),
         },
         card=lambda manifest, folder, material, backbone: tuned_card(
@@ -88,13 +103,43 @@ def export_tuned(
     return write_dual_encoder(backbone, identity, out, precisions, material)
 
 
-def _finished(recipe: TuningRecipe, run: Path) -> list[dict]:
+def _model(recipe: TuningRecipe, run: Path, which: Which) -> Backbone:
+    from clip_in_training.finetune.stages.run import load_tuned, start_of_finetuning
+
+    trained = load_tuned(run, which.checkpoint)
+    if which.towards is None:
+        return trained
+    if not 0 <= which.towards <= 1:
+        raise ExportError(f"--towards is a share from 0 to 1, not {which.towards}")
+    try:
+        start = start_of_finetuning(recipe, run, which.start)
+    except TrainingError as error:
+        raise ExportError(
+            f"--towards needs the start's weights: {error}, or name its file with --start"
+        ) from error
+    return between(start.eval(), trained, which.towards)
+
+
+def _in_words(run: Path, which: Which) -> str:
+    """Which weights were exported; empty if they are those of the last step."""
+    said = []
+    if which.checkpoint != f"{FINETUNED}.pt":
+        said.append(f"{which.checkpoint}, step {checkpoint.load(run / which.checkpoint)['step']}")
+    if which.towards is not None:
+        said.append(
+            f"{which.towards:g} of the way from the weights that stage 2 started from to the trained ones"
+        )
+    return "; ".join(said)
+
+
+def _finished(recipe: TuningRecipe, run: Path, which: Which) -> list[dict]:
     """The last checkpoints of the recipe's stages."""
     steps = {DISTILLED: recipe.distil.steps, FINETUNED: recipe.finetune.steps}
     states = []
     for stage in (stage for stage, count in steps.items() if count):
-        state = checkpoint.load(run / f"{stage}.pt")
-        if state["step"] < state["steps"]:
+        last = which.checkpoint if stage == FINETUNED else f"{stage}.pt"
+        state = checkpoint.load(run / last)
+        if last == f"{stage}.pt" and state["step"] < state["steps"]:
             raise ExportError(
                 f"{stage} in {run} stopped at step {state['step']} of {state['steps']}; "
                 f"run `{stage} --resume`"

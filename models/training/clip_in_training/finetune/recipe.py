@@ -119,10 +119,28 @@ class FinetuneRecipe:
     last_blocks: int = 4
     """Blocks of each tower that train where `trains` is last_blocks, with what comes behind them."""
     lora: LoraRecipe = field(default_factory=LoraRecipe)
+    keep: int = 0
+    """Numbered checkpoints that are kept beside the last one; 0: none."""
+    ema: float = 0.0
+    """Decay of a moving average of the weights, e.g. 0.999; it is what is measured and exported. 0: none."""
     optimiser: TuningOptimiserRecipe = field(
         default_factory=lambda: TuningOptimiserRecipe(learning_rate=1e-5, weight_decay=0.1)
     )
     losses: TuningLossRecipe = field(default_factory=TuningLossRecipe)
+
+
+@dataclass(frozen=True)
+class ValidationRecipe:
+    """What is measured during stage 2, on data of its own."""
+
+    every: int = 0
+    """Steps between two measurements, the last step is always measured; 0: none."""
+    records: int = 500
+    """Records of a source that are read, if it has no `limit`; they stay in memory."""
+    chunk: int = 64
+    """Images or texts encoded at a time."""
+    sources: list[SourceRecipe] = field(default_factory=list)
+    """Sources of edits are measured by MMVP's rule, sources of single images by retrieval."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +164,7 @@ class TuningRecipe:
     sources: list[SourceRecipe] = field(default_factory=list)
     distil: DistilRecipe = field(default_factory=DistilRecipe)
     finetune: FinetuneRecipe = field(default_factory=FinetuneRecipe)
+    validation: ValidationRecipe = field(default_factory=ValidationRecipe)
     ablation: dict[str, dict[str, typing.Any]] = field(default_factory=dict)
     """Name -> what differs from the recipe, as dotted keys (`finetune.losses.clip_long = 0.0`)."""
 
@@ -185,6 +204,8 @@ def check(recipe: TuningRecipe, origin: str) -> None:
         "finetune.pairs": stage.pairs,
         "finetune.singles": stage.singles,
         "finetune.chunk": stage.chunk,
+        "finetune.keep": stage.keep,
+        "validation.every": recipe.validation.every,
         "workers": recipe.workers,
     }.items():
         if number < 0:
@@ -193,9 +214,17 @@ def check(recipe: TuningRecipe, origin: str) -> None:
         "distil.batch": recipe.distil.batch,
         "log_every": recipe.log_every,
         "checkpoint_every": recipe.checkpoint_every,
+        "validation.records": recipe.validation.records,
+        "validation.chunk": recipe.validation.chunk,
     }.items():
         if number < 1:
             raise RecipeError(f"{origin}: `{key}` must be at least 1, but is {number}")
+    if not 0 <= stage.ema < 1:
+        raise RecipeError(
+            f"{origin}: `finetune.ema` must be from 0 up to, not including, 1, but is {stage.ema}"
+        )
+    if recipe.validation.every and not recipe.validation.sources:
+        raise RecipeError(f"{origin}: `validation.every` needs [[validation.sources]] to measure on")
     if stage.steps == 0:
         return
     if stage.pairs + stage.singles == 0:

@@ -43,6 +43,14 @@ pre { overflow-x: auto; border: 1px solid var(--line); padding: .8rem; font-size
 """
 
 
+MEASURED = {
+    "pairs": "Validation: right pairs, %",
+    "image_to_text": "Validation: image → text R@1, %",
+    "text_to_image": "Validation: text → image R@1, %",
+    "score": "Validation: score",
+}
+
+
 def write_report(run: Path) -> Path:
     """Writes `report.html` from what the run folder holds, and returns its path."""
     recipe = run_recipe(run)
@@ -51,6 +59,7 @@ def write_report(run: Path) -> Path:
         summary = read_summary(run, stage)
         if summary:
             body.append(_stage(title, recipe, stage, summary, read_steps(run / f"{stage}.jsonl")))
+            body.append(_validation(read_steps(run / f"{stage}.validation.jsonl")))
     body.append(f"<h2>Recipe</h2><pre>{_text((run / RECIPE).read_text(encoding='utf-8'))}</pre>")
     page = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" '
@@ -96,6 +105,21 @@ def _stage(
     parts.append("<h3>Time</h3>" + _table(["", ""], _time(recipe, stage, summary, entries)))
     parts.append(_data(summary["data"]))
     return "".join(parts)
+
+
+def _validation(entries: list[dict[str, float]]) -> str:
+    """Curves of what was measured, and which step was best."""
+    if not entries:
+        return ""
+    steps = [entry["step"] for entry in entries]
+    drawn = (
+        curve(title, steps, [entry.get(name, float("nan")) for entry in entries])
+        for name, title in MEASURED.items()
+        if name in entries[-1]
+    )
+    best = max(entries, key=lambda entry: entry["score"])
+    said = f"best after step {int(best['step']) + 1}: score {best['score']:.1f}"
+    return f'<h3>Validation</h3><p>{said}</p><div class="curves">{"".join(drawn)}</div>'
 
 
 def _agreement(summary: dict[str, Any]) -> str:

@@ -89,6 +89,9 @@ class Distillation:
         """Where each caption comes from."""
         return captions.names
 
+    def stepped(self) -> None:
+        """Nothing is kept beside the weights."""
+
     def state(self) -> dict[str, Any]:
         """The backbone's weights."""
         return {"backbone": state_of(self.backbone)}

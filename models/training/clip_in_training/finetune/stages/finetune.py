@@ -1,5 +1,6 @@
 """Stage 2: joint contrastive fine-tuning with L_short + L_long + L_HN."""
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from clip_in_training.finetune.losses.clip_in import ClipInLoss
 from clip_in_training.finetune.readers.records import Batch
 from clip_in_training.finetune.recipe import TuningRecipe
 from clip_in_training.finetune.report.report import write_report
+from clip_in_training.finetune.stages.ema import MovingAverage
 from clip_in_training.finetune.stages.encoder import Encoder, train_mode
 from clip_in_training.finetune.stages.gradients import StepGradient
 from clip_in_training.finetune.stages.run import (
@@ -34,6 +36,7 @@ from clip_in_training.finetune.stages.run import (
     start_of_finetuning,
     write_summary,
 )
+from clip_in_training.finetune.stages.validation import Validation
 
 
 class Finetuning:
@@ -45,11 +48,11 @@ class Finetuning:
         stage = recipe.finetune
         self.steps, self.optimiser_recipe = stage.steps, stage.optimiser
         self.backbone, self.data, self.device = backbone, data, processes.device
+        self.average = MovingAverage(backbone, stage.ema) if stage.ema else None
+        self.autocast = autocast(recipe.precision, processes.device)
         encoder = Encoder(backbone)
         loss = ClipInLoss(stage.losses, backbone.family)
-        self.gradient_of = StepGradient(
-            parallel(encoder, processes), loss, stage.chunk, autocast(recipe.precision, processes.device)
-        )
+        self.gradient_of = StepGradient(parallel(encoder, processes), loss, stage.chunk, self.autocast)
 
     def inputs(self, first: int, last: int) -> Iterable[Batch]:
         """This process's batches."""
@@ -63,13 +66,29 @@ class Finetuning:
         """Where each image comes from."""
         return batch.names
 
+    def stepped(self) -> None:
+        """The moving average follows."""
+        if self.average is not None:
+            self.average.update()
+
     def state(self) -> dict[str, Any]:
-        """The backbone's weights."""
-        return {"backbone": state_of(self.backbone)}
+        """The backbone's weights, and their average if there is one."""
+        average = {} if self.average is None else {"average": self.average.state()}
+        return {"backbone": state_of(self.backbone), **average}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Takes them back. Raises `CheckpointError` if they are another backbone's."""
+        """Takes them back. Raises `CheckpointError` if they are another backbone's, or another recipe's."""
         restore(self.backbone, state["backbone"])
+        if self.average is not None:
+            self.average.restore(state.get("average", {}))
+
+    def measure(self, validation: Validation) -> dict[str, float]:
+        """What the model that would be exported now is worth."""
+        self.backbone.eval()
+        with contextlib.nullcontext() if self.average is None else self.average.in_place(), self.autocast():
+            measured = validation.measure(self.backbone)
+        train_mode(self.backbone)
+        return measured
 
 
 def finetune(
@@ -107,7 +126,14 @@ def finetune(
             share_distillation(start_from, run)
         print(f"{recipe.backbone.name}: {parameters['trained']:,} of {parameters['all']:,} parameters train")
     notes = {"seed": recipe.seed, "data": data.fingerprint(), "world": processes.world}
-    work = Work(recipe, run, processes, clock, notes)
+    work = Work(recipe, run, processes, clock, notes, recipe.finetune.keep)
+    if recipe.validation.every:
+        work.validate_every = recipe.validation.every
+        if processes.first:
+            validation = Validation(recipe.validation, backbone)
+            work.validate = lambda: stage.measure(validation)
+        else:
+            work.validate = dict
     last = run_stage(work, stage, groups, resume, stop_at)
     if processes.first:
         write_summary(

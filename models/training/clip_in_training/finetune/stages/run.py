@@ -93,19 +93,23 @@ def start_of_finetuning(recipe: TuningRecipe, run: Path, start: Path | None) -> 
     return backbone
 
 
-def load_tuned(run: Path) -> Backbone:
+def load_tuned(run: Path, checkpoint_name: str = f"{FINETUNED}.pt") -> Backbone:
     """What a run has trained, as an ordinary backbone: adapters merged, in evaluation mode, fp32.
 
-    Takes finetune.pt, or distil.pt of a run without stage 2. Raises `CheckpointError` and `RecipeError`.
+    Takes finetune.pt, another checkpoint of stage 2 by its name (`finetune.best.pt`), or distil.pt of a run without
+    stage 2. Averaged weights, if the run keeps any, go before the last step's. Raises `CheckpointError` and
+    `RecipeError`.
     """
     recipe = run_recipe(run)
     backbone = load_backbone(recipe.backbone, recipe.seed)
-    finetuned = run / f"{FINETUNED}.pt"
+    finetuned = run / checkpoint_name
     if recipe.finetune.steps == 0 and not finetuned.is_file():
         restore(backbone, checkpoint.load(run / f"{DISTILLED}.pt")["modules"]["backbone"])
         return backbone.eval()
     trainable(backbone, recipe.finetune)
-    restore(backbone, checkpoint.load(finetuned)["modules"]["backbone"])
+    modules = checkpoint.load(finetuned)["modules"]
+    average = {name: value for name, value in modules.get("average", {}).items() if name != "steps"}
+    restore(backbone, {**modules["backbone"], **average})
     return merged(backbone).eval()
 
 

@@ -58,6 +58,9 @@ class ScratchStage(ABC):
         terms["loss"].backward()
         return {name: term.detach() for name, term in terms.items()}
 
+    def stepped(self) -> None:  # noqa: B027
+        """Nothing is kept beside the weights."""
+
     def names(self, batch: dict[str, Any]) -> list[str]:
         """Where each image comes from."""
         return batch["names"]
