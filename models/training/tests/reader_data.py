@@ -113,6 +113,9 @@ class Rules(TextRules):
     def pad(self, rows):
         return pad(rows)
 
+    def with_context(self, context_length: int) -> "Rules":
+        return Rules(context_length)
+
     def save(self, path: Path) -> None:
         raise NotImplementedError
 

@@ -57,9 +57,22 @@ def toy_batch(pairs, singles, seed, lacking_short=(), lacking_long=()):
     return Batch(pixels=pixels, pairs=pairs, names=[f"toy:{i}" for i in range(images)], **texts)
 
 
+def with_prompts_and_keys(batch, seed=0):
+    """The batch with prompts of its edits, but the first, and keys: captions 0 and 2, and the last two, are equal."""
+    random = torch.Generator().manual_seed(seed)
+    images, pairs = len(batch.pixels), batch.pairs
+    batch.prompt = torch.randint(2, WORDS, (images, 5), generator=random)
+    batch.has_prompt = torch.zeros(images, dtype=torch.bool)
+    batch.has_prompt[pairs + 1 : 2 * pairs] = True
+    for kind in ("short", "long", "prompt"):
+        ids, keys = getattr(batch, kind), torch.arange(images) * 7 - 3
+        for one, other in ((0, 2), (pairs, 1), (images - 2, images - 1)):
+            ids[other], keys[other] = ids[one], keys[one]
+        setattr(batch, f"{kind}_keys", keys)
+    return batch
+
+
 def rows_of(batch, rows, pairs):
     """Some rows of a batch as a batch of its own; the first 2 x pairs of them are sources and targets."""
-    kinds = ("pixels", "short", "long", "has_short", "has_long")
-    return Batch(
-        pairs=pairs, names=[batch.names[i] for i in rows], **{k: getattr(batch, k)[rows] for k in kinds}
-    )
+    tensors = {k: v[rows] for k, v in vars(batch).items() if isinstance(v, torch.Tensor)}
+    return Batch(pairs=pairs, names=[batch.names[i] for i in rows], **tensors)

@@ -143,6 +143,8 @@ def _training(recipe: TuningRecipe, making: Making) -> str:
             "L_long": losses.clip_long,
             f"L_HN ({losses.hard_negative}) on short captions": losses.hard_negative_short,
             f"L_HN ({losses.hard_negative}) on long captions": losses.hard_negative_long,
+            "difference of an edit's images and its prompt (PC-CLIP)": losses.difference,
+            "distance of single images and captions to the start": losses.anchor,
         }
         terms = " + ".join(f"{weight:g} x {term}" for term, weight in weights.items() if weight > 0)
         lines.append(

@@ -88,6 +88,14 @@ class TuningLossRecipe:
     """L_HN on the long captions of edits, where they have some."""
     hard_negative: str = "symmetric"
     """symmetric (CLIP-IN) | triplet (TripletCLIP: image anchors) | negclip (NegCLIP: its source side)."""
+    difference: float = 0.0
+    """PC-CLIP (arXiv 2409.09721): the change of an edit in words (`edit_prompt`) and I_after - I_before."""
+    anchor: float = 0.0
+    """Against forgetting: 1 - cosine of single images and their captions to the vectors of the model that stage 2
+    starts from. That model stays in memory and is run beside.
+    """
+    mask_equal_captions: bool = True
+    """Captions of a pool that say the same are no negatives of each other."""
     clip_images: str = "all"
     """Which images L_short and L_long read: all | singles. Both sides of an edit in one pool are hard negatives
     already, so "singles" keeps what L_HN adds apart from them.
@@ -237,6 +245,14 @@ def check(recipe: TuningRecipe, origin: str) -> None:
     )
     if min(singles + pairs) < 0:
         raise RecipeError(f"{origin}: no weight in `finetune.losses` may be negative")
-    if max(singles + (pairs if stage.pairs else [])) == 0:
+    if min(losses.difference, losses.anchor) < 0:
+        raise RecipeError(f"{origin}: no weight in `finetune.losses` may be negative")
+    if losses.anchor and not stage.singles:
+        raise RecipeError(
+            f"{origin}: `finetune.losses.anchor` is about single images: set `finetune.singles`"
+        )
+    if losses.difference and not stage.pairs:
+        raise RecipeError(f"{origin}: `finetune.losses.difference` is about edits: set `finetune.pairs`")
+    if max(singles + ([*pairs, losses.difference] if stage.pairs else [])) == 0:
         why = "every weight is 0" if stage.pairs else "hard negatives need `finetune.pairs`"
         raise RecipeError(f"{origin}: `finetune.losses` leave nothing to learn: {why}")

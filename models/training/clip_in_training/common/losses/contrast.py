@@ -6,25 +6,56 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-Contrast = Callable[[Tensor, Tensor, Tensor | float, Tensor | float], Tensor]
-"""(anchors, pool, scale, bias) to a scalar. Partner of anchor i is row i of the pool, which may be longer."""
+Contrast = Callable[[Tensor, Tensor, Tensor | float, Tensor | float, Tensor | None], Tensor]
+"""(anchors, pool, scale, bias, equal) to a scalar. Partner of anchor i is row i of the pool, which may be longer.
+`equal`, bool [anchors, pool] or None, marks what is no negative of an anchor (see `equal_pairs`).
+"""
+
+
+def equal_pairs(own: Tensor | None, pool: Tensor | None) -> Tensor | None:
+    """bool [anchors, pool]: entries that say the same as an anchor's partner, other than that partner itself. As
+    negatives they would be false ones.
+
+    `own` int64 [anchors] and `pool` int64 [pool] are keys of captions: equal keys, equal captions. None if either is.
+    """
+    if own is None or pool is None:
+        return None
+    equal = own[:, None] == pool[None, :]
+    equal.diagonal().fill_(False)
+    return equal
 
 
 def softmax_contrast(
-    anchors: Tensor, pool: Tensor, scale: Tensor | float, bias: Tensor | float = 0
+    anchors: Tensor,
+    pool: Tensor,
+    scale: Tensor | float,
+    bias: Tensor | float = 0,
+    equal: Tensor | None = None,
 ) -> Tensor:
     """Mean cross-entropy of each anchor's logits over the pool. A bias would cancel out: it is not used."""
     target = torch.arange(len(anchors), device=anchors.device)
-    return functional.cross_entropy(scale * anchors @ pool.T, target)
+    logits = scale * anchors @ pool.T
+    if equal is not None:
+        logits = logits.masked_fill(equal, -torch.inf)
+    return functional.cross_entropy(logits, target)
 
 
-def sigmoid_contrast(anchors: Tensor, pool: Tensor, scale: Tensor | float, bias: Tensor | float) -> Tensor:
+def sigmoid_contrast(
+    anchors: Tensor,
+    pool: Tensor,
+    scale: Tensor | float,
+    bias: Tensor | float,
+    equal: Tensor | None = None,
+) -> Tensor:
     """-Σ log σ(±(scale · cosine + bias)) over all pairs, divided by the anchors, as in SigLIP (arXiv
     2303.15343, and open_clip's SigLipLoss): + for partners, - for all others.
     """
     logits = scale * anchors @ pool.T + bias
     signs = 2 * torch.eye(*logits.shape, dtype=logits.dtype, device=logits.device) - 1
-    return -functional.logsigmoid(signs * logits).sum() / len(anchors)
+    terms = functional.logsigmoid(signs * logits)
+    if equal is not None:
+        terms = terms.masked_fill(equal, 0)
+    return -terms.sum() / len(anchors)
 
 
 CONTRASTS: dict[str, Contrast] = {"softmax": softmax_contrast, "sigmoid": sigmoid_contrast}
@@ -32,7 +63,13 @@ CONTRASTS: dict[str, Contrast] = {"softmax": softmax_contrast, "sigmoid": sigmoi
 
 
 def both_ways(
-    contrast: Contrast, a: Tensor, b: Tensor, scale: Tensor | float, bias: Tensor | float
+    contrast: Contrast,
+    a: Tensor,
+    b: Tensor,
+    scale: Tensor | float,
+    bias: Tensor | float,
+    keys: Tensor | None = None,
 ) -> Tensor:
-    """½ [a finds b + b finds a]: with the softmax CLIP's loss, with the sigmoid SigLIP's."""
-    return (contrast(a, b, scale, bias) + contrast(b, a, scale, bias)) / 2
+    """½ [a finds b + b finds a]: with the softmax CLIP's loss, with the sigmoid SigLIP's. `keys`: of captions."""
+    equal = equal_pairs(keys, keys)
+    return (contrast(a, b, scale, bias, equal) + contrast(b, a, scale, bias, equal)) / 2

@@ -11,7 +11,7 @@ pools, each cross-entropy replaced by the pair-wise sigmoid, so that without neg
 import torch
 from torch import Tensor, nn
 
-from clip_in_training.common.losses.contrast import CONTRASTS, Contrast, softmax_contrast
+from clip_in_training.common.losses.contrast import CONTRASTS, Contrast, equal_pairs, softmax_contrast
 
 
 def negclip(
@@ -21,14 +21,19 @@ def negclip(
     scale: Tensor | float,
     bias: Tensor | float = 0,
     contrast: Contrast = softmax_contrast,
+    keys: Tensor | None = None,
+    negative_keys: Tensor | None = None,
 ) -> Tensor:
     """½ [CE(scale · [V Uᵀ | V U⁻ᵀ], diagonal) + CE(scale · U Vᵀ, diagonal)].
 
     All tensors are [pairs, embedding_dim], normalised, row i belonging to row i. Every negative of the
-    batch joins the pool of every anchor; the second term has no negatives beyond the batch's own anchors.
+    batch joins the pool of every anchor; the second term has no negatives beyond the batch's own anchors. `keys` and
+    `negative_keys`, int64 [pairs], tell which captions are equal: those of anchors with their positives, and those
+    of negatives.
     """
-    forward = contrast(anchors, torch.cat([positives, negatives]), scale, bias)
-    backward = contrast(positives, anchors, scale, bias)
+    whole = None if keys is None or negative_keys is None else torch.cat([keys, negative_keys])
+    forward = contrast(anchors, torch.cat([positives, negatives]), scale, bias, equal_pairs(keys, whole))
+    backward = contrast(positives, anchors, scale, bias, equal_pairs(keys, keys))
     return (forward + backward) / 2
 
 
@@ -53,17 +58,22 @@ class HardNegativeLoss(nn.Module):
         target_text: Tensor,
         scale: Tensor | float,
         bias: Tensor | float = 0,
+        source_keys: Tensor | None = None,
+        target_keys: Tensor | None = None,
     ) -> Tensor:
-        """Each tensor is [pairs, embedding_dim], normalised; returns the sum of the form's terms."""
+        """Each tensor is [pairs, embedding_dim], normalised, keys of captions int64 [pairs]; returns the sum of the
+        form's terms.
+        """
 
-        def term(anchors: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
-            return negclip(anchors, positives, negatives, scale, bias, self.contrast)
+        def term(anchors: Tensor, positives: Tensor, negatives: Tensor, of_source: bool = True) -> Tensor:
+            keys = (source_keys, target_keys) if of_source else (target_keys, source_keys)
+            return negclip(anchors, positives, negatives, scale, bias, self.contrast, *keys)
 
         loss = term(source_image, source_text, target_text)
         if self.form == "negclip":
             return loss
-        loss = loss + term(target_image, target_text, source_text)
+        loss = loss + term(target_image, target_text, source_text, False)
         if self.form == "triplet":
             return loss
         loss = loss + term(source_text, source_image, target_image)
-        return loss + term(target_text, target_image, source_image)
+        return loss + term(target_text, target_image, source_image, False)

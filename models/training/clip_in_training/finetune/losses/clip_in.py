@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from clip_in_training.common.losses.contrast import CONTRASTS, both_ways
 from clip_in_training.common.losses.hard_negative import HardNegativeLoss
@@ -27,7 +28,9 @@ class ClipInLoss(nn.Module):
         self.hard_negative = HardNegativeLoss(weights.hard_negative, family)
 
     def needs(self, kind: str) -> bool:
-        """Whether any term reads the captions of this kind ("short" or "long")."""
+        """Whether any term reads the captions of this kind ("short", "long" or "prompt")."""
+        if kind == "prompt":
+            return self.weights.difference > 0
         return getattr(self.weights, f"clip_{kind}") > 0 or getattr(self.weights, f"hard_negative_{kind}") > 0
 
     def forward(self, pool: Pool) -> dict[str, Tensor]:
@@ -37,30 +40,66 @@ class ClipInLoss(nn.Module):
         nothing is left for is 0.
         """
         terms: dict[str, Tensor] = {}
-        for kind, texts, there in (
-            ("short", pool.short, pool.has_short),
-            ("long", pool.long, pool.has_long),
+        for kind, texts, there, keys in (
+            ("short", pool.short, pool.has_short, pool.short_keys),
+            ("long", pool.long, pool.has_long, pool.long_keys),
         ):
+            if not self.weights.mask_equal_captions:
+                keys = None
             if texts is None:  # No term reads them.
                 continue
             if getattr(self.weights, f"clip_{kind}") > 0:
-                terms[f"clip_{kind}"] = self._clip(pool, texts, there)
+                terms[f"clip_{kind}"] = self._clip(pool, texts, there, keys)
             if getattr(self.weights, f"hard_negative_{kind}") > 0:
-                terms[f"hard_negative_{kind}"] = self._hard_negative(pool, texts, there)
+                terms[f"hard_negative_{kind}"] = self._hard_negative(pool, texts, there, keys)
+        if self.weights.difference > 0:
+            terms["difference"] = self._difference(pool)
+        if self.weights.anchor > 0:
+            terms["anchor"] = self._anchor(pool)
         if not terms:
             raise ValueError("every term of [finetune.losses] is zero: nothing to learn")
         weighted = torch.stack([getattr(self.weights, name) * term for name, term in terms.items()]).sum()
         return {**terms, "loss": weighted}
 
-    def _clip(self, pool: Pool, texts: Tensor, there: Tensor) -> Tensor:
+    def _clip(self, pool: Pool, texts: Tensor, there: Tensor, keys: Tensor | None) -> Tensor:
         if self.weights.clip_images == "singles":
             there = there & (torch.arange(len(there), device=there.device) >= 2 * pool.pairs)
         images, texts = pool.images[there], texts[there]
         if len(images) == 0:
             return _nothing(pool)
-        return both_ways(self.contrast, images, texts, pool.scale, pool.bias)
+        keys = None if keys is None else keys[there]
+        return both_ways(self.contrast, images, texts, pool.scale, pool.bias, keys)
 
-    def _hard_negative(self, pool: Pool, texts: Tensor, there: Tensor) -> Tensor:
+    def _difference(self, pool: Pool) -> Tensor:
+        """PC-CLIP's loss (arXiv 2409.09721): what an edit changes, in words, and the difference of the images'
+        vectors, normalised, find each other.
+        """
+        if pool.prompt is None or pool.has_prompt is None:
+            return _nothing(pool)
+        source, target = slice(0, pool.pairs), slice(pool.pairs, 2 * pool.pairs)
+        there = pool.has_prompt[target]
+        if not there.any():
+            return _nothing(pool)
+        change = functional.normalize(pool.images[target][there] - pool.images[source][there], dim=-1)
+        known = self.weights.mask_equal_captions and pool.prompt_keys is not None
+        keys = pool.prompt_keys[target][there] if known and pool.prompt_keys is not None else None
+        return both_ways(self.contrast, change, pool.prompt[target][there], pool.scale, pool.bias, keys)
+
+    def _anchor(self, pool: Pool) -> Tensor:
+        """1 - cosine of single images and their captions to what the start made of them, mean over all of these."""
+        singles = torch.arange(len(pool.images), device=pool.images.device) >= 2 * pool.pairs
+        moved = []
+        for now, start, there in (
+            (pool.images, pool.start_images, singles),
+            (pool.short, pool.start_short, singles & pool.has_short),
+            (pool.long, pool.start_long, singles & pool.has_long),
+        ):
+            if now is not None and start is not None:
+                moved.append(1 - (now[there] * start[there]).sum(-1))
+        far = torch.cat(moved) if moved else pool.images.new_zeros(0)
+        return far.mean() if len(far) else _nothing(pool)
+
+    def _hard_negative(self, pool: Pool, texts: Tensor, there: Tensor, keys: Tensor | None) -> Tensor:
         source, target = slice(0, pool.pairs), slice(pool.pairs, 2 * pool.pairs)
         both = there[source] & there[target]
         if not both.any():
@@ -72,6 +111,8 @@ class ClipInLoss(nn.Module):
             texts[target][both],
             pool.scale,
             pool.bias,
+            None if keys is None else keys[source][both],
+            None if keys is None else keys[target][both],
         )
 
 

@@ -1,9 +1,12 @@
 """What is contrasted in a step: the vectors of all processes, as if one had made them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, distributed
+from torch.nn import functional
 
 
 @dataclass
@@ -26,6 +29,24 @@ class Pool:
     """exp(logit_scale)."""
     bias: Tensor
     """Logit bias of the sigmoid family, else 0."""
+    prompt: Tensor | None = None
+    """What an edit changes, in words: [images, embedding_dim], in the targets' rows."""
+    has_prompt: Tensor | None = None
+    short_keys: Tensor | None = None
+    """int64 [images]: equal keys, equal captions; None if nothing is known of that."""
+    long_keys: Tensor | None = None
+    prompt_keys: Tensor | None = None
+    start_images: Tensor | None = None
+    """What the model that training started from makes of the single images, [images, embedding_dim]; None if no term
+    reads it.
+    """
+    start_short: Tensor | None = None
+    start_long: Tensor | None = None
+
+
+_VECTORS = ("images", "short", "long", "prompt", "start_images", "start_short", "start_long")
+_MASKS = ("has_short", "has_long", "has_prompt")
+_KEYS = ("short_keys", "long_keys", "prompt_keys")
 
 
 class _Gather(torch.autograd.Function):
@@ -57,28 +78,35 @@ def gather(pool: Pool) -> Pool:
     """
     if not (distributed.is_initialized() and distributed.get_world_size() > 1):
         return pool
-    texts = [text for text in (pool.short, pool.long) if text is not None]
-    columns = [pool.images, *texts]
-    columns += [mask.to(pool.images.dtype).unsqueeze(1) for mask in (pool.has_short, pool.has_long)]
+    there = {name: value for name in (*_VECTORS, *_MASKS) if (value := getattr(pool, name)) is not None}
+    dtype = pool.images.dtype
+    columns = [value.to(dtype).unsqueeze(1) if name in _MASKS else value for name, value in there.items()]
     rows = torch.cat(columns, dim=1)
     sizes = _sizes(len(rows), pool.pairs, rows.device)
-    padding = max(count for count, _ in sizes) - len(rows)
-    gathered = _Gather.apply(torch.nn.functional.pad(rows, (0, 0, 0, padding)))
-    sources = [part[:pairs] for part, (_, pairs) in zip(gathered, sizes, strict=True)]
-    targets = [part[pairs : 2 * pairs] for part, (_, pairs) in zip(gathered, sizes, strict=True)]
-    singles = [part[2 * pairs : count] for part, (count, pairs) in zip(gathered, sizes, strict=True)]
-    whole = torch.cat([*sources, *targets, *singles])
-    *vectors, has_short, has_long = whole.split([*(c.shape[1] for c in columns)], dim=1)
-    texts = iter(vectors[1:])
-    return replace(
-        pool,
-        images=vectors[0],
-        short=next(texts) if pool.short is not None else None,
-        long=next(texts) if pool.long is not None else None,
-        has_short=has_short.squeeze(1) > 0.5,
-        has_long=has_long.squeeze(1) > 0.5,
-        pairs=sum(pairs for _, pairs in sizes),
-    )
+    most = max(count for count, _ in sizes)
+    padded = functional.pad(rows, (0, 0, 0, most - len(rows)))
+    whole = _in_order(_Gather.apply(padded).unbind(0), sizes)
+    pieces = whole.split([column.shape[1] for column in columns], dim=1)
+    found: dict[str, Any] = {
+        name: piece.squeeze(1) > 0.5 if name in _MASKS else piece
+        for name, piece in zip(there, pieces, strict=True)
+    }
+    for name in _KEYS:
+        keys = getattr(pool, name)
+        if keys is not None:
+            own = functional.pad(keys, (0, most - len(keys)))
+            parts = [torch.empty_like(own) for _ in sizes]
+            distributed.all_gather(parts, own)
+            found[name] = _in_order(parts, sizes)
+    return replace(pool, pairs=sum(pairs for _, pairs in sizes), **found)
+
+
+def _in_order(parts: Sequence[Tensor], sizes: list[tuple[int, int]]) -> Tensor:
+    """Rows of all processes: sources, targets, singles."""
+    sources = [part[:pairs] for part, (_, pairs) in zip(parts, sizes, strict=True)]
+    targets = [part[pairs : 2 * pairs] for part, (_, pairs) in zip(parts, sizes, strict=True)]
+    singles = [part[2 * pairs : count] for part, (count, pairs) in zip(parts, sizes, strict=True)]
+    return torch.cat([*sources, *targets, *singles])
 
 
 def _sizes(count: int, pairs: int, device: torch.device) -> list[tuple[int, int]]:

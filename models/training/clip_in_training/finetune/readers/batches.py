@@ -1,5 +1,6 @@
 """Records to what a step trains on: pixels and token ids."""
 
+import hashlib
 import typing
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -37,6 +38,7 @@ class _Image(typing.NamedTuple):
     short: str | None
     long: str | None
     name: str
+    prompt: str | None = None
 
 
 class Batches:
@@ -124,6 +126,11 @@ class Batches:
         images += [single for _, single in singles]
         short, short_cut = self._ids([image.short for image in images])
         long, long_cut = self._ids([image.long for image in images])
+        prompts: dict[str, Tensor] = {}
+        if self.recipe.finetune.losses.difference > 0:
+            rows, _ = self._ids([image.prompt for image in images])
+            there = torch.tensor([image.prompt is not None for image in images])
+            prompts = {"prompt": self.text_rules.pad(rows), "has_prompt": there, "prompt_keys": _keys(rows)}
         return Batch(
             pixels=torch.stack([image.pixels for image in images]),
             pairs=len(pairs),
@@ -135,13 +142,16 @@ class Batches:
             read=len(pairs) + len(singles) + len(broken),
             truncated=short_cut + long_cut,
             broken=broken,
+            short_keys=_keys(short),
+            long_keys=_keys(long),
+            **prompts,
         )
 
     def _edit(self, reader: Reader, row: int) -> tuple["_Image", "_Image"]:
         pair = reader.read(row)
         assert isinstance(pair, EditPair)
         source = self._image(pair.source, f"{pair.name} (source)")
-        return source, self._image(pair.target, f"{pair.name} (target)")
+        return source, self._image(pair.target, f"{pair.name} (target)")._replace(prompt=pair.prompt)
 
     def _single(self, reader: Reader, row: int) -> "_Image":
         single = reader.read(row)
@@ -221,6 +231,14 @@ class Batches:
             for text in texts
         ]
         return rows, sum(len(row) >= most for row in rows)
+
+
+def _keys(rows: Sequence[Sequence[int]]) -> Tensor:
+    """int64 [texts]: equal for equal ids, and for others by a chance of 2⁻⁶⁴."""
+    digests = (hashlib.blake2b(np.asarray(row, np.int64).tobytes(), digest_size=8).digest() for row in rows)
+    return torch.tensor(
+        [int.from_bytes(digest, "little", signed=True) for digest in digests], dtype=torch.int64
+    )
 
 
 def _captions(reader: Reader, row: int) -> list[str]:

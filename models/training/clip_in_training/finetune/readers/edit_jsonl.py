@@ -1,9 +1,9 @@
 """Edits as JSON lines: {"source_image", "target_image", "source_caption", "target_caption"} and, if there are
-any, "category", "source_caption_long", "target_caption_long"; images are files.
+any, "edit_prompt", "category", "source_caption_long", "target_caption_long"; images are files.
 """
 
 from clip_in_training.finetune.readers.captions import caption
-from clip_in_training.finetune.readers.edit_table import CAPTIONS, LONG_CAPTIONS
+from clip_in_training.finetune.readers.edit_table import CAPTIONS, LONG_CAPTIONS, PROMPT
 from clip_in_training.finetune.readers.json_source import JsonSource, texts
 from clip_in_training.finetune.readers.reader import RecordError
 from clip_in_training.finetune.readers.records import EditPair, View
@@ -30,7 +30,9 @@ class EditJsonLines(JsonSource):
         category = record.get("category")
         source, target = views
         named = category if isinstance(category, str) else None
-        return EditPair(source, target, name=f"{file.path}:{inside}", category=named)
+        return EditPair(
+            source, target, name=f"{file.path}:{inside}", category=named, prompt=caption(record.get(PROMPT))
+        )
 
     def captions(self, row: int) -> list[str]:
         """The captions of both sides; no image is opened."""

@@ -21,7 +21,8 @@ TARGET_IMAGES = ("edited_image", "target_image")
 """The first of these that is there."""
 CAPTIONS = ("source_caption", "target_caption")
 LONG_CAPTIONS = ("source_caption_long", "target_caption_long")
-OPTIONAL = (*LONG_CAPTIONS, "category")
+PROMPT = "edit_prompt"
+OPTIONAL = (*LONG_CAPTIONS, "category", PROMPT)
 
 
 class Columns:
@@ -76,7 +77,9 @@ def pair(row: dict, columns: Columns, images: Path, file: str, number: str | int
         image = _image(row[image_column], images, file, f"{number} ({image_column})")
         views.append(View(image, short, caption(row.get(LONG_CAPTIONS[side]))))
     source, target = views
-    return EditPair(source, target, name=f"{file}:{number}", category=row.get("category"))
+    return EditPair(
+        source, target, name=f"{file}:{number}", category=row.get("category"), prompt=caption(row.get(PROMPT))
+    )
 
 
 def _image(cell: Any, images: Path, file: str, number: str):

@@ -30,6 +30,8 @@ class EditPair:
     name: str
     """Where it comes from, for people: file and row."""
     category: str | None = None
+    prompt: str | None = None
+    """What is changed, in words."""
 
 
 @dataclass
@@ -59,6 +61,15 @@ class Batch:
     """bool [images]."""
     has_long: Tensor
     """bool [images]."""
+    prompt: Tensor | None = None
+    """int64 [images, length]: what an edit changes, in its target's row, else the empty text; None if no term reads
+    it.
+    """
+    has_prompt: Tensor | None = None
+    short_keys: Tensor | None = None
+    """int64 [images]: equal keys, equal captions as the encoder reads them."""
+    long_keys: Tensor | None = None
+    prompt_keys: Tensor | None = None
     names: list[str] = field(default_factory=list)
     """Where each image comes from, for error messages."""
     read: int = 0

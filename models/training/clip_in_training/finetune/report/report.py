@@ -19,6 +19,8 @@ TITLES = {
     "clip_long": "L_long",
     "hard_negative_short": "L_HN, short captions",
     "hard_negative_long": "L_HN, long captions",
+    "difference": "difference of an edit's images and its prompt",
+    "anchor": "anchor: 1 - cosine to the start",
     "logit_scale": "scale = exp(logit_scale)",
     "gradient_norm": "norm of the gradient, before it is cut",
     "learning_rate": "learning rate",

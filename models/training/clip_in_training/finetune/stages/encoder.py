@@ -8,6 +8,9 @@ from torch import Tensor, nn
 from clip_in_training.finetune.backbone.backbone import Backbone
 from clip_in_training.finetune.readers.records import Batch
 
+TEXTS = ("short", "long", "prompt")
+"""Kinds of texts that an image may have."""
+
 
 class Vectors(NamedTuple):
     """Unit vectors of some images and captions, each [count, embedding_dim] fp32, with scale and bias."""
@@ -15,6 +18,7 @@ class Vectors(NamedTuple):
     images: Tensor
     short: Tensor | None
     long: Tensor | None
+    prompt: Tensor | None
     scale: Tensor
     bias: Tensor
 
@@ -26,12 +30,15 @@ class Encoder(nn.Module):
         super().__init__()
         self.backbone = backbone
 
-    def forward(self, pixels: Tensor, short: Tensor | None, long: Tensor | None) -> Vectors:
+    def forward(
+        self, pixels: Tensor, short: Tensor | None, long: Tensor | None, prompt: Tensor | None = None
+    ) -> Vectors:
         """uint8 [images, size, size, 3] and ids [captions, length]; None where there are no captions."""
         return Vectors(
             self.backbone.encode_image(pixels),
             None if short is None else self.backbone.encode_text(short),
             None if long is None else self.backbone.encode_text(long),
+            None if prompt is None else self.backbone.encode_text(prompt),
             self.backbone.scale(),
             # A copy: DDP takes a parameter that comes out as it is for one that was not used.
             self.backbone.bias().clone(),
@@ -54,28 +61,45 @@ class Part(NamedTuple):
     pixels: Tensor
     short: Tensor | None
     long: Tensor | None
+    prompt: Tensor | None
     short_rows: Tensor
     """Row of the part that each short caption belongs to."""
     long_rows: Tensor
+    prompt_rows: Tensor
 
 
 def parts(batch: Batch, chunk: int, reads: dict[str, bool], device: torch.device) -> list[Part]:
     """A batch in parts of at most `chunk` images (0: one part), moved to the device.
 
-    Captions that no term reads (`reads`: by "short" and "long") or that an image lacks are not encoded.
+    Captions that no term reads (`reads`: by kind) or that an image lacks are not encoded.
     """
     size = chunk or max(1, len(batch.pixels))
     found = []
     for start in range(0, len(batch.pixels), size):
         rows = slice(start, start + size)
-        texts, where = {}, {}
-        for kind in ("short", "long"):
+        texts: dict[str, Tensor | None] = {}
+        where: dict[str, Tensor] = {}
+        for kind in TEXTS:
+            read = reads[kind] and getattr(batch, kind) is not None
+            if not read:
+                where[kind], texts[kind] = torch.empty(0, device=device), None
+                continue
             has = getattr(batch, f"has_{kind}")[rows]
-            where[kind] = has.nonzero().squeeze(1).to(device) if reads[kind] else torch.empty(0)
-            some = reads[kind] and bool(has.any())
+            where[kind] = has.nonzero().squeeze(1).to(device)
+            some = bool(has.any())
             texts[kind] = getattr(batch, kind)[rows][has].to(device, non_blocking=True) if some else None
         pixels = batch.pixels[rows].to(device, non_blocking=True)
-        found.append(Part(pixels, texts["short"], texts["long"], where["short"], where["long"]))
+        found.append(
+            Part(
+                pixels,
+                texts["short"],
+                texts["long"],
+                texts["prompt"],
+                where["short"],
+                where["long"],
+                where["prompt"],
+            )
+        )
     return found
 
 

@@ -1,6 +1,7 @@
 """Stage 2: joint contrastive fine-tuning with L_short + L_long + L_HN."""
 
 import contextlib
+import copy
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,15 @@ class Finetuning:
 
     name = FINETUNED
 
-    def __init__(self, recipe: TuningRecipe, backbone: Backbone, data: Data, processes: Processes):
+    def __init__(
+        self,
+        recipe: TuningRecipe,
+        backbone: Backbone,
+        data: Data,
+        processes: Processes,
+        start: Backbone | None = None,
+    ):
+        """`start` is what the stage starts from, as it was, if the recipe has an anchor."""
         stage = recipe.finetune
         self.steps, self.optimiser_recipe = stage.steps, stage.optimiser
         self.backbone, self.data, self.device = backbone, data, processes.device
@@ -52,7 +61,10 @@ class Finetuning:
         self.autocast = autocast(recipe.precision, processes.device)
         encoder = Encoder(backbone)
         loss = ClipInLoss(stage.losses, backbone.family)
-        self.gradient_of = StepGradient(parallel(encoder, processes), loss, stage.chunk, self.autocast)
+        frozen = None if start is None else Encoder(start)
+        self.gradient_of = StepGradient(
+            parallel(encoder, processes), loss, stage.chunk, self.autocast, frozen
+        )
 
     def inputs(self, first: int, last: int) -> Iterable[Batch]:
         """This process's batches."""
@@ -112,13 +124,16 @@ def finetune(
     same = resume or (recipe.distil.steps > 0 and start_from is None)
     begin(recipe, recipe_text, run, same, processes)
     backbone = start_of_finetuning(recipe, run, start_from)
+    anchor = None
+    if recipe.finetune.losses.anchor:
+        anchor = copy.deepcopy(backbone).eval().requires_grad_(False).to(processes.device)
     trained = trainable(backbone, recipe.finetune)
     if recipe.backbone.compile:
         compile_towers(backbone)
     backbone.to(processes.device).to(memory_format=torch.channels_last)
     train_mode(backbone)
     data = data_of(recipe, backbone, run, processes)
-    stage = Finetuning(recipe, backbone, data, processes)
+    stage = Finetuning(recipe, backbone, data, processes, anchor)
     groups = parameter_groups(backbone, recipe.finetune.optimiser)
     parameters = {"all": sum(p.numel() for p in backbone.parameters()), "trained": trained}
     if processes.first:
