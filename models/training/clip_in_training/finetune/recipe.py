@@ -69,6 +69,8 @@ class DistilRecipe:
     """0 leaves the stage out."""
     batch: int = 256
     """Captions a step, over all processes."""
+    chunk: int = 0
+    """Captions encoded at a time on each process; the step stays the same. 0: all."""
     optimiser: TuningOptimiserRecipe = field(
         default_factory=lambda: TuningOptimiserRecipe(learning_rate=5e-4, weight_decay=0.1)
     )
@@ -208,6 +210,7 @@ def check(recipe: TuningRecipe, origin: str) -> None:
     stage, losses = recipe.finetune, recipe.finetune.losses
     for key, number in {
         "distil.steps": recipe.distil.steps,
+        "distil.chunk": recipe.distil.chunk,
         "finetune.steps": stage.steps,
         "finetune.pairs": stage.pairs,
         "finetune.singles": stage.singles,

@@ -33,7 +33,8 @@ def with_context(backbone: OpenClipBackbone, context_length: int) -> OpenClipBac
         if not pooling(backbone.clip).padding_is_invisible:
             raise BackboneError(
                 f"{backbone.source} pads every text to {backbone.text_rules.context_length} tokens and "
-                f"sees the padding: backbone.context_length must not be smaller (it is {context_length})"
+                f"sees the padding: backbone.context_length must not be smaller (it is {context_length}), "
+                'unless backbone.positions = "rope" and stage 1 teaches it so'
             )
         changed.text_rules = backbone.text_rules.with_context(context_length)
         return changed

@@ -1,5 +1,6 @@
 """Records to what a step trains on: pixels and token ids."""
 
+import copy
 import hashlib
 import typing
 from collections.abc import Callable, Sequence
@@ -106,6 +107,12 @@ class Batches:
         captions = self.make_captions(step, cut)
         self.tally.add(captions.read, captions.broken, captions.truncated)
         return captions
+
+    def of_all_processes(self) -> "Batches":
+        """The same batches, whole: what all processes read between them."""
+        whole = copy.copy(self)
+        whole.rank, whole.world = 0, 1
+        return whole
 
     def loader(self, first: int, last: int, start_method: str | None = None) -> Loader:
         """The batches of steps `first` … `last` - 1, read ahead by the recipe's workers."""

@@ -26,7 +26,7 @@ def cut_to(ids: Tensor, cut: int, end_id: int) -> Tensor:
 
 
 def own_padding(ids: Tensor, rules: TextRules) -> Tensor:
-    """Texts that were padded for another context, padded for this one."""
+    """Texts that were padded for another context, padded for this one; they must fit it."""
     if rules.pad_to == "longest":
         return ids
     filling = rules.pad([rules.ids("")])[0, -1].item()
@@ -81,7 +81,7 @@ def longer_context(
         images.append(teacher.encode_image(batch.pixels.to(device)[rows]))
         whole.append(student.encode_text(ids))
         short.append(student.encode_text(own_padding(prefix, student.text_rules)))
-        taught.append(teacher.encode_text(prefix))
+        taught.append(teacher.encode_text(own_padding(prefix, teacher.text_rules)))
     if not images:
         return None
     seen_images, read_whole, read_cut, by_teacher = (

@@ -4,12 +4,14 @@ As in TULIP (arXiv 2410.10034), both read the same prefix of a caption, as long 
 the loss is 1 - cosine.
 """
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from clip_in_training.common.autocast import autocast
 from clip_in_training.common.clock import Clock
@@ -60,7 +62,9 @@ class Distillation:
         self.backbone, self.teacher, self.data, self.processes = student, teacher, data, processes
         self.student = parallel(Student(student), processes)
         self.autocast = autocast(recipe.precision, processes.device)
-        self.cut = teacher.text_rules.context_length
+        self.chunk = recipe.distil.chunk
+        # A student with a shorter context than its teacher learns from what both can read.
+        self.cut = min(teacher.text_rules.context_length, student.text_rules.context_length)
         self.end_id = student.text_rules.ids("")[-1]
         self.held_out = self._hold_out()
         self._held = {tuple(row) for row in self._rows(self.held_out)}
@@ -73,16 +77,29 @@ class Distillation:
         """1 - cosine, mean over the captions of all processes. Held-out captions do not count."""
         kept = [i for i, row in enumerate(self._rows(captions.cut)) if tuple(row) not in self._held]
         ids = captions.cut[kept or [0]].to(self.processes.device)
-        with torch.no_grad(), self.autocast():
-            taught = self.teacher.encode_text(ids)
-        with self.autocast():
-            vectors = self.student(own_padding(ids, self.backbone.text_rules))
-        loss = (1 - (vectors * taught).sum(-1)).mean() * (1.0 if kept else 0.0)
+        # Other processes may have left out more, or fewer: the mean is over all captions that count.
+        counted = self.processes.mean(torch.tensor(float(len(kept)), device=ids.device))
+        share = 1 / counted if kept else 0.0
+        pieces = ids.split(self.chunk or len(ids))
+        loss = torch.zeros((), device=ids.device)
+        bad: list[int] = []
+        student = self.student
+        for index, piece in enumerate(pieces):
+            # Gradients of processes are averaged once, with the last chunk.
+            several = isinstance(student, DistributedDataParallel) and index < len(pieces) - 1
+            with student.no_sync() if several else contextlib.nullcontext():  # type: ignore[operator]
+                with torch.no_grad(), self.autocast():
+                    taught = self.teacher.encode_text(own_padding(piece, self.teacher.text_rules))
+                with self.autocast():
+                    vectors = self.student(own_padding(piece, self.backbone.text_rules))
+                part = (1 - (vectors * taught).sum(-1)).sum() * share
+                part.backward()
+            loss += part.detach()
+            broken = ~torch.isfinite(vectors.detach()).all(1)
+            bad += [index * len(pieces[0]) + row for row in broken.nonzero().squeeze(1).tolist()]
         mean = self.processes.mean(loss)
         if mean != mean:
-            bad = ~torch.isfinite(vectors.detach()).all(1)
-            raise NotANumber([kept[i] for i in bad.nonzero().squeeze(1).tolist()])
-        loss.backward()
+            raise NotANumber([kept[row] for row in bad if kept])
         return {"loss": torch.tensor(mean, device=self.processes.device)}
 
     def names(self, captions: Captions) -> list[str]:
@@ -111,8 +128,10 @@ class Distillation:
         """
         wanted = min(HELD_OUT, max(1, sum(len(source) for source in self.data.sources) // 10))
         found: dict[tuple, None] = {}
+        # Of all processes, or each would hold out others, and what one measures with another would train on.
+        batches = self.data.batches.of_all_processes()
         for step in range(self.steps, self.steps + 64):
-            for row in self._rows(self.data.batches.make_captions(step, self.cut).cut):
+            for row in self._rows(batches.make_captions(step, self.cut).cut):
                 found[tuple(row)] = None
             if len(found) >= wanted:
                 break
@@ -123,7 +142,7 @@ class Distillation:
         self.backbone.eval()
         ids = self.held_out.to(self.processes.device)
         with torch.inference_mode():
-            taught = self.teacher.encode_text(ids)
+            taught = self.teacher.encode_text(own_padding(ids, self.teacher.text_rules))
         counts = lengths(self.held_out, self.end_id).tolist()
         found = agreement(self.backbone, taught, ids, counts)
         train_mode(self.backbone)
@@ -191,7 +210,8 @@ def held_out_images(recipe: TuningRecipe, data: Data) -> Iterator:
     """Batches of stage 2's last steps, until they have enough images with long captions."""
     found = 0
     for step in range(recipe.finetune.steps, recipe.finetune.steps + 64):
-        if recipe.finetune.pairs + recipe.finetune.singles == 0 or found >= IMAGES:
+        images = recipe.finetune.pairs + recipe.finetune.singles if recipe.finetune.steps else 0
+        if images == 0 or found >= IMAGES:
             return
         batch = data.batches.make_batch(step)
         found += int(batch.has_long.sum())
