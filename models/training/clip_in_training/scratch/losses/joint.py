@@ -59,9 +59,9 @@ class JointLoss(nn.Module):
                 terms[f"hard_negative_{kind}"] = self.hard_negative(
                     source_image, source_text, target_image, target_text, encoded.scale
                 )
-        if encoded.attribute_logits is not None:
+        if self.weights.attributes > 0 and encoded.attribute_logits is not None:
             terms["attributes"] = attribute_loss(encoded.attribute_logits, encoded.labels)
-        if encoded.patches is not None and encoded.short is not None:
+        if self.weights.patches > 0 and encoded.patches is not None and encoded.short is not None:
             terms["patches"] = patch_loss(encoded.patches, encoded.short.detach(), encoded.scale.detach())
         if not terms:
             raise ValueError("every term of [stage_b.losses] is zero: nothing to learn")
