@@ -8,7 +8,8 @@ import threading
 
 import numpy as np
 import pytest
-from conftest import ROOT, serving
+
+from tests.python.conftest import ROOT, serving
 
 VERSION = "7.59.0"
 FOLDER = ROOT / ".cache" / "openai-js"

@@ -6,7 +6,8 @@ import cohere
 import numpy as np
 import openai
 import pytest
-from conftest import ROOT
+
+from tests.python.conftest import ROOT
 
 DOCUMENTS = ["a blue mug", "a red bolt", "two red bolts on wood", "a yellow flashlight"]
 

@@ -8,8 +8,9 @@ import urllib.request
 import numpy as np
 import openai
 import pytest
-from conftest import ROOT
 from langchain_openai import OpenAIEmbeddings
+
+from tests.python.conftest import ROOT
 
 # Or it would fetch a list of prices as it is imported.
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
