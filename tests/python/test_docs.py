@@ -6,6 +6,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+
 from tests.python.conftest import ROOT
 
 BOOK = ROOT / "docs" / "src"

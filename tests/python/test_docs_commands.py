@@ -13,8 +13,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.python.conftest import ROOT, environment, server_binary, serving
 from PIL import Image
+
+from tests.python.conftest import ROOT, environment, server_binary, serving
 
 pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 

@@ -9,6 +9,7 @@ import sys
 import urllib.request
 
 import pytest
+
 from tests.python.conftest import ROOT, serving
 
 EXAMPLES = ROOT / "examples"
