@@ -58,7 +58,7 @@ impl SettingsFile {
         };
         let (tables, errors) = DeTable::parse_recoverable(&text);
         if !errors.is_empty() {
-            // Without the parser's excerpt of the file: what stands there may be a secret.
+            // Without the parser's excerpt of the file: it may hold a secret.
             let problem = |error: &toml::de::Error| {
                 let at = error.span().map(|span| line(&text, span.start));
                 Problem::of_line(at, format!("this is no TOML: {}", error.message()))
@@ -155,7 +155,7 @@ fn read(path: &Path) -> Result<String, String> {
         File::open(path).and_then(|file| file.take(MOST_BYTES + 1).read_to_string(&mut text));
     read.map_err(|error| format!("cannot be read: {error}"))?;
     if text.len() as u64 > MOST_BYTES {
-        return Err("has more than 64 KiB; that is no file of settings".to_owned());
+        return Err("has more than 64 KiB; that is not a settings file".to_owned());
     }
     Ok(byte_order_mark::dropped_from(&text).to_owned())
 }
@@ -226,7 +226,7 @@ fn described(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-/// About a key that is none, or stands in the wrong table (`None`: in none).
+/// About a key that does not exist, or is in the wrong table (`None`: in none).
 fn unknown(key: &str, table: Option<&Table>) -> String {
     let stands = match table {
         Some(table) => format!("in [{}]", table.name),

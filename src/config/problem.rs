@@ -1,4 +1,4 @@
-//! What is wrong with a file of settings, for whoever wrote it.
+//! What is wrong with a settings file, for the person who wrote it.
 
 use std::fmt;
 use std::path::PathBuf;

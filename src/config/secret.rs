@@ -1,4 +1,4 @@
-//! A value that is not for everyone.
+//! A secret value.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use std::fmt;
 pub struct Secret(String);
 
 impl Secret {
-    /// The value, for whoever must know it.
+    /// The value itself.
     pub fn reveal(&self) -> &str {
         &self.0
     }

@@ -112,7 +112,7 @@ impl Setting {
         help.map(ToString::to_string).unwrap_or_default()
     }
 
-    /// What stands for a value in the help, such as `FILE`.
+    /// The placeholder of the value in the help, such as `FILE`.
     pub fn value_name(&self) -> String {
         let names = self.0.get_value_names().unwrap_or_default();
         names.first().map(ToString::to_string).unwrap_or_default()

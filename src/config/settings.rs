@@ -42,12 +42,12 @@ macro_rules! settings {
 
 settings! {
     [server] "The port, and how long things may take on it" {
-        /// Address and port to listen on; anything but a loopback address makes the server reachable for others
+        /// Address and port to listen on. Other machines can reach the server unless this is a loopback address
         #[arg(env = "CLIP_IN_LISTEN", default_value = "127.0.0.1:8080")]
         listen: SocketAddr;
 
-        /// File with the certificate to show, in PEM, the intermediate ones behind it; then the port speaks HTTPS, and gRPC over
-        /// TLS. It and the key are read again when they change
+        /// File with the server's certificate, in PEM, followed by the intermediate ones. The port then speaks HTTPS, and gRPC
+        /// over TLS. Certificate and key are read again when they change
         #[arg(env = "CLIP_IN_TLS_CERT", value_name = "FILE")]
         tls_cert: Option<PathBuf>;
 
@@ -55,26 +55,26 @@ settings! {
         #[arg(env = "CLIP_IN_TLS_KEY", value_name = "FILE")]
         tls_key: Option<PathBuf>;
 
-        /// Seconds that a connection may be open without a request, or take to send the head of one
+        /// Seconds that a connection may be open without a request, or may take to send the head of one
         #[arg(env = "CLIP_IN_HEADER_SECONDS", default_value_t = 75)]
         header_seconds: u16 as u16 in 1..=3600;
 
-        /// Seconds that a request may take, reading its body included; also that a gRPC stream may be silent, and that a client
-        /// may take nothing of an answer
+        /// Seconds that a request may take, including the reading of its body. Also the time that a gRPC stream may be idle, and
+        /// that a client may take nothing of an answer
         #[arg(env = "CLIP_IN_REQUEST_SECONDS", default_value_t = 60)]
         request_seconds: u16 as u16 in 1..=3600;
 
-        /// Seconds that a stop says "not ready" and goes on answering before it closes anything: longer than a proxy's health
-        /// check takes to notice. 0 where something else has told the proxy before, such as Kubernetes
+        /// Seconds for which a stopping server reports "not ready" and still answers, before it closes anything: longer than a
+        /// proxy's health check takes to notice. 0 where the proxy knows already, as in Kubernetes
         #[arg(env = "CLIP_IN_UNREADY_SECONDS", default_value_t = 0)]
         unready_seconds: u16 as u16 in 0..=3600;
 
-        /// Seconds that a stop waits for accepted requests; more than a request may take, or a stop breaks some off
+        /// Seconds that a stop waits for accepted requests. It should be longer than a request may take, or a stop interrupts some
         #[arg(env = "CLIP_IN_DRAIN_SECONDS", default_value_t = 65)]
         drain_seconds: u16 as u16 in 1..=3600;
     }
 
-    [access] "Who may ask" {
+    [access] "Who may call the server" {
         /// File with API keys ([[key]] tables: name, key or sha256, lane, max_requests); read again when it changes
         #[arg(env = "CLIP_IN_API_KEYS_FILE", value_name = "FILE")]
         api_keys_file: Option<PathBuf>;
@@ -84,8 +84,8 @@ settings! {
         #[arg(env = "CLIP_IN_API_KEYS", hide_env_values = true, value_name = "NAME=KEY,…")]
         api_keys: Option<Secret>;
 
-        /// Hosts beside localhost and loopback addresses by which clients may name a server that listens on a loopback address
-        /// and has no API keys, such as the name of a proxy on the same machine
+        /// Host names, beside localhost and loopback addresses, by which clients may call a server that listens on a loopback
+        /// address and has no API keys, such as the name of a proxy on the same machine
         #[arg(env = "CLIP_IN_ALLOWED_HOSTS", value_name = "HOST", value_delimiter = ',')]
         allowed_hosts: Vec<String>;
 
@@ -100,12 +100,12 @@ settings! {
         #[arg(env = "CLIP_IN_ADMIN", value_name = "BOOL", action = ArgAction::Set, value_parser = BoolishValueParser::new(), num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
         admin: bool;
 
-        /// Folder that holds the models that the admin routes may load; nothing outside it can be loaded
+        /// Folder of the models that the admin routes may load; nothing outside of it can be loaded
         #[arg(env = "CLIP_IN_MODELS_ROOT", value_name = "DIR")]
         models_root: Option<PathBuf>;
 
-        /// Token that the admin routes ask for, as `authorization: Bearer …`; needed unless the address is a loopback one. Set
-        /// it in the environment: others on this machine can read a command line
+        /// Token for the admin routes, sent as `authorization: Bearer …`; required unless the address is a loopback one. Set it
+        /// in the environment: others on this machine can read a command line
         #[arg(env = "CLIP_IN_ADMIN_TOKEN", hide_env_values = true, value_name = "TOKEN")]
         admin_token: Option<Secret>;
     }
@@ -116,8 +116,7 @@ settings! {
         #[arg(env = "CLIP_IN_MODEL", default_value = "models/demo", value_name = "DIR", value_delimiter = ',')]
         model: Vec<PathBuf>;
 
-        /// Another name by which clients may ask for a model, as NAME=MODEL, such as gpt=clip-in-demo; may stand several times,
-        /// or with commas between several
+        /// Another name for a model, as NAME=MODEL, such as gpt=clip-in-demo; may be repeated, or separated by commas
         #[arg(env = "CLIP_IN_ALIAS", value_name = "NAME=MODEL", value_delimiter = ',')]
         alias: Vec<Alias>;
 
@@ -132,15 +131,15 @@ settings! {
         #[arg(env = "CLIP_IN_DEVICES", default_value = "cpu", value_delimiter = ',')]
         devices: Vec<Device>;
 
-        /// Most memory of a card that a session takes, in MiB; 0: no limit
+        /// Most memory of a card that a session may take, in MiB; 0 for no limit
         #[arg(env = "CLIP_IN_CUDA_MEMORY_MIB", default_value_t = 0)]
         cuda_memory_mib: u32 as u32 in 0..=4_294_967_295;
 
-        /// Let cards multiply fp32 numbers in TF32: faster, and 1 - cosine to the CPU grows
+        /// Let cards multiply fp32 numbers in TF32: faster, but 1 - cosine to the CPU grows
         #[arg(env = "CLIP_IN_CUDA_TF32", value_name = "BOOL", action = ArgAction::Set, value_parser = BoolishValueParser::new(), num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
         cuda_tf32: bool;
 
-        /// Worker threads of a model on each device, each with sessions of its own [default: one a core on the CPU, one a card]
+        /// Worker threads of a model on each device, each with its own sessions [default: one for each core, one for each card]
         #[arg(env = "CLIP_IN_WORKERS")]
         workers: Option<u16> as u16 in 1..=512;
 
@@ -148,11 +147,11 @@ settings! {
         #[arg(env = "CLIP_IN_THREADS_PER_WORKER", default_value_t = 1)]
         threads_per_worker: u16 as u16 in 1..=256;
 
-        /// Threads that decode, resize and tokenise [default: one a core]
+        /// Threads that decode, resize and tokenise [default: one for each core]
         #[arg(env = "CLIP_IN_PREPARE_THREADS")]
         prepare_threads: Option<u16> as u16 in 1..=512;
 
-        /// Items that may wait in each lane of a model; more is answered with 429
+        /// Items that may wait in each lane of a model; further ones are answered with 429
         #[arg(env = "CLIP_IN_QUEUE", default_value_t = 1024)]
         queue: u32 as u32 in 1..=1_000_000;
 
@@ -164,11 +163,11 @@ settings! {
         #[arg(env = "CLIP_IN_MAX_BATCH_TEXTS")]
         max_batch_texts: Option<u16> as u16 in 1..=4096;
 
-        /// How long a batch waits for company, in microseconds [default: 0 on the CPU, 2000 on a card]
+        /// How long a batch waits for more items, in microseconds [default: 0 on the CPU, 2000 on a card]
         #[arg(env = "CLIP_IN_BATCH_WAIT_MICROSECONDS")]
         batch_wait_microseconds: Option<u32> as u32 in 0..=1_000_000;
 
-        /// Fill batches up to a power of two, so that few shapes occur [default: false on the CPU, true on a card]
+        /// Pad batches to a power of two, so that few shapes occur [default: false on the CPU, true on a card]
         #[arg(env = "CLIP_IN_BATCH_BUCKETS")]
         batch_buckets: Option<bool>;
 
@@ -185,7 +184,7 @@ settings! {
         image_cache_mib: u32 as u32 in 0..=1_000_000;
     }
 
-    [limits] "What a request may ask for" {
+    [limits] "What a request may cost" {
         /// Largest request body in MiB
         #[arg(env = "CLIP_IN_MAX_BODY_MIB", default_value_t = 64)]
         max_body_mib: u16 as u16 in 1..=4096;
@@ -202,35 +201,35 @@ settings! {
         #[arg(env = "CLIP_IN_MAX_ITEMS", default_value_t = 2048)]
         max_items: u32 as u32 in 1..=100_000;
 
-        /// Requests being worked on at the same time, gRPC streams at most half of them; more is answered with 429
+        /// Requests in progress at the same time, of which at most half may be gRPC streams; further ones are answered with 429
         #[arg(env = "CLIP_IN_MAX_REQUESTS", default_value_t = 1024)]
         max_requests: u32 as u32 in 1..=100_000;
     }
 
     [images] "How images are read, where a request leaves it open" {
-        /// Turn images as their EXIF data says, where neither the request nor its label set says whether [default: as the model's
-        /// manifest says]
+        /// Turn images as their EXIF data says, unless the request or its label set decides [default: as the model's manifest
+        /// says]
         #[arg(env = "CLIP_IN_EXIF_ORIENTATION", value_name = "BOOL")]
         exif_orientation: Option<bool>;
 
-        /// What becomes of images' transparency, where neither the request nor its label set says it
+        /// How transparency is treated, unless the request or its label set decides
         #[arg(env = "CLIP_IN_ALPHA", value_enum, default_value = "drop")]
         alpha: Alpha;
 
-        /// How many bits of 16-bit images hold the value, the low ones, where neither the request nor its label set says it
-        /// [default: those of a PNG's sBIT chunk, or all 16]
+        /// How many low bits of 16-bit images hold the value, unless the request or its label set decides [default: those of a
+        /// PNG's sBIT chunk, or all 16]
         #[arg(env = "CLIP_IN_VALUE_BITS")]
         value_bits: Option<u8> as u8 in 8..=16;
     }
 
     [image_urls] "Images that the server fetches itself" {
-        /// Hosts that images may be fetched from when a request names them by URL, separated by commas: example.com,
-        /// *.example.com for all below it, example.com:9000 where the port is not the scheme's own; none by default
+        /// Hosts from which images may be fetched by URL, separated by commas: example.com, *.example.com for all below it,
+        /// example.com:9000 for another port than the scheme's own; none by default
         #[arg(env = "CLIP_IN_IMAGE_URL_HOSTS", value_name = "HOST,…", value_delimiter = ',')]
         image_url_hosts: Vec<String>;
 
-        /// Private networks that those hosts may be in, separated by commas, such as 10.1.0.0/16; by default only public
-        /// addresses are connected to
+        /// Private networks in which those hosts may be, separated by commas, such as 10.1.0.0/16; by default only public
+        /// addresses are allowed
         #[arg(env = "CLIP_IN_IMAGE_URL_NETWORKS", value_name = "NETWORK,…", value_delimiter = ',')]
         image_url_networks: Vec<String>;
 
@@ -243,8 +242,8 @@ settings! {
         image_url_fetches: u16 as u16 in 1..=1024;
     }
 
-    [labelsets] "Labels that are described once and asked for by name" {
-        /// Folder for what clients leave with the server: label sets. It is made when there is something to keep
+    [labelsets] "Labels that are described once and used by name" {
+        /// Folder in which the server keeps label sets. It is created when there is something to keep
         #[arg(env = "CLIP_IN_STATE", default_value = "clip-in-state", value_name = "DIR")]
         state: PathBuf;
 
@@ -264,9 +263,9 @@ settings! {
     }
 
     [tracing] "Spans of requests, for a collector" {
-        /// URL of an OpenTelemetry collector that takes spans by OTLP over gRPC, such as http://127.0.0.1:4317; a span a
-        /// request is then sent there. What OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES, OTEL_TRACES_SAMPLER,
-        /// OTEL_EXPORTER_OTLP_HEADERS and OTEL_BSP_… say is heeded
+        /// URL of an OpenTelemetry collector that takes spans by OTLP over gRPC, such as http://127.0.0.1:4317. One span for each
+        /// request is sent to it. OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES, OTEL_TRACES_SAMPLER,
+        /// OTEL_EXPORTER_OTLP_HEADERS and OTEL_BSP_… are read
         #[arg(env = "CLIP_IN_OTLP_ENDPOINT", value_name = "URL")]
         otlp_endpoint: Option<String>;
     }

@@ -5,11 +5,11 @@ pub use super::settings::TABLES;
 /// A table of the file.
 #[derive(Debug, Clone, Copy)]
 pub struct Table {
-    /// What stands between the brackets.
+    /// The name between the brackets.
     pub name: &'static str,
     /// What its keys are about.
     pub about: &'static str,
-    /// Its keys. No key stands in two tables, since names in the environment leave the table out.
+    /// Its keys. No key is in two tables, since names in the environment leave the table out.
     pub keys: &'static [Key],
 }
 

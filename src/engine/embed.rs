@@ -16,7 +16,7 @@ use crate::telemetry::stages::{self, Stage};
 /// Why a request got no embeddings.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum EmbedError {
-    /// One item is to blame.
+    /// One item is at fault.
     #[error("item {index}: {error}")]
     Item {
         /// Position in the request.
@@ -111,7 +111,7 @@ enum Answer {
 }
 
 impl Model {
-    /// Whether the queue would take so many images now. What is dear to get should not be got for a request that will be
+    /// Whether the queue would take so many images now. Check capacity before fetching images: nothing expensive is fetched for a request that will be
     /// refused.
     ///
     /// # Errors
@@ -324,7 +324,7 @@ impl Model {
     }
 }
 
-/// What the cache has for an item. A text that would be cut is no hit for a request that refuses cutting.
+/// What the cache has for an item. A text that would be cut is not a hit for a request that refuses cutting.
 fn lookup(cache: &EmbeddingCache<String>, item: &Item, truncate: bool) -> Option<Cached> {
     match item {
         Item::Text(text) => cache

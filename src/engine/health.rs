@@ -15,7 +15,7 @@ impl Health {
         self.workers.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// A worker ended although nobody asked it to. Gives how many are left.
+    /// A worker ended unexpectedly. Returns how many are left.
     pub(super) fn worker_died(&self) -> usize {
         self.dead.fetch_add(1, Ordering::SeqCst);
         self.workers.fetch_sub(1, Ordering::SeqCst) - 1

@@ -19,7 +19,7 @@ pub enum ImageSource {
     Bytes(Bytes),
     /// Base64 (standard or URL-safe alphabet, padding optional), or a `data:image/…;base64,` URI.
     ///
-    /// A URL that stands here is not read: whoever may fetch it puts the bytes in its place.
+    /// A URL is not read here: the fetcher replaces it by the bytes.
     Base64(String),
 }
 
@@ -49,7 +49,7 @@ const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIEN
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
 
 impl ImageSource {
-    /// The URL that stands in the place of an image, if it is one. `data:` URIs are images themselves.
+    /// The URL in the place of an image, if it is one. `data:` URIs are images themselves.
     pub fn url(&self) -> Option<&str> {
         match self {
             Self::Bytes(_) => None,

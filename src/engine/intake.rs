@@ -1,4 +1,4 @@
-//! When a model's workers may end: when nobody can bring them anything any more.
+//! When a model's workers may end: when nobody can add items any more.
 
 use std::ops::Deref;
 use std::sync::Arc;

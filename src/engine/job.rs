@@ -14,7 +14,7 @@ pub type Embedding = Arc<[f32]>;
 /// When an answer is of no use any more.
 pub type Deadline = Option<Instant>;
 
-/// Which of the two waiting lines an item stands in.
+/// The lane in which an item waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Lane {
     /// Someone waits for the answer.
@@ -65,7 +65,7 @@ pub enum Input {
     Text(Vec<u32>),
 }
 
-/// An input with the way back to whoever waits for it.
+/// An input with the channel for its answer.
 #[derive(Debug)]
 pub struct Job {
     pub input: Input,
@@ -87,7 +87,7 @@ pub struct Encoded {
 }
 
 impl Job {
-    /// Nobody waits any more.
+    /// The receiver is gone.
     pub fn is_cancelled(&self) -> bool {
         self.reply.is_closed()
     }
@@ -103,7 +103,7 @@ impl Job {
             queued: taken.saturating_duration_since(self.enqueued),
             inference: started.elapsed(),
         };
-        // The receiver may have gone in the meantime; then nobody wants the answer.
+        // The receiver may have gone in the meantime; the answer is dropped then.
         let _ = self.reply.send(Ok(encoded));
     }
 

@@ -6,7 +6,7 @@
 //!
 //! The engine knows nothing of HTTP. An item is prepared whole before it is queued, so that a broken one fails alone; a
 //! request that is gone or late leaves the queue unrun; a full queue is an answer, not a wait. A run that fails costs what
-//! is to blame for it: an item, a batch that was too large, or sessions, which are made anew once (see `recovery`).
+//! is at fault: an item, a batch that was too large, or sessions, which are rebuilt once (see `recovery`).
 
 mod alias;
 mod backlog;
@@ -44,7 +44,7 @@ pub use prepare::{Item, ItemError};
 pub use registry::{Loaded, Loader, Registry, RegistryError};
 pub use statistics::{Statistics, Timed};
 
-/// Why an embedding could not be computed, when the item itself is not to blame.
+/// Why an embedding could not be computed, when the item itself is not at fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EngineError {
     /// The queue has no room.

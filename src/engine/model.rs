@@ -26,8 +26,8 @@ use crate::telemetry::Metrics;
 pub struct EngineSettings {
     /// The devices that run it, all of one kind.
     pub devices: Vec<Device>,
-    /// Worker threads on each device, each with sessions of its own; by default one a core on the CPU (each runs on one
-    /// thread), and one a card.
+    /// Worker threads on each device, each with sessions of its own; by default one for each core on the CPU (each runs on one
+    /// thread), and one for each card.
     pub workers: Option<usize>,
     /// Threads inside one session on the CPU.
     pub threads_per_worker: usize,
@@ -208,7 +208,7 @@ impl Model {
         &self.bundle
     }
 
-    /// Stands for what its embeddings depend on: the bundle's files and the precision. Equal fingerprints, equal embeddings.
+    /// Identifies what its embeddings depend on: the bundle's files and the precision. Equal fingerprints mean equal embeddings.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }

@@ -139,7 +139,7 @@ fn automatic(variants: &[Variant], obstacle: impl Fn(&str) -> Option<String>) ->
     good.into_iter().map(choice).collect()
 }
 
-/// How many times as fast as fp32: what the export measured. fp32 itself, and what nobody measured, is 1.
+/// How many times as fast as fp32: what the export measured. It is 1 for fp32, and where it was not measured.
 fn speed(variant: &Variant) -> f64 {
     variant.speedup.unwrap_or(1.0)
 }

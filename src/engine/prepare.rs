@@ -204,7 +204,7 @@ impl Preparer {
             pool.run(options.lane, turn, move |stop| {
                 piece
                     .into_iter()
-                    // What is left of a piece that nobody waits for is not needed.
+                    // The rest of a piece that nobody waits for is not needed.
                     .take_while(|_| !stop.is_gone())
                     .map(|item| this.prepare_one(item, options, stop))
                     .collect::<Vec<_>>()

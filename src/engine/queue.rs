@@ -164,7 +164,7 @@ impl Queue {
         self.work.notify_all();
     }
 
-    /// Takes nothing more in and answers everything that waits: there is nobody left to run it.
+    /// Accepts nothing more and answers everything that waits: no worker is left to run it.
     pub fn fail_all(&self, reason: &EngineError) {
         let mut waiting = self.lock();
         waiting.closed = Some(reason.clone());
@@ -190,7 +190,7 @@ impl Queue {
     /// waited long enough, or nothing more will come.
     ///
     /// Long enough is what the policy says. Where it says nothing (a CPU), it is the time of one item, as long as at least as
-    /// many items are being prepared as workers are free: that work keeps the cores busy meanwhile, and a larger batch
+    /// many items are being prepared as workers are free: that work keeps the cores busy, and a larger batch
     /// saves some of the next (ViT-B/32: 78 ms an image alone, 67 in twos, 61 in fours). So no core waits.
     fn still_gathering(&self, waiting: &Waiting) -> Option<Duration> {
         if waiting.closed.is_some() {
@@ -255,7 +255,7 @@ impl Queue {
         }
         waiting.queued[lane as usize] -= taken;
         waiting.rate.count(jobs.len(), now);
-        // Nobody runs an empty batch, so nobody would say that it is done.
+        // An empty batch is not run, so nothing would report that it is done.
         if !jobs.is_empty() {
             waiting.times.start(group, jobs.len(), now);
         }

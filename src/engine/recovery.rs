@@ -1,8 +1,8 @@
 //! Sessions that survive what goes wrong in a run. A batch is run as a whole; when that fails, this finds out what is to
-//! blame: an item, the device's memory, or the sessions. Only what is to blame pays.
+//! at fault: an item, the device's memory, or the sessions. Only what is at fault pays.
 //!
 //! - *Memory*: the batch is run in halves, down to single items. An item that does not fit alone gets the error.
-//! - *The sessions*: they cannot run a blank input any more. They are dropped and made anew once, proved like the first
+//! - *The sessions*: they cannot run a blank input any more. They are dropped and rebuilt once, proved like the first
 //!   ones, and the batch is run again. Sessions that die again within [`REBUILT_AGAIN_AFTER`], or cannot be made, end
 //!   the worker; the server then says that it is not ready.
 //! - *An item*: the sessions run a blank input. The batch is run in halves until the item is alone.
@@ -17,17 +17,17 @@ use super::sessions::SessionSource;
 use crate::runtime::{Encoders, RuntimeError};
 use crate::telemetry::Metrics;
 
-/// Batches that fail one after the other, hundreds a second on a full card, are worth a line in so long.
+/// How often failing batches are logged: on a full card hundreds of them fail in a second.
 const TOLD_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
-/// Sessions that have lived for so long since they were rebuilt died of something new.
+/// Sessions that lived this long after they were rebuilt died of a new cause.
 const REBUILT_AGAIN_AFTER: Duration = Duration::from_secs(3600);
 
 /// What became of a batch.
 pub struct Outcome {
-    /// One a job, in order.
+    /// One for each job, in order.
     pub results: Vec<Result<Embedding, EngineError>>,
-    /// Seconds that its runs took, without what it took to make sessions anew.
+    /// Seconds that its runs took, without the time of rebuilding sessions.
     pub seconds: f64,
     /// There are no sessions any more.
     pub dead: bool,
@@ -121,7 +121,7 @@ impl RecoveringEncoders {
         if matches!(error, RuntimeError::OutOfMemory(_)) || self.lives(modality) {
             return Err(self.failure(&error));
         }
-        tracing::error!(%error, "the sessions of a worker died; they are made anew");
+        tracing::error!(%error, "the sessions of a worker died; they are rebuilt");
         self.rebuild()?;
         self.encode(modality, jobs)?
             .map_err(|error| self.failure(&error))
@@ -156,7 +156,7 @@ impl RecoveringEncoders {
             .rebuilt
             .is_some_and(|at| at.elapsed() < REBUILT_AGAIN_AFTER);
         if again {
-            tracing::error!("they died soon after they had been made anew; the worker ends");
+            tracing::error!("they died soon after they had been rebuilt; the worker ends");
             return Err(EngineError::Dead);
         }
         let began = Instant::now();
@@ -166,11 +166,11 @@ impl RecoveringEncoders {
                 self.rebuilt = Some(Instant::now());
                 self.metrics.sessions_rebuilt.inc();
                 let seconds = began.elapsed().as_secs_f64();
-                tracing::warn!(seconds, "the sessions of a worker were made anew");
+                tracing::warn!(seconds, "the sessions of a worker were rebuilt");
                 Ok(())
             }
             Err(error) => {
-                tracing::error!(%error, "the sessions of a worker cannot be made anew; it ends");
+                tracing::error!(%error, "the sessions of a worker cannot be rebuilt; it ends");
                 Err(EngineError::Dead)
             }
         }

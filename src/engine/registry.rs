@@ -128,7 +128,7 @@ impl Registry {
     /// Loads bundles, one after the other; the first is the default model. Blocks.
     ///
     /// # Errors
-    /// Names that do not go together, before anything is loaded, and whatever a load says.
+    /// Names that do not go together, before anything is loaded, and the errors of a load.
     pub fn open(
         folders: &[PathBuf],
         aliases: Vec<Alias>,

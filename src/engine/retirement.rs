@@ -17,7 +17,7 @@ struct Retiring {
 }
 
 impl Retirement {
-    /// Lets go of a model. Whoever still holds it is answered first; then its workers end, and its memory is free.
+    /// Releases a model. Requests that still use it are answered first; then its workers end, and its memory is free.
     pub fn see_off(&self, model: Arc<Model>) {
         let (name, queue) = (model.name().to_owned(), model.queue().clone());
         let workers = model.take_workers();
@@ -31,7 +31,7 @@ impl Retirement {
         retiring.retain(|model| !model.wait.is_finished());
         match thread.spawn(wait) {
             Ok(wait) => retiring.push(Retiring { queue, wait }),
-            // The workers end all the same, only nobody waits for them.
+            // The workers still end, but nobody waits for them.
             Err(error) => tracing::warn!(%error, "no thread to wait for an old model"),
         }
     }

@@ -28,7 +28,7 @@ impl ServiceRate {
         }
     }
 
-    /// Until so many queued items are run: whole seconds, 1 to 60.
+    /// Time until the queued items are run: whole seconds, 1 to 60.
     pub fn seconds_for(&self, queued: usize) -> u64 {
         if self.items_per_second <= 0.0 {
             return 1;

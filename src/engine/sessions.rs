@@ -1,4 +1,4 @@
-//! The sessions of a model's workers: loaded one after the other, proved by the golden check, warm, and made anew when
+//! The sessions of a model's workers: loaded one after the other, proved by the golden check, warm, and rebuilt when
 //! one has died.
 
 use std::sync::Arc;
@@ -36,7 +36,7 @@ impl SessionSource {
     /// started: nothing but what the manifest named then is loaded.
     ///
     /// # Errors
-    /// [`LoadError`] if a file was changed, or for whatever the old sessions died of.
+    /// [`LoadError`] if a file was changed, or for the cause that the old sessions died of.
     pub fn load_again(&self) -> Result<Encoders, LoadError> {
         self.bundle.verify()?;
         self.load(None)

@@ -20,7 +20,7 @@ use crate::telemetry::Metrics;
 /// Runs every shape that the policy lets a batch have, the largest first, so that no request pays for a first time.
 ///
 /// # Errors
-/// Whatever a run says: a card that has no memory for its largest batch is found here.
+/// Errors of a run: a card without memory for its largest batch is found here.
 pub fn warm_up(encoders: &mut Encoders, policy: &BatchPolicy) -> Result<(), RuntimeError> {
     let blank = encoders.blank();
     for rows in policy.row_buckets(Modality::Image) {
@@ -67,7 +67,7 @@ pub fn spawn(
     })
 }
 
-/// Reports a worker that ends although nobody asked it to, also by unwinding. Whatever it holds is answered by the dropped
+/// Reports a worker that ends unexpectedly, also by unwinding. Its items are answered by the dropped
 /// reply channels.
 struct DeathWatch {
     queue: Arc<Queue>,

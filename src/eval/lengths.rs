@@ -93,7 +93,7 @@ pub async fn run(
     Ok(rows)
 }
 
-/// What the tokenizer would give with a context of `length` tokens.
+/// What the tokenizer would give with a context of `tokens` tokens.
 fn cut(ids: &[u32], tokens: usize, end: u32) -> Vec<u32> {
     if ids.len() <= tokens {
         return ids.to_vec();
@@ -103,7 +103,7 @@ fn cut(ids: &[u32], tokens: usize, end: u32) -> Vec<u32> {
     kept
 }
 
-/// Median milliseconds of a text of exactly `length` tokens. A shorter text is repeated until it is long enough: time does not
+/// Median milliseconds of a text of exactly this many tokens. A shorter text is repeated until it is long enough: time does not
 /// depend on what is said.
 async fn time(
     encoder: &Encoder<'_>,

@@ -60,7 +60,7 @@ pub enum ImageError {
     },
     /// Decoding it was not done in time. Images that are what they seem to be take a small part of it.
     #[error(
-        "the image was not decoded within {seconds} seconds; save it anew as JPEG or PNG, or scale it down"
+        "the image was not decoded within {seconds} seconds; save it again as JPEG or PNG, or scale it down"
     )]
     TakesTooLong {
         /// The time, in seconds.

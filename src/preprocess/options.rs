@@ -151,7 +151,7 @@ impl ToSchema for ValueBits {
 )]
 #[serde(rename_all = "snake_case", expecting = "drop, white or black")]
 pub enum Alpha {
-    /// It is passed over: each pixel has its own colour, however transparent it is. What Pillow's `convert("RGB")` does.
+    /// Ignored: each pixel keeps its own colour, as with Pillow's `convert("RGB")`.
     #[default]
     Drop,
     /// The image is laid on white.

@@ -36,7 +36,7 @@ class Defender(Server):
         return self._process.pid
 
     def forget_peak(self) -> None:
-        """Lets the peak of memory begin anew."""
+        """Resets the peak of memory."""
         Path(f"/proc/{self.pid}/clear_refs").write_text("5")
 
     def log_lines(self) -> int:

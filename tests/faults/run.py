@@ -1,9 +1,8 @@
 """`make faults`: what goes wrong in production is done to a server at work, and what its clients see is noted.
 
 Each scenario has a server of its own, eight clients whose right answers are known, at about a third of what the
-machine carries, and a fault. No answer may be wrong, no client may wait without an answer, the server may die only
-where it is killed, and when the fault is over it holds no more memory, descriptors and threads than before. Status 1
-otherwise.
+machine carries, and a fault. No answer may be wrong, no client may wait for ever, the server may die only where it is
+killed, and when the fault is over it holds no more memory, descriptors and threads than before. Status 1 otherwise.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-//! What ONNX Runtime refuses at run time costs what is to blame for it, and nobody else: an item, a batch that needs too
+//! What ONNX Runtime refuses at run time costs the one at fault, and nobody else: an item, a batch that needs too
 //! much memory, or the sessions themselves. The errors are ONNX Runtime's own: `fixtures/failing_graphs.py` makes graphs that
 //! fail.
 

@@ -112,7 +112,7 @@ fn the_cache_knows_options_and_warnings() {
 }
 
 #[test]
-fn transparency_and_exif_are_heeded_where_that_is_asked_for() {
+fn transparency_and_exif_are_used_where_a_request_asks_for_it() {
     let plain = Server::start();
     let set = Server::start_with(&["--alpha", "white", "--exif-orientation", "true"]);
     let nothing = json!({});

@@ -2,12 +2,13 @@
 
 import json
 import re
+import subprocess
 import urllib.request
 from pathlib import Path
 
 import pytest
 
-from tests.python.conftest import ROOT
+from tests.python.conftest import ROOT, server_binary
 
 BOOK = ROOT / "docs" / "src"
 REFERENCE = BOOK / "reference"
@@ -93,6 +94,73 @@ def test_links_of_the_book_stay_in_the_book():
         for target in re.findall(r"\]\(([^)#]+)", path.read_text()):
             if not re.match(r"https?:", target):
                 assert BOOK in (path.parent / target).resolve().parents, f"{path.name}: {target}"
+
+
+DOCUMENTS = [
+    ROOT / name for name in ("README.md", "README.ja.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
+]
+
+
+def documents() -> list[tuple[str, str]]:
+    """Name and text of everything that people read, but results: those say what was run once."""
+    paths = DOCUMENTS + [path for path in BOOK.rglob("*.md") if path.parent.name != "results"]
+    return [(path.relative_to(ROOT).as_posix(), path.read_text()) for path in paths]
+
+
+def help_of(*command: str) -> set[str]:
+    """The long options of a command of the program."""
+    shown = subprocess.run(
+        [server_binary(), *command, "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    return set(re.findall(r"(--[a-z][a-z0-9-]*)", shown))
+
+
+def test_options_in_commands_exist():
+    commands = {("serve",), ("score",), ("embed",), ("audit",), ("config", "print"), ("config", "check")}
+    commands |= {("model", name) for name in ("inspect", "verify", "measure", "import")}
+    commands |= {
+        ("eval", name) for name in "mmvp winoground sugarcrepe retrieval zeroshot pairs compare".split()
+    }
+    options = {command: help_of(*command) for command in commands}
+    checked = 0
+    for name, text in documents():
+        for block in re.findall(r"^```(?:sh|bash)\n(.*?)^```$", text, re.S | re.M):
+            for line in block.replace("\\\n", " ").splitlines():
+                for words in re.findall(r"(?:^|do )(?:target/release/)?clip-in ([^#&|]*)", line):
+                    command = next((c for c in commands if tuple(words.split()[: len(c)]) == c), None)
+                    assert command, f"{name}: {line}"
+                    for option in re.findall(r"(?<!\S)(--[a-z][a-z0-9-]*)", words):
+                        assert option in options[command], f"{name}: {line}"
+                        checked += 1
+    assert checked > 60
+
+
+def test_options_and_settings_in_the_text_exist():
+    known = set().union(*(help_of(command) for command in ("serve", "embed", "audit")))
+    known |= help_of("eval", "retrieval") | help_of("eval", "compare") | help_of("model", "import")
+    # Of other programs.
+    known |= {
+        "--features",
+        "--locked",
+        "--fill",
+        "--only",
+        "--device",
+        "--offline",
+        "--calibrate",
+        "--precisions",
+        "--variant",
+    }
+    known |= {"--from", "--build", "--lib", "--test"}
+    for name, text in documents():
+        for option in re.findall(r"`(--[a-z][a-z0-9-]*)", text):
+            assert option in known, f"{name}: {option}"
+
+
+def test_targets_of_make_exist():
+    targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.M))
+    for name, text in documents():
+        for target in re.findall(r"(?:^|`)make ([a-z][a-z-]*)", text, re.M):
+            assert target in targets, f"{name}: make {target}"
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.ja.md"])

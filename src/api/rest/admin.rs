@@ -93,7 +93,7 @@ enum AdminErrors {
     /// The body is too large
     #[response(status = 413)]
     TooLarge(ErrorBody),
-    /// The body is no JSON
+    /// The body is not JSON
     #[response(status = 415)]
     UnsupportedMediaType(ErrorBody),
     /// The bundle cannot be served

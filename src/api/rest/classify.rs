@@ -40,7 +40,7 @@ struct ImageResult {
     decision: Option<Decision>,
 }
 
-/// What may be said beside a form or a raw image.
+/// Query parameters beside a form or a raw image.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(
@@ -48,7 +48,7 @@ struct ImageResult {
     reason = "describes the parameters that images_and_texts.rs reads"
 )]
 struct ClassifyQuery {
-    /// A label; may stand several times.
+    /// A label; may be repeated.
     label: Option<Vec<String>>,
     /// A label set, in the place of labels.
     labelset: Option<String>,
@@ -61,7 +61,7 @@ struct ClassifyQuery {
     value_bits: Option<u8>,
     /// Turn images as their EXIF data says, or as they are stored.
     exif_orientation: Option<bool>,
-    /// What becomes of transparency.
+    /// How transparency is treated.
     #[param(inline)]
     alpha: Option<Alpha>,
 }

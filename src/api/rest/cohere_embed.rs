@@ -54,7 +54,7 @@ pub(super) struct CohereEmbedRequest {
     #[serde(default)]
     #[schema(inline)]
     embedding_types: Option<Vec<EncodingFormat>>,
-    /// So many numbers of an embedding, of unit length again; all of them by default.
+    /// The first so many numbers of each embedding, normalised again; all of them by default.
     #[serde(default, deserialize_with = "json_body::whole_number")]
     #[schema(minimum = 1)]
     output_dimension: Option<usize>,

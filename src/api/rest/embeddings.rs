@@ -37,7 +37,7 @@ pub(super) struct EmbeddingsRequest {
     #[serde(default)]
     #[schema(inline)]
     encoding_format: Option<EncodingFormat>,
-    /// So many numbers of an embedding, of unit length again; all of them by default.
+    /// The first so many numbers of each embedding, normalised again; all of them by default.
     #[serde(default, deserialize_with = "json_body::whole_number")]
     #[schema(minimum = 1)]
     dimensions: Option<usize>,
@@ -51,7 +51,7 @@ pub(super) struct EmbeddingsRequest {
     /// Turn images as their EXIF data says, or as they are stored.
     #[serde(default)]
     exif_orientation: Option<bool>,
-    /// What becomes of transparency.
+    /// How transparency is treated.
     #[serde(default)]
     #[schema(inline)]
     alpha: Option<Alpha>,
@@ -74,7 +74,7 @@ struct EmbeddingsForm {
     /// The model; the default one if none is named.
     #[schema(value_type = String, required = false)]
     model: Option<String>,
-    /// So many numbers of an embedding, of unit length again.
+    /// The first so many numbers of each embedding, normalised again.
     #[schema(value_type = usize, required = false, minimum = 1)]
     dimensions: Option<usize>,
     /// How embeddings are written.
@@ -89,7 +89,7 @@ struct EmbeddingsForm {
     /// Turn images as their EXIF data says, or as they are stored.
     #[schema(value_type = bool, required = false)]
     exif_orientation: Option<bool>,
-    /// What becomes of transparency.
+    /// How transparency is treated.
     #[schema(value_type = Alpha, required = false, inline)]
     alpha: Option<Alpha>,
     /// Embed the good items although others are bad, which have an error in their places.
@@ -97,16 +97,16 @@ struct EmbeddingsForm {
     partial: Option<bool>,
 }
 
-/// What may be said beside a form or a raw image.
+/// Query parameters beside a form or a raw image.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "describes the parameters that are read below")]
 struct EmbeddingsQuery {
-    /// A text to embed; may stand several times.
+    /// A text to embed; may be repeated.
     text: Option<Vec<String>>,
     /// The model; the default one if none is named.
     model: Option<String>,
-    /// So many numbers of an embedding, of unit length again.
+    /// The first so many numbers of each embedding, normalised again.
     #[param(minimum = 1)]
     dimensions: Option<usize>,
     /// How embeddings are written.
@@ -119,7 +119,7 @@ struct EmbeddingsQuery {
     value_bits: Option<u8>,
     /// Turn images as their EXIF data says, or as they are stored.
     exif_orientation: Option<bool>,
-    /// What becomes of transparency.
+    /// How transparency is treated.
     #[param(inline)]
     alpha: Option<Alpha>,
     /// Embed the good items although others are bad, which have an error in their places.
@@ -310,7 +310,7 @@ impl EmbeddingsRequest {
                 let format = EncodingFormat::named(value);
                 self.encoding_format = Some(format.ok_or_else(|| invalid(FORMATS))?);
             }
-            // What is no option is passed over, as in JSON.
+            // Unknown fields are ignored, as in JSON.
             _ => {
                 let mut options = ImageOptions {
                     value_bits: self.value_bits,

@@ -48,7 +48,7 @@ struct ModelReadiness {
     operation_id = "alive",
     tag = "monitoring",
     security(()),
-    responses((status = 200, description = "The process lives", body = Alive))
+    responses((status = 200, description = "The process runs", body = Alive))
 )]
 pub async fn live() -> Json<Alive> {
     Json(Alive { status: "alive" })
@@ -63,7 +63,7 @@ pub async fn live() -> Json<Alive> {
     security(()),
     responses(
         (status = 200, description = "Requests will be answered", body = Readiness),
-        (status = 503, description = "They will not", body = Readiness)
+        (status = 503, description = "Requests will not be answered", body = Readiness)
     )
 )]
 pub async fn ready(State(state): State<Arc<AppState>>) -> Response {

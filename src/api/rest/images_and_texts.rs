@@ -71,7 +71,7 @@ pub struct SimilarityRequest {
     value_bits: Option<ValueBits>,
     /// Turn images as their EXIF data says, or as they are stored.
     exif_orientation: Option<bool>,
-    /// What becomes of transparency.
+    /// How transparency is treated.
     #[schema(inline)]
     alpha: Option<Alpha>,
 }
@@ -96,7 +96,7 @@ pub enum ClassifyRequest {
         value_bits: Option<ValueBits>,
         /// Turn images as their EXIF data says, or as they are stored.
         exif_orientation: Option<bool>,
-        /// What becomes of transparency.
+        /// How transparency is treated.
         #[schema(inline)]
         alpha: Option<Alpha>,
     },
@@ -112,7 +112,7 @@ pub enum ClassifyRequest {
         value_bits: Option<ValueBits>,
         /// Turn images as their EXIF data says, or as they are stored.
         exif_orientation: Option<bool>,
-        /// What becomes of transparency.
+        /// How transparency is treated.
         #[schema(inline)]
         alpha: Option<Alpha>,
     },
@@ -125,7 +125,7 @@ pub struct SimilarityForm {
     /// Images.
     #[schema(inline, min_items = 1)]
     image: Vec<ImageFile>,
-    /// Texts; may stand in the query instead.
+    /// Texts; may be in the query instead.
     #[schema(required = false)]
     text: Vec<String>,
     /// The model; the default one if none is named.
@@ -140,7 +140,7 @@ pub struct SimilarityForm {
     /// Turn images as their EXIF data says, or as they are stored.
     #[schema(value_type = bool, required = false)]
     exif_orientation: Option<bool>,
-    /// What becomes of transparency.
+    /// How transparency is treated.
     #[schema(value_type = Alpha, required = false, inline)]
     alpha: Option<Alpha>,
 }
@@ -152,7 +152,7 @@ pub struct ClassifyForm {
     /// Images.
     #[schema(inline, min_items = 1)]
     image: Vec<ImageFile>,
-    /// Labels; may stand in the query instead, or be those of a label set.
+    /// Labels; may be in the query instead, or come from a label set.
     #[schema(required = false)]
     label: Vec<String>,
     /// A label set, in the place of labels.
@@ -170,7 +170,7 @@ pub struct ClassifyForm {
     /// Turn images as their EXIF data says, or as they are stored.
     #[schema(value_type = bool, required = false)]
     exif_orientation: Option<bool>,
-    /// What becomes of transparency.
+    /// How transparency is treated.
     #[schema(value_type = Alpha, required = false, inline)]
     alpha: Option<Alpha>,
 }
@@ -287,7 +287,7 @@ impl ImagesAndTexts {
                 };
                 self.options.truncate = value.parse().map_err(expected)?;
             }
-            // What is no option is passed over, as in JSON.
+            // Unknown fields are ignored, as in JSON.
             _ => request_options::image_option(&mut self.options.images, name, value)?,
         }
         Ok(())

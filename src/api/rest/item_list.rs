@@ -71,7 +71,7 @@ impl<'de> Visitor<'de> for EntryVisitor {
                     .next_value::<Option<ImageUrl>>()?
                     .map(|image| Entry::Image(image.0)),
                 "content" => map.next_value::<Option<OnePart>>()?.map(|part| part.0),
-                // What it is, is said by the field that holds it.
+                // The field that holds it says what it is.
                 "type" => {
                     map.next_value::<IgnoredAny>()?;
                     None
@@ -105,7 +105,7 @@ impl<'de> Deserialize<'de> for CountedEntry {
     }
 }
 
-/// `"…"` or `{"url": "…"}`; what else it says of the image is passed over.
+/// `"…"` or `{"url": "…"}`; its other fields are ignored.
 struct ImageUrl(String);
 
 impl<'de> Deserialize<'de> for ImageUrl {

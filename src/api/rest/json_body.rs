@@ -10,7 +10,7 @@ use crate::bounded::{self, Object};
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Reads a JSON object; a byte order mark before it is passed over, and half a surrogate pair becomes U+FFFD.
+/// Reads a JSON object; a byte order mark before it is skipped, and half a surrogate pair becomes U+FFFD.
 ///
 /// # Errors
 /// 400 `invalid_json` for text that is not JSON, 400 `invalid_request` for JSON of another shape, with the path of the

@@ -154,8 +154,8 @@ pub async fn one(
     request_body = Definition,
     responses(
         (status = 200, description = "The label set was replaced", body = LabelSetObject),
-        (status = 201, description = "The label set was made", body = LabelSetObject),
-        (status = 409, description = "There are as many label sets as there may be", body = ErrorBody),
+        (status = 201, description = "The label set was created", body = LabelSetObject),
+        (status = 409, description = "The server keeps no more label sets", body = ErrorBody),
         LookupErrors,
         InferenceErrors
     )
@@ -188,7 +188,7 @@ pub async fn put(
     operation_id = "delete_labelset",
     tag = "labelsets",
     params(("name" = String, Path, description = "Name of the set")),
-    responses((status = 200, description = "The label set is gone", body = DeletedLabelSet), LookupErrors)
+    responses((status = 200, description = "The label set was deleted", body = DeletedLabelSet), LookupErrors)
 )]
 pub async fn delete(
     State(state): State<Arc<AppState>>,

@@ -1,4 +1,4 @@
-//! REST: a file a resource. The names are those of the HTTP contract in the README.
+//! REST: a file a resource. docs/src/reference/http.md describes it.
 
 mod admin;
 #[doc(hidden)]
@@ -74,7 +74,7 @@ async fn no_such_route(uri: Uri) -> Response {
     let error = ApiError::new(
         StatusCode::NOT_FOUND,
         "not_found",
-        "there is no such path; the README lists what there is",
+        "there is no such path; GET /openapi.json lists those that exist",
     );
     let response = error.clone().into_response();
     if uri.path().starts_with("/v2/") {

@@ -18,7 +18,7 @@ use crate::quoted::quoted;
 pub struct RequestForm {
     /// The content by its form.
     pub content: Content,
-    /// Query parameters in order; a name may stand several times.
+    /// Query parameters in order; a name may be repeated.
     pub query: Vec<(String, String)>,
     /// What the headers say.
     pub options: EmbedOptions,
@@ -48,7 +48,7 @@ pub struct Part {
     pub is_file: bool,
 }
 
-/// Names under which an image may stand.
+/// Names of the parts that may hold an image.
 const IMAGES: [&str; 5] = ["image", "images", "image[]", "images[]", "file"];
 
 /// All other fields of all routes.
@@ -98,7 +98,7 @@ impl RequestForm {
         let bytes = admitted.bytes.clone();
         let content = match form {
             Form::Json => {
-                // What gateways add is passed over; what the client meant would be, too, and nobody would know.
+                // Fields that gateways add are ignored. A misspelt field of the client would be ignored too, without notice.
                 let meant = query.iter().find(|(name, _)| is_known(name));
                 if let Some((name, _)) = meant {
                     let message =
@@ -165,7 +165,7 @@ impl Part {
             return Ok(Field::Image(self.bytes.clone()));
         }
         let is_text = std::str::from_utf8(&self.bytes).is_ok();
-        // Unknown fields are passed over, as in JSON; but a file is what the client wants to know about.
+        // Unknown fields are ignored, as in JSON; an unknown file is not, because it would be lost.
         if !is_known(&self.name) && (self.is_file || !is_text) {
             let message = format!(
                 "there is no field {} for a file; images are sent as image",

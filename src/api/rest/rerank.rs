@@ -48,7 +48,7 @@ struct RerankRequest {
     /// Turn images as their EXIF data says, or as they are stored.
     #[serde(default)]
     exif_orientation: Option<bool>,
-    /// What becomes of transparency.
+    /// How transparency is treated.
     #[serde(default)]
     #[schema(inline)]
     alpha: Option<Alpha>,

@@ -19,7 +19,7 @@ use crate::preprocess::Alpha;
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SimilarityResponse {
     model: String,
-    /// Cosines: a row an image, a column a text.
+    /// Cosines: a row for each image, a column for each text.
     scores: Vec<Vec<f32>>,
     /// What the model's similarity rule makes of them.
     logits: Vec<Vec<f32>>,
@@ -32,7 +32,7 @@ pub struct SimilarityResponse {
     warnings: Vec<Warning>,
 }
 
-/// What may be said beside a form or a raw image.
+/// Query parameters beside a form or a raw image.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(
@@ -40,7 +40,7 @@ pub struct SimilarityResponse {
     reason = "describes the parameters that images_and_texts.rs reads"
 )]
 struct SimilarityQuery {
-    /// A text; may stand several times.
+    /// A text; may be repeated.
     text: Option<Vec<String>>,
     /// The model; the default one if none is named.
     model: Option<String>,
@@ -51,7 +51,7 @@ struct SimilarityQuery {
     value_bits: Option<u8>,
     /// Turn images as their EXIF data says, or as they are stored.
     exif_orientation: Option<bool>,
-    /// What becomes of transparency.
+    /// How transparency is treated.
     #[param(inline)]
     alpha: Option<Alpha>,
 }

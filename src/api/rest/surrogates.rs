@@ -1,4 +1,4 @@
-//! Half a surrogate pair in JSON, such as `\ud83d` alone: clients that cut texts after so many characters send it. It
+//! Half a surrogate pair in JSON, such as `\ud83d` alone: clients that cut texts after a number of characters send it. It
 //! becomes U+FFFD, as in Python's `encode(errors="replace")`'s place for what cannot be written.
 
 use std::borrow::Cow;
@@ -28,7 +28,7 @@ pub fn replaced(json: &[u8]) -> Cow<'_, [u8]> {
     json
 }
 
-/// The number in `\uXXXX`, if that stands there.
+/// The number in `\uXXXX`, if there is one.
 fn unit_at(json: &[u8], at: usize) -> Option<u16> {
     let digits = json.get(at..at + 6)?.strip_prefix(b"\\u")?;
     if !digits.iter().all(u8::is_ascii_hexdigit) {

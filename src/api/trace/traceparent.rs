@@ -62,7 +62,7 @@ fn parse(text: &str) -> Option<TraceContext> {
     })
 }
 
-/// Exactly `length` lower-case hexadecimal digits.
+/// Exactly `digits` lower-case hexadecimal digits.
 fn hexadecimal(text: &str, digits: usize) -> Option<u128> {
     let are_digits = text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     (text.len() == digits && are_digits).then(|| u128::from_str_radix(text, 16).ok())?

@@ -86,7 +86,7 @@ impl Blocks {
         Ok(block.slice(within..))
     }
 
-    /// `length` bytes from an offset on.
+    /// `length` bytes from `place` on.
     pub fn exactly(&self, place: u64, length: usize) -> io::Result<Bytes> {
         let first = self.at(place)?;
         if first.len() >= length {

@@ -59,7 +59,7 @@ impl Queue {
             ahead = waiting.ahead(lane);
         }
         let room = ahead + demand.count() <= self.capacity;
-        // Whatever the times say, what is first in line gets its chance: times that were wrong once are measured anew.
+        // Whatever the times say, what is first in line gets its chance: times that were wrong once are measured again.
         if ahead > 0 && !(room && self.is_in_time(&waiting, demand, lane, deadline)) {
             let retry_after_seconds = waiting.rate.seconds_for(ahead);
             return Err(EngineError::Overloaded {
@@ -77,7 +77,7 @@ impl Queue {
         })
     }
 
-    /// Takes out what nobody waits for any more: it must not shut the queue for others until a worker comes to it.
+    /// Removes items that nobody waits for any more: they must not close the queue for others until a worker finds them.
     fn drop_cancelled(&self, waiting: &mut Waiting, lane: Lane) {
         let now = Instant::now();
         // A flood of refusals must not look at the whole queue each time.

@@ -1,4 +1,4 @@
-//! Whatever channels the `image` crate delivers of WebP and BMP, as 8-bit RGB.
+//! The channels that the `image` crate delivers of WebP and BMP, as 8-bit RGB.
 
 use image::ColorType;
 

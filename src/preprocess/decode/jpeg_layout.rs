@@ -106,7 +106,7 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// What the components stand for, by libjpeg's rules: JFIF means YCbCr whatever Adobe's segment says, and names of
+    /// What the components mean, by libjpeg's rules: JFIF means YCbCr, independent of Adobe's segment, and names of
     /// components count only where neither segment is there. `None` for numbers of components that have no meaning.
     pub(super) fn colour(&self) -> Option<Colour> {
         Some(match (self.components.len(), self.adobe) {
@@ -181,7 +181,7 @@ impl<'a> Layout<'a> {
     }
 }
 
-/// The next marker from `at` on, and where what follows it begins. Bytes that are none are passed over, as libjpeg does.
+/// The next marker from `at` on, and where what follows it begins. Other bytes are skipped, as libjpeg does.
 fn next_marker(bytes: &[u8], mut at: usize) -> Option<(u8, usize)> {
     loop {
         at += bytes.get(at..)?.iter().position(|&byte| byte == 0xff)?;

@@ -11,7 +11,7 @@
 //! - A damaged stream is refused where libjpeg would guess and warn.
 //! - TIFF: the table in `tiff` says what is read.
 //!
-//! An image has [`Stop`]'s ten seconds, and ends sooner if nobody waits for it: TIFF and PNG ask at each strip and row, the others
+//! Decoding ends after [`Stop`]'s ten seconds, or sooner if nobody waits for the image: TIFF and PNG check at each strip and row, the others
 //! at every 16 KiB of the file; JPEG before and after (fifty megapixels in a hundred scans take two seconds).
 //!
 //! Peak of memory in bytes a pixel, measured at 6 to 36 megapixels: PNG, TIFF and JPEG 3 (of 16 bits, too), progressive JPEG 5

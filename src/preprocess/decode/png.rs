@@ -77,7 +77,7 @@ fn significant_bits(info: &Info<'_>) -> Option<u8> {
     most.copied().filter(|bits| (1..16).contains(bits))
 }
 
-/// Samples of a pixel that are no transparency.
+/// Samples of a pixel without transparency.
 fn colours(colour: ColorType) -> usize {
     match colour {
         ColorType::Rgb | ColorType::Rgba => 3,
@@ -112,7 +112,7 @@ fn pixels<R: BufRead + Seek>(
     loop {
         let row = match reader.next_interlaced_row() {
             Ok(Some(row)) => row,
-            // The last row is followed by the check of what is behind it, which may be missing: it is no part of the picture.
+            // The last row is followed by the check of what is behind it, which may be missing: it does not belong to the picture.
             Err(DecodingError::IoError(error))
                 if y == rows && error.kind() == ErrorKind::UnexpectedEof =>
             {

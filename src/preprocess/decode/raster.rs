@@ -11,8 +11,8 @@ use crate::preprocess::{
     error::ImageError, limits::Limits, orientation::UPRIGHT, rgb::RgbImage, stop::Stop,
 };
 
-/// Decodes a file of one of these formats as it is stored. The orientation is only looked for if it is heeded:
-/// metadata that nobody needs is a way in that nobody needs.
+/// Decodes a file of one of these formats as it is stored. The orientation is read only if it is used:
+/// unneeded metadata would be unneeded attack surface.
 pub(super) fn decode(
     bytes: &[u8],
     format: Format,
@@ -87,7 +87,7 @@ impl File<'_> {
         })
     }
 
-    /// Unreadable metadata is no reason to refuse pixels: it counts as none.
+    /// Unreadable metadata does not refuse the pixels: it counts as missing.
     fn orientation(&self, decoder: &mut impl ImageDecoder) -> Option<Orientation> {
         match self.format {
             Format::WebP => webp::exif(self.bytes).and_then(Orientation::from_exif_chunk),

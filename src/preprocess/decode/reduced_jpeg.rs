@@ -83,7 +83,7 @@ fn exif(bytes: &[u8]) -> Option<&[u8]> {
         let content = content.get(..length)?;
         match marker {
             [0xff, 0xe1] if content.starts_with(b"Exif\0\0") => return content.get(6..),
-            // Pixels begin: what follows is no segment.
+            // Pixels begin: no segment follows.
             [0xff, 0xda] => return None,
             [0xff, _] => rest = after.get(2 + length..)?,
             _ => return None,

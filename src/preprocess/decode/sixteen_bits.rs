@@ -55,7 +55,7 @@ impl SixteenBits {
             && (self.used & below_high_bits != 0 || self.largest < LOW)
     }
 
-    /// Whether the values look like those of fewer bits, and nobody said how many there are. Black is black at any number.
+    /// Whether the values look like those of fewer bits, and their number is not given. Black is black at any number.
     pub(super) fn in_low_bits(&self) -> bool {
         !self.stated && (1..LOW).contains(&self.largest)
     }

@@ -9,7 +9,7 @@ pub(super) fn check_frames(bytes: &[u8], limits: &Limits) -> Result<(), ImageErr
     for chunk in chunks(bytes.get(12..).unwrap_or_default()) {
         check_frame(&chunk, limits)?;
         if chunk.name == b"ANMF" {
-            // Behind where it stands, the frame's own chunks: at most transparency and pixels. Not cut at the chunk's end,
+            // Behind it, the frame's own chunks: at most transparency and pixels. Not cut at the chunk's end,
             // where the decoder does not stop either.
             let inside = chunk.content.get(16..).unwrap_or_default();
             for chunk in chunks(inside).take(2) {

@@ -114,7 +114,7 @@ async fn config(
     tag = "open inference protocol",
     params(
         ("name" = String, Path, description = "Name of the model"),
-        ("version" = String, Path, description = "1: there is no other")
+        ("version" = String, Path, description = "1, the only version")
     ),
     responses((status = 200, description = "The configuration", body = ModelConfig), ModelErrors)
 )]
@@ -241,7 +241,7 @@ async fn stats(
     tag = "open inference protocol",
     params(
         ("name" = String, Path, description = "Name of the model"),
-        ("version" = String, Path, description = "1: there is no other")
+        ("version" = String, Path, description = "1, the only version")
     ),
     responses((status = 200, description = "Statistics since the model was loaded", body = AllStatistics), ModelErrors)
 )]

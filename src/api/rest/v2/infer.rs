@@ -39,12 +39,12 @@ const JSON_LENGTH: HeaderName = HeaderName::from_static("inference-header-conten
     tag = "open inference protocol",
     params(
         ("name" = String, Path, description = "Name of the model"),
-        ("version" = String, Path, description = "1: there is no other"),
+        ("version" = String, Path, description = "1, the only version"),
         RequestHeaders
     ),
     request_body = InferRequest,
     responses(
-        (status = 200, description = "The outputs; behind the JSON, as bytes, those that were asked for so", content(
+        (status = 200, description = "The outputs; behind the JSON, as bytes, those that were requested as binary data", content(
             (InferResponse = "application/json"),
             (Vec<u8> = "application/octet-stream"),
         )),
@@ -70,7 +70,7 @@ pub async fn create_version(
     params(("name" = String, Path, description = "Name of the model"), RequestHeaders),
     request_body = InferRequest,
     responses(
-        (status = 200, description = "The outputs; behind the JSON, as bytes, those that were asked for so", content(
+        (status = 200, description = "The outputs; behind the JSON, as bytes, those that were requested as binary data", content(
             (InferResponse = "application/json"),
             (Vec<u8> = "application/octet-stream"),
         )),

@@ -42,7 +42,7 @@ pub struct InputTensor {
     pub shape: Vec<i64>,
     /// BYTES, UINT8, INT64 or FP32
     pub datatype: String,
-    /// `binary_data_size`: the values are so many bytes behind the JSON.
+    /// `binary_data_size`: the length in bytes of the values behind the JSON.
     #[serde(default, deserialize_with = "parameter::known")]
     #[schema(value_type = Option<HashMap<String, Value>>)]
     pub parameters: HashMap<String, Parameter>,

@@ -162,7 +162,7 @@ async fn live() -> StatusCode {
     operation_id = "v2_ready",
     tag = "open inference protocol",
     security(()),
-    responses((status = 200, description = "They will"), (status = 503, description = "They will not"))
+    responses((status = 200, description = "They will"), (status = 503, description = "Requests will not be answered"))
 )]
 async fn ready(State(state): State<Arc<AppState>>) -> StatusCode {
     match state.trouble() {
@@ -203,7 +203,7 @@ async fn model(
     tag = "open inference protocol",
     params(
         ("name" = String, Path, description = "Name of the model"),
-        ("version" = String, Path, description = "1: there is no other")
+        ("version" = String, Path, description = "1, the only version")
     ),
     responses((status = 200, description = "The model", body = ModelMetadata), ModelErrors)
 )]
@@ -243,7 +243,7 @@ async fn model_ready(State(state): State<Arc<AppState>>, Path(name): Path<String
     tag = "open inference protocol",
     params(
         ("name" = String, Path, description = "Name of the model"),
-        ("version" = String, Path, description = "1: there is no other")
+        ("version" = String, Path, description = "1, the only version")
     ),
     responses(
         (status = 200, description = "It does"),

@@ -1,4 +1,4 @@
-//! Parameters of a request, an input or an output: of all that they may hold, what is heeded here.
+//! Parameters of a request, an input or an output: the ones that are read here.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -34,10 +34,10 @@ impl Parameter {
     }
 }
 
-/// What is heeded; others are not kept, however many there are.
+/// The parameters that are read. Others are not kept, however many there are.
 const KNOWN: [&str; 3] = ["binary_data", "binary_data_output", "binary_data_size"];
 
-/// Parameters that are heeded. Null is none.
+/// The parameters that are read. Null is none.
 ///
 /// # Errors
 /// The deserializer's.

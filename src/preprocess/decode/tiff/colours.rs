@@ -8,7 +8,7 @@ pub(super) struct Colours {
     pub(super) meaning: Meaning,
     /// The colours are multiplied with the transparency behind them.
     pub(super) premultiplied: bool,
-    /// What becomes of the transparency that follows the colours; [`Alpha::Drop`] where none does.
+    /// How the transparency behind the colours is treated; [`Alpha::Drop`] where there is none.
     pub(super) alpha: Alpha,
 }
 
@@ -37,7 +37,7 @@ impl Colours {
         }
     }
 
-    /// Samples of a pixel that are no transparency.
+    /// Samples of a pixel without transparency.
     pub(super) fn count(&self) -> usize {
         match self.meaning {
             Meaning::WhiteIsZero | Meaning::BlackIsZero | Meaning::Palette(_) => 1,

@@ -3,7 +3,7 @@
 use super::corrupt;
 use crate::preprocess::error::ImageError;
 
-/// The first directory of a file. Its entries are read where they lie: nothing is copied before somebody asks for it.
+/// The first directory of a file. Its entries are read where they lie: nothing is copied before it is needed.
 pub(super) struct Directory<'a> {
     bytes: &'a [u8],
     /// Whether the low byte of a number comes first.
@@ -16,7 +16,7 @@ pub(super) struct Directory<'a> {
 
 /// An entry: a tag's values.
 struct Entry<'a> {
-    /// Bytes of a value; `None` for types that are no unsigned whole numbers.
+    /// Bytes of a value; `None` for types that are not unsigned whole numbers.
     width: Option<usize>,
     /// Of the values, all in the file.
     bytes: &'a [u8],
@@ -58,7 +58,7 @@ impl<'a> Directory<'a> {
     /// The first value of a tag; `None` if the file does not have it.
     ///
     /// # Errors
-    /// [`ImageError::Corrupt`] if the tag is there and is no number, or does not lie in the file.
+    /// [`ImageError::Corrupt`] if the tag is there and is not a number, or does not lie in the file.
     pub(super) fn one(&self, tag: u16) -> Result<Option<u64>, ImageError> {
         Ok(self
             .numbers(tag, 1)?
@@ -82,7 +82,7 @@ impl<'a> Directory<'a> {
         ))
     }
 
-    /// The bytes of a tag, whatever they are. `None` if the file does not have it.
+    /// The bytes of a tag, of any type. `None` if the file does not have it.
     ///
     /// # Errors
     /// [`ImageError::Corrupt`] if they do not lie in the file.

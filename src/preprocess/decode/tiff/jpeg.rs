@@ -1,6 +1,6 @@
 //! JPEG inside of TIFF (Adobe's technical note 2): each strip or tile is a JPEG file, whose tables may lie in the directory.
 //!
-//! What its samples mean is what the TIFF says, whatever the JPEG's own segments say. Its decoders are those of JPEG files, and
+//! The TIFF says what its samples mean, not the JPEG's own segments. Its decoders are those of JPEG files, and
 //! are judged by the same rules; its header is read before there is a decoder, since it can say any size.
 
 use super::{Layout, colours::Meaning, corrupt};
@@ -82,7 +82,7 @@ fn with_tables(tables: &[u8], packed: &[u8]) -> Result<Vec<u8>, ImageError> {
     Ok([begin, rest].concat())
 }
 
-/// What a JPEG decoder refused, said of the TIFF file.
+/// A JPEG decoder's refusal, as one of the TIFF file.
 fn in_tiff(error: ImageError) -> ImageError {
     match error {
         ImageError::Corrupt { reason, .. } => corrupt(&format!("JPEG: {reason}")),

@@ -20,7 +20,7 @@ const MOST_TILE_SIDE: u64 = 1 << 16;
 /// Most channels beside colour.
 const MOST_EXTRA: usize = 4;
 
-/// Longest JPEG tables in bytes: four tables of each kind that there is have 2.3 KB. They are read anew for each strip.
+/// Longest JPEG tables in bytes: four tables of each kind that there is have 2.3 KB. They are read again for each strip.
 const MOST_TABLES: usize = 16 << 10;
 
 mod tag {
@@ -386,7 +386,7 @@ impl Grid {
         for (i, offset) in offsets.into_iter().enumerate() {
             let start = usize::try_from(offset).unwrap_or(usize::MAX);
             let length = match (compression, &counts) {
-                // As many as its pixels need, whatever the directory says: writers get it wrong, and Pillow does not look.
+                // As many as its pixels need. The directory is not used: writers get it wrong, and Pillow ignores it.
                 (Compression::None, _) => {
                     let row = i / across % down;
                     row_bytes.saturating_mul(self.height.min(height - row * self.height))

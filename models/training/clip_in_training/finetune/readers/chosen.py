@@ -35,8 +35,8 @@ def read_names(path: Path) -> set[str]:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
-            f"cannot read the names to exclude from {path} ({error}); docs/src/reference/training-data.md says how "
-            "such a list is made"
+            f"cannot read the names to exclude from {path} ({error}); docs/src/reference/training-data.md "
+            "says how to make such a list"
         ) from error
     names = {name_key(line.strip()) for line in lines if line.strip()}
     if not names:
