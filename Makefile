@@ -19,7 +19,7 @@ FETCH := { test -x .cache/pip/bin/python || $(PYTHON) -m venv .cache/pip; } && .
 CLIP_IN := target/release/clip-in
 TRAIN := $(VENV)/bin/clip-in-training
 
-.PHONY: help serve test test-rust test-python end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint docs onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo ablation bench bench-setup stream textile kills rolling-restart faults abuse fuzz soak reference gpu-bundle lock clean
+.PHONY: help serve test check test-rust test-python end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint lint-code docs onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo ablation bench bench-setup stream textile kills rolling-restart faults abuse fuzz soak reference gpu-bundle lock clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | column -t -s '	'
@@ -28,7 +28,18 @@ serve: build onnxruntime-openvino ## build and serve MODEL (models/demo) on LIST
 	$(CLIP_IN) serve --model $(MODEL) --listen $(LISTEN)
 
 test: test-rust test-python test-clients test-catalogue ## everything that CI runs: Rust and Python tests, clients, catalogue, linters
-	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory lint-code
+
+check: $(LINTERS)/.installed onnxruntime ## what to run before a commit: format, lints, links, documentation of the code, Rust tests; no PyTorch
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	$(LINTERS)/bin/ruff check models/training tests deploy examples
+	$(LINTERS)/bin/ruff format --check models/training tests deploy examples
+	$(LINTERS)/bin/shellcheck $(SHELL_SCRIPTS)
+	$(LINTERS)/bin/typos
+	$(LINTERS)/bin/lychee --offline --no-progress --include-fragments $(DOCUMENTS)
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
+	cargo test --locked
 
 test-rust: onnxruntime ## the Rust tests
 	cargo test --locked
@@ -71,7 +82,7 @@ test-monitoring: python onnxruntime ## dashboard and alerts with a real Promethe
 test-dct-scaling: onnxruntime ## the optional feature dct-scaling (needs cmake and nasm)
 	cargo test --locked --features dct-scaling --test it preprocess_reduced
 
-lint: python $(LINTERS)/.installed $(CARGO_DENY) ## formatting, lints, spelling, links, licences of dependencies
+lint-code: python $(LINTERS)/.installed
 	cargo fmt --check
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --locked --all-targets -- -D warnings
@@ -81,6 +92,9 @@ lint: python $(LINTERS)/.installed $(CARGO_DENY) ## formatting, lints, spelling,
 	$(LINTERS)/bin/shellcheck $(SHELL_SCRIPTS)
 	$(LINTERS)/bin/typos
 	$(LINTERS)/bin/lychee --offline --no-progress --include-fragments $(DOCUMENTS)
+
+# Apart from the other lints: building cargo-deny takes minutes.
+lint: lint-code $(CARGO_DENY) ## formatting, lints, types, spelling, links, licences of dependencies
 	$(CARGO_DENY) --locked check licenses bans sources
 
 SHELL_SCRIPTS := .ci/run deploy/gpu-bundle/measure.sh
