@@ -158,7 +158,7 @@ fn what_cannot_be_compared_has_a_status_of_its_own() {
     for (name, word) in [
         ("other-data.json", "different data"),
         ("later.json", "schema version 2"),
-        ("no-result.json", "no result"),
+        ("no-result.json", "not a result"),
         ("twice.json", "item 0"),
         ("nowhere.json", "nowhere.json"),
     ] {

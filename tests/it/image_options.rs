@@ -8,11 +8,11 @@ use crate::support::grpc_client::{RawClient, code_of};
 use crate::support::server::{Server, base64, distance, embeddings, failure, fixture, success};
 
 fn case(name: &str) -> Vec<u8> {
-    fixture(&format!("cases/{name}"))
+    fixture(&format!("../cases/{name}"))
 }
 
 fn picture(name: &str) -> Vec<u8> {
-    fixture(&format!("images/{name}"))
+    fixture(name)
 }
 
 /// The answer to an image and what is said beside it, in JSON.
