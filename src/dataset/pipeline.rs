@@ -133,7 +133,13 @@ mod tests {
             i
         };
         // Some are larger than all memory, and are worked on alone.
-        let bytes = |i: &u64| if i.is_multiple_of(10) { u64::MAX } else { most / 3 };
+        let bytes = |i: &u64| {
+            if i.is_multiple_of(10) {
+                u64::MAX
+            } else {
+                most / 3
+            }
+        };
         let take = |i| {
             found.push(i);
             Ok(())
