@@ -21,6 +21,8 @@ macro_rules! settings {
         $key:ident: $type:ty $(as $int:ident in $low:literal..=$high:literal)?;
     )*})*) => {
         /// Settings of `clip-in serve`.
+        // The fields' comments are the help texts, where brackets do not make links.
+        #[allow(rustdoc::broken_intra_doc_links)]
         #[derive(Debug, Clone, Args)]
         pub struct ServeSettings {$($(
             $(#[$meta])*

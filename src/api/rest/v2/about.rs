@@ -16,7 +16,7 @@ use crate::api::{ApiError, AppState};
 use crate::calls::tensor::{TensorMetadata, metadata};
 use crate::engine::{Model, Timed};
 
-/// What Triton calls the program that runs models of [`PLATFORM`].
+/// What Triton calls the program that runs models of `PLATFORM`.
 pub const BACKEND: &str = "onnxruntime";
 
 /// The routes.
