@@ -24,6 +24,7 @@ pub mod cli;
 pub mod config;
 pub(crate) mod dataset;
 pub mod engine;
+pub mod error_code;
 pub mod eval;
 pub(crate) mod file_watch;
 pub mod images_by_url;

@@ -1,11 +1,12 @@
 //! Who may load, replace and unload models, and from which folder. Off by default.
 
+use crate::error_code::Code;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use axum::http::header;
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -109,13 +110,13 @@ fn digest(token: &[u8]) -> [u8; 32] {
 
 fn unauthorized() -> ApiError {
     let message = "this path needs the admin token: send `authorization: Bearer …`";
-    ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
+    ApiError::new(Code::Unauthorized, message)
 }
 
 fn wrong_host() -> ApiError {
     let message =
         "without a token this path answers only requests to localhost or a loopback address";
-    ApiError::new(StatusCode::FORBIDDEN, "host_not_allowed", message)
+    ApiError::new(Code::HostNotAllowed, message)
 }
 
 fn bearer(request: &Parts) -> Option<&[u8]> {
@@ -151,7 +152,7 @@ mod tests {
         let (parts, ()) = request.body(()).unwrap().into_parts();
         access
             .check(&parts)
-            .map_or_else(|error| error.code, |()| "allowed")
+            .map_or_else(|error| error.code.name(), |()| "allowed")
     }
 
     #[test]

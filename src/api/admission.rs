@@ -1,5 +1,6 @@
 //! Who gets in: bounds on requests and on the bytes of their bodies, so that memory has a limit for any input.
 
+use crate::error_code::Code;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use bytes::{Bytes, BytesMut};
 use http_body::Body as _;
 use http_body_util::BodyExt;
@@ -197,9 +198,7 @@ impl Admission {
         while let Some(frame) = next_frame(body, &lease).await? {
             let frame = frame.map_err(|e| match GaveWay::is_behind(&e) {
                 true => gave_way(),
-                false => {
-                    ApiError::bad_request("body_incomplete", format!("the body broke off: {e}"))
-                }
+                false => ApiError::new(Code::BodyIncomplete, format!("the body broke off: {e}")),
             })?;
             let Ok(chunk) = frame.into_data() else {
                 continue;
@@ -266,7 +265,7 @@ impl Admission {
             "the body is larger than {} bytes; send fewer items at a time",
             self.max_body_bytes
         );
-        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
+        ApiError::new(Code::BodyTooLarge, message)
     }
 }
 

@@ -1,6 +1,6 @@
 //! How large an answer will be, counted before it is made: memory for the numbers and texts, and for them once more as JSON.
 
-use axum::http::StatusCode;
+use crate::error_code::Code;
 
 use super::{ApiError, AppState, held};
 
@@ -27,8 +27,7 @@ pub fn reserve(state: &AppState, bytes: usize) -> Result<(), ApiError> {
             bytes >> 20,
             most >> 20
         );
-        let status = StatusCode::PAYLOAD_TOO_LARGE;
-        return Err(ApiError::new(status, "answer_too_large", message));
+        return Err(ApiError::new(Code::AnswerTooLarge, message));
     }
     let mut share = state.admission.answer_share();
     share.resize(bytes)?;

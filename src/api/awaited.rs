@@ -1,11 +1,11 @@
 //! A request's body that its client is waited for: meanwhile its place gives way to others.
 
+use crate::error_code::Code;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::body::Body;
-use axum::http::StatusCode;
 use bytes::Bytes;
 
 use super::ApiError;
@@ -14,7 +14,7 @@ use super::lease::Lease;
 /// The answer to a slow sender that gave way.
 pub fn gave_way() -> ApiError {
     let message = "the body came so slowly that others needed the place meanwhile; send it again";
-    ApiError::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message)
+    ApiError::new(Code::RequestTimeout, message)
 }
 
 /// The end of a body whose request's place was taken over.

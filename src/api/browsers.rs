@@ -5,12 +5,13 @@
 //! foreign host. Cross-site requests: forms and `fetch` send bodies without asking first; browsers mark them by
 //! `Sec-Fetch-Site` (Fetch Metadata, W3C) and `Origin` (RFC 6454).
 
+use crate::error_code::Code;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -53,13 +54,11 @@ impl BrowserRules {
         let host = host_of(uri, headers);
         if self.on_loopback && !host.as_ref().is_some_and(|host| self.is_ours(host)) {
             let message = "without API keys this server answers only requests to localhost or a loopback address; set keys, or name the host in --allowed-hosts";
-            let forbidden = StatusCode::FORBIDDEN;
-            return Err(ApiError::new(forbidden, "host_not_allowed", message));
+            return Err(ApiError::new(Code::HostNotAllowed, message));
         }
         if self.is_cross_site(method, host.as_ref(), headers) {
             let message = "a page of another site sent this; without API keys only pages of --cors-origins may";
-            let forbidden = StatusCode::FORBIDDEN;
-            return Err(ApiError::new(forbidden, "cross_site", message));
+            return Err(ApiError::new(Code::CrossSite, message));
         }
         Ok(())
     }
@@ -137,7 +136,7 @@ mod tests {
         let uri = Uri::from_static("/v1/classify");
         rules
             .check(method, &uri, &map)
-            .map_or_else(|error| error.code, |()| "allowed")
+            .map_or_else(|error| error.code.name(), |()| "allowed")
     }
 
     fn rules(listen: &str) -> BrowserRules {

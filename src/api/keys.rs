@@ -1,11 +1,12 @@
 //! API keys: who may ask, in which lane, and how many requests at a time.
 
+use crate::error_code::Code;
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -187,8 +188,7 @@ impl ApiKeys {
         let Some(keys) = &*keys else {
             return Ok(None);
         };
-        let refused =
-            |message: &str| ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", message);
+        let refused = |message: &str| ApiError::new(Code::Unauthorized, message);
         let shown = shown(headers).ok_or_else(|| {
             refused("this server asks for an API key: authorization: Bearer KEY, or x-api-key: KEY")
         })?;

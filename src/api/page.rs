@@ -1,9 +1,10 @@
 //! The page at `/`: an image, some descriptions, ranked scores. Everything it needs is in the binary and the bundle.
 
+use crate::error_code::Code;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -70,13 +71,7 @@ async fn sample(
     State(state): State<Arc<AppState>>,
     Path(name): Path<String>,
 ) -> Result<Response, ApiError> {
-    let missing = || {
-        ApiError::new(
-            StatusCode::NOT_FOUND,
-            "not_found",
-            "the model has no such sample",
-        )
-    };
+    let missing = || ApiError::new(Code::NotFound, "the model has no such sample");
     let model = state.models.default_model();
     let sample = model
         .samples()

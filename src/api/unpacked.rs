@@ -1,10 +1,11 @@
 //! A request's body that may come compressed: it is unpacked step by step, and each step is paid for from the byte budget
 //! before it is there, so that a few packed bytes cannot become more than others have left.
 
+use crate::error_code::Code;
 use std::io::Read;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 
@@ -38,9 +39,7 @@ impl Coding {
             }
             if coding != Self::Plain || !(is("gzip") || is("x-gzip")) {
                 let message = "the only content-encoding that is read is gzip, once; send the body so, or as it is";
-                let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-                let code = "unsupported_content_encoding";
-                return Err(ApiError::new(status, code, message));
+                return Err(ApiError::new(Code::UnsupportedContentEncoding, message));
             }
             coding = Self::Gzip;
         }
@@ -72,8 +71,7 @@ impl Admission {
             Ok(Err(Broken::Refused(error))) => Err(error),
             Err(_) => {
                 let message = "the body could not be unpacked";
-                let status = StatusCode::INTERNAL_SERVER_ERROR;
-                Err(ApiError::new(status, "internal_error", message))
+                Err(ApiError::new(Code::InternalError, message))
             }
         }
     }
@@ -93,7 +91,7 @@ fn unpack(packed: &[u8], mut share: ByteShare, most: usize) -> Result<(Bytes, By
         let mut step = reader.by_ref().take(STEP as u64);
         let read = step.read_to_end(&mut plain).map_err(|error| {
             let message = format!("the body is no gzip, as its content-encoding says: {error}");
-            Broken::Refused(ApiError::bad_request("invalid_gzip", message))
+            Broken::Refused(ApiError::new(Code::InvalidGzip, message))
         })?;
         if plain.len() > most {
             return Err(Broken::TooLarge);

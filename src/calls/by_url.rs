@@ -6,13 +6,13 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use axum::http::StatusCode;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::api::admission::ByteShare;
 use crate::api::{ApiError, AppState};
 use crate::engine::{Deadline, EngineError};
+use crate::error_code::Code;
 use crate::images_by_url::{Fetcher, Stopped};
 
 /// Fetches of one request at a time: a request must not take all places.
@@ -146,8 +146,7 @@ async fn one(
             let message = format!(
                 "the images behind this request's URLs have together more than {most} bytes; send fewer at a time"
             );
-            let status = StatusCode::PAYLOAD_TOO_LARGE;
-            return Err(ApiError::new(status, "body_too_large", message));
+            return Err(ApiError::new(Code::BodyTooLarge, message));
         }
         share.resize(bytes)
     };

@@ -9,6 +9,7 @@ use super::{Cost, Warning, check_items, embed_both, no_images};
 use crate::api::answer_size::{self, OBJECT, of_text};
 use crate::api::{ApiError, AppState};
 use crate::engine::{EmbedOptions, ImageSource};
+use crate::error_code::Code;
 use crate::labelsets::LabelSet;
 use crate::matching::{RankedLabel, probabilities, rank, score};
 use crate::quoted::quoted;
@@ -106,7 +107,7 @@ pub async fn classify(state: &AppState, call: ClassifyCall) -> Result<Classified
     }
     match &call.labels {
         Labels::Inline(labels) if labels.is_empty() => {
-            let error = ApiError::bad_request("no_texts", "at least one label is needed");
+            let error = ApiError::new(Code::NoTexts, "at least one label is needed");
             Err(error.at("labels"))
         }
         Labels::Inline(labels) => {
@@ -165,7 +166,7 @@ async fn with_set(
             quoted(model.name()),
             quoted(other)
         );
-        return Err(ApiError::bad_request("labelset_of_other_model", message).at("model"));
+        return Err(ApiError::new(Code::LabelsetOfOtherModel, message).at("model"));
     }
     let names = definition.labels.iter().map(|label| label.label.len());
     answer_size::reserve(state, size_of_answer(call.images.len(), names))?;

@@ -6,6 +6,7 @@ use super::{Cost, Warning, check_items, embed_each_item, embed_items};
 use crate::api::answer_size::{self, NUMBER, OBJECT};
 use crate::api::{ApiError, AppState};
 use crate::engine::{EmbedOptions, Item, Model};
+use crate::error_code::Code;
 use crate::matching::shorten;
 
 /// Items to embed.
@@ -89,7 +90,7 @@ fn check(
     let model = state.model(call.model.as_deref())?;
     let field = call.field;
     if call.items.is_empty() {
-        let error = ApiError::bad_request("no_input", "at least one item is needed");
+        let error = ApiError::new(Code::NoInput, "at least one item is needed");
         return Err(error.at(field));
     }
     check_items(call.items.len(), state.max_items).map_err(|e| e.at(field))?;
@@ -97,7 +98,7 @@ fn check(
     let dimensions = call.dimensions.unwrap_or(width);
     if !(1..=width).contains(&dimensions) {
         let message = format!("dimensions is {dimensions}; this model gives 1 to {width}");
-        return Err(ApiError::bad_request("invalid_dimensions", message).at("dimensions"));
+        return Err(ApiError::new(Code::InvalidDimensions, message).at("dimensions"));
     }
     let an_item = dimensions
         .saturating_mul(NUMBER)

@@ -10,6 +10,7 @@ use crate::api::answer_size::{self, NUMBER};
 use crate::api::{ApiError, AppState};
 use crate::bundle::TextSide;
 use crate::engine::{EmbedOptions, Embedding, ImageSource, Item};
+use crate::error_code::Code;
 use crate::matching::cosine;
 use crate::preprocess::Pixels;
 use crate::quoted::quoted;
@@ -72,7 +73,7 @@ pub async fn infer(state: &AppState, call: InferCall) -> Result<Inferred, ApiErr
     let (text_name, texts) = texts.unwrap_or_default();
     all.extend(texts);
     if all.is_empty() {
-        return Err(ApiError::bad_request("no_input", "at least one row is needed").at("inputs"));
+        return Err(ApiError::new(Code::NoInput, "at least one row is needed").at("inputs"));
     }
     check_items(all.len(), state.max_items).map_err(|e| e.at("inputs"))?;
     let width = model.manifest().embedding_dim;
@@ -160,7 +161,7 @@ pub fn items(tensor: Tensor, text: &TextSide) -> Result<Vec<Item>, ApiError> {
         (TEXT, Values::Bytes(texts)) => {
             let texts = texts.into_iter().enumerate().map(|(i, text)| {
                 let text = String::from_utf8(text.into()).map_err(|_| {
-                    ApiError::bad_request("text_not_utf8", "the text is not UTF-8")
+                    ApiError::new(Code::TextNotUtf8, "the text is not UTF-8")
                         .at(format!("{name}[{i}]"))
                 })?;
                 Ok(Item::Text(text))
@@ -197,7 +198,7 @@ fn tokens(row: &[i64], text: &TextSide) -> Result<Item, ApiError> {
     let ids = row.iter().map(|id| u32::try_from(*id));
     let mut ids: Vec<u32> = ids
         .collect::<Result<_, _>>()
-        .map_err(|_| ApiError::bad_request("invalid_token_ids", "a token id is 0 to 2^32 - 1"))?;
+        .map_err(|_| ApiError::new(Code::InvalidTokenIds, "a token id is 0 to 2^32 - 1"))?;
     let padding = ids
         .iter()
         .rev()
@@ -223,5 +224,5 @@ fn cosines(images: &[Embedding], texts: &[Embedding]) -> Vec<f32> {
 }
 
 fn invalid(message: impl Into<String>) -> ApiError {
-    ApiError::bad_request("invalid_request", message)
+    ApiError::new(Code::InvalidRequest, message)
 }

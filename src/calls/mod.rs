@@ -27,6 +27,7 @@ use std::collections::HashMap;
 use crate::api::answer_size::{self, OBJECT, of_text};
 use crate::api::{ApiError, AppState};
 use crate::engine::{EmbedOptions, Embedded, EmbeddedEach, Embedding, ImageSource, Item, Model};
+use crate::error_code::Code;
 
 /// What a call cost.
 #[derive(Debug, Clone, Copy, Default)]
@@ -97,11 +98,11 @@ fn check_items(items: usize, most: usize) -> Result<(), ApiError> {
     }
     let message =
         format!("the request has {items} items, at most {most} are taken; send it in parts");
-    Err(ApiError::bad_request("too_many_items", message))
+    Err(ApiError::new(Code::TooManyItems, message))
 }
 
 fn no_images() -> ApiError {
-    ApiError::bad_request("no_images", "at least one image is needed").at("images")
+    ApiError::new(Code::NoImages, "at least one image is needed").at("images")
 }
 
 /// Embeds items as one request, after the images that are named by URL were fetched. `param_of` names an item by its

@@ -4,6 +4,7 @@ use super::{Cost, Warning, check_items, embed_items};
 use crate::api::answer_size::{self, OBJECT, of_text};
 use crate::api::{ApiError, AppState};
 use crate::engine::{EmbedOptions, ImageSource, Item};
+use crate::error_code::Code;
 use crate::matching::nearest;
 
 /// A query and what to rank.
@@ -74,7 +75,7 @@ pub async fn rerank(state: &AppState, call: RerankCall) -> Result<Reranked, ApiE
     let model = state.model(call.model.as_deref())?;
     let count = call.documents.len();
     if count == 0 {
-        let error = ApiError::bad_request("no_documents", "at least one document is needed");
+        let error = ApiError::new(Code::NoDocuments, "at least one document is needed");
         return Err(error.at("documents"));
     }
     check_items(count + 1, state.max_items).map_err(|e| e.at("documents"))?;

@@ -4,6 +4,7 @@ use super::{Cost, Warning, check_items, embed_both, no_images};
 use crate::api::answer_size::{self, NUMBER};
 use crate::api::{ApiError, AppState};
 use crate::engine::{EmbedOptions, ImageSource};
+use crate::error_code::Code;
 use crate::matching::{Scores, score};
 
 /// Images and texts to compare.
@@ -41,7 +42,7 @@ pub async fn similarity(state: &AppState, call: SimilarityCall) -> Result<Simila
         return Err(no_images());
     }
     if call.texts.is_empty() {
-        let error = ApiError::bad_request("no_texts", "at least one text is needed");
+        let error = ApiError::new(Code::NoTexts, "at least one text is needed");
         return Err(error.at("texts"));
     }
     check_items(call.images.len() + call.texts.len(), state.max_items)?;

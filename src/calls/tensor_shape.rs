@@ -2,6 +2,7 @@
 
 use super::check_items;
 use crate::api::ApiError;
+use crate::error_code::Code;
 
 /// How many values a tensor has by its shape: more need not be read.
 ///
@@ -18,7 +19,7 @@ pub fn values_of(
             "{:.100} is no shape",
             format!("{:?}", &shape[..shape.len().min(20)])
         );
-        return Err(ApiError::bad_request("invalid_request", message).at(name));
+        return Err(ApiError::new(Code::InvalidRequest, message).at(name));
     };
     // A value of BYTES is an item; of other types, a row is.
     let items = match datatype {

@@ -112,7 +112,7 @@ impl Fetcher {
         let result = self.fetch_uncounted(url, grown).await;
         outcome.result = match &result {
             Ok(_) => "ok",
-            Err(Stopped::Fetch(error)) => error.code(),
+            Err(Stopped::Fetch(error)) => error.code().name(),
             Err(Stopped::Caller(_)) => "over_budget",
         };
         result

@@ -18,6 +18,8 @@ pub use fetcher::{FetchRules, Fetcher, Stopped};
 pub use hosts::HostList;
 pub use networks::Networks;
 
+use crate::error_code::Code;
+
 /// Why an image could not be fetched. The texts are for the sender of the URL: they say nothing of what the host's name
 /// stands for, or of what answers there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,13 +44,13 @@ pub enum FetchError {
 impl FetchError {
     /// A stable name for this kind of failure, for programs and for metrics.
     #[must_use]
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> Code {
         match self {
-            Self::Invalid(_) => "url_invalid",
-            Self::NotAllowed(_) => "url_not_allowed",
-            Self::Failed(_) => "url_fetch_failed",
-            Self::TimedOut(_) => "url_timeout",
-            Self::TooManyBytes(_) => "image_too_many_bytes",
+            Self::Invalid(_) => Code::UrlInvalid,
+            Self::NotAllowed(_) => Code::UrlNotAllowed,
+            Self::Failed(_) => Code::UrlFetchFailed,
+            Self::TimedOut(_) => Code::UrlTimeout,
+            Self::TooManyBytes(_) => Code::ImageTooManyBytes,
         }
     }
 }

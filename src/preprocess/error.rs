@@ -1,6 +1,7 @@
 //! Why an image was refused, for the person who sent it.
 
 use super::decode::Format;
+use crate::error_code::Code;
 
 /// An image that cannot be used. The text is meant for the person who sent the image; [`ImageError::code`] is meant
 /// for programs.
@@ -84,17 +85,17 @@ pub enum ImageError {
 impl ImageError {
     /// A stable name for this kind of refusal, for programs and for metrics.
     #[must_use]
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> Code {
         match self {
-            Self::Empty => "image_empty",
-            Self::TooManyBytes { .. } => "image_too_many_bytes",
-            Self::UnknownFormat => "image_unknown_format",
-            Self::UnsupportedFormat { .. } => "image_unsupported_format",
-            Self::TooLarge { .. } => "image_too_large",
-            Self::NoPixels { .. } => "image_no_pixels",
-            Self::TakesTooLong { .. } => "image_takes_too_long",
-            Self::Abandoned => "image_abandoned",
-            Self::Corrupt { .. } => "image_corrupt",
+            Self::Empty => Code::ImageEmpty,
+            Self::TooManyBytes { .. } => Code::ImageTooManyBytes,
+            Self::UnknownFormat => Code::ImageUnknownFormat,
+            Self::UnsupportedFormat { .. } => Code::ImageUnsupportedFormat,
+            Self::TooLarge { .. } => Code::ImageTooLarge,
+            Self::NoPixels { .. } => Code::ImageNoPixels,
+            Self::TakesTooLong { .. } => Code::ImageTakesTooLong,
+            Self::Abandoned => Code::ImageAbandoned,
+            Self::Corrupt { .. } => Code::ImageCorrupt,
         }
     }
 }

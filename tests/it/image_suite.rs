@@ -30,7 +30,7 @@ enum Outcome {
 fn outcome(entry: &Entry, file: &[u8], answers: &BTreeMap<String, Vec<u8>>) -> Outcome {
     let image = match (decode(file, &Limits::default(), false), &entry.refused) {
         (Ok(image), _) => image,
-        (Err(error), Some(code)) if error.code() == code => return Outcome::Refused,
+        (Err(error), Some(code)) if error.code() == code.as_str() => return Outcome::Refused,
         (Err(error), _) => return Outcome::Wrong(format!("{}: {error}", error.code())),
     };
     let Some(answer) = &entry.answer else {

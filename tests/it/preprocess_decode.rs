@@ -53,7 +53,7 @@ fn grid(image: &RgbImage) -> Vec<[f64; 3]> {
 
 fn disagreement(name: &str, expected: &Expected) -> Option<String> {
     let image = match (decoded(&file(name)), &expected.refused) {
-        (Err(error), Some(code)) if error.code() == code => return None,
+        (Err(error), Some(code)) if error.code() == code.as_str() => return None,
         (Err(error), _) => return Some(format!("{name}: refused with {}: {error}", error.code())),
         (Ok(_), Some(code)) => return Some(format!("{name}: should be refused with {code}")),
         (Ok(image), None) => image,

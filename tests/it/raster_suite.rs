@@ -68,7 +68,7 @@ fn outcome(entry: &Entry, members: &Members) -> Result<bool, String> {
     let file = &members[&format!("files/{}", entry.file)];
     let picture = match (read(file, entry.options), &entry.refused) {
         (Ok(picture), _) => picture,
-        (Err(error), Some(code)) if error.code() == code => return Ok(false),
+        (Err(error), Some(code)) if error.code() == code.as_str() => return Ok(false),
         (Err(error), _) => return Err(format!("{}: {error}", error.code())),
     };
     let Some(answer) = &entry.answer else {

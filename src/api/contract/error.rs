@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use super::error_body::{ErrorBody, ErrorObject};
 use crate::bundle::{BundleError, NotInRoot};
 use crate::engine::{EmbedError, EngineError, ItemError, LoadError, RegistryError};
+use crate::error_code::Code;
 use crate::images_by_url::FetchError;
 use crate::labelsets::LabelSetError;
 use crate::quoted::{cut, shortened};
@@ -14,10 +15,8 @@ use crate::quoted::{cut, shortened};
 /// An answer that is an error: `{"error": {"type", "code", "message", "param"}}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiError {
-    /// HTTP status.
-    pub status: StatusCode,
-    /// Stable, one a cause.
-    pub code: &'static str,
+    /// What kind of error; it decides the HTTP status.
+    pub code: Code,
     /// For the reader.
     pub message: String,
     /// The field or item at fault, such as `images[2]`.
@@ -27,10 +26,9 @@ pub struct ApiError {
 }
 
 impl ApiError {
-    /// An error with a status, a code and a sentence.
-    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+    /// An error with a code and a sentence.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self {
-            status,
             code,
             message: shortened(message.into()),
             param: None,
@@ -38,14 +36,15 @@ impl ApiError {
         }
     }
 
-    /// A request that cannot be right: 400.
-    pub fn bad_request(code: &'static str, message: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, code, message)
+    /// HTTP status.
+    pub fn status(&self) -> StatusCode {
+        // Every status of the table is one.
+        StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     /// The server has as much to do as it may: 429.
     pub fn overloaded(message: impl Into<String>, retry_after_seconds: u64) -> Self {
-        let error = Self::new(StatusCode::TOO_MANY_REQUESTS, "overloaded", message);
+        let error = Self::new(Code::Overloaded, message);
         Self {
             retry_after_seconds: Some(retry_after_seconds),
             ..error
@@ -55,7 +54,7 @@ impl ApiError {
     /// A request that took longer than the server gives one: 408, on REST and gRPC alike.
     pub fn request_timeout(limit: std::time::Duration) -> Self {
         let message = format!("the request took longer than {} s", limit.as_secs());
-        Self::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message)
+        Self::new(Code::RequestTimeout, message)
     }
 
     /// Names the field or item at fault.
@@ -83,62 +82,33 @@ impl ApiError {
     /// As it stands under `error`.
     pub fn object(&self) -> ErrorObject {
         ErrorObject {
-            r#type: self.family(),
+            r#type: self.code.family(),
             code: self.code,
             message: self.message.clone(),
             param: self.param.clone(),
-        }
-    }
-
-    /// OpenAI's `type` field: the family that a client acts on.
-    fn family(&self) -> &'static str {
-        match self.status.as_u16() {
-            429 => "overloaded_error",
-            408 | 504 => "timeout_error",
-            400..=499 => "invalid_request_error",
-            _ => "server_error",
         }
     }
 }
 
 impl From<ItemError> for ApiError {
     fn from(error: ItemError) -> Self {
-        let (status, code) = match &error {
-            ItemError::Image(image) => {
-                let too_large = matches!(
-                    image.code(),
-                    "image_too_large" | "image_too_many_bytes" | "image_takes_too_long"
-                );
-                (
-                    if too_large {
-                        StatusCode::PAYLOAD_TOO_LARGE
-                    } else {
-                        StatusCode::BAD_REQUEST
-                    },
-                    image.code(),
-                )
-            }
-            ItemError::Base64(_) => (StatusCode::BAD_REQUEST, "invalid_base64"),
-            ItemError::UrlNotAllowed => (StatusCode::BAD_REQUEST, "url_not_allowed"),
-            ItemError::TextTooLong { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "text_too_long"),
-            ItemError::WouldTruncate { .. } => (StatusCode::BAD_REQUEST, "text_would_be_truncated"),
-            ItemError::Pixels { .. } => (StatusCode::BAD_REQUEST, "invalid_pixels"),
-            ItemError::Tokens(_) => (StatusCode::BAD_REQUEST, "invalid_token_ids"),
-            ItemError::Tokenize(_) => (StatusCode::BAD_REQUEST, "text_not_tokenisable"),
+        let code = match &error {
+            ItemError::Image(image) => image.code(),
+            ItemError::Base64(_) => Code::InvalidBase64,
+            ItemError::UrlNotAllowed => Code::UrlNotAllowed,
+            ItemError::TextTooLong { .. } => Code::TextTooLong,
+            ItemError::WouldTruncate { .. } => Code::TextWouldBeTruncated,
+            ItemError::Pixels { .. } => Code::InvalidPixels,
+            ItemError::Tokens(_) => Code::InvalidTokenIds,
+            ItemError::Tokenize(_) => Code::TextNotTokenisable,
         };
-        Self::new(status, code, error.to_string())
+        Self::new(code, error.to_string())
     }
 }
 
-/// A failed fetch is the fault of the item that named the URL: never a 5xx.
 impl From<FetchError> for ApiError {
     fn from(error: FetchError) -> Self {
-        let status = match error {
-            FetchError::Invalid(_) | FetchError::NotAllowed(_) => StatusCode::BAD_REQUEST,
-            FetchError::Failed(_) | FetchError::TimedOut(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            FetchError::TooManyBytes(_) => StatusCode::PAYLOAD_TOO_LARGE,
-        };
-        Self::new(status, error.code(), error.to_string())
+        Self::new(error.code(), error.to_string())
     }
 }
 
@@ -150,24 +120,15 @@ impl From<EngineError> for ApiError {
                 retry_after_seconds,
                 ..
             } => Self::overloaded(message, retry_after_seconds),
-            EngineError::DeadlineExceeded => {
-                Self::new(StatusCode::GATEWAY_TIMEOUT, "deadline_exceeded", message)
-            }
-            EngineError::Stopping => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", message)
-            }
-            EngineError::Dead => Self::new(StatusCode::SERVICE_UNAVAILABLE, "engine_dead", message),
+            EngineError::DeadlineExceeded => Self::new(Code::DeadlineExceeded, message),
+            EngineError::Stopping => Self::new(Code::Stopping, message),
+            EngineError::Dead => Self::new(Code::EngineDead, message),
             EngineError::OutOfMemory(_) => {
-                let mut error =
-                    Self::new(StatusCode::SERVICE_UNAVAILABLE, "out_of_memory", message);
+                let mut error = Self::new(Code::OutOfMemory, message);
                 error.retry_after_seconds = Some(1);
                 error
             }
-            EngineError::Inference(_) => Self::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "inference_failed",
-                message,
-            ),
+            EngineError::Inference(_) => Self::new(Code::InferenceFailed, message),
         }
     }
 }
@@ -176,24 +137,19 @@ impl From<LabelSetError> for ApiError {
     fn from(error: LabelSetError) -> Self {
         let message = error.to_string();
         match error {
-            LabelSetError::Unknown(_) => {
-                Self::new(StatusCode::NOT_FOUND, "labelset_not_found", message).at("labelset")
-            }
-            LabelSetError::BadName(_) => {
-                Self::bad_request("invalid_labelset_name", message).at("name")
-            }
+            LabelSetError::Unknown(_) => Self::new(Code::LabelsetNotFound, message).at("labelset"),
+            LabelSetError::BadName(_) => Self::new(Code::InvalidLabelsetName, message).at("name"),
             LabelSetError::Invalid { field, reason } => {
-                Self::bad_request("invalid_request", reason).at(field)
+                Self::new(Code::InvalidRequest, reason).at(field)
             }
             LabelSetError::Item { field, error } => Self::from(error).at(field),
             LabelSetError::Engine(error) => error.into(),
             LabelSetError::TooMany | LabelSetError::TooManyBytes(_) => {
-                Self::new(StatusCode::CONFLICT, "too_many_labelsets", message)
+                Self::new(Code::TooManyLabelsets, message)
             }
             LabelSetError::Disk(_) => {
                 tracing::error!("{message}");
-                let status = StatusCode::INTERNAL_SERVER_ERROR;
-                Self::new(status, "labelset_not_stored", message)
+                Self::new(Code::LabelsetNotStored, message)
             }
         }
     }
@@ -202,22 +158,22 @@ impl From<LabelSetError> for ApiError {
 impl From<RegistryError> for ApiError {
     fn from(error: RegistryError) -> Self {
         let message = error.to_string();
-        let (status, code) = match error {
+        let code = match error {
             RegistryError::Load(error) => return error.into(),
             RegistryError::Unknown(_) => {
-                return Self::new(StatusCode::NOT_FOUND, "model_not_found", message).at("model");
+                return Self::new(Code::ModelNotFound, message).at("model");
             }
-            RegistryError::Busy => (StatusCode::CONFLICT, "load_in_progress"),
-            RegistryError::IsDefault(_) => (StatusCode::CONFLICT, "model_is_default"),
-            RegistryError::NameIsAlias(_) => (StatusCode::CONFLICT, "model_name_is_alias"),
+            RegistryError::Busy => Code::LoadInProgress,
+            RegistryError::IsDefault(_) => Code::ModelIsDefault,
+            RegistryError::NameIsAlias(_) => Code::ModelNameIsAlias,
             RegistryError::Stopping => return EngineError::Stopping.into(),
             // Only at the start, where there is no client.
             RegistryError::SameName { .. }
             | RegistryError::AliasOfNothing { .. }
             | RegistryError::SameAlias(_)
-            | RegistryError::Empty => (StatusCode::INTERNAL_SERVER_ERROR, "internal_error"),
+            | RegistryError::Empty => Code::InternalError,
         };
-        Self::new(status, code, message)
+        Self::new(code, message)
     }
 }
 
@@ -225,33 +181,29 @@ impl From<LoadError> for ApiError {
     fn from(error: LoadError) -> Self {
         let code = match error {
             LoadError::Bundle(error) => return error.into(),
-            LoadError::NoSuchPrecision { .. } => "precision_not_in_bundle",
-            LoadError::Runtime(_) => "bundle_graph_unusable",
+            LoadError::NoSuchPrecision { .. } => Code::PrecisionNotInBundle,
+            LoadError::Runtime(_) => Code::BundleGraphUnusable,
             LoadError::Thread(_) => {
                 let message = error.to_string();
-                return Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", message);
+                return Self::new(Code::InternalError, message);
             }
         };
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, error.to_string())
+        Self::new(code, error.to_string())
     }
 }
 
 impl From<BundleError> for ApiError {
     fn from(error: BundleError) -> Self {
         let code = match error {
-            BundleError::NotABundle(_) => "bundle_not_found",
-            BundleError::Manifest { .. } => "bundle_manifest_invalid",
-            BundleError::Unreadable { .. } => "bundle_file_unreadable",
-            BundleError::BadReference { .. } => "bundle_file_name_invalid",
-            BundleError::Checksum { .. } => "bundle_checksum_mismatch",
-            BundleError::Content { .. } => "bundle_file_invalid",
-            BundleError::Golden { .. } => "bundle_golden_mismatch",
+            BundleError::NotABundle(_) => Code::BundleNotFound,
+            BundleError::Manifest { .. } => Code::BundleManifestInvalid,
+            BundleError::Unreadable { .. } => Code::BundleFileUnreadable,
+            BundleError::BadReference { .. } => Code::BundleFileNameInvalid,
+            BundleError::Checksum { .. } => Code::BundleChecksumMismatch,
+            BundleError::Content { .. } => Code::BundleFileInvalid,
+            BundleError::Golden { .. } => Code::BundleGoldenMismatch,
         };
-        let status = match error {
-            BundleError::NotABundle(_) => StatusCode::NOT_FOUND,
-            _ => StatusCode::UNPROCESSABLE_ENTITY,
-        };
-        Self::new(status, code, error.to_string())
+        Self::new(code, error.to_string())
     }
 }
 
@@ -259,8 +211,8 @@ impl From<NotInRoot> for ApiError {
     fn from(error: NotInRoot) -> Self {
         let message = error.to_string();
         match error {
-            NotInRoot::Outside(_) => Self::bad_request("path_not_allowed", message),
-            NotInRoot::Missing(_) => Self::new(StatusCode::NOT_FOUND, "bundle_not_found", message),
+            NotInRoot::Outside(_) => Self::new(Code::PathNotAllowed, message),
+            NotInRoot::Missing(_) => Self::new(Code::BundleNotFound, message),
             NotInRoot::Bundle(error) => error.into(),
         }
     }
@@ -271,13 +223,13 @@ impl IntoResponse for ApiError {
         let body = ErrorBody {
             error: self.object(),
         };
-        let mut response = (self.status, Json(body)).into_response();
+        let mut response = (self.status(), Json(body)).into_response();
         if let Some(seconds) = self.retry_after_seconds {
             response
                 .headers_mut()
                 .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if self.status == StatusCode::UNAUTHORIZED {
+        if self.status() == StatusCode::UNAUTHORIZED {
             response
                 .headers_mut()
                 .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

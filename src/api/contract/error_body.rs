@@ -1,5 +1,6 @@
 //! An error as JSON, in the shape of the OpenAI API.
 
+use crate::error_code::Code;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -19,7 +20,7 @@ pub struct ErrorObject {
     pub r#type: &'static str,
     /// Stable, one for each cause; docs/src/reference/errors.md lists them.
     #[schema(example = "image_corrupt")]
-    pub code: &'static str,
+    pub code: Code,
     /// For the reader.
     pub message: String,
     /// The field or item at fault.

@@ -1,6 +1,6 @@
 //! What the Open Inference Protocol says about each model, over REST and gRPC.
 
-use axum::http::StatusCode;
+use crate::error_code::Code;
 
 use super::ApiError;
 use crate::quoted::quoted;
@@ -16,12 +16,12 @@ pub fn check_version(version: &str) -> Result<(), ApiError> {
         return Ok(());
     }
     let message = format!("a model has only the version {VERSION:?}");
-    Err(ApiError::new(StatusCode::NOT_FOUND, "model_not_found", message).at("version"))
+    Err(ApiError::new(Code::ModelNotFound, message).at("version"))
 }
 
 /// 400 for a type that no tensor here has.
 pub fn unknown_datatype(found: &str) -> ApiError {
     let found = quoted(found);
     let message = format!("datatype {found}; inputs here are BYTES, UINT8, INT64 or FP32");
-    ApiError::bad_request("invalid_request", message)
+    ApiError::new(Code::InvalidRequest, message)
 }

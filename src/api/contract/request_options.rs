@@ -1,5 +1,6 @@
 //! What a client may say about a request in its headers: which lane, and until when an answer is of use.
 
+use crate::error_code::Code;
 use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, HeaderName};
@@ -34,14 +35,13 @@ pub fn read(
         let name = value.to_str().unwrap_or_default();
         let known = Lane::ALL.into_iter().find(|lane| lane.name() == name);
         options.lane = known.ok_or_else(|| {
-            ApiError::bad_request("invalid_lane", "the lane is interactive or bulk")
-                .at(LANE.as_str())
+            ApiError::new(Code::InvalidLane, "the lane is interactive or bulk").at(LANE.as_str())
         })?;
     }
     if let Some(value) = headers.get(&TIMEOUT) {
         let timeout = value.to_str().ok().and_then(duration).ok_or_else(|| {
             let message = "the timeout is a positive number of seconds, such as 0.5, or 500ms";
-            ApiError::bad_request("invalid_timeout", message).at(TIMEOUT.as_str())
+            ApiError::new(Code::InvalidTimeout, message).at(TIMEOUT.as_str())
         })?;
         options.deadline = Instant::now().checked_add(timeout);
     }
@@ -56,7 +56,7 @@ pub fn read(
 pub fn image_option(options: &mut ImageOptions, name: &str, value: &str) -> Result<(), ApiError> {
     let wrong = |expected: &str| {
         let message = format!("{} is no {name}: {expected}", quoted(value));
-        ApiError::bad_request("invalid_request", message).at(name)
+        ApiError::new(Code::InvalidRequest, message).at(name)
     };
     options.set(name, value).map(drop).map_err(wrong)
 }

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::inference_protocol::unknown_datatype;
 use crate::api::ApiError;
 use crate::calls::tensor::Values;
+use crate::error_code::Code;
 
 /// Values of a tensor from its bytes, which are little-endian; a BYTES value has its length (32 bits) in front, and there
 /// are at most `most` of those.
@@ -17,7 +18,7 @@ pub fn read(datatype: &str, bytes: Bytes, most: usize) -> Result<Values, ApiErro
             "{} bytes are not a whole number of {datatype} values",
             bytes.len()
         );
-        ApiError::bad_request("invalid_request", message)
+        ApiError::new(Code::InvalidRequest, message)
     };
     match datatype {
         "UINT8" => Ok(Values::Uint8(bytes.to_vec())),
@@ -46,7 +47,7 @@ pub fn read(datatype: &str, bytes: Bytes, most: usize) -> Result<Values, ApiErro
                 }
                 if values.len() == most {
                     let message = format!("more than {most} values, as many as the shape has");
-                    return Err(ApiError::bad_request("invalid_request", message));
+                    return Err(ApiError::new(Code::InvalidRequest, message));
                 }
                 values.push(rest.slice(4..4 + length));
                 rest = rest.slice(4 + length..);

@@ -7,6 +7,7 @@ use super::proto::item::Content;
 use crate::api::ApiError;
 use crate::calls::{Classification, Cost, Document, RankedDocument, Warning};
 use crate::engine::{ImageSource, Item};
+use crate::error_code::Code;
 use crate::preprocess::{Alpha, ImageOptions, ValueBits};
 
 /// proto3 has no missing strings: an empty name is none.
@@ -26,7 +27,7 @@ pub fn document(
         Some(Content::Text(text)) => Ok(Document::Text(text)),
         Some(Content::Image(bytes)) => Ok(Document::Image(ImageSource::Bytes(bytes))),
         None => {
-            let error = ApiError::bad_request("invalid_request", "an item is a text or an image");
+            let error = ApiError::new(Code::InvalidRequest, "an item is a text or an image");
             Err(error.at(field()).into())
         }
     }
@@ -70,7 +71,7 @@ pub fn images(images: Vec<bytes::Bytes>) -> Vec<ImageSource> {
 pub fn image_options(options: Option<proto::ImageOptions>) -> Result<ImageOptions, ApiError> {
     let options = options.unwrap_or_default();
     let wrong = |message: String, field: &str| {
-        let error = ApiError::bad_request("invalid_request", message);
+        let error = ApiError::new(Code::InvalidRequest, message);
         error.at(format!("image_options.{field}"))
     };
     let value_bits = options.value_bits.map(|bits| {

@@ -18,6 +18,7 @@ use crate::calls::infer::{self, InferCall, Inferred};
 use crate::calls::tensor::{self, Tensor, Values, metadata};
 use crate::calls::tensor_shape::values_of;
 use crate::engine::Lane;
+use crate::error_code::Code;
 
 /// The service of a server.
 pub struct Service {
@@ -168,7 +169,7 @@ fn inputs(
             raw.len(),
             inputs.len()
         );
-        return Err(ApiError::bad_request("invalid_request", message).at("raw_input_contents"));
+        return Err(ApiError::new(Code::InvalidRequest, message).at("raw_input_contents"));
     }
     let mut raw = raw.into_iter();
     let tensor = |input: InferInputTensor| {
@@ -195,7 +196,7 @@ fn typed(datatype: &str, contents: oip::InferTensorContents) -> Result<Values, A
             let bytes = contents.uint_contents.into_iter().map(u8::try_from);
             let bytes = bytes
                 .collect::<Result<_, _>>()
-                .map_err(|_| ApiError::bad_request("invalid_request", "a UINT8 is 0 to 255"));
+                .map_err(|_| ApiError::new(Code::InvalidRequest, "a UINT8 is 0 to 255"));
             bytes.map(Values::Uint8)
         }
         other => tensor_bytes::read(other, bytes::Bytes::new(), 0),

@@ -16,7 +16,7 @@ use axum::http::HeaderMap;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http_body::{Body as _, Frame};
 use tokio::time::{Sleep, sleep};
-use tonic::{Code, Status};
+use tonic::Status;
 
 use super::unpacking::{Compression, STEP, Unpacking};
 use super::wire_cost::WireCosts;
@@ -24,6 +24,7 @@ use crate::api::ApiError;
 use crate::api::admission::ByteShare;
 use crate::api::awaited::gave_way;
 use crate::api::lease::Lease;
+use crate::error_code::Code;
 use crate::telemetry::stages::{self, Stage};
 
 /// A message's head: whether it is compressed, and how long it is.
@@ -234,11 +235,10 @@ impl MessageBody {
             "the message is larger than {} bytes, or becomes so when it is unpacked or decoded; send fewer items at a time",
             self.rules.most
         );
-        let status = axum::http::StatusCode::PAYLOAD_TOO_LARGE;
-        let status = Status::from(ApiError::new(status, "body_too_large", message));
+        let status = Status::from(ApiError::new(Code::BodyTooLarge, message));
         // As tonic, whose own limit this one comes before.
         Status::with_metadata(
-            Code::OutOfRange,
+            tonic::Code::OutOfRange,
             status.message(),
             status.metadata().clone(),
         )
@@ -254,8 +254,7 @@ impl MessageBody {
             .get_or_insert_with(|| Box::pin(sleep(patience)));
         ready!(waiting.as_mut().poll(context));
         let message = format!("no message came for {} s", patience.as_secs());
-        let status = axum::http::StatusCode::REQUEST_TIMEOUT;
-        Poll::Ready(ApiError::new(status, "request_timeout", message).into())
+        Poll::Ready(ApiError::new(Code::RequestTimeout, message).into())
     }
 
     /// What the request holds that others may need.

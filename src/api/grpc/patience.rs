@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep_until};
 use tonic::Status;
 
 use crate::api::ApiError;
+use crate::error_code::Code;
 
 /// A timer of a stream that is listened to is never so late.
 const LATE: Duration = Duration::from_secs(1);
@@ -98,6 +99,5 @@ fn silent(patience: Duration) -> Status {
     let seconds = patience.as_secs();
     let message =
         format!("no item came for {seconds} s, and all were answered; begin a new stream");
-    let status = axum::http::StatusCode::REQUEST_TIMEOUT;
-    ApiError::new(status, "request_timeout", message).into()
+    ApiError::new(Code::RequestTimeout, message).into()
 }

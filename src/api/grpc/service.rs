@@ -1,5 +1,6 @@
 //! `clip_in.v1.ClipIn`: each call read, made, and answered.
 
+use crate::error_code::Code;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -104,7 +105,7 @@ impl ClipIn for Service {
         let labels = match convert::name(request.labelset) {
             Some(_) if !request.labels.is_empty() => {
                 let message = "either a label set or labels, not both";
-                let error = ApiError::bad_request("invalid_request", message);
+                let error = ApiError::new(Code::InvalidRequest, message);
                 return Err(error.at("labelset").into());
             }
             Some(name) => Labels::Set(name),

@@ -14,14 +14,14 @@ pub const PARAM: &str = "x-clip-in-param";
 impl From<ApiError> for Status {
     fn from(error: ApiError) -> Self {
         let mut trailers = MetadataMap::new();
-        trailers.insert(CODE, MetadataValue::from_static(error.code));
+        trailers.insert(CODE, MetadataValue::from_static(error.code.name()));
         if let Some(param) = error.param.as_ref().and_then(|param| param.parse().ok()) {
             trailers.insert(PARAM, param);
         }
         if let Some(seconds) = error.retry_after_seconds {
             trailers.insert("retry-after", MetadataValue::from(seconds));
         }
-        Self::with_metadata(code(error.status), error.message, trailers)
+        Self::with_metadata(code(error.status()), error.message, trailers)
     }
 }
 

@@ -1,5 +1,6 @@
 //! `EmbedStream`: items in, embeddings out, in order, as fast as both sides can.
 
+use crate::error_code::Code;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -59,7 +60,7 @@ pub fn embed(
                     )
                 }
                 Err(error) if is_the_item_s(&error) => {
-                    let (code, message) = (error.code.to_owned(), error.message);
+                    let (code, message) = (error.code.name().to_owned(), error.message);
                     (Outcome::Error(proto::Error { code, message }), None, vec![])
                 }
                 Err(error) => return Err(error.into()),
@@ -80,7 +81,7 @@ async fn answer(
     message: proto::EmbedStreamRequest,
     options: EmbedOptions,
 ) -> Result<Embeddings, ApiError> {
-    let invalid = |_| ApiError::bad_request("invalid_request", "an item is a text or an image");
+    let invalid = |_| ApiError::new(Code::InvalidRequest, "an item is a text or an image");
     let item = convert::item(message.item, || "item".to_owned()).map_err(invalid)?;
     let model = convert::name(message.model);
     let images = convert::image_options(message.image_options)?;
@@ -99,7 +100,7 @@ async fn answer(
         let answer = calls::embed(state, call).await;
         let full = answer
             .as_ref()
-            .is_err_and(|error| error.code == "overloaded");
+            .is_err_and(|error| error.code == Code::Overloaded);
         let in_time = options
             .deadline
             .is_none_or(|deadline| Instant::now() < deadline);
@@ -113,5 +114,5 @@ async fn answer(
 
 /// Whether an error is about one item, and the others can go on.
 fn is_the_item_s(error: &ApiError) -> bool {
-    error.status.is_client_error() && !matches!(error.status.as_u16(), 408 | 429)
+    error.status().is_client_error() && !matches!(error.code.status(), 408 | 429)
 }

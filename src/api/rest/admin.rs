@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Path, Request, State};
-use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
@@ -21,6 +20,7 @@ use crate::api::admission::drain;
 use crate::api::contract::ErrorBody;
 use crate::api::{ApiError, AppState};
 use crate::engine::{Loaded, RegistryError};
+use crate::error_code::Code;
 /// Longest time of a request to an admin route: a large model is read, checked and warmed for minutes.
 pub const TIME: Duration = Duration::from_secs(3600);
 
@@ -128,11 +128,7 @@ async fn load(
     let form = RequestForm::read(&state, request).await?;
     let Content::Json(body) = &form.content else {
         let message = "send a JSON object with the content type application/json";
-        return Err(ApiError::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "unsupported_content_type",
-            message,
-        ));
+        return Err(ApiError::new(Code::UnsupportedContentType, message));
     };
     let LoadRequest { path } = json_body::parse(body)?;
     let models = state.models.clone();
@@ -186,6 +182,6 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.map_err(|error| {
         tracing::error!(%error, "loading a model broke off");
         let message = "loading the model broke off; the reason is logged";
-        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", message)
+        ApiError::new(Code::InternalError, message)
     })
 }

@@ -24,6 +24,7 @@ use crate::api::{ApiError, AppState};
 use crate::bounded;
 use crate::calls::EmbedCall;
 use crate::engine::{EmbedOptions, ImageSource, Item};
+use crate::error_code::Code;
 
 /// The route.
 pub const PATH: &str = "/v2/embed";
@@ -204,7 +205,7 @@ pub async fn create(
     let form = RequestForm::read(&state, request).await?;
     let Content::Json(body) = &form.content else {
         let message = "this route takes JSON: {\"texts\": […]} or {\"images\": […]}";
-        return Err(ApiError::bad_request("invalid_request", message));
+        return Err(ApiError::new(Code::InvalidRequest, message));
     };
     let asked = bounded::within(state.max_items, || from_json(body))?;
     let texts = asked.echo(&state)?;
@@ -295,10 +296,10 @@ pub(super) fn from_json(body: &[u8]) -> Result<Asked, ApiError> {
         .filter_map(|(field, list)| Some((field, list?)));
     let one = "give one of texts, images and inputs";
     let Some((field, list)) = given.next() else {
-        return Err(ApiError::bad_request("no_input", one));
+        return Err(ApiError::new(Code::NoInput, one));
     };
     if let Some((second, _)) = given.next() {
-        return Err(ApiError::bad_request("invalid_request", one).at(second));
+        return Err(ApiError::new(Code::InvalidRequest, one).at(second));
     }
     let items = list.0.into_iter().enumerate();
     let items = items.map(|(i, entry)| item(field, i, entry));
@@ -322,7 +323,7 @@ pub(super) fn from_json(body: &[u8]) -> Result<Asked, ApiError> {
             Some("NONE") => false,
             Some(_) => {
                 let message = "truncate is END or NONE; the beginning of a text is never cut off";
-                return Err(ApiError::bad_request("invalid_request", message).at("truncate"));
+                return Err(ApiError::new(Code::InvalidRequest, message).at("truncate"));
             }
         },
         partial: request.partial.unwrap_or(false),
@@ -331,7 +332,7 @@ pub(super) fn from_json(body: &[u8]) -> Result<Asked, ApiError> {
 
 fn item(field: &str, index: usize, entry: Entry) -> Result<Item, ApiError> {
     let wrong = |message: &str| {
-        let error = ApiError::bad_request("invalid_request", message);
+        let error = ApiError::new(Code::InvalidRequest, message);
         Err(error.at(format!("{field}[{index}]")))
     };
     match (entry, field) {

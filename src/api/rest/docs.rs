@@ -1,10 +1,11 @@
 //! `/openapi.json`, and `/docs/`: Swagger UI, which shows it. Its files are in the binary: nothing comes from elsewhere.
 
+use crate::error_code::Code;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Path;
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use bytes::Bytes;
@@ -46,22 +47,18 @@ pub fn routes(document: OpenApi) -> Router<Arc<AppState>> {
 fn described(document: Option<&Bytes>) -> Result<Response, ApiError> {
     let document = document.ok_or_else(|| {
         let message = "the description of the interface cannot be written";
-        let status = StatusCode::INTERNAL_SERVER_ERROR;
-        ApiError::new(status, "internal_error", message)
+        ApiError::new(Code::InternalError, message)
     })?;
     let json = [(header::CONTENT_TYPE, "application/json")];
     Ok((json, document.clone()).into_response())
 }
 
 fn file(name: &str, config: Arc<Config<'static>>) -> Result<Response, ApiError> {
-    let error = |status, code, message| ApiError::new(status, code, message);
-    let found = utoipa_swagger_ui::serve(name, config).map_err(|reason| {
-        let status = StatusCode::INTERNAL_SERVER_ERROR;
-        error(status, "internal_error", reason.to_string())
-    })?;
+    let found = utoipa_swagger_ui::serve(name, config)
+        .map_err(|reason| ApiError::new(Code::InternalError, reason.to_string()))?;
     let file = found.ok_or_else(|| {
         let message = "the documentation has no such file".to_owned();
-        error(StatusCode::NOT_FOUND, "not_found", message)
+        ApiError::new(Code::NotFound, message)
     })?;
     let headers = [
         (header::CONTENT_TYPE, file.content_type),

@@ -21,6 +21,7 @@ use crate::bounded;
 use crate::calls::Warning;
 use crate::calls::{self, EmbedCall, Embeddings};
 use crate::engine::{EmbedOptions, ImageSource, Item};
+use crate::error_code::Code;
 use crate::preprocess::{Alpha, ImageOptions, ValueBits};
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -280,7 +281,7 @@ pub(super) fn from_json(body: &[u8]) -> Result<(EmbeddingsRequest, Vec<Item>), A
 impl EmbeddingsRequest {
     /// A form field or query parameter.
     fn field(&mut self, name: &str, value: &str, items: &mut Vec<Item>) -> Result<(), ApiError> {
-        let invalid = |message: &str| ApiError::bad_request("invalid_request", message).at(name);
+        let invalid = |message: &str| ApiError::new(Code::InvalidRequest, message).at(name);
         match name {
             "text" | "texts" => items.push(Item::Text(value.to_owned())),
             "model" => self.model = Some(value.to_owned()),

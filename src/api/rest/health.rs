@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use crate::api::contract::ErrorBody;
 use crate::api::{ApiError, AppState};
+use crate::error_code::Code;
 
 /// A process that lives.
 #[derive(Debug, Serialize, ToSchema)]
@@ -110,8 +111,7 @@ pub async fn metrics(State(state): State<Arc<AppState>>) -> Result<Response, Api
     state.trouble(); // brings `clip_in_ready` up to date
     let text = state.metrics.exposition().map_err(|e| {
         ApiError::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "internal_error",
+            Code::InternalError,
             format!("metrics are inconsistent: {e}"),
         )
     })?;

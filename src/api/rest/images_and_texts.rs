@@ -12,6 +12,7 @@ use crate::api::contract::request_options;
 use crate::api::{ApiError, AppState};
 use crate::bounded;
 use crate::engine::{EmbedOptions, ImageSource};
+use crate::error_code::Code;
 use crate::preprocess::{Alpha, ImageOptions, ValueBits};
 
 /// Images and texts to be compared. `texts_field` is what the endpoint calls its texts.
@@ -282,8 +283,7 @@ impl ImagesAndTexts {
             }
             "truncate" => {
                 let expected = |_| {
-                    ApiError::bad_request("invalid_request", "truncate is true or false")
-                        .at("truncate")
+                    ApiError::new(Code::InvalidRequest, "truncate is true or false").at("truncate")
                 };
                 self.options.truncate = value.parse().map_err(expected)?;
             }
@@ -305,18 +305,18 @@ impl ImagesAndTexts {
             Some(_) if !self.texts.is_empty() => "either a label set or labels, not both",
             _ => return Ok(()),
         };
-        Err(ApiError::bad_request("invalid_request", message).at("labelset"))
+        Err(ApiError::new(Code::InvalidRequest, message).at("labelset"))
     }
 }
 
 fn twice() -> ApiError {
     let message = "texts and labels are two names of one thing; send one of them";
-    ApiError::bad_request("invalid_request", message).at("labels")
+    ApiError::new(Code::InvalidRequest, message).at("labels")
 }
 
 fn misplaced(param: String, expected: &str, found: &str) -> ApiError {
-    ApiError::bad_request(
-        "invalid_request",
+    ApiError::new(
+        Code::InvalidRequest,
         format!("{expected} is expected here, this is {found}"),
     )
     .at(param)

@@ -7,6 +7,7 @@ use serde::de::{DeserializeOwned, Deserializer, Error, Visitor};
 use super::surrogates;
 use crate::api::ApiError;
 use crate::bounded::{self, Object};
+use crate::error_code::Code;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -18,8 +19,8 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
     if body.is_empty() {
-        return Err(ApiError::bad_request(
-            "body_empty",
+        return Err(ApiError::new(
+            Code::BodyEmpty,
             "the body is empty; send a JSON object",
         ));
     }
@@ -32,15 +33,15 @@ pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
             let message =
                 format!("more than {most} items, as many as are taken; send them in parts");
             let list = path.split('[').next().unwrap_or_default();
-            return ApiError::bad_request("too_many_items", message).at(list);
+            return ApiError::new(Code::TooManyItems, message).at(list);
         }
         let inner = error.into_inner();
         let code = if inner.is_data() {
-            "invalid_request"
+            Code::InvalidRequest
         } else {
-            "invalid_json"
+            Code::InvalidJson
         };
-        let located = ApiError::bad_request(code, inner.to_string());
+        let located = ApiError::new(code, inner.to_string());
         if path == "." {
             located
         } else {
@@ -48,7 +49,7 @@ pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
         }
     })?;
     json.end()
-        .map_err(|error| ApiError::bad_request("invalid_json", error.to_string()))?;
+        .map_err(|error| ApiError::new(Code::InvalidJson, error.to_string()))?;
     Ok(parsed)
 }
 

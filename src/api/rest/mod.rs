@@ -24,11 +24,12 @@ mod surrogates;
 mod usage;
 pub mod v2;
 
+use crate::error_code::Code;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{StatusCode, Uri};
+use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
@@ -72,8 +73,7 @@ pub fn router(state: Arc<AppState>) -> Router {
 
 async fn no_such_route(uri: Uri) -> Response {
     let error = ApiError::new(
-        StatusCode::NOT_FOUND,
-        "not_found",
+        Code::NotFound,
         "there is no such path; GET /openapi.json lists those that exist",
     );
     let response = error.clone().into_response();
@@ -87,24 +87,21 @@ async fn no_such_route(uri: Uri) -> Response {
 
 async fn wrong_method() -> ApiError {
     let message = "this path exists, but not for this method";
-    ApiError::new(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "method_not_allowed",
-        message,
-    )
+    ApiError::new(Code::MethodNotAllowed, message)
 }
 
 /// A bug in a handler costs its request an answer of 500, and nothing else.
 fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
     tracing::error!("a handler panicked");
     let message = "the server made a mistake; it is logged";
-    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", message).into_response()
+    ApiError::new(Code::InternalError, message).into_response()
 }
 
 #[cfg(test)]
 mod tests {
     use axum::body::Body;
     use axum::extract::Request;
+    use axum::http::StatusCode;
     use axum::routing::get;
     use tower::ServiceExt as _;
 

@@ -80,7 +80,7 @@ fn finish(state: &AppState, rule: &Route, started: Instant, mut response: Respon
     let route = rule.path;
     let status = response.status();
     let error = response.extensions().get::<ApiError>().cloned();
-    let code = error.as_ref().map_or("", |error| error.code);
+    let code = error.as_ref().map_or("", |error| error.code.name());
     let total = started.elapsed();
     if rule.access != Access::Open {
         add_server_timing(&mut response, total);

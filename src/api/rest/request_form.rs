@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::extract::{FromRequest, Multipart, Query, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 
 use crate::api::admission::{AdmittedBody, drain};
@@ -11,6 +11,7 @@ use crate::api::contract::request_options;
 use crate::api::unpacked::Coding;
 use crate::api::{ApiError, AppState, Caller};
 use crate::engine::{EmbedOptions, Lane};
+use crate::error_code::Code;
 use crate::quoted::quoted;
 
 /// A request's content, read whole.
@@ -103,13 +104,13 @@ impl RequestForm {
                 if let Some((name, _)) = meant {
                     let message =
                         "query parameters go with forms and raw images; say it in the JSON";
-                    return Err(ApiError::bad_request("invalid_query", message).at(name));
+                    return Err(ApiError::new(Code::InvalidQuery, message).at(name));
                 }
                 Content::Json(bytes)
             }
             Form::Image if bytes.is_empty() => {
-                return Err(ApiError::bad_request(
-                    "image_empty",
+                return Err(ApiError::new(
+                    Code::ImageEmpty,
                     "the body is empty; send the image's bytes",
                 ));
             }
@@ -171,10 +172,10 @@ impl Part {
                 "there is no field {} for a file; images are sent as image",
                 quoted(&self.name)
             );
-            return Err(ApiError::bad_request("unknown_field", message).at(&self.name));
+            return Err(ApiError::new(Code::UnknownField, message).at(&self.name));
         }
         let value = std::str::from_utf8(&self.bytes).map_err(|_| {
-            ApiError::bad_request("text_not_utf8", "the field is not UTF-8").at(&self.name)
+            ApiError::new(Code::TextNotUtf8, "the field is not UTF-8").at(&self.name)
         })?;
         Ok(Field::Named(&self.name, value))
     }
@@ -190,7 +191,7 @@ struct Head {
 impl Head {
     fn read(parts: &Parts) -> Result<Self, ApiError> {
         let Query(query) = Query::try_from_uri(&parts.uri)
-            .map_err(|e| ApiError::bad_request("invalid_query", e.body_text()))?;
+            .map_err(|e| ApiError::new(Code::InvalidQuery, e.body_text()))?;
         let caller = parts.extensions.get::<Caller>();
         let options = request_options::read(&parts.headers, caller, Lane::default())?;
         Coding::of(&parts.headers)?;
@@ -230,17 +231,13 @@ fn form_of(headers: &HeaderMap) -> Result<Form, ApiError> {
             let message = format!(
                 "content type {other} is not understood; send application/json, multipart/form-data, or an image with its own type (image/jpeg, …)"
             );
-            Err(ApiError::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported_content_type",
-                message,
-            ))
+            Err(ApiError::new(Code::UnsupportedContentType, message))
         }
     }
 }
 
 async fn read_parts(request: Request) -> Result<Vec<Part>, ApiError> {
-    let invalid = |reason: String| ApiError::bad_request("invalid_multipart", reason);
+    let invalid = |reason: String| ApiError::new(Code::InvalidMultipart, reason);
     let mut multipart = Multipart::from_request(request, &())
         .await
         .map_err(|e| invalid(e.body_text()))?;

@@ -1,6 +1,7 @@
 //! `POST /v1/rerank`: documents by their closeness to a query, in the shape that Cohere and Jina share. Query and documents
 //! may be texts or images.
 
+use crate::error_code::Code;
 use std::sync::Arc;
 
 use axum::Json;
@@ -102,7 +103,7 @@ pub async fn create(
     let form = RequestForm::read(&state, request).await?;
     let Content::Json(body) = &form.content else {
         let message = "documents are ranked from JSON: {\"query\": …, \"documents\": […]}";
-        return Err(ApiError::bad_request("invalid_request", message));
+        return Err(ApiError::new(Code::InvalidRequest, message));
     };
     let call = bounded::within(state.max_items, || from_json(body, form.options))?;
     let found = calls::rerank(&state, call).await?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde_json::json;
@@ -24,6 +24,7 @@ use crate::calls::infer::{InferCall, Inferred, infer};
 use crate::calls::tensor::{Tensor, Values};
 use crate::calls::tensor_shape::values_of;
 use crate::engine::Lane;
+use crate::error_code::Code;
 
 /// Inputs and outputs that are read: more than any model has.
 const MOST_TENSORS: usize = 64;
@@ -133,7 +134,7 @@ fn split(headers: &HeaderMap, body: &Bytes) -> Result<(Bytes, Bytes), ApiError> 
     let length = length.filter(|length: &usize| *length <= body.len());
     let length = length.ok_or_else(|| {
         let message = format!("it is a number of bytes, at most {}", body.len());
-        ApiError::bad_request("invalid_request", message).at(JSON_LENGTH.as_str())
+        ApiError::new(Code::InvalidRequest, message).at(JSON_LENGTH.as_str())
     })?;
     Ok((body.slice(..length), body.slice(length..)))
 }
@@ -156,7 +157,7 @@ fn inputs(
             .filter(|size| *size <= bytes.len())
             .ok_or_else(|| {
                 let message = format!("binary_data_size is at most {} here", bytes.len());
-                ApiError::bad_request("invalid_request", message).at(&input.name)
+                ApiError::new(Code::InvalidRequest, message).at(&input.name)
             })?;
         let values = tensor_bytes::read(&input.datatype, bytes.split_to(size), count);
         found.push(Tensor {
@@ -169,7 +170,7 @@ fn inputs(
         Ok(found)
     } else {
         let message = format!("{} bytes belong to no input", bytes.len());
-        Err(ApiError::bad_request("invalid_request", message))
+        Err(ApiError::new(Code::InvalidRequest, message))
     }
 }
 
@@ -211,10 +212,8 @@ fn respond(
         id,
         outputs,
     };
-    let mut body = serde_json::to_vec(&response).map_err(|error| {
-        let status = StatusCode::INTERNAL_SERVER_ERROR;
-        ApiError::new(status, "internal_error", error.to_string())
-    })?;
+    let mut body = serde_json::to_vec(&response)
+        .map_err(|error| ApiError::new(Code::InternalError, error.to_string()))?;
     if behind.is_empty() {
         let headers = [(header::CONTENT_TYPE, "application/json")];
         return Ok((headers, Body::from(body)).into_response());

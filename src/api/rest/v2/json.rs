@@ -14,6 +14,7 @@ use crate::api::ApiError;
 use crate::api::contract::inference_protocol::unknown_datatype;
 use crate::bounded;
 use crate::calls::tensor::{Tensor, Values};
+use crate::error_code::Code;
 
 /// A request's JSON part.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -89,8 +90,7 @@ pub struct OutputTensor {
 /// # Errors
 /// 400 with the tensor's name.
 pub fn tensor(input: InputTensor, count: usize) -> Result<Tensor, ApiError> {
-    let invalid =
-        |message: String| ApiError::bad_request("invalid_request", message).at(&input.name);
+    let invalid = |message: String| ApiError::new(Code::InvalidRequest, message).at(&input.name);
     let Some(data) = input.data.as_deref() else {
         return Err(invalid(
             "there is no data, nor a binary_data_size".to_owned(),
