@@ -1,6 +1,6 @@
 //! Checks other names of models against the models that are served.
 
-use super::RegistryError;
+use super::error::RegistryError;
 use crate::config::Alias;
 
 /// Checks aliases against the names of the models that are served.

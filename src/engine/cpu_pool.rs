@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
 
-use super::{EngineError, Lane};
+use super::error::EngineError;
+use super::job::Lane;
 use crate::preprocess::Stop;
 use crate::telemetry::Metrics;
 

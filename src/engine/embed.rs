@@ -6,87 +6,18 @@ use tokio::sync::oneshot;
 
 use super::backlog::Demand;
 use super::embedding_cache::{Cached, EmbeddingCache, ImageDigest};
-use super::job::{Deadline, Embedding, Encoded, Job, Lane};
+use super::error::{EmbedError, EngineError, ItemError};
+use super::job::{Embedding, Encoded, Job};
 use super::model::Model;
-use super::prepare::{Item, ItemError, Known};
-use super::{EngineError, Tenant};
-use crate::preprocess::ImageOptions;
+use super::prepare::Known;
+use super::request::{EmbedOptions, Embedded, EmbeddedEach, Item};
 use crate::telemetry::stages::{self, Stage};
-
-/// Why a request got no embeddings.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum EmbedError {
-    /// One item is at fault.
-    #[error("item {index}: {error}")]
-    Item {
-        /// Position in the request.
-        index: usize,
-        /// What is wrong with it.
-        error: ItemError,
-    },
-    /// The engine could not do it.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-}
-
-/// Embeddings of a request, in its order.
-#[derive(Debug, Clone, Default)]
-pub struct Embedded {
-    /// One for each item.
-    pub embeddings: Vec<Embedding>,
-    /// Tokens that the text encoder read, start and end tokens included.
-    pub tokens: usize,
-    /// Tokens that did not fit into the context.
-    pub truncated: usize,
-    /// Positions of the 16-bit images whose values look like those of fewer bits: see [`crate::preprocess::Picture`].
-    pub in_low_bits: Vec<usize>,
-}
-
-/// What became of each item of a request, in its order.
-#[derive(Debug, Clone, Default)]
-pub struct EmbeddedEach {
-    /// An embedding, or what is wrong with the item.
-    pub embeddings: Vec<Result<Embedding, ItemError>>,
-    /// Tokens that the text encoder read, as in [`Embedded`]; those of bad items are not counted.
-    pub tokens: usize,
-    /// Tokens that did not fit into the context.
-    pub truncated: usize,
-    /// As in [`Embedded`].
-    pub in_low_bits: Vec<usize>,
-}
 
 /// What a bad item means for the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum BadItem {
     RefusesAll,
     StandsAlone,
-}
-
-/// Rules of one request.
-#[derive(Debug, Clone, Copy)]
-pub struct EmbedOptions {
-    /// Which queue.
-    pub lane: Lane,
-    /// When the answer is of no use any more.
-    pub deadline: Deadline,
-    /// Cut texts that are too long (and say so), or refuse them.
-    pub truncate: bool,
-    /// How images are read, where this is not left to the model's settings.
-    pub images: ImageOptions,
-    /// Who takes turns with others while items are prepared.
-    pub tenant: Tenant,
-}
-
-impl Default for EmbedOptions {
-    fn default() -> Self {
-        Self {
-            lane: Lane::Interactive,
-            deadline: None,
-            truncate: true,
-            images: ImageOptions::default(),
-            tenant: Tenant::default(),
-        }
-    }
 }
 
 /// An item that the text cache does not know.

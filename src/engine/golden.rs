@@ -1,8 +1,9 @@
 //! The golden check: does this machine compute what training computed?
 
+use super::error::LoadError;
 use super::job::{Embedding, Input};
-use super::model::{EngineSettings, LoadError};
 use super::prepare::Preparer;
+use super::settings::EngineSettings;
 use crate::bundle::golden::{Golden, GoldenImage, GoldenText, compare};
 use crate::bundle::{Bundle, BundleError, Variant};
 use crate::preprocess;

@@ -10,7 +10,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::{KnownFormat, RefOr, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::ItemError;
+use super::error::ItemError;
 
 /// An encoded picture.
 #[derive(Debug, Clone)]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::EngineError;
+use super::error::EngineError;
 use crate::preprocess::Pixels;
 
 /// An L2-normalised embedding; shared, since caches and several answers may hold it.

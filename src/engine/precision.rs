@@ -1,6 +1,6 @@
 //! Which variant of a model is run: the one that was asked for, or the fastest that costs next to nothing.
 
-use super::LoadError;
+use super::error::LoadError;
 use crate::bundle::{Bundle, Variant};
 use crate::runtime::{Build, Device, cpu_has_bf16, find_library};
 

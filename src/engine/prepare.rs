@@ -6,86 +6,16 @@ use std::time::Instant;
 use futures_util::future::try_join_all;
 
 use super::embedding_cache::{EmbeddingCache, ImageDigest, digest as digest_of};
-use super::image_source::ImageSource;
 use super::job::{Embedding, Input};
 
-use super::{CpuPool, EmbedOptions, EngineError, EngineSettings, Turn};
+use super::cpu_pool::{CpuPool, Turn};
+use super::error::{EngineError, ItemError};
+use super::request::{EmbedOptions, Item};
+use super::settings::EngineSettings;
 use crate::bundle::{Bundle, BundleError};
-use crate::preprocess::{
-    self, ImageError, ImageOptions, ImageSpec, InputLayout, Limits, Pixels, Stop,
-};
+use crate::preprocess::{self, ImageOptions, ImageSpec, InputLayout, Limits, Pixels, Stop};
 use crate::telemetry::Metrics;
 use crate::tokenize::TextTokenizer;
-
-/// Something to embed.
-#[derive(Debug, Clone)]
-pub enum Item {
-    /// A picture as it came.
-    Image(ImageSource),
-    /// A text.
-    Text(String),
-    /// Pixels as the image encoder takes them: the client did the preprocessing.
-    Pixels(Pixels),
-    /// Token ids as the text encoder takes them: the client did the tokenising.
-    Tokens(Vec<u32>),
-}
-
-impl Item {
-    /// Whether the image encoder runs it.
-    pub fn is_image(&self) -> bool {
-        matches!(self, Self::Image(_) | Self::Pixels(_))
-    }
-}
-
-/// Why one item cannot be embedded.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum ItemError {
-    /// The picture is broken, unsupported or too large.
-    #[error(transparent)]
-    Image(#[from] ImageError),
-    /// The text that should spell the picture's bytes does not.
-    #[error("the image is neither base64 nor a base64 data URI: {0}")]
-    Base64(String),
-    /// The image is a URL, and this server fetches none.
-    #[error(
-        "image URLs are not fetched by this server; send the image itself, as base64 or as a form field"
-    )]
-    UrlNotAllowed,
-    /// The text is longer than the server reads.
-    #[error("the text has {bytes} bytes, at most {most} are read; send it in parts")]
-    TextTooLong {
-        /// Its size.
-        bytes: usize,
-        /// The limit.
-        most: usize,
-    },
-    /// The text does not fit into the context, and the request asked not to cut it.
-    #[error(
-        "the text is {truncated} tokens longer than the model's context of {context} tokens; shorten it or allow truncation"
-    )]
-    WouldTruncate {
-        /// Tokens that would be cut off.
-        truncated: usize,
-        /// The model's context.
-        context: usize,
-    },
-    /// Pixels that the image encoder cannot take.
-    #[error("the model takes {expected} pixel values of type {element} an image, this has {found}")]
-    Pixels {
-        /// Values of an image.
-        expected: usize,
-        /// Their type.
-        element: &'static str,
-        /// What came.
-        found: String,
-    },
-    /// Token ids that the text encoder cannot take.
-    #[error("{0}")]
-    Tokens(String),
-    /// The tokenizer failed.
-    #[error("the text cannot be tokenised: {0}")]
-    Tokenize(String),
-}
 
 /// An encoder input and how many tokens it took and lost.
 #[derive(Debug)]

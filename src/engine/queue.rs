@@ -11,9 +11,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use self::admission::Reservation;
-use super::EngineError;
 use super::backlog::{Demand, ItemTimes};
 use super::batching::BatchPolicy;
+use super::error::EngineError;
 use super::job::{Input, Job, Lane, Modality};
 use super::service_rate::ServiceRate;
 use crate::telemetry::Metrics;

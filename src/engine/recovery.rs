@@ -10,10 +10,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::EngineError;
 use super::batching::BatchPolicy;
+use super::error::EngineError;
 use super::job::{Embedding, Input, Job, Modality};
-use super::sessions::SessionSource;
+use super::session_source::SessionSource;
 use crate::runtime::{Encoders, RuntimeError};
 use crate::telemetry::Metrics;
 

@@ -10,11 +10,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
 
 use super::alias;
+use super::cpu_pool::CpuPool;
+use super::error::{LoadError, RegistryError};
+use super::model::Model;
 use super::retirement::Retirement;
-use super::{CpuPool, EngineSettings, LoadError, Model};
+use super::settings::EngineSettings;
 use crate::bundle::Bundle;
 use crate::config::Alias;
-use crate::quoted::quoted;
 use crate::telemetry::Metrics;
 
 /// How models are loaded: what is the same for all of them.
@@ -44,57 +46,6 @@ impl Loader {
         );
         Ok(model)
     }
-}
-
-/// Why the list of models could not be made or changed. It stays as it was.
-#[derive(Debug, thiserror::Error)]
-pub enum RegistryError {
-    /// The model cannot be served.
-    #[error(transparent)]
-    Load(#[from] LoadError),
-    /// Two bundles that are to be served at the same time have one name.
-    #[error(
-        "{first} and {second} are both named {name}: change \"name\" in the bundle.json of one of them, or serve only one"
-    )]
-    SameName {
-        /// The name in both manifests.
-        name: String,
-        /// Folder of the one.
-        first: PathBuf,
-        /// Folder of the other.
-        second: PathBuf,
-    },
-    /// A model has the name of an alias.
-    #[error("{} is an alias and the name of a model: one name cannot be both", quoted(.0))]
-    NameIsAlias(String),
-    /// An alias stands for a model that is not served.
-    #[error("--alias {alias}: there is no such model; there is: {models}")]
-    AliasOfNothing {
-        /// The alias.
-        alias: Alias,
-        /// The names of what is served.
-        models: String,
-    },
-    /// An alias is given twice.
-    #[error("--alias {0}: one alias cannot stand for two models")]
-    SameAlias(String),
-    /// There is nothing to serve.
-    #[error("no model is given")]
-    Empty,
-    /// A load is under way.
-    #[error("another model is being loaded; try again when that is done")]
-    Busy,
-    /// No model has that name.
-    #[error("there is no model {} here; GET /v1/models lists what is served", quoted(.0))]
-    Unknown(String),
-    /// The default model cannot be unloaded.
-    #[error(
-        "{0} answers requests that name no model, so it cannot be unloaded; load another bundle of that name to replace it"
-    )]
-    IsDefault(String),
-    /// The server is stopping.
-    #[error("the server is stopping")]
-    Stopping,
 }
 
 /// A model that was loaded while others served.

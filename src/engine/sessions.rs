@@ -3,45 +3,13 @@
 
 use std::sync::Arc;
 
-use super::batching::BatchPolicy;
-use super::golden::check_golden;
-use super::model::{EngineSettings, LoadError};
+use super::error::LoadError;
 use super::precision::{Choice, choices};
 use super::prepare::Preparer;
-use super::worker;
+use super::session_source::{SessionSource, settings_of};
+use super::settings::EngineSettings;
 use crate::bundle::Bundle;
-use crate::runtime::{Device, Encoders, SessionSettings, VariantWeights};
-
-/// Where the sessions of one worker come from.
-#[derive(Debug, Clone)]
-pub struct SessionSource {
-    bundle: Arc<Bundle>,
-    choice: Choice,
-    settings: SessionSettings,
-    batching: BatchPolicy,
-    preparer: Arc<Preparer>,
-}
-
-impl SessionSource {
-    /// Sessions that have shown that they compute what training computed, warm.
-    fn load(&self, shared: Option<&VariantWeights>) -> Result<Encoders, LoadError> {
-        let variant = &self.choice.variant;
-        let mut encoders = Encoders::load(&self.bundle, variant, &self.settings, shared)?;
-        check_golden(&self.bundle, variant, &self.preparer, &mut encoders)?;
-        worker::warm_up(&mut encoders, &self.batching)?;
-        Ok(encoders)
-    }
-
-    /// Sessions in the place of some that died, with weights of their own. The files may have changed since the server
-    /// started: nothing but what the manifest named then is loaded.
-    ///
-    /// # Errors
-    /// [`LoadError`] if a file was changed, or for the cause that the old sessions died of.
-    pub fn load_again(&self) -> Result<Encoders, LoadError> {
-        self.bundle.verify()?;
-        self.load(None)
-    }
-}
+use crate::runtime::{Device, Encoders, VariantWeights};
 
 /// Sessions of every worker, proved and warm, at the first choice that works. What was only `auto`'s choice gives way
 /// to the next one, with a warning; what was asked for by name does not.
@@ -99,14 +67,4 @@ fn load_all(
         }
     }
     Ok(all)
-}
-
-/// How a choice's sessions on a device are made.
-pub fn settings_of(settings: &EngineSettings, choice: &Choice, device: Device) -> SessionSettings {
-    SessionSettings {
-        threads: settings.threads_per_worker,
-        device,
-        bf16: choice.bf16(),
-        cuda: settings.cuda,
-    }
 }

@@ -5,34 +5,17 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use super::EngineError;
 use super::batching::BatchPolicy;
+use super::error::EngineError;
 use super::health::Health;
-use super::job::{Job, Modality};
+use super::job::Job;
 use super::queue::{Batch, Queue};
 use super::recovery::{Outcome, RecoveringEncoders};
-use super::sessions::SessionSource;
+use super::session_source::SessionSource;
 use super::statistics::Statistics;
 
-use crate::runtime::{Encoders, RuntimeError};
+use crate::runtime::Encoders;
 use crate::telemetry::Metrics;
-
-/// Runs every shape that the policy lets a batch have, the largest first, so that no request pays for a first time.
-///
-/// # Errors
-/// Errors of a run: a card without memory for its largest batch is found here.
-pub fn warm_up(encoders: &mut Encoders, policy: &BatchPolicy) -> Result<(), RuntimeError> {
-    let blank = encoders.blank();
-    for rows in policy.row_buckets(Modality::Image) {
-        encoders.encode_images(&[&blank], rows)?;
-    }
-    for length in policy.length_buckets(encoders.context_length()) {
-        for rows in policy.row_buckets(Modality::Text) {
-            encoders.encode_texts(&[&[]], rows, length)?;
-        }
-    }
-    Ok(())
-}
 
 /// Starts a worker. It ends when the queue is closed and empty, or when its sessions died and cannot be replaced.
 pub fn spawn(

@@ -1,6 +1,6 @@
 //! Why an image was refused, for the person who sent it.
 
-use super::decode::Format;
+use super::image_format::Format;
 use crate::error_code::Code;
 
 /// An image that cannot be used. The text is meant for the person who sent the image; [`ImageError::code`] is meant

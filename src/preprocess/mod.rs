@@ -12,6 +12,7 @@ mod decode;
 mod error;
 mod fit;
 mod geometry;
+mod image_format;
 mod limits;
 mod options;
 mod orientation;

@@ -27,3 +27,12 @@ pub struct ErrorObject {
     #[schema(example = "images[2]", required)]
     pub param: Option<String>,
 }
+
+/// An error in Cohere's words, with ours beside them.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CohereError {
+    /// The code, what was wrong, and where.
+    pub message: String,
+    /// As everywhere else.
+    pub error: ErrorObject,
+}

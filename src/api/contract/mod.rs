@@ -7,4 +7,4 @@ pub mod request_options;
 pub mod tensor_bytes;
 
 pub use self::error::ApiError;
-pub use self::error_body::{ErrorBody, ErrorObject};
+pub use self::error_body::{CohereError, ErrorBody, ErrorObject};

@@ -19,7 +19,7 @@ use super::openapi::RequestHeaders;
 use super::request_form::{Content, RequestForm};
 use super::schemas::{Images, Items, Texts};
 use crate::api::answer_size::{self, NUMBER, of_text};
-use crate::api::contract::ErrorObject;
+use crate::api::contract::{CohereError, ErrorObject};
 use crate::api::{ApiError, AppState};
 use crate::bounded;
 use crate::calls::EmbedCall;
@@ -139,14 +139,6 @@ struct BilledUnits {
     /// Tokens that the text encoder read, start and end tokens included.
     input_tokens: usize,
     images: usize,
-}
-
-/// An error in Cohere's words, with ours beside them.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct CohereError {
-    /// The code, what was wrong, and where.
-    message: String,
-    error: ErrorObject,
 }
 
 /// What the call may answer beside embeddings.

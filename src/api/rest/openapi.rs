@@ -5,8 +5,8 @@ use crate::api::contract::ErrorBody;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{IntoParams, IntoResponses, Modify, OpenApi, ToSchema};
 
-use super::cohere_embed::CohereError;
 use super::v2::InferError;
+use crate::api::contract::CohereError;
 use crate::engine::ImageSource;
 
 /// What the document begins with; the routes add themselves.

@@ -1,25 +1,7 @@
 //! Recognising a format by its first bytes. Names and declared content types are not looked at: they are often wrong.
 
-use std::fmt;
-
 use crate::preprocess::error::ImageError;
-
-/// The formats that can be decoded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Format {
-    /// Baseline or progressive JPEG.
-    Jpeg,
-    /// PNG; of an animated one the still image.
-    Png,
-    /// Lossy or lossless WebP; of an animated one the first frame.
-    WebP,
-    /// Windows bitmap.
-    Bmp,
-    /// TIFF; the first page.
-    Tiff,
-    /// GIF; the first frame.
-    Gif,
-}
+use crate::preprocess::image_format::Format;
 
 impl Format {
     /// Recognises the format of a file's content.
@@ -83,17 +65,4 @@ fn known_but_unsupported(bytes: &[u8]) -> Option<&'static str> {
     ]
     .into_iter()
     .find_map(|(magic, name)| (bytes.starts_with(magic) || text.starts_with(magic)).then_some(name))
-}
-
-impl fmt::Display for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Jpeg => "JPEG",
-            Self::Png => "PNG",
-            Self::WebP => "WebP",
-            Self::Bmp => "BMP",
-            Self::Tiff => "TIFF",
-            Self::Gif => "GIF",
-        })
-    }
 }

@@ -13,7 +13,7 @@ use zune_jpeg::{
 
 use super::{
     Decoded, Format,
-    jpeg_layout::{Coding, Colour, Layout},
+    jpeg_layout::{Coding, Colour, Layout, corrupt},
     jpeg_unusual,
 };
 use crate::preprocess::{error::ImageError, limits::Limits, orientation::UPRIGHT, rgb::RgbImage};
@@ -95,12 +95,5 @@ fn refusal(error: DecodeErrors) -> ImageError {
         },
         DecodeErrors::ZeroError => corrupt("its header says 0 pixels"),
         other => corrupt(&other.to_string()),
-    }
-}
-
-pub(super) fn corrupt(reason: &str) -> ImageError {
-    ImageError::Corrupt {
-        format: Format::Jpeg,
-        reason: reason.trim().to_owned(),
     }
 }

@@ -3,6 +3,8 @@
 //! Read before there is a decoder, because decoders answer some layouts with wrong pixels instead of an error. The walk
 //! looks at each segment's length and at no entropy-coded byte.
 
+use crate::preprocess::{decode::Format, error::ImageError};
+
 /// The marker segments in front of the first scan, as far as they decide who decodes the file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Layout<'a> {
@@ -214,4 +216,12 @@ fn components(frame: &[u8]) -> Option<Vec<Component>> {
         down: sampling & 15,
     };
     Some(list.iter().map(component).collect())
+}
+
+/// A damaged JPEG, and what is wrong with it.
+pub(super) fn corrupt(reason: &str) -> ImageError {
+    ImageError::Corrupt {
+        format: Format::Jpeg,
+        reason: reason.trim().to_owned(),
+    }
 }

@@ -2,7 +2,7 @@
 
 use jpeg_decoder::{ColorTransform, Decoder, Error};
 
-use super::{jpeg::corrupt, jpeg_layout::Colour};
+use super::jpeg_layout::{Colour, corrupt};
 use crate::preprocess::error::ImageError;
 
 /// Decodes the pixels of a file to RGB. The size has been checked.

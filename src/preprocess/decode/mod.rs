@@ -35,7 +35,7 @@ mod sixteen_bits;
 mod tiff;
 mod webp;
 
-pub use self::format::Format;
+pub use super::image_format::Format;
 use super::{
     Alpha, ImageOptions, ValueBits,
     error::ImageError,

@@ -1,6 +1,6 @@
 //! The first directory of a TIFF file: its entries as numbers (TIFF 6.0, section 2; BigTIFF).
 
-use super::corrupt;
+use super::refusals::corrupt;
 use crate::preprocess::error::ImageError;
 
 /// The first directory of a file. Its entries are read where they lie: nothing is copied before it is needed.

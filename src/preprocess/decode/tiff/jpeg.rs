@@ -3,7 +3,8 @@
 //! The TIFF says what its samples mean, not the JPEG's own segments. Its decoders are those of JPEG files, and
 //! are judged by the same rules; its header is read before there is a decoder, since it can say any size.
 
-use super::{Layout, colours::Meaning, corrupt};
+use super::refusals::corrupt;
+use super::{colours::Meaning, layout::Layout};
 use crate::preprocess::{
     decode::{
         jpeg::{self, MOST_SCANS},
@@ -40,12 +41,12 @@ pub(super) fn samples(
         (3, Meaning::YCbCr) => Colour::YCbCr,
         (3, _) => Colour::Rgb,
         (4, _) => Colour::Cmyk,
-        _ => return Err(super::unsupported("such channels in JPEG")),
+        _ => return Err(super::refusals::unsupported("such channels in JPEG")),
     };
     let one_scan =
         header.coding == Coding::Sequential && header.in_first_scan == header.components.len();
     if !one_scan && header.scans(&file) > MOST_SCANS {
-        return Err(super::unsupported(&format!(
+        return Err(super::refusals::unsupported(&format!(
             "more than {MOST_SCANS} scans in a strip"
         )));
     }
@@ -55,7 +56,7 @@ pub(super) fn samples(
     } else if header.counts_blocks() {
         jpeg_unusual::samples(&file, colour)
     } else {
-        return Err(super::unsupported("such sampling in JPEG"));
+        return Err(super::refusals::unsupported("such sampling in JPEG"));
     };
     let samples = samples.map_err(in_tiff)?;
     if samples.len() != width * height * chunks.samples {

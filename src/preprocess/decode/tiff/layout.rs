@@ -3,9 +3,8 @@
 
 use super::{
     colours::{Colours, Meaning},
-    corrupt,
     directory::Directory,
-    unsupported,
+    refusals::{corrupt, unsupported},
 };
 use crate::preprocess::{
     Alpha, decode::Format, error::ImageError, limits::Limits, orientation::UPRIGHT,

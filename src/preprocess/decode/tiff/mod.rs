@@ -18,11 +18,13 @@ mod directory;
 mod jpeg;
 mod layout;
 mod packed;
+mod refusals;
 
 use std::io::Read;
 
 use self::layout::Layout;
-use super::{Decoded, Format, Reading, sixteen_bits::SixteenBits};
+use self::refusals::corrupt;
+use super::{Decoded, Reading, sixteen_bits::SixteenBits};
 use crate::preprocess::{error::ImageError, limits::Limits, rgb::RgbImage, stop::Stop};
 
 /// Decodes a TIFF file as it is stored.
@@ -129,17 +131,4 @@ fn read_chunk(
         }
     }
     Ok(())
-}
-
-fn corrupt(reason: &str) -> ImageError {
-    ImageError::Corrupt {
-        format: Format::Tiff,
-        reason: reason.to_owned(),
-    }
-}
-
-fn unsupported(what: &str) -> ImageError {
-    ImageError::UnsupportedFormat {
-        what: format!("this kind of TIFF ({what})"),
-    }
 }

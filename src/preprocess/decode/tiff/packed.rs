@@ -5,7 +5,8 @@ use std::io::{self, Cursor, Read};
 use fax::decoder::{DecodeStatus, Group4Decoder, pels};
 use weezl::{BitOrder, LzwStatus, decode::Configuration};
 
-use super::{Layout, jpeg, layout::Compression};
+use super::jpeg;
+use super::layout::{Compression, Layout};
 use crate::preprocess::error::ImageError;
 
 /// Opens a strip's or tile's bytes. `rows` is how many of its rows are in the picture.
@@ -159,10 +160,10 @@ struct Fax4<R> {
 impl<R: io::BufRead> Fax4<R> {
     fn new(packed: R, width: usize) -> Result<Self, ImageError> {
         let width = u16::try_from(width)
-            .map_err(|_| super::unsupported(&format!("fax rows of {width} pixels")))?;
+            .map_err(|_| super::refusals::unsupported(&format!("fax rows of {width} pixels")))?;
         let decoder = Group4Decoder::new(packed.bytes(), width);
         Ok(Self {
-            decoder: decoder.map_err(|error| super::corrupt(&error.to_string()))?,
+            decoder: decoder.map_err(|error| super::refusals::corrupt(&error.to_string()))?,
             width,
             row: Cursor::default(),
             ended: false,

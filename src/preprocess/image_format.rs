@@ -1,0 +1,33 @@
+//! The image formats that are read.
+
+use std::fmt;
+
+/// The formats that can be decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// Baseline or progressive JPEG.
+    Jpeg,
+    /// PNG; of an animated one the still image.
+    Png,
+    /// Lossy or lossless WebP; of an animated one the first frame.
+    WebP,
+    /// Windows bitmap.
+    Bmp,
+    /// TIFF; the first page.
+    Tiff,
+    /// GIF; the first frame.
+    Gif,
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Jpeg => "JPEG",
+            Self::Png => "PNG",
+            Self::WebP => "WebP",
+            Self::Bmp => "BMP",
+            Self::Tiff => "TIFF",
+            Self::Gif => "GIF",
+        })
+    }
+}
