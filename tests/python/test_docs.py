@@ -4,7 +4,6 @@ import json
 import re
 import subprocess
 import urllib.request
-from pathlib import Path
 
 import pytest
 
@@ -35,42 +34,22 @@ def test_every_route_is_described():
         assert f"`{method}`" in grpc, method
 
 
-# Where a cause gets its code: as an argument of the error, or by matching on a cause.
-CODE = re.compile(
-    r"""
-    (?: bad_request\(\s* | StatusCode::\w+\s*,\s* | message\s*,\s* | =>\s* )
-    "([a-z0-9]+(?:_[a-z0-9]+)+)"
-    """,
-    re.VERBOSE,
-)
-# Words of the same form that are no codes: families of errors, and a label of a metric.
-OTHERS = {"invalid_request_error", "overloaded_error", "timeout_error", "server_error", "over_budget"}
-WITH_CODES = ["api", "calls", "server", "preprocess/error.rs", "images_by_url"]
-
-
-def codes_in(path: Path) -> set[str]:
-    files = [path] if path.is_file() else path.rglob("*.rs")
-    source = "\n".join(file.read_text().split("#[cfg(test)]\nmod ")[0] for file in files)
-    return set(CODE.findall(source)) - OTHERS
-
-
-def test_every_error_code_is_described():
-    described = set(re.findall(r"`([a-z0-9]+(?:_[a-z0-9]+)+)`", (REFERENCE / "errors.md").read_text()))
-    codes = set().union(*(codes_in(ROOT / "src" / place) for place in WITH_CODES))
-    assert len(codes) > 40
-    assert sorted(codes - described) == []
-
-
-def test_no_error_code_is_described_that_does_not_exist():
-    source = "\n".join(path.read_text() for path in (ROOT / "src").rglob("*.rs"))
-    rows = re.findall(r"^\| .*", (REFERENCE / "errors.md").read_text(), re.M)
-    assert len(rows) > 30
-    for row in rows:
-        # The column of the codes is the first one, or the second one behind the status.
-        cells = row.split("|")
-        column = cells[2] if cells[1].strip().isdigit() else cells[1]
-        for code in re.findall(r"`(\w+)`", column):
-            assert f'"{code}"' in source, code
+def test_the_error_codes_are_those_of_the_program(server):
+    table = (ROOT / "src" / "error_code.rs").read_text()
+    codes = dict(re.findall(r'^    \w+ = "(\w+)", (\d+), ', table, re.M))
+    assert len(codes) > 60
+    described = {}
+    for section in (REFERENCE / "errors.md").read_text().split("\n## ")[1:]:
+        heading, *lines = section.split("\n")
+        for cells in (line.split("|") for line in lines if line.startswith("|")):
+            # The column of the codes is the first one, or the second one behind the status.
+            status = cells[1].strip()
+            column = cells[2] if status.isdigit() else cells[1]
+            for code in re.findall(r"`(\w+)`", column):
+                described[code] = status if status.isdigit() else heading[-3:]
+    assert described == codes
+    interface = json.loads(get(server, "/openapi.json"))
+    assert sorted(interface["components"]["schemas"]["Code"]["enum"]) == sorted(codes)
 
 
 def test_every_metric_is_described(server):
