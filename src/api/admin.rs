@@ -1,6 +1,5 @@
 //! Who may load, replace and unload models, and from which folder. Off by default.
 
-use crate::error_code::Code;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,6 +13,7 @@ use super::ApiError;
 use super::browsers::{host_of, is_this_machine};
 use crate::bundle::ModelsRoot;
 use crate::config::ServeSettings;
+use crate::error_code::Code;
 
 /// The admin routes' rules.
 pub struct AdminAccess {

@@ -1,6 +1,5 @@
 //! Who gets in: bounds on requests and on the bytes of their bodies, so that memory has a limit for any input.
 
-use crate::error_code::Code;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::ApiError;
 use super::awaited::{GaveWay, gave_way};
 use super::lease::{Budget, Lease, Refused};
+use crate::error_code::Code;
 use crate::telemetry::stages::{self, Stage};
 
 /// Bounds of the whole server.

@@ -1,6 +1,5 @@
 //! A request's body that its client is waited for: meanwhile its place gives way to others.
 
-use crate::error_code::Code;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -10,6 +9,7 @@ use bytes::Bytes;
 
 use super::ApiError;
 use super::lease::Lease;
+use crate::error_code::Code;
 
 /// The answer to a slow sender that gave way.
 pub fn gave_way() -> ApiError {

@@ -5,7 +5,6 @@
 //! foreign host. Cross-site requests: forms and `fetch` send bodies without asking first; browsers mark them by
 //! `Sec-Fetch-Site` (Fetch Metadata, W3C) and `Origin` (RFC 6454).
 
-use crate::error_code::Code;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -17,6 +16,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::admission::drain;
 use super::{ApiError, ApiKeys};
+use crate::error_code::Code;
 
 /// The rules of a server.
 #[derive(Debug, Clone)]

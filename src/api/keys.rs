@@ -1,6 +1,5 @@
 //! API keys: who may ask, in which lane, and how many requests at a time.
 
-use crate::error_code::Code;
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -16,6 +15,7 @@ use super::ApiError;
 use crate::byte_order_mark;
 use crate::config::Secret;
 use crate::engine::{Lane, Tenant};
+use crate::error_code::Code;
 use crate::file_watch::FileWatch;
 
 /// A key that is shorter can be guessed.

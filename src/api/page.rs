@@ -1,6 +1,5 @@
 //! The page at `/`: an image, some descriptions, ranked scores. Everything it needs is in the binary and the bundle.
 
-use crate::error_code::Code;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
@@ -11,6 +10,7 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::{ApiError, AppState};
+use crate::error_code::Code;
 
 /// Nothing from outside, and nothing inline: what the page loads is what is served here.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; \

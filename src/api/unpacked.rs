@@ -1,7 +1,6 @@
 //! A request's body that may come compressed: it is unpacked step by step, and each step is paid for from the byte budget
 //! before it is there, so that a few packed bytes cannot become more than others have left.
 
-use crate::error_code::Code;
 use std::io::Read;
 
 use axum::body::Body;
@@ -11,6 +10,7 @@ use flate2::read::MultiGzDecoder;
 
 use super::ApiError;
 use super::admission::{Admission, AdmittedBody, ByteShare};
+use crate::error_code::Code;
 
 /// Bytes that are unpacked at a time.
 const STEP: usize = 64 << 10;

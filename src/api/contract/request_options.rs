@@ -1,12 +1,12 @@
 //! What a client may say about a request in its headers: which lane, and until when an answer is of use.
 
-use crate::error_code::Code;
 use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, HeaderName};
 
 use crate::api::{ApiError, Caller};
 use crate::engine::{EmbedOptions, Lane, Tenant};
+use crate::error_code::Code;
 use crate::preprocess::ImageOptions;
 use crate::quoted::quoted;
 use crate::telemetry::spans::request_span;

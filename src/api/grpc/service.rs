@@ -1,6 +1,5 @@
 //! `clip_in.v1.ClipIn`: each call read, made, and answered.
 
-use crate::error_code::Code;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -12,6 +11,7 @@ use super::{convert, options, proto, stream};
 use crate::api::{ApiError, AppState};
 use crate::calls::{self, ClassifyCall, EmbedCall, Labels, RerankCall, SimilarityCall};
 use crate::engine::Lane;
+use crate::error_code::Code;
 
 /// The service of a server.
 pub struct Service {

@@ -1,6 +1,5 @@
 //! `EmbedStream`: items in, embeddings out, in order, as fast as both sides can.
 
-use crate::error_code::Code;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,6 +14,7 @@ use super::{convert, options, proto};
 use crate::api::{ApiError, AppState};
 use crate::calls::{self, EmbedCall, Embeddings};
 use crate::engine::{EmbedOptions, Lane};
+use crate::error_code::Code;
 
 /// Items of a stream that are worked on at a time: enough for full batches. No more is read before one is answered, and none
 /// is answered before the client has taken the last, so that a slow client slows its own stream.

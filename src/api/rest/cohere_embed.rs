@@ -121,7 +121,7 @@ struct BadItem {
 struct Meta {
     api_version: ApiVersion,
     billed_units: BilledUnits,
-    /// That texts were cut, if any were.
+    /// That texts were cut, and what is to be known about single images.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
 }
@@ -226,7 +226,10 @@ pub async fn create(
     let embedded_images = images.iter().zip(&vectors);
     let embedded_images = embedded_images.filter(|(is_image, found)| **is_image && found.is_some());
     let cut = embedded.cost.truncated;
-    let warning = format!("{cut} tokens of texts beyond the model's context were cut off");
+    let cut =
+        (cut > 0).then(|| format!("{cut} tokens of texts beyond the model's context were cut off"));
+    let of_images = embedded.warnings.iter();
+    let of_images = of_images.map(|warning| format!("{}: {}", warning.param, warning.message));
     Ok(Json(CohereEmbedResponse {
         id: Uuid::new_v4().to_string(),
         response_type: "embeddings_by_type",
@@ -236,7 +239,7 @@ pub async fn create(
                 input_tokens: embedded.cost.tokens,
                 images: embedded_images.count(),
             },
-            warnings: (cut > 0).then_some(warning).into_iter().collect(),
+            warnings: cut.into_iter().chain(of_images).collect(),
         },
         embeddings: EmbeddingsByType::of(&vectors, &asked.formats),
         texts,

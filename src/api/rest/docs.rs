@@ -1,6 +1,5 @@
 //! `/openapi.json`, and `/docs/`: Swagger UI, which shows it. Its files are in the binary: nothing comes from elsewhere.
 
-use crate::error_code::Code;
 use std::sync::Arc;
 
 use axum::Router;
@@ -13,6 +12,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::Config;
 
 use crate::api::{ApiError, AppState};
+use crate::error_code::Code;
 
 /// Swagger UI styles elements as it goes, and draws its icons from data.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; \

@@ -24,7 +24,6 @@ mod surrogates;
 mod usage;
 pub mod v2;
 
-use crate::error_code::Code;
 use std::sync::Arc;
 
 use axum::Router;
@@ -37,6 +36,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{ApiError, AppState, page};
+use crate::error_code::Code;
 
 /// All routes: those of the API with their description, and the pages.
 pub fn router(state: Arc<AppState>) -> Router {

@@ -1,7 +1,6 @@
 //! `POST /v1/rerank`: documents by their closeness to a query, in the shape that Cohere and Jina share. Query and documents
 //! may be texts or images.
 
-use crate::error_code::Code;
 use std::sync::Arc;
 
 use axum::Json;
@@ -21,6 +20,7 @@ use crate::api::{ApiError, AppState};
 use crate::bounded;
 use crate::calls::{self, Document, RerankCall, Warning};
 use crate::engine::{EmbedOptions, ImageSource};
+use crate::error_code::Code;
 use crate::preprocess::{Alpha, ImageOptions, ValueBits};
 
 #[derive(Debug, Deserialize, ToSchema)]
