@@ -92,6 +92,13 @@ fn every_route_warns_and_names_the_image() {
     let body = json!({"query": "a red bolt", "documents": [{"image": fine}, {"image": dark}]});
     let answer = success(server.post("/v1/rerank", &body));
     assert_eq!(warning(&answer), Some((LOW, "documents[1]")));
+    // Cohere's warnings are sentences.
+    let answer = success(server.post("/v2/embed", &json!({"images": [fine, dark]})));
+    let sentence = answer["meta"]["warnings"][0].as_str().unwrap();
+    assert!(
+        sentence.starts_with("images[1]: ") && sentence.contains("value_bits"),
+        "{sentence}"
+    );
     let body = json!({"images": [fine], "texts": ["a red bolt"]});
     let answer = success(server.post("/v1/similarity", &body));
     assert!(answer.get("warnings").is_none());
