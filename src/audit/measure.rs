@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::record::{Fault, Picture, Place, Problem, Quality, Record, side_name};
 use crate::dataset::pipeline;
-use crate::engine::{CpuPool, Embedding, EngineError, Item, Lane, Model, Tenant, Turn};
+use crate::engine::{CpuPool, Embedding, EngineError, Flow, Item, Lane, Model, Tenant};
 use crate::preprocess::{self, ImageError, ImageSpec, Limits, Pixels, Stop};
 use crate::tokenize::TextTokenizer;
 
@@ -118,7 +118,7 @@ impl Measurer {
         };
         let prepared = self
             .pool
-            .run(Lane::Bulk, Turn::next(Tenant::default()), prepare)
+            .run(Lane::Bulk, Flow::next(Tenant::default()), 1, prepare)
             .await?;
         let mut measured = Measured {
             place: record.place,

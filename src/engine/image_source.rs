@@ -57,6 +57,19 @@ impl ImageSource {
         }
     }
 
+    /// The first bytes of the file, at most `most` of them; of broken base64 none.
+    pub fn head(&self, most: usize) -> Cow<'_, [u8]> {
+        match self {
+            Self::Bytes(bytes) => Cow::Borrowed(&bytes[..most.min(bytes.len())]),
+            Self::Base64(text) => {
+                // Four characters spell three bytes.
+                let payload = payload(text).unwrap_or_default();
+                let head = payload.get(..most / 3 * 4).unwrap_or(payload);
+                spelled(head).unwrap_or_default().into()
+            }
+        }
+    }
+
     /// The file's bytes.
     ///
     /// # Errors
@@ -88,23 +101,32 @@ pub fn url(text: &str) -> Option<&str> {
 const SCHEME_BYTES: usize = 32;
 
 fn decode(text: &str) -> Result<Vec<u8>, ItemError> {
-    let refused = |reason: String| ItemError::Base64(reason);
+    spelled(payload(text)?)
+}
+
+/// The base64 itself, of a data URI or of a text that is nothing else.
+fn payload(text: &str) -> Result<&str, ItemError> {
+    let refused = |reason: &str| ItemError::Base64(reason.to_owned());
     let text = text.trim_ascii();
-    let payload = match text.get(..5) {
+    match text.get(..5) {
         Some(scheme) if scheme.eq_ignore_ascii_case("data:") => {
             let (head, payload) = text
                 .split_once(',')
-                .ok_or_else(|| refused("a data URI needs a comma before its data".to_owned()))?;
+                .ok_or_else(|| refused("a data URI needs a comma before its data"))?;
             if !head.to_ascii_lowercase().ends_with(";base64") {
                 return Err(refused(
-                    "only data URIs of the form data:image/…;base64,… are read".to_owned(),
+                    "only data URIs of the form data:image/…;base64,… are read",
                 ));
             }
-            payload
+            Ok(payload)
         }
-        _ if url(text).is_some() => return Err(ItemError::UrlNotAllowed),
-        _ => text,
-    };
+        _ if url(text).is_some() => Err(ItemError::UrlNotAllowed),
+        _ => Ok(text),
+    }
+}
+
+/// The bytes that base64 spells.
+fn spelled(payload: &str) -> Result<Vec<u8>, ItemError> {
     let engine = if payload.contains(['-', '_']) {
         URL_SAFE
     } else {
@@ -118,7 +140,7 @@ fn decode(text: &str) -> Result<Vec<u8>, ItemError> {
     };
     engine
         .decode(payload.as_bytes())
-        .map_err(|e| refused(e.to_string()))
+        .map_err(|e| ItemError::Base64(e.to_string()))
 }
 
 #[cfg(test)]
@@ -142,6 +164,8 @@ mod tests {
             "DATA:;base64,+/+/AQ",
         ] {
             assert_eq!(bytes(text).unwrap(), [0xfb, 0xff, 0xbf, 1], "{text}");
+            let image = ImageSource::Base64(text.to_owned());
+            assert_eq!(*image.head(3), [0xfb, 0xff, 0xbf], "{text}");
         }
     }
 

@@ -11,10 +11,12 @@
 mod alias;
 mod backlog;
 mod batching;
+mod cost;
 mod cpu_pool;
 mod embed;
 mod embedding_cache;
 mod error;
+mod fair_queue;
 mod golden;
 mod health;
 mod image_source;
@@ -36,8 +38,9 @@ mod statistics;
 mod worker;
 
 pub use batching::BatchPolicy;
-pub use cpu_pool::{CpuPool, Tenant, Turn};
+pub use cpu_pool::CpuPool;
 pub use error::{EmbedError, EngineError, ItemError, LoadError, RegistryError};
+pub use fair_queue::{Flow, Tenant};
 pub use golden::{compute as compute_golden, verify};
 pub use health::Health;
 pub use image_source::{ImageSource, url as url_of_image};

@@ -8,8 +8,10 @@ use futures_util::future::try_join_all;
 use super::embedding_cache::{EmbeddingCache, ImageDigest, digest as digest_of};
 use super::job::{Embedding, Input};
 
-use super::cpu_pool::{CpuPool, Turn};
+use super::cost;
+use super::cpu_pool::CpuPool;
 use super::error::{EngineError, ItemError};
+use super::fair_queue::Flow;
 use super::request::{EmbedOptions, Item};
 use super::settings::EngineSettings;
 use crate::bundle::{Bundle, BundleError};
@@ -128,10 +130,11 @@ impl Preparer {
         if !piece.is_empty() {
             pieces.push(piece);
         }
-        let turn = Turn::next(options.tenant);
+        let flow = Flow::next(options.tenant);
         let work = pieces.into_iter().map(|piece| {
             let this = self.clone();
-            pool.run(options.lane, turn, move |stop| {
+            let cost = piece.iter().map(|item| cost::of(item, &self.limits)).sum();
+            pool.run(options.lane, flow, cost, move |stop| {
                 piece
                     .into_iter()
                     // The rest of a piece that nobody waits for is not needed.

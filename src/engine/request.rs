@@ -1,7 +1,7 @@
 //! What a request asks of the engine, and what it gets.
 
-use super::cpu_pool::Tenant;
 use super::error::ItemError;
+use super::fair_queue::Tenant;
 use super::image_source::ImageSource;
 use super::job::{Deadline, Embedding, Lane};
 use crate::preprocess::{ImageOptions, Pixels};

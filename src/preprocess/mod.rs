@@ -8,6 +8,7 @@
 //! open_clip's geometry. The resize agrees with Pillow to the bit; where decoding does not, the file that
 //! decodes says so.
 
+mod announced;
 mod decode;
 mod error;
 mod fit;
@@ -22,6 +23,7 @@ mod spec;
 mod stop;
 mod tensor;
 
+pub use announced::{HEADER_BYTES, announced_pixels};
 pub use decode::{Format, Picture, decode, decode_for};
 pub use error::ImageError;
 pub use fit::fit;

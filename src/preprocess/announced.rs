@@ -1,0 +1,43 @@
+//! How large an image says that it is, read from the file's first bytes without decoding anything.
+
+use super::decode::Format;
+
+/// Of a file these first bytes are looked at: a JPEG may have 64 KiB of EXIF data before its size.
+pub const HEADER_BYTES: usize = 80 << 10;
+
+/// Width times height as the header of a file says, from its first [`HEADER_BYTES`]. `None` if they do not say so, which may be a
+/// TIFF with its directory at the end, or no image at all.
+///
+/// What decodes the image reads the header for itself: this is for estimates of what that will take.
+#[must_use]
+pub fn announced_pixels(head: &[u8]) -> Option<u64> {
+    Format::of(head).ok()?;
+    let size = imagesize::blob_size(head).ok()?;
+    u64::try_from(size.width.saturating_mul(size.height)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::path::Path;
+
+    use super::super::{Limits, decode};
+    use super::*;
+
+    #[test]
+    fn every_format_announces_the_size_that_is_decoded() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/images");
+        let mut formats = HashSet::new();
+        for file in std::fs::read_dir(folder).unwrap() {
+            let path = file.unwrap().path();
+            let bytes = std::fs::read(&path).unwrap();
+            if let Ok(image) = decode(&bytes, &Limits::default(), false) {
+                let pixels = u64::from(image.width()) * u64::from(image.height());
+                let head = &bytes[..HEADER_BYTES.min(bytes.len())];
+                assert_eq!(announced_pixels(head), Some(pixels), "{}", path.display());
+                formats.insert(Format::of(&bytes).unwrap());
+            }
+        }
+        assert_eq!(formats.len(), 6, "{formats:?}");
+    }
+}
