@@ -5,7 +5,7 @@ use super::tensor::{
     side,
 };
 use super::tensor_shape::{self, product};
-use super::{Cost, check_items};
+use super::{Cost, Warning, check_items, warnings};
 use crate::api::answer_size::{self, NUMBER};
 use crate::api::{ApiError, AppState};
 use crate::bundle::TextSide;
@@ -37,6 +37,8 @@ pub struct Inferred {
     pub outputs: Vec<Tensor>,
     /// What it cost.
     pub cost: Cost,
+    /// What is to be known about single images.
+    pub warnings: Vec<Warning>,
 }
 
 /// Runs a model on tensors.
@@ -84,12 +86,13 @@ pub async fn infer(state: &AppState, call: InferCall) -> Result<Inferred, ApiErr
     });
     let numbers = numbers.fold(0, usize::saturating_add);
     answer_size::reserve(state, numbers.saturating_mul(NUMBER))?;
-    let embedded = model.embed(all, call.options).await.map_err(|e| {
-        ApiError::from_embed(e, |i| match i.checked_sub(count) {
-            None => format!("{image_name}[{i}]"),
-            Some(text) => format!("{text_name}[{text}]"),
-        })
-    })?;
+    let row = |i: usize| match i.checked_sub(count) {
+        None => format!("{image_name}[{i}]"),
+        Some(text) => format!("{text_name}[{text}]"),
+    };
+    let embedded = model.embed(all, call.options).await;
+    let embedded = embedded.map_err(|e| ApiError::from_embed(e, row))?;
+    let warnings = warnings(state, &embedded.in_low_bits, row)?;
     let cost = Cost::from(&embedded);
     let (images, texts) = embedded.embeddings.split_at(count);
     let outputs = wanted.into_iter().map(|name| {
@@ -108,6 +111,7 @@ pub async fn infer(state: &AppState, call: InferCall) -> Result<Inferred, ApiErr
         model: model.name().to_owned(),
         outputs: outputs.collect(),
         cost,
+        warnings,
     })
 }
 

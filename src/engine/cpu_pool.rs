@@ -24,19 +24,54 @@ pub struct CpuPool {
 
 type Work = Box<dyn FnOnce() + Send>;
 
-/// Work by lane. Whoever puts work in also spawns a thread's task, and that takes whatever comes first by then.
-#[derive(Default)]
-struct Waiting(Mutex<[FairQueue<Work>; 2]>);
+/// Work that takes longer than this may hold up short work, in microseconds. A full HD image takes a fifth of it.
+const LONG: u64 = 100_000;
 
-impl Waiting {
-    fn put(&self, lane: Lane, flow: Flow, cost: u64, work: Work) {
-        let mut lanes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lanes[lane as usize].put(flow, cost, work);
+/// Work by lane, and what runs.
+struct Shared {
+    lanes: [FairQueue<Work>; 2],
+    threads: usize,
+    running: usize,
+    /// Of those that run, how many may take longer than [`LONG`].
+    long: usize,
+}
+
+impl Shared {
+    /// The piece that a free thread runs next. There is one thread more than the pool is meant to have: while all others are at
+    /// long work, it runs short work.
+    fn take(&mut self) -> Option<(u64, Work)> {
+        let most = match (self.running < self.threads, self.long == self.threads) {
+            (true, _) => u64::MAX,
+            (false, true) => LONG,
+            (false, false) => return None,
+        };
+        let mut lanes = self.lanes.iter_mut();
+        let (cost, work) = lanes.find_map(|lane| lane.take(most))?;
+        self.running += 1;
+        self.long += usize::from(cost > LONG);
+        Some((cost, work))
     }
 
-    fn take(&self) -> Option<Work> {
-        let mut lanes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lanes.iter_mut().find(|lane| !lane.is_empty())?.take()
+    fn ended(&mut self, cost: u64) {
+        self.running -= 1;
+        self.long -= usize::from(cost > LONG);
+    }
+}
+
+/// What the threads share.
+struct Waiting(Mutex<Shared>);
+
+impl Waiting {
+    fn with<T>(&self, change: impl FnOnce(&mut Shared) -> T) -> T {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Runs what waits, until nothing may run any more.
+    fn run(&self) {
+        while let Some((cost, work)) = self.with(Shared::take) {
+            work();
+            self.with(|shared| shared.ended(cost));
+        }
     }
 }
 
@@ -56,19 +91,24 @@ impl fmt::Debug for Waiting {
 }
 
 impl CpuPool {
-    /// Starts `threads` threads.
+    /// For `threads` pieces of work at a time, and a short one besides while all of them are long.
     ///
     /// # Errors
     /// If the system refuses a thread.
     pub fn new(threads: usize, metrics: Arc<Metrics>) -> std::io::Result<Self> {
         let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
+            .num_threads(threads + 1)
             .thread_name(|i| format!("prepare-{i}"))
             .build()
             .map_err(std::io::Error::other)?;
         Ok(Self {
             pool: Arc::new(pool),
-            waiting: Arc::default(),
+            waiting: Arc::new(Waiting(Mutex::new(Shared {
+                lanes: Default::default(),
+                threads,
+                running: 0,
+                long: 0,
+            }))),
             metrics,
         })
     }
@@ -90,28 +130,21 @@ impl CpuPool {
         let metrics = self.metrics.clone();
         let waiter = Waiter(Arc::default());
         let stop = Stop::when(waiter.0.clone());
-        self.waiting.put(
-            lane,
-            flow,
-            cost,
-            Box::new(move || {
-                metrics.prepare_pending.dec();
-                if sender.is_closed() {
-                    return;
-                }
-                // A panic in a decoder is that item's failure, not the process's.
-                let work = std::panic::AssertUnwindSafe(|| work(&stop));
-                if let Ok(result) = std::panic::catch_unwind(work) {
-                    let _ = sender.send(result);
-                }
-            }),
-        );
-        let waiting = self.waiting.clone();
-        self.pool.spawn_fifo(move || {
-            if let Some(work) = waiting.take() {
-                work();
+        let work: Work = Box::new(move || {
+            metrics.prepare_pending.dec();
+            if sender.is_closed() {
+                return;
+            }
+            // A panic in a decoder is that item's failure, not the process's.
+            let work = std::panic::AssertUnwindSafe(|| work(&stop));
+            if let Ok(result) = std::panic::catch_unwind(work) {
+                let _ = sender.send(result);
             }
         });
+        self.waiting
+            .with(|shared| shared.lanes[lane as usize].put(flow, cost, work));
+        let waiting = self.waiting.clone();
+        self.pool.spawn_fifo(move || waiting.run());
         let result = receiver.await;
         drop(waiter);
         result.map_err(|_| {
@@ -156,6 +189,34 @@ mod tests {
         let (busy, first, second, ()) = tokio::join!(busy, first, second, release);
         assert!(busy.is_ok() && first.is_ok() && second.is_ok());
         assert_eq!(*order.lock().unwrap(), ["interactive", "bulk"]);
+    }
+
+    #[tokio::test]
+    async fn short_work_does_not_wait_for_long_work() {
+        let pool = CpuPool::new(2, Arc::new(Metrics::new().unwrap())).unwrap();
+        let (hold, held) = std::sync::mpsc::channel::<()>();
+        let held = Arc::new(Mutex::new(held));
+        let long: Vec<_> = (0..10)
+            .map(|_| {
+                let (pool, held) = (pool.clone(), held.clone());
+                let flow = Flow::next(Tenant::default());
+                let work = move |_: &Stop| held.lock().unwrap().recv().unwrap();
+                async move { pool.run(Lane::Interactive, flow, LONG + 1, work).await }
+            })
+            .collect();
+        let long = tokio::spawn(futures_util::future::join_all(long));
+        while pool.metrics.prepare_pending.get() != 8 {
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..100 {
+            let flow = Flow::next(Tenant::default());
+            let short = pool.run(Lane::Bulk, flow, LONG, |_| 7);
+            assert_eq!(short.await, Ok(7));
+        }
+        for _ in 0..10 {
+            hold.send(()).unwrap();
+        }
+        assert!(long.await.unwrap().iter().all(Result::is_ok));
     }
 
     #[tokio::test]

@@ -57,11 +57,6 @@ impl<W> Default for FairQueue<W> {
 }
 
 impl<W> FairQueue<W> {
-    /// Whether nothing waits.
-    pub fn is_empty(&self) -> bool {
-        self.tenants.0.is_empty()
-    }
-
     /// Adds a piece of work.
     pub fn put(&mut self, flow: Flow, cost: u64, work: W) {
         self.events += 1;
@@ -71,31 +66,34 @@ impl<W> FairQueue<W> {
             .push_back((cost, work));
     }
 
-    /// Takes the piece that comes next.
-    pub fn take(&mut self) -> Option<W> {
-        self.events += 1;
-        self.taken += 1;
-        let order = if self.taken.is_multiple_of(BY_AGE_EVERY) {
+    /// Takes the piece that comes next, of those that cost at most `most`.
+    pub fn take(&mut self, most: u64) -> Option<(u64, W)> {
+        let order = if (self.taken + 1).is_multiple_of(BY_AGE_EVERY) {
             Order::Age
         } else {
             Order::Cost
         };
-        let cost_of = |pieces: &VecDeque<(u64, W)>| pieces.front().map_or(0, |(cost, _)| *cost);
+        let cost_of = |pieces: &VecDeque<(u64, W)>| {
+            let cost = pieces.front().map(|(cost, _)| *cost);
+            cost.filter(|cost| *cost <= most)
+        };
         let next_request = |requests: &Shares<u64, _>| requests.next(order, cost_of);
         let cost_in = |requests: &Shares<u64, _>| {
-            let next = next_request(requests).and_then(|at| requests.0.get(at));
-            next.map_or(0, |request| cost_of(&request.waiting))
+            let next = next_request(requests)?;
+            cost_of(&requests.0.get(next)?.waiting)
         };
         let tenant = self.tenants.next(order, cost_in)?;
         let requests = &mut self.tenants.0.get_mut(tenant)?.waiting;
         let request = next_request(requests)?;
         let pieces = &mut requests.0.get_mut(request)?.waiting;
         let (cost, work) = pieces.pop_front()?;
+        self.events += 1;
+        self.taken += 1;
         let done = pieces.is_empty();
         requests.served(request, cost, self.events, done);
         let done = requests.0.is_empty();
         self.tenants.served(tenant, cost, self.events, done);
-        Some(work)
+        Some((cost, work))
     }
 }
 
@@ -142,14 +140,18 @@ impl<N: PartialEq, T: Default> Shares<N, T> {
         &mut shares[at].waiting
     }
 
-    /// The place of the one that comes next; among equals the first.
-    fn next(&self, order: Order, cost: impl Fn(&T) -> u64) -> Option<usize> {
-        let key = |share: &Share<N, T>| match order {
-            Order::Cost => share.served.saturating_add(cost(&share.waiting)),
-            Order::Age => share.last,
-        };
+    /// The place of the one that comes next; among equals the first. `cost` is none for who has to wait.
+    fn next(&self, order: Order, cost: impl Fn(&T) -> Option<u64>) -> Option<usize> {
         let shares = self.0.iter().enumerate();
-        shares.min_by_key(|(_, share)| key(share)).map(|(at, _)| at)
+        let keys = shares.filter_map(|(at, share)| {
+            let cost = cost(&share.waiting)?;
+            let key = match order {
+                Order::Cost => share.served.saturating_add(cost),
+                Order::Age => share.last,
+            };
+            Some((at, key))
+        });
+        keys.min_by_key(|(_, key)| *key).map(|(at, _)| at)
     }
 
     fn served(&mut self, at: usize, cost: u64, now: u64, done: bool) {
@@ -175,9 +177,8 @@ mod tests {
         for (flow, cost, name) in pieces {
             queue.put(*flow, *cost, *name);
         }
-        let taken = std::iter::from_fn(|| queue.take()).collect();
-        assert!(queue.is_empty());
-        taken
+        let taken = std::iter::from_fn(|| queue.take(u64::MAX));
+        taken.map(|(_, name)| name).collect()
     }
 
     fn requests<const N: usize>(tenant: u64) -> [Flow; N] {
@@ -231,6 +232,18 @@ mod tests {
     }
 
     #[test]
+    fn what_costs_too_much_now_waits_for_its_turn() {
+        let [large, small] = requests(0);
+        let mut queue = FairQueue::default();
+        queue.put(large, 50, 'L');
+        queue.put(small, 1, 's');
+        assert_eq!(queue.take(10), Some((1, 's')));
+        assert_eq!(queue.take(10), None);
+        assert_eq!(queue.take(50), Some((50, 'L')));
+        assert!(queue.tenants.0.is_empty());
+    }
+
+    #[test]
     fn large_work_is_not_put_off_for_ever() {
         let mut queue = FairQueue::default();
         let large: [_; 1] = requests(0);
@@ -240,7 +253,7 @@ mod tests {
         queue.put(large[0], 1_000_000, 'L');
         // Eight clients, each of which sends the next small request as soon as one is answered.
         let mut before = 0;
-        while queue.take() != Some('L') {
+        while queue.take(u64::MAX).is_some_and(|(_, name)| name != 'L') {
             let [next] = requests(0);
             queue.put(next, 1, 's');
             before += 1;
@@ -256,13 +269,14 @@ mod tests {
             queue.put(busy, 1, 'b');
         }
         for _ in 0..100 {
-            queue.take();
+            queue.take(u64::MAX);
         }
         let [late] = requests(2);
         for _ in 0..100 {
             queue.put(late, 1, 'l');
         }
-        let next: String = (0..20).filter_map(|_| queue.take()).collect();
+        let next = (0..20).filter_map(|_| queue.take(u64::MAX));
+        let next: String = next.map(|(_, name)| name).collect();
         let late = next.matches('l').count();
         assert!((9..=11).contains(&late), "{next}");
     }

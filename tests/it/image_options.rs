@@ -15,6 +15,65 @@ fn picture(name: &str) -> Vec<u8> {
     fixture(name)
 }
 
+/// A request of the Open Inference Protocol: one image, and what is said about images in general.
+fn inference(image: &[u8], parameters: &Value) -> Value {
+    json!({
+        "parameters": parameters,
+        "inputs": [{"name": "image", "shape": [1], "datatype": "BYTES", "data": [base64(image)]}],
+    })
+}
+
+#[test]
+fn the_inference_protocol_has_them_as_parameters_of_a_request() {
+    let server = Server::start();
+    let infer = |image: &[u8], parameters: &Value| {
+        let body = inference(image, parameters);
+        success(server.post("/v2/models/clip-in-demo/infer", &body))
+    };
+    let values = |answer: &Value| -> Vec<f32> {
+        serde_json::from_value(answer["outputs"][0]["data"].clone()).unwrap()
+    };
+    let nothing = json!({});
+    let expected = embedding(&server, &case("mono12-in-16.expected.png"), &nothing);
+    let tiff = case("mono12-in-16.tif");
+    let dark = infer(&tiff, &nothing);
+    assert!(distance(&values(&dark), &expected) > 0.05);
+    let warning = dark["parameters"]["warnings"].as_str().unwrap();
+    assert!(warning.starts_with("image[0]: ") && warning.contains("value_bits"));
+    for bits in [json!(12), json!(12.0), json!("12")] {
+        let answer = infer(&tiff, &json!({"value_bits": bits, "alpha": null}));
+        assert_same(&values(&answer), &expected, "value_bits");
+        assert!(answer.get("parameters").is_none(), "{answer}");
+    }
+    let on_white = embedding(&server, &case("rgba_hidden_black.on-white.png"), &nothing);
+    let white = infer(&case("rgba_hidden_black.png"), &json!({"alpha": "white"}));
+    assert_same(&values(&white), &on_white, "alpha");
+    let upright = embedding(&server, &case("orientation-6.turned.png"), &nothing);
+    let turn = json!({"exif_orientation": true});
+    let turned = infer(&picture("orientation-6.png"), &turn);
+    assert_same(&values(&turned), &upright, "exif_orientation");
+    for (name, wrong) in [
+        ("value_bits", json!(7)),
+        ("value_bits", json!([12])),
+        ("exif_orientation", json!("yes")),
+        ("alpha", json!("red")),
+        ("alpha", json!("x".repeat(1000))),
+    ] {
+        let mut parameters = json!({});
+        parameters[name] = wrong;
+        let response = server.post(
+            "/v2/models/clip-in-demo/infer",
+            &inference(&tiff, &parameters),
+        );
+        let status = response.status();
+        let error: Value = response.json().unwrap();
+        assert_eq!(status, 400, "{error}");
+        let message = error["error"].as_str().unwrap();
+        assert!(message.contains(&format!("parameters.{name}")), "{message}");
+        assert!(message.len() < 300, "{message}");
+    }
+}
+
 /// The answer to an image and what is said beside it, in JSON.
 fn asked(server: &Server, image: &[u8], options: &Value) -> Value {
     let mut body = json!({"input": {"image": base64(image)}});
@@ -62,6 +121,13 @@ fn twelve_bits_in_sixteen_are_read_by_the_file_or_by_the_request() {
     let answer = asked(&server, &tiff, &json!({"value_bits": 16}));
     assert_same(&embeddings(&answer)[0], &embeddings(&dark)[0], "16 of 16");
     assert_eq!(warning(&answer), None);
+    // Cohere's route.
+    let body = json!({"images": [base64(&tiff)], "value_bits": 12});
+    let answer = success(server.post("/v2/embed", &body));
+    let float = answer["embeddings"]["float"][0].clone();
+    let float: Vec<f32> = serde_json::from_value(float).unwrap();
+    assert_same(&float, &expected, "/v2/embed");
+    assert!(answer["meta"].get("warnings").is_none());
     // A raw image with query parameters, and a form.
     let response = server.post_bytes("/v1/embeddings?value_bits=12", "image/tiff", tiff.clone());
     assert_same(&embeddings(&success(response))[0], &expected, "query");
@@ -210,6 +276,7 @@ fn a_wrong_option_is_refused_by_its_name() {
                 "/v1/rerank",
                 json!({"query": "a", "documents": [{"image": image}]}),
             ),
+            ("/v2/embed", json!({"images": [image]})),
         ] {
             body[name] = value.clone();
             let (status, code, param) = failure(server.post(path, &body));

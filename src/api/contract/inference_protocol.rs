@@ -2,7 +2,9 @@
 
 use crate::error_code::Code;
 
-use super::ApiError;
+use super::{ApiError, request_options};
+use crate::calls::Warning;
+use crate::preprocess::ImageOptions;
 use crate::quoted::quoted;
 
 /// The only version of a model that there is.
@@ -17,6 +19,31 @@ pub fn check_version(version: &str) -> Result<(), ApiError> {
     }
     let message = format!("a model has only the version {VERSION:?}");
     Err(ApiError::new(Code::ModelNotFound, message).at("version"))
+}
+
+/// How images are read, as a request's parameters say it: pairs of a name and a value.
+///
+/// # Errors
+/// 400 `invalid_request` with the parameter's name.
+pub fn image_parameters(
+    named: impl Iterator<Item = (&'static str, String)>,
+) -> Result<ImageOptions, ApiError> {
+    let mut options = ImageOptions::default();
+    for (name, value) in named {
+        request_options::image_option(&mut options, name, &value)
+            .map_err(|error| error.at(format!("parameters.{name}")))?;
+    }
+    Ok(options)
+}
+
+/// The name of an answer's parameter that holds what is to be known about single images, one sentence a line.
+pub const WARNINGS: &str = "warnings";
+
+/// The value of [`WARNINGS`], if there are any.
+pub fn warnings(found: &[Warning]) -> Option<String> {
+    let lines = found.iter();
+    let lines = lines.map(|warning| format!("{}: {}", warning.param, warning.message));
+    (!found.is_empty()).then(|| lines.collect::<Vec<_>>().join("\n"))
 }
 
 /// 400 for a type that no tensor here has.

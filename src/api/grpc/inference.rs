@@ -6,12 +6,16 @@ use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
 use super::inference_proto as oip;
+use super::inference_proto::InferParameter;
 use super::inference_proto::grpc_inference_service_server::GrpcInferenceService;
+use super::inference_proto::infer_parameter::ParameterChoice;
 use super::inference_proto::model_infer_request::InferInputTensor;
 use super::inference_proto::model_infer_response::InferOutputTensor;
 use super::inference_proto::model_metadata_response::TensorMetadata;
 use super::{inference_about, options};
-use crate::api::contract::inference_protocol::{PLATFORM, VERSION, check_version};
+use crate::api::contract::inference_protocol::{
+    PLATFORM, VERSION, WARNINGS, check_version, image_parameters, warnings,
+};
 use crate::api::contract::tensor_bytes;
 use crate::api::{ApiError, AppState};
 use crate::calls::infer::{self, InferCall, Inferred};
@@ -19,6 +23,7 @@ use crate::calls::tensor::{self, Tensor, Values, metadata};
 use crate::calls::tensor_shape::values_of;
 use crate::engine::Lane;
 use crate::error_code::Code;
+use crate::preprocess::ImageOptions;
 
 /// The service of a server.
 pub struct Service {
@@ -142,7 +147,8 @@ impl GrpcInferenceService for Service {
     ) -> Result<Response<oip::ModelInferResponse>, Status> {
         let (metadata, extensions, request) = request.into_parts();
         check_version(&request.model_version)?;
-        let options = options::read(&metadata, &extensions, Lane::Interactive, false, None)?;
+        let mut options = options::read(&metadata, &extensions, Lane::Interactive, false, None)?;
+        options.images = image_options(&request.parameters)?;
         let call = InferCall {
             model: request.model_name,
             inputs: inputs(
@@ -203,12 +209,30 @@ fn typed(datatype: &str, contents: oip::InferTensorContents) -> Result<Values, A
     }
 }
 
+fn image_options(parameters: &HashMap<String, InferParameter>) -> Result<ImageOptions, ApiError> {
+    let named = ImageOptions::NAMES.into_iter().filter_map(|name| {
+        let value = match parameters.get(name)?.parameter_choice.as_ref()? {
+            ParameterChoice::BoolParam(flag) => flag.to_string(),
+            ParameterChoice::Int64Param(number) => number.to_string(),
+            ParameterChoice::Uint64Param(number) => number.to_string(),
+            ParameterChoice::DoubleParam(number) => number.to_string(),
+            ParameterChoice::StringParam(text) => text.clone(),
+        };
+        Some((name, value))
+    });
+    image_parameters(named)
+}
+
 fn respond(found: Inferred, id: String) -> oip::ModelInferResponse {
+    let warnings = warnings(&found.warnings).map(|lines| {
+        let parameter_choice = Some(ParameterChoice::StringParam(lines));
+        (WARNINGS.to_owned(), InferParameter { parameter_choice })
+    });
     let mut response = oip::ModelInferResponse {
         model_name: found.model,
         model_version: VERSION.to_owned(),
         id,
-        parameters: HashMap::new(),
+        parameters: warnings.into_iter().collect(),
         outputs: vec![],
         raw_output_contents: vec![],
     };

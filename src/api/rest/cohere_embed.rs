@@ -25,6 +25,7 @@ use crate::bounded;
 use crate::calls::EmbedCall;
 use crate::engine::{EmbedOptions, ImageSource, Item};
 use crate::error_code::Code;
+use crate::preprocess::{Alpha, ImageOptions, ValueBits};
 
 /// The route.
 pub const PATH: &str = "/v2/embed";
@@ -66,6 +67,17 @@ pub(super) struct CohereEmbedRequest {
     /// Embed the good items although others are bad, which have an empty list in their places and stand in `errors`.
     #[serde(default)]
     partial: Option<bool>,
+    /// Of 16-bit images, how many bits hold the value: the low ones.
+    #[serde(default)]
+    #[schema(value_type = Option<u8>, minimum = 8, maximum = 16)]
+    value_bits: Option<ValueBits>,
+    /// Turn images as their EXIF data says, or as they are stored.
+    #[serde(default)]
+    exif_orientation: Option<bool>,
+    /// How transparency is treated.
+    #[serde(default)]
+    #[schema(inline)]
+    alpha: Option<Alpha>,
 }
 
 #[derive(ToSchema)]
@@ -208,6 +220,7 @@ pub async fn create(
         dimensions: asked.dimensions,
         options: EmbedOptions {
             truncate: asked.truncate,
+            images: asked.image_options,
             ..form.options
         },
         field: asked.field,
@@ -258,6 +271,7 @@ pub(super) struct Asked {
     dimensions: Option<usize>,
     truncate: bool,
     partial: bool,
+    image_options: ImageOptions,
 }
 
 impl Asked {
@@ -322,6 +336,11 @@ pub(super) fn from_json(body: &[u8]) -> Result<Asked, ApiError> {
             }
         },
         partial: request.partial.unwrap_or(false),
+        image_options: ImageOptions {
+            value_bits: request.value_bits,
+            exif_orientation: request.exif_orientation,
+            alpha: request.alpha,
+        },
     })
 }
 

@@ -46,6 +46,20 @@ def embeddings(server: str, items: list) -> np.ndarray:
         return np.array([entry["embedding"] for entry in json.load(answer)["data"]])
 
 
+def test_parameters_say_how_images_are_read(triton, server):
+    module, client = triton
+    cases = ROOT / "tests/fixtures/cases"
+    expected = embeddings(server, [(cases / "mono12-in-16.expected.png").read_bytes()])
+    twelve_bits = (cases / "mono12-in-16.tif").read_bytes()
+    image = tensor(module, "image", np.array([twelve_bits], dtype=np.object_), "BYTES")
+    bright = client.infer(MODEL, [image], parameters={"value_bits": 12, "alpha": "drop"})
+    np.testing.assert_allclose(bright.as_numpy("image_embedding"), expected, atol=1e-5)
+    dark = client.infer(MODEL, [image])
+    assert np.abs(dark.as_numpy("image_embedding") - expected).max() > 0.01
+    with pytest.raises(InferenceServerException, match=r"parameters\.value_bits"):
+        client.infer(MODEL, [image], parameters={"value_bits": 99})
+
+
 def test_the_server_and_its_models(triton):
     _, client = triton
     assert client.is_server_live() and client.is_server_ready()

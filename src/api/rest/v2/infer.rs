@@ -12,9 +12,9 @@ use serde_json::json;
 
 use super::json as tensors;
 use super::json::{InferRequest, InferResponse, InputTensor, OutputTensor};
-use super::parameter::Parameter;
+use super::parameter::{self, Parameter};
 use super::{InferErrors, ModelErrors};
-use crate::api::contract::inference_protocol::{VERSION, check_version};
+use crate::api::contract::inference_protocol::{VERSION, WARNINGS, check_version, warnings};
 use crate::api::contract::{request_options, tensor_bytes};
 use crate::api::rest::json_body;
 use crate::api::rest::openapi::RequestHeaders;
@@ -99,11 +99,13 @@ pub async fn create(
             )
         })
         .collect();
+    let mut options = request_options::read(&parts.headers, caller, Lane::default())?;
+    options.images = parameter::image_options(&request.parameters)?;
     let call = InferCall {
         model: name,
         inputs,
         outputs: request.outputs.iter().map(|o| o.name.clone()).collect(),
-        options: request_options::read(&parts.headers, caller, Lane::default())?,
+        options,
     };
     let found = infer(&state, call).await?;
     let is_binary = |name: &str| {
@@ -210,6 +212,7 @@ fn respond(
         model_name: found.model,
         model_version: VERSION,
         id,
+        parameters: warnings(&found.warnings).map(|lines| json!({WARNINGS: lines})),
         outputs,
     };
     let mut body = serde_json::to_vec(&response)

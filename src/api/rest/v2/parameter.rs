@@ -5,37 +5,63 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use crate::api::ApiError;
+use crate::api::contract::inference_protocol::image_parameters;
+use crate::preprocess::ImageOptions;
+
 /// A parameter's value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Parameter {
-    /// `binary_data`, `binary_data_output`
+    /// `binary_data`, `binary_data_output`, `exif_orientation`
     Flag(bool),
-    /// `binary_data_size`
+    /// `binary_data_size`, `value_bits`
     Count(u64),
+    /// `alpha`
+    Text(String),
+    /// It counts as not given.
+    Null,
     /// Anything else: it is read past and not kept.
     Other,
 }
 
 impl Parameter {
     /// What it switches.
-    pub fn flag(self) -> Option<bool> {
+    pub fn flag(&self) -> Option<bool> {
         match self {
-            Self::Flag(flag) => Some(flag),
+            Self::Flag(flag) => Some(*flag),
             _ => None,
         }
     }
 
     /// How many it says.
-    pub fn count(self) -> Option<usize> {
+    pub fn count(&self) -> Option<usize> {
         match self {
-            Self::Count(count) => usize::try_from(count).ok(),
+            Self::Count(count) => usize::try_from(*count).ok(),
             _ => None,
         }
     }
 }
 
-/// The parameters that are read. Others are not kept, however many there are.
+/// The parameters that are read, beside those about images. Others are not kept, however many there are.
 const KNOWN: [&str; 3] = ["binary_data", "binary_data_output", "binary_data_size"];
+
+/// What a request's parameters say about how images are read.
+///
+/// # Errors
+/// 400 `invalid_request` with the parameter's name.
+pub fn image_options(parameters: &HashMap<String, Parameter>) -> Result<ImageOptions, ApiError> {
+    let named = ImageOptions::NAMES.into_iter().filter_map(|name| {
+        let value = match parameters.get(name)? {
+            Parameter::Null => return None,
+            Parameter::Flag(flag) => flag.to_string(),
+            Parameter::Count(count) => count.to_string(),
+            Parameter::Text(text) => text.clone(),
+            Parameter::Other => "this value".to_owned(),
+        };
+        Some((name, value))
+    });
+    image_parameters(named)
+}
 
 /// The parameters that are read. Null is none.
 ///
@@ -46,6 +72,9 @@ pub fn known<'de, D: Deserializer<'de>>(
 ) -> Result<HashMap<String, Parameter>, D::Error> {
     deserializer.deserialize_any(KnownOnly)
 }
+
+/// Bytes of a parameter's text that is kept.
+const MOST_TEXT: usize = 100;
 
 struct KnownOnly;
 
@@ -63,7 +92,7 @@ impl<'de> Visitor<'de> for KnownOnly {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut found = HashMap::new();
         while let Some((name, parameter)) = map.next_entry::<String, Parameter>()? {
-            if KNOWN.contains(&name.as_str()) {
+            if KNOWN.contains(&name.as_str()) || ImageOptions::NAMES.contains(&name.as_str()) {
                 found.insert(name, parameter);
             }
         }
@@ -98,16 +127,27 @@ impl<'de> Visitor<'de> for AnyValue {
         Ok(Parameter::Other)
     }
 
-    fn visit_f64<E: Error>(self, _: f64) -> Result<Parameter, E> {
-        Ok(Parameter::Other)
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Parameter, E> {
+        // 12.0 is the same number in JSON.
+        let whole = value.fract() == 0.0 && (0.0..9e15).contains(&value);
+        Ok(if whole {
+            Parameter::Count(value as u64)
+        } else {
+            Parameter::Other
+        })
     }
 
-    fn visit_str<E: Error>(self, _: &str) -> Result<Parameter, E> {
-        Ok(Parameter::Other)
+    fn visit_str<E: Error>(self, value: &str) -> Result<Parameter, E> {
+        // Longer than any that is known; many long ones cost nothing.
+        Ok(if value.len() <= MOST_TEXT {
+            Parameter::Text(value.to_owned())
+        } else {
+            Parameter::Other
+        })
     }
 
     fn visit_unit<E: Error>(self) -> Result<Parameter, E> {
-        Ok(Parameter::Other)
+        Ok(Parameter::Null)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Parameter, A::Error> {
