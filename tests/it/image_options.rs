@@ -15,42 +15,53 @@ fn picture(name: &str) -> Vec<u8> {
     fixture(name)
 }
 
-/// A request of the Open Inference Protocol: one image, and what is said about images in general.
-fn inference(image: &[u8], parameters: &Value) -> Value {
-    json!({
+/// Asks by the Open Inference Protocol about one image, which stands behind the JSON.
+fn infer(server: &Server, image: &[u8], parameters: &Value) -> reqwest::blocking::Response {
+    let json = json!({
         "parameters": parameters,
-        "inputs": [{"name": "image", "shape": [1], "datatype": "BYTES", "data": [base64(image)]}],
-    })
+        "inputs": [{
+            "name": "image",
+            "shape": [1],
+            "datatype": "BYTES",
+            "parameters": {"binary_data_size": image.len() + 4},
+        }],
+    });
+    let mut body = json.to_string().into_bytes();
+    let length = body.len();
+    body.extend(u32::try_from(image.len()).unwrap().to_le_bytes());
+    body.extend(image);
+    let url = format!("{}/v2/models/clip-in-demo/infer", server.url);
+    let request = server.client.post(url).body(body);
+    let request = request.header("inference-header-content-length", length);
+    request.send().unwrap()
 }
 
 #[test]
 fn the_inference_protocol_has_them_as_parameters_of_a_request() {
     let server = Server::start();
-    let infer = |image: &[u8], parameters: &Value| {
-        let body = inference(image, parameters);
-        success(server.post("/v2/models/clip-in-demo/infer", &body))
-    };
+    let infer = |image: &[u8], parameters: &Value| infer(&server, image, parameters);
+    let ask = |image: &[u8], parameters: &Value| success(infer(image, parameters));
     let values = |answer: &Value| -> Vec<f32> {
         serde_json::from_value(answer["outputs"][0]["data"].clone()).unwrap()
     };
     let nothing = json!({});
     let expected = embedding(&server, &case("mono12-in-16.expected.png"), &nothing);
     let tiff = case("mono12-in-16.tif");
-    let dark = infer(&tiff, &nothing);
+    let dark = ask(&tiff, &nothing);
     assert!(distance(&values(&dark), &expected) > 0.05);
     let warning = dark["parameters"]["warnings"].as_str().unwrap();
     assert!(warning.starts_with("image[0]: ") && warning.contains("value_bits"));
     for bits in [json!(12), json!(12.0), json!("12")] {
-        let answer = infer(&tiff, &json!({"value_bits": bits, "alpha": null}));
+        let answer = ask(&tiff, &json!({"value_bits": bits, "alpha": null}));
         assert_same(&values(&answer), &expected, "value_bits");
         assert!(answer.get("parameters").is_none(), "{answer}");
     }
     let on_white = embedding(&server, &case("rgba_hidden_black.on-white.png"), &nothing);
-    let white = infer(&case("rgba_hidden_black.png"), &json!({"alpha": "white"}));
+    let white = ask(&case("rgba_hidden_black.png"), &json!({"alpha": "white"}));
     assert_same(&values(&white), &on_white, "alpha");
     let upright = embedding(&server, &case("orientation-6.turned.png"), &nothing);
     let turn = json!({"exif_orientation": true});
-    let turned = infer(&picture("orientation-6.png"), &turn);
+    let turned = ask(&picture("orientation-6.png"), &turn);
     assert_same(&values(&turned), &upright, "exif_orientation");
     for (name, wrong) in [
         ("value_bits", json!(7)),
