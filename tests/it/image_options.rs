@@ -72,10 +72,7 @@ fn the_inference_protocol_has_them_as_parameters_of_a_request() {
     ] {
         let mut parameters = json!({});
         parameters[name] = wrong;
-        let response = server.post(
-            "/v2/models/clip-in-demo/infer",
-            &inference(&tiff, &parameters),
-        );
+        let response = infer(&tiff, &parameters);
         let status = response.status();
         let error: Value = response.json().unwrap();
         assert_eq!(status, 400, "{error}");
