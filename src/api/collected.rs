@@ -8,8 +8,12 @@ use super::admission::{AdmittedBody, ByteShare};
 /// Room for the first bytes, if no fewer are announced.
 const FIRST: usize = 256 << 10;
 
-/// What has come so far. Its share is as large as its room, which doubles up to what may come at most: an announcement alone costs
-/// next to nothing. Only while it moves are both rooms there, at most once for each thread.
+/// How many times as large each room is as the one before. The rooms before are garbage that the allocator keeps for a while: with 2,
+/// they would be as large together as the last one.
+const GROWTH: usize = 4;
+
+/// What has come so far. Its share is as large as its room, which grows by [`GROWTH`] up to what may come at most: an announcement alone
+/// costs next to nothing. Only while it moves are both rooms there, at most once for each thread.
 #[derive(Debug)]
 pub struct Collected {
     bytes: Vec<u8>,
@@ -39,8 +43,8 @@ impl Collected {
     pub fn with_room(&mut self, more: usize) -> Result<&mut Vec<u8>, ApiError> {
         let needed = self.bytes.len() + more;
         if needed > self.bytes.capacity() {
-            let doubled = self.bytes.capacity().saturating_mul(2).max(FIRST);
-            let room = doubled.min(self.most).max(needed);
+            let grown = self.bytes.capacity().saturating_mul(GROWTH).max(FIRST);
+            let room = grown.min(self.most).max(needed);
             self.share.resize(room)?;
             self.bytes.reserve_exact(room - self.bytes.len());
         }
