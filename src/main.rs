@@ -8,9 +8,9 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    if let Err(error) = clip_in::runtime::forbid_telemetry() {
+    if let Err(error) = clip_in::runtime::prepare_environment() {
         eprintln!(
-            "clip-in: cannot start again without ONNX Runtime's telemetry: {error}; set ORT_DISABLE_TELEMETRY=1"
+            "clip-in: cannot start again with the environment that its libraries need: {error}; set ORT_DISABLE_TELEMETRY=1, MALLOC_ARENA_MAX=2 and MIMALLOC_ARENA_RESERVE=64MiB"
         );
         return ExitCode::FAILURE;
     }

@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::ApiError;
 use super::awaited::{GaveWay, gave_way};
+use super::collected::Collected;
 use super::lease::{Budget, Lease, Refused};
 use crate::error_code::Code;
 use crate::telemetry::stages::{self, Stage};
@@ -45,15 +46,29 @@ pub const UNCOUNTED_BYTES: usize = 64 << 10;
 pub struct AdmittedBody {
     /// The whole body.
     pub bytes: Bytes,
-    _share: ByteShare,
+    share: ByteShare,
 }
 
 impl AdmittedBody {
     /// Bytes, and the share that stands for them.
     pub(super) fn new(bytes: Bytes, share: ByteShare) -> Self {
-        Self {
-            bytes,
-            _share: share,
+        Self { bytes, share }
+    }
+
+    /// To be called when the body was parsed: what was read from it is as large, and takes its place in the budget. The bytes
+    /// are dropped, so that they are not in memory twice.
+    pub fn was_parsed(&mut self) {
+        self.bytes = Bytes::new();
+    }
+
+    /// Counts `bytes` for what is made from the body, if they are more than the body has.
+    ///
+    /// # Errors
+    /// As [`ByteShare::resize`].
+    pub fn grows_to(&mut self, bytes: usize) -> Result<(), ApiError> {
+        match bytes > self.share.bytes() {
+            true => self.share.resize(bytes),
+            false => Ok(()),
         }
     }
 }
@@ -192,9 +207,10 @@ impl Admission {
         if announced.is_some_and(|bytes: usize| bytes > self.max_body_bytes) {
             return Err(self.too_large());
         }
-        let mut collected = BytesMut::new();
-        let mut share = self.body_share();
+        let share = self.body_share();
         let lease = share.lease().clone();
+        let most = announced.unwrap_or(self.max_body_bytes);
+        let mut collected = Collected::new(share, most);
         while let Some(frame) = next_frame(body, &lease).await? {
             let frame = frame.map_err(|e| match GaveWay::is_behind(&e) {
                 true => gave_way(),
@@ -207,18 +223,10 @@ impl Admission {
                 return Err(self.too_large());
             }
             lease.received(chunk.len());
-            share.resize(collected.len() + chunk.len())?;
-            if collected.is_empty() {
-                // The announced length spares copies, bounded so that an announcement alone costs nothing.
-                collected.reserve(announced.unwrap_or(0).min(4 << 20).max(chunk.len()));
-            }
-            collected.extend_from_slice(&chunk);
+            collected.with_room(chunk.len())?.extend_from_slice(&chunk);
         }
         lease.settled();
-        Ok(AdmittedBody {
-            bytes: collected.freeze(),
-            _share: share,
-        })
+        Ok(collected.finish())
     }
 
     /// A share of the byte budget, of no bytes yet.

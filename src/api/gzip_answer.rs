@@ -3,16 +3,17 @@
 
 use std::io::Write;
 
-use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, header};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 
-use super::{AppState, held};
+use super::chunks::{CHUNK, Chunks};
+use super::{ApiError, AppState, held};
+use crate::error_code::Code;
 
 /// Smallest answer that is packed, in bytes: below it, packing takes longer than sending.
 pub const LEAST: u64 = 64 << 10;
@@ -36,8 +37,8 @@ pub fn is_accepted(headers: &HeaderMap) -> bool {
     any
 }
 
-/// Packs an answer that is large and is JSON. What the packed copy takes is counted as answers are; where there is no room
-/// for it, the answer goes out as it is. To be called while the request holds its place: packing is work.
+/// Packs an answer that is large and is JSON. What the packed copy takes at most is counted as answers are before it is made; where
+/// there is no room for it, the answer goes out as it is. To be called while the request holds its place: packing is work.
 pub async fn packed(state: &AppState, is_accepted: bool, response: Response) -> Response {
     let is_json = response
         .headers()
@@ -47,38 +48,44 @@ pub async fn packed(state: &AppState, is_accepted: bool, response: Response) -> 
     if !is_json || length < LEAST {
         return response;
     }
-    let (mut parts, body) = response.into_parts();
+    let (mut parts, mut body) = response.into_parts();
     let vary = HeaderValue::from_static("accept-encoding");
     parts.headers.append(header::VARY, vary);
     let mut share = state.admission.answer_share();
-    let has_room = share.resize(usize::try_from(length).unwrap_or(usize::MAX));
+    let has_room = share.resize(most_packed(length));
     if !is_accepted || has_room.is_err() {
         return Response::from_parts(parts, body);
     }
-    // It is in memory already, in one piece.
-    let Ok(plain) = body.collect().await else {
-        return Response::from_parts(parts, Body::empty());
-    };
-    let plain = plain.to_bytes();
-    let original = plain.clone();
-    let packed = tokio::task::spawn_blocking(move || pack(&original)).await;
-    match packed {
-        Ok(Ok(packed)) if packed.len() < plain.len() => {
-            // It becomes smaller, which cannot fail.
-            let _ = share.resize(packed.len());
-            held::until_taken(share);
-            parts.headers.remove(header::CONTENT_LENGTH);
-            let gzip = HeaderValue::from_static("gzip");
-            parts.headers.insert(header::CONTENT_ENCODING, gzip);
-            Response::from_parts(parts, Body::from(packed))
-        }
-        _ => Response::from_parts(parts, Body::from(plain)),
+    let mut plain = Vec::new();
+    // All of it is in memory already.
+    while let Some(frame) = body.frame().await {
+        plain.extend(frame.ok().and_then(|frame| frame.into_data().ok()));
     }
+    let packed = tokio::task::spawn_blocking(move || pack(plain)).await;
+    let Ok(Ok(packed)) = packed else {
+        let message = "the answer could not be packed; ask for it without accept-encoding";
+        return ApiError::new(Code::InternalError, message).into_response();
+    };
+    held::until_taken(share);
+    held::shrink_to(packed.bytes());
+    parts.headers.remove(header::CONTENT_LENGTH);
+    let gzip = HeaderValue::from_static("gzip");
+    parts.headers.insert(header::CONTENT_ENCODING, gzip);
+    Response::from_parts(parts, packed.into_body())
 }
 
-fn pack(plain: &Bytes) -> std::io::Result<Vec<u8>> {
-    let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
-    packer.write_all(plain)?;
+/// Bytes that so many become at most: what cannot be made smaller is stored as it is, in blocks with a few bytes each.
+fn most_packed(length: u64) -> usize {
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    length.saturating_add(length >> 10).saturating_add(CHUNK)
+}
+
+/// Each piece is given back as soon as it is packed.
+fn pack(plain: Vec<Bytes>) -> std::io::Result<Chunks> {
+    let mut packer = GzEncoder::new(Chunks::default(), Compression::fast());
+    for piece in plain {
+        packer.write_all(&piece)?;
+    }
     packer.finish()
 }
 

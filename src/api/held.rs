@@ -19,6 +19,20 @@ impl Held {
     }
 }
 
+/// Gives back what the current request holds beyond so many bytes: its answer was written, and is all that is left of it.
+pub fn shrink_to(bytes: usize) {
+    let _ = HELD.try_with(|held| {
+        let mut left = bytes;
+        let mut shares = held.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for share in shares.iter_mut() {
+            let kept = share.bytes().min(left);
+            left -= kept;
+            // It becomes smaller, which cannot fail.
+            let _ = share.resize(kept);
+        }
+    });
+}
+
 /// Keeps a share until the answer of the current request was taken. Without a request, such as in a test, it is given back
 /// at once.
 pub fn until_taken(share: ByteShare) {

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
 use serde_json::{Value, json};
 
+use super::json_answer::Json;
 use super::{ApiError, AppState};
 use crate::error_code::Code;
 

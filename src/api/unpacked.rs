@@ -5,11 +5,11 @@ use std::io::Read;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
-use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 
 use super::ApiError;
 use super::admission::{Admission, AdmittedBody, ByteShare};
+use super::collected::Collected;
 use crate::error_code::Code;
 
 /// Bytes that are unpacked at a time.
@@ -66,7 +66,7 @@ impl Admission {
         // 64 MiB take a third of a second, too long for a thread that others wait for.
         let unpacked = tokio::task::spawn_blocking(move || unpack(&packed.bytes, share, most));
         match unpacked.await {
-            Ok(Ok((bytes, share))) => Ok(AdmittedBody::new(bytes, share)),
+            Ok(Ok(body)) => Ok(body),
             Ok(Err(Broken::TooLarge)) => Err(self.too_large()),
             Ok(Err(Broken::Refused(error))) => Err(error),
             Err(_) => {
@@ -83,13 +83,14 @@ enum Broken {
     Refused(ApiError),
 }
 
-fn unpack(packed: &[u8], mut share: ByteShare, most: usize) -> Result<(Bytes, ByteShare), Broken> {
+fn unpack(packed: &[u8], share: ByteShare, most: usize) -> Result<AdmittedBody, Broken> {
     let mut reader = MultiGzDecoder::new(packed);
-    let mut plain = Vec::new();
+    // One step beyond the bound shows that there is more.
+    let mut collected = Collected::new(share, most + STEP);
     loop {
-        share.resize(plain.len() + STEP).map_err(Broken::Refused)?;
+        let plain = collected.with_room(STEP).map_err(Broken::Refused)?;
         let mut step = reader.by_ref().take(STEP as u64);
-        let read = step.read_to_end(&mut plain).map_err(|error| {
+        let read = step.read_to_end(plain).map_err(|error| {
             let message = format!("the body is no gzip, as its content-encoding says: {error}");
             Broken::Refused(ApiError::new(Code::InvalidGzip, message))
         })?;
@@ -97,7 +98,7 @@ fn unpack(packed: &[u8], mut share: ByteShare, most: usize) -> Result<(Bytes, By
             return Err(Broken::TooLarge);
         }
         if read < STEP {
-            return Ok((plain.into(), share));
+            return Ok(collected.finish());
         }
     }
 }

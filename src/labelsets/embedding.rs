@@ -37,43 +37,41 @@ pub fn options_of(definition: &Definition, model: &Model) -> ImageOptions {
 }
 
 /// An item, its label's position, and its field for errors.
-struct Part {
-    label: usize,
-    field: String,
-    item: Item,
+type Part = (usize, String, Item);
+
+fn texts_of(definition: &Definition) -> impl Iterator<Item = Part> {
+    definition.texts().map(|(label, text)| {
+        let field = format!("labels[{label}].texts");
+        (label, field, Item::Text(text))
+    })
 }
 
-fn texts_of(definition: &Definition) -> Vec<Part> {
-    let texts = definition.texts().map(|(label, text)| Part {
-        label,
-        field: format!("labels[{label}].texts"),
-        item: Item::Text(text),
-    });
-    texts.collect()
+fn images_of(definition: &Definition) -> impl Iterator<Item = Part> {
+    definition.images().map(|(label, k, image)| {
+        let field = format!("labels[{label}].images[{k}]");
+        let image = ImageSource::Base64(image.to_owned());
+        (label, field, Item::Image(image))
+    })
 }
 
-fn images_of(definition: &Definition) -> Vec<Part> {
-    let images = definition.images().map(|(label, k, image)| Part {
-        label,
-        field: format!("labels[{label}].images[{k}]"),
-        item: Item::Image(ImageSource::Base64(image.to_owned())),
-    });
-    images.collect()
-}
-
-/// The mean direction of each label's items; `None` if there are no items.
+/// The mean direction of each label's items; `None` if there are no items. Items are made when it is their turn: of a large set
+/// only those that are being embedded are in memory once more.
 async fn means(
     labels: usize,
-    parts: Vec<Part>,
+    parts: impl Iterator<Item = Part>,
     definition: &Definition,
     model: &Model,
 ) -> Result<Option<Vec<Vec<f32>>>, LabelSetError> {
     let mut vectors: Vec<Vec<Embedding>> = vec![Vec::new(); labels];
-    if parts.is_empty() {
+    let mut parts = parts.peekable();
+    if parts.peek().is_none() {
         return Ok(None);
     }
-    for some in parts.chunks(AT_A_TIME) {
-        let items = some.iter().map(|part| part.item.clone()).collect();
+    while parts.peek().is_some() {
+        let some = parts.by_ref().take(AT_A_TIME);
+        let (places, items): (Vec<_>, Vec<_>) = some
+            .map(|(label, field, item)| ((label, field), item))
+            .unzip();
         // Nobody should describe a label in more words than the model reads: what is cut is refused.
         let options = EmbedOptions {
             lane: Lane::Bulk,
@@ -84,15 +82,15 @@ async fn means(
         let embedded = model.embed(items, options).await;
         let embedded = embedded.map_err(|error| match error {
             EmbedError::Item { index, error } => LabelSetError::Item {
-                field: some
+                field: places
                     .get(index)
-                    .map_or_else(String::new, |part| part.field.clone()),
+                    .map_or_else(String::new, |(_, field)| field.clone()),
                 error,
             },
             EmbedError::Engine(error) => LabelSetError::Engine(error),
         })?;
-        for (part, vector) in some.iter().zip(embedded.embeddings) {
-            if let Some(of_label) = vectors.get_mut(part.label) {
+        for ((label, _), vector) in places.iter().zip(embedded.embeddings) {
+            if let Some(of_label) = vectors.get_mut(*label) {
                 of_label.push(vector);
             }
         }

@@ -19,7 +19,7 @@ pub use definition::{Definition, Label};
 pub use error::LabelSetError;
 use error::{MOST_BYTES, MOST_SETS};
 pub use read_again::Changes;
-use store::{Store, Stored};
+use store::{Store, Stored, ToStore};
 
 use crate::engine::Model;
 use crate::telemetry::Metrics;
@@ -63,12 +63,14 @@ impl LabelSet {
         *place = Some(embedded);
     }
 
-    fn stored(&self) -> Stored {
-        Stored {
-            definition: self.definition.clone(),
+    fn write_to(&self, store: &Store) -> std::io::Result<()> {
+        let embedded = self.embedded();
+        let set = ToStore {
+            definition: &self.definition,
             created: self.created,
-            embedded: self.embedded().map(|embedded| (*embedded).clone()),
-        }
+            embedded: embedded.as_deref(),
+        };
+        store.write(&self.name, &set)
     }
 }
 
@@ -159,6 +161,8 @@ impl LabelSets {
         model: &Model,
     ) -> Result<(Arc<LabelSet>, bool), LabelSetError> {
         self.check(name, &definition)?;
+        // Nothing is embedded that will be refused.
+        self.check_room(name, &definition)?;
         let embedded = embedding::embed(&definition, model).await?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let set = Arc::new(LabelSet::new(
@@ -170,6 +174,16 @@ impl LabelSets {
             },
         ));
         let writing = self.writing.clone().lock_owned().await;
+        let is_new = self.check_room(name, &set.definition)?;
+        let (new, name) = (set.clone(), name.to_owned());
+        let write = move |store: &Store| new.write_to(store).map(|()| new);
+        let insert = move |sets: &mut Sets, new| drop(sets.insert(name, new));
+        self.change(writing, write, insert).await?;
+        Ok((set, is_new))
+    }
+
+    /// Whether there is room for a set beside the others; true if it is new.
+    fn check_room(&self, name: &str, definition: &Definition) -> Result<bool, LabelSetError> {
         let is_new = self.get(name).is_err();
         let all = self.all();
         if is_new && all.len() >= MOST_SETS {
@@ -177,15 +191,11 @@ impl LabelSets {
         }
         let others = all.iter().filter(|other| other.name != name);
         let others: usize = others.map(|other| other.definition.bytes()).sum();
-        let bytes = others + set.definition.bytes();
+        let bytes = others + definition.bytes();
         if bytes > MOST_BYTES {
             return Err(LabelSetError::TooManyBytes(bytes));
         }
-        let (new, name) = (set.clone(), name.to_owned());
-        let write = move |store: &Store| store.write(&new.name, &new.stored()).map(|()| new);
-        let insert = move |sets: &mut Sets, new| drop(sets.insert(name, new));
-        self.change(writing, write, insert).await?;
-        Ok((set, is_new))
+        Ok(is_new)
     }
 
     /// Removes a set.
@@ -239,7 +249,7 @@ impl LabelSets {
         // It may have been replaced or deleted in the meantime: then the disk has nothing to learn.
         let is_current = self.get(&set.name).is_ok_and(|now| Arc::ptr_eq(&now, set));
         let new = set.clone();
-        let write = move |store: &Store| store.write(&new.name, &new.stored());
+        let write = move |store: &Store| new.write_to(store);
         if is_current && let Err(error) = self.change(writing, write, |_, ()| ()).await {
             tracing::warn!(labelset = set.name, %error, "the new vectors are in use, and not on disk");
         }

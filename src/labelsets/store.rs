@@ -32,7 +32,7 @@ pub struct Embedded {
 }
 
 /// What a file holds.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct Stored {
     /// What the user put.
     pub definition: Definition,
@@ -40,6 +40,17 @@ pub struct Stored {
     pub created: u64,
     /// Its vectors, and of which model they are.
     pub embedded: Option<Embedded>,
+}
+
+/// The same, to be written: a set with many images is not in memory once more.
+#[derive(Debug, Serialize)]
+pub struct ToStore<'a> {
+    /// What the user put.
+    pub definition: &'a Definition,
+    /// When it was put, in seconds since 1970.
+    pub created: u64,
+    /// Its vectors, and of which model they are.
+    pub embedded: Option<&'a Embedded>,
 }
 
 impl Store {
@@ -81,14 +92,13 @@ impl Store {
     ///
     /// # Errors
     /// Errors of the file system.
-    pub fn write(&self, name: &str, stored: &Stored) -> io::Result<()> {
+    pub fn write(&self, name: &str, set: &ToStore) -> io::Result<()> {
         fs::create_dir_all(&self.folder).map_err(|e| at(&self.folder, e))?;
         let path = self.path(name);
         let unfinished = self.folder.join(format!(".{name}.unfinished"));
         let written = File::create(&unfinished).and_then(|mut file| {
-            // Piece by piece: a set with many images is not in memory once more.
             let mut writer = BufWriter::new(&mut file);
-            serde_json::to_writer(&mut writer, stored)?;
+            serde_json::to_writer(&mut writer, set)?;
             writer.flush()?;
             drop(writer);
             file.sync_all()

@@ -3,20 +3,20 @@
 mod assembly;
 mod device;
 mod encoders;
+mod environment;
 mod library;
 mod output;
 mod session;
 mod shared_weights;
 mod signature;
-mod telemetry;
 
 pub use assembly::{fill_images, fill_mask, fill_texts};
 pub use device::{Device, cpu_has_bf16};
 pub use encoders::{Encoders, VariantWeights};
+pub use environment::prepare_environment;
 pub use library::{Build, environment, find_library};
 pub use session::{CudaSettings, SessionSettings};
 pub use signature::{Port, Signature, signature};
-pub use telemetry::forbid_telemetry;
 
 /// Why the runtime could not do what it was asked.
 #[derive(Debug, thiserror::Error)]

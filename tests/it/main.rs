@@ -43,6 +43,7 @@ mod jpeg_layouts;
 mod labelsets;
 mod labelsets_kill;
 mod lanes;
+mod memory_bounds;
 mod model_replacement;
 mod models;
 mod no_telemetry;

@@ -1,10 +1,10 @@
 //! One error of the API: what was wrong, where, and what to do. Here alone a cause gets its status and code.
 
-use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::error_body::{ErrorBody, ErrorObject};
+use crate::api::json_answer::Json;
 use crate::bundle::{BundleError, NotInRoot};
 use crate::engine::{EmbedError, EngineError, ItemError, LoadError, RegistryError};
 use crate::error_code::Code;

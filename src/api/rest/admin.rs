@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::{Path, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoResponses, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -18,6 +18,7 @@ use super::{json_body, models};
 use crate::api::admin::AdminAccess;
 use crate::api::admission::drain;
 use crate::api::contract::ErrorBody;
+use crate::api::json_answer::Json;
 use crate::api::{ApiError, AppState};
 use crate::engine::{Loaded, RegistryError};
 use crate::error_code::Code;

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header;
@@ -20,6 +19,7 @@ use super::request_form::{Content, RequestForm};
 use super::schemas::{Images, Items, Texts};
 use crate::api::answer_size::{self, NUMBER, of_text};
 use crate::api::contract::{CohereError, ErrorObject};
+use crate::api::json_answer::Json;
 use crate::api::{ApiError, AppState};
 use crate::bounded;
 use crate::calls::EmbedCall;
@@ -206,12 +206,13 @@ pub async fn create(
     State(state): State<Arc<AppState>>,
     request: Request,
 ) -> Result<Json<CohereEmbedResponse>, ApiError> {
-    let form = RequestForm::read(&state, request).await?;
+    let mut form = RequestForm::read(&state, request).await?;
     let Content::Json(body) = &form.content else {
         let message = "this route takes JSON: {\"texts\": […]} or {\"images\": […]}";
         return Err(ApiError::new(Code::InvalidRequest, message));
     };
     let asked = bounded::within(state.max_items, || from_json(body))?;
+    form.was_parsed();
     let texts = asked.echo(&state)?;
     let images: Vec<bool> = asked.items.iter().map(Item::is_image).collect();
     let call = EmbedCall {

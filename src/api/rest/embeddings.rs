@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{Request, State};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -16,6 +15,7 @@ use super::schemas::{ImageFile, Items};
 use super::usage::Usage;
 use crate::api::contract::ErrorObject;
 use crate::api::contract::request_options;
+use crate::api::json_answer::Json;
 use crate::api::{ApiError, AppState};
 use crate::bounded;
 use crate::calls::Warning;
@@ -202,8 +202,9 @@ pub async fn create(
     State(state): State<Arc<AppState>>,
     request: Request,
 ) -> Result<Json<EmbeddingsResponse>, ApiError> {
-    let form = RequestForm::read(&state, request).await?;
+    let mut form = RequestForm::read(&state, request).await?;
     let (request, items) = bounded::within(state.max_items, || read(&form))?;
+    form.was_parsed();
     let call = EmbedCall {
         model: request.model,
         items,

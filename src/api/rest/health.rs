@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -10,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::api::contract::ErrorBody;
+use crate::api::json_answer::Json;
 use crate::api::{ApiError, AppState};
 use crate::error_code::Code;
 

@@ -183,13 +183,14 @@ impl ImagesAndTexts {
         request: Request,
         texts_field: &'static str,
     ) -> Result<Self, ApiError> {
-        let form = RequestForm::read(state, request).await?;
+        let mut form = RequestForm::read(state, request).await?;
         let mut this = match &form.content {
             Content::Json(body) => {
                 bounded::within(state.max_items, || Self::from_json(body, texts_field))?
             }
             Content::Multipart(_) | Content::Image(_) => Self::from_fields(&form, texts_field)?,
         };
+        form.was_parsed();
         this.options = EmbedOptions {
             truncate: this.options.truncate,
             images: this.options.images,

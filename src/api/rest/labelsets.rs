@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use serde::Serialize;
@@ -12,6 +11,7 @@ use super::json_body;
 use super::openapi::{InferenceErrors, LookupErrors};
 use crate::api::answer_size::{self, OBJECT, of_text};
 use crate::api::contract::ErrorBody;
+use crate::api::json_answer::Json;
 use crate::api::{ApiError, AppState};
 use crate::bounded;
 use crate::calls;
@@ -166,10 +166,13 @@ pub async fn put(
     request: Request,
 ) -> Result<(StatusCode, Json<LabelSetObject>), ApiError> {
     let (parts, body) = request.into_parts();
-    let body = state.admission.read_unpacked(&parts.headers, body).await?;
+    let mut body = state.admission.read_unpacked(&parts.headers, body).await?;
     // Names, what describes them, and templates: none of the three may be more than the items that a request has.
     let most = state.max_items.saturating_mul(3);
     let definition: Definition = bounded::within(most, || json_body::parse(&body.bytes))?;
+    body.was_parsed();
+    // While it is embedded, what is embedded is there once more.
+    body.grows_to(definition.bytes().saturating_mul(2))?;
     // It is answered with what was put, images left out.
     answer_size::reserve(&state, size_of_definition(&definition))?;
     let (set, is_new) = calls::put_labelset(&state, &name, definition).await?;

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use axum::Json;
 use axum::extract::{Path, State};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::openapi::LookupErrors;
+use crate::api::json_answer::Json;
 use crate::api::{ApiError, AppState};
 use crate::bundle::Similarity;
 use crate::engine::Model;

@@ -1,12 +1,12 @@
 //! The three forms in which a request may come: JSON, multipart/form-data, or an image as the raw body.
 
-use axum::body::Body;
 use axum::extract::{FromRequest, Multipart, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 
 use crate::api::admission::{AdmittedBody, drain};
+use crate::api::chunks::Chunks;
 use crate::api::contract::request_options;
 use crate::api::unpacked::Coding;
 use crate::api::{ApiError, AppState, Caller};
@@ -24,7 +24,7 @@ pub struct RequestForm {
     /// What the headers say.
     pub options: EmbedOptions,
     /// Keeps the body's share of the byte budget.
-    _body: AdmittedBody,
+    body: AdmittedBody,
 }
 
 /// The content by its form.
@@ -95,8 +95,8 @@ impl RequestForm {
                 return Err(error);
             }
         };
-        let admitted = state.admission.read_unpacked(&parts.headers, body).await?;
-        let bytes = admitted.bytes.clone();
+        let mut body = state.admission.read_unpacked(&parts.headers, body).await?;
+        let bytes = body.bytes.clone();
         let content = match form {
             Form::Json => {
                 // Fields that gateways add are ignored. A misspelt field of the client would be ignored too, without notice.
@@ -116,15 +116,26 @@ impl RequestForm {
             }
             Form::Image => Content::Image(bytes),
             Form::Multipart => {
-                Content::Multipart(read_parts(Request::from_parts(parts, Body::from(bytes))).await?)
+                let chunks = Chunks::of(bytes).into_body();
+                let parts = read_parts(Request::from_parts(parts, chunks)).await?;
+                body.was_parsed();
+                Content::Multipart(parts)
             }
         };
         Ok(Self {
             content,
             query,
             options,
-            _body: admitted,
+            body,
         })
+    }
+
+    /// To be called when JSON was parsed: see [`AdmittedBody::was_parsed`].
+    pub fn was_parsed(&mut self) {
+        if let Content::Json(bytes) = &mut self.content {
+            *bytes = Bytes::new();
+            self.body.was_parsed();
+        }
     }
 
     /// Query parameters, then the body's fields, in order; a raw body is one image. JSON has no fields.

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{Request, State};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -16,6 +15,7 @@ use super::openapi::{InferenceErrors, LookupErrors, RequestHeaders};
 use super::request_form::{Content, RequestForm};
 use super::schemas;
 use super::usage::Usage;
+use crate::api::json_answer::Json;
 use crate::api::{ApiError, AppState};
 use crate::bounded;
 use crate::calls::{self, Document, RerankCall, Warning};
@@ -100,12 +100,13 @@ pub async fn create(
     State(state): State<Arc<AppState>>,
     request: Request,
 ) -> Result<Json<RerankResponse>, ApiError> {
-    let form = RequestForm::read(&state, request).await?;
+    let mut form = RequestForm::read(&state, request).await?;
     let Content::Json(body) = &form.content else {
         let message = "documents are ranked from JSON: {\"query\": …, \"documents\": […]}";
         return Err(ApiError::new(Code::InvalidRequest, message));
     };
     let call = bounded::within(state.max_items, || from_json(body, form.options))?;
+    form.was_parsed();
     let found = calls::rerank(&state, call).await?;
     let results = found.results.into_iter().map(|found| RankedDocument {
         index: found.index,

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{Request, State};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
@@ -11,6 +10,7 @@ use super::images_and_texts::{ImagesAndTexts, SimilarityForm, SimilarityRequest}
 use super::openapi::{InferenceErrors, LookupErrors, RequestHeaders};
 use super::schemas::ImageFile;
 use super::usage::Usage;
+use crate::api::json_answer::Json;
 use crate::api::{ApiError, AppState};
 use crate::calls::{self, SimilarityCall, Warning};
 use crate::preprocess::Alpha;

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{Path, Request, State};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -11,6 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{ModelErrors, PLATFORM, VERSION, check_version};
+use crate::api::json_answer::Json;
 use crate::api::rest::json_body;
 use crate::api::{ApiError, AppState};
 use crate::calls::tensor::{TensorMetadata, metadata};

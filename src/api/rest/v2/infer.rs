@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -14,8 +13,11 @@ use super::json as tensors;
 use super::json::{InferRequest, InferResponse, InputTensor, OutputTensor};
 use super::parameter::{self, Parameter};
 use super::{InferErrors, ModelErrors};
+use crate::api::chunks::Chunks;
 use crate::api::contract::inference_protocol::{VERSION, WARNINGS, check_version, warnings};
 use crate::api::contract::{request_options, tensor_bytes};
+use crate::api::held;
+use crate::api::json_answer::Json;
 use crate::api::rest::json_body;
 use crate::api::rest::openapi::RequestHeaders;
 use crate::api::{ApiError, AppState, Caller};
@@ -85,8 +87,9 @@ pub async fn create(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
-    let body = state.admission.read_unpacked(&parts.headers, body).await?;
+    let mut body = state.admission.read_unpacked(&parts.headers, body).await?;
     let (request, inputs) = read(&parts.headers, &body.bytes, state.max_items)?;
+    body.was_parsed();
     let caller = parts.extensions.get::<Caller>();
     let all_binary = flag(&request.parameters, "binary_data_output");
     let as_bytes: HashMap<&str, bool> = request
@@ -200,9 +203,9 @@ fn respond(
             data: None,
         };
         if is_binary(&output.name) {
-            let bytes = tensor_bytes::write(&values);
+            let bytes = Bytes::from(tensor_bytes::write(&values));
             output.parameters = Some(json!({"binary_data_size": bytes.len()}));
-            behind.extend(bytes);
+            behind.push(bytes);
         } else {
             output.data = Some(values);
         }
@@ -215,15 +218,16 @@ fn respond(
         parameters: warnings(&found.warnings).map(|lines| json!({WARNINGS: lines})),
         outputs,
     };
-    let mut body = serde_json::to_vec(&response)
-        .map_err(|error| ApiError::new(Code::InternalError, error.to_string()))?;
     if behind.is_empty() {
-        let headers = [(header::CONTENT_TYPE, "application/json")];
-        return Ok((headers, Body::from(body)).into_response());
+        return Ok(Json(response).into_response());
     }
-    let length = HeaderValue::from(body.len());
-    body.extend(behind);
-    let mut response = Body::from(body).into_response();
+    let mut body = Chunks::of_json(&response)?;
+    let length = HeaderValue::from(body.bytes());
+    for bytes in behind {
+        body.push(bytes);
+    }
+    held::shrink_to(body.bytes());
+    let mut response = body.into_body().into_response();
     let headers = response.headers_mut();
     headers.insert(JSON_LENGTH, length);
     let octets = HeaderValue::from_static("application/octet-stream");

@@ -9,7 +9,6 @@ mod shape;
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
@@ -20,6 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::contract::inference_protocol::{PLATFORM, VERSION, check_version};
+use crate::api::json_answer::Json;
 use crate::api::{ApiError, AppState};
 use crate::calls::tensor::{self as tensors, TensorMetadata, metadata};
 

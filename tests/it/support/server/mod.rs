@@ -169,6 +169,11 @@ impl Server {
         self.status_bytes("VmHWM:")
     }
 
+    /// The address space that the process takes now, in bytes.
+    pub fn address_bytes(&self) -> u64 {
+        self.status_bytes("VmSize:")
+    }
+
     fn status_bytes(&self, field: &str) -> u64 {
         let status =
             std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();

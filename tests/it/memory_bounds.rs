@@ -1,0 +1,96 @@
+//! What large bodies and answers take in memory while several clients send and ask for them at once. Each test failed while buffers
+//! doubled, bodies stayed beside what was parsed from them, and 1 GiB of address space was set aside at the start.
+
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::thread::{scope, sleep};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::support::server::{Server, base64, fixture, success};
+
+const MIB: u64 = 1 << 20;
+
+fn answers(server: &Server) {
+    success(server.post("/v1/embeddings", &json!({"input": "a red bolt"})));
+}
+
+#[test]
+fn little_address_space_is_set_aside() {
+    let server = Server::start_with(&["--prepare-threads", "2"]);
+    answers(&server);
+    // It was 1,600 MiB on two cores; a thread's stack takes up to 8 MiB.
+    let address_space = server.address_bytes();
+    assert!(address_space < 1024 * MIB, "{} MiB", address_space / MIB);
+}
+
+#[test]
+fn label_sets_that_are_put_at_once_are_counted_with_what_is_made_of_them() {
+    let server = Server::start();
+    answers(&server);
+    // Images with a tail, 50 MB of base64.
+    let mut large = fixture("420.jpg");
+    large.resize(19 << 20, 0);
+    let image = base64(&large);
+    let labels = ["a", "b"].map(|label| json!({"label": label, "images": [image]}));
+    let body = json!({"labels": labels}).to_string();
+    let before = server.resident_bytes();
+    let put = || {
+        let put = server.client.put(format!("{}/v1/labelsets/a", server.url));
+        let put = put.header("content-type", "application/json");
+        let put = put.timeout(Duration::from_secs(120)).body(body.clone());
+        put.send().unwrap().status().as_u16()
+    };
+    let statuses: Vec<u16> = scope(|scope| {
+        let clients: Vec<_> = (0..8)
+            .map(|_| scope.spawn(|| [put(), put(), put()]))
+            .collect();
+        let done = clients.into_iter().map(|client| client.join().unwrap());
+        done.flatten().collect()
+    });
+    let made = |status: &&u16| matches!(status, 200 | 201);
+    assert!(statuses.iter().filter(made).count() > 0, "{statuses:?}");
+    let known = |status: &u16| matches!(status, 200 | 201 | 408 | 429);
+    assert!(statuses.iter().all(known), "{statuses:?}");
+    let grown = server.peak_bytes() - before;
+    assert!(grown < 850 * MIB, "{} MiB", grown / MIB);
+    answers(&server);
+}
+
+#[test]
+fn large_answers_that_nobody_reads_take_what_was_reserved_for_them() {
+    let server = Server::start();
+    answers(&server);
+    // 100 names of 10 KB for each of 100 images: an answer of 100 MB.
+    let labels: Vec<_> = (0..100)
+        .map(|i| format!("{i} {}", "x".repeat(10_000)))
+        .collect();
+    let image = base64(&fixture("420.jpg"));
+    let body = json!({"images": vec![image; 100], "labels": labels}).to_string();
+    let address = server.url.strip_prefix("http://").unwrap();
+    let head = format!(
+        "POST /v1/classify HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    let before = server.resident_bytes();
+    let until = Instant::now() + Duration::from_secs(5);
+    scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let mut unread = Vec::new();
+                while Instant::now() < until {
+                    let mut client = TcpStream::connect(address).unwrap();
+                    // One that is refused may be closed before all was sent.
+                    let _ = client.write_all(head.as_bytes());
+                    let _ = client.write_all(body.as_bytes());
+                    unread.push(client);
+                    sleep(Duration::from_millis(50));
+                }
+            });
+        }
+    });
+    let grown = server.peak_bytes() - before;
+    assert!(grown < 900 * MIB, "{} MiB", grown / MIB);
+    answers(&server);
+}
