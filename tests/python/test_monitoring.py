@@ -69,7 +69,7 @@ def test_every_panel_has_data(watched):
     assert "ClipInSaturated" not in firing and "ClipInDown" not in firing, firing
 
 
-def test_every_alert_has_a_runbook_text(watched):
+def test_every_alert_has_an_action(watched):
     _, prometheus = watched
     rules = prometheus.alert_rules()
     assert len(rules) >= 8
