@@ -1,4 +1,4 @@
-//! From the files of a set to what is kept of it, through the bulk pipeline.
+//! Reads the files of a set into a [`Set`] with the bulk pipeline.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,20 +12,20 @@ use super::sources::{Sink, Source};
 use crate::dataset::pipeline;
 use crate::engine::{EngineError, EngineSettings};
 
-/// The user has asked for the end.
+/// The user has requested a stop.
 #[derive(Debug, thiserror::Error)]
 #[error("stopped; no report was written")]
 pub struct Interrupted;
 
-/// How many records are measured at a time. Each may have four items in the engine's queue.
+/// Number of records measured at a time. Each may have four items in the engine's queue.
 pub fn records_at_a_time(settings: &EngineSettings) -> usize {
     pipeline::at_a_time(settings).div_ceil(2)
 }
 
-/// Reads a data set into a [`Set`]; captions that `train` has are noted as leaked.
+/// Reads a data set into a [`Set`]. Captions that occur in `train` are recorded as leaked.
 ///
 /// # Errors
-/// If the engine fails, or the user wants an end.
+/// If the engine fails, or if the user requests a stop.
 pub async fn read_set(
     measurer: &Measurer,
     sources: Vec<Source>,
@@ -36,7 +36,7 @@ pub async fn read_set(
 ) -> anyhow::Result<()> {
     let read = move |sender| {
         let mut sink = Sink::new(sender, limit);
-        // Closed: the limit was reached, or the pipeline has an error of its own to tell of.
+        // Closed: the limit was reached, or the pipeline returns its own error.
         let _ = sources.iter().try_for_each(|source| source.read(&mut sink));
     };
     let work = async |found| {
@@ -66,19 +66,19 @@ pub async fn read_set(
     pipeline::run(at_a_time, read, bytes, work, take).await
 }
 
-/// What became of one thing that a source found.
+/// The result for one thing that a source found.
 enum Measurement {
     Record(Box<Measured>),
     Broken(Place, Problem),
     LeftOut(Place, LeftOut),
 }
 
-/// Memory of the images of a record while they are measured.
+/// Memory for the images of a record while it is measured.
 fn bytes(found: &Found) -> u64 {
     let of_pictures = |record: &Record| {
         let bytes = record.sides.iter().map(|side| match &side.image {
             Ok(Picture::Bytes(bytes)) => bytes.len() as u64,
-            // Read and decoded at once, by as many as there are cores.
+            // One read and decode task per core.
             Ok(Picture::File(_)) | Err(_) => 0,
         });
         bytes.sum()

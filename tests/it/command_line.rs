@@ -139,7 +139,7 @@ fn embed_goes_on_where_it_was_and_loses_nothing() {
     fs::write(images.join("zz-new.png"), fixture("grey.png")).unwrap();
     let second = run(&arguments);
     assert!(
-        text(&second.stderr).contains("7 embeddings are there already"),
+        text(&second.stderr).contains("7 embeddings exist already"),
         "{}",
         text(&second.stderr)
     );

@@ -371,9 +371,9 @@ fn what_is_wrong_is_said_with_its_place() {
         ),
         (
             "[engine]\nqueue = 3\nqueue = 4",
-            "line 3: this is no TOML: duplicate key",
+            "line 3: this is not valid TOML: duplicate key",
         ),
-        ("[engine\nqueue = 3", "line 1: this is no TOML"),
+        ("[engine\nqueue = 3", "line 1: this is not valid TOML"),
     ] {
         let said = wrong(text);
         assert!(said.starts_with("clip-in: FILE"), "{said}");

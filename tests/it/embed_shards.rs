@@ -242,7 +242,7 @@ fn what_is_done_is_known_by_its_content() {
     write_parquet(&theirs, vec![("text", strings(&[Some("mine")]))], 1);
     refused(
         &mut shard(&inputs, &other, 0, 1),
-        &["no output of clip-in embed"],
+        &["not an output of clip-in embed"],
     );
     // A file where a folder should be.
     refused(&mut shard(&inputs, &file, 0, 1), &["names a folder"]);

@@ -132,7 +132,7 @@ fn parquet_rows_have_images_texts_or_both() {
     // What was broken is tried again, alone.
     write(&jpg);
     let said = done(&embed(&["--parquet", &path], &out));
-    assert!(said.contains("5 embeddings are there already"), "{said}");
+    assert!(said.contains("5 embeddings exist already"), "{said}");
     assert_eq!(keys(&out)[5..], ["image:30"]);
     assert_eq!(rows(&out)[..5], found[..]);
 

@@ -1,4 +1,4 @@
-//! An object read as if it were a file: in blocks, each a request of its own that is tried again alone.
+//! Reads an object like a file: in blocks, each with its own request and retries.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -11,22 +11,23 @@ use tokio::task::JoinHandle;
 
 use super::bucket::{Bucket, handle};
 
-/// Bytes of a block: of much, a request's waiting time is small beside it; of little, it is little.
+/// Bytes per block: for sequential reading the latency of a request is small beside the transfer; for random access the
+/// block is small.
 const LARGE: u64 = 4 << 20;
 const SMALL: u64 = 256 << 10;
-/// Blocks that are kept: columns of a Parquet file are read alternately, each from a place of its own.
+/// Number of cached blocks: the columns of a Parquet file are read alternately, each from its own place.
 const KEPT: usize = 6;
 
-/// How an object will be read.
+/// The access pattern of an object.
 #[derive(Debug, Clone, Copy)]
 pub enum Access {
-    /// From one end to the other, or much of it.
+    /// Sequential, or large parts of it.
     Whole,
-    /// A little here and there.
+    /// Small parts at random places.
     Sparse,
 }
 
-/// Where an object lies, and which one it is.
+/// The place and identity of an object.
 #[derive(Debug, Clone)]
 pub struct Object {
     pub bucket: Arc<Bucket>,

@@ -1,4 +1,4 @@
-//! Whether a file is the finished output of the same work.
+//! Checks whether a file is the finished output of the same work.
 
 use std::collections::HashMap;
 
@@ -6,18 +6,18 @@ use super::content::Content;
 use super::table::{CONTENT, FAILED, builder};
 use crate::dataset::store::{Access, Blob, Chunks};
 
-/// What lies where an output is to be.
+/// The state of the place of an output.
 #[derive(Debug)]
 pub enum Found {
-    /// The output, whole: its rows, and the number of items that could not be embedded.
+    /// The complete output: its rows, and the number of items that could not be embedded.
     Finished { rows: u64, failed: u64 },
-    /// Something that was made of other inputs, by another model, or by another program; in words.
+    /// An output of other inputs, another model or another program, with a description of the difference.
     Other(String),
-    /// Something that is not whole; why not.
+    /// An incomplete or damaged file, with the reason.
     Damaged(String),
 }
 
-/// Looks at a file: what it says of itself, and whether its rows are those that were written. All of it is read.
+/// Checks a file: its metadata, and whether its rows are the written ones. The whole file is read.
 pub fn look(blob: &Blob, made_by: &HashMap<String, String>) -> Found {
     let opened = blob.chunks(Access::Whole).map_err(anyhow::Error::from);
     let file = match opened.and_then(builder::<Chunks>) {
@@ -31,7 +31,7 @@ pub fn look(blob: &Blob, made_by: &HashMap<String, String>) -> Found {
         .filter_map(|pair| Some((pair.key.as_str(), pair.value.clone()?)))
         .collect();
     let Some(content) = pairs.get(CONTENT) else {
-        return Found::Other("no output of clip-in embed".to_owned());
+        return Found::Other("not an output of clip-in embed".to_owned());
     };
     let mut differ: Vec<_> = made_by
         .iter()
@@ -53,7 +53,7 @@ pub fn look(blob: &Blob, made_by: &HashMap<String, String>) -> Found {
     });
     match read {
         Ok((rows, digest)) if digest == content => Found::Finished { rows, failed },
-        Ok(_) => Found::Damaged("its rows are not those that were written".to_owned()),
+        Ok(_) => Found::Damaged("its rows differ from those that were written".to_owned()),
         Err(error) => Found::Damaged(format!("{error:#}")),
     }
 }

@@ -1,4 +1,4 @@
-//! Image files below a folder, or below a prefix of a bucket: each file is an item, whose id is the path below it.
+//! Image files below a folder or below a prefix of a bucket: each file is an item, and its id is the path below it.
 
 use std::convert::Infallible;
 
@@ -12,13 +12,13 @@ use crate::dataset::pipeline::Closed;
 use crate::dataset::store::{Blob, Listed, Place, Walked};
 use crate::dataset::walk::{Step, Unreadable, walk};
 
-/// A folder of images. Hidden files are left out and counted; every other file counts as an image, so that one with a wrong name or
-/// broken content is reported, not skipped. The names of one folder, and of those that it is in, are in memory at a
-/// time; of a bucket, those of one of its answers.
+/// A folder of images. Hidden files are left out and counted. Every other file counts as an image, so that a wrong name or
+/// broken content is reported, not skipped. The names of the current folder and of its parents are in memory; for a bucket,
+/// those of one response.
 #[derive(Debug)]
 pub struct Folder(Place);
 
-/// What is found in it.
+/// An entry of it.
 enum Found {
     Image(Blob),
     Hidden(String),
@@ -93,7 +93,7 @@ impl Source for Folder {
 
     fn read(&self, feed: &mut Feed) -> Result<(), Closed> {
         self.visit(&mut |found| {
-            // What cannot be looked at has no size: it is the shard's in whose piece it would begin.
+            // An inaccessible file has no size: it belongs to the shard in whose part it would begin.
             let bytes = match &found {
                 Found::Image(blob) => blob.size,
                 Found::Hidden(_) | Found::Unreadable(_) => 0,
@@ -117,7 +117,7 @@ impl Source for Folder {
                     Ok(())
                 }
                 Found::Unreadable(Unreadable { name, kind, reason }) => {
-                    // By its name it would be an image, as every file here.
+                    // By its name it counts as an image, like every file here.
                     let kind = if kind == "file" {
                         Kind::Image.name()
                     } else {
