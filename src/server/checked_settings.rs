@@ -1,4 +1,4 @@
-//! The settings, checked all at once before a model is loaded, so that a start fails early and reports every mistake.
+//! Checks all settings at once before a model is loaded, so that a start fails early and reports every error.
 
 use std::sync::Arc;
 
@@ -13,39 +13,39 @@ use crate::engine::EngineSettings;
 use crate::images_by_url::{FetchRules, HostList, Networks};
 use crate::telemetry::Collector;
 
-/// Settings that can be used together, and the files that they name, read.
+/// Valid settings, with the files that they name.
 #[derive(Debug)]
 pub struct Checked {
-    /// For web pages of other origins.
+    /// CORS, for web pages of other origins.
     pub cors: Option<CorsLayer>,
-    /// How models are run.
+    /// Settings of the engine.
     pub engine: EngineSettings,
-    /// The admin routes' rules.
+    /// Settings of the admin routes.
     pub admin: Option<AdminAccess>,
-    /// Who may ask.
+    /// The API keys.
     pub keys: Arc<ApiKeys>,
     /// The certificate.
     pub tls: Option<Tls>,
-    /// What may be fetched.
+    /// The rules for fetching images.
     pub fetch_rules: FetchRules,
-    /// Who gets spans.
+    /// The collector of spans.
     pub collector: Option<Collector>,
 }
 
-/// Settings that cannot be used, and why.
+/// Invalid settings, with the reason.
 #[derive(Debug)]
 pub struct Refusal {
-    /// Their keys in a file of settings, the one at fault first.
+    /// Their keys in a settings file, the wrong one first.
     pub keys: &'static [&'static str],
-    /// What is wrong.
+    /// The error.
     pub error: ServeError,
 }
 
 impl Checked {
-    /// Judges settings. Files of keys and certificates are read, and `models_root` must be there; models are not opened.
+    /// Checks settings. Files of keys and certificates are read, and `models_root` must exist; models are not opened.
     ///
     /// # Errors
-    /// All that is wrong.
+    /// All errors.
     pub fn new(settings: &ServeSettings) -> Result<Self, Vec<Refusal>> {
         let mut refusals = Vec::new();
         let cors = cors::layer(&settings.cors_origins).map_err(ServeError::Settings);
@@ -116,7 +116,7 @@ fn open_tls(settings: &ServeSettings) -> Result<Option<Tls>, ServeError> {
         (Some(certificate), Some(key)) => Ok(Some(Tls::open(certificate.clone(), key.clone())?)),
         (None, None) => Ok(None),
         _ => {
-            let reason = "--tls-cert and --tls-key: give both, or neither";
+            let reason = "--tls-cert and --tls-key: give both or neither";
             Err(ServeError::Settings(reason.to_owned()))
         }
     }

@@ -351,7 +351,7 @@ fn what_is_wrong_is_said_with_its_place() {
         ),
         (
             "[engine]\ndevices = [\"gpu\"]",
-            "[engine] devices: \"gpu\" is no device",
+            "[engine] devices: \"gpu\" is not a device",
         ),
         (
             "[engine]\ndevices = [\"cuda:0,cuda:1\"]",
@@ -400,14 +400,14 @@ fn check_also_finds_what_cannot_be_used_together() {
     assert_eq!(status, 1, "{said}");
     let said = said.replace(name(&settings), "FILE");
     let expected = [
-        "FILE, line 2: [server] tls_cert: --tls-cert and --tls-key: give both, or neither",
+        "FILE, line 2: [server] tls_cert: --tls-cert and --tls-key: give both or neither",
         "FILE, line 4: [access] api_keys_file: cannot read the API keys in /nowhere/at/all",
         "FILE, line 5: [access] cors_origins: --cors-origins: \"*\" is not an origin",
         "FILE, line 7: [admin] admin: --admin needs --models-root",
-        "FILE, line 9: [engine] devices: --devices: give cpu, or only cards",
+        "FILE, line 9: [engine] devices: --devices: give cpu or only GPUs",
         "FILE, line 10: [engine] queue: must be 1 to 1000000, and is 0",
-        "FILE, line 12: [image_urls] image_url_hosts: --image-url-hosts: \"http://x/\" is no host",
-        "FILE, line 13: [image_urls] image_url_networks: --image-url-networks: \"10.1\" is no network",
+        "FILE, line 12: [image_urls] image_url_hosts: --image-url-hosts: \"http://x/\" is not a host",
+        "FILE, line 13: [image_urls] image_url_networks: --image-url-networks: \"10.1\" is not a network",
     ];
     let found: Vec<_> = said.trim_start_matches("clip-in: ").lines().collect();
     assert_eq!(found.len(), expected.len(), "{said}");

@@ -196,7 +196,7 @@ fn folders_behind_links_are_read_once_and_circles_named() {
     );
     let wanted = ["folder:below/up", "image:gone.png", "folder:linked/round"];
     assert_eq!(listed(&out), wanted);
-    assert!(errors(&out)[0].2.contains("leads back"), "{said}");
+    assert!(errors(&out)[0].2.contains("parent folders"), "{said}");
     assert!(said.contains("left out: .hidden.png"), "{said}");
 
     // The same of the folders that files are looked for in.

@@ -200,7 +200,7 @@ fn what_is_at_the_place_of_the_bundle_stays() {
     command.args(["model", "import"]).arg(layout.folder.path());
     let output = command.arg("--out").arg(taken.path()).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("is there already"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("exists already"));
     assert!(taken.path().is_dir());
 }
 

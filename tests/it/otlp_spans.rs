@@ -334,14 +334,14 @@ fn a_collector_that_refuses_is_said_once_and_again_when_it_takes_spans() {
         ask();
         wait_for("an export", || collector.exports() >= exports);
     }
-    server.log_with("the collector takes no spans");
+    server.log_with("the collector does not accept spans");
     collector.refuse(false);
     let exports = collector.exports();
     ask();
     wait_for("an export", || collector.exports() > exports);
-    let log = server.log_with("the collector takes spans again");
+    let log = server.log_with("the collector accepts spans again");
     assert_eq!(
-        log.matches("the collector takes no spans").count(),
+        log.matches("the collector does not accept spans").count(),
         1,
         "{log}"
     );
@@ -350,7 +350,7 @@ fn a_collector_that_refuses_is_said_once_and_again_when_it_takes_spans() {
         .lines()
         .filter(|line| line.contains("\"WARN\"") || line.contains("\"ERROR\""));
     let warnings: Vec<_> = warnings
-        .filter(|line| !line.contains("takes no spans"))
+        .filter(|line| !line.contains("does not accept spans"))
         .collect();
     assert!(warnings.is_empty(), "{warnings:?}");
     assert_eq!(text(&collector.resource(), "service.name"), "line-3");
@@ -383,7 +383,7 @@ fn a_collector_that_never_answers_or_is_not_there_changes_nothing() {
             server.wait(Duration::from_secs(30)).unwrap().success(),
             "{address}"
         );
-        let said = server.log().matches("the collector takes no spans").count();
+        let said = server.log().matches("the collector does not accept spans").count();
         assert!(said <= 1, "{}", server.log());
     }
 }

@@ -49,7 +49,7 @@ fn a_hangup_reads_everything_again() {
     std::fs::remove_file(sets.join("taken.json")).unwrap();
     assert_eq!(names(&server), ["kept", "taken"]);
     server.hang_up();
-    let log = server.log_with("the label sets were read again");
+    let log = server.log_with("label sets reloaded");
     assert_eq!(names(&server), ["brought", "kept"]);
     let line = |text: &str| {
         let found = log.lines().find(|line| line.contains(text));
@@ -57,13 +57,13 @@ fn a_hangup_reads_everything_again() {
             .unwrap_or_else(|| panic!("no {text:?} in {log}"))
             .to_owned()
     };
-    let counts = line("the label sets were read again");
+    let counts = line("label sets reloaded");
     for count in ["new=1", "changed=0", "removed=1", "all=2"] {
         assert!(counts.contains(count), "{counts}");
     }
     // Their files are as they were: only the signal can be the reason.
     assert!(line("API keys were read again").contains("keys=1"));
-    line("the certificate was read again");
+    line("certificate reloaded");
     classify(&server, "brought", "a red bolt");
 
     // A set that is another now.
@@ -81,7 +81,7 @@ fn a_hangup_reads_everything_again() {
     std::fs::remove_file(sets.join("kept.json")).unwrap();
     std::fs::write(&keys, "[[key]]\nname = \"line\"\nkey = \"short\"\n").unwrap();
     server.hang_up();
-    let log = server.log_with("the label sets stay as they were");
+    let log = server.log_with("label sets not reloaded");
     assert!(log.contains("broken.json"), "{log}");
     server.log_with("the API keys stay as they were");
     assert_eq!(names(&server), ["brought", "kept"]);

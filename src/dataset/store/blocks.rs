@@ -38,18 +38,18 @@ pub struct Object {
 
 type Fetching = JoinHandle<Result<Bytes, String>>;
 
-/// What was read last of an object, by number of block, and the block that will be wanted next, if that is clear.
+/// The most recently read blocks of an object by number, and the next block to read ahead if access is sequential.
 #[derive(Debug, Default)]
 struct Kept {
     blocks: VecDeque<(u64, Bytes)>,
     ahead: Option<(u64, Fetching)>,
 }
 
-/// An object in blocks. Clones share what was read.
+/// An object read in blocks. Clones share the cache.
 #[derive(Debug, Clone)]
 pub struct Blocks {
     object: Arc<Object>,
-    /// Bytes of a block.
+    /// Size of a block in bytes.
     block: u64,
     kept: Arc<Mutex<Kept>>,
 }
@@ -70,7 +70,7 @@ impl Blocks {
         self.object.size
     }
 
-    /// Bytes from a place on, at least one unless it is the end.
+    /// Bytes from a place on; at least one byte, except at the end.
     pub fn at(&self, place: u64) -> io::Result<Bytes> {
         if place >= self.object.size {
             return Ok(Bytes::new());
@@ -81,7 +81,7 @@ impl Blocks {
         if within >= block.len() {
             return Err(io::Error::new(
                 io::ErrorKind::UnexpectedEof,
-                "the store sent less than it said",
+                "the store sent fewer bytes than announced",
             ));
         }
         Ok(block.slice(within..))
@@ -107,7 +107,7 @@ impl Blocks {
     }
 
     fn number(&self, number: u64) -> io::Result<Bytes> {
-        // What another thread left when it died is whole: blocks are put in as they are.
+        // A panic in another thread leaves the cache consistent, because blocks are inserted as a whole.
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, bytes)) = kept.blocks.iter().find(|(there, _)| *there == number) {
             return Ok(bytes.clone());
@@ -122,7 +122,7 @@ impl Blocks {
                 self.fetch(number)?
             }
         };
-        // Two blocks one after the other: so a third will follow.
+        // Two consecutive blocks: the third is likely to be next.
         let follows = number > 0 && kept.blocks.iter().any(|(there, _)| *there == number - 1);
         if follows && (number + 1) * self.block < self.object.size {
             kept.ahead = Some((number + 1, self.fetch(number + 1)?));
@@ -152,7 +152,7 @@ impl Blocks {
     }
 }
 
-/// A place in an object from which it is read on.
+/// A position in an object for sequential reading.
 #[derive(Debug)]
 pub struct Cursor {
     blocks: Blocks,
