@@ -12,9 +12,9 @@ use super::job::Lane;
 use crate::preprocess::Stop;
 use crate::telemetry::Metrics;
 
-/// A pool of named threads. A free thread takes interactive work first. Within a lane a [`FairQueue`] says what comes next: neither
-/// a request of many or large items nor a tenant of many requests holds up the others. Work whose requester is gone by then is
-/// skipped.
+/// A pool of named threads. A free thread takes interactive work first. Within a lane a [`FairQueue`] selects the next piece
+/// of work, so neither a request with many or large items nor a tenant with many requests delays the others. Work whose
+/// request was cancelled is skipped.
 #[derive(Debug, Clone)]
 pub struct CpuPool {
     pool: Arc<rayon::ThreadPool>,
@@ -75,7 +75,7 @@ impl Waiting {
     }
 }
 
-/// Sets its flag when it is dropped: with the future that waits for a piece of work.
+/// Sets its flag when it is dropped together with the future that waits for a piece of work.
 struct Waiter(Arc<AtomicBool>);
 
 impl Drop for Waiter {
@@ -113,11 +113,11 @@ impl CpuPool {
         })
     }
 
-    /// Runs `work` on the pool when it is next, and gives its result. `cost` is about how many microseconds it will take, at worst.
-    /// Work whose future is dropped before it began never runs; work that runs by then is told by the [`Stop`] that it is given.
+    /// Runs `work` on the pool and returns its result. `cost` is the estimated time in microseconds, at worst. Work whose
+    /// future is dropped before it begins never runs; running work learns of this from its [`Stop`].
     ///
     /// # Errors
-    /// [`EngineError::Inference`] if the work panicked; the pool lives on.
+    /// [`EngineError::Inference`] if the work panicked; the pool continues.
     pub async fn run<T: Send + 'static>(
         &self,
         lane: Lane,
@@ -163,7 +163,7 @@ mod tests {
         let pool = CpuPool::new(1, Arc::new(Metrics::new().unwrap())).unwrap();
         let order = Arc::new(Mutex::new(Vec::new()));
         let (hold, held) = std::sync::mpsc::channel::<()>();
-        // One piece of work keeps the only thread busy while the others queue up.
+        // One piece of work keeps the only thread busy while the others wait.
         let busy = pool.run(Lane::Bulk, Flow::next(Tenant::default()), 1, move |_| {
             held.recv().unwrap()
         });

@@ -103,7 +103,7 @@ fn keys_change_while_the_server_runs_and_a_broken_file_changes_nothing() {
     assert!(opens(LINE));
     std::fs::write(keys.path(), "[[key]]\nname = \n").unwrap();
     wait_for("a message", || {
-        server.log().contains("the API keys stay as they were")
+        server.log().contains("API keys not reloaded")
     });
     assert!(opens(LINE) && opens(CATALOGUE));
     std::fs::write(keys.path(), &both[line.len()..]).unwrap();

@@ -314,7 +314,7 @@ fn aliases_are_names_of_models() {
 #[test]
 fn aliases_that_cannot_be_meant_are_errors_of_the_start() {
     for (alias, said) in [
-        ("gpt=none", "no such model; there is: clip-in-demo"),
+        ("gpt=none", "unknown model; the models are: clip-in-demo"),
         ("clip-in-demo=clip-in-demo", "one name cannot be both"),
         ("gpt=clip-in-demo,gpt=clip-in-demo", "--alias gpt"),
         ("gpt", "NAME=MODEL"),

@@ -383,7 +383,10 @@ fn a_collector_that_never_answers_or_is_not_there_changes_nothing() {
             server.wait(Duration::from_secs(30)).unwrap().success(),
             "{address}"
         );
-        let said = server.log().matches("the collector does not accept spans").count();
+        let said = server
+            .log()
+            .matches("the collector does not accept spans")
+            .count();
         assert!(said <= 1, "{}", server.log());
     }
 }

@@ -1,4 +1,4 @@
-//! What the Open Inference Protocol says about each model, over REST and gRPC.
+//! Common parts of the Open Inference Protocol over REST and gRPC.
 
 use crate::error_code::Code;
 
@@ -7,9 +7,9 @@ use crate::calls::Warning;
 use crate::preprocess::ImageOptions;
 use crate::quoted::quoted;
 
-/// The only version of a model that there is.
+/// The only version of a model.
 pub const VERSION: &str = "1";
-/// What runs models.
+/// The name of the runtime.
 pub const PLATFORM: &str = "onnxruntime_onnx";
 
 /// 404 for any version but [`VERSION`].

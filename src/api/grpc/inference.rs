@@ -31,7 +31,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// Of this server.
+    /// The state of this server.
     pub fn new(state: Arc<AppState>) -> Self {
         Self { state }
     }
@@ -171,7 +171,7 @@ fn inputs(
 ) -> Result<Vec<Tensor>, ApiError> {
     if !raw.is_empty() && raw.len() != inputs.len() {
         let message = format!(
-            "{} raw contents for {} inputs: all inputs come so, or none",
+            "{} raw contents for {} inputs: either all inputs use raw contents or none",
             raw.len(),
             inputs.len()
         );

@@ -13,7 +13,7 @@ use crate::api::contract::ErrorBody;
 use crate::api::{ApiError, AppState};
 use crate::error_code::Code;
 
-/// A process that lives.
+/// A running process.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Alive {
     status: &'static str,
@@ -30,7 +30,7 @@ pub struct Readiness {
     models: Vec<ModelReadiness>,
 }
 
-/// Whether a model answers, and by what.
+/// Whether a model is ready, and on which device.
 #[derive(Debug, Serialize, ToSchema)]
 struct ModelReadiness {
     name: String,
@@ -38,11 +38,11 @@ struct ModelReadiness {
     precision: String,
     device: String,
     provider: &'static str,
-    /// Worker threads that live.
+    /// Number of running worker threads.
     workers: usize,
 }
 
-/// The process lives and its event loop turns. Says nothing of the model: that is `/readyz`.
+/// The process is running and its event loop responds. This does not depend on the model: see `/readyz`.
 #[utoipa::path(
     get,
     path = "/healthz",
@@ -55,7 +55,7 @@ pub async fn live() -> Json<Alive> {
     Json(Alive { status: "alive" })
 }
 
-/// Whether requests will be answered, and by what device.
+/// Whether requests will be answered, and on which device.
 #[utoipa::path(
     get,
     path = "/readyz",

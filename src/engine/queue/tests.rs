@@ -1,4 +1,4 @@
-//! What the queue promises, without workers.
+//! Tests of the queue without workers.
 
 use tokio::sync::oneshot;
 
@@ -106,7 +106,7 @@ fn a_bulk_batch_is_as_short_as_it_must_be() {
     let queue = queue(1000);
     let _bulk = push(&queue, Lane::Bulk, (0..12).map(|_| image()).collect());
     let _interactive = push(&queue, Lane::Interactive, (0..4).map(|_| image()).collect());
-    queue.record(0, 2, 0.14); // 70 ms an image: two fit into 150 ms
+    queue.record(0, 2, 0.14); // 70 ms per image: two fit into 150 ms
     let sizes: Vec<_> = (0..3)
         .map(|_| queue.take().map(|b| (b.lane, b.jobs.len())).unwrap())
         .collect();
@@ -127,7 +127,7 @@ fn a_full_queue_refuses_all_of_a_request_or_none() {
         Err(EngineError::Overloaded { queued: 3, .. })
     ));
     assert_eq!(queue.take().unwrap().jobs.len(), 3);
-    // Places that were reserved count, until they are given back.
+    // Reserved slots count until they are released.
     let reserved = queue.reserve(images(4), Lane::Interactive, None).unwrap();
     assert!(queue.reserve(images(1), Lane::Interactive, None).is_err());
     drop(reserved);
@@ -138,24 +138,24 @@ fn a_full_queue_refuses_all_of_a_request_or_none() {
 #[test]
 fn what_would_come_too_late_is_refused_at_once() {
     let queue = queue(100);
-    queue.record(0, 1, 1.0); // a second an image
+    queue.record(0, 1, 1.0); // a second per image
     let _waiting = push(&queue, Lane::Interactive, vec![image(), image(), image()]);
     let within = |seconds| Some(Instant::now() + Duration::from_secs(seconds));
     let reserve = |lane, seconds| queue.reserve(images(1), lane, within(seconds));
-    // Three before it, and its own batch may be one of four.
+    // Three before it, and its own batch may have four.
     assert!(matches!(
         reserve(Lane::Interactive, 6),
         Err(EngineError::Overloaded { .. })
     ));
     let held = reserve(Lane::Interactive, 10).unwrap();
-    // What is being prepared is ahead too.
+    // Items that are being prepared are ahead too.
     assert!(reserve(Lane::Interactive, 9).is_err());
     drop(held);
     assert!(reserve(Lane::Interactive, 9).is_ok());
-    // A bulk item's turn comes after all of them. The first in its line gets its chance.
+    // A bulk item comes after all of them. The first in its lane is always accepted.
     let _bulk = reserve(Lane::Bulk, 2).unwrap();
     assert!(reserve(Lane::Bulk, 9).is_err());
-    // What a worker has begun is ahead for as long as it will take.
+    // A running batch is ahead for its expected time.
     assert_eq!(queue.take().unwrap().jobs.len(), 3);
     let _next = push(&queue, Lane::Interactive, vec![image()]);
     assert!(reserve(Lane::Interactive, 5).is_err());
@@ -224,7 +224,7 @@ fn the_last_one_who_could_bring_something_closes_the_queue() {
 fn when_nobody_is_left_everyone_is_told() {
     let queue = queue(100);
     let mut replies = push(&queue, Lane::Bulk, vec![image(), text(3)]);
-    // Another model's items, in the same gauge.
+    // Items of another model, in the same gauge.
     queue.metrics.queue_depth(Lane::Bulk).add(5);
     queue.fail_all(&EngineError::Dead);
     assert_eq!(queue.metrics.queue_depth(Lane::Bulk).get(), 5);

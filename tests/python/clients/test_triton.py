@@ -224,9 +224,9 @@ def test_json_without_the_binary_extension(server):
         ("image", strings([b"no image"]), "BYTES", "image"),
         ("pixels", np.zeros((1, 64, 64, 3), np.uint8), "UINT8", "49152"),
         ("pixels", np.zeros((1, 3, 128, 128), np.float32), "FP32", "UINT8"),
-        ("token_ids", np.full((1, 5), 10_000_000), "INT64", "none of the"),
+        ("token_ids", np.full((1, 5), 10_000_000), "INT64", "not below the"),
         ("token_ids", np.full((1, 5), -1), "INT64", "token id"),
-        ("other", np.zeros((1, 2), np.float32), "FP32", "no input"),
+        ("other", np.zeros((1, 2), np.float32), "FP32", "unknown input"),
     ],
 )
 def test_an_invalid_tensor_is_refused_with_the_reason(triton, name, values, datatype, message):

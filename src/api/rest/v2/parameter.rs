@@ -1,4 +1,4 @@
-//! Parameters of a request, an input or an output: the ones that are read here.
+//! Known parameters of a request, an input or an output.
 
 use std::collections::HashMap;
 use std::fmt;
