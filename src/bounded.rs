@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn items_are_counted_within_a_bound_and_not_without() {
+    fn items_are_counted_only_within_a_limit() {
         assert_eq!(read(r#"["a", "b", "c"]"#), Ok(3));
         within(3, || {
             assert_eq!(read(r#"["a", "b"]"#), Ok(2));

@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_mark_in_front_is_dropped_and_no_other() {
+    fn one_leading_mark_is_removed_and_no_other() {
         assert_eq!(dropped(b"\xef\xbb\xbfa"), b"a");
         assert_eq!(dropped_from("\u{feff}\u{feff}a"), "\u{feff}a");
         for content in ["", "a", "a\u{feff}"] {

@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_is_set_is_always_needed() {
+    fn a_configured_token_is_always_required() {
         let access = access(Some("a-long-token"));
         let sent = |value: &str| {
             code(
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_token_only_this_machine_s_own_names_will_do() {
+    fn without_a_token_only_names_of_this_machine_are_allowed() {
         let access = access(None);
         for host in [
             "localhost",

@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loopback_server_is_asked_by_its_own_names_only() {
+    fn a_loopback_server_answers_only_to_its_own_names() {
         let local = rules("127.0.0.1:8080");
         for host in [
             "localhost:8080",

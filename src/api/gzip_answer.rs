@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_clients_accept() {
+    fn accept_encoding_is_parsed() {
         let accepts = |value: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(header::ACCEPT_ENCODING, value.parse().unwrap());

@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn the_slowest_sender_gives_way() {
+    fn the_slowest_sender_loses_its_share() {
         let budget = Budget::new(2);
         let [slow, quick, new] = [(); 3].map(|()| budget.lease());
         for lease in [&slow, &quick] {
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_fast_and_stopped_is_slow() {
+    fn a_fast_sender_that_stops_becomes_slow() {
         let budget = Budget::new(1);
         let [stopped, new] = [(); 2].map(|()| budget.lease());
         stopped.owed();
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_there_gives_nothing_away() {
+    fn a_complete_body_is_never_taken_over() {
         let budget = Budget::new(1);
         let [there, new] = [(); 2].map(|()| budget.lease());
         there.owed();
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn several_give_way_for_one_that_needs_much() {
+    fn several_leases_are_taken_for_a_large_one() {
         let budget = Budget::new(4);
         let slow: Vec<_> = (0..4).map(|_| budget.lease()).collect();
         for lease in &slow {

@@ -238,7 +238,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rule_is_as_it_is_written() {
+    fn the_quad_rule_equals_its_definition() {
         let of = |source, target, prompt| edit_type(source, target, prompt).unwrap_or("same");
         for (source, target, prompt, wanted) in [
             ("a red bolt", "a red bolt", None, "same"),

@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_find_what_a_plain_search_finds() {
+    fn block_search_equals_plain_search() {
         let (a, plain_a) = vectors(BLOCK * 2 + 77, 16, 1);
         let (b, plain_b) = vectors(BLOCK + 5, 16, 2);
         let stop = AtomicBool::new(false);
@@ -176,8 +176,8 @@ mod tests {
     }
 
     #[test]
-    #[ignore = "a measurement: cargo test --lib search_takes -- --ignored --nocapture"]
-    fn search_takes() {
+    #[ignore = "a measurement: cargo test --lib search_time -- --ignored --nocapture"]
+    fn search_time() {
         for count in [10_000, 100_000] {
             let (set, _) = vectors(count, 192, 3);
             let started = std::time::Instant::now();

@@ -218,7 +218,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn captions_that_cannot_be_used_say_why() {
+    fn unusable_captions_have_a_reason() {
         let fault = |text: Option<&[u8]>| caption(text).err().map(|problem| problem.fault);
         assert_eq!(fault(Some(b"a red\tbolt\n")), None);
         assert_eq!(fault(None), Some(Fault::EmptyCaption));

@@ -88,7 +88,7 @@ mod tests {
     const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/models/demo");
 
     #[test]
-    fn only_what_lies_inside_is_found() {
+    fn only_folders_inside_the_root_are_found() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         for name in ["root/good", "root/empty", "outside"] {

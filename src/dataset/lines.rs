@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ends_marks_and_lines_that_are_too_long() {
+    fn line_breaks_marks_and_long_lines() {
         let content = b"\xef\xbb\xbfab\r\n\nabcd\nabcde\r\nabcdefghij\n\xef\xbb\xbfz";
         let mut lines = Lines::new(&content[..], 4);
         let mut found = Vec::new();

@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_alias_hides_no_model_and_stands_for_one() {
+    fn an_alias_hides_no_model_and_names_one() {
         let checked = |aliases: &[&str]| {
             let aliases: Vec<Alias> = aliases.iter().map(|a| a.parse().unwrap()).collect();
             check(&aliases, &["a".to_owned(), "b".to_owned()])

@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_batch_falls_into_a_bucket_that_was_warmed_up() {
+    fn every_batch_has_the_shape_of_a_warm_bucket() {
         for most in [1, 7, 8, 48, 64] {
             let policy = BatchPolicy {
                 images: most,
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cpu_runs_what_there_is() {
+    fn a_cpu_does_not_wait_for_full_batches() {
         let policy = BatchPolicy::of(Device::Cpu);
         assert_eq!(policy.rows(Modality::Image, 5), 5);
         assert_eq!(policy.length(9), 9);

@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_is_one_item_s_failure() {
+    async fn a_panic_fails_one_item_only() {
         let pool = CpuPool::new(1, Arc::new(Metrics::new().unwrap())).unwrap();
         let failed = pool
             .run(Lane::Interactive, Flow::next(Tenant::default()), 1, |_| {

@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn it_never_holds_more_than_its_bytes() {
+    fn a_cache_never_exceeds_its_bytes() {
         let metrics = Arc::new(Metrics::new().unwrap());
         let cache = EmbeddingCache::of_texts(100_000, 192, &metrics).unwrap();
         for i in 0..10_000 {

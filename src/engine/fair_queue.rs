@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn who_stayed_away_has_no_share_saved_up() {
+    fn an_absent_tenant_accumulates_no_share() {
         let mut queue = FairQueue::default();
         let [busy] = requests(1);
         for _ in 0..200 {

@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn every_spelling_gives_the_same_bytes() {
+    fn every_form_of_base64_gives_the_same_bytes() {
         for text in [
             "+/+/AQ==",
             "+/+/AQ",
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_base64_says_why() {
+    fn invalid_base64_has_a_reason() {
         for text in [
             "not base64!",
             "data:image/png,raw",

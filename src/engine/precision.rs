@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn auto_takes_the_fastest_that_costs_little() {
+    fn auto_selects_the_fastest_with_a_small_loss() {
         let fp32 = variant("fp32", 1e-8, Some(0.0), None);
         let bf16 = variant("bf16", 5e-5, Some(-0.1), Some(2.0));
         let int8 = |worst, delta| variant("int8", worst, delta, Some(3.0));
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reason_names_what_was_not_taken() {
+    fn the_reason_names_the_rejected_variants() {
         let variants = [
             variant("fp32", 1e-8, Some(0.0), None),
             variant("int8", 4e-3, Some(-0.1), Some(3.0)),

@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_results_differ_by_nothing() {
+    fn equal_results_have_no_difference() {
         let stratum: Vec<_> = outcomes(10, 40).into_iter().map(|o| (o, o)).collect();
         let found = paired(&[stratum], HOW);
         assert_eq!((found.low, found.high, found.p), (0.0, 0.0, 1.0));

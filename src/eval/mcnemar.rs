@@ -20,7 +20,7 @@ mod tests {
     use super::p_value;
 
     #[test]
-    fn by_hand() {
+    fn p_values_equal_those_by_hand() {
         // 2 · (1 + 10 + 45) / 2^10
         assert!((p_value(2, 8) - 112.0 / 1024.0).abs() < 1e-12);
         assert_eq!(p_value(8, 2), p_value(2, 8));

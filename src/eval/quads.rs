@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn directions_are_told_apart_and_a_tie_is_wrong() {
+    fn directions_are_distinguished_and_a_tie_is_wrong() {
         assert_eq!(outcome([0.0, 90.0], [10.0, 80.0]), (true, true));
         assert_eq!(outcome([0.0, 90.0], [80.0, 10.0]), (false, false));
         // Both texts are nearer to the second image, each image has its own text.

@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn items_count_alike_or_groups_do() {
+    fn items_or_groups_have_equal_weight() {
         let items = [
             item("1", "a", 1, 1),
             item("2", "a", 0, 1),

@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_host_is_refused() {
+    fn invalid_hosts_are_refused() {
         for entry in [
             "http://example.com",
             "a/b",

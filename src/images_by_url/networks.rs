@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn private_networks_that_are_named() {
+    fn named_private_networks_are_allowed() {
         assert!(allowed(&["10.1.0.0/16", "fd00::/8"], "10.1.2.3"));
         assert!(allowed(&["10.1.0.0/16"], "::ffff:10.1.2.3"));
         assert!(allowed(&["fd00::/8"], "fd12::1"));

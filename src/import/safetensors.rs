@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_needed_is_read() {
+    fn only_the_needed_part_of_a_file_is_read() {
         let header = br#"{"logit_bias":{"dtype":"F32","shape":[1],"data_offsets":[1000,1004]},
                           "logit_scale":{"dtype":"BF16","shape":[],"data_offsets":[4,6]}}"#;
         let mut file = (header.len() as u64).to_le_bytes().to_vec();

@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn options_go_before_files_and_files_before_rules() {
+    fn options_override_files_and_files_override_rules() {
         let learnt = Learnt {
             logit_scale: Some(2.0),
             logit_bias: Some(-3.0),

@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_vocabulary_does_not_find_its_special_tokens_in_a_text() {
+    fn special_tokens_of_a_vocabulary_are_not_found_in_a_text() {
         let file = unigram(&json!([added(1, "</s>", true)]));
         assert_eq!(ids(&file, "a</s>"), [2, 1], "what is prevented here");
         let quiet = unspeakable(&file, &parse(&file).unwrap(), &[1]).unwrap();
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn an_added_token_that_would_change_its_number_is_refused() {
+    fn an_added_token_that_would_change_its_id_is_refused() {
         let file = unigram(&json!([added(7, "<mask>", true), added(8, "word", false)]));
         let error = unspeakable(&file, &parse(&file).unwrap(), &[1]).unwrap_err();
         assert!(

@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused_by_field() {
+    fn invalid_definitions_are_refused_by_field() {
         for (json, field) in [
             (r#"{"labels": []}"#, "labels"),
             (r#"{"labels": ["a", "a"]}"#, "labels[1].label"),

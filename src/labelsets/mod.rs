@@ -275,7 +275,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_counted_for_a_set_that_is_gone() {
+    fn nothing_is_counted_for_a_deleted_set() {
         let folder = tempfile::tempdir().unwrap();
         let metrics = Arc::new(Metrics::new().unwrap());
         let sets = LabelSets::open(folder.path().to_owned(), 10, metrics.clone()).unwrap();

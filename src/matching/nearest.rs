@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn best_first_and_no_more_than_asked_for() {
+    fn the_best_come_first_up_to_the_limit() {
         let embeddings = [[0.0, 1.0], [1.0, 0.0], [0.6, 0.8], [1.0, 0.0]];
         let order = |most| {
             let found = nearest(&[1.0, 0.0], &embeddings, most);

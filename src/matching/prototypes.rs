@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_mean_has_unit_length_whatever_it_is_of() {
+    fn the_mean_direction_has_unit_length() {
         assert_eq!(
             mean_direction(&[[1.0, 0.0], [0.0, 1.0]]),
             [0.5_f32.sqrt(); 2]
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_and_images_count_alike() {
+    fn texts_and_images_have_equal_weight() {
         let both = Prototypes {
             texts: Some(vec![vec![1.0, 0.0], vec![0.0, 1.0]]),
             images: Some(vec![vec![0.0, 1.0], vec![0.0, 1.0]]),

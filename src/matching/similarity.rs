@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn softmax_over_texts_and_sigmoid_a_pair() {
+    fn softmax_over_texts_and_sigmoid_per_pair() {
         let images = [vec![1.0, 0.0]];
         let texts = [vec![1.0, 0.0], vec![0.0, 1.0], vec![0.6, 0.8]];
         let clip = score(&images, &texts, &rule(SimilarityKind::Softmax));

@@ -100,7 +100,7 @@ mod tests {
     use super::{CropRounding, centre};
 
     #[test]
-    fn halves_round_as_asked() {
+    fn odd_crops_round_as_configured() {
         let offsets =
             |rounding| -> Vec<usize> { (224..=232).map(|n| centre(n, 224, rounding).0).collect() };
         assert_eq!(offsets(CropRounding::HalfEven), [0, 0, 1, 2, 2, 2, 3, 4, 4]);
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn padding_puts_the_odd_pixel_behind() {
+    fn padding_puts_the_odd_pixel_at_the_end() {
         assert_eq!(centre(221, 224, CropRounding::HalfEven), (0, 1, 221));
     }
 }

@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_of_bits_in_every_spelling() {
+    fn value_bits_in_every_form() {
         let read =
             |json: &str| serde_json::from_str::<ImageOptions>(json).map(|read| read.value_bits);
         for twelve in ["12", "12.0", "1.2e1"] {
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_nearest_counts() {
+    fn the_most_specific_image_option_applies() {
         let mut request = ImageOptions::default();
         assert_eq!(request.set("alpha", "white"), Ok(true));
         assert_eq!(request.set("text", "white"), Ok(false));

@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_allocators_say_is_told_from_other_failures() {
+    fn messages_of_allocators_are_recognised_as_missing_memory() {
         for message in [
             "Non-zero status code returned while running MatMul node. Status Message: BFCArena::AllocateRawInternal Available memory \
              of 1024 is smaller than requested bytes of 4096",

@@ -143,7 +143,7 @@ mod tests {
     const MANY: usize = 64 << 20;
 
     #[tokio::test]
-    async fn a_client_that_takes_nothing_is_given_up() {
+    async fn a_client_that_reads_nothing_is_disconnected() {
         let (mut watched, _other_end) = pair(Duration::from_millis(300)).await;
         let refused = write_all(&mut watched).await.unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::TimedOut);

@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_that_nobody_takes_is_dropped() {
+    async fn an_unread_answer_is_dropped() {
         let alive = Arc::new(());
         let large = Bytes::from(vec![7; 10 * PART]);
         for taken in [0, 1] {
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_that_has_nothing_yet_is_waited_for() {
+    async fn an_answer_without_data_yet_is_not_dropped() {
         let alive = Arc::new(());
         let mut watched = Watched::new(
             body(vec![Bytes::from("a")], true, alive.clone()),
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_client_that_takes_a_trickle_is_given_up() {
+    async fn a_client_that_reads_very_slowly_is_disconnected() {
         let alive = Arc::new(());
         let large = Bytes::from(vec![7; 100 * PART]);
         let body = body(vec![large], false, alive.clone());

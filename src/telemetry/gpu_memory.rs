@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_card_s_memory_is_read_at_each_look_until_it_is_gone() {
+    fn the_memory_of_a_gpu_is_read_each_time_until_it_disappears() {
         let folder = tempfile::tempdir().unwrap();
         let library = fake(folder.path());
         let registry = Registry::new();

@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_least_of_all_limits_counts() {
+    fn the_smallest_memory_limit_applies() {
         let root = tempfile::tempdir().unwrap();
         let inner = root.path().join("pod/server");
         std::fs::create_dir_all(&inner).unwrap();
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn the_machine_has_what_meminfo_says() {
+    fn the_memory_of_the_machine_is_read_from_meminfo() {
         assert_eq!(
             machine_bytes("MemTotal:         2 kB\nMemFree: 1 kB\n"),
             Some(2048)

@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn outside_of_a_request_nothing_is_kept() {
+    fn nothing_is_kept_outside_a_request() {
         note(Stage::Inference, Duration::from_secs(1));
         assert_eq!(server_timing(Duration::ZERO), "total;dur=0.000");
     }

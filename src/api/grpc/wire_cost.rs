@@ -200,7 +200,7 @@ mod tests {
     const EMBED: &str = "/clip_in.v1.ClipIn/Embed";
 
     #[test]
-    fn empty_messages_cost_what_they_become() {
+    fn empty_messages_are_counted_by_their_decoded_size() {
         let inputs = vec![oip::model_infer_request::InferInputTensor::default(); 1000];
         let wire = oip::ModelInferRequest {
             inputs,

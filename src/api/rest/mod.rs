@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_is_answered_under_the_request_s_id() {
+    async fn a_panic_is_answered_with_the_request_id() {
         let router: Router = Router::new()
             .route("/", get(buggy))
             .layer(CatchPanicLayer::custom(panicked))

@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn halves_are_replaced_and_pairs_are_not() {
+    fn unpaired_surrogates_are_replaced_and_pairs_are_not() {
         let read =
             |json: &str| -> String { serde_json::from_slice(&replaced(json.as_bytes())).unwrap() };
         for (json, text) in [

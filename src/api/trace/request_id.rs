@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sane_id_is_kept_and_any_other_replaced() {
+    fn a_valid_id_is_used_and_any_other_replaced() {
         let with = |value: &[u8]| {
             let mut headers = HeaderMap::new();
             headers.insert(REQUEST_ID, HeaderValue::from_bytes(value).unwrap());

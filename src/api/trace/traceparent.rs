@@ -76,7 +76,7 @@ mod tests {
     const PARENT: &str = "00f067aa0ba902b7";
 
     #[test]
-    fn what_the_rules_allow_is_taken_over() {
+    fn a_valid_traceparent_is_continued() {
         let found = parse(&format!("00-{TRACE}-{PARENT}-01")).unwrap();
         assert_eq!(format!("{:032x}", found.trace_id), TRACE);
         assert_eq!(found.parent_id, Some(0x00f0_67aa_0ba9_02b7));
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_they_do_not_begins_a_new_trace() {
+    fn an_invalid_header_begins_a_new_trace() {
         let upper = TRACE.to_uppercase();
         let zeros = "0".repeat(32);
         for bad in [

@@ -88,7 +88,7 @@ fn a_batch_has_one_modality_and_texts_of_like_length() {
 }
 
 #[test]
-fn interactive_goes_first_and_bulk_is_not_starved() {
+fn interactive_comes_first_and_bulk_does_not_starve() {
     let queue = queue(1000);
     let _bulk = push(&queue, Lane::Bulk, (0..4).map(|_| image()).collect());
     let _interactive = push(
@@ -102,7 +102,7 @@ fn interactive_goes_first_and_bulk_is_not_starved() {
 }
 
 #[test]
-fn a_bulk_batch_is_as_short_as_it_must_be() {
+fn a_bulk_batch_keeps_its_time_limit() {
     let queue = queue(1000);
     let _bulk = push(&queue, Lane::Bulk, (0..12).map(|_| image()).collect());
     let _interactive = push(&queue, Lane::Interactive, (0..4).map(|_| image()).collect());
@@ -136,7 +136,7 @@ fn a_full_queue_refuses_all_of_a_request_or_none() {
 }
 
 #[test]
-fn what_would_come_too_late_is_refused_at_once() {
+fn late_items_are_refused_at_once() {
     let queue = queue(100);
     queue.record(0, 1, 1.0); // a second per image
     let _waiting = push(&queue, Lane::Interactive, vec![image(), image(), image()]);
@@ -183,7 +183,7 @@ fn cancelled_and_expired_items_are_not_run() {
 }
 
 #[test]
-fn what_nobody_waits_for_gives_its_place_to_others() {
+fn cancelled_items_release_their_slots() {
     let queue = queue(4);
     let mut replies = push(&queue, Lane::Interactive, (0..4).map(|_| image()).collect());
     assert!(queue.reserve(images(1), Lane::Interactive, None).is_err());
@@ -196,7 +196,7 @@ fn what_nobody_waits_for_gives_its_place_to_others() {
 }
 
 #[test]
-fn a_closed_queue_runs_what_it_took_in_and_takes_nothing_more() {
+fn a_closed_queue_runs_accepted_items_and_accepts_no_more() {
     let queue = queue(100);
     let _replies = push(&queue, Lane::Interactive, vec![image()]);
     let places = queue.reserve(images(1), Lane::Interactive, None).unwrap();
@@ -210,7 +210,7 @@ fn a_closed_queue_runs_what_it_took_in_and_takes_nothing_more() {
 }
 
 #[test]
-fn the_last_one_who_could_bring_something_closes_the_queue() {
+fn the_last_holder_of_a_model_closes_the_queue() {
     let model = Arc::new(Intake::new(queue_of(100)));
     let (request, worker) = (model.clone(), Arc::clone(&**model));
     drop(model);
@@ -221,7 +221,7 @@ fn the_last_one_who_could_bring_something_closes_the_queue() {
 }
 
 #[test]
-fn when_nobody_is_left_everyone_is_told() {
+fn without_workers_all_items_get_an_error() {
     let queue = queue(100);
     let mut replies = push(&queue, Lane::Bulk, vec![image(), text(3)]);
     // Items of another model, in the same gauge.

@@ -103,7 +103,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn as_by_sorting(
+        fn ranks_equal_those_by_sorting(
             images in prop::collection::vec(0_u8..12, 1..14),
             more in prop::collection::vec((0_u8..12, any::<prop::sample::Index>()), 0..30),
             first in prop::collection::vec(0_u8..12, 14),
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn equals_stand_before_the_right_one() {
+    fn equal_items_rank_before_the_correct_one() {
         let (a, b) = (direction(0), direction(5));
         let images: [&[f32]; 3] = [&a, &b, &a];
         let caption = |text, image| Caption { text, image };

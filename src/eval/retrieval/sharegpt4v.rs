@@ -119,7 +119,7 @@ mod tests {
     use super::short;
 
     #[test]
-    fn short_is_what_stands_before_the_first_full_stop() {
+    fn the_short_caption_ends_at_the_first_full_stop() {
         assert_eq!(short("A cat. It sleeps. "), "A cat");
         assert_eq!(short("v1.5 of a cat"), "v1.5 of a cat");
     }

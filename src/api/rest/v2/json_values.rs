@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_value_is_named_with_its_place() {
+    fn invalid_values_are_named_with_their_place() {
         for text in ["[1, 256]", "[1, -1]", "[1, 1.5]", "[1, \"1\"]"] {
             let error = read_text::<u8>(text, 9).unwrap_err();
             assert!(
