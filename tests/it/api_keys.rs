@@ -69,7 +69,7 @@ fn only_requests_with_a_key_are_accepted() {
         .send();
     let response = response.unwrap();
     assert_eq!(response.status(), 401);
-    // Not an Open Inference Protocol route: the error has the REST interface's shape.
+    // Not a route of the Open Inference Protocol: the error has the REST format.
     let error: Value = response.json().unwrap();
     assert_eq!(error["error"]["code"], "unauthorized");
     for closed in ["/v1/models", "/v1/labelsets", "/v2/models/clip-in-demo"] {

@@ -253,7 +253,7 @@ fn truncation_is_visible() {
 }
 
 #[test]
-fn memory_is_returned_after_small_and_large_requests() {
+fn memory_does_not_grow_with_large_bodies() {
     let server = Server::start();
     success(server.post("/v1/embeddings", &json!({"input": image("420-large.jpg")})));
     let before = server.resident_bytes();
