@@ -24,21 +24,21 @@ pub struct CpuPool {
 
 type Work = Box<dyn FnOnce() + Send>;
 
-/// Work that takes longer than this may hold up short work, in microseconds. A full HD image takes a fifth of it.
+/// Work with a larger cost in microseconds counts as long. A full HD image takes a fifth of it.
 const LONG: u64 = 100_000;
 
-/// Work by lane, and what runs.
+/// Waiting work by lane, and counts of running work.
 struct Shared {
     lanes: [FairQueue<Work>; 2],
     threads: usize,
     running: usize,
-    /// Of those that run, how many may take longer than [`LONG`].
+    /// Number of running pieces whose cost exceeds [`LONG`].
     long: usize,
 }
 
 impl Shared {
-    /// The piece that a free thread runs next. There is one thread more than the pool is meant to have: while all others are at
-    /// long work, it runs short work.
+    /// The next piece of work for a free thread. There is one thread more than the configured number: it runs short work
+    /// while all others run long work.
     fn take(&mut self) -> Option<(u64, Work)> {
         let most = match (self.running < self.threads, self.long == self.threads) {
             (true, _) => u64::MAX,
@@ -58,7 +58,7 @@ impl Shared {
     }
 }
 
-/// What the threads share.
+/// The state that the threads share.
 struct Waiting(Mutex<Shared>);
 
 impl Waiting {
@@ -66,7 +66,7 @@ impl Waiting {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Runs what waits, until nothing may run any more.
+    /// Runs waiting work until none may run.
     fn run(&self) {
         while let Some((cost, work)) = self.with(Shared::take) {
             work();
@@ -91,7 +91,7 @@ impl fmt::Debug for Waiting {
 }
 
 impl CpuPool {
-    /// For `threads` pieces of work at a time, and a short one besides while all of them are long.
+    /// A pool for `threads` pieces of work at a time, plus one short piece while all of them are long.
     ///
     /// # Errors
     /// If the system refuses a thread.
@@ -135,7 +135,7 @@ impl CpuPool {
             if sender.is_closed() {
                 return;
             }
-            // A panic in a decoder is that item's failure, not the process's.
+            // A panic in a decoder is an error of that item only.
             let work = std::panic::AssertUnwindSafe(|| work(&stop));
             if let Ok(result) = std::panic::catch_unwind(work) {
                 let _ = sender.send(result);
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn work_is_told_that_nobody_waits_any_more() {
+    async fn work_learns_that_its_request_was_cancelled() {
         let pool = CpuPool::new(1, Arc::new(Metrics::new().unwrap())).unwrap();
         let (begun, began) = oneshot::channel();
         let (sender, told) = oneshot::channel();

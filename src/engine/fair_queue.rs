@@ -67,7 +67,7 @@ impl<W> FairQueue<W> {
             .push_back((cost, work));
     }
 
-    /// Takes the piece that comes next, of those that cost at most `most`.
+    /// Takes the next piece whose cost is at most `most`.
     pub fn take(&mut self, most: u64) -> Option<(u64, W)> {
         let order = if (self.taken + 1).is_multiple_of(BY_AGE_EVERY) {
             Order::Age
@@ -141,7 +141,7 @@ impl<N: PartialEq, T: Default> Shares<N, T> {
         &mut shares[at].waiting
     }
 
-    /// The place of the one that comes next; among equals the first. `cost` is none for who has to wait.
+    /// The index of the next one; among equals the first. `cost` returns None for one that must wait.
     fn next(&self, order: Order, cost: impl Fn(&T) -> Option<u64>) -> Option<usize> {
         let shares = self.0.iter().enumerate();
         let keys = shares.filter_map(|(at, share)| {
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_costs_too_much_now_waits_for_its_turn() {
+    fn expensive_work_waits_for_its_turn() {
         let [large, small] = requests(0);
         let mut queue = FairQueue::default();
         queue.put(large, 50, 'L');
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn large_work_is_not_put_off_for_ever() {
+    fn large_work_is_not_delayed_forever() {
         let mut queue = FairQueue::default();
         let large: [_; 1] = requests(0);
         for flow in requests::<8>(0) {

@@ -24,7 +24,7 @@ fn inference(image: &[u8], parameters: &Value) -> Value {
 }
 
 #[test]
-fn the_inference_protocol_has_them_as_parameters_of_a_request() {
+fn the_inference_protocol_has_image_options_as_parameters() {
     let server = Server::start();
     let infer = |image: &[u8], parameters: &Value| {
         let body = inference(image, parameters);

@@ -23,7 +23,7 @@ pub struct InferRequest {
     #[serde(default)]
     pub id: Option<String>,
     #[serde(default, deserialize_with = "parameter::known")]
-    /// `binary_data_output`: all outputs behind the JSON. `value_bits`, `exif_orientation` and `alpha`: how images are read.
+    /// `binary_data_output`: all outputs after the JSON. `value_bits`, `exif_orientation` and `alpha`: image options.
     #[schema(value_type = Option<HashMap<String, Value>>)]
     pub parameters: HashMap<String, Parameter>,
     /// Tensors among `image`, `text`, `pixels` and `token_ids`, as in the model's metadata.
@@ -70,7 +70,7 @@ pub struct InferResponse {
     pub model_version: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// `warnings`: what is to be known about single images, one sentence a line.
+    /// `warnings`: notes about single images, one sentence per line.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<HashMap<String, Value>>)]
     pub parameters: Option<Value>,
