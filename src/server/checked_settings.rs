@@ -49,24 +49,24 @@ impl Checked {
     pub fn new(settings: &ServeSettings) -> Result<Self, Vec<Refusal>> {
         let mut refusals = Vec::new();
         let cors = cors::layer(&settings.cors_origins).map_err(ServeError::Settings);
-        let cors = kept(&mut refusals, &["cors_origins"], cors);
+        let cors = ok_or_record(&mut refusals, &["cors_origins"], cors);
         let engine = settings.engine().map_err(ServeError::Settings);
-        let engine = kept(&mut refusals, &["devices"], engine);
+        let engine = ok_or_record(&mut refusals, &["devices"], engine);
         let admin = AdminAccess::from_settings(settings).map_err(ServeError::from);
-        let admin = kept(&mut refusals, &["admin", "models_root", "listen"], admin);
+        let admin = ok_or_record(&mut refusals, &["admin", "models_root", "listen"], admin);
         let keys = ApiKeys::open(settings.api_keys_file.clone(), settings.api_keys.clone());
         let keys = keys.map_err(ServeError::from);
-        let keys = kept(&mut refusals, &["api_keys_file"], keys);
-        let tls = kept(&mut refusals, &["tls_cert", "tls_key"], open_tls(settings));
+        let keys = ok_or_record(&mut refusals, &["api_keys_file"], keys);
+        let tls = ok_or_record(&mut refusals, &["tls_cert", "tls_key"], open_tls(settings));
         let hosts = HostList::parse(&settings.image_url_hosts).map_err(ServeError::Settings);
-        let hosts = kept(&mut refusals, &["image_url_hosts"], hosts);
+        let hosts = ok_or_record(&mut refusals, &["image_url_hosts"], hosts);
         let networks = Networks::parse(&settings.image_url_networks);
         let networks = networks.map_err(ServeError::Settings);
-        let networks = kept(&mut refusals, &["image_url_networks"], networks);
+        let networks = ok_or_record(&mut refusals, &["image_url_networks"], networks);
         let rules = hosts.zip(networks);
         let collector = settings.otlp_endpoint.as_deref().map(Collector::parse);
         let collector = collector.transpose().map_err(ServeError::Settings);
-        let collector = kept(&mut refusals, &["otlp_endpoint"], collector);
+        let collector = ok_or_record(&mut refusals, &["otlp_endpoint"], collector);
         match (cors, engine, admin, keys, tls, rules, collector) {
             (
                 Some(cors),
@@ -102,7 +102,8 @@ impl From<Vec<Refusal>> for ServeError {
     }
 }
 
-fn kept<T>(
+/// The value of a result; an error is added to `refusals` for these keys.
+fn ok_or_record<T>(
     refusals: &mut Vec<Refusal>,
     keys: &'static [&'static str],
     result: Result<T, ServeError>,
