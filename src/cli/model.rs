@@ -7,7 +7,7 @@ use clap::Subcommand;
 use super::import::{self, ImportArguments};
 use super::measure::{self, MeasureArguments};
 use crate::bundle::Bundle;
-use crate::engine::{obstacle, verify};
+use crate::engine::{unsupported_reason, verify};
 use crate::runtime::Device;
 
 #[derive(Debug, Subcommand)]
@@ -109,8 +109,8 @@ fn check(folder: &Path) -> anyhow::Result<()> {
     let mut variants: Vec<_> = bundle.manifest.variants.iter().collect();
     variants.sort_by_key(|variant| variant.precision != "bf16");
     for variant in variants {
-        if let Some(reason) =
-            obstacle(&variant.precision, Device::Cpu).filter(|_| variant.precision == "bf16")
+        if let Some(reason) = unsupported_reason(&variant.precision, Device::Cpu)
+            .filter(|_| variant.precision == "bf16")
         {
             println!("{}: not checked: {reason}", variant.precision);
             continue;

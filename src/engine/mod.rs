@@ -47,7 +47,7 @@ pub use health::Health;
 pub use image_source::{ImageSource, url as url_of_image};
 pub use job::{Deadline, Embedding, Lane, Modality};
 pub use model::Model;
-pub use precision::{Choice, choices, obstacle};
+pub use precision::{Choice, choices, unsupported_reason};
 pub use registry::{Loaded, Loader, Registry};
 pub use request::{EmbedOptions, Embedded, EmbeddedEach, Item};
 pub use settings::EngineSettings;

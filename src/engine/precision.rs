@@ -35,7 +35,7 @@ impl Choice {
 pub fn choices(bundle: &Bundle, wanted: &str, device: Device) -> Result<Vec<Choice>, LoadError> {
     if wanted == "auto" {
         return Ok(automatic(&bundle.manifest.variants, |precision| {
-            obstacle(precision, device)
+            unsupported_reason(precision, device)
         }));
     }
     let named = bundle.variant(wanted).cloned();
@@ -70,7 +70,7 @@ fn unmeasured_bf16(bundle: &Bundle) -> Option<Variant> {
 }
 
 /// Why a precision cannot be run, or not with a gain, on this device; `None` if it can.
-pub fn obstacle(precision: &str, device: Device) -> Option<String> {
+pub fn unsupported_reason(precision: &str, device: Device) -> Option<String> {
     let reason = match (precision, device) {
         ("fp32", _) | ("int8", Device::Cpu) | ("fp16", Device::Cuda(_)) => return None,
         ("bf16", Device::Cpu) if !cpu_has_bf16() => "this CPU has no bf16 instructions",
@@ -86,7 +86,10 @@ pub fn obstacle(precision: &str, device: Device) -> Option<String> {
 
 /// The rule of `auto`: among the variants that can run on this machine, lose at most [`MOST_LOSS`] points and stay within
 /// [`MOST_DISTANCE`], the fastest first. Variants without measurements are not used.
-fn automatic(variants: &[Variant], obstacle: impl Fn(&str) -> Option<String>) -> Vec<Choice> {
+fn automatic(
+    variants: &[Variant],
+    unsupported_reason: impl Fn(&str) -> Option<String>,
+) -> Vec<Choice> {
     let mut good: Vec<(&Variant, String)> = Vec::new();
     let mut refused = Vec::new();
     for variant in variants {
@@ -97,7 +100,7 @@ fn automatic(variants: &[Variant], obstacle: impl Fn(&str) -> Option<String>) ->
             || "1 - cosine not measured".to_owned(),
             |worst| format!("1 - cosine up to {worst:.1e}"),
         );
-        let why_not = obstacle(&variant.precision).or_else(|| {
+        let why_not = unsupported_reason(&variant.precision).or_else(|| {
             if variant.precision == "fp32" {
                 None
             } else if worst.is_none_or(|worst| worst > MOST_DISTANCE) {
