@@ -156,7 +156,7 @@ impl Registry {
             old
         };
         let replaced = old.is_some();
-        old.into_iter().for_each(|old| self.retirement.see_off(old));
+        old.into_iter().for_each(|old| self.retirement.retire(old));
         tracing::info!(
             model = model.name(),
             replaced,
@@ -177,7 +177,7 @@ impl Registry {
             self.hide(&model);
             model
         };
-        self.retirement.see_off(model);
+        self.retirement.retire(model);
         tracing::info!(model = name, "model unloaded");
         Ok(())
     }

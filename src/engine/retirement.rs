@@ -18,7 +18,7 @@ struct Retiring {
 
 impl Retirement {
     /// Releases a model. Requests that use it are answered first; then its workers end and its memory is freed.
-    pub fn see_off(&self, model: Arc<Model>) {
+    pub fn retire(&self, model: Arc<Model>) {
         let (name, queue) = (model.name().to_owned(), model.queue().clone());
         let workers = model.take_workers();
         drop(model);
