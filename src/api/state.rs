@@ -91,13 +91,13 @@ impl AppState {
     }
 
     /// The reason why the server is not ready; `None` if it is.
-    pub fn trouble(&self) -> Option<String> {
+    pub fn not_ready_reason(&self) -> Option<String> {
         let stopping = self
             .stopping
             .load(Ordering::SeqCst)
             .then(|| "stopping".to_owned());
-        let trouble = stopping.or_else(|| self.models.trouble());
-        self.metrics.ready.set(i64::from(trouble.is_none()));
-        trouble
+        let reason = stopping.or_else(|| self.models.not_ready_reason());
+        self.metrics.ready.set(i64::from(reason.is_none()));
+        reason
     }
 }

@@ -31,7 +31,7 @@ impl Health {
     }
 
     /// The reason why the engine is not ready; `None` if it is.
-    pub fn trouble(&self) -> Option<String> {
+    pub fn not_ready_reason(&self) -> Option<String> {
         let dead = self.dead.load(Ordering::SeqCst);
         if self.stopping.load(Ordering::SeqCst) {
             Some("stopping".to_owned())

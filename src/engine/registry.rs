@@ -183,14 +183,14 @@ impl Registry {
     }
 
     /// The reasons why models are not ready, by name; `None` if all are.
-    pub fn trouble(&self) -> Option<String> {
+    pub fn not_ready_reason(&self) -> Option<String> {
         let all = self.all();
-        let troubles = all.iter().filter_map(|model| {
-            let trouble = model.health().trouble()?;
-            Some(format!("{}: {trouble}", model.name()))
+        let reasons = all.iter().filter_map(|model| {
+            let reason = model.health().not_ready_reason()?;
+            Some(format!("{}: {reason}", model.name()))
         });
-        let troubles: Vec<_> = troubles.collect();
-        (!troubles.is_empty()).then(|| troubles.join("; "))
+        let reasons: Vec<_> = reasons.collect();
+        (!reasons.is_empty()).then(|| reasons.join("; "))
     }
 
     /// Closes all queues, runs the accepted items, and waits until all workers have ended. Blocks.

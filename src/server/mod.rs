@@ -100,7 +100,7 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
         open: Arc::default(),
     });
     state.embed_labelsets().await;
-    state.trouble();
+    state.not_ready_reason();
     let address = listener.local_addr()?;
     tracing::info!(
         model = models.default_model().name(),

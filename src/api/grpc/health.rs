@@ -36,7 +36,7 @@ impl HealthService {
 }
 
 fn status(state: &AppState) -> ServingStatus {
-    match state.trouble() {
+    match state.not_ready_reason() {
         None => ServingStatus::Serving,
         Some(_) => ServingStatus::NotServing,
     }

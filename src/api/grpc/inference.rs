@@ -50,7 +50,7 @@ impl GrpcInferenceService for Service {
         &self,
         _: Request<oip::ServerReadyRequest>,
     ) -> Result<Response<oip::ServerReadyResponse>, Status> {
-        let ready = self.state.trouble().is_none();
+        let ready = self.state.not_ready_reason().is_none();
         Ok(Response::new(oip::ServerReadyResponse { ready }))
     }
 
@@ -61,7 +61,7 @@ impl GrpcInferenceService for Service {
         let request = request.into_inner();
         check_version(&request.version)?;
         let known = self.state.model(Some(&request.name)).is_ok();
-        let ready = known && self.state.trouble().is_none();
+        let ready = known && self.state.not_ready_reason().is_none();
         Ok(Response::new(oip::ModelReadyResponse { ready }))
     }
 

@@ -68,28 +68,28 @@ pub async fn live() -> Json<Alive> {
     )
 )]
 pub async fn ready(State(state): State<Arc<AppState>>) -> Response {
-    let trouble = state.trouble();
+    let reason = state.not_ready_reason();
     let models = state.models.all();
     let models = models.iter().map(|model| ModelReadiness {
         name: model.name().to_owned(),
-        ready: model.health().trouble().is_none(),
+        ready: model.health().not_ready_reason().is_none(),
         precision: model.precision().to_owned(),
         device: model.device(),
         provider: model.provider(),
         workers: model.health().workers(),
     });
-    let status = if trouble.is_none() {
+    let status = if reason.is_none() {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
     let body = Readiness {
-        status: if trouble.is_none() {
+        status: if reason.is_none() {
             "ready"
         } else {
             "not ready"
         },
-        reason: trouble,
+        reason,
         models: models.collect(),
     };
     (status, Json(body)).into_response()
@@ -108,7 +108,7 @@ pub async fn ready(State(state): State<Arc<AppState>>) -> Response {
     )
 )]
 pub async fn metrics(State(state): State<Arc<AppState>>) -> Result<Response, ApiError> {
-    state.trouble(); // brings `clip_in_ready` up to date
+    state.not_ready_reason(); // brings `clip_in_ready` up to date
     let text = state.metrics.exposition().map_err(|e| {
         ApiError::new(
             Code::InternalError,

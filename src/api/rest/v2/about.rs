@@ -294,20 +294,20 @@ async fn index(
     let only_ready = asked.ready.unwrap_or(false);
     let models = state.models.all();
     let entries = models.iter().filter_map(|model| {
-        let trouble = model.health().trouble();
-        (trouble.is_none() || !only_ready).then(|| IndexEntry {
+        let reason = model.health().not_ready_reason();
+        (reason.is_none() || !only_ready).then(|| IndexEntry {
             name: model.name().to_owned(),
             version: VERSION,
-            state: state_of(trouble.as_deref()),
-            reason: trouble.unwrap_or_default(),
+            state: state_of(reason.as_deref()),
+            reason: reason.unwrap_or_default(),
         })
     });
     Ok(Json(entries.collect()))
 }
 
 /// Triton's state of a model that is not ready for this reason, or is ready.
-pub fn state_of(trouble: Option<&str>) -> &'static str {
-    match trouble {
+pub fn state_of(reason: Option<&str>) -> &'static str {
+    match reason {
         None => "READY",
         Some(_) => "UNAVAILABLE",
     }

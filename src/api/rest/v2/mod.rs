@@ -165,7 +165,7 @@ async fn live() -> StatusCode {
     responses((status = 200, description = "They will"), (status = 503, description = "Requests will not be answered"))
 )]
 async fn ready(State(state): State<Arc<AppState>>) -> StatusCode {
-    match state.trouble() {
+    match state.not_ready_reason() {
         None => StatusCode::OK,
         Some(_) => StatusCode::SERVICE_UNAVAILABLE,
     }
