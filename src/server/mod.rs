@@ -6,9 +6,9 @@ mod cors;
 mod derived;
 mod error;
 mod reload;
+mod stalled_answers;
 mod stalled_writes;
 mod tls;
-mod untaken_answers;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -129,7 +129,7 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
         ))
         .layer(from_fn_with_state(
             state.request_time,
-            untaken_answers::drop_untaken,
+            stalled_answers::drop_stalled,
         ))
         .layer(from_fn_with_state(spans.clone(), trace::trace));
     let handle = Handle::new();
