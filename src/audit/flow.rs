@@ -6,7 +6,7 @@ use anyhow::Context;
 use indicatif::ProgressBar;
 
 use super::measure::{Measured, Measurer};
-use super::record::{Found, LeftOut, Picture, Place, Problem, Record};
+use super::record::{LeftOut, Picture, Place, Problem, Record, SourceEvent};
 use super::set::Set;
 use super::sources::{Sink, Source};
 use crate::dataset::pipeline;
@@ -41,11 +41,11 @@ pub async fn read_set(
     };
     let work = async |found| {
         Ok::<_, EngineError>(match found {
-            Found::Record(record) => {
+            SourceEvent::Record(record) => {
                 Measurement::Record(Box::new(measurer.measure(*record).await?))
             }
-            Found::Broken(place, problem) => Measurement::Broken(place, problem),
-            Found::LeftOut(place, why) => Measurement::LeftOut(place, why),
+            SourceEvent::Broken(place, problem) => Measurement::Broken(place, problem),
+            SourceEvent::LeftOut(place, why) => Measurement::LeftOut(place, why),
         })
     };
     let take = |result: Result<Measurement, EngineError>| {
@@ -74,7 +74,7 @@ enum Measurement {
 }
 
 /// Memory for the images of a record while it is measured.
-fn bytes(found: &Found) -> u64 {
+fn bytes(found: &SourceEvent) -> u64 {
     let of_pictures = |record: &Record| {
         let bytes = record.sides.iter().map(|side| match &side.image {
             Ok(Picture::Bytes(bytes)) => bytes.len() as u64,
@@ -84,7 +84,7 @@ fn bytes(found: &Found) -> u64 {
         bytes.sum()
     };
     match found {
-        Found::Record(record) => of_pictures(record),
-        Found::Broken(..) | Found::LeftOut(..) => 0,
+        SourceEvent::Record(record) => of_pictures(record),
+        SourceEvent::Broken(..) | SourceEvent::LeftOut(..) => 0,
     }
 }

@@ -154,7 +154,7 @@ impl LeftOut {
 
 /// An event from a source.
 #[derive(Debug)]
-pub enum Found {
+pub enum SourceEvent {
     Record(Box<Record>),
     /// Something that cannot be read as a record.
     Broken(Place, Problem),

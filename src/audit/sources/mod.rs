@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 
-use super::record::{At, Fault, Found, LeftOut, Place, Problem, Record};
+use super::record::{At, Fault, LeftOut, Place, Problem, Record, SourceEvent};
 use crate::dataset::files::{Listing, ends_in, list};
 use crate::dataset::pipeline::{Closed, Sender};
 
@@ -51,12 +51,12 @@ pub struct Source {
 /// Receives records, up to a limit.
 #[derive(Debug)]
 pub struct Sink {
-    sender: Sender<Found>,
+    sender: Sender<SourceEvent>,
     left: u64,
 }
 
 impl Sink {
-    pub fn new(sender: Sender<Found>, limit: Option<u64>) -> Self {
+    pub fn new(sender: Sender<SourceEvent>, limit: Option<u64>) -> Self {
         let left = limit.unwrap_or(u64::MAX);
         Self { sender, left }
     }
@@ -66,7 +66,7 @@ impl Sink {
             return Err(Closed);
         }
         self.left -= 1;
-        self.send(Found::Record(Box::new(record)))
+        self.send(SourceEvent::Record(Box::new(record)))
     }
 
     fn broken(
@@ -78,17 +78,17 @@ impl Sink {
         if self.left == 0 {
             return Err(Closed);
         }
-        self.send(Found::Broken(place, Problem::new(fault, reason)))
+        self.send(SourceEvent::Broken(place, Problem::new(fault, reason)))
     }
 
     fn left_out(&mut self, place: Place, why: LeftOut) -> Result<(), Closed> {
         if self.left == 0 {
             return Err(Closed);
         }
-        self.send(Found::LeftOut(place, why))
+        self.send(SourceEvent::LeftOut(place, why))
     }
 
-    fn send(&self, found: Found) -> Result<(), Closed> {
+    fn send(&self, found: SourceEvent) -> Result<(), Closed> {
         self.sender.send(found)
     }
 }
