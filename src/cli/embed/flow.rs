@@ -10,7 +10,7 @@ use super::item::{Content, Item};
 use super::output::{Output, Row};
 use super::seen::SeenItems;
 use super::shard::Share;
-use super::sources::{Feed, Found, Source, Tally};
+use super::sources::{Feed, Source, SourceEvent, Tally};
 use crate::dataset::pipeline;
 use crate::dataset::store::{Blob, Faults};
 use crate::engine::{self, Embedding, EngineError, EngineSettings, ImageSource, Lane, Model};
@@ -64,9 +64,9 @@ pub async fn embed_all(
         let _ = sources.iter().try_for_each(|source| source.read(&mut feed));
         feed.into_tally()
     };
-    let bytes = |found: &Found| match found {
-        Found::Item(item) => item.bytes(),
-        Found::Broken { .. } => 0,
+    let bytes = |found: &SourceEvent| match found {
+        SourceEvent::Item(item) => item.bytes(),
+        SourceEvent::Broken { .. } => 0,
     };
     let most_bytes = settings.image_limits.max_bytes;
     let mut failed = 0;
@@ -117,10 +117,10 @@ enum Settled {
     Unread(String),
 }
 
-async fn settle(model: &Model, found: Found, most_bytes: usize) -> Settled {
+async fn settle(model: &Model, found: SourceEvent, most_bytes: usize) -> Settled {
     let item = match found {
-        Found::Item(item) => item,
-        Found::Broken { id, kind, reason } => return Settled::Broken { id, kind, reason },
+        SourceEvent::Item(item) => item,
+        SourceEvent::Broken { id, kind, reason } => return Settled::Broken { id, kind, reason },
     };
     let (kind, Item { id, content }) = (item.kind(), item);
     let text = match &content {

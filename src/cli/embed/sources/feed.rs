@@ -11,7 +11,7 @@ use crate::dataset::store::Faults;
 
 /// An event from a source.
 #[derive(Debug)]
-pub enum Found {
+pub enum SourceEvent {
     /// Something to embed.
     Item(Item),
     /// Something that cannot be embedded.
@@ -56,7 +56,7 @@ impl Tally {
 /// Receives the items of the sources in order, and blocks while enough is in flight.
 pub struct Feed {
     seen: SeenItems,
-    sender: Sender<Found>,
+    sender: Sender<SourceEvent>,
     progress: ProgressBar,
     tally: Tally,
     faults: Faults,
@@ -77,7 +77,7 @@ impl Feed {
         share: Option<Share>,
         alone: bool,
         faults: Faults,
-        sender: Sender<Found>,
+        sender: Sender<SourceEvent>,
         progress: ProgressBar,
     ) -> Self {
         Self {
@@ -152,7 +152,7 @@ impl Feed {
 
     /// Sends a wanted item.
     pub fn item(&mut self, item: Item) -> Result<(), Closed> {
-        self.send(Found::Item(item))
+        self.send(SourceEvent::Item(item))
     }
 
     /// Reports an item that cannot be embedded.
@@ -170,7 +170,7 @@ impl Feed {
             return Ok(());
         }
         let (id, reason) = (id.into(), reason.into());
-        self.send(Found::Broken { id, kind, reason })
+        self.send(SourceEvent::Broken { id, kind, reason })
     }
 
     /// Counts an empty place for an item.
@@ -193,7 +193,7 @@ impl Feed {
         self.tally
     }
 
-    fn send(&self, found: Found) -> Result<(), Closed> {
+    fn send(&self, found: SourceEvent) -> Result<(), Closed> {
         self.sender.send(found)
     }
 }

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 
-pub use self::feed::{Feed, Found, Tally};
+pub use self::feed::{Feed, SourceEvent, Tally};
 pub use self::rows::ColumnNames;
 use super::survey::{Survey, Surveyed};
 use crate::dataset::pipeline::Closed;
