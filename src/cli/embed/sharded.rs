@@ -9,7 +9,7 @@ use anyhow::bail;
 use sha2::{Digest, Sha256};
 
 use super::flow::Work;
-use super::output::finished::{self, Found};
+use super::output::finished::{self, OutputState};
 use super::output::{Earlier, Output};
 use super::shard::{Shard, Share};
 use super::survey::{Surveyed, hexadecimal};
@@ -40,16 +40,18 @@ pub fn run(
             bail!("{fault}");
         }
         match found {
-            Found::Finished { rows, failed } => {
+            OutputState::Finished { rows, failed } => {
                 eprintln!("already done: {rows} embeddings are in {shown}");
                 prepared.model.stop();
                 return arguments.strict(failed);
             }
-            Found::Damaged(why) => eprintln!("{shown} is damaged and is written again: {why}"),
-            Found::Other(what) if arguments.overwrite => {
+            OutputState::Damaged(why) => {
+                eprintln!("{shown} is damaged and is written again: {why}")
+            }
+            OutputState::Other(what) if arguments.overwrite => {
                 eprintln!("{shown} is {what} and is replaced");
             }
-            Found::Other(what) => bail!(
+            OutputState::Other(what) => bail!(
                 "{shown} is {what} and stays unchanged; name another --out, or replace it with --overwrite"
             ),
         }
