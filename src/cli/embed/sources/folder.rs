@@ -19,7 +19,7 @@ use crate::dataset::walk::{Step, Unreadable, walk};
 pub struct Folder(Place);
 
 /// An entry of it.
-enum Found {
+enum Entry {
     Image(Blob),
     Hidden(String),
     Unreadable(Unreadable),
@@ -45,7 +45,7 @@ impl Folder {
         Ok(Self(place))
     }
 
-    fn visit<E>(&self, visit: &mut impl FnMut(Found) -> Result<(), E>) -> Result<(), E> {
+    fn visit<E>(&self, visit: &mut impl FnMut(Entry) -> Result<(), E>) -> Result<(), E> {
         match &self.0 {
             Place::Local(path) => walk(path, &mut |step| {
                 visit(match step {
@@ -53,18 +53,18 @@ impl Folder {
                         path,
                         name,
                         metadata,
-                    } => Found::Image(Blob::file(path, name, &metadata)),
-                    Step::Hidden { name } => Found::Hidden(name),
-                    Step::Unreadable(unreadable) => Found::Unreadable(unreadable),
+                    } => Entry::Image(Blob::file(path, name, &metadata)),
+                    Step::Hidden { name } => Entry::Hidden(name),
+                    Step::Unreadable(unreadable) => Entry::Unreadable(unreadable),
                 })
             }),
             Place::Bucket(bucket, prefix) => {
                 let mut found = Walked::new(bucket.clone(), prefix.clone());
                 found.try_for_each(|listed| {
                     visit(match listed {
-                        Ok(Listed::Object(blob)) => Found::Image(blob),
-                        Ok(Listed::Hidden(name)) => Found::Hidden(name),
-                        Err(reason) => Found::Unreadable(Unreadable {
+                        Ok(Listed::Object(blob)) => Entry::Image(blob),
+                        Ok(Listed::Hidden(name)) => Entry::Hidden(name),
+                        Err(reason) => Entry::Unreadable(Unreadable {
                             name: self.0.shown(),
                             kind: "folder",
                             reason,
@@ -81,13 +81,13 @@ impl Source for Folder {
         survey.source("images");
         let is_remote = matches!(self.0, Place::Bucket(..));
         self.visit(&mut |found| match found {
-            Found::Image(blob) => {
+            Entry::Image(blob) => {
                 survey.file(&blob);
                 Ok(())
             }
-            Found::Unreadable(unreadable) if is_remote => Err(anyhow!(unreadable.reason)),
+            Entry::Unreadable(unreadable) if is_remote => Err(anyhow!(unreadable.reason)),
             // Listed or counted when it is read.
-            Found::Unreadable(_) | Found::Hidden(_) => Ok(()),
+            Entry::Unreadable(_) | Entry::Hidden(_) => Ok(()),
         })
     }
 
@@ -95,8 +95,8 @@ impl Source for Folder {
         self.visit(&mut |found| {
             // An inaccessible file has no size: it belongs to the shard in whose part it would begin.
             let bytes = match &found {
-                Found::Image(blob) => blob.size,
-                Found::Hidden(_) | Found::Unreadable(_) => 0,
+                Entry::Image(blob) => blob.size,
+                Entry::Hidden(_) | Entry::Unreadable(_) => 0,
             };
             match feed.file(bytes) {
                 Owner::Later => return Ok(()),
@@ -104,7 +104,7 @@ impl Source for Folder {
                 Owner::Earlier | Owner::This => {}
             }
             match found {
-                Found::Image(blob) => {
+                Entry::Image(blob) => {
                     if feed.wants(Kind::Image, &blob.name)? {
                         let id = blob.name.clone();
                         let content = Content::Blob(blob);
@@ -112,11 +112,11 @@ impl Source for Folder {
                     }
                     Ok(())
                 }
-                Found::Hidden(name) => {
+                Entry::Hidden(name) => {
                     feed.leave_out(&name);
                     Ok(())
                 }
-                Found::Unreadable(Unreadable { name, kind, reason }) => {
+                Entry::Unreadable(Unreadable { name, kind, reason }) => {
                     // By its name it counts as an image, like every file here.
                     let kind = if kind == "file" {
                         Kind::Image.name()
