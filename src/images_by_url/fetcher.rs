@@ -65,12 +65,12 @@ impl<E> From<FetchError> for Stopped<E> {
 }
 
 /// Counts a fetch when it ends, also when it is cancelled.
-struct Outcome<'a> {
+struct FetchCount<'a> {
     metrics: &'a Metrics,
     result: &'static str,
 }
 
-impl Drop for Outcome<'_> {
+impl Drop for FetchCount<'_> {
     fn drop(&mut self) {
         let counter = &self.metrics.image_url_fetches;
         counter.with_label_values(&[self.result]).inc();
@@ -105,12 +105,12 @@ impl Fetcher {
         url: &str,
         grown: impl FnMut(usize) -> Result<(), E>,
     ) -> Result<Bytes, Stopped<E>> {
-        let mut outcome = Outcome {
+        let mut count = FetchCount {
             metrics: &self.metrics,
             result: "abandoned",
         };
         let result = self.fetch_uncounted(url, grown).await;
-        outcome.result = match &result {
+        count.result = match &result {
             Ok(_) => "ok",
             Err(Stopped::Fetch(error)) => error.code().name(),
             Err(Stopped::Caller(_)) => "over_budget",
