@@ -24,7 +24,7 @@ const TOLD_AGAIN_AFTER: Duration = Duration::from_secs(10);
 const REBUILT_AGAIN_AFTER: Duration = Duration::from_secs(3600);
 
 /// The result of a batch.
-pub struct Outcome {
+pub struct BatchResult {
     /// One for each job, in order.
     pub results: Vec<Result<Embedding, EngineError>>,
     /// Seconds of its runs, without the time for rebuilding sessions.
@@ -68,11 +68,11 @@ impl RecoveringEncoders {
     }
 
     /// Embeds a batch; every job has its own result.
-    pub fn run(&mut self, modality: Modality, jobs: &[Job]) -> Outcome {
+    pub fn run(&mut self, modality: Modality, jobs: &[Job]) -> BatchResult {
         let mut results = Vec::with_capacity(jobs.len());
         self.seconds = 0.0;
         self.run_part(modality, jobs, &mut results);
-        Outcome {
+        BatchResult {
             results,
             seconds: self.seconds,
             dead: self.encoders.is_none(),

@@ -10,7 +10,7 @@ use super::error::EngineError;
 use super::health::Health;
 use super::job::Job;
 use super::queue::{Batch, Queue};
-use super::recovery::{Outcome, RecoveringEncoders};
+use super::recovery::{BatchResult, RecoveringEncoders};
 use super::session_source::SessionSource;
 use super::statistics::Statistics;
 
@@ -95,7 +95,7 @@ impl Worker {
         );
         self.metrics.batch_size(modality).observe(jobs.len() as f64);
         let started = Instant::now();
-        let Outcome {
+        let BatchResult {
             results,
             seconds,
             dead,
