@@ -21,7 +21,7 @@ const ROWS_IN_A_PART: usize = 512;
 
 /// The result of a run.
 #[derive(Debug, Clone)]
-pub struct Outcome {
+pub struct RunSummary {
     /// Number of items that could not be embedded.
     pub failed: usize,
     /// Number and names of files that were left out.
@@ -49,7 +49,7 @@ pub async fn embed_all(
     settings: &EngineSettings,
     output: &mut Output,
     progress: &ProgressBar,
-) -> anyhow::Result<Outcome> {
+) -> anyhow::Result<RunSummary> {
     let Work {
         sources,
         seen,
@@ -101,7 +101,7 @@ pub async fn embed_all(
     if let Some(fault) = faults.first() {
         bail!("{fault}");
     }
-    Ok(Outcome { failed, left_out })
+    Ok(RunSummary { failed, left_out })
 }
 
 /// The result for one thing that a source found.

@@ -19,7 +19,7 @@ use anyhow::bail;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use self::flow::{Outcome, Work};
+use self::flow::{RunSummary, Work};
 use self::output::{Earlier, Output};
 use self::shard::Shard;
 use self::sources::{ColumnNames, Inputs, MostBytes};
@@ -168,7 +168,7 @@ impl Prepared {
         work: Work,
         output: &mut Output,
         total: Option<u64>,
-    ) -> anyhow::Result<Outcome> {
+    ) -> anyhow::Result<RunSummary> {
         let progress = progress_bar(|| total);
         let (model, settings) = (&self.model, &self.settings);
         let outcome = block_on(flow::embed_all(model, work, settings, output, &progress))??;
