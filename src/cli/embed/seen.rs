@@ -18,7 +18,7 @@ pub struct SeenItems(HashSet<u128>);
 
 /// The state of an item that a source has found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Seen {
+pub enum ItemState {
     /// It must be embedded.
     New,
     /// An earlier run embedded it.
@@ -34,14 +34,14 @@ impl SeenItems {
     }
 
     /// Adds an item of this run, and returns its previous state.
-    pub fn see(&mut self, kind: Kind, id: &str) -> Seen {
+    pub fn see(&mut self, kind: Kind, id: &str) -> ItemState {
         let done = fingerprint(kind, id);
         // One entry per item: an entry of an earlier run becomes one of this run.
         let was_done = self.0.remove(&done);
         match (self.0.insert(done | SEEN), was_done) {
-            (false, _) => Seen::Again,
-            (true, true) => Seen::Done,
-            (true, false) => Seen::New,
+            (false, _) => ItemState::Again,
+            (true, true) => ItemState::Done,
+            (true, false) => ItemState::New,
         }
     }
 

@@ -3,7 +3,7 @@
 use indicatif::ProgressBar;
 
 use crate::cli::embed::item::{Item, Kind};
-use crate::cli::embed::seen::{Seen, SeenItems};
+use crate::cli::embed::seen::{ItemState, SeenItems};
 use crate::cli::embed::shard::{Owner, Share};
 use crate::dataset::left_out::LeftOut;
 use crate::dataset::pipeline::{Closed, Sender};
@@ -133,13 +133,13 @@ impl Feed {
     pub fn wants(&mut self, kind: Kind, id: &str) -> Result<bool, Closed> {
         match (self.seen.see(kind, id), self.owner) {
             (_, Owner::Earlier | Owner::Later) => Ok(false),
-            (Seen::New, Owner::This) => Ok(true),
-            (Seen::Done, Owner::This) => {
+            (ItemState::New, Owner::This) => Ok(true),
+            (ItemState::Done, Owner::This) => {
                 self.tally.done += 1;
                 self.progress.inc(1);
                 Ok(false)
             }
-            (Seen::Again, Owner::This) => {
+            (ItemState::Again, Owner::This) => {
                 let reason = format!(
                     "another {} of this id came before; make the ids unique, or embed into several outputs",
                     kind.name()
