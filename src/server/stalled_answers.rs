@@ -1,8 +1,8 @@
 //! Drops answers that their client does not read, or reads too slowly.
 //!
 //! HTTP/2 has a flow-control window for each answer. A client that opens none leaves answers unsent although it reads
-//! everything else on the connection, so [`stalled_writes`](super::stalled_writes) does not detect it. Such an answer would keep its memory,
-//! and a stream its slot among the server's requests, for as long as the connection stays open.
+//! everything else on the connection, so [`stalled_writes`](super::stalled_writes) does not detect it. Such an answer
+//! would keep its memory, and a stream its slot among the server's requests, for as long as the connection stays open.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,7 +23,8 @@ use tokio::time::{Instant, sleep_until};
 /// dropped.
 const PART: usize = 16 << 10;
 
-/// Over HTTP/1 a smaller answer is passed to the connection as a whole; [`stalled_writes`](super::stalled_writes) watches that.
+/// Over HTTP/1 a smaller answer is passed to the connection as a whole; [`stalled_writes`](super::stalled_writes) watches
+/// that.
 const LARGE: u64 = 256 << 10;
 
 /// Minimum rate in bytes per second at which an answer of known length must be read, in addition to twice the patience. So a
