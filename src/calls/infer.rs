@@ -37,7 +37,7 @@ pub struct Inferred {
     pub outputs: Vec<Tensor>,
     /// The tokens of the call.
     pub cost: Cost,
-    /// What is to be known about single images.
+    /// Notes about single images.
     pub warnings: Vec<Warning>,
 }
 

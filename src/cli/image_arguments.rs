@@ -6,7 +6,7 @@ use crate::preprocess::{Alpha, ImageOptions, ValueBits};
 
 #[derive(Debug, Args)]
 pub struct ImageArguments {
-    /// Of 16-bit images, how many bits hold the value: the low ones [default: those of a PNG's sBIT chunk, or all 16]
+    /// Number of low bits of 16-bit images that hold the value [default: those of a PNG's sBIT chunk, or all 16]
     #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u8).range(8..=16))]
     value_bits: Option<u8>,
     /// Turn images as their EXIF data says, or leave them as they are stored [default: as the model's manifest says]

@@ -258,7 +258,7 @@ mod tests {
             let [next] = requests(0);
             queue.put(next, 1, 's');
             before += 1;
-            assert!(before < 100, "small requests overtake for ever");
+            assert!(before < 100, "small requests overtake forever");
         }
     }
 

@@ -30,7 +30,7 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// Of a source.
+    /// The origin of a source.
     pub fn of(source: &Source) -> Self {
         match source {
             Source::Hub(repository) => Self {

@@ -23,7 +23,7 @@ def field(name: str, value: str) -> bytes:
 
 
 def head(stream: int, method: str) -> bytes:
-    """Of a call."""
+    """The header block of a call."""
     headers = {
         ":method": "POST",
         ":scheme": "http",

@@ -99,7 +99,7 @@ class Row:
         self.check(server.alive(), "the server died:\n" + server.log_tail())
 
     def line(self) -> str:
-        """Of the table."""
+        """A row of the table."""
         problems = "".join(f"; **WRONG: {problem.splitlines()[0][:160]}**" for problem in self.problems)
         cells = (self.fault, self.load, "; ".join(self.saw) + problems, f"{self.longest:.2f}", self.growth)
         return "| " + " | ".join((*(cell.replace("|", "/") for cell in cells), self.recovery)) + " |"

@@ -47,7 +47,7 @@ def identity(entry: dict) -> tuple[str, str, str]:
 
 
 def containers(objects: list[dict]) -> list[dict]:
-    """Of all deployments."""
+    """The containers of all deployments."""
     return [
         container
         for entry in objects

@@ -68,7 +68,7 @@ pub(super) struct CohereEmbedRequest {
     /// `errors`.
     #[serde(default)]
     partial: Option<bool>,
-    /// Of 16-bit images, how many bits hold the value: the low ones.
+    /// Number of low bits of 16-bit images that hold the value.
     #[serde(default)]
     #[schema(value_type = Option<u8>, minimum = 8, maximum = 16)]
     value_bits: Option<ValueBits>,

@@ -17,7 +17,7 @@ from schemathesis.specs.openapi.checks import negative_data_rejection
 
 MODEL = "clip-in-demo"
 WIDTH = 192
-"""Of its embeddings."""
+"""Length of its embeddings."""
 SHORT = 20
 """Maximum characters of a label's text or template: together they fit the model's context."""
 
