@@ -72,7 +72,7 @@ pub(super) struct CohereEmbedRequest {
     #[serde(default)]
     #[schema(value_type = Option<u8>, minimum = 8, maximum = 16)]
     value_bits: Option<ValueBits>,
-    /// Turn images as their EXIF data says, or as they are stored.
+    /// Whether images are turned according to their EXIF data.
     #[serde(default)]
     exif_orientation: Option<bool>,
     /// How transparency is treated.
