@@ -1,4 +1,4 @@
-//! Microbenchmarks of the steps between a request and an encoder: `cargo bench`. Each is one thread's time.
+//! Microbenchmarks of the steps between a request and an encoder: `cargo bench`. Each measures the time of one thread.
 
 use std::hint::black_box;
 use std::path::Path;
@@ -14,7 +14,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 const FULL_HD: (u16, u16) = (1920, 1080);
 const MODEL_SIDE: usize = 224;
 
-/// A JPEG (quality 90, 4:2:0) with edges and noise, about 700 KB as a camera's is.
+/// A JPEG (quality 90, 4:2:0) with edges and noise, about 700 KB like a camera's.
 fn full_hd_jpeg() -> Vec<u8> {
     let (width, height) = FULL_HD;
     let mut seed = 1_u32;

@@ -1,8 +1,8 @@
-//! Lists in JSON that are read only up to their permitted length.
+//! JSON lists with a limit on their length while they are read.
 //!
-//! A body of `"",` makes items ten times its own size. So the items of a request are counted while they are read, and
-//! reading ends before one too many is stored. The bound is a setting and not a type's, and `serde`'s derived code hands
-//! nothing down: it is kept beside the reading, on its thread.
+//! A body of `"",` makes items that take ten times its size. So the items of a request are counted while they are read, and
+//! reading stops before one too many is stored. The limit is a setting, and `serde`'s derived code cannot pass a value to
+//! nested types, so the limit is thread-local.
 
 use std::cell::Cell;
 use std::fmt;
@@ -24,7 +24,7 @@ thread_local! {
     static BOUND: Cell<Option<Bound>> = const { Cell::new(None) };
 }
 
-/// Puts the bound of before back, even if reading panics.
+/// Restores the previous limit, even if reading panics.
 struct Restore(Option<Bound>);
 
 impl Drop for Restore {
@@ -44,7 +44,7 @@ pub fn within<T>(most: usize, read: impl FnOnce() -> T) -> T {
     read()
 }
 
-/// The bound, if reading has met it.
+/// The limit, if it was reached.
 pub fn overrun() -> Option<usize> {
     BOUND
         .get()
@@ -52,10 +52,10 @@ pub fn overrun() -> Option<usize> {
         .map(|bound| bound.most)
 }
 
-/// Counts one more item.
+/// Counts one item.
 ///
 /// # Errors
-/// If it is one too many.
+/// If it exceeds the limit.
 pub fn count<E: Error>() -> Result<(), E> {
     let Some(mut bound) = BOUND.get() else {
         return Ok(());
@@ -77,14 +77,14 @@ pub fn count<E: Error>() -> Result<(), E> {
 /// A list whose items are counted.
 ///
 /// # Errors
-/// The deserializer's, and for an item too many.
+/// The deserializer's error, or an error for an item too many.
 pub fn list<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Vec<T>, D::Error> {
     deserializer.deserialize_seq(List(PhantomData))
 }
 
-/// A list whose items are counted, or null.
+/// A list with counted items, or null.
 ///
 /// # Errors
 /// As [`list`].
@@ -131,7 +131,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Item<T> {
     }
 }
 
-/// A JSON object. `serde`'s derived code takes a list in the place of one, its fields by their order; this does not.
+/// Reads a JSON object. `serde`'s derived code also accepts a list with the fields in order; this does not.
 pub struct Object<T>(pub T);
 
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Object<T> {
@@ -154,7 +154,7 @@ impl<'de, T: DeserializeOwned> Visitor<'de> for ObjectVisitor<T> {
     }
 }
 
-/// A list of objects that are counted, or null, which is none.
+/// A list of counted objects; null means an empty list.
 ///
 /// # Errors
 /// As [`list`].
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn items_are_counted_within_a_bound_and_not_without() {
+    fn items_are_counted_only_within_a_limit() {
         assert_eq!(read(r#"["a", "b", "c"]"#), Ok(3));
         within(3, || {
             assert_eq!(read(r#"["a", "b"]"#), Ok(2));

@@ -1,29 +1,29 @@
-//! The mark that Windows' editors put in front of UTF-8. It belongs to the file and not to the text: every reader of text files
-//! drops it here.
+//! The byte order mark that Windows editors put before UTF-8. It belongs to the file and not to the text, so every reader of
+//! text files removes it here.
 
 use std::io::{self, BufRead};
 
-/// UTF-8's mark.
+/// The mark in UTF-8.
 const MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// The content of a file without the mark in front, if there is one.
+/// The content of a file without a leading mark.
 pub fn dropped(content: &[u8]) -> &[u8] {
     content.strip_prefix(MARK).unwrap_or(content)
 }
 
-/// The same of a text.
+/// A text without a leading mark.
 pub fn dropped_from(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
-/// Takes the mark from the beginning of what was read.
+/// Removes a leading mark from the data.
 pub fn drop_from(content: &mut Vec<u8>) {
     if content.starts_with(MARK) {
         content.drain(..MARK.len());
     }
 }
 
-/// Passes by the mark at the beginning of a file that is read bit by bit.
+/// Skips a leading mark of a file that is read piece by piece.
 ///
 /// # Errors
 /// If the file cannot be read.
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_mark_in_front_is_dropped_and_no_other() {
+    fn one_leading_mark_is_removed_and_no_other() {
         assert_eq!(dropped(b"\xef\xbb\xbfa"), b"a");
         assert_eq!(dropped_from("\u{feff}\u{feff}a"), "\u{feff}a");
         for content in ["", "a", "a\u{feff}"] {

@@ -1,12 +1,12 @@
-//! All codes of errors: one for each cause, with its HTTP status and a line of documentation. Codes are part of the interface and
-//! stay as they are.
+//! All error codes: one for each cause, with its HTTP status and a line of documentation. Codes are part of the interface
+//! and do not change.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
 macro_rules! codes {
     ($($variant:ident = $name:literal, $status:literal, $meaning:literal;)*) => {
-        /// What kind of error an answer is.
+        /// The kind of an error.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]
         #[serde(rename_all = "snake_case")]
         pub enum Code {$(
@@ -15,10 +15,10 @@ macro_rules! codes {
         )*}
 
         impl Code {
-            /// All of them, by status.
+            /// All codes, by status.
             pub const ALL: &[Self] = &[$(Self::$variant),*];
 
-            /// As it stands in answers, metrics and logs.
+            /// The code in answers, metrics and logs.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)*
@@ -32,7 +32,7 @@ macro_rules! codes {
                 }
             }
 
-            /// What went wrong, in a sentence.
+            /// A one-sentence description.
             pub const fn meaning(self) -> &'static str {
                 match self {
                     $(Self::$variant => $meaning,)*
@@ -118,7 +118,7 @@ codes! {
 }
 
 impl Code {
-    /// OpenAI's `type` field: the family that a client acts on.
+    /// OpenAI's `type` field: the family of errors, on which a client acts.
     pub const fn family(self) -> &'static str {
         match self.status() {
             429 => "overloaded_error",

@@ -1,17 +1,17 @@
-//! Files that are looked at for changes: certificates and keys are renewed while the server runs.
+//! Watches files for changes, because certificates and keys are renewed while the server runs.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// How often they are looked at.
+/// Interval of the checks.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// What changes with a file's content: when it was written, its length, and which file it is (links may be turned to
-/// another one). `None` while it is not there.
+/// The attributes that change with a file's content: modification time, length, and the file itself (links may point to
+/// another one). `None` if it does not exist.
 type Stamp = Option<(SystemTime, u64, u64)>;
 
-/// Files, and what they were like when they were last looked at.
+/// Files with their attributes at the last check.
 #[derive(Debug)]
 pub struct FileWatch {
     files: Vec<PathBuf>,
@@ -19,13 +19,13 @@ pub struct FileWatch {
 }
 
 impl FileWatch {
-    /// Looks at them now. Begin to watch before you read: what changes in between is not missed then.
+    /// Reads the attributes now. Begin to watch before you read the file, so that no change in between is missed.
     pub fn new(files: Vec<PathBuf>) -> Self {
         let known = stamps(&files);
         Self { files, known }
     }
 
-    /// Returns when one of them is another than it was.
+    /// Returns when one of them has changed.
     pub async fn changed(&mut self) {
         loop {
             tokio::time::sleep(INTERVAL).await;

@@ -1,13 +1,13 @@
-//! CLIP-IN: image and text encoders that see small differences, served.
+//! CLIP-IN: a server for image and text encoders that distinguish small differences.
 //!
-//! Data goes one way, and each step is a folder:
+//! Data flows in one direction, and each step is a folder:
 //!
 //! ```text
 //! request → api (→ images_by_url) → preprocess | tokenize → engine (queue → batch → session) → matching → api → response
 //! ```
 
 #![warn(missing_docs)]
-// What input can reach must not panic.
+// Code that input can reach must not panic.
 #![cfg_attr(
     not(test),
     warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)

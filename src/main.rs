@@ -1,9 +1,9 @@
-//! The `clip-in` program: arguments → one command.
+//! The `clip-in` program: runs one command from its arguments.
 
 use std::process::ExitCode;
 
-/// Bodies and pictures of all sizes come and go on many threads: glibc keeps what each of its arenas once had, and never
-/// levels off quickly; this one gives pages back.
+/// Bodies and pictures of all sizes are allocated on many threads. glibc retains freed memory in each of its arenas for a
+/// long time; this allocator returns pages.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

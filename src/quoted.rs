@@ -1,12 +1,12 @@
-//! Client input that is repeated in a message: cut, so that answers do not grow with requests.
+//! Client input in messages: it is shortened, so that answers do not grow with requests.
 
-/// Most characters of a client's text that a message repeats.
+/// Maximum characters of a client's text in a message.
 const MOST: usize = 100;
 
-/// Most bytes of any message.
+/// Maximum bytes of any message.
 const MOST_OF_MESSAGE: usize = 1000;
 
-/// A client's text in quotes: control characters escaped, cut after 100 characters.
+/// A client's text in quotes: control characters are escaped, and it is cut after 100 characters.
 pub fn quoted(text: &str) -> String {
     let mut out = String::from("\"");
     let mut written = 0;
@@ -36,7 +36,7 @@ pub fn cut(mut name: String) -> String {
     name
 }
 
-/// A message without its middle if it is long: its end mostly says what was expected.
+/// A message without its middle if it is long; its end mostly says what was expected.
 pub fn shortened(message: String) -> String {
     if message.len() <= MOST_OF_MESSAGE {
         return message;

@@ -1,1 +1,1 @@
-"""Tests of the server and of the whole way, and what measures it: `bench/`, `faults/`, `python/`."""
+"""End-to-end tests and measurements of the server: `bench/`, `faults/`, `python/`."""

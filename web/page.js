@@ -1,9 +1,9 @@
-// The page's behaviour: an image and some lines of text become one request, its answer becomes bars.
+// The page's behaviour: an image and some lines of text become one request, and its answer becomes bars.
 "use strict";
 
 const $ = (id) => document.getElementById(id);
 const UNREACHABLE = "The server did not answer. It is not running, cannot be reached, or closed the connection.";
-// Long enough to finish a word, short enough to feel like an answer to it.
+// Long enough to finish a word, short enough to feel immediate.
 const TYPING_PAUSE_MS = 350;
 
 let image = null; // {bytes: Blob, name, sample: its URL or null}
@@ -27,7 +27,7 @@ function say(id, text) {
   $(id).hidden = !text;
 }
 
-// Errors: the API's own words, beside the field that it blames.
+// Errors: the API's own messages, beside the field that they name.
 
 function clearErrors() {
   for (const id of ["image-error", "texts-error", "error"]) say(id, "");
@@ -96,7 +96,7 @@ function showAnswer(answer, milliseconds = 0) {
   const facts = model && answer && model.id === answer.model ? [model.precision, model.device] : [];
   say("answered", answer ? [answer.model, ...facts, `${Math.round(milliseconds)} ms`].join(" · ") : "");
   $("status").textContent = answer ? `Best of ${labels.length}: ${labels[0].label} ${percent(labels[0].score)}` : "";
-  // To the eye the first row says it; the sentence is for those who listen.
+  // The first row shows it visually; the sentence is for screen readers.
   $("status").classList.toggle("heard", Boolean(answer));
   if (!answer) showMissing();
 }
@@ -107,10 +107,10 @@ function showMissing() {
   else $("status").textContent = `Waiting for ${missing.join(" and ")}.`;
 }
 
-// The key, where the server asks for one. Another tab, or tomorrow's, asks again: a key is no setting of the browser's.
+// The key, if the server requires one. It is stored for this tab only, not in the browser's settings.
 
 const KEY = "clip-in-api-key";
-// A browser may forbid a page to keep anything.
+// A browser may forbid pages to store anything.
 const attempt = (action) => { try { return action(); } catch { return null; } };
 let key = attempt(() => sessionStorage.getItem(KEY)) || "";
 
@@ -127,7 +127,7 @@ async function api(path, options) {
 
 function useKey() {
   const given = $("key").value.trim();
-  // What cannot stand in a header would look like a server that is gone.
+  // A key that is not valid in a header would look like a server that does not answer.
   if (!/^[\x21-\x7e]+$/.test(given)) return say("key-error", "A key is one word of letters, digits and signs.");
   key = given;
   attempt(() => sessionStorage.setItem(KEY, key));
@@ -197,28 +197,28 @@ function compareSoon() {
   timer = setTimeout(compare, TYPING_PAUSE_MS);
 }
 
-// The person asked in so many words: say what is missing, and go there.
+// The user submitted explicitly: report what is missing, and focus it.
 function compareNow() {
   compare();
   if (!image) showError({ message: "Choose an image first.", param: "" }), $("file").focus();
   else if (!descriptions().length) showError({ message: "Write at least one description." }), $("texts").focus();
 }
 
-// The same as curl.
+// The equivalent curl command.
 
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
 function showCurl(texts) {
   $("curl").hidden = !image || !texts.length;
   if ($("curl").hidden) return;
-  // Inside double quotes curl takes a file name as it is, with the characters that end it elsewhere.
+  // Inside double quotes curl takes a file name literally, including characters that end it elsewhere.
   const file = `"${image.name.replace(/["\\]/g, "\\$&")}"`;
   const source = image.sample ? `curl -s ${quoted(new URL(image.sample, location.href).href)} |\n` : "";
   const parts = [`${source}curl ${quoted(`${location.origin}/v1/classify`)}`];
-  // Whoever looks over a shoulder, or gets the line sent, does not get the key.
+  // The key is not shown, so that the command can be shared.
   if (key) parts.push('-H "authorization: Bearer $KEY"');
   parts.push(`-F ${quoted(`image=@${image.sample ? "-" : file}`)}`);
-  // --form-string: a description that starts with @ or < is no file name.
+  // --form-string: a description that starts with @ or < is not a file name.
   for (const text of texts) parts.push(`--form-string ${quoted(`label=${text}`)}`);
   $("curl-line").textContent = parts.join(" \\\n  ");
 }
@@ -228,7 +228,7 @@ async function copyCurl() {
     await navigator.clipboard.writeText($("curl-line").textContent);
     $("copy").textContent = "Copied";
   } catch {
-    // Without https the clipboard is closed to pages: select the line, the person copies it.
+    // Without https a page cannot use the clipboard: the line is selected for copying by hand.
     getSelection().selectAllChildren($("curl-line"));
     $("copy").textContent = "Selected: press Ctrl+C";
   }
@@ -302,7 +302,7 @@ function listen() {
     useFile($("file").files[0]);
     $("file").value = ""; // so that the same file can be chosen again
   });
-  // A format that the browser cannot show, TIFF say, is sent all the same.
+  // A format that the browser cannot show, such as TIFF, is sent anyway.
   $("preview").addEventListener("error", () => ($("preview").hidden = true));
   $("texts").addEventListener("input", compareSoon);
   $("form").addEventListener("submit", (event) => (event.preventDefault(), compareNow()));
@@ -312,7 +312,7 @@ function listen() {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) event.preventDefault(), compareNow();
   });
   document.addEventListener("paste", (event) => useFile(event.clipboardData.files[0]));
-  // The whole page takes a drop: one that misses the box must not navigate away.
+  // The whole page accepts a drop: one outside the box must not navigate away.
   document.addEventListener("dragover", (event) => {
     event.preventDefault();
     document.body.classList.add("dragging");

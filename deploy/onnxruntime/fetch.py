@@ -1,11 +1,11 @@
 """Fetch a pinned ONNX Runtime shared library into a folder: `fetch.py BUILD FOLDER`.
 
-BUILD is `onnxruntime` (the plain one), `onnxruntime-openvino` (bf16 on processors) or `onnxruntime-cuda` (graphics cards). The
-library is taken out of the wheels that BUILD.txt pins: pip checks them against the hashes there, and only the libraries are
-unpacked. They are independent of the Python that runs this. A library that is already there is left alone, so that a
-second run needs no network.
+BUILD is `onnxruntime` (the plain one), `onnxruntime-openvino` (bf16 on CPUs) or `onnxruntime-cuda` (GPUs). The
+library is extracted from the wheels that BUILD.txt pins: pip checks them against the hashes there, and only the
+libraries are extracted. They do not depend on the Python version that runs this. If the library exists already,
+nothing is done, so that a second run needs no network.
 
-    --if-useful    do nothing where the build brings nothing (OpenVINO on a processor without bf16), and do not fail
+    --if-useful    do nothing if the build has no benefit (OpenVINO on a CPU without bf16), and do not fail
 """
 
 import fnmatch
@@ -19,7 +19,7 @@ import zipfile
 HERE = pathlib.Path(__file__).resolve().parent
 LIBRARY = "libonnxruntime.so"
 
-# Wheels by machine. A wheel's tag says what it may be installed on.
+# Wheels by machine. The tag of a wheel tells where it can be installed.
 LINUX = {("Linux", "x86_64"): ["manylinux_2_28_x86_64", "manylinux_2_27_x86_64", "manylinux2014_x86_64"]}
 PLATFORMS = {
     "onnxruntime": LINUX
@@ -27,7 +27,7 @@ PLATFORMS = {
     "onnxruntime-openvino": LINUX,
     "onnxruntime-cuda": LINUX,
 }
-# What is unpacked: of files that a wheel has under several names, the one that the loader asks for.
+# Files to extract: of files with several names in a wheel, the one that the loader uses.
 MEMBERS = {
     "onnxruntime": ["onnxruntime/capi/libonnxruntime.*"],
     "onnxruntime-openvino": [
@@ -54,7 +54,7 @@ def pinned(build: str) -> str:
 
 
 def useful(build: str) -> bool:
-    """Whether this machine gains from a build."""
+    """Whether this machine benefits from a build."""
     if build != "onnxruntime-openvino":
         return True
     cpuinfo = pathlib.Path("/proc/cpuinfo")
@@ -62,7 +62,7 @@ def useful(build: str) -> bool:
 
 
 def fetch(build: str, folder: pathlib.Path) -> None:
-    """Downloads the wheels and unpacks their libraries. The stamp is written last."""
+    """Downloads the wheels and extracts their libraries. The stamp is written last."""
     machine = (platform.system(), platform.machine())
     if machine not in PLATFORMS[build]:
         raise SystemExit(
@@ -98,7 +98,7 @@ def fetch(build: str, folder: pathlib.Path) -> None:
 
 
 def unpack(wheel: pathlib.Path, patterns: list[str], folder: pathlib.Path, scratch: pathlib.Path) -> None:
-    """Takes the libraries out of one wheel."""
+    """Extracts the libraries from one wheel."""
     with zipfile.ZipFile(wheel) as archive:
         for member in archive.namelist():
             if not any(fnmatch.fnmatch(member, pattern) for pattern in patterns):

@@ -1,4 +1,5 @@
-//! The bytes of a gRPC request: framing, compression, protocol buffers. What is counted for a message is what it takes.
+//! The bytes of a gRPC request: framing, compression, protocol buffers. The counted memory of a message must cover its
+//! real use.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

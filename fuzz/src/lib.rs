@@ -1,4 +1,4 @@
-//! Bytes from outside, made up by a fuzzer: `make fuzz`.
+//! Generated input from a fuzzer: `make fuzz`.
 
 mod checks;
 pub mod memory;
@@ -7,10 +7,10 @@ pub use checks::{
     grpc_wire, image, json_body, labelset_json, load, manifest, tensors, text, tiff, tokenizer_file,
 };
 
-/// Before the first input.
+/// Called before the first input.
 pub fn start() {
-    // libFuzzer's hook ends the process at any panic. Those that the server catches, of the decoders, are no findings; those
-    // that it does not catch end the process all the same. Nor is the memory that a backtrace takes a finding.
+    // libFuzzer's hook ends the process at any panic. Panics that the server catches, in decoders, are not findings;
+    // others end the process anyway. The memory of a backtrace is not a finding either.
     std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
     load();
 }

@@ -1,11 +1,11 @@
-//! How much memory an input may cost.
+//! The memory limit of an input.
 
 use peak_alloc::PeakAlloc;
 
 #[global_allocator]
 static ALLOCATOR: PeakAlloc = PeakAlloc;
 
-/// Runs `work`, which may hold so many bytes at a time.
+/// Runs `work` with a limit on the bytes that it may hold.
 pub fn bounded(most: usize, work: impl FnOnce()) {
     ALLOCATOR.reset_peak_usage();
     let before = ALLOCATOR.current_usage();
@@ -13,6 +13,6 @@ pub fn bounded(most: usize, work: impl FnOnce()) {
     let held = ALLOCATOR.peak_usage().saturating_sub(before);
     assert!(
         held <= most,
-        "{held} bytes of memory; at most {most} are in order"
+        "{held} bytes of memory; at most {most} are allowed"
     );
 }

@@ -1,4 +1,4 @@
-//! Who may load, replace and unload models, and from which folder. Off by default.
+//! Access rules for loading, replacing and unloading models, and the folder of models. Off by default.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -15,18 +15,18 @@ use crate::bundle::ModelsRoot;
 use crate::config::ServeSettings;
 use crate::error_code::Code;
 
-/// The admin routes' rules.
+/// The rules of the admin routes.
 pub struct AdminAccess {
-    /// Where models may come from.
+    /// The folder of the models that may be loaded.
     pub root: ModelsRoot,
-    /// The token's digest: two digests can be compared without telling how long the token is.
+    /// Digest of the token, so that a comparison does not reveal its length.
     token: Option<[u8; 32]>,
 }
 
-/// Why the admin routes cannot be offered as the settings ask.
+/// The reason why the admin routes cannot be enabled.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
-    /// Nowhere to load models from.
+    /// The folder of models is missing.
     #[error("--admin needs --models-root: the folder that holds the models that may be loaded")]
     NoRoot,
     /// The folder cannot be used.
@@ -37,21 +37,21 @@ pub enum AdminError {
         /// The system's error.
         reason: std::io::Error,
     },
-    /// Anyone who reaches the address could change what is served.
+    /// Anyone who can reach the address could change the models.
     #[error(
         "--admin on {0}, which other machines can reach, needs a token in CLIP_IN_ADMIN_TOKEN; set one, or listen on 127.0.0.1"
     )]
     Open(SocketAddr),
-    /// No client could send the token in a header.
+    /// The token cannot be sent in a header.
     #[error("CLIP_IN_ADMIN_TOKEN must be one or more visible ASCII characters, without spaces")]
     Token,
 }
 
 impl AdminAccess {
-    /// The rules that the settings ask for; `None` if the admin routes are off.
+    /// The rules from the settings; `None` if the admin routes are off.
     ///
     /// # Errors
-    /// [`AdminError`], which says what is missing.
+    /// [`AdminError`] with the missing setting.
     pub fn from_settings(settings: &ServeSettings) -> Result<Option<Self>, AdminError> {
         if !settings.admin {
             return Ok(None);
@@ -77,11 +77,11 @@ impl AdminAccess {
         }
     }
 
-    /// Whether a request may use the admin routes.
+    /// Checks whether a request may use the admin routes.
     ///
     /// # Errors
-    /// 401 `unauthorized` without the right token. 403 `host_not_allowed` if there is no token and the request was sent
-    /// to another name than this machine's own: a page in a browser can point a name of its own at 127.0.0.1.
+    /// 401 `unauthorized` without the correct token. 403 `host_not_allowed` if there is no token and the request names
+    /// another host than this machine, because a web page can point its own name at 127.0.0.1.
     pub fn check(&self, request: &Parts) -> Result<(), ApiError> {
         match &self.token {
             Some(token) => {
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_is_set_is_always_needed() {
+    fn a_configured_token_is_always_required() {
         let access = access(Some("a-long-token"));
         let sent = |value: &str| {
             code(
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_token_only_this_machine_s_own_names_will_do() {
+    fn without_a_token_only_names_of_this_machine_are_allowed() {
         let access = access(None);
         for host in [
             "localhost",

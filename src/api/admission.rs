@@ -1,4 +1,4 @@
-//! Who gets in: bounds on requests and on the bytes of their bodies, so that memory has a limit for any input.
+//! Admission: limits on requests and on the bytes of their bodies, so that memory is bounded for any input.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -20,7 +20,7 @@ use super::lease::{Budget, Lease, Refused};
 use crate::error_code::Code;
 use crate::telemetry::stages::{self, Stage};
 
-/// Bounds of the whole server.
+/// The limits of the whole server.
 #[derive(Debug)]
 pub struct Admission {
     requests: Budget,
@@ -32,16 +32,16 @@ pub struct Admission {
     max_answer_bytes: usize,
 }
 
-/// Control streams that may be open at a time: health watches and reflection. They take nothing from requests.
+/// Maximum number of open control streams: health watches and reflection. They do not count as requests.
 pub const CONTROL_STREAMS: usize = 256;
 
-/// Least bytes of memory that answers have together.
+/// Minimum size of the memory budget of answers, in bytes.
 const LEAST_ANSWER_BYTES: usize = 256 << 20;
 
-/// Largest body of a request that is not counted, and largest message of a control stream, in bytes.
+/// Maximum body of an uncounted request, and maximum message of a control stream, in bytes.
 pub const UNCOUNTED_BYTES: usize = 64 << 10;
 
-/// A body that was read; its share of the byte budget is free again when this is dropped.
+/// A body that was read; its share of the byte budget is released when this is dropped.
 #[derive(Debug)]
 pub struct AdmittedBody {
     /// The whole body.
@@ -50,7 +50,7 @@ pub struct AdmittedBody {
 }
 
 impl AdmittedBody {
-    /// Bytes, and the share that stands for them.
+    /// Bytes with their share of the budget.
     pub(super) fn new(bytes: Bytes, share: ByteShare) -> Self {
         Self { bytes, share }
     }
@@ -73,22 +73,22 @@ impl AdmittedBody {
     }
 }
 
-/// What one request holds of the byte budget; given back when this is dropped.
+/// The share of the byte budget that a request holds; released when this is dropped.
 #[derive(Debug)]
 pub struct ByteShare {
     lease: Arc<Lease>,
     bytes: usize,
-    /// Bytes that need nothing of the budget.
+    /// Bytes that are free of charge.
     free: usize,
-    /// The message when the budget is used up.
+    /// The message if the budget is used up.
     full: &'static str,
 }
 
 impl ByteShare {
-    /// Takes or gives back until the share is `bytes` large. If the budget is used up, slow senders give way.
+    /// Grows or shrinks the share to `bytes`. If the budget is used up, it takes the shares of slow senders.
     ///
     /// # Errors
-    /// 429 at once if there are none, and 408 if this is one that gave way; what is held stays held.
+    /// 429 if there are none, 408 if this request itself lost its share; what is held stays held.
     pub fn resize(&mut self, bytes: usize) -> Result<(), ApiError> {
         let resized = self
             .lease
@@ -101,7 +101,7 @@ impl ByteShare {
         Ok(())
     }
 
-    /// What slow senders give way by.
+    /// The lease through which slow senders lose their share.
     pub fn lease(&self) -> &Arc<Lease> {
         &self.lease
     }
@@ -112,12 +112,12 @@ impl ByteShare {
     }
 }
 
-/// The byte budget is counted in these, so that a body does not pay for a lock at every packet.
+/// The unit of the byte budget, so that a body does not take a lock for every packet.
 const UNIT: usize = 64 * 1024;
 
 impl Admission {
-    /// At most `requests` at a time, with bodies of `bytes_in_flight` together and `max_body_bytes` each. Answers that are not
-    /// taken yet have as many bytes together as bodies, and 256 MiB at least: small bodies may ask for large answers.
+    /// At most `requests` at a time, with bodies of `bytes_in_flight` in total and `max_body_bytes` each. Unread answers
+    /// have the same total budget as bodies, but at least 256 MiB, because small bodies may request large answers.
     pub fn new(requests: usize, bytes_in_flight: usize, max_body_bytes: usize) -> Self {
         let answer_bytes = bytes_in_flight.max(LEAST_ANSWER_BYTES);
         Self {
@@ -131,11 +131,11 @@ impl Admission {
         }
     }
 
-    /// A place for one request until it is dropped. If all are taken, the slowest of those that still send their bodies gives
-    /// way.
+    /// Takes a request slot until it is dropped. If all are taken, the slowest request that is still sending its body loses
+    /// its slot.
     ///
     /// # Errors
-    /// 429 at once if there is none.
+    /// 429 if there is none.
     pub fn enter(&self) -> Result<Arc<Lease>, ApiError> {
         let full = |_| {
             ApiError::overloaded(
@@ -148,11 +148,11 @@ impl Admission {
         Ok(place)
     }
 
-    /// A place for a stream, besides its place as a request: streams last as long as their clients like, and half of the
-    /// requests at most may be streams, so that others get in.
+    /// Takes a stream slot in addition to the request slot. Streams last as long as their clients want, so at most half of
+    /// the requests may be streams.
     ///
     /// # Errors
-    /// 429 at once if that half is taken.
+    /// 429 if that half is taken.
     pub fn enter_stream(&self) -> Result<OwnedSemaphorePermit, ApiError> {
         let full = |_| {
             ApiError::overloaded(
@@ -163,10 +163,10 @@ impl Admission {
         self.streams.clone().try_acquire_owned().map_err(full)
     }
 
-    /// A place for a control stream.
+    /// Takes a slot for a control stream.
     ///
     /// # Errors
-    /// 429 at once if all are taken.
+    /// 429 if all are taken.
     pub fn enter_control(&self) -> Result<OwnedSemaphorePermit, ApiError> {
         let full = |_| {
             ApiError::overloaded(
@@ -177,7 +177,8 @@ impl Admission {
         self.control.clone().try_acquire_owned().map_err(full)
     }
 
-    /// Reads a body, taking from the byte budget as it grows: a client that announces much and sends little holds little.
+    /// Reads a body and takes from the byte budget as it grows, so that a client that announces much and sends little holds
+    /// little.
     ///
     /// # Errors
     /// 413 for a body over the limit, 429 if the budget is used up, 400 if the client breaks off.
@@ -229,7 +230,7 @@ impl Admission {
         Ok(collected.finish())
     }
 
-    /// A share of the byte budget, of no bytes yet.
+    /// An empty share of the byte budget.
     pub fn share(&self) -> ByteShare {
         ByteShare {
             lease: self.body_units.lease(),
@@ -239,8 +240,8 @@ impl Admission {
         }
     }
 
-    /// The same for the body of a request that has a place. The first 64 KiB are the place's: however large the bodies of others
-    /// are, a small one is let in.
+    /// The same for the body of a request with a slot. The first 64 KiB are included in the slot, so a small body is
+    /// accepted however large other bodies are.
     pub fn body_share(&self) -> ByteShare {
         ByteShare {
             free: UNIT,
@@ -248,7 +249,7 @@ impl Admission {
         }
     }
 
-    /// A share of the budget of answers, of no bytes yet.
+    /// An empty share of the budget of answers.
     pub fn answer_share(&self) -> ByteShare {
         ByteShare {
             lease: self.answer_units.lease(),
@@ -258,12 +259,12 @@ impl Admission {
         }
     }
 
-    /// Largest answer, in bytes of memory.
+    /// Maximum size of an answer, in bytes of memory.
     pub fn max_answer_bytes(&self) -> usize {
         self.max_answer_bytes
     }
 
-    /// Largest body, or message of a stream.
+    /// Maximum size of a body, or of a message of a stream.
     pub fn max_body_bytes(&self) -> usize {
         self.max_body_bytes
     }
@@ -277,7 +278,7 @@ impl Admission {
     }
 }
 
-/// The next frame, for as long as the share's lease is not taken over. A client that is waited for owes the rest.
+/// The next frame, as long as the share is not taken by others. While the client is waited for, it is late with the rest.
 async fn next_frame(
     body: &mut Body,
     lease: &Arc<Lease>,
@@ -292,12 +293,12 @@ async fn next_frame(
     .await
 }
 
-/// What is read and thrown away behind a refusal, in bytes and in time.
+/// Limits for reading and discarding the rest of a refused request, in bytes and in time.
 const DRAIN_BYTES: usize = 64 << 20;
 const DRAIN_TIME: Duration = Duration::from_secs(2);
 
-/// Reads the rest of a refused request and throws it away, within bounds. A client that is still sending when the
-/// connection closes gets a reset instead of the answer that says why.
+/// Reads and discards the rest of a refused request, within limits. Otherwise a client that is still sending when the
+/// connection closes would get a reset instead of the error.
 pub async fn drain(mut body: Body) {
     let rest = async {
         let mut bytes = 0;

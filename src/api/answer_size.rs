@@ -1,24 +1,24 @@
-//! How large an answer will be, counted before it is made: memory for the numbers and texts, and for them once more as JSON.
+//! Size of an answer, counted before it is made: memory for the numbers and texts, and again as JSON.
 
 use crate::error_code::Code;
 
 use super::{ApiError, AppState, held};
 
-/// Bytes of a number: four as it is computed, up to thirteen as JSON with its comma.
+/// Bytes of a number: four as computed, up to thirteen as JSON with its comma.
 pub const NUMBER: usize = 17;
 
-/// Bytes of an object with a few fields, such as a label with its scores: in memory, and as JSON with the fields' names.
+/// Bytes of an object with a few fields, such as a label with its scores: in memory, and as JSON with the field names.
 pub const OBJECT: usize = 192;
 
-/// Bytes of a text that is repeated: in memory, and as JSON, where a character may take six.
+/// Bytes of a repeated text: in memory, and as JSON, where a character may take six.
 pub fn of_text(bytes: usize) -> usize {
     bytes.saturating_mul(2)
 }
 
-/// Takes bytes from the budget of answers, until the answer of the current request was taken.
+/// Takes bytes from the budget of answers until the answer of the current request is sent.
 ///
 /// # Errors
-/// 413 `answer_too_large` if no answer may be so large; 429 if others fill the budget.
+/// 413 `answer_too_large` if the answer exceeds the maximum; 429 if others use the budget.
 pub fn reserve(state: &AppState, bytes: usize) -> Result<(), ApiError> {
     let most = state.admission.max_answer_bytes();
     if bytes > most {

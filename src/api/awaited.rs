@@ -1,4 +1,4 @@
-//! A request's body that its client is waited for: meanwhile its place gives way to others.
+//! The body of a request while the server waits for its client: meanwhile its slot may be taken by others.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,25 +11,25 @@ use super::ApiError;
 use super::lease::Lease;
 use crate::error_code::Code;
 
-/// The answer to a slow sender that gave way.
+/// The answer to a slow sender that lost its slot.
 pub fn gave_way() -> ApiError {
     let message = "the body came so slowly that others needed the place meanwhile; send it again";
     ApiError::new(Code::RequestTimeout, message)
 }
 
-/// The end of a body whose request's place was taken over.
+/// The end of a body whose request lost its slot.
 #[derive(Debug, thiserror::Error)]
 #[error("others needed the place")]
 pub struct GaveWay;
 
 impl GaveWay {
-    /// Whether an error is this one, or was made of it.
+    /// Whether an error is this one, or wraps it.
     pub fn is_behind(error: &(dyn std::error::Error + 'static)) -> bool {
         std::iter::successors(Some(error), |error| error.source()).any(|error| error.is::<Self>())
     }
 }
 
-/// A request's body, whose place gives way while its client is waited for.
+/// A request's body whose slot may be taken while its client is waited for.
 pub struct Awaited {
     body: Body,
     place: Arc<Lease>,

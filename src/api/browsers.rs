@@ -1,8 +1,8 @@
-//! What a browser may send to a server without keys: nothing for a page of another site.
+//! Protects a server without keys from requests of foreign web pages in a browser.
 //!
-//! Such a server answers every client that reaches its address. A browser reaches `localhost`, and runs pages of any site. Two
-//! ways in are closed here. DNS rebinding: the page's own host name is made to point at this machine, so that requests name a
-//! foreign host. Cross-site requests: forms and `fetch` send bodies without asking first; browsers mark them by
+//! Such a server answers every client that reaches its address. A browser reaches `localhost` and runs pages of any site.
+//! Two attacks are prevented here. DNS rebinding: the page's own host name is pointed at this machine, so requests name a
+//! foreign host. Cross-site requests: forms and `fetch` send bodies without a preflight; browsers mark them with
 //! `Sec-Fetch-Site` (Fetch Metadata, W3C) and `Origin` (RFC 6454).
 
 use std::net::{IpAddr, SocketAddr};
@@ -22,16 +22,17 @@ use crate::error_code::Code;
 #[derive(Debug, Clone)]
 pub struct BrowserRules {
     keys: Arc<ApiKeys>,
-    /// Requests must name this machine: the server listens on a loopback address, where no other machine's name belongs.
+    /// Whether requests must name this machine: true if the server listens on a loopback address, which no other name
+    /// belongs to.
     on_loopback: bool,
-    /// Other names under which the server may be asked, such as that of a proxy on the same machine.
+    /// Other permitted names of the server, such as that of a proxy on the same machine.
     hosts: Arc<[String]>,
-    /// Origins whose pages may ask.
+    /// Origins whose pages are permitted.
     origins: Arc<[String]>,
 }
 
 impl BrowserRules {
-    /// For a server that listens on an address.
+    /// The rules for a server that listens on an address.
     pub fn new(
         keys: Arc<ApiKeys>,
         listen: SocketAddr,
@@ -47,7 +48,7 @@ impl BrowserRules {
     }
 
     fn check(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), ApiError> {
-        // A page cannot show a key that it does not know.
+        // A page cannot send a key that it does not know.
         if self.keys.are_asked_for() {
             return Ok(());
         }
@@ -81,7 +82,7 @@ impl BrowserRules {
         {
             return false;
         }
-        // Following a link to a page or a document is no request in the name of the page that has the link.
+        // Following a link to a page or a document is not a request by the page with the link.
         let reads = method == Method::GET || method == Method::HEAD;
         if reads && text("sec-fetch-mode") == Some("navigate") {
             return false;
@@ -100,19 +101,19 @@ impl BrowserRules {
     }
 }
 
-/// The host that a request names. HTTP/2 has it in the URI, HTTP/1.1 in a header.
+/// The host that a request names: in the URI for HTTP/2, in a header for HTTP/1.1.
 pub fn host_of(uri: &Uri, headers: &HeaderMap) -> Option<Authority> {
     let header = || headers.get(header::HOST)?.to_str().ok()?.parse().ok();
     uri.authority().cloned().or_else(header)
 }
 
-/// Whether a host is a name of this machine that no DNS answer can point elsewhere: `localhost` or a loopback address.
+/// Whether a host is a name of this machine that DNS cannot change: `localhost` or a loopback address.
 pub fn is_this_machine(host: &Authority) -> bool {
     let name = host.host().trim_start_matches('[').trim_end_matches(']');
     name.eq_ignore_ascii_case("localhost") || name.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
 }
 
-/// Refuses what the rules refuse with 403, before anything else looks at the request.
+/// Rejects forbidden requests with 403 before any other processing.
 pub async fn guard(State(rules): State<BrowserRules>, request: Request, next: Next) -> Response {
     match rules.check(request.method(), request.uri(), request.headers()) {
         Ok(()) => next.run(request).await,
@@ -150,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loopback_server_is_asked_by_its_own_names_only() {
+    fn a_loopback_server_answers_only_to_its_own_names() {
         let local = rules("127.0.0.1:8080");
         for host in [
             "localhost:8080",
@@ -168,7 +169,7 @@ mod tests {
             );
         }
         assert_eq!(code(&local, &Method::GET, &[]), "host_not_allowed");
-        // Other machines know a server by any name.
+        // Other machines use any name for a server.
         let public = rules("0.0.0.0:8080");
         let host = [("host", "clip-in.cluster:8080")];
         assert_eq!(code(&public, &Method::POST, &host), "allowed");
@@ -187,7 +188,7 @@ mod tests {
                 assert_eq!(ask(Method::POST, &sent), "cross_site");
                 let link = [("sec-fetch-site", site), ("sec-fetch-mode", "navigate")];
                 assert_eq!(ask(Method::GET, &link), "allowed");
-                // A form that is submitted navigates, too.
+                // Submitting a form is also a navigation.
                 assert_eq!(ask(Method::POST, &link), "cross_site");
             }
             assert_eq!(ask(Method::POST, &[]), "allowed");

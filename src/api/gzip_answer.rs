@@ -1,5 +1,5 @@
-//! Large answers in gzip, for clients that ask for it. Answers hold nothing secret beside what their client sent, so that
-//! their length tells an eavesdropper nothing new.
+//! Compresses large answers with gzip, for clients that accept it. Answers contain nothing secret besides the client's own
+//! input, so their length reveals nothing new to an eavesdropper.
 
 use std::io::Write;
 
@@ -15,10 +15,10 @@ use super::chunks::{CHUNK, Chunks};
 use super::{ApiError, AppState, held};
 use crate::error_code::Code;
 
-/// Smallest answer that is packed, in bytes: below it, packing takes longer than sending.
+/// Minimum size of an answer to compress, in bytes: below it, compression takes longer than sending.
 pub const LEAST: u64 = 64 << 10;
 
-/// Whether a client takes gzip: `accept-encoding` names it, or `*`, and not with a weight of 0.
+/// Whether a client accepts gzip: `accept-encoding` contains it or `*`, with a weight above 0.
 pub fn is_accepted(headers: &HeaderMap) -> bool {
     let mut any = false;
     for value in headers.get_all(header::ACCEPT_ENCODING) {
@@ -37,8 +37,9 @@ pub fn is_accepted(headers: &HeaderMap) -> bool {
     any
 }
 
-/// Packs an answer that is large and is JSON. What the packed copy takes at most is counted as answers are before it is made; where
-/// there is no room for it, the answer goes out as it is. To be called while the request holds its place: packing is work.
+/// Compresses an answer that is large and is JSON. The size that the compressed copy has at most counts towards the budget of answers
+/// before it is made; without room for it, the answer is sent uncompressed. Must be called while the request holds its slot,
+/// because compression is work.
 pub async fn packed(state: &AppState, is_accepted: bool, response: Response) -> Response {
     let is_json = response
         .headers()
@@ -94,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_clients_accept() {
+    fn accept_encoding_is_parsed() {
         let accepts = |value: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(header::ACCEPT_ENCODING, value.parse().unwrap());

@@ -1,4 +1,4 @@
-//! What a request holds until its answer is taken: shares of the byte budgets that its calls took on the way.
+//! The resources that a request holds until its answer is sent: shares of the byte budgets that its calls took.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,12 +8,12 @@ tokio::task_local! {
     static HELD: Held;
 }
 
-/// The shares of one request; all are given back when the last clone is dropped.
+/// The shares of one request; all are released when the last clone is dropped.
 #[derive(Debug, Clone, Default)]
 pub struct Held(Arc<Mutex<Vec<ByteShare>>>);
 
 impl Held {
-    /// Answers a request; what it holds goes into `self`.
+    /// Runs a request; what it holds goes into `self`.
     pub async fn during<F: Future>(&self, request: F) -> F::Output {
         HELD.scope(self.clone(), request).await
     }
@@ -33,7 +33,7 @@ pub fn shrink_to(bytes: usize) {
     });
 }
 
-/// Keeps a share until the answer of the current request was taken. Without a request, such as in a test, it is given back
+/// Keeps a share until the answer of the current request is sent. Without a request, for example in a test, it is released
 /// at once.
 pub fn until_taken(share: ByteShare) {
     let _ = HELD.try_with(|held| {

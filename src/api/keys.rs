@@ -1,4 +1,4 @@
-//! API keys: who may ask, in which lane, and how many requests at a time.
+//! API keys: who may call the server, in which lane, and with how many concurrent requests.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -18,10 +18,10 @@ use crate::engine::{Lane, Tenant};
 use crate::error_code::Code;
 use crate::file_watch::FileWatch;
 
-/// A key that is shorter can be guessed.
+/// Minimum length; a shorter key could be guessed.
 const SHORTEST: usize = 16;
 
-/// Why keys cannot be used.
+/// The reason why keys cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// The file cannot be read.
@@ -32,12 +32,12 @@ pub enum KeyError {
         /// The system's error.
         reason: std::io::Error,
     },
-    /// The content makes no sense. Never shows a key.
+    /// The content is invalid. The message never shows a key.
     #[error("API keys in {place}: {reason}")]
     Invalid {
         /// The file or the environment variable.
         place: String,
-        /// What is wrong.
+        /// The error.
         reason: String,
     },
 }
@@ -64,14 +64,14 @@ struct KeyEntry {
     max_requests: Option<usize>,
 }
 
-/// A caller who showed a key; the place among the key's requests is free again when this is dropped.
+/// A caller with a key; its slot among the key's requests is released when this is dropped.
 #[derive(Debug, Clone)]
 pub struct Caller {
     /// The key's name, for logs.
     pub name: Arc<str>,
-    /// The lane of requests that name none.
+    /// The lane of requests without one.
     pub lane: Option<Lane>,
-    /// Whom requests with this key take turns as.
+    /// The tenant of requests with this key.
     pub tenant: Tenant,
     _place: Option<Arc<OwnedSemaphorePermit>>,
 }
@@ -84,11 +84,11 @@ struct Key {
     limit: Option<(usize, Arc<Semaphore>)>,
 }
 
-/// All keys of a server. Without any, everyone may ask.
+/// All keys of a server. Without any, everyone may call it.
 pub struct ApiKeys {
     file: Option<PathBuf>,
     fixed: Option<Secret>,
-    /// `None`: no keys were set up.
+    /// `None`: no keys are configured.
     keys: RwLock<Option<Vec<Key>>>,
 }
 
@@ -99,7 +99,7 @@ impl fmt::Debug for ApiKeys {
 }
 
 impl ApiKeys {
-    /// Keys of a file, of the environment (`name=key` with commas between), of both, or none.
+    /// Keys from a file, from the environment (`name=key`, separated by commas), from both, or none.
     ///
     /// # Errors
     /// [`KeyError`].
@@ -113,15 +113,15 @@ impl ApiKeys {
         Ok(Arc::new(this))
     }
 
-    /// Whether callers must show a key.
+    /// Whether callers need a key.
     pub fn are_asked_for(&self) -> bool {
         self.file.is_some() || self.fixed.is_some()
     }
 
-    /// Reads the keys again. Requests that are on their way keep their places.
+    /// Reads the keys again. Running requests keep their slots.
     ///
     /// # Errors
-    /// [`KeyError`]; the keys are as before then.
+    /// [`KeyError`]; the keys are unchanged then.
     pub fn load(&self) -> Result<(), KeyError> {
         if !self.are_asked_for() {
             return Ok(());
@@ -149,7 +149,7 @@ impl ApiKeys {
         }
     }
 
-    /// Looks at the file from now on, and reads it again when it has changed.
+    /// Watches the file from now on, and reads it again when it has changed.
     pub async fn follow(self: Arc<Self>) {
         let Some(path) = self.file.clone() else {
             return;
@@ -161,16 +161,20 @@ impl ApiKeys {
         }
     }
 
-    /// Reads the file again, if there is one. What cannot be used changes nothing and is logged.
+    /// Reads the file again, if there is one. If it is invalid, nothing changes and an error is logged.
     pub async fn read_again(self: &Arc<Self>) {
         let Some(file) = self.file.as_ref().map(|path| path.display().to_string()) else {
             return;
         };
         let this = self.clone();
         match tokio::task::spawn_blocking(move || this.load().map(|()| this.count())).await {
-            Ok(Ok(keys)) => tracing::info!(file, keys, "API keys were read again"),
-            Ok(Err(error)) => tracing::error!(%error, "the API keys stay as they were"),
-            Err(error) => tracing::error!(%error, "the API keys stay as they were"),
+            Ok(Ok(keys)) => tracing::info!(file, keys, "API keys reloaded"),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "API keys not reloaded: the previous ones stay in use")
+            }
+            Err(error) => {
+                tracing::error!(%error, "API keys not reloaded: the previous ones stay in use")
+            }
         }
     }
 
@@ -179,10 +183,10 @@ impl ApiKeys {
         keys.as_ref().map_or(0, Vec::len)
     }
 
-    /// Who asks. `None` if no keys were set up.
+    /// Identifies the caller. `None` if no keys are configured.
     ///
     /// # Errors
-    /// 401 without a key or with a wrong one, 429 if the key has as many requests as it may.
+    /// 401 without a key or with a wrong one, 429 if the key has too many requests.
     pub fn check(&self, headers: &HeaderMap) -> Result<Option<Caller>, ApiError> {
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
         let Some(keys) = &*keys else {
@@ -190,17 +194,17 @@ impl ApiKeys {
         };
         let refused = |message: &str| ApiError::new(Code::Unauthorized, message);
         let shown = shown(headers).ok_or_else(|| {
-            refused("this server asks for an API key: authorization: Bearer KEY, or x-api-key: KEY")
+            refused("this server requires an API key: authorization: Bearer KEY, or x-api-key: KEY")
         })?;
         let shown: [u8; 32] = Sha256::digest(shown).into();
-        // All are compared, and each in constant time: how long it takes says nothing about a key.
+        // All keys are compared, each in constant time, so that the time reveals nothing about a key.
         let mut found = None;
         for key in keys {
             if bool::from(key.digest.ct_eq(&shown)) {
                 found = Some(key);
             }
         }
-        let key = found.ok_or_else(|| refused("this API key is not known here"))?;
+        let key = found.ok_or_else(|| refused("unknown API key"))?;
         let place = match &key.limit {
             None => None,
             Some((most, places)) => {
@@ -250,7 +254,7 @@ fn from_environment(text: &Secret) -> Result<Vec<KeyEntry>, KeyError> {
         .map(|part| {
             let (name, key) = part
                 .split_once('=')
-                .ok_or_else(|| invalid("it is name=key, with commas between several"))?;
+                .ok_or_else(|| invalid("it must be name=key, separated by commas"))?;
             Ok(KeyEntry {
                 name: name.trim().to_owned(),
                 key: Some(Secret::from(key.trim().to_owned())),
@@ -269,7 +273,7 @@ fn from_file(path: &Path) -> Result<Vec<KeyEntry>, KeyError> {
     })?;
     let text = byte_order_mark::dropped_from(&text);
     let file: KeyFile = toml::from_str(text).map_err(|error| {
-        // The parser's own text would show the line, and with it a key.
+        // The parser's own message would show the line, and with it a key.
         let line = error.span().map_or(0, |span| {
             text.get(..span.start)
                 .map_or(0, |before| before.matches('\n').count() + 1)
@@ -282,7 +286,7 @@ fn from_file(path: &Path) -> Result<Vec<KeyEntry>, KeyError> {
     Ok(file.key)
 }
 
-/// Entries → keys; a key whose name and limit are as before keeps its places.
+/// Converts entries to keys; a key with an unchanged name and limit keeps its slots.
 fn checked(entries: Vec<KeyEntry>, before: &[Key]) -> Result<Vec<Key>, String> {
     let mut names = HashMap::new();
     let mut keys: Vec<Key> = Vec::new();
@@ -297,7 +301,7 @@ fn checked(entries: Vec<KeyEntry>, before: &[Key]) -> Result<Vec<Key>, String> {
         let digest = match (&entry.key, &entry.sha256) {
             (Some(key), None) if key.reveal().len() < SHORTEST => {
                 return Err(format!(
-                    "{name:?}: a key has at least {SHORTEST} characters"
+                    "{name:?}: a key must have at least {SHORTEST} characters"
                 ));
             }
             (Some(key), None) => Sha256::digest(key.reveal()).into(),
@@ -311,12 +315,12 @@ fn checked(entries: Vec<KeyEntry>, before: &[Key]) -> Result<Vec<Key>, String> {
                 Lane::ALL
                     .into_iter()
                     .find(|known| known.name() == lane)
-                    .ok_or_else(|| format!("{name:?}: the lane is interactive or bulk"))?,
+                    .ok_or_else(|| format!("{name:?}: the lane must be interactive or bulk"))?,
             ),
         };
         let limit = match entry.max_requests {
             None => None,
-            Some(0) => return Err(format!("{name:?}: max_requests is at least 1")),
+            Some(0) => return Err(format!("{name:?}: max_requests must be at least 1")),
             Some(most) => {
                 let kept = before.iter().find(|key| key.name == name);
                 let kept = kept.and_then(|key| key.limit.clone());
@@ -335,7 +339,7 @@ fn checked(entries: Vec<KeyEntry>, before: &[Key]) -> Result<Vec<Key>, String> {
     Ok(keys)
 }
 
-/// The same after the keys were read again.
+/// The same after the keys were reloaded.
 fn tenant(name: &str) -> Tenant {
     let digest = Sha256::digest(name);
     Tenant::new(

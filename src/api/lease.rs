@@ -1,8 +1,8 @@
-//! A permit that others may take over as long as its holder's client keeps it waiting.
+//! A permit that others may take while the server waits for its holder's client.
 //!
-//! A request holds its place, and its share of the byte budget, from its head on. Clients that send a head and then next to
-//! nothing could hold all of them, a byte a second, for as long as a request may take. So when a budget is used up, whoever
-//! needs some of it takes over what the slowest sender holds. A body that is there cannot be taken anything from.
+//! A request holds its slot and its share of the byte budget from its head on. Clients that send a head and then only a byte
+//! per second could hold all of them for as long as a request may take. So when a budget is used up, a request that needs
+//! some of it takes what the slowest sender holds. Nothing can be taken from a request whose body is complete.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
@@ -10,20 +10,21 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 
-/// A sender is slow when it is behind this rate, in bytes a second.
+/// A sender is slow if it is below this rate, in bytes per second.
 const BYTES_A_SECOND: f64 = 65_536.0;
 
-/// It is waited for so long at least: a packet is always under way. No sender is ahead by more, however fast it was before.
+/// Minimum time to wait, because a packet is always in transit. It is also the maximum lead of a sender, however fast it was
+/// before.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// A budget, and those whose clients owe a body.
+/// A budget, and the leases whose clients are late with a body.
 #[derive(Debug, Clone)]
 pub struct Budget {
     units: Arc<Semaphore>,
     owing: Arc<Mutex<Vec<Weak<Lease>>>>,
 }
 
-/// What one request holds of a budget; given back when it is dropped.
+/// The part of a budget that one request holds; released when it is dropped.
 #[derive(Debug)]
 pub struct Lease {
     budget: Budget,
@@ -33,23 +34,23 @@ pub struct Lease {
 #[derive(Debug, Default)]
 struct State {
     held: Option<OwnedSemaphorePermit>,
-    /// If the client owes a body, or the rest of one: when more of it should have come at the latest.
+    /// If the client still has to send a body or the rest of one: the latest time for more of it.
     due: Option<Instant>,
     lost: bool,
     waker: Option<Waker>,
 }
 
-/// Why a lease holds no more than it does.
+/// The reason why a lease cannot grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
     /// The budget is used up.
     Full,
-    /// What it held was taken over.
+    /// What it held was taken by another request.
     Lost,
 }
 
 impl Budget {
-    /// Of so many units.
+    /// A budget of this many units.
     pub fn new(units: usize) -> Self {
         Self {
             units: Arc::new(Semaphore::new(units)),
@@ -57,7 +58,7 @@ impl Budget {
         }
     }
 
-    /// A lease of no units yet, whose client owes nothing.
+    /// A lease of no units, whose client has nothing to send.
     pub fn lease(&self) -> Arc<Lease> {
         Arc::new(Lease {
             budget: self.clone(),
@@ -65,7 +66,7 @@ impl Budget {
         })
     }
 
-    /// Takes units, those of the slowest senders if there are no others.
+    /// Takes units, from the slowest senders if there are no others.
     fn acquire(&self, units: usize) -> Result<OwnedSemaphorePermit, Refused> {
         let units = u32::try_from(units).map_err(|_| Refused::Full)?;
         loop {
@@ -77,7 +78,7 @@ impl Budget {
         }
     }
 
-    /// Takes what the slowest sender holds; whether there is one.
+    /// Takes what the slowest sender holds; returns whether there is one.
     fn take_over(&self) -> bool {
         let now = Instant::now();
         let owing = self.owing();
@@ -88,7 +89,7 @@ impl Budget {
         slowest.is_some_and(|(_, lease)| lock(&lease.state).lose(now))
     }
 
-    /// Those whose clients owe something; the others are forgotten.
+    /// The leases whose clients have something to send; the others are removed.
     fn owing(&self) -> Vec<Arc<Lease>> {
         let mut found = Vec::new();
         lock(&self.owing).retain(|lease| {
@@ -104,7 +105,7 @@ impl Budget {
 }
 
 impl Lease {
-    /// Takes or gives back until so many units are held.
+    /// Takes or releases units until this many are held.
     ///
     /// # Errors
     /// [`Refused`]; what is held stays held.
@@ -117,7 +118,7 @@ impl Lease {
             }
             return Ok(());
         }
-        // Not while its own state is locked: others look at it.
+        // Not while its own state is locked, because others read it.
         let more = self.budget.acquire(units - held)?;
         let mut state = lock(&self.state);
         if state.lost {
@@ -139,7 +140,7 @@ impl Lease {
         Ok(held.map_or(0, OwnedSemaphorePermit::num_permits))
     }
 
-    /// The client owes a body from now on, unless it does already.
+    /// The client has to send a body from now on, unless it has to already.
     pub fn owed(self: &Arc<Self>) {
         let mut state = lock(&self.state);
         if state.due.is_some() {
@@ -149,13 +150,13 @@ impl Lease {
         drop(state);
         let mut owing = lock(&self.budget.owing);
         if owing.len() == owing.capacity() {
-            // Before the list grows: those of requests that are over.
+            // Before the list grows: removes those of finished requests.
             owing.retain(|lease| lease.strong_count() > 0);
         }
         owing.push(Arc::downgrade(self));
     }
 
-    /// So many bytes came of what is owed, if anything is.
+    /// Records that bytes of the expected body arrived, if one is expected.
     pub fn received(&self, bytes: usize) {
         if let Some(due) = &mut lock(&self.state).due {
             let later = *due + Duration::from_secs_f64(bytes as f64 / BYTES_A_SECOND);
@@ -163,12 +164,12 @@ impl Lease {
         }
     }
 
-    /// The client owes nothing any more.
+    /// The client has nothing to send any more.
     pub fn settled(&self) {
         lock(&self.state).due = None;
     }
 
-    /// Ready when what was held has been taken over.
+    /// Ready when what was held has been taken.
     pub fn poll_lost(&self, context: &mut Context<'_>) -> Poll<()> {
         let mut state = lock(&self.state);
         if state.lost {
@@ -183,14 +184,14 @@ impl Lease {
 }
 
 impl State {
-    /// By how much a slow sender that holds something is behind.
+    /// How late a slow sender is that holds something.
     fn behind(&self, now: Instant) -> Option<Duration> {
         let due = self.due.filter(|_| self.held.is_some())?;
         now.checked_duration_since(due)
     }
 
     fn lose(&mut self, now: Instant) -> bool {
-        // It may have come by now.
+        // It may have arrived by now.
         if self.behind(now).is_some() {
             self.held = None;
             self.lost = true;
@@ -220,26 +221,26 @@ mod tests {
     }
 
     #[test]
-    fn the_slowest_sender_gives_way() {
+    fn the_slowest_sender_loses_its_share() {
         let budget = Budget::new(2);
         let [slow, quick, new] = [(); 3].map(|()| budget.lease());
         for lease in [&slow, &quick] {
             lease.owed();
             lease.resize(1).unwrap();
         }
-        // Nobody is late yet.
+        // No sender is late yet.
         assert_eq!(new.resize(1), Err(Refused::Full));
         wait();
         quick.received(1 << 20);
         new.resize(1).unwrap();
         assert!(lost(&slow) && !lost(&quick) && !lost(&new));
         assert_eq!(slow.resize(2), Err(Refused::Lost));
-        // A sender that is quick enough keeps what it has.
+        // A sender that is fast enough keeps what it has.
         assert_eq!(new.resize(2), Err(Refused::Full));
     }
 
     #[test]
-    fn who_was_fast_and_stopped_is_slow() {
+    fn a_fast_sender_that_stops_becomes_slow() {
         let budget = Budget::new(1);
         let [stopped, new] = [(); 2].map(|()| budget.lease());
         stopped.owed();
@@ -251,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_there_gives_nothing_away() {
+    fn a_complete_body_is_never_taken_over() {
         let budget = Budget::new(1);
         let [there, new] = [(); 2].map(|()| budget.lease());
         there.owed();
@@ -264,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn several_give_way_for_one_that_needs_much() {
+    fn several_leases_are_taken_for_a_large_one() {
         let budget = Budget::new(4);
         let slow: Vec<_> = (0..4).map(|_| budget.lease()).collect();
         for lease in &slow {

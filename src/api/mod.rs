@@ -1,4 +1,4 @@
-//! The interfaces: REST and gRPC on one port, with one set of calls and one table of errors behind them.
+//! The interfaces: REST and gRPC on one port, with common calls and a common table of errors.
 
 mod admin;
 pub(crate) mod admission;

@@ -1,4 +1,4 @@
-//! The page at `/`: an image, some descriptions, ranked scores. Everything it needs is in the binary and the bundle.
+//! The page at `/`: an image, some descriptions, ranked scores. All its files are in the binary and the bundle.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::json_answer::Json;
 use super::{ApiError, AppState};
 use crate::error_code::Code;
 
-/// Nothing from outside, and nothing inline: what the page loads is what is served here.
+/// Content security policy: no external and no inline resources; the page loads only what this server serves.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; \
                       form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
 
@@ -67,7 +67,7 @@ async fn samples(State(state): State<Arc<AppState>>) -> Json<Value> {
     Json(json!({"samples": samples.collect::<Vec<_>>()}))
 }
 
-/// One sample scene's image. Only files that the bundle names as samples are served.
+/// The image of one sample scene. Only files that the bundle lists as samples are served.
 async fn sample(
     State(state): State<Arc<AppState>>,
     Path(name): Path<String>,

@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_works_is_counted_and_what_changes_something_needs_a_key() {
+    fn work_is_counted_and_changes_need_a_key() {
         for route in REST {
             let changes = route.method != Method::GET;
             if changes {

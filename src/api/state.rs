@@ -17,30 +17,30 @@ use crate::telemetry::spans::request_span;
 /// Shared by all requests.
 #[derive(Debug)]
 pub struct AppState {
-    /// The models that are served.
+    /// The served models.
     pub models: Arc<Registry>,
-    /// The label sets that were put.
+    /// The stored label sets.
     pub labelsets: LabelSets,
-    /// Fetches images that are named by URL; `None` if that is off, and then the engine refuses them.
+    /// Fetches images that are named by URL; `None` if that is off, and the engine refuses them then.
     pub images_by_url: Option<Fetcher>,
     /// The process's metrics.
     pub metrics: Arc<Metrics>,
-    /// Most items in one request.
+    /// Maximum number of items in one request.
     pub max_items: usize,
-    /// Longest time of a request.
+    /// Time limit of a request.
     pub request_time: Duration,
     /// Rules of the admin routes; `None` if they are off.
     pub admin: Option<Arc<AdminAccess>>,
     pub(crate) admission: Admission,
     pub(crate) keys: Arc<ApiKeys>,
     pub(crate) stopping: AtomicBool,
-    /// Each request that is not answered to its end has a clone.
+    /// Each unfinished request holds a clone.
     pub(crate) open: Open,
 }
 
 impl AppState {
-    /// The model of that name or alias; the default one if none is named, or "". A request asks once and holds it until it is
-    /// answered: the model may be replaced in the meantime, and ends when its last user is done.
+    /// The model with this name or alias; the default one if the name is missing or "". A request calls this once and holds
+    /// the model until it is answered: the model may be replaced meanwhile, and ends with its last user.
     ///
     /// # Errors
     /// 404 `model_not_found`.
@@ -57,7 +57,7 @@ impl AppState {
     }
 
     /// Embeds the label sets whose model has changed since they were stored, so that no request waits for it. One that
-    /// cannot be embedded is left for the request that asks for it, which is told why.
+    /// cannot be embedded is left for the next request, which gets the error.
     pub async fn embed_labelsets(&self) {
         for set in self.labelsets.all() {
             let name = set.definition.model.as_deref();
@@ -74,7 +74,7 @@ impl AppState {
         }
     }
 
-    /// From now on the server says that it is not ready.
+    /// From now on the server reports that it is not ready.
     pub fn begin_stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
         self.metrics.ready.set(0);
@@ -85,19 +85,19 @@ impl AppState {
         self.stopping.load(Ordering::SeqCst)
     }
 
-    /// Whether all accepted requests are answered, and their answers handed on.
+    /// Whether all accepted requests are answered and their answers passed on.
     pub fn is_idle(&self) -> bool {
         Arc::strong_count(&self.open) == 1
     }
 
-    /// Why the server is not ready; `None` when it is.
-    pub fn trouble(&self) -> Option<String> {
+    /// The reason why the server is not ready; `None` if it is.
+    pub fn not_ready_reason(&self) -> Option<String> {
         let stopping = self
             .stopping
             .load(Ordering::SeqCst)
             .then(|| "stopping".to_owned());
-        let trouble = stopping.or_else(|| self.models.trouble());
-        self.metrics.ready.set(i64::from(trouble.is_none()));
-        trouble
+        let reason = stopping.or_else(|| self.models.not_ready_reason());
+        self.metrics.ready.set(i64::from(reason.is_none()));
+        reason
     }
 }

@@ -1,5 +1,5 @@
-//! A request's body that may come compressed: it is unpacked step by step, and each step is paid for from the byte budget
-//! before it is there, so that a few packed bytes cannot become more than others have left.
+//! A request's body that may be compressed. It is decompressed step by step, and each step is taken from the byte budget
+//! before it is allocated, so that a few compressed bytes cannot exceed what others leave.
 
 use std::io::Read;
 
@@ -12,23 +12,23 @@ use super::admission::{Admission, AdmittedBody, ByteShare};
 use super::collected::Collected;
 use crate::error_code::Code;
 
-/// Bytes that are unpacked at a time.
+/// Number of bytes per step.
 const STEP: usize = 64 << 10;
 
-/// How a body is compressed.
+/// The compression of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Coding {
-    /// It is not.
+    /// Not compressed.
     Plain,
     /// gzip, one member or several.
     Gzip,
 }
 
 impl Coding {
-    /// What the headers say.
+    /// Reads it from the headers.
     ///
     /// # Errors
-    /// 415 `unsupported_content_encoding` for any other coding, and for several.
+    /// 415 `unsupported_content_encoding` for any other coding, or for several.
     pub fn of(headers: &HeaderMap) -> Result<Self, ApiError> {
         let mut coding = Self::Plain;
         for value in headers.get_all(header::CONTENT_ENCODING) {
@@ -48,10 +48,10 @@ impl Coding {
 }
 
 impl Admission {
-    /// Reads a body as [`Admission::read`] does, and unpacks it if its headers say that it is compressed.
+    /// Reads a body like [`Admission::read`], and decompresses it if its headers say so.
     ///
     /// # Errors
-    /// As [`Admission::read`], for what it unpacks to as well; 400 `invalid_gzip`; and as [`Coding::of`].
+    /// Those of [`Admission::read`], also for the decompressed size; 400 `invalid_gzip`; and those of [`Coding::of`].
     pub async fn read_unpacked(
         &self,
         headers: &HeaderMap,
@@ -63,7 +63,7 @@ impl Admission {
             return Ok(packed);
         }
         let (share, most) = (self.share(), self.max_body_bytes());
-        // 64 MiB take a third of a second, too long for a thread that others wait for.
+        // 64 MiB take a third of a second, too long for a thread that serves others.
         let unpacked = tokio::task::spawn_blocking(move || unpack(&packed.bytes, share, most));
         match unpacked.await {
             Ok(Ok(body)) => Ok(body),
@@ -77,7 +77,7 @@ impl Admission {
     }
 }
 
-/// Why a body was not unpacked.
+/// The reason why a body was not decompressed.
 enum Broken {
     TooLarge,
     Refused(ApiError),
@@ -91,7 +91,8 @@ fn unpack(packed: &[u8], share: ByteShare, most: usize) -> Result<AdmittedBody, 
         let plain = collected.with_room(STEP).map_err(Broken::Refused)?;
         let mut step = reader.by_ref().take(STEP as u64);
         let read = step.read_to_end(plain).map_err(|error| {
-            let message = format!("the body is no gzip, as its content-encoding says: {error}");
+            let message =
+                format!("the body is not gzip, although its content-encoding says so: {error}");
             Broken::Refused(ApiError::new(Code::InvalidGzip, message))
         })?;
         if plain.len() > most {

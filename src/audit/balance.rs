@@ -1,10 +1,10 @@
-//! How often categories, image sizes and aspect ratios occur.
+//! How often each category, image size and aspect ratio occurs.
 
 use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
-/// Different names, or sizes, that are counted apart; later ones go together.
+/// Number of different names or sizes that are counted separately; further ones are counted together.
 const MOST_KINDS: usize = 4096;
 
 /// Counts by name.
@@ -52,7 +52,7 @@ pub struct SizeReport {
     pub most_frequent: Vec<SizeCount>,
     /// Width to height, in five classes.
     pub aspects: BTreeMap<&'static str, u64>,
-    /// Images that the model sees enlarged.
+    /// Images smaller than the model's input, which are enlarged.
     pub smaller_than_input: u64,
 }
 

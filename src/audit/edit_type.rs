@@ -1,4 +1,4 @@
-//! What an edit changes, by the words that differ: a rule of thumb that anyone can follow, not a classifier.
+//! Classifies what an edit changes by the words that differ. This is a simple rule, not a trained classifier.
 //!
 //! 1. A quoted text differs → `text`.
 //! 2. The same words in another order → `position`.
@@ -7,11 +7,11 @@
 //! 4. The edit prompt begins with add, remove and the like, or one caption has words and the other has none or a negation →
 //!    `presence`.
 //! 5. The edit prompt has words of one class alone → that class.
-//! 6. `other`: the rule could not place it.
+//! 6. `other`: the rule does not apply.
 
 use std::collections::BTreeMap;
 
-/// The rule could not place an edit.
+/// The class of edits to which no rule applies.
 pub const OTHER: &str = "other";
 
 const CLASSES: [(&str, &[&str]); 5] = [
@@ -130,7 +130,7 @@ const PRESENCE_VERBS: [&str; 11] = [
     "hide",
     "eliminate",
 ];
-/// Words that say nothing about the picture.
+/// Words that do not describe the picture.
 const STOP_WORDS: [&str; 36] = [
     "a", "an", "the", "and", "or", "of", "in", "on", "at", "to", "with", "its", "it", "is", "are",
     "by", "for", "from", "as", "that", "this", "there", "be", "has", "have", "her", "his", "their",
@@ -144,7 +144,7 @@ pub fn words(text: &str) -> impl Iterator<Item = String> {
         .filter(|word| !word.is_empty())
 }
 
-/// Words of the first text that the second has not, or has less often.
+/// Words of the first text that the second lacks or has less often.
 pub fn only_in(first: &str, second: &str) -> Vec<String> {
     let mut counts: BTreeMap<String, i64> = BTreeMap::new();
     for word in words(second) {
@@ -161,7 +161,7 @@ pub fn only_in(first: &str, second: &str) -> Vec<String> {
         .collect()
 }
 
-/// What an edit changes; None if the captions are the same.
+/// The class of an edit; None if the captions are equal.
 pub fn edit_type(source: &str, target: &str, prompt: Option<&str>) -> Option<&'static str> {
     if source == target {
         return None;
@@ -205,7 +205,7 @@ pub fn edit_type(source: &str, target: &str, prompt: Option<&str>) -> Option<&'s
     })
 }
 
-/// Classes of which there is a word.
+/// Classes with at least one word in the text.
 fn classes(words: &[String]) -> Vec<&'static str> {
     let has = |list: &[&str], class: &str| {
         words.iter().any(|word| {
@@ -220,7 +220,7 @@ fn classes(words: &[String]) -> Vec<&'static str> {
         .collect()
 }
 
-/// What is written in the picture, as captions give it: in double quotes.
+/// The text written in the picture, in captions in double quotes.
 fn codes(text: &str) -> Vec<String> {
     let text = text.replace(['\u{201c}', '\u{201d}'], "\"");
     let mut codes: Vec<_> = text
@@ -238,7 +238,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rule_is_as_it_is_written() {
+    fn the_quad_rule_equals_its_definition() {
         let of = |source, target, prompt| edit_type(source, target, prompt).unwrap_or("same");
         for (source, target, prompt, wanted) in [
             ("a red bolt", "a red bolt", None, "same"),

@@ -1,13 +1,13 @@
-//! What was found: for each check a count, of how many, and the first examples.
+//! Findings: for each check the count, the number of things checked, and the first examples.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-/// Examples of one check that are kept for the JSON report.
+/// Number of examples per check in the JSON report.
 const MOST_EXAMPLES: usize = 1000;
 
-/// What can be wrong, in the order of the report.
+/// The checks, in the order of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Check {
@@ -21,11 +21,11 @@ pub enum Check {
     LeftOut,
     /// Pairs whose image or caption does not change
     Unchanged,
-    /// Pairs whose captions fit better the other way round
+    /// Pairs whose captions fit better when swapped
     Swapped,
     /// Images with the bytes of an earlier record's image
     Duplicates,
-    /// Images that look like another record's image to the model
+    /// Images that the model finds similar to an image of another record
     NearDuplicates,
     /// Captions of an earlier record
     DuplicateCaptions,
@@ -54,7 +54,7 @@ impl Check {
         Self::Quality,
     ];
 
-    /// As `--fail-on` takes it.
+    /// The name for `--fail-on`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Leak => "leak",
@@ -72,7 +72,7 @@ impl Check {
         }
     }
 
-    /// What the count is of.
+    /// What the check counts.
     pub fn unit(self) -> &'static str {
         match self {
             Self::Leak => "images of --against",
@@ -87,18 +87,18 @@ impl Check {
     }
 }
 
-/// One thing that a check found.
+/// One example of a finding.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Example {
-    /// Where it is.
+    /// The place.
     pub at: String,
-    /// The other thing that it is about.
+    /// The second place, if the finding concerns two.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub other: Option<String>,
-    /// What kind of finding it is, where a check knows several: `same_bytes`, `missing_image`, …
+    /// The kind of finding, for checks with several kinds: `same_bytes`, `missing_image`, …
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<&'static str>,
-    /// For people.
+    /// A description for people.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub note: String,
     /// A cosine, or a margin.
@@ -106,24 +106,24 @@ pub struct Example {
     pub value: Option<f32>,
 }
 
-/// What one check found.
+/// The findings of one check.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Finding {
-    /// How many.
+    /// Number of findings.
     pub count: u64,
-    /// Of how many that were looked at.
+    /// Number of things that were checked.
     pub of: u64,
-    /// count ÷ of; 0 of nothing.
+    /// count ÷ of; 0 if nothing was checked.
     pub share: f64,
     /// Counts by kind.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub kinds: BTreeMap<&'static str, u64>,
-    /// The first ones, at most 1000.
+    /// The first examples, at most 1000.
     pub examples: Vec<Example>,
 }
 
 impl Finding {
-    /// Notes one more, of these kinds; the example is made only if it is kept.
+    /// Adds a finding of these kinds. The example is only created if it is stored.
     pub fn note(&mut self, kinds: &[&'static str], example: impl FnOnce() -> Example) {
         self.count += 1;
         for kind in kinds {
@@ -135,7 +135,7 @@ impl Finding {
         }
     }
 
-    /// Takes in what was found elsewhere.
+    /// Adds the findings of another part.
     pub fn merge(&mut self, other: &Self) {
         self.count += other.count;
         for (kind, count) in &other.kinds {
@@ -146,7 +146,7 @@ impl Finding {
             .extend(other.examples.iter().take(room).cloned());
     }
 
-    /// With the number of things that were looked at.
+    /// Sets the number of things that were checked.
     pub fn of(mut self, of: u64) -> Self {
         self.of = of;
         self.share = if of == 0 {

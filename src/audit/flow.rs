@@ -1,4 +1,4 @@
-//! From the files of a set to what is kept of it, through the bulk pipeline.
+//! Reads the files of a set into a [`Set`] with the bulk pipeline.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -6,26 +6,26 @@ use anyhow::Context;
 use indicatif::ProgressBar;
 
 use super::measure::{Measured, Measurer};
-use super::record::{Found, LeftOut, Picture, Place, Problem, Record};
+use super::record::{LeftOut, Picture, Place, Problem, Record, SourceEvent};
 use super::set::Set;
 use super::sources::{Sink, Source};
 use crate::dataset::pipeline;
 use crate::engine::{EngineError, EngineSettings};
 
-/// The user has asked for the end.
+/// The user has requested a stop.
 #[derive(Debug, thiserror::Error)]
 #[error("stopped; no report was written")]
 pub struct Interrupted;
 
-/// How many records are measured at a time. Each may have four items in the engine's queue.
+/// Number of records measured at a time. Each may have four items in the engine's queue.
 pub fn records_at_a_time(settings: &EngineSettings) -> usize {
     pipeline::at_a_time(settings).div_ceil(2)
 }
 
-/// Reads a data set into a [`Set`]; captions that `train` has are noted as leaked.
+/// Reads a data set into a [`Set`]. Captions that occur in `train` are recorded as leaked.
 ///
 /// # Errors
-/// If the engine fails, or the user wants an end.
+/// If the engine fails, or if the user requests a stop.
 pub async fn read_set(
     measurer: &Measurer,
     sources: Vec<Source>,
@@ -36,16 +36,16 @@ pub async fn read_set(
 ) -> anyhow::Result<()> {
     let read = move |sender| {
         let mut sink = Sink::new(sender, limit);
-        // Closed: the limit was reached, or the pipeline has an error of its own to tell of.
+        // Closed: the limit was reached, or the pipeline returns its own error.
         let _ = sources.iter().try_for_each(|source| source.read(&mut sink));
     };
     let work = async |found| {
         Ok::<_, EngineError>(match found {
-            Found::Record(record) => {
+            SourceEvent::Record(record) => {
                 Measurement::Record(Box::new(measurer.measure(*record).await?))
             }
-            Found::Broken(place, problem) => Measurement::Broken(place, problem),
-            Found::LeftOut(place, why) => Measurement::LeftOut(place, why),
+            SourceEvent::Broken(place, problem) => Measurement::Broken(place, problem),
+            SourceEvent::LeftOut(place, why) => Measurement::LeftOut(place, why),
         })
     };
     let take = |result: Result<Measurement, EngineError>| {
@@ -66,25 +66,25 @@ pub async fn read_set(
     pipeline::run(at_a_time, read, bytes, work, take).await
 }
 
-/// What became of one thing that a source found.
+/// The result for one thing that a source found.
 enum Measurement {
     Record(Box<Measured>),
     Broken(Place, Problem),
     LeftOut(Place, LeftOut),
 }
 
-/// Memory of the images of a record while they are measured.
-fn bytes(found: &Found) -> u64 {
+/// Memory for the images of a record while it is measured.
+fn bytes(found: &SourceEvent) -> u64 {
     let of_pictures = |record: &Record| {
         let bytes = record.sides.iter().map(|side| match &side.image {
             Ok(Picture::Bytes(bytes)) => bytes.len() as u64,
-            // Read and decoded at once, by as many as there are cores.
+            // One read and decode task per core.
             Ok(Picture::File(_)) | Err(_) => 0,
         });
         bytes.sum()
     };
     match found {
-        Found::Record(record) => of_pictures(record),
-        Found::Broken(..) | Found::LeftOut(..) => 0,
+        SourceEvent::Record(record) => of_pictures(record),
+        SourceEvent::Broken(..) | SourceEvent::LeftOut(..) => 0,
     }
 }

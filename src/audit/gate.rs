@@ -1,4 +1,4 @@
-//! What makes an audit fail.
+//! The conditions under which an audit fails.
 
 use std::str::FromStr;
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::findings::{Check, Finding};
 
-/// A check and how much of it is allowed.
+/// A check and its allowed count or share.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Threshold {
     check: Check,
@@ -30,11 +30,10 @@ impl FromStr for Threshold {
         };
         let check = Check::from_str(name.trim(), true).map_err(|_| {
             let known = Check::ALL.map(Check::name).join(", ");
-            format!("{name} is none of {known}")
+            format!("unknown check {name}; known: {known}")
         })?;
-        let wrong = || {
-            format!("{text}: the most that is allowed is a count or a share, as in unchanged=1%")
-        };
+        let wrong =
+            || format!("{text}: the allowed amount must be a count or a share, as in unchanged=1%");
         let most = match most {
             None => Most::Count(0),
             Some(most) => match most.strip_suffix('%') {
@@ -57,13 +56,13 @@ impl FromStr for Threshold {
 pub struct Verdict {
     /// The check.
     pub check: Check,
-    /// What was found, and what is allowed.
+    /// The found and the allowed amount.
     pub reason: String,
-    /// Whether there is no more of it than allowed.
+    /// Whether the found amount is within the allowed one.
     pub passed: bool,
 }
 
-/// The verdict of each threshold.
+/// The result of each threshold.
 pub fn verdicts<'a>(
     thresholds: &[Threshold],
     find: impl Fn(Check) -> Option<&'a Finding>,

@@ -1,21 +1,21 @@
-//! How long captions are, in the model's own tokens, start and end token included.
+//! Lengths of captions in tokens of the model, including the start and end tokens.
 
 use serde::Serialize;
 
-/// Upper ends of the histogram's bins, in tokens; the last bin has none.
+/// Upper bounds of the histogram's bins, in tokens; the last bin has none.
 pub const BINS: [usize; 9] = [8, 16, 32, 64, 77, 128, 256, 512, usize::MAX];
 
 /// The lengths of one kind of caption.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Lengths {
     pub captions: u64,
-    /// Captions in each of [`BINS`].
+    /// Number of captions in each of [`BINS`].
     pub bins: [u64; BINS.len()],
     pub longest: usize,
     pub mean: f64,
-    /// Captions that are longer than the model's context.
+    /// Number of captions longer than the model's context.
     pub cut: u64,
-    /// Tokens that they lose.
+    /// Number of tokens beyond the context.
     pub lost_tokens: u64,
 }
 
@@ -33,7 +33,7 @@ impl Lengths {
     }
 }
 
-/// What a bin holds, as a report names it.
+/// The name of a bin in the report.
 pub fn bin_name(bin: usize) -> String {
     let from = match bin.checked_sub(1).and_then(|before| BINS.get(before)) {
         Some(before) => before + 1,

@@ -1,4 +1,4 @@
-//! From a record to its measurements: pixel size and hashes, tokens, embeddings.
+//! Measures a record: pixel size and hashes, tokens, embeddings.
 
 use std::sync::Arc;
 
@@ -13,9 +13,9 @@ use crate::tokenize::TextTokenizer;
 /// An image, decoded and embedded.
 #[derive(Debug)]
 pub struct MeasuredImage {
-    /// Of the file's bytes.
+    /// Hash of the file's bytes.
     pub bytes: u128,
-    /// Of size and pixels.
+    /// Hash of size and pixels.
     pub pixels: u128,
     /// Width and height in pixels.
     pub size: (u32, u32),
@@ -26,34 +26,34 @@ pub struct MeasuredImage {
 #[derive(Debug)]
 pub struct MeasuredText {
     pub text: String,
-    /// With those that are lost.
+    /// Number of tokens, including those beyond the context.
     pub tokens: usize,
     pub lost: usize,
 }
 
-/// One side.
+/// One side of a record.
 #[derive(Debug, Default)]
 pub struct MeasuredSide {
     pub image: Option<MeasuredImage>,
     pub caption: Option<MeasuredText>,
     pub long: Option<MeasuredText>,
-    /// Of the short caption, where it is needed.
+    /// Embedding of the short caption, if it is needed.
     pub text_embedding: Option<Embedding>,
 }
 
-/// A record, measured; what is broken in it is missing, and listed.
+/// A measured record. Broken parts are missing here and listed as problems.
 #[derive(Debug)]
 pub struct Measured {
     pub place: Place,
     pub sides: Vec<MeasuredSide>,
-    /// With the name of the side.
+    /// Problems with the name of their side.
     pub problems: Vec<(&'static str, Problem)>,
     pub prompt: Option<String>,
     pub category: Option<String>,
     pub quality: Quality,
 }
 
-/// Everything that measuring needs.
+/// The encoders and settings for measuring.
 #[derive(Debug)]
 pub struct Measurer {
     model: Arc<Model>,
@@ -63,7 +63,7 @@ pub struct Measurer {
     limits: Limits,
 }
 
-/// A decoded image on its way to the encoder.
+/// A decoded image to be encoded.
 struct Decoded {
     bytes: u128,
     pixels: u128,
@@ -79,7 +79,7 @@ type Prepared = (
 
 impl Measurer {
     /// # Errors
-    /// If the bundle's tokenizer or image side is unusable.
+    /// If the bundle's tokenizer or image encoder cannot be used.
     pub fn new(model: Arc<Model>, pool: CpuPool, limits: Limits) -> anyhow::Result<Self> {
         let spec = model.manifest().image.spec().map_err(anyhow::Error::msg)?;
         Ok(Self {
@@ -99,7 +99,7 @@ impl Measurer {
     /// Measures one record.
     ///
     /// # Errors
-    /// If the engine fails; a broken image or caption is a problem of the record.
+    /// If the engine fails. A broken image or caption is a problem of the record instead.
     pub async fn measure(&self, record: Record) -> Result<Measured, EngineError> {
         let (tokenizer, spec, limits) = (self.tokenizer.clone(), self.spec.clone(), self.limits);
         let raw = record.sides;
@@ -180,7 +180,7 @@ impl Measurer {
         Ok(())
     }
 
-    /// The captions of a whole pair that differ: only there can they be swapped.
+    /// The two captions of a complete pair, if they differ; only then can they be swapped.
     async fn embed_captions(&self, measured: &mut Measured) -> Result<(), EngineError> {
         let [source, target] = &mut measured.sides[..] else {
             return Ok(());
@@ -201,7 +201,7 @@ impl Measurer {
         Ok(())
     }
 
-    /// The inner error is the item's own.
+    /// The inner error is the item's fault.
     async fn embed(&self, item: Item) -> Result<Result<Embedding, String>, EngineError> {
         match pipeline::embed(&self.model, item, Lane::Bulk).await? {
             Ok(embedded) => match embedded.embeddings.into_iter().next() {
@@ -225,7 +225,7 @@ fn decode(picture: Picture, spec: &ImageSpec, limits: &Limits) -> Result<Decoded
             let size = std::fs::metadata(&path).map_err(missing)?.len();
             let size = usize::try_from(size).unwrap_or(usize::MAX);
             let limit = limits.max_bytes;
-            // A film among the pictures must not be read to be refused.
+            // Checks the size first, so that a video among the pictures is refused without being read.
             if size > limit {
                 return Err(unreadable(ImageError::TooManyBytes { bytes: size, limit }));
             }
@@ -257,7 +257,7 @@ fn tokens(tokenizer: &TextTokenizer, text: String) -> Result<MeasuredText, Probl
     })
 }
 
-/// 128 bits of SHA-256: two of a billion things are taken for one with a chance of less than 1 in 10^20.
+/// 128 bits of SHA-256: among a billion values, the chance that two collide is less than 1 in 10^20.
 pub fn hash(bytes: &[u8]) -> u128 {
     folded(Sha256::new_with_prefix(bytes))
 }

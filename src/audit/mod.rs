@@ -1,11 +1,11 @@
-//! Finds what is wrong with a training set before it is trained on: `clip-in audit`.
+//! Checks a training set before training: `clip-in audit`.
 //!
 //! ```text
 //! files → sources (records) → measure (decode, hash, tokenise, embed) → set (what is kept) → nearest → report → gate
 //! ```
 //!
-//! Of a record it keeps the place, two hashes and an embedding for each image, and a hash for each caption. Images and texts are
-//! not kept, so the memory is that of the embeddings and about 200 bytes for each image.
+//! For each record it stores the place, two hashes and an embedding per image, and a hash per caption. Images and texts are
+//! not stored, so memory is that of the embeddings plus about 200 bytes for each image.
 
 mod balance;
 mod edit_type;

@@ -1,4 +1,4 @@
-//! Near duplicates by the model's own embeddings: inside a set, and between two.
+//! Near duplicates by the model's embeddings: within a set, and between two sets.
 
 use std::sync::atomic::AtomicBool;
 
@@ -7,11 +7,11 @@ use super::nearest::{Nearest, nearest};
 use super::set::Set;
 use super::spread::Spread;
 
-/// Notes the images of a set that look like one of another record. Sides of one pair are never compared, nor an image with
-/// the other side of its own copy; images with the same bytes have been noted as duplicates.
+/// Records the images of a set that are similar to an image of another record. It never compares the sides of one pair, nor
+/// an image with the other side of its own copy. Images with the same bytes are recorded as duplicates already.
 ///
 /// # Errors
-/// If the search broke off.
+/// If the search was interrupted.
 pub fn near_duplicates(set: &mut Set, stop: &AtomicBool) -> anyhow::Result<()> {
     let best = {
         let set = &*set;
@@ -53,10 +53,10 @@ pub fn near_duplicates(set: &mut Set, stop: &AtomicBool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Notes the images of `against` that look like one of `train` and were not found by their bytes or pixels.
+/// Records the images of `against` that are similar to an image of `train` and were not found by bytes or pixels.
 ///
 /// # Errors
-/// If the search broke off.
+/// If the search was interrupted.
 pub fn leaked_near(train: &Set, against: &mut Set, stop: &AtomicBool) -> anyhow::Result<()> {
     let best = nearest(
         &against.images.vectors,

@@ -1,10 +1,10 @@
-//! UltraEdit's own measures of its pairs, where a data set has them.
+//! UltraEdit's quality measures of its pairs, if a data set has them.
 
 use serde::Serialize;
 
 use super::record::Quality;
 
-/// The columns, and what UltraEdit's filter asks of each at least.
+/// The columns and the minimum values of UltraEdit's filter.
 pub const FILTER: [(&str, f64); 5] = [
     ("clip_sim_image", 0.8),
     ("clip_sim_dir", 0.2),
@@ -16,13 +16,13 @@ pub const FILTER: [(&str, f64); 5] = [
 /// The range of one column.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Range {
-    /// The column.
+    /// The name of the column.
     pub column: &'static str,
-    /// What the filter asks for at least.
+    /// The minimum value of the filter.
     pub at_least: f64,
-    /// Rows that have a value.
+    /// Number of rows with a value.
     pub values: u64,
-    /// Rows below what is asked for.
+    /// Number of rows below the minimum.
     pub below: u64,
     pub min: f64,
     pub mean: f64,
@@ -47,7 +47,7 @@ impl Default for Ranges {
 }
 
 impl Ranges {
-    /// Adds a pair; gives the columns in which it does not pass the filter.
+    /// Adds a pair; returns the columns in which it fails the filter.
     pub fn add(&mut self, quality: &Quality) -> Vec<String> {
         let mut failed = Vec::new();
         for (range, value) in self.0.iter_mut().zip(quality) {
@@ -66,7 +66,7 @@ impl Ranges {
         failed
     }
 
-    /// Those that have values.
+    /// The columns that have values.
     pub fn known(&self) -> Vec<Range> {
         let known = self.0.iter().filter(|range| range.values > 0);
         known.cloned().collect()

@@ -1,4 +1,4 @@
-//! One record of a training set as it was read: an image with its caption, or a pair of them.
+//! One record of a training set as read: an image with its caption, or a pair of them.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,20 +7,20 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::Serialize;
 
-/// Words above which a caption is taken for an accident (a page, a log) and not for a caption. The longest captions that are
-/// written for training have a few hundred.
+/// A text with more words is an accident (a page, a log) and not a caption. The longest captions written for training have a
+/// few hundred.
 pub const MOST_WORDS: usize = 1000;
 
-/// Where a record is.
+/// The place of a record.
 #[derive(Debug, Clone)]
 pub struct Place {
-    /// The file as the command line leads to it.
+    /// The path of the file, as derived from the command line.
     pub file: Arc<str>,
-    /// Where in it.
+    /// The place within the file.
     pub at: At,
 }
 
-/// Where in a file.
+/// A place within a file.
 #[derive(Debug, Clone)]
 pub enum At {
     /// The file itself.
@@ -44,21 +44,21 @@ impl fmt::Display for Place {
     }
 }
 
-/// What kind of fault a broken thing has.
+/// The kind of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
     /// A file, or a part of it, cannot be read.
     UnreadableFile,
-    /// A file lacks a column, a line a field.
+    /// A file lacks a column, or a line lacks a field.
     MissingColumn,
-    /// A line is no JSON object.
+    /// A line is not a JSON object.
     InvalidLine,
-    /// An image is named and not there, or its cell is empty.
+    /// A named image does not exist, or its cell is empty.
     MissingImage,
     /// An image cannot be decoded.
     UnreadableImage,
-    /// There is no caption, or nothing in it.
+    /// The caption is missing or empty.
     EmptyCaption,
     /// A caption of more than [`MOST_WORDS`] words.
     OverlongCaption,
@@ -69,7 +69,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// As the report spells it.
+    /// The name in the report.
     pub fn name(self) -> &'static str {
         match self {
             Self::UnreadableFile => "unreadable_file",
@@ -85,7 +85,7 @@ impl Fault {
     }
 }
 
-/// A fault and what to say of it.
+/// A fault with its description.
 #[derive(Debug, Clone)]
 pub struct Problem {
     pub fault: Fault,
@@ -103,7 +103,7 @@ impl Problem {
 #[derive(Debug)]
 pub enum Picture {
     Bytes(Bytes),
-    /// Read when its turn comes.
+    /// Read when it is needed.
     File(PathBuf),
 }
 
@@ -111,9 +111,9 @@ pub enum Picture {
 #[derive(Debug)]
 pub struct Side {
     pub image: Result<Picture, Problem>,
-    /// None where there is none and none is missed: a long caption is enough.
+    /// None if there is none and none is required: a long caption is enough.
     pub caption: Option<Result<String, Problem>>,
-    /// None where there is none: long captions are optional.
+    /// None if there is none: long captions are optional.
     pub long: Option<Result<String, Problem>>,
 }
 
@@ -130,19 +130,19 @@ pub struct Record {
     pub quality: Quality,
 }
 
-/// Why training does not read a file or member.
+/// The reason why training does not read a file or member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeftOut {
-    /// Its ending is none of those that are read.
+    /// Its ending is not one of those that are read.
     OtherEnding,
     /// Its name begins with a dot.
     Hidden,
-    /// Another member of the sample is read in its place.
+    /// Another member of the sample is read instead.
     Replaced,
 }
 
 impl LeftOut {
-    /// As the report spells it.
+    /// The name in the report.
     pub fn name(self) -> &'static str {
         match self {
             Self::OtherEnding => "other_ending",
@@ -152,17 +152,17 @@ impl LeftOut {
     }
 }
 
-/// What a source found.
+/// An event from a source.
 #[derive(Debug)]
-pub enum Found {
+pub enum SourceEvent {
     Record(Box<Record>),
-    /// Something that is no record.
+    /// Something that cannot be read as a record.
     Broken(Place, Problem),
-    /// A file or member that training does not read, and why: see [`LeftOut`].
+    /// A file or member that training does not read, with the reason: see [`LeftOut`].
     LeftOut(Place, LeftOut),
 }
 
-/// The name of a side in messages; nothing where there is only one.
+/// The name of a side in messages; empty if there is only one side.
 pub fn side_name(sides: usize, side: usize) -> &'static str {
     match (sides, side) {
         (2, 0) => " source",
@@ -171,10 +171,10 @@ pub fn side_name(sides: usize, side: usize) -> &'static str {
     }
 }
 
-/// A caption that can be used, without the space around it.
+/// A usable caption without surrounding white space.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The problem of the caption.
 pub fn caption(bytes: Option<&[u8]>) -> Result<String, Problem> {
     let text = match bytes.map(std::str::from_utf8) {
         None => return Err(Problem::new(Fault::EmptyCaption, "there is no caption")),
@@ -200,7 +200,7 @@ pub fn caption(bytes: Option<&[u8]>) -> Result<String, Problem> {
     Ok(text.to_owned())
 }
 
-/// A long caption: one that is not there, or blank, is no fault.
+/// Reads a long caption: a missing or blank one is not a fault.
 pub fn long_caption(bytes: Option<&[u8]>) -> Option<Result<String, Problem>> {
     bytes
         .filter(|bytes| !bytes.trim_ascii().is_empty())
@@ -218,7 +218,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn captions_that_cannot_be_used_say_why() {
+    fn unusable_captions_have_a_reason() {
         let fault = |text: Option<&[u8]>| caption(text).err().map(|problem| problem.fault);
         assert_eq!(fault(Some(b"a red\tbolt\n")), None);
         assert_eq!(fault(None), Some(Fault::EmptyCaption));

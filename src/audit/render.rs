@@ -1,4 +1,4 @@
-//! The report for people: plain tables, or Markdown.
+//! The report as text: plain tables or Markdown.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -8,16 +8,16 @@ use super::lengths::{Lengths, bin_name};
 use super::report::{Part, Report};
 use super::spread::Spread;
 
-/// How it is written.
+/// The output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
-    /// Columns of a terminal.
+    /// Aligned columns for a terminal.
     Plain,
-    /// Markdown's tables.
+    /// Markdown tables.
     Markdown,
 }
 
-/// A text that grows by sections.
+/// A text that is built section by section.
 struct Page {
     style: Style,
     text: String,
@@ -40,7 +40,7 @@ pub fn render(report: &Report, style: Style, examples: usize) -> String {
     ));
     if let Some(against) = &report.against {
         page.line(&format!(
-            "held against {}: {} records, {} images, {} captions",
+            "compared with {}: {} records, {} images, {} captions",
             against.inputs.join(", "),
             against.records,
             against.images,
@@ -74,7 +74,7 @@ impl Page {
         let _ = writeln!(self.text, "{}{end}", self.safe(line));
     }
 
-    /// What came from files must not become markup, nor move the terminal's cursor.
+    /// Text from files must not become markup, and must not move the terminal's cursor.
     fn safe(&self, text: &str) -> String {
         let text: String = text
             .chars()

@@ -1,4 +1,4 @@
-//! The report as data: what `--json` writes.
+//! The report as data, for `--json`.
 
 use std::collections::BTreeMap;
 
@@ -15,13 +15,13 @@ use super::spread::Spread;
 use super::words::{Frequent, OneSided};
 use crate::engine::Model;
 
-/// Grows when a field changes its meaning or goes.
+/// Increases when a field is removed or changes its meaning.
 const SCHEMA_VERSION: u32 = 1;
 
-/// Frequent captions and words that are listed.
+/// Number of frequent captions and words in the report.
 const LISTED: usize = 20;
 
-/// An audit.
+/// The report of an audit.
 #[derive(Debug, Serialize)]
 pub struct Report {
     pub schema_version: u32,
@@ -29,12 +29,12 @@ pub struct Report {
     pub thresholds: Thresholds,
     pub data: Part,
     pub against: Option<Part>,
-    /// By check; a check that does not apply (no pairs, no --against) is not there.
+    /// Results by check; a check that does not apply (no pairs, no --against) is absent.
     pub findings: BTreeMap<&'static str, Finding>,
     pub gate: Vec<Verdict>,
 }
 
-/// The model that looked at it.
+/// The model of the audit.
 #[derive(Debug, Serialize)]
 pub struct ModelPart {
     pub name: String,
@@ -43,7 +43,7 @@ pub struct ModelPart {
     pub context_length: usize,
 }
 
-/// Where lines were drawn.
+/// The thresholds.
 #[derive(Debug, Serialize)]
 pub struct Thresholds {
     pub near: f32,
@@ -51,7 +51,7 @@ pub struct Thresholds {
     pub swap_margin: f32,
 }
 
-/// What one data set is like.
+/// Statistics of one data set.
 #[derive(Debug, Serialize)]
 pub struct Part {
     pub inputs: Vec<String>,
@@ -63,39 +63,39 @@ pub struct Part {
     pub caption_tokens: Tokens,
     /// Cosines between the two images of a pair.
     pub pair_similarity: Option<Spread>,
-    /// Of each image, the cosine to the nearest of another record; for `against`, to the nearest of the training set.
+    /// For each image the cosine to the nearest image of another record; for `against`, to the nearest of the training set.
     pub nearest_other: Option<Spread>,
-    /// Cosines of the swapped captions less those of the right ones, summed over a pair.
+    /// Cosines of the swapped captions minus those of the correct ones, summed over a pair.
     pub swap_margin: Option<Spread>,
     pub one_sided_words: Vec<OneSided>,
     pub frequent_captions: Vec<Frequent>,
     pub sizes: SizeReport,
-    /// Pairs whose two images differ in size.
+    /// Number of pairs whose two images differ in size.
     pub resized_pairs: u64,
     pub quality: Vec<Range>,
 }
 
-/// Which edits there are.
+/// The kinds of edits.
 #[derive(Debug, Serialize)]
 pub struct Coverage {
     /// By the column `category`.
     pub by_category: BTreeMap<String, u64>,
-    /// By the rule on captions and edit prompt.
+    /// By the rule for captions and edit prompt.
     pub by_rule: BTreeMap<String, u64>,
-    /// Share of the changed captions that the rule could not place.
+    /// Share of the changed captions to which no rule applies.
     pub not_placed: f64,
 }
 
 /// Lengths of captions in the model's tokens.
 #[derive(Debug, Serialize)]
 pub struct Tokens {
-    /// Upper ends of the bins; null is without end.
+    /// Upper bounds of the bins; null means no bound.
     pub bins: Vec<Option<usize>>,
     pub short: Lengths,
     pub long: Lengths,
 }
 
-/// Puts a report together; the gate is left empty.
+/// Builds a report; the gate is left empty.
 pub fn report(
     model: &Model,
     train: &Set,

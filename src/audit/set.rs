@@ -1,4 +1,4 @@
-//! What is kept of a data set while it is read, and what is found in it.
+//! The stored information about a data set, and the findings in it.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,28 +16,28 @@ use super::vectors::Vectors;
 use super::words::{Repeated, Sides, shortened};
 use crate::matching::cosine as similarity;
 
-/// Where lines are drawn.
+/// The thresholds.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
     /// Cosine from which images of two records are near duplicates.
     pub near: f32,
-    /// Cosine from which the image of a pair has not changed.
+    /// Cosine from which the two images of a pair count as unchanged.
     pub unchanged: f32,
-    /// How much higher the swapped captions of a pair must score, as a sum of two cosines.
+    /// Minimum by which the swapped captions of a pair must score higher, as a sum of two cosines.
     pub swap_margin: f32,
     /// Width and height of the encoder's input, in pixels.
     pub input: (usize, usize),
 }
 
-/// The images of a set, in the order in which they came.
+/// The images of a set, in input order.
 #[derive(Debug, Default)]
 pub struct Images {
     pub vectors: Vectors,
     pub bytes: Vec<u128>,
     pub pixels: Vec<u128>,
-    /// Found in the training set by bytes or pixels.
+    /// Whether the training set has an image with the same bytes or pixels.
     pub leaked: Vec<bool>,
-    /// Record of each, times two, plus its side.
+    /// Record number of each image, times two, plus its side.
     owners: Vec<u32>,
     by_bytes: HashMap<u128, u32>,
     by_pixels: HashMap<u128, u32>,
@@ -52,9 +52,9 @@ pub struct Set {
     places: Vec<Place>,
     sides_of: Vec<u8>,
     pub pairs: u64,
-    /// Files, images and captions that were looked at.
+    /// Number of files, images and captions that were checked.
     pub things: u64,
-    /// By hash: the first record, and how often.
+    /// By hash: the first record, and the number of occurrences.
     captions: HashMap<u128, (u32, u64)>,
     pub caption_count: u64,
     pub repeated: Repeated,
@@ -64,17 +64,17 @@ pub struct Set {
     pub categories: Names,
     pub by_rule: Names,
     pub sizes: Sizes,
-    /// Pairs whose sides differ in size.
+    /// Number of pairs whose sides differ in size.
     pub resized: u64,
     pub quality: Ranges,
     pub pair_cosines: Vec<f32>,
     pub swap_margins: Vec<f32>,
-    /// Of each image, the cosine to the nearest of another record (of the training set, for the set that is held against it).
+    /// For each image the cosine to the nearest image of another record (for `against`: of the training set).
     pub nearest_other: Option<Spread>,
 }
 
 impl Set {
-    /// An empty set of embeddings of a width.
+    /// An empty set for embeddings of the given width.
     pub fn new(settings: Settings, width: usize) -> Self {
         Self {
             settings,
@@ -104,12 +104,12 @@ impl Set {
         }
     }
 
-    /// How many records were read.
+    /// Number of records.
     pub fn records(&self) -> usize {
         self.places.len()
     }
 
-    /// Whether anything could be used.
+    /// Whether the set contains anything usable.
     pub fn is_empty(&self) -> bool {
         self.images.bytes.is_empty() && self.caption_count == 0
     }
@@ -148,13 +148,13 @@ impl Set {
         self.findings.entry(check).or_default().note(kinds, example);
     }
 
-    /// Notes something that cannot be used.
+    /// Records something that cannot be used.
     pub fn broken(&mut self, at: &str, problem: Problem) {
         self.things += 1;
         self.note_problem(at.to_owned(), problem);
     }
 
-    /// Notes something that training does not read.
+    /// Records something that training does not read.
     pub fn left_out(&mut self, at: String, why: LeftOut) {
         self.note(Check::LeftOut, &[why.name()], || Example {
             at,
@@ -170,7 +170,7 @@ impl Set {
         });
     }
 
-    /// Adds a record. What `train` has too is noted as leaked.
+    /// Adds a record. What also occurs in `train` is recorded as leaked.
     ///
     /// # Errors
     /// If there are more records than can be counted.
@@ -216,7 +216,7 @@ impl Set {
             None => {
                 self.images.by_bytes.insert(image.bytes, owner);
             }
-            // Both sides of a pair: that is an image that does not change.
+            // Two equal sides of a pair: that is an unchanged image.
             Some(first) if first / 2 == owner / 2 => {}
             Some(first) => {
                 let (at, other) = (self.owner_name(owner), self.owner_name(first));
@@ -254,7 +254,7 @@ impl Set {
         self.caption_count += 1;
         self.short.add(caption.tokens, caption.lost);
         self.note_cut(caption, at);
-        // Capitals and spaces do not make another caption.
+        // Differences in capitals and spaces do not make a different caption.
         let words: Vec<_> = caption.text.split_whitespace().collect();
         let key = hash(words.join(" ").to_lowercase().as_bytes());
         let example = |other: String| Example {
@@ -343,7 +343,7 @@ impl Set {
         }
     }
 
-    /// Whether the captions of a pair fit better the other way round.
+    /// Whether the captions of a pair fit better when swapped.
     fn compare_captions(&mut self, measured: &Measured, at: &str) {
         let mut parts = measured
             .sides
@@ -363,7 +363,7 @@ impl Set {
         if margin > self.settings.swap_margin {
             self.note(Check::Swapped, &[], || Example {
                 at: at.to_owned(),
-                note: "the model prefers the captions the other way round".to_owned(),
+                note: "the model prefers the swapped captions".to_owned(),
                 value: Some(margin),
                 ..Example::default()
             });

@@ -1,8 +1,8 @@
-//! How values are spread: their smallest, largest, and quantiles.
+//! The distribution of values: smallest, largest, and quantiles.
 
 use serde::Serialize;
 
-/// How values are spread.
+/// The distribution of values.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Spread {
     pub values: usize,
@@ -15,7 +15,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Of values in any order; None of none.
+    /// Of values in any order; None if there are none.
     pub fn of(mut values: Vec<f32>) -> Option<Self> {
         values.sort_unstable_by(f32::total_cmp);
         let last = values.len().checked_sub(1)?;

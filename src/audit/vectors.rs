@@ -1,8 +1,8 @@
-//! Embeddings in blocks that matrix products take as they are: what is kept is never moved to make room.
+//! Embeddings in blocks for matrix products. Blocks are never moved when the set grows.
 
 use ndarray::ArrayView2;
 
-/// Vectors in a block. A product of two blocks has a megabyte.
+/// Vectors per block. The product of two blocks takes a megabyte.
 pub const BLOCK: usize = 512;
 
 /// Vectors of one width.
@@ -39,7 +39,7 @@ impl Vectors {
         self.blocks.len()
     }
 
-    /// A block as a matrix with a row a vector.
+    /// A block as a matrix with one row per vector.
     pub fn block(&self, index: usize) -> Option<ArrayView2<'_, f32>> {
         let block = self.blocks.get(index)?;
         ArrayView2::from_shape((block.len() / self.width.max(1), self.width), block).ok()

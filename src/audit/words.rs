@@ -1,4 +1,5 @@
-//! Words and captions that occur too often: a caption that gives its side away teaches nothing about the picture.
+//! Words and captions that occur too often. If a caption reveals its side, the model learns nothing about the picture from
+//! it.
 
 use std::collections::HashMap;
 
@@ -6,18 +7,18 @@ use serde::Serialize;
 
 use super::edit_type::only_in;
 
-/// Words that are counted; later ones are left out. A data set of millions of pairs has fewer.
+/// Number of words that are counted; later ones are ignored. A data set of millions of pairs has fewer.
 const MOST_WORDS: usize = 200_000;
-/// Repeated captions whose text is kept.
+/// Number of repeated captions whose text is stored.
 const MOST_TEXTS: usize = 100_000;
 
-/// A word that one caption of a pair has and the other has not.
+/// A word in one caption of a pair that is missing in the other.
 #[derive(Debug, Clone, Serialize)]
 pub struct OneSided {
     pub word: String,
-    /// Pairs in which only the source caption has it.
+    /// Number of pairs in which only the source caption has it.
     pub source_only: u64,
-    /// Pairs in which only the target caption has it.
+    /// Number of pairs in which only the target caption has it.
     pub target_only: u64,
 }
 
@@ -47,12 +48,12 @@ impl Sides {
         }
     }
 
-    /// How many words were on one side only.
+    /// Number of words on one side only.
     pub fn len(&self) -> u64 {
         self.0.len() as u64
     }
 
-    /// Words that stand on one side far more often than on the other: in at least 1 % of the pairs, at least three times as
+    /// Words that are on one side far more often than on the other: in at least 1 % of the pairs, at least three times as
     /// often, and by more than four standard deviations of a fair coin. The most frequent first.
     pub fn lopsided(&self, pairs: u64) -> Vec<OneSided> {
         let mut found: Vec<_> = self
@@ -86,12 +87,12 @@ pub struct Frequent {
     pub count: u64,
 }
 
-/// Captions that occurred again.
+/// Captions that occurred more than once.
 #[derive(Debug, Default)]
 pub struct Repeated(HashMap<u128, Frequent>);
 
 impl Repeated {
-    /// Notes that a caption occurred for the `count`th time.
+    /// Records that a caption occurred for the `count`th time.
     pub fn note(&mut self, hash: u128, caption: &str, count: u64) {
         if self.0.len() >= MOST_TEXTS && !self.0.contains_key(&hash) {
             return;
@@ -110,7 +111,7 @@ impl Repeated {
     }
 }
 
-/// As much of a caption as a report shows.
+/// A caption, cut to the length that a report shows.
 pub fn shortened(caption: &str) -> String {
     match caption.char_indices().nth(120) {
         Some((end, _)) => format!("{}…", caption.get(..end).unwrap_or_default()),

@@ -1,7 +1,7 @@
-//! The files beside an ONNX graph that hold its weights, and the rule that the manifest's checksums cover them.
+//! The files beside an ONNX graph with its weights, and the rule that the manifest's checksums must cover them.
 //!
-//! ONNX Runtime opens such a file by the name in the graph. Without this check it would open one without a checksum,
-//! or one outside the bundle.
+//! ONNX Runtime opens such a file by its name in the graph. This check prevents it from opening a file without a checksum or
+//! outside the bundle.
 
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
@@ -9,10 +9,10 @@ use std::path::{Component, Path, PathBuf};
 use bytes::Bytes;
 use prost::Message;
 
-/// Names of the files that a graph's tensors lie in, as they stand in the graph. The bytes of the tensors are passed by.
+/// Names of the files with the data of a graph's tensors, as written in the graph. The bytes of the tensors are skipped.
 ///
 /// # Errors
-/// A sentence: the bytes are not an ONNX model.
+/// A sentence if the bytes are not an ONNX model.
 pub fn locations(graph: Vec<u8>) -> Result<BTreeSet<String>, String> {
     let model = Model::decode(Bytes::from(graph)).map_err(|e| format!("not an ONNX model: {e}"))?;
     let mut found = BTreeSet::new();
@@ -36,10 +36,10 @@ pub fn locations(graph: Vec<u8>) -> Result<BTreeSet<String>, String> {
     Ok(found)
 }
 
-/// The name in the bundle of a file that a graph names: it lies beside the graph, or below its folder.
+/// The name within the bundle of a file that a graph names: it must be beside the graph or below its folder.
 ///
 /// # Errors
-/// A sentence: the name leads elsewhere.
+/// A sentence if the name leads elsewhere.
 pub fn name_in_bundle(graph: &str, location: &str) -> Result<String, String> {
     let is_plain = |part: Component<'_>| matches!(part, Component::Normal(_));
     if location.is_empty() || !Path::new(location).components().all(is_plain) {
@@ -53,8 +53,8 @@ pub fn name_in_bundle(graph: &str, location: &str) -> Result<String, String> {
     Ok(parts.to_string_lossy().into_owned())
 }
 
-/// `onnx.ModelProto`, and of it what leads to tensors (onnx.proto, field numbers from there). Texts are bytes here: what ONNX
-/// Runtime reads must not be refused for its encoding, and not be passed by either.
+/// `onnx.ModelProto`, reduced to the fields that lead to tensors (field numbers from onnx.proto). Texts are bytes here: the
+/// check must neither refuse nor miss a text that ONNX Runtime accepts, whatever its encoding.
 #[derive(Clone, PartialEq, Message)]
 struct Model {
     #[prost(message, optional, tag = "7")]
@@ -179,7 +179,7 @@ impl SparseTensor {
 }
 
 impl Tensor {
-    /// Whatever `data_location` says: readers differ in when they look at it.
+    /// Ignores `data_location`: readers differ in when they check it.
     fn collect(&self, found: &mut Names) {
         let locations = self.external_data.iter().filter(|it| it.key == "location");
         found.extend(locations.map(|it| String::from_utf8_lossy(&it.value).into_owned()));

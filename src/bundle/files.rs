@@ -1,4 +1,4 @@
-//! Reading a bundle's files, with errors that name the file.
+//! Reads a bundle's files, with errors that name the file.
 
 use std::fmt::Write;
 use std::io::Read;
@@ -15,12 +15,12 @@ fn unreadable(path: &Path, error: &std::io::Error) -> BundleError {
     }
 }
 
-/// The whole file.
+/// Reads the whole file.
 pub fn read(path: &Path) -> Result<Vec<u8>, BundleError> {
     std::fs::read(path).map_err(|e| unreadable(path, &e))
 }
 
-/// The whole file as UTF-8.
+/// Reads the whole file as UTF-8.
 pub fn read_to_string(path: &Path) -> Result<String, BundleError> {
     std::fs::read_to_string(path).map_err(|e| unreadable(path, &e))
 }

@@ -1,7 +1,7 @@
-//! Golden embeddings: a few images and texts with what PyTorch computed for them at export; for an imported model
-//! what its graphs computed at import.
+//! Golden embeddings: a few images and texts with the embeddings that PyTorch computed at export. For an imported model, its
+//! graphs computed them at import.
 //!
-//! The server recomputes them before it reports that it is ready, so a server that answers agrees with training.
+//! The server computes them again before it reports ready, so a ready server agrees with training.
 
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +24,7 @@ pub struct Golden {
 pub struct GoldenImage {
     /// File name inside the bundle.
     pub file: String,
-    /// What was computed then.
+    /// Its embedding at export.
     pub embedding: Vec<f32>,
 }
 
@@ -34,12 +34,12 @@ pub struct GoldenImage {
 pub struct GoldenText {
     /// The text as a client would send it.
     pub text: String,
-    /// What was computed then.
+    /// Its embedding at export.
     pub embedding: Vec<f32>,
 }
 
 impl Golden {
-    /// Reads the bundle's golden embeddings. An empty set is refused: it would prove nothing.
+    /// Reads the bundle's golden embeddings. An empty set is an error, because it would prove nothing.
     pub fn read(bundle: &Bundle) -> Result<Self, BundleError> {
         let golden: Self = bundle.read_json(&bundle.manifest.golden)?;
         let width = bundle.manifest.embedding_dim;
@@ -58,10 +58,10 @@ impl Golden {
     }
 }
 
-/// Compares one embedding with the golden one; gives 1 − cosine.
+/// Compares one embedding with the golden one; returns 1 − cosine.
 ///
 /// # Errors
-/// [`BundleError::Golden`] if the distance is more than the variant allows, or not a number.
+/// [`BundleError::Golden`] if the distance exceeds the variant's tolerance or is not a number.
 pub fn compare(
     variant: &Variant,
     item: &str,
@@ -70,7 +70,7 @@ pub fn compare(
 ) -> Result<f64, BundleError> {
     let cosine = dot(expected, found) / (dot(expected, expected) * dot(found, found)).sqrt();
     let distance = 1.0 - cosine;
-    // Written so that NaN is a failure.
+    // Written so that NaN fails.
     if distance <= variant.golden_tolerance {
         return Ok(distance.max(0.0));
     }

@@ -1,4 +1,4 @@
-//! `bundle.json`: what a model is, as data. `docs/src/reference/bundle.md` describes the format field by field.
+//! `bundle.json`: the description of a model as data. `docs/src/reference/bundle.md` describes the format field by field.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::preprocess::{CropRounding, ImageSpec, InputLayout, Interpolation, ResizeMode};
 
-/// The one manifest format that this version reads.
+/// The only manifest format that this version reads.
 pub const FORMAT_VERSION: u32 = 1;
 
 /// The manifest of a bundle.
@@ -17,7 +17,7 @@ pub struct Manifest {
     pub format_version: u32,
     /// The model's name in the API.
     pub name: String,
-    /// One line for people.
+    /// A one-line description.
     #[serde(default)]
     pub description: String,
     /// Width of the embeddings.
@@ -37,14 +37,14 @@ pub struct Manifest {
     /// File name of the sample scenes, if there are any.
     #[serde(default)]
     pub samples: Option<String>,
-    /// sha256 (hex) of every file of the bundle but the manifest.
+    /// sha256 (hex) of every file of the bundle except the manifest.
     pub files: BTreeMap<String, String>,
-    /// Where the model comes from: recipe, data fingerprint, code revision, benchmark table.
+    /// Origin of the model: recipe, data fingerprint, code revision, benchmark table.
     #[serde(default)]
     pub provenance: serde_json::Value,
 }
 
-/// Image encoder: what it takes and what it gives.
+/// The image encoder: its input and outputs.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImageSide {
@@ -54,11 +54,11 @@ pub struct ImageSide {
     pub mean: [f32; 3],
     /// Standard deviation to divide by, in units of pixel / 255.
     pub std: [f32; 3],
-    /// How a picture of another shape is brought to `size`.
+    /// How a picture of another shape is fitted to `size`.
     pub resize_mode: ResizeMode,
-    /// Pillow's filter of that name.
+    /// The filter, as Pillow names it.
     pub interpolation: Interpolation,
-    /// Where the centre crop begins if the pixels to drop cannot be halved.
+    /// Start of the centre crop if the number of pixels to drop is odd.
     #[serde(default)]
     pub crop_rounding: CropRounding,
     /// Grey level of the padding that `longest` adds.
@@ -71,10 +71,10 @@ pub struct ImageSide {
     pub input: ImageInput,
     /// Name of the graph's embedding output, `[batch, embedding_dim]`.
     pub output: String,
-    /// Whether that output is L2-normalised already; where not, the runtime does it.
+    /// Whether that output is L2-normalised already; otherwise the runtime normalises it.
     #[serde(default = "yes")]
     pub output_normalised: bool,
-    /// Name of the output with one embedding a patch, `[batch, rows * cols, embedding_dim]`.
+    /// Name of the output with one embedding per patch, `[batch, rows * cols, embedding_dim]`.
     #[serde(default)]
     pub patch_output: Option<String>,
     /// Rows and columns of the patches.
@@ -95,7 +95,7 @@ pub struct ImageInput {
     pub element: Element,
 }
 
-/// Default of what every bundle of the training module has.
+/// The default, true for every bundle of the training module.
 fn yes() -> bool {
     true
 }
@@ -123,22 +123,22 @@ pub enum Element {
     Int64,
 }
 
-/// Text encoder: what it takes and what it gives.
+/// The text encoder: its input and output.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TextSide {
     /// Longest text in tokens, start and end token included.
     pub context_length: usize,
-    /// Token put in front, if the model has one.
+    /// Token before the text, if the model has one.
     #[serde(default)]
     pub sot_id: Option<u32>,
-    /// Token put behind the text; the embedding is pooled there.
+    /// Token after the text; the embedding is pooled there.
     pub eot_id: u32,
-    /// Token that fills up shorter texts of a batch.
+    /// Token that pads the shorter texts of a batch.
     pub pad_id: u32,
-    /// How far a batch is filled up.
+    /// How texts of a batch are padded.
     pub pad_to: PadTo,
-    /// What happens to a text before `tokenizer.json` sees it.
+    /// Text cleaning before `tokenizer.json`.
     pub cleaning: Cleaning,
     /// Kind of positions, for information.
     pub positions: Positions,
@@ -146,7 +146,7 @@ pub struct TextSide {
     pub input: TextInput,
     /// Name of the embedding output, `[batch, embedding_dim]`.
     pub output: String,
-    /// Whether that output is L2-normalised already; where not, the runtime does it.
+    /// Whether that output is L2-normalised already; otherwise the runtime normalises it.
     #[serde(default = "yes")]
     pub output_normalised: bool,
 }
@@ -165,17 +165,17 @@ pub struct TextInput {
     pub attention_mask: Option<String>,
 }
 
-/// How far the texts of a batch are padded.
+/// How the texts of a batch are padded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PadTo {
-    /// To the longest text of the batch: right where attention is causal and pooling is at the end token.
+    /// To the longest text of the batch: correct where attention is causal and pooling is at the end token.
     Longest,
     /// Always to the context length: SigLIP's rule.
     ContextLength,
 }
 
-/// Cleaning in front of the tokenizer.
+/// Text cleaning before the tokenizer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cleaning {
@@ -189,7 +189,7 @@ pub enum Cleaning {
 pub enum Positions {
     /// Rotary.
     Rope,
-    /// A learnt table.
+    /// A learned table.
     Absolute,
 }
 
@@ -212,7 +212,7 @@ pub struct Similarity {
 pub enum SimilarityKind {
     /// CLIP: softmax over the texts.
     Softmax,
-    /// SigLIP: each pair on its own.
+    /// SigLIP: each pair separately.
     Sigmoid,
 }
 
@@ -226,19 +226,19 @@ pub struct Variant {
     pub image: String,
     /// File of the text graph.
     pub text: String,
-    /// Distance from fp32 PyTorch, measured at export; `None` where nothing was there to compare with.
+    /// Distance from fp32 PyTorch, measured at export; `None` if there was no reference.
     #[serde(default)]
     pub parity: Option<ParityPair>,
-    /// Change of the mean pair accuracy against fp32, in points; `None` where it was not measured.
+    /// Change of the mean pair accuracy against fp32, in points; `None` if it was not measured.
     #[serde(default)]
     pub benchmark_delta: Option<f64>,
-    /// How many times as fast as fp32, measured at export on one thread; `None` where it was not measured.
+    /// Speed relative to fp32, measured at export on one thread; `None` if it was not measured.
     #[serde(default)]
     pub speedup: Option<f64>,
     /// Largest `1 - cosine` at which the golden check passes.
     pub golden_tolerance: f64,
-    /// Whether an item's embedding depends on the other items of its batch, as where activations are quantised by a range
-    /// that is taken from the whole batch. Such a variant is run item by item.
+    /// Whether an item's embedding depends on the other items of its batch, for example if activations are quantised with a
+    /// range over the whole batch. Such a variant runs item by item.
     #[serde(default)]
     pub batch_dependent: bool,
 }
@@ -246,13 +246,13 @@ pub struct Variant {
 /// Parity of both towers.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct ParityPair {
-    /// Of the image encoder.
+    /// The image encoder.
     pub image: Parity,
-    /// Of the text encoder.
+    /// The text encoder.
     pub text: Parity,
 }
 
-/// Distance of an exported graph from PyTorch, over the export's own check set.
+/// Distance of an exported graph from PyTorch, over the check set of the export.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Parity {
     /// Largest `1 - cosine`.
@@ -264,7 +264,7 @@ pub struct Parity {
 }
 
 impl ImageSide {
-    /// What preprocessing needs to know, or why the combination is not supported.
+    /// The settings of preprocessing, or why their combination is not supported.
     pub fn spec(&self) -> Result<ImageSpec, String> {
         let layout = match (self.input.layout, self.input.element) {
             (Layout::Nhwc, Element::Uint8) => InputLayout::NhwcUint8,
@@ -291,7 +291,7 @@ impl ImageSide {
 }
 
 impl Manifest {
-    /// Reads a manifest and checks what can be checked without touching another file.
+    /// Reads a manifest and checks everything that does not need another file.
     ///
     /// # Errors
     /// A sentence that names the field.
@@ -300,7 +300,7 @@ impl Manifest {
         struct Version {
             format_version: u32,
         }
-        // The version is looked at first: a newer format may differ in every other field.
+        // The version is checked first: a newer format may differ in every other field.
         let version: Version = serde_json::from_str(text).map_err(|e| e.to_string())?;
         if version.format_version != FORMAT_VERSION {
             return Err(format!(

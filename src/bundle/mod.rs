@@ -1,7 +1,7 @@
-//! What a model is on disk: a folder with a manifest, two graphs, a tokenizer and golden embeddings.
+//! A model on disk: a folder with a manifest, two graphs, a tokenizer and golden embeddings.
 //!
-//! [`Bundle::open`] reads the manifest and checks that every file is the one that was exported. Whether the graphs still
-//! compute what PyTorch computed is decided by the golden check ([`golden`]), which needs sessions.
+//! [`Bundle::open`] reads the manifest and checks that every file is the exported one. The golden check ([`golden`]) needs
+//! sessions and verifies that the graphs compute the same as PyTorch.
 
 mod external_data;
 mod files;
@@ -30,7 +30,7 @@ pub struct Bundle {
     pub manifest: Manifest,
 }
 
-/// Why a folder is not a usable bundle.
+/// The reason why a folder is not a usable bundle.
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
     /// There is no manifest.
@@ -41,7 +41,7 @@ pub enum BundleError {
     Manifest {
         /// The manifest.
         path: PathBuf,
-        /// Which field is wrong, and how.
+        /// The wrong field and its error.
         reason: String,
     },
     /// A file is missing or cannot be read.
@@ -52,15 +52,15 @@ pub enum BundleError {
         /// The system's error.
         reason: String,
     },
-    /// A file's name leads out of the bundle, or the manifest has no checksum for it.
+    /// A file name leads outside the bundle, or the manifest has no checksum for it.
     #[error("{path}: {reason}")]
     BadReference {
         /// The name in the manifest.
         path: String,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
-    /// A file is not the one that was exported.
+    /// A file differs from the exported one.
     #[error(
         "{path} has sha256 {found}, the manifest says {expected}: the file was changed or damaged; copy the bundle again"
     )]
@@ -72,15 +72,15 @@ pub enum BundleError {
         /// Checksum of the file.
         found: String,
     },
-    /// A file has the right checksum and the wrong content.
+    /// A file has the correct checksum but wrong content.
     #[error("{path}: {reason}")]
     Content {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The problem.
         reason: String,
     },
-    /// The graphs compute something else than the exporter did.
+    /// The graphs compute other results than at export.
     #[error(
         "golden check of {variant} failed for {item}: 1 - cosine = {distance:.2e}, allowed is {tolerance:.2e}; the graph, the \
          preprocessing or the runtime does not agree with training"
@@ -92,19 +92,19 @@ pub enum BundleError {
         item: String,
         /// 1 − cosine.
         distance: f64,
-        /// What the variant allows.
+        /// The variant's tolerance.
         tolerance: f64,
     },
 }
 
-/// A scene that the server's page offers to click on.
+/// An example scene for the server's page.
 #[derive(Debug, Clone, Deserialize, serde::Serialize)]
 pub struct Sample {
     /// File name inside the bundle.
     pub file: String,
-    /// A few words for people.
+    /// A title.
     pub title: String,
-    /// Descriptions worth trying on it.
+    /// Example descriptions.
     pub texts: Vec<String>,
 }
 
@@ -116,12 +116,12 @@ impl Bundle {
         Ok(bundle)
     }
 
-    /// Checks every file against its checksum in the manifest, as that was when the bundle was opened, and that the graphs
-    /// take their weights from such files alone.
+    /// Checks every file against its checksum in the manifest as read when the bundle was opened, and checks that the graphs
+    /// take their weights from such files only.
     ///
     /// # Errors
-    /// [`BundleError::Checksum`] or [`BundleError::Unreadable`] for the first file that is not the manifest's,
-    /// [`BundleError::Content`] for a graph whose weights lie in a file that has no checksum.
+    /// [`BundleError::Checksum`] or [`BundleError::Unreadable`] for the first file that differs from the manifest,
+    /// [`BundleError::Content`] for a graph with weights in a file that has no checksum.
     pub fn verify(&self) -> Result<(), BundleError> {
         for (name, expected) in &self.manifest.files {
             files::verify(&self.resolve(name)?, expected)?;
@@ -149,7 +149,7 @@ impl Bundle {
         checked.map_err(|reason| BundleError::Content { path, reason })
     }
 
-    /// Opens a bundle without reading anything but its manifest.
+    /// Opens a bundle and reads only its manifest.
     pub fn open_unverified(root: &Path) -> Result<Self, BundleError> {
         let path = root.join("bundle.json");
         if !path.is_file() {
@@ -180,7 +180,7 @@ impl Bundle {
         &self.root
     }
 
-    /// The variant of a precision.
+    /// The variant with a precision.
     pub fn variant(&self, precision: &str) -> Option<&Variant> {
         self.manifest
             .variants
@@ -188,7 +188,7 @@ impl Bundle {
             .find(|variant| variant.precision == precision)
     }
 
-    /// Path of a file that the manifest names. A name cannot lead out of the bundle.
+    /// Path of a file that the manifest names. A name cannot lead outside the bundle.
     pub fn resolve(&self, name: &str) -> Result<PathBuf, BundleError> {
         let plain = Path::new(name)
             .components()

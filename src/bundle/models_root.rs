@@ -1,18 +1,18 @@
-//! The one folder from which models may be loaded by name, and the proof that a name does not lead out of it.
+//! The folder from which models may be loaded by name. A name cannot lead outside it.
 
 use std::path::{Component, Path, PathBuf};
 
 use super::{Bundle, BundleError};
 use crate::quoted::quoted;
 
-/// A folder of bundles. Only what lies inside it, links followed, can be found through it.
+/// A folder of bundles. Only folders inside it can be found, after links are resolved.
 #[derive(Debug, Clone)]
 pub struct ModelsRoot(PathBuf);
 
-/// Why a name is not a bundle of the folder.
+/// The reason why a name is not a bundle of the folder.
 #[derive(Debug, thiserror::Error)]
 pub enum NotInRoot {
-    /// The name, or a link behind it, leads elsewhere.
+    /// The name, or a link in it, leads outside.
     #[error(
         "{} is not inside the models' folder; name a folder below it, without `..`, a leading `/` or links that lead out",
         quoted(.0)
@@ -27,20 +27,20 @@ pub enum NotInRoot {
 }
 
 impl ModelsRoot {
-    /// The folder of that path.
+    /// Opens the folder at this path.
     ///
     /// # Errors
-    /// What the system says if it cannot be read, or is no folder.
+    /// The system's error if it cannot be read or is not a folder.
     pub fn open(path: &Path) -> std::io::Result<Self> {
         let root = path.canonicalize()?;
         std::fs::read_dir(&root)?;
         Ok(Self(root))
     }
 
-    /// The folder of a bundle by its path below the root. The bundle's files must lie inside the root too.
+    /// The folder of a bundle by its path below the root. The bundle's files must be inside the root too.
     ///
     /// # Errors
-    /// [`NotInRoot`]. Whether something outside exists is not told.
+    /// [`NotInRoot`]. The error does not reveal whether something outside exists.
     pub fn find(&self, name: &str) -> Result<PathBuf, NotInRoot> {
         let outside = || NotInRoot::Outside(name.to_owned());
         let missing = |_| NotInRoot::Missing(name.to_owned());
@@ -72,7 +72,7 @@ impl ModelsRoot {
         canonical.starts_with(&self.0)
     }
 
-    /// Whether a file lies inside, links followed. One that does not exist is for the checksums to report.
+    /// Whether a file is inside, after links are resolved. A missing file is left to the checksum check.
     fn holds_file(&self, path: &Path) -> bool {
         path.canonicalize().map_or(true, |file| self.holds(&file))
     }
@@ -88,7 +88,7 @@ mod tests {
     const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/models/demo");
 
     #[test]
-    fn only_what_lies_inside_is_found() {
+    fn only_folders_inside_the_root_are_found() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         for name in ["root/good", "root/empty", "outside"] {

@@ -1,7 +1,7 @@
-//! Images named by their URL: their bytes in the place of the URL, before the engine sees the items.
+//! Images that are named by URL: replaces the URL by the image's bytes, before the engine gets the items.
 //!
-//! What is fetched counts against the same byte budget as bodies do, and a request's images together may be as large as its
-//! body might have been. Nothing waits in the engine meanwhile.
+//! Fetched images count towards the same byte budget as bodies, and a request's images together may be as large as a body.
+//! Nothing waits in the engine meanwhile.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,29 +15,29 @@ use crate::engine::{Deadline, EngineError};
 use crate::error_code::Code;
 use crate::images_by_url::{Fetcher, Stopped};
 
-/// Fetches of one request at a time: a request must not take all places.
+/// Maximum concurrent fetches of one request, so that a request cannot take all fetch slots.
 const AT_A_TIME: usize = 8;
 
-/// Images of a request. Their share of the byte budget is free again when this is dropped.
+/// Images of a request. Their share of the byte budget is released when this is dropped.
 #[derive(Debug)]
 pub struct Fetched<P> {
-    /// By the place in the request that was asked with; one URL at several places is fetched once.
+    /// By index in the request; a URL that occurs several times is fetched once.
     pub images: Vec<(P, Bytes)>,
-    /// Places whose image could not be fetched; empty unless [`fetch_each`] was asked.
+    /// Indices whose image could not be fetched; only with [`fetch_each`].
     pub failed: Vec<(P, ApiError)>,
     _shares: Vec<ByteShare>,
 }
 
-/// Why a request's images were not fetched.
+/// The reason why a request's images were not fetched.
 #[derive(Debug)]
 pub struct NotFetched<P> {
-    /// The place at fault; `None` if it is not one image's fault.
+    /// The index of the image at fault; `None` if no single image is at fault.
     pub place: Option<P>,
-    /// What to answer.
+    /// The error to answer.
     pub error: ApiError,
 }
 
-/// Fetches all, or says what is wrong with the first that cannot be fetched.
+/// Fetches all images, or fails with the first one that cannot be fetched.
 ///
 /// # Errors
 /// [`NotFetched`]; also when the deadline passes.
@@ -50,10 +50,10 @@ pub async fn fetch<P: Clone>(
     bounded(fetch_unbounded(state, fetcher, urls, false), deadline).await
 }
 
-/// Fetches what can be fetched; what cannot stands in `failed`.
+/// Fetches what can be fetched; the errors of the others go into `failed`.
 ///
 /// # Errors
-/// [`NotFetched`] for what is not one image's fault, such as a deadline that passes.
+/// [`NotFetched`] for errors that no single image causes, such as a deadline that passes.
 pub async fn fetch_each<P: Clone>(
     state: &AppState,
     fetcher: &Fetcher,
@@ -131,7 +131,7 @@ async fn fetch_unbounded<P: Clone>(
     })
 }
 
-/// One image and its share of the byte budget; or the error, and whether the image is at fault.
+/// One image with its share of the byte budget; or the error, and whether the image is at fault.
 async fn one(
     state: &AppState,
     fetcher: &Fetcher,

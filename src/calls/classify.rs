@@ -1,4 +1,4 @@
-//! Which of these labels is it? Labels come with the call, or from a label set.
+//! Classification: selects labels for images. The labels come with the call or from a label set.
 
 use std::sync::Arc;
 
@@ -14,40 +14,40 @@ use crate::labelsets::LabelSet;
 use crate::matching::{RankedLabel, probabilities, rank, score};
 use crate::quoted::quoted;
 
-/// Images to be classified.
+/// Images to classify.
 #[derive(Debug)]
 pub struct ClassifyCall {
     /// The model; the label set's, or the default one, if none is named.
     pub model: Option<String>,
-    /// At least one.
+    /// At least one image.
     pub images: Vec<ImageSource>,
-    /// What to choose from.
+    /// The labels.
     pub labels: Labels,
-    /// Lane, deadline, and whether long labels are cut.
+    /// Lane, deadline, and whether long labels are truncated.
     pub options: EmbedOptions,
 }
 
-/// What to choose from.
+/// The labels to choose from.
 #[derive(Debug)]
 pub enum Labels {
-    /// These; at least one.
+    /// These labels; at least one.
     Inline(Vec<String>),
     /// A label set, by name.
     Set(String),
 }
 
-/// One result an image.
+/// One result per image.
 #[derive(Debug)]
 pub struct Classified {
     /// The model's name.
     pub model: String,
     /// The label set's name.
     pub labelset: Option<String>,
-    /// In the order of the images.
+    /// Results in the order of the images.
     pub results: Vec<Classification>,
-    /// What it cost.
+    /// The tokens of the call.
     pub cost: Cost,
-    /// What is to be known about single images.
+    /// Notes about single images.
     pub warnings: Vec<Warning>,
 }
 
@@ -56,16 +56,16 @@ pub struct Classified {
 pub struct Classification {
     /// Best first.
     pub labels: Vec<LabelScore>,
-    /// What a label set decides.
+    /// The decision of a label set.
     pub decision: Option<Decision>,
 }
 
-/// A label and how well it fits.
+/// A label with its scores.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct LabelScore {
     /// The label.
     pub label: String,
-    /// Position of the label in the call or the set.
+    /// Index of the label in the call or the set.
     pub index: usize,
     /// Probability: the scores of an image add up to 1 for a softmax model.
     pub score: f32,
@@ -73,14 +73,14 @@ pub struct LabelScore {
     pub similarity: f32,
 }
 
-/// What a label set makes of the scores.
+/// The decision of a label set.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Decision {
-    /// The best label, or nothing if it does not reach the set's threshold: a person should look.
+    /// The best label; none if it does not reach the set's threshold, so that a person should decide.
     pub label: Option<String>,
     /// Probability of the best label.
     pub score: f32,
-    /// By how much it is more probable than the next; the score itself if there is no other.
+    /// Its lead over the second probability; the probability itself if there is only one label.
     pub margin: f32,
 }
 
@@ -100,7 +100,7 @@ impl Decision {
 /// Classifies.
 ///
 /// # Errors
-/// [`ApiError`] with the item at fault.
+/// [`ApiError`] with the invalid item.
 pub async fn classify(state: &AppState, call: ClassifyCall) -> Result<Classified, ApiError> {
     if call.images.is_empty() {
         return Err(no_images());
@@ -154,7 +154,7 @@ async fn with_set(
 ) -> Result<Classified, ApiError> {
     let definition = &set.definition;
     let model = state.model(definition.model.as_deref())?;
-    // Answering for any model would embed the set again each time.
+    // Another model would require embedding the set again each time.
     let is_other = |name: &&String| {
         let asked = state.model(Some(name.as_str()));
         asked.map_or(true, |asked| asked.name() != model.name())
@@ -197,7 +197,7 @@ async fn with_set(
     })
 }
 
-/// Bytes of an answer that ranks labels with names of such lengths for each image.
+/// Bytes of an answer that ranks labels with names of these lengths for each image.
 fn size_of_answer(images: usize, names: impl Iterator<Item = usize>) -> usize {
     let row: usize = names.map(|bytes| OBJECT + of_text(bytes)).sum();
     images.saturating_mul(row)

@@ -1,4 +1,4 @@
-//! Texts and images → embeddings.
+//! Computes embeddings of texts and images.
 
 use std::sync::Arc;
 
@@ -14,26 +14,26 @@ use crate::matching::shorten;
 pub struct EmbedCall {
     /// The model; the default one if none is named.
     pub model: Option<String>,
-    /// At least one.
+    /// At least one item.
     pub items: Vec<Item>,
-    /// Numbers of an embedding that are wanted; all of them by default.
+    /// Length of an embedding; the full length by default.
     pub dimensions: Option<usize>,
-    /// Lane, deadline, and whether long texts are cut.
+    /// Lane, deadline, and whether long texts are truncated.
     pub options: EmbedOptions,
-    /// What the protocol calls the items, for errors.
+    /// The name of the items in the protocol, for errors.
     pub field: &'static str,
 }
 
-/// Embeddings in the order of the items, of unit length; of [`embed_each`], an error in the place of a bad item.
+/// Normalised embeddings in the order of the items; for [`embed_each`], an error instead for an invalid item.
 #[derive(Debug)]
 pub struct Embeddings<V = Vec<f32>> {
     /// The model's name.
     pub model: String,
-    /// One an item.
+    /// One per item.
     pub vectors: Vec<V>,
-    /// What it cost.
+    /// The tokens of the call.
     pub cost: Cost,
-    /// What is to be known about single images.
+    /// Notes about single images.
     pub warnings: Vec<Warning>,
 }
 
@@ -55,13 +55,13 @@ pub async fn embed(state: &AppState, call: EmbedCall) -> Result<Embeddings, ApiE
     })
 }
 
-/// Bytes of an item's error in an answer: a message is at most some hundred characters long, in memory and as JSON.
+/// Bytes of an item's error in an answer: a message has at most some hundred characters, in memory and as JSON.
 const ERROR: usize = 4 * OBJECT;
 
-/// Embeds what can be embedded; a bad item has its error in its place. The cost is that of the others.
+/// Embeds what can be embedded; an invalid item has its error in its place. The usage is that of the others.
 ///
 /// # Errors
-/// [`ApiError`] for what is no item's fault.
+/// [`ApiError`] for errors that no single item causes.
 pub async fn embed_each(
     state: &AppState,
     call: EmbedCall,
@@ -80,8 +80,8 @@ pub async fn embed_each(
     })
 }
 
-/// The model and the numbers of an embedding, after the bounds of the call and of its answer, which has so many bytes an
-/// item beside the numbers.
+/// The model and the length of an embedding, after checking the limits of the call and of its answer, which has this many
+/// bytes per item besides the numbers.
 fn check(
     state: &AppState,
     call: &EmbedCall,
@@ -97,7 +97,7 @@ fn check(
     let width = model.manifest().embedding_dim;
     let dimensions = call.dimensions.unwrap_or(width);
     if !(1..=width).contains(&dimensions) {
-        let message = format!("dimensions is {dimensions}; this model gives 1 to {width}");
+        let message = format!("dimensions is {dimensions}; it must be 1 to {width} for this model");
         return Err(ApiError::new(Code::InvalidDimensions, message).at("dimensions"));
     }
     let an_item = dimensions

@@ -20,31 +20,31 @@ use crate::quoted::quoted;
 pub struct InferCall {
     /// The model.
     pub model: String,
-    /// The tensors that came.
+    /// The input tensors.
     pub inputs: Vec<Tensor>,
-    /// The tensors that are wanted; all that there are if none is named.
+    /// The requested outputs; all possible ones if none is named.
     pub outputs: Vec<String>,
     /// Lane and deadline.
     pub options: EmbedOptions,
 }
 
-/// What came of it.
+/// The result of an inference.
 #[derive(Debug)]
 pub struct Inferred {
     /// The model's name.
     pub model: String,
-    /// The tensors, in the order in which they were asked for.
+    /// The tensors, in the requested order.
     pub outputs: Vec<Tensor>,
-    /// What it cost.
+    /// The tokens of the call.
     pub cost: Cost,
-    /// What is to be known about single images.
+    /// Notes about single images.
     pub warnings: Vec<Warning>,
 }
 
 /// Runs a model on tensors.
 ///
 /// # Errors
-/// [`ApiError`] with the tensor and the row at fault.
+/// [`ApiError`] with the invalid tensor and row.
 pub async fn infer(state: &AppState, call: InferCall) -> Result<Inferred, ApiError> {
     let model = state.model(Some(&call.model))?;
     let (mut images, mut texts) = (None, None);
@@ -54,7 +54,7 @@ pub async fn infer(state: &AppState, call: InferCall) -> Result<Inferred, ApiErr
             TEXT | TOKEN_IDS => &mut texts,
             other => {
                 let message = format!(
-                    "there is no input {}; GET /v2/models/NAME lists them",
+                    "unknown input {}; GET /v2/models/NAME lists them",
                     quoted(other)
                 );
                 return Err(invalid(message).at(other));
@@ -62,7 +62,7 @@ pub async fn infer(state: &AppState, call: InferCall) -> Result<Inferred, ApiErr
         };
         if place.is_some() {
             return Err(
-                invalid("this input, or another one for the same encoder, came already")
+                invalid("this input, or another one for the same encoder, is given twice")
                     .at(tensor.name),
             );
         }
@@ -115,7 +115,7 @@ pub async fn infer(state: &AppState, call: InferCall) -> Result<Inferred, ApiErr
     })
 }
 
-/// Names of the outputs to give.
+/// Names of the outputs to return.
 fn wanted(named: Vec<String>, images: bool, texts: bool) -> Result<Vec<&'static str>, ApiError> {
     let known = [
         (IMAGE_EMBEDDING, images),
@@ -128,12 +128,10 @@ fn wanted(named: Vec<String>, images: bool, texts: bool) -> Result<Vec<&'static 
     }
     let find = |name: String| match known.into_iter().find(|(known, _)| *known == name) {
         Some((known, true)) => Ok(known),
-        Some((known, false)) => {
-            Err(invalid("the inputs that this output is made from did not come").at(known))
-        }
+        Some((known, false)) => Err(invalid("the inputs for this output are missing").at(known)),
         None => {
             let shown = quoted(&name);
-            let message = format!("there is no output {shown}; GET /v2/models/NAME lists them");
+            let message = format!("unknown output {shown}; GET /v2/models/NAME lists them");
             Err(invalid(message).at(name))
         }
     };
@@ -143,7 +141,7 @@ fn wanted(named: Vec<String>, images: bool, texts: bool) -> Result<Vec<&'static 
 /// Rows of an input.
 ///
 /// # Errors
-/// 400 for a tensor that is no input, or whose shape is not that of its values.
+/// 400 for an unknown tensor, or one whose shape does not match its values.
 pub fn items(tensor: Tensor, text: &TextSide) -> Result<Vec<Item>, ApiError> {
     let Tensor {
         name,
@@ -153,7 +151,7 @@ pub fn items(tensor: Tensor, text: &TextSide) -> Result<Vec<Item>, ApiError> {
     let count = values.count();
     if product(&shape) != Some(count) {
         let shape = format!("{:?}", &shape[..shape.len().min(20)]);
-        let message = format!("a shape of {shape:.100} is not that of {count} values");
+        let message = format!("the shape {shape:.100} does not match {count} values");
         return Err(invalid(message).at(name));
     }
     let row = count / tensor_shape::rows(&shape).max(1);
@@ -191,24 +189,24 @@ pub fn items(tensor: Tensor, text: &TextSide) -> Result<Vec<Item>, ApiError> {
                 .collect();
         }
         (IMAGE | TEXT, _) => "BYTES",
-        (TOKEN_IDS, _) => "INT64, at least one a row",
-        _ => "UINT8 or FP32, at least one value a row",
+        (TOKEN_IDS, _) => "INT64, at least one per row",
+        _ => "UINT8 or FP32, at least one value per row",
     };
-    Err(invalid(format!("this input is {expected}")).at(name))
+    Err(invalid(format!("this input must be {expected}")).at(name))
 }
 
-/// A row's ids without the padding at its end: the batch has a padding of its own.
+/// A row's ids without the padding at its end: the batch has its own padding.
 fn tokens(row: &[i64], text: &TextSide) -> Result<Item, ApiError> {
     let ids = row.iter().map(|id| u32::try_from(*id));
     let mut ids: Vec<u32> = ids
         .collect::<Result<_, _>>()
-        .map_err(|_| ApiError::new(Code::InvalidTokenIds, "a token id is 0 to 2^32 - 1"))?;
+        .map_err(|_| ApiError::new(Code::InvalidTokenIds, "a token id must be 0 to 2^32 - 1"))?;
     let padding = ids
         .iter()
         .rev()
         .take_while(|id| **id == text.pad_id)
         .count();
-    // Where padding is spelt like the end token, the first of them is the end token.
+    // If padding equals the end token, the first of them is the end token.
     let ends = usize::from(text.pad_id == text.eot_id);
     ids.truncate((ids.len() - padding + ends.min(padding)).max(1));
     Ok(Item::Tokens(ids))

@@ -10,11 +10,11 @@ use crate::api::{ApiError, AppState};
 use crate::engine::url_of_image;
 use crate::labelsets::{Definition, LabelSet};
 
-/// Makes or replaces a label set; true if it is new. Example images that are named by URL are fetched now and kept as
-/// images: what the set means must not change with what a host answers later.
+/// Creates or replaces a label set; true if it is new. Example images that are named by URL are fetched now and stored as
+/// images, so that the set does not change with later answers of a host.
 ///
 /// # Errors
-/// [`ApiError`] with the field at fault.
+/// [`ApiError`] with the invalid field.
 pub async fn put_labelset(
     state: &AppState,
     name: &str,
@@ -42,7 +42,7 @@ pub async fn put_labelset(
         }
     }
     let put = state.labelsets.put(name, definition, &model).await?;
-    // The bytes are counted until the set is what holds them.
+    // The bytes count towards the request until the set holds them.
     drop(fetched);
     Ok(put)
 }

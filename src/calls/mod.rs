@@ -1,4 +1,4 @@
-//! What a client can ask for, whatever protocol it speaks: typed questions in, typed answers out. REST and gRPC only
+//! The operations of the server, independent of the protocol: typed requests and typed results. REST and gRPC only
 //! translate.
 
 use serde::Serialize;
@@ -29,10 +29,10 @@ use crate::api::{ApiError, AppState};
 use crate::engine::{EmbedOptions, Embedded, EmbeddedEach, Embedding, ImageSource, Item, Model};
 use crate::error_code::Code;
 
-/// What a call cost.
+/// The tokens of a call.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Cost {
-    /// Tokens that the text encoder read, start and end tokens included.
+    /// Tokens of the texts, including start and end tokens.
     pub tokens: usize,
     /// Tokens of texts beyond the model's context, which were cut off.
     pub truncated: usize,
@@ -47,15 +47,15 @@ impl From<&Embedded> for Cost {
     }
 }
 
-/// What the sender of an item should know, though it was answered.
+/// A note for the sender of an item that was processed.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Warning {
-    /// Stable, one a cause.
+    /// A stable code, one per cause.
     #[schema(example = "values_in_low_bits")]
     pub code: &'static str,
-    /// For the reader.
+    /// A message for people.
     pub message: &'static str,
-    /// The item, as errors name it.
+    /// The item, named as in errors.
     #[schema(example = "images[2]")]
     pub param: String,
 }
@@ -63,7 +63,7 @@ pub struct Warning {
 const IN_LOW_BITS: &str = "all values of this 16-bit image are below an eighth of the range, so that it was read as nearly black; \
                            if its camera has fewer bits, say how many in value_bits (16 if the image is meant to be so dark)";
 
-/// What is to be said about the items that were embedded, counted before it is written.
+/// The notes about the embedded items, counted before they are made.
 fn warnings(
     state: &AppState,
     in_low_bits: &[usize],
@@ -91,13 +91,13 @@ impl From<&EmbeddedEach> for Cost {
     }
 }
 
-/// 400 `too_many_items` if a call holds more items than the server takes.
+/// 400 `too_many_items` if a call exceeds the maximum number of items.
 fn check_items(items: usize, most: usize) -> Result<(), ApiError> {
     if items <= most {
         return Ok(());
     }
     let message =
-        format!("the request has {items} items, at most {most} are taken; send it in parts");
+        format!("the request has {items} items; at most {most} are allowed; send it in parts");
     Err(ApiError::new(Code::TooManyItems, message))
 }
 
@@ -105,8 +105,8 @@ fn no_images() -> ApiError {
     ApiError::new(Code::NoImages, "at least one image is needed").at("images")
 }
 
-/// Embeds items as one request, after the images that are named by URL were fetched. `param_of` names an item by its
-/// position.
+/// Embeds items as one request, after fetching the images that are named by URL. `param_of` gives the name of the item at an
+/// index.
 async fn embed_items(
     state: &AppState,
     model: &Model,
@@ -128,7 +128,7 @@ async fn embed_items(
         }
     }
     let embedded = model.embed(items, options).await;
-    // The bytes are counted until nobody needs them.
+    // The bytes count towards the budget until they are no longer needed.
     drop(fetched);
     let embedded = embedded.map_err(|error| ApiError::from_embed(error, &param_of))?;
     let warnings = warnings(state, &embedded.in_low_bits, param_of)?;
@@ -143,7 +143,7 @@ struct Both {
     warnings: Vec<Warning>,
 }
 
-/// The same, but a bad item has its error in its place, and the others are embedded.
+/// The same, but an invalid item has its error in its place, and the others are embedded.
 async fn embed_each_item(
     state: &AppState,
     model: &Model,
@@ -185,7 +185,7 @@ async fn embed_each_item(
     Ok((outcomes.collect(), cost, warnings))
 }
 
-/// The images that are named by URL, by their positions.
+/// The images that are named by URL, by index.
 fn urls_of(items: &[Item]) -> Vec<(usize, String)> {
     let urls = items.iter().enumerate().filter_map(|(i, item)| match item {
         Item::Image(image) => Some((i, image.url()?.to_owned())),
@@ -194,7 +194,7 @@ fn urls_of(items: &[Item]) -> Vec<(usize, String)> {
     urls.collect()
 }
 
-/// Puts images that were fetched into the places of their URLs.
+/// Replaces URLs by the fetched images.
 fn put_images(items: &mut [Item], images: &mut Vec<(usize, bytes::Bytes)>) {
     for (i, image) in images.drain(..) {
         if let Some(item) = items.get_mut(i) {

@@ -1,4 +1,4 @@
-//! Documents by their closeness to a query; both may be texts or images.
+//! Ranks documents by their similarity to a query; both may be texts or images.
 
 use super::{Cost, Warning, check_items, embed_items};
 use crate::api::answer_size::{self, OBJECT, of_text};
@@ -7,34 +7,34 @@ use crate::engine::{EmbedOptions, ImageSource, Item};
 use crate::error_code::Code;
 use crate::matching::nearest;
 
-/// A query and what to rank.
+/// A query and the documents to rank.
 #[derive(Debug)]
 pub struct RerankCall {
     /// The model; the default one if none is named.
     pub model: Option<String>,
-    /// What to be close to.
+    /// The query.
     pub query: Document,
-    /// At least one.
+    /// At least one document.
     pub documents: Vec<Document>,
-    /// How many are wanted; all of them by default.
+    /// Maximum number of results; all by default.
     pub top_n: Option<usize>,
-    /// Give the documents back with their scores.
+    /// Whether to return the documents with their scores.
     pub return_documents: bool,
-    /// Lane, deadline, and whether long texts are cut.
+    /// Lane, deadline, and whether long texts are truncated.
     pub options: EmbedOptions,
 }
 
-/// A text or an image. Cheap to copy where the image is bytes.
+/// A text or an image. Images as bytes are cheap to copy.
 #[derive(Debug, Clone)]
 pub enum Document {
     /// A text.
     Text(String),
-    /// An image, as it came.
+    /// An image as in the request.
     Image(ImageSource),
 }
 
 impl Document {
-    /// Bytes as they came.
+    /// The bytes of the request.
     fn bytes(&self) -> usize {
         match self {
             Self::Text(text) | Self::Image(ImageSource::Base64(text)) => text.len(),
@@ -43,14 +43,14 @@ impl Document {
     }
 }
 
-/// A document's place in the call and its score.
+/// A document's index in the call and its score.
 #[derive(Debug)]
 pub struct RankedDocument {
-    /// Position in the call.
+    /// Index in the call.
     pub index: usize,
     /// Cosine to the query.
     pub cosine: f32,
-    /// The document, if it is wanted back.
+    /// The document, if it was requested.
     pub document: Option<Document>,
 }
 
@@ -61,16 +61,16 @@ pub struct Reranked {
     pub model: String,
     /// Closest first.
     pub results: Vec<RankedDocument>,
-    /// What it cost.
+    /// The tokens of the call.
     pub cost: Cost,
-    /// What is to be known about single images.
+    /// Notes about single images.
     pub warnings: Vec<Warning>,
 }
 
 /// Ranks.
 ///
 /// # Errors
-/// [`ApiError`] with the document at fault.
+/// [`ApiError`] with the invalid document.
 pub async fn rerank(state: &AppState, call: RerankCall) -> Result<Reranked, ApiError> {
     let model = state.model(call.model.as_deref())?;
     let count = call.documents.len();
@@ -82,13 +82,13 @@ pub async fn rerank(state: &AppState, call: RerankCall) -> Result<Reranked, ApiE
     let answered = call.top_n.unwrap_or(count).min(count);
     let mut bytes = answered.saturating_mul(OBJECT);
     if call.return_documents {
-        // Which ones come back is not known yet: the largest, at worst.
+        // The results are not known yet: at worst the largest documents.
         let mut sizes: Vec<usize> = call.documents.iter().map(Document::bytes).collect();
         sizes.sort_unstable_by(|a, b| b.cmp(a));
         bytes = bytes.saturating_add(sizes.iter().take(answered).copied().map(of_text).sum());
     }
     answer_size::reserve(state, bytes)?;
-    // Images can be large: they are copied only for a client that wants them back.
+    // Images can be large, so they are copied only if they are requested.
     let returned = call.return_documents.then(|| call.documents.clone());
     let all = std::iter::once(call.query).chain(call.documents);
     let items = all.map(|document| match document {

@@ -1,4 +1,4 @@
-//! Every image against every text.
+//! Compares every image with every text.
 
 use super::{Cost, Warning, check_items, embed_both, no_images};
 use crate::api::answer_size::{self, NUMBER};
@@ -12,11 +12,11 @@ use crate::matching::{Scores, score};
 pub struct SimilarityCall {
     /// The model; the default one if none is named.
     pub model: Option<String>,
-    /// At least one.
+    /// At least one image.
     pub images: Vec<ImageSource>,
-    /// At least one.
+    /// At least one text.
     pub texts: Vec<String>,
-    /// Lane, deadline, and whether long texts are cut.
+    /// Lane, deadline, and whether long texts are truncated.
     pub options: EmbedOptions,
 }
 
@@ -27,16 +27,16 @@ pub struct Similarities {
     pub model: String,
     /// Cosines, logits and probabilities.
     pub scores: Scores,
-    /// What it cost.
+    /// The tokens of the call.
     pub cost: Cost,
-    /// What is to be known about single images.
+    /// Notes about single images.
     pub warnings: Vec<Warning>,
 }
 
 /// Compares.
 ///
 /// # Errors
-/// [`ApiError`] with the item at fault.
+/// [`ApiError`] with the invalid item.
 pub async fn similarity(state: &AppState, call: SimilarityCall) -> Result<Similarities, ApiError> {
     if call.images.is_empty() {
         return Err(no_images());

@@ -1,13 +1,13 @@
-//! Named tensors of the Open Inference Protocol, and what they hold.
+//! Named tensors of the Open Inference Protocol, and their content.
 //!
-//! <https://github.com/kserve/open-inference-protocol>. What a model takes and gives:
+//! <https://github.com/kserve/open-inference-protocol>. The inputs and outputs of a model:
 //!
 //! | tensor | type | shape | |
 //! |---|---|---|---|
 //! | `image` | BYTES | `[n]` | encoded images |
-//! | `pixels` | UINT8 or FP32 | [n, …] | what the image encoder takes, instead of `image` |
+//! | `pixels` | UINT8 or FP32 | [n, …] | input of the image encoder, instead of `image` |
 //! | `text` | BYTES | `[m]` | strings |
-//! | `token_ids` | INT64 | [m, length] | what the text encoder takes, instead of `text` |
+//! | `token_ids` | INT64 | [m, length] | input of the text encoder, instead of `text` |
 //! | → `image_embedding` | FP32 | [n, width] | |
 //! | → `text_embedding` | FP32 | [m, width] | |
 //! | → `similarity` | FP32 | [n, m] | cosines |
@@ -57,7 +57,7 @@ impl Values {
         }
     }
 
-    /// How many there are.
+    /// Number of values.
     pub fn count(&self) -> usize {
         match self {
             Self::Bytes(values) => values.len(),
@@ -73,29 +73,29 @@ impl Values {
 pub struct Tensor {
     /// Its name.
     pub name: String,
-    /// Its sides.
+    /// Its shape.
     pub shape: Vec<i64>,
     /// Its values.
     pub values: Values,
 }
 
-/// A tensor that a model takes or gives; −1 is any size.
+/// A tensor in a model's interface; −1 means any size.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct TensorMetadata {
     /// Its name.
     pub name: &'static str,
     /// The protocol's name of its type.
     pub datatype: &'static str,
-    /// Its sides.
+    /// Its shape.
     pub shape: Vec<i64>,
 }
 
-/// What a model takes and gives.
+/// The inputs and outputs of a model.
 #[derive(Debug)]
 pub struct ModelMetadata {
     /// All optional; at least one is needed.
     pub inputs: Vec<TensorMetadata>,
-    /// Those whose inputs came.
+    /// Those whose inputs are given.
     pub outputs: Vec<TensorMetadata>,
 }
 
@@ -127,7 +127,7 @@ pub fn metadata(manifest: &Manifest) -> ModelMetadata {
     }
 }
 
-/// A side of a tensor, as the protocol has it.
+/// A dimension of a tensor in the protocol's type.
 pub fn side(side: usize) -> i64 {
     i64::try_from(side).unwrap_or(i64::MAX)
 }

@@ -1,13 +1,13 @@
-//! Checks of a tensor's shape before any of its values is read.
+//! Checks a tensor's shape before its values are parsed.
 
 use super::check_items;
 use crate::api::ApiError;
 use crate::error_code::Code;
 
-/// How many values a tensor has by its shape: more need not be read.
+/// The number of values of a tensor by its shape, which limits the parsing.
 ///
 /// # Errors
-/// 400 with the tensor's name for a shape that is none, or one with more than `most_items` images or texts.
+/// 400 with the tensor's name for an invalid shape, or for one with more than `most_items` images or texts.
 pub fn values_of(
     name: &str,
     datatype: &str,
@@ -16,12 +16,12 @@ pub fn values_of(
 ) -> Result<usize, ApiError> {
     let Some(values) = product(shape) else {
         let message = format!(
-            "{:.100} is no shape",
+            "{:.100} is not a valid shape",
             format!("{:?}", &shape[..shape.len().min(20)])
         );
         return Err(ApiError::new(Code::InvalidRequest, message).at(name));
     };
-    // A value of BYTES is an item; of other types, a row is.
+    // For BYTES each value is an item; for other types, each row.
     let items = match datatype {
         "BYTES" => values,
         _ => rows(shape),
@@ -30,13 +30,13 @@ pub fn values_of(
     Ok(values)
 }
 
-/// The first side.
+/// The first dimension.
 pub fn rows(shape: &[i64]) -> usize {
     let first = shape.first().map(|rows| usize::try_from(*rows).ok());
     first.flatten().unwrap_or(0)
 }
 
-/// All sides multiplied; `None` if one is negative, or it is beyond all numbers.
+/// The product of all dimensions; `None` if one is negative or the product overflows.
 pub fn product(shape: &[i64]) -> Option<usize> {
     shape.iter().try_fold(1_usize, |product, side| {
         product.checked_mul(usize::try_from(*side).ok()?)

@@ -1,4 +1,4 @@
-//! `clip-in audit`: what is wrong with a training set.
+//! `clip-in audit`: checks a training set.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -16,7 +16,7 @@ use crate::audit::{
 use crate::engine::{CpuPool, EngineSettings, Model};
 use crate::telemetry::Metrics;
 
-/// Exit statuses beside 0.
+/// Exit statuses other than 0.
 const FAILED: u8 = 1;
 const UNUSABLE: u8 = 2;
 const INTERRUPTED: u8 = 130;
@@ -32,40 +32,41 @@ pub struct AuditArguments {
     /// Files, folders or patterns of the training set
     #[arg(required = true)]
     data: Vec<String>,
-    /// A set to evaluate on, none of which may be in the training set
+    /// A set for evaluation, which must not overlap with the training set
     #[arg(long, value_name = "EVALDATA", num_args = 1..)]
     against: Vec<String>,
     /// Folder of the bundle
     #[arg(long, env = "CLIP_IN_MODEL", default_value = "models/demo")]
     model: PathBuf,
-    /// Precision to run at; auto is what `serve` would take
+    /// Precision to run at; auto selects as `serve` does
     #[arg(long, env = "CLIP_IN_PRECISION", default_value = "auto")]
     precision: String,
     /// Read at most N records of each set
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
     /// Cosine from which images of two records are near duplicates
-    // Measured on the demo data: of 8,000 images of 4,000 pairs none is nearer to another pair than 0.93; JPEGs of quality 50
-    // stay above 0.981 of their originals, pictures at three quarters of their size above 0.972 (99 % above 0.981).
+    // Measured on the demo data: among 8,000 images of 4,000 pairs, the nearest image of another pair is below 0.93. JPEGs
+    // of quality 50 stay above 0.981 to their originals, pictures at three quarters of their size above 0.972 (99 % above
+    // 0.981).
     #[arg(long, value_name = "COSINE", default_value_t = 0.98, value_parser = cosine)]
     near: f32,
-    /// Cosine from which the two images of a pair are the same
-    // Measured on the demo data: a real edit (a scratch) reaches 0.9990; the same picture as a JPEG of quality 95 has a median
-    // of 0.9990. So no line tells all of both apart, and this one accuses no real edit.
+    /// Cosine from which the two images of a pair count as unchanged
+    // Measured on the demo data: a real edit (a scratch) reaches 0.9990, and the same picture as a JPEG of quality 95 has a
+    // median of 0.9990. So no threshold separates the two completely; this one reports no real edit.
     #[arg(long, value_name = "COSINE", default_value_t = 0.9995, value_parser = cosine)]
     unchanged: f32,
-    /// How much better the swapped captions of a pair must fit: a sum of two cosines
-    // Measured on the demo data's 1,350 test pairs: none of the right ones is accused, 94 % of the swapped ones are found (at
-    // 0.2: 61 %).
+    /// Minimum by which the swapped captions of a pair must fit better: a sum of two cosines
+    // Measured on the demo data's 1,350 test pairs: none of the correct ones is reported, and 94 % of the swapped ones are
+    // found (at 0.2: 61 %).
     #[arg(long, value_name = "MARGIN", default_value_t = 0.05, value_parser = cosine)]
     swap_margin: f32,
-    /// Examples of each finding on the terminal and in Markdown; JSON has up to 1000
+    /// Examples of each finding on the terminal and in Markdown; JSON contains up to 1000
     #[arg(long, value_name = "N", default_value_t = 5)]
     examples: usize,
     /// Write the report as Markdown too
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
-    /// Write the report as JSON too, with everything
+    /// Write the report as JSON too, with all details
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Findings that make the exit status 1, each with the number or share that is allowed (leak, unchanged=1%, duplicates=20):
@@ -82,7 +83,7 @@ pub struct AuditArguments {
 
 fn cosine(text: &str) -> Result<f32, String> {
     let value = text.parse().ok().filter(|it| (-1.0..=4.0).contains(it));
-    value.ok_or_else(|| format!("{text} is not a cosine"))
+    value.ok_or_else(|| format!("{text} is not a number from -1 to 1"))
 }
 
 pub fn run(arguments: &AuditArguments) -> ExitCode {
@@ -155,7 +156,7 @@ fn audit(arguments: &AuditArguments) -> anyhow::Result<Report> {
     if train.is_empty() {
         let first = train.findings.values().flat_map(|it| &it.examples).next();
         let why = first.map_or_else(String::new, |it| format!(", {}: {}", it.at, it.note));
-        bail!("nothing in {} can be read{why}", arguments.data.join(", "));
+        bail!("no data in {} can be read{why}", arguments.data.join(", "));
     }
     let mut held = match against.is_empty() {
         true => None,
@@ -184,14 +185,14 @@ fn audit(arguments: &AuditArguments) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-/// Makes the file's folder, as `eval` does. A file that cannot be written is reported before hours of work, not after them.
+/// Creates the file's folder, as `eval` does. An unwritable file is reported before hours of work, not after them.
 fn writable(file: &Path) -> anyhow::Result<()> {
     if file.is_dir() {
         bail!("cannot write {}: it is a folder", file.display());
     }
     if let Some(folder) = file.parent() {
         std::fs::create_dir_all(folder)
-            .with_context(|| format!("cannot make {}", folder.display()))?;
+            .with_context(|| format!("cannot create {}", folder.display()))?;
     }
     Ok(())
 }

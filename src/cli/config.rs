@@ -10,7 +10,7 @@ use crate::server::Checked;
 
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
-    /// Print the settings that `serve` would run with, and where each comes from
+    /// Print the effective settings of `serve`, and the source of each
     Print {
         /// TOML file with settings
         #[arg(long, env = "CLIP_IN_CONFIG", value_name = "FILE")]
@@ -19,8 +19,8 @@ pub enum ConfigCommand {
         #[arg(long)]
         defaults: bool,
     },
-    /// Check a settings file: print `ok`, or everything that is wrong with it (exit status 1). Files of keys and
-    /// certificates that it names are read too; models are not opened. Of the environment only secrets are used
+    /// Check a settings file: print `ok`, or all errors in it (exit status 1). The files of keys and certificates that it
+    /// names are read too; models are not opened. Only secrets are taken from the environment
     Check {
         /// TOML file with settings
         file: PathBuf,
@@ -59,7 +59,7 @@ fn check(path: &Path) -> anyhow::Result<()> {
     let settings = file.alone()?;
     let refusals = Checked::new(&settings).err().unwrap_or_default();
     for refusal in refusals {
-        // The file is at fault; its wrong values are named already.
+        // The file itself is wrong; its wrong values are reported already.
         let set = |key: &&&str| file.line_of(key).is_some();
         let key = refusal.keys.iter().find(set).or(refusal.keys.first());
         let named = problems.iter().any(|problem| {

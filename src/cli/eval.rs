@@ -1,4 +1,4 @@
-//! `clip-in eval`: benchmarks on a bundle, and results against one another.
+//! `clip-in eval`: runs benchmarks on a bundle, and compares results.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -17,8 +17,9 @@ use crate::eval::{Captions, Dataset, Layout, Report, Rules, Selection, Wording};
 pub enum EvalCommand {
     /// MMVP-VLM: PATH has Questions.csv and "MLLM_VLM Images/TYPE/ID.jpg"
     ///
-    /// Pairs of images that differ in one thing. Both texts, "a photo of " in front, must prefer their own image (text_to_image, the
-    /// authors' rule and the headline); beside it both images their own text (image_to_text). The mean is over the categories.
+    /// Pairs of images that differ in one thing. Both texts, with the prefix "a photo of ", must prefer their own image
+    /// (text_to_image, the authors' rule and the headline); in addition, both images their own text (image_to_text). The
+    /// mean is over the categories.
     Mmvp(Common),
     /// Winoground: PATH is the Hub's Parquet, or has examples.jsonl and images/
     Winoground {
@@ -40,16 +41,16 @@ pub enum EvalCommand {
     Retrieval {
         #[command(flatten)]
         common: Common,
-        /// How the data lies on disk
+        /// Layout of the data on disk
         #[arg(long)]
         layout: Layout,
-        /// Folder of the images, where the data does not say it
+        /// Folder of the images, if the data does not name it
         #[arg(long, value_name = "DIR")]
         images: Option<PathBuf>,
         /// Split of karpathy and docci
         #[arg(long, default_value = "test")]
         split: String,
-        /// Only the first N records
+        /// Read only the first N records
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
         first: Option<u64>,
     },
@@ -57,7 +58,7 @@ pub enum EvalCommand {
     Zeroshot {
         #[command(flatten)]
         common: Common,
-        /// File with a template on each line, {} where the name goes [default: "a photo of a {}."]
+        /// File with one template per line, {} for the name [default: "a photo of a {}."]
         #[arg(long, value_name = "FILE")]
         templates: Option<PathBuf>,
         /// JSON with the classes' names: {"folder": "name"}, or a list in the order of the folders [default: the folders' names, _ a
@@ -68,11 +69,11 @@ pub enum EvalCommand {
     /// Pairs of edits: PATH is Parquet with UltraEdit's columns, or a folder of it
     ///
     /// source_image, edited_image, source_caption, target_caption (with --captions long, source_caption_long and target_caption_long),
-    /// and category if there is one. Scored as mmvp is, without a prefix.
+    /// and category if there is one. Scored like mmvp, without a prefix.
     Pairs {
         #[command(flatten)]
         common: Common,
-        /// Which captions
+        /// Which captions to use
         #[arg(long, default_value = "short")]
         captions: Captions,
     },
@@ -90,7 +91,7 @@ pub struct Common {
     /// Folder of the bundle
     #[arg(long, env = "CLIP_IN_MODEL", default_value = "models/demo")]
     model: PathBuf,
-    /// Precision to run at; auto is what `serve` would take
+    /// Precision to run at; auto selects as `serve` does
     #[arg(long, env = "CLIP_IN_PRECISION", default_value = "auto")]
     precision: String,
     /// The benchmark's data
@@ -99,13 +100,13 @@ pub struct Common {
     /// Write the result as JSON, with the outcome of each item
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Write pictures of the result as SVG
+    /// Write plots of the result as SVG
     #[arg(long, value_name = "DIR")]
     plots: Option<PathBuf>,
-    /// Score again with texts cut to these numbers of tokens (start and end included), and time each length: 8,16,32,77
+    /// Score again with texts cut to these numbers of tokens (including start and end), and time each length: 8,16,32,77
     #[arg(long, value_name = "TOKENS", value_delimiter = ',')]
     lengths: Vec<usize>,
-    /// Percent of the records that may be broken
+    /// Percentage of the records that may be broken
     #[arg(long, value_name = "PERCENT", default_value_t = 0.0)]
     max_broken: f64,
     #[command(flatten)]
@@ -114,7 +115,7 @@ pub struct Common {
 
 #[derive(Debug, Clone, Copy, Args)]
 pub struct ResamplingArguments {
-    /// Resamples behind an interval
+    /// Number of resamples for an interval
     #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     resamples: u64,
     /// Seed of the resampling
@@ -141,13 +142,13 @@ impl ResamplingArguments {
 pub struct CompareArguments {
     /// The baseline: a result, or a folder of them
     baseline: PathBuf,
-    /// What is compared with it: results, or folders of them, each against the baseline
+    /// Candidates: results, or folders of them, each compared with the baseline
     #[arg(required = true)]
     candidates: Vec<PathBuf>,
-    /// Benchmarks that must not fall [default: all that the baseline has]
+    /// Benchmarks that must not become worse [default: all of the baseline]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     protect: Option<Vec<String>>,
-    /// Points that a headline metric may fall
+    /// Points by which a headline metric may be lower
     #[arg(long, value_name = "POINTS", default_value_t = 1.0)]
     margin: f64,
     /// Write the comparison as JSON
@@ -169,7 +170,7 @@ pub fn run(command: &EvalCommand) -> anyhow::Result<ExitCode> {
     };
     let data = common.data.as_path();
     std::fs::metadata(data).with_context(|| format!("cannot read {}", data.display()))?;
-    // Before the model is loaded: what is wrong with the data, or the place for the result, is said at once.
+    // Before the model is loaded, so that errors in the data or the output path are reported at once.
     if let Some(path) = &common.json {
         make_folder_of(path)?;
     }
@@ -199,7 +200,7 @@ fn make_folder_of(file: &Path) -> anyhow::Result<()> {
     let Some(folder) = file.parent() else {
         return Ok(());
     };
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))
 }
 
 fn open(command: &EvalCommand, data: &Path) -> anyhow::Result<Dataset> {
@@ -238,7 +239,7 @@ fn open(command: &EvalCommand, data: &Path) -> anyhow::Result<Dataset> {
 }
 
 fn evaluate(common: &Common, dataset: Dataset) -> anyhow::Result<Report> {
-    // Each text is embedded once: there is nothing to keep.
+    // Each text is embedded once, so the cache is off.
     let mut settings = EngineSettings {
         text_cache_bytes: 0,
         ..EngineSettings::default()
@@ -259,7 +260,7 @@ fn evaluate(common: &Common, dataset: Dataset) -> anyhow::Result<Report> {
     report
 }
 
-/// Results that cannot be compared have a status of their own: a gate must not take them for a fall, or for a pass.
+/// Results that cannot be compared have their own status: a gate must take them neither for a regression nor for a pass.
 fn run_compare(arguments: &CompareArguments) -> ExitCode {
     let terms = Terms {
         protect: arguments.protect.clone(),

@@ -1,4 +1,4 @@
-//! How images are read: the flags of the commands that embed.
+//! Options for reading images, for the commands that embed.
 
 use clap::Args;
 
@@ -6,13 +6,13 @@ use crate::preprocess::{Alpha, ImageOptions, ValueBits};
 
 #[derive(Debug, Args)]
 pub struct ImageArguments {
-    /// Of 16-bit images, how many bits hold the value: the low ones [default: those of a PNG's sBIT chunk, or all 16]
+    /// Number of low bits of 16-bit images that hold the value [default: those of a PNG's sBIT chunk, or all 16]
     #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u8).range(8..=16))]
     value_bits: Option<u8>,
     /// Turn images as their EXIF data says, or leave them as they are stored [default: as the model's manifest says]
     #[arg(long, value_name = "BOOL")]
     exif_orientation: Option<bool>,
-    /// What becomes of images' transparency
+    /// How to treat the transparency of images
     #[arg(long, value_enum, default_value = "drop")]
     alpha: Alpha,
 }
@@ -26,7 +26,7 @@ impl ImageArguments {
         }
     }
 
-    /// The options in one line, for an output's metadata; nothing if all are the usual ones.
+    /// The options in one line, for an output's metadata; empty if all have their defaults.
     pub fn said(&self) -> Option<String> {
         let options = self.options();
         (options != ImageOptions::default()).then(|| format!("{options:?}"))

@@ -1,4 +1,4 @@
-//! `clip-in model import`: a model in the layout of the Hub's ONNX exports becomes a bundle.
+//! `clip-in model import`: converts a model in the layout of the Hub's ONNX exports to a bundle.
 
 use std::path::PathBuf;
 

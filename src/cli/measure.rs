@@ -1,5 +1,5 @@
-//! `clip-in model measure`: how fast the image encoder alone is on this machine, by batch size, and how far it is from fp32
-//! on the processor. What a server can reach at best, and the check of a new machine.
+//! `clip-in model measure`: the speed of the image encoder alone on this machine, by batch size, and its distance from fp32
+//! on the CPU. This is the upper limit for a server, and a check of a new machine.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -20,10 +20,10 @@ pub struct MeasureArguments {
     /// Precision to run at
     #[arg(long, default_value = "auto")]
     precision: String,
-    /// What runs it: cpu, or a card such as cuda:0
+    /// Device to run on: cpu, or a GPU such as cuda:0
     #[arg(long, default_value = "cpu")]
     device: Device,
-    /// Sessions that run at the same time
+    /// Number of sessions that run at the same time
     #[arg(long, default_value_t = 1)]
     sessions: usize,
     /// Threads inside a session on the CPU
@@ -38,12 +38,12 @@ pub struct MeasureArguments {
     /// Floating-point operations for an image in 10^9 (two for a multiplication with addition), for the share of the peak
     #[arg(long, requires = "peak_teraflops")]
     gigaflops: Option<f64>,
-    /// The device's peak in 10^12 operations a second
+    /// The device's peak in 10^12 operations per second
     #[arg(long, requires = "gigaflops")]
     peak_teraflops: Option<f64>,
 }
 
-/// Images whose embeddings are compared with the processor's.
+/// Number of images whose embeddings are compared with those of the CPU.
 const COMPARED: usize = 32;
 
 pub fn run(arguments: &MeasureArguments) -> anyhow::Result<()> {
@@ -75,7 +75,7 @@ pub fn run(arguments: &MeasureArguments) -> anyhow::Result<()> {
         .collect::<Result<Vec<_>, _>>()?;
     let share = arguments.gigaflops.zip(arguments.peak_teraflops);
     println!(
-        "| batch | images/s | ms a batch | CPU ms an image |{}",
+        "| batch | images/s | ms per batch | CPU ms per image |{}",
         if share.is_some() {
             " share of peak |"
         } else {
@@ -113,7 +113,7 @@ struct Speed {
     cpu_seconds_per_image: f64,
 }
 
-/// Runs batches on all sessions at once. The first two are not counted: they allocate.
+/// Runs batches on all sessions at once. The first two do not count, because they allocate memory.
 fn time(sessions: &mut [Encoders], batch: usize, seconds: f64) -> anyhow::Result<Speed> {
     for encoders in &mut *sessions {
         let image = encoders.blank();
@@ -152,7 +152,7 @@ fn time(sessions: &mut [Encoders], batch: usize, seconds: f64) -> anyhow::Result
     })
 }
 
-/// Processor time of this process so far.
+/// CPU time of this process so far.
 fn cpu_seconds() -> anyhow::Result<f64> {
     let text = std::fs::read_to_string("/proc/self/stat").context("processor time")?;
     // The name in parentheses may hold spaces; utime and stime are the 14th and 15th fields, in 1/100 s.
@@ -169,7 +169,7 @@ fn cpu_seconds() -> anyhow::Result<f64> {
     Ok(ticks as f64 / 100.0)
 }
 
-/// 1 − cosine to fp32 on the processor, over images of noise and a few texts of random tokens.
+/// 1 − cosine to fp32 on the CPU, over images of noise and a few texts of random tokens.
 fn compare(
     bundle: &Bundle,
     choice: &Choice,
@@ -197,7 +197,7 @@ fn compare(
         distances[1].push(1.0 - dot(&a[0], &b[0]));
     }
     println!(
-        "\n1 - cosine of {} to fp32 on the processor:",
+        "\n1 - cosine of {} to fp32 on the CPU:",
         choice.variant.precision
     );
     for (name, values) in ["images", "texts"].iter().zip(&distances) {
@@ -208,7 +208,7 @@ fn compare(
     Ok(())
 }
 
-/// A small generator of repeatable noise (a linear congruential one, constants of Numerical Recipes).
+/// A generator of reproducible noise (linear congruential, with the constants of Numerical Recipes).
 struct Noise(u32);
 
 impl Noise {
@@ -217,7 +217,7 @@ impl Noise {
         self.0 >> 16
     }
 
-    /// Coarse blocks of noise: fine noise alone would look the same to every image.
+    /// Coarse blocks of noise: with fine noise alone all images would look the same to the encoder.
     fn image(&mut self, mut blank: Pixels) -> Pixels {
         match &mut blank {
             Pixels::U8(values) => {

@@ -1,4 +1,4 @@
-//! The command line: a file a subcommand.
+//! The command line: one file per subcommand.
 
 mod audit;
 mod config;
@@ -22,7 +22,7 @@ use crate::engine::{CpuPool, EngineSettings, Model};
 use crate::server::ServeError;
 use crate::telemetry::Metrics;
 
-/// Image and text encoders that see small differences: similarity scores and embeddings
+/// Image and text encoders for small differences: similarity scores and embeddings
 #[derive(Debug, Parser)]
 #[command(name = "clip-in", version, about)]
 pub struct Arguments {
@@ -34,25 +34,25 @@ pub struct Arguments {
 enum Command {
     /// Serve a model over HTTP
     Serve(Box<serve::ServeArguments>),
-    /// Print the settings of `serve`, or check a file of them
+    /// Print or check the settings of `serve`
     #[command(subcommand)]
     Config(config::ConfigCommand),
     /// Compare one image with texts
     Score(score::ScoreArguments),
     /// Embed images and texts of folders, files, Parquet and tars into a Parquet file
     Embed(embed::EmbedArguments),
-    /// Find what is wrong with a training set before it is trained on
+    /// Check a training set before training
     Audit(audit::AuditArguments),
     /// Run benchmarks on a model, and compare their results
     #[command(subcommand)]
     Eval(eval::EvalCommand),
-    /// Look at a bundle, check it, or make one from a model on the Hub
+    /// Inspect, verify, measure or import a bundle
     #[command(subcommand)]
     Model(model::ModelCommand),
 }
 
-/// Runs the command that these words ask for, the program's name first. Exit status: 0 done, 1 failed, 2 wrong arguments or
-/// settings.
+/// Runs the command of these arguments; the first one is the program's name. Exit status: 0 done, 1 failed, 2 wrong
+/// arguments or settings.
 pub fn run(words: &[OsString]) -> ExitCode {
     let mut arguments = Arguments::parse_from(words);
     let file = match &arguments.command {
@@ -93,14 +93,14 @@ pub fn run(words: &[OsString]) -> ExitCode {
 /// The exit status of clap's own errors.
 const WRONG_ARGUMENTS: u8 = 2;
 
-/// A model for a command that is not a server.
+/// A model for a command other than the server.
 fn load(path: &Path, precision: &str, settings: &EngineSettings) -> anyhow::Result<Arc<Model>> {
     let metrics = Arc::new(Metrics::new()?);
     let pool = CpuPool::new(num_cpus::get(), metrics.clone())?;
     Ok(Model::load(path, precision, settings, pool, metrics)?)
 }
 
-/// Runs a future to its end.
+/// Runs a future to completion.
 fn block_on<T>(future: impl Future<Output = T>) -> anyhow::Result<T> {
     Ok(tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)

@@ -7,12 +7,12 @@ use clap::Subcommand;
 use super::import::{self, ImportArguments};
 use super::measure::{self, MeasureArguments};
 use crate::bundle::Bundle;
-use crate::engine::{obstacle, verify};
+use crate::engine::{unsupported_reason, verify};
 use crate::runtime::Device;
 
 #[derive(Debug, Subcommand)]
 pub enum ModelCommand {
-    /// Print what a bundle is: sizes, inputs, variants, where it comes from
+    /// Print a summary of a bundle: sizes, inputs, variants, origin
     Inspect {
         /// Folder of the bundle
         folder: PathBuf,
@@ -25,9 +25,9 @@ pub enum ModelCommand {
         /// Folder of the bundle
         folder: PathBuf,
     },
-    /// Time the image encoder alone by batch size, and compare it with fp32 on the processor
+    /// Time the image encoder alone by batch size, and compare it with fp32 on the CPU
     Measure(MeasureArguments),
-    /// Make a bundle of a CLIP or SigLIP in the layout of the Hub's ONNX exports
+    /// Convert a CLIP or SigLIP in the layout of the Hub's ONNX exports to a bundle
     Import(ImportArguments),
 }
 
@@ -101,16 +101,16 @@ fn inspect(folder: &Path, json: bool) -> anyhow::Result<()> {
 fn check(folder: &Path) -> anyhow::Result<()> {
     let bundle = Bundle::open(folder)?;
     println!(
-        "{}: {} files have their checksums",
+        "{}: the checksums of {} files are correct",
         bundle.manifest.name,
         bundle.manifest.files.len()
     );
-    // A process loads one ONNX Runtime. The one that computes in bf16 does all else too, so that it must come first.
+    // A process loads one ONNX Runtime. The library with bf16 can also do everything else, so it must be loaded first.
     let mut variants: Vec<_> = bundle.manifest.variants.iter().collect();
     variants.sort_by_key(|variant| variant.precision != "bf16");
     for variant in variants {
-        if let Some(reason) =
-            obstacle(&variant.precision, Device::Cpu).filter(|_| variant.precision == "bf16")
+        if let Some(reason) = unsupported_reason(&variant.precision, Device::Cpu)
+            .filter(|_| variant.precision == "bf16")
         {
             println!("{}: not checked: {reason}", variant.precision);
             continue;
@@ -121,7 +121,7 @@ fn check(folder: &Path) -> anyhow::Result<()> {
             .map(|(_, distance)| *distance)
             .fold(0.0, f64::max);
         println!(
-            "{}: {} golden embeddings agree, 1 - cosine at worst {worst:.1e} (allowed {:.1e})",
+            "{}: {} golden embeddings agree, largest 1 - cosine {worst:.1e} (allowed {:.1e})",
             variant.precision,
             distances.len(),
             variant.golden_tolerance

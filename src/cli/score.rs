@@ -1,4 +1,4 @@
-//! `clip-in score`: one image against some texts, without a server.
+//! `clip-in score`: compares one image with texts, without a server.
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ pub struct ScoreArguments {
     /// Folder of the bundle
     #[arg(long, env = "CLIP_IN_MODEL", default_value = "models/demo")]
     model: PathBuf,
-    /// Precision to run at; auto is what `serve` would take
+    /// Precision to run at; auto selects as `serve` does
     #[arg(long, env = "CLIP_IN_PRECISION", default_value = "auto")]
     precision: String,
     /// The image file

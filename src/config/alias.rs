@@ -1,14 +1,14 @@
-//! Other names for models: clients that ask for a fixed name need no change.
+//! Other names for models, so that clients with a fixed model name need no change.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::quoted::quoted;
 
-/// A name that clients may give, and the model that answers to it.
+/// A name that clients may use, and the model for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alias {
-    /// What clients say.
+    /// The name in requests.
     pub name: String,
     /// The model's own name.
     pub model: String,
@@ -30,7 +30,7 @@ impl FromStr for Alias {
                 model: model.to_owned(),
             }),
             _ => Err(format!(
-                "{} is no alias; write NAME=MODEL, such as gpt=clip-in-demo",
+                "{} is not an alias; write NAME=MODEL, such as gpt=clip-in-demo",
                 quoted(text)
             )),
         }

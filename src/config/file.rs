@@ -1,4 +1,4 @@
-//! A TOML file of settings: read, checked key by key, and handed to the arguments of `clip-in serve` as their defaults.
+//! A TOML file of settings: read, checked key by key, and passed to the arguments of `clip-in serve` as their defaults.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -15,10 +15,10 @@ use super::settings::ServeSettings;
 use super::tables::{TABLES, Table, table_of};
 use crate::byte_order_mark;
 
-/// A file that says more than this says something else.
+/// Maximum size; a larger file is not a settings file.
 const MOST_BYTES: u64 = 64 << 10;
 
-/// A file of settings whose values are what they should be, each for itself.
+/// A settings file in which each value is valid by itself.
 #[derive(Debug, Clone)]
 pub struct SettingsFile {
     path: PathBuf,
@@ -36,7 +36,7 @@ impl SettingsFile {
     /// Reads a file.
     ///
     /// # Errors
-    /// All that is wrong with it.
+    /// All errors in it.
     pub fn open(path: &Path) -> Result<Self, Problems> {
         let (file, problems) = Self::examine(path);
         if problems.is_empty() {
@@ -46,7 +46,7 @@ impl SettingsFile {
         Err(Problems { path, problems })
     }
 
-    /// What is good of a file, and what is wrong with the rest.
+    /// The valid part of a file, and the errors in the rest.
     pub fn examine(path: &Path) -> (Self, Vec<Problem>) {
         let mut file = Self {
             path: path.to_owned(),
@@ -58,10 +58,10 @@ impl SettingsFile {
         };
         let (tables, errors) = DeTable::parse_recoverable(&text);
         if !errors.is_empty() {
-            // Without the parser's excerpt of the file: it may hold a secret.
+            // Without the parser's excerpt of the file, which may contain a secret.
             let problem = |error: &toml::de::Error| {
                 let at = error.span().map(|span| line(&text, span.start));
-                Problem::of_line(at, format!("this is no TOML: {}", error.message()))
+                Problem::of_line(at, format!("this is not valid TOML: {}", error.message()))
             };
             let mut problems: Vec<_> = errors.iter().map(problem).collect();
             problems.sort_by_key(|problem| problem.line);
@@ -120,7 +120,7 @@ impl SettingsFile {
         }
     }
 
-    /// Where it is.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -130,18 +130,17 @@ impl SettingsFile {
         self.values.get(key).map(|entry| entry.line)
     }
 
-    /// The command with this file's values as the defaults of its arguments: environment and flags win over them.
+    /// The command with this file's values as the defaults of its arguments: environment and flags have priority.
     pub fn as_defaults(&self, command: Command) -> Command {
         self.values.values().fold(command, |command, entry| {
             with_default(command, &entry.id, &entry.values)
         })
     }
 
-    /// The settings that a server would have from this file alone, with secrets of the environment: they can come from
-    /// nowhere else.
+    /// The settings of a server from this file alone, plus secrets from the environment, which cannot be in the file.
     ///
     /// # Errors
-    /// What clap says about a secret that it cannot read.
+    /// Clap's error about a secret that it cannot parse.
     pub fn alone(&self) -> Result<ServeSettings, clap::Error> {
         let command = self.as_defaults(command_without_environment(Setting::is_secret));
         let matches: ArgMatches = command.try_get_matches_from([""; 0])?;
@@ -160,12 +159,12 @@ fn read(path: &Path) -> Result<String, String> {
     Ok(byte_order_mark::dropped_from(&text).to_owned())
 }
 
-/// A TOML value → what a flag would be given.
+/// Converts a TOML value to the value of a flag.
 fn values(setting: &Setting, value: &Spanned<DeValue<'_>>) -> Result<Vec<String>, String> {
     if setting.is_secret() {
         let environment = setting.environment();
         let mut reason = format!(
-            "secrets do not stand in this file; set it in the environment as {environment}"
+            "secrets are not allowed in this file; set it in the environment as {environment}"
         );
         if setting.key() == "api_keys" {
             reason += ", or name a file with keys by api_keys_file";
@@ -186,7 +185,7 @@ fn values(setting: &Setting, value: &Spanned<DeValue<'_>>) -> Result<Vec<String>
         (Kind::Whole, _) => return Err(expected("a whole number")),
         (Kind::List, DeValue::Array(items)) => {
             let text = |item: &Spanned<DeValue<'_>>| match item.get_ref() {
-                // It would come apart there, as in a flag.
+                // It would be split there, as in a flag.
                 DeValue::String(text) if text.contains(',') => Err(format!(
                     "{text:?} has a comma; write each value as a string of its own"
                 )),
@@ -226,7 +225,7 @@ fn described(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-/// About a key that does not exist, or is in the wrong table (`None`: in none).
+/// The message about a key that does not exist or is in the wrong table (`None`: in no table).
 fn unknown(key: &str, table: Option<&Table>) -> String {
     let stands = match table {
         Some(table) => format!("in [{}]", table.name),

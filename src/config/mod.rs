@@ -1,9 +1,9 @@
-//! Every setting of the server, once: default < file < environment < flag; typed, and checked before anything starts.
+//! Every setting of the server: default < file < environment < flag; typed, and checked before anything starts.
 //!
-//! The table in `settings` is the one place that says what can be set. Its rows give the flags, the names in the environment,
-//! the tables and keys of the file, the ranges and the printed reference. [`SettingsFile`] hands a file's values to the same
-//! arguments as their defaults, so that one parser judges all four. What the server's parts make of the settings is in
-//! `server`; this module knows only the values' own types (`Alpha`, `Device`, `LogFormat`).
+//! The table in `settings` is the only list of settings. The flags, the names in the environment, the tables and keys of the
+//! file, the ranges and the printed reference are built from it. [`SettingsFile`] passes a file's values to the same
+//! arguments as defaults, so one parser checks all four sources. `server` converts the settings to those of its parts; this
+//! module knows only the types of the values (`Alpha`, `Device`, `LogFormat`).
 
 mod alias;
 mod file;

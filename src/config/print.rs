@@ -1,4 +1,4 @@
-//! Settings as TOML: all of them with their defaults, or those that are in effect with where they come from.
+//! Prints settings as TOML: all of them with their defaults, or the effective ones with their sources.
 
 use std::fmt::Write;
 
@@ -9,7 +9,7 @@ use super::file::SettingsFile;
 use super::setting::{Kind, Setting, all};
 use super::tables::{TABLES, table_of};
 
-/// Characters in a line of a comment.
+/// Maximum width of a comment line.
 const WIDTH: usize = 110;
 
 const ABOUT: &str = "\
@@ -22,7 +22,7 @@ const REST: &str = "\
 Keys that begin with # are not set; what stands there for a value is an example. Relative paths begin where the server is \
 started.";
 
-/// A file with every setting, commented, that changes nothing.
+/// A file with every setting commented out.
 pub fn defaults() -> String {
     let mut out = String::new();
     for text in [ABOUT, NAMES, REST] {
@@ -42,14 +42,14 @@ pub fn defaults() -> String {
     out
 }
 
-/// What is in effect: the value of each setting, and whether it is the default or comes from the file or the environment.
+/// The effective settings: the value of each one, and whether it is the default or comes from the file or the environment.
 /// `matches` are those of [`super::command`] with the file's values as defaults. Secrets are not shown.
 pub fn effective(matches: &ArgMatches, file: Option<&SettingsFile>) -> String {
     let mut out = String::new();
     let path = file.map(|file| file.path().display().to_string());
     let from = path.map_or_else(|| "no file".to_owned(), |path| format!("the file {path}"));
     let about = format!(
-        "What `clip-in serve` would run with: {from}, and the environment as it is here. Flags would win over both."
+        "The effective settings of `clip-in serve` from {from} and the current environment. Flags have priority over both."
     );
     comment(&mut out, &about);
     tables(&mut out, |out, setting| {
@@ -87,7 +87,7 @@ fn tables(out: &mut String, mut print: impl FnMut(&mut String, &Setting)) {
     }
 }
 
-/// A setting's name in the environment, and what it may be.
+/// A setting's name in the environment, and its permitted values.
 fn facts(setting: &Setting) -> String {
     let mut facts = setting.environment();
     let choices = setting.choices();
@@ -105,7 +105,7 @@ fn facts(setting: &Setting) -> String {
     facts
 }
 
-/// Something to overwrite.
+/// An example value.
 fn example(setting: &Setting) -> String {
     let value = match setting.kind() {
         Kind::Switch => "true".to_owned(),
@@ -118,7 +118,7 @@ fn example(setting: &Setting) -> String {
 
 fn values(matches: &ArgMatches, setting: &Setting) -> Option<Vec<String>> {
     if setting.kind() == Kind::Switch {
-        // The environment may say yes, on or 1.
+        // The environment may contain yes, on or 1.
         let value = matches.try_get_one::<bool>(setting.id()).ok()??;
         return Some(vec![value.to_string()]);
     }
@@ -133,7 +133,7 @@ pub(super) fn toml(kind: Kind, values: &[String]) -> String {
     let first = values.first().map(String::as_str).unwrap_or_default();
     match kind {
         Kind::Text => string(first),
-        // +5 and 007 are numbers to clap, not to TOML.
+        // Clap accepts +5 and 007 as numbers; TOML does not.
         Kind::Whole => first
             .parse()
             .map_or_else(|_| string(first), |n: i64| n.to_string()),
@@ -145,7 +145,7 @@ pub(super) fn toml(kind: Kind, values: &[String]) -> String {
     }
 }
 
-/// A basic string. JSON's escapes are TOML's, and JSON leaves only DEL as it is that TOML does not.
+/// A basic string. JSON's escapes are valid in TOML; only DEL must be escaped in addition.
 fn string(text: &str) -> String {
     let json = serde_json::Value::from(text).to_string();
     json.replace('\u{7f}', "\\u007F")
@@ -188,10 +188,14 @@ mod tests {
             .flat_map(|table| table.keys)
             .map(|key| key.name)
             .collect();
-        assert_eq!(keys.len(), all().len(), "a table names what is no setting");
+        assert_eq!(
+            keys.len(),
+            all().len(),
+            "a table names a key that is not a setting"
+        );
         keys.sort_unstable();
         keys.dedup();
-        assert_eq!(keys.len(), all().len(), "a key stands in two tables");
+        assert_eq!(keys.len(), all().len(), "a key is in two tables");
     }
 
     #[test]

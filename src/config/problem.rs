@@ -1,23 +1,23 @@
-//! What is wrong with a settings file, for the person who wrote it.
+//! Errors in a settings file, for its author.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use super::tables::table_of;
 
-/// One thing that is wrong. Never shows a secret.
+/// One error. It never shows a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Where it is, counted from 1, if that can be told.
+    /// Line, counted from 1, if it is known.
     pub line: Option<usize>,
-    /// The table and the key, such as `[engine] queue`; `None` for what concerns the whole file.
+    /// The table and the key, such as `[engine] queue`; `None` if the error concerns the whole file.
     pub place: Option<String>,
     /// What is wrong, and what to do.
     pub reason: String,
 }
 
 impl Problem {
-    /// About the whole file.
+    /// An error of the whole file.
     pub fn of_file(reason: impl Into<String>) -> Self {
         Self {
             line: None,
@@ -26,7 +26,7 @@ impl Problem {
         }
     }
 
-    /// About a line of it.
+    /// An error in a line.
     pub fn of_line(line: Option<usize>, reason: impl Into<String>) -> Self {
         Self {
             line,
@@ -34,7 +34,7 @@ impl Problem {
         }
     }
 
-    /// About one key.
+    /// An error of one key.
     pub fn of_key(line: Option<usize>, key: &str, reason: impl Into<String>) -> Self {
         Self {
             line,
@@ -49,7 +49,7 @@ pub fn place(key: &str) -> String {
     table_of(key).map_or_else(|| key.to_owned(), |table| format!("[{}] {key}", table.name))
 }
 
-/// All that is wrong with a file; a line each when it is shown.
+/// All errors in a file; displayed one per line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems {
     /// The file.

@@ -23,7 +23,7 @@ file, and the file over the default. Relative paths begin in the folder where th
 | `clip-in config print --defaults` | prints a file with every setting at its default |
 ";
 
-/// All settings, a Markdown table for each table of the file.
+/// All settings, with one Markdown table per table of the file.
 pub fn reference() -> String {
     let mut out = ABOUT.to_owned();
     let all = all();
@@ -49,7 +49,7 @@ pub fn reference() -> String {
     out
 }
 
-/// What a setting may be.
+/// The permitted values of a setting.
 fn value(setting: &Setting) -> String {
     let choices = setting.choices();
     match (setting.kind(), setting.range()) {
@@ -63,7 +63,7 @@ fn value(setting: &Setting) -> String {
     }
 }
 
-/// Text that a cell of a table can hold: `|`, `*`, `[` and `<` have no meaning in it, and a line does not end.
+/// Escapes text for a table cell: `|`, `*`, `[` and `<` get no special meaning, and line breaks are removed.
 fn cell(text: &str) -> String {
     let mut out = String::new();
     for character in text

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A setting that no log shows.
+/// A setting that is never logged.
 #[derive(Clone, serde::Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);

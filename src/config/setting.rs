@@ -1,4 +1,4 @@
-//! A setting as the file and the environment see it, derived from its clap argument.
+//! A setting as in the file and the environment, derived from its clap argument.
 
 use std::any::TypeId;
 use std::error::Error as _;
@@ -10,7 +10,7 @@ use clap::{Arg, Args, Command};
 use super::settings::ServeSettings;
 use super::tables::TABLES;
 
-/// What a value looks like in the file.
+/// The type of a value in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A string.
@@ -27,12 +27,12 @@ pub enum Kind {
 #[derive(Debug, Clone)]
 pub struct Setting(Arg);
 
-/// The arguments of `clip-in serve` that can be set in a file, as a command without a name of its own.
+/// The arguments of `clip-in serve` that can be set in a file, as a command without its own name.
 pub fn command() -> Command {
     ServeSettings::augment_args(Command::new("clip-in serve").no_binary_name(true))
 }
 
-/// The same command, but nothing comes from the environment except what `keep` says.
+/// The same command, but only the settings that `keep` selects are read from the environment.
 pub fn command_without_environment(keep: impl Fn(&Setting) -> bool) -> Command {
     command().mut_args(|argument| {
         if keep(&Setting(argument.clone())) {
@@ -43,7 +43,7 @@ pub fn command_without_environment(keep: impl Fn(&Setting) -> bool) -> Command {
     })
 }
 
-/// All settings, in the order of the tables. What has no table comes last; a test sees to it that there is none.
+/// All settings, in the order of the tables. Settings without a table come last; a test checks that there are none.
 pub fn all() -> Vec<Setting> {
     let command = command();
     let mut all: Vec<_> = command
@@ -79,7 +79,7 @@ impl Setting {
         name.to_string_lossy().into_owned()
     }
 
-    /// What its value looks like.
+    /// The type of its value.
     pub fn kind(&self) -> Kind {
         let is = |wanted: &[TypeId]| {
             let found = self.0.get_value_parser().type_id();
@@ -101,12 +101,12 @@ impl Setting {
         }
     }
 
-    /// Whether its value must not be shown, nor stand in the file.
+    /// Whether its value is secret: it is never shown and not allowed in the file.
     pub fn is_secret(&self) -> bool {
         self.0.is_hide_env_values_set()
     }
 
-    /// What it is for: the flag's help.
+    /// Its description: the help of the flag.
     pub fn help(&self) -> String {
         let help = self.0.get_long_help().or(self.0.get_help());
         help.map(ToString::to_string).unwrap_or_default()
@@ -125,14 +125,14 @@ impl Setting {
         (!values.is_empty()).then(|| values.iter().map(text).collect())
     }
 
-    /// Smallest and largest number that it may be.
+    /// The smallest and largest permitted number.
     pub fn range(&self) -> Option<(i64, i64)> {
         let key = self.key();
         let mut keys = TABLES.iter().flat_map(|table| table.keys);
         keys.find(|found| found.name == key)?.range.first().copied()
     }
 
-    /// The values it may have, if they can be counted.
+    /// The permitted values, if it is an enumeration.
     pub fn choices(&self) -> Vec<String> {
         let values = self.0.get_possible_values();
         values
@@ -141,7 +141,7 @@ impl Setting {
             .collect()
     }
 
-    /// Why it cannot have these values, several of a list; `None` if it can.
+    /// The reason why these values are invalid (several for a list); `None` if they are valid.
     pub fn refusal(&self, values: &[String]) -> Option<String> {
         let flag = self.0.get_long().unwrap_or_default();
         let flags = values.iter().map(|value| format!("--{flag}={value}"));
@@ -168,7 +168,7 @@ impl Setting {
     }
 }
 
-/// The known flag that is most like this key, as a key, if one is like it: clap knows.
+/// The known flag that is most similar to this key, as a key, if there is one; clap finds it.
 pub fn nearest(key: &str) -> Option<String> {
     let command = command_without_environment(|_| false);
     let flag = format!("--{}=", key.replace('_', "-"));

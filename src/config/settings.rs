@@ -1,5 +1,5 @@
-//! What can be set: one table of names, types, ranges, defaults and help. The flags, the environment, the file, its checks
-//! and its reference are built from it.
+//! The table of settings: names, types, ranges, defaults and help. The flags, the environment, the file, its checks and its
+//! reference are built from it.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,14 +14,14 @@ use crate::preprocess::Alpha;
 use crate::runtime::Device;
 use crate::telemetry::LogFormat;
 
-/// Turns rows `key: type as integer in low..=high;`, in tables of the file, into the arguments of clap and [`TABLES`].
+/// Converts rows `key: type as integer in low..=high;`, in tables of the file, to the arguments of clap and to [`TABLES`].
 macro_rules! settings {
     ($([$table:ident] $about:literal {$(
         $(#[$meta:meta])*
         $key:ident: $type:ty $(as $int:ident in $low:literal..=$high:literal)?;
     )*})*) => {
         /// Settings of `clip-in serve`.
-        // The fields' comments are the help texts, where brackets do not make links.
+        // The fields' comments are the help texts, in which brackets are not links.
         #[allow(rustdoc::broken_intra_doc_links)]
         #[derive(Debug, Clone, Args)]
         pub struct ServeSettings {$($(
@@ -30,7 +30,7 @@ macro_rules! settings {
             pub $key: $type,
         )*)*}
 
-        /// All tables of the file, in the order in which they are printed.
+        /// All tables of the file, in the order of printing.
         pub const TABLES: &[Table] = &[$(Table {
             name: stringify!($table),
             about: $about,
@@ -98,7 +98,7 @@ settings! {
 
     [admin] "Models that are loaded and unloaded while the server runs" {
         /// Offer the admin routes, which load, replace and unload models while the server runs; needs --models-root
-        // A value may follow, so that a flag can also switch off what a file switches on.
+        // The flag may have a value, so that it can also switch off what a file switches on.
         #[arg(env = "CLIP_IN_ADMIN", value_name = "BOOL", action = ArgAction::Set, value_parser = BoolishValueParser::new(), num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
         admin: bool;
 

@@ -1,4 +1,4 @@
-//! The file's tables, and which keys stand together.
+//! The file's tables and their keys.
 
 pub use super::settings::TABLES;
 
@@ -7,9 +7,9 @@ pub use super::settings::TABLES;
 pub struct Table {
     /// The name between the brackets.
     pub name: &'static str,
-    /// What its keys are about.
+    /// The subject of its keys.
     pub about: &'static str,
-    /// Its keys. No key is in two tables, since names in the environment leave the table out.
+    /// Its keys. No key is in two tables, because names in the environment do not include the table.
     pub keys: &'static [Key],
 }
 
@@ -18,7 +18,7 @@ pub struct Table {
 pub struct Key {
     /// Its name.
     pub name: &'static str,
-    /// Smallest and largest number that it may be; empty unless it is a whole number.
+    /// The smallest and largest permitted number; empty unless it is an integer.
     pub range: &'static [(i64, i64)],
 }
 

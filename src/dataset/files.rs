@@ -1,4 +1,4 @@
-//! Files named on the command line, or below folders named there.
+//! Files named on the command line, or found below folders named there.
 
 use std::convert::Infallible;
 use std::fs::{DirEntry, Metadata};
@@ -9,26 +9,26 @@ use anyhow::{Context, bail};
 use super::left_out::is_beside;
 use super::walk::{Step, Unreadable, entries, walk};
 
-/// A file to read items from.
+/// A file with items.
 #[derive(Debug, Clone)]
 pub struct Input {
     pub path: PathBuf,
-    /// Its path below the folder that was named, with `/`; its file name if it was named itself.
+    /// Its path below the named folder, with `/`; its file name if it was named itself.
     pub name: String,
-    /// What the system says of it.
+    /// Its metadata from the system.
     pub metadata: Metadata,
 }
 
-/// What names on the command line lead to.
+/// The files that names on the command line lead to.
 #[derive(Debug)]
 pub struct Listing<T> {
-    /// What is to be read.
+    /// Files to read.
     pub files: Vec<T>,
-    /// What else there is in the named folders.
+    /// Other files in the named folders.
     pub others: Vec<T>,
-    /// Names of what holds nothing to read.
+    /// Names of files without items.
     pub left_out: Vec<String>,
-    /// What could not be looked at.
+    /// Files that could not be accessed.
     pub unreadable: Vec<Unreadable>,
 }
 
@@ -44,7 +44,7 @@ impl<T> Default for Listing<T> {
 }
 
 impl<T> Listing<T> {
-    /// Adds something that was found in a folder under a name.
+    /// Adds a file that was found in a folder.
     pub fn add(&mut self, name: &str, endings: &[&str], found: T) {
         if ends_in(name, endings) {
             self.files.push(found);
@@ -56,10 +56,10 @@ impl<T> Listing<T> {
     }
 }
 
-/// The named files, and what is below the named folders, in the order of their names.
+/// The named files, and the files below the named folders, sorted by name.
 ///
 /// # Errors
-/// If a name is not there, or a folder has no file with one of the endings.
+/// If a name does not exist, or if a folder has no file with one of the endings.
 pub fn find(paths: &[PathBuf], endings: &[&str]) -> anyhow::Result<Listing<Input>> {
     let mut found = Listing::default();
     for path in paths {
@@ -87,7 +87,7 @@ pub fn find(paths: &[PathBuf], endings: &[&str]) -> anyhow::Result<Listing<Input
     Ok(found)
 }
 
-/// Everything below a folder, in the order of the names.
+/// Everything below a folder, sorted by name.
 pub fn list(folder: &Path, endings: &[&str], found: &mut Listing<Input>) {
     let Ok(()) = walk(folder, &mut |step| {
         match step {

@@ -1,24 +1,24 @@
-//! What lies beside items and holds none by its name: counted and named, and no fault.
+//! Files beside items that contain no item, by their name: they are counted and named, but are not an error.
 
-/// Names that are kept of those that are left out.
+/// Number of names of such files that are stored.
 const NAMED: usize = 5;
 
-/// Endings of numbers, attributes and notes that stand beside images and texts.
+/// Endings of numbers, attributes and notes beside images and texts.
 const ENDINGS: [&str; 14] = [
     "json", "cls", "cls2", "id", "idx", "index", "inx", "npy", "npz", "pth", "pkl", "pickle",
     "pyd", "md",
 ];
 
-/// Things that were left out, by their number and the first names.
+/// The number of files that were left out, and the first names.
 #[derive(Debug, Default, Clone)]
 pub struct LeftOut {
-    /// How many.
+    /// Their number.
     pub count: u64,
     first: Vec<String>,
 }
 
 impl LeftOut {
-    /// Counts one.
+    /// Counts one file.
     pub fn add(&mut self, name: &str) {
         self.count += 1;
         if self.first.len() < NAMED {
@@ -26,7 +26,7 @@ impl LeftOut {
         }
     }
 
-    /// The first names, and that there are more.
+    /// The first names, with a hint if there are more.
     pub fn named(&self) -> String {
         let more = self.count > self.first.len() as u64;
         let names = self.first.join(", ");
@@ -34,7 +34,8 @@ impl LeftOut {
     }
 }
 
-/// Whether a file or member is such by its name: it is hidden, a program's own note (`_SUCCESS`), or has one of the endings.
+/// Whether a file or member is left out by its name: it is hidden, a program's own marker (`_SUCCESS`), or has one of the
+/// endings.
 pub fn is_beside(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     let (_, ending) = name.rsplit_once('.').unwrap_or_default();

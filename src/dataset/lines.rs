@@ -1,4 +1,4 @@
-//! Lines of a file, of which the longest is bounded: a file without a line end must not be all in memory.
+//! Lines of a file with a maximum length, so that a file without line breaks is not read into memory completely.
 
 use std::io::{self, BufRead, Read};
 
@@ -7,17 +7,17 @@ use crate::byte_order_mark;
 /// One line.
 #[derive(Debug)]
 pub struct Line {
-    /// Without its end, and in the first line without a byte order mark.
+    /// Its content without the line break, and in the first line without a byte order mark.
     pub bytes: Vec<u8>,
     /// Its number, from 1.
     pub number: u64,
-    /// Bytes that it takes in the file, its end included.
+    /// Bytes in the file, including the line break.
     pub length: u64,
-    /// False if it is longer than a line may be. Then `bytes` has only its beginning.
+    /// False if it exceeds the maximum length. Then `bytes` has only its beginning.
     pub is_whole: bool,
 }
 
-/// Reads lines one after the other.
+/// Reads lines one after another.
 #[derive(Debug)]
 pub struct Lines<R> {
     reader: R,
@@ -26,7 +26,7 @@ pub struct Lines<R> {
 }
 
 impl<R: BufRead> Lines<R> {
-    /// Lines of at most `most_bytes`, their ends not counted.
+    /// Lines of at most `most_bytes`, not counting line breaks.
     pub fn new(reader: R, most_bytes: u64) -> Self {
         Self {
             reader,
@@ -41,7 +41,7 @@ impl<R: BufRead> Lines<R> {
     /// If the file cannot be read.
     pub fn next_line(&mut self) -> io::Result<Option<Line>> {
         let mut bytes = Vec::new();
-        // More bytes for an end of CR LF, and for a byte order mark of three bytes.
+        // Room for a line break of CR LF and for a byte order mark of three bytes.
         let mark = if self.number == 0 { 3 } else { 0 };
         let most = self.most_bytes.saturating_add(2 + mark);
         let mut length = self
@@ -75,7 +75,7 @@ impl<R: BufRead> Lines<R> {
     }
 }
 
-/// How many lines there are; None if the file cannot be read.
+/// Number of lines; None if the file cannot be read.
 pub fn count(mut reader: impl BufRead) -> Option<u64> {
     let mut lines = 0;
     while reader.skip_until(b'\n').ok()? > 0 {
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ends_marks_and_lines_that_are_too_long() {
+    fn line_breaks_marks_and_long_lines() {
         let content = b"\xef\xbb\xbfab\r\n\nabcd\nabcde\r\nabcdefghij\n\xef\xbb\xbfz";
         let mut lines = Lines::new(&content[..], 4);
         let mut found = Vec::new();

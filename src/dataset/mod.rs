@@ -1,11 +1,11 @@
-//! Files with many images and texts: how they are found, opened and read, for `embed`, `audit` and `eval`.
+//! Data sets of images and texts: finding, opening and reading files, for `embed`, `audit` and `eval`.
 //!
 //! ```text
-//! names on the command line → store (this machine's files, objects of S3) → files below folders
+//! names on the command line → store (local files, S3 objects) → files below folders
 //!   → Parquet columns | members of a tar | lines → pipeline (reader thread → bound on memory → work → results in order)
 //! ```
 //!
-//! This room knows no model's task and no output: what an item means is decided by those who read it.
+//! This module does not know tasks or outputs: its users decide what an item means.
 
 pub mod files;
 pub mod image_files;

@@ -1,5 +1,5 @@
-//! The bulk pipeline: a thread reads ahead a little, many things are worked on at a time, and their results come in the order in
-//! which they were read.
+//! The bulk pipeline: a thread reads ahead a little, many items are processed at a time, and their results arrive in reading
+//! order.
 
 use std::sync::Arc;
 
@@ -11,42 +11,43 @@ use crate::engine::{
     EmbedError, EmbedOptions, Embedded, EngineError, EngineSettings, Item, Lane, Model,
 };
 
-/// Things that are read before there is work for them.
+/// Number of items that are read ahead.
 const READ_AHEAD: usize = 8;
-/// KiB of encoded images that are worked on together, for each core: several photographs. One that is larger than all of it is
-/// worked on alone.
+/// KiB of encoded images in flight for each core: several photographs. An item larger than the whole limit is processed
+/// alone.
 const KIB_A_CORE: u32 = 32 << 10;
 
-/// The receiver is gone: the work has ended early.
+/// The receiver was dropped: the work has ended early.
 #[derive(Debug)]
 pub struct Closed;
 
-/// Where a reader puts what it has read.
+/// The queue for the items of a reader.
 #[derive(Debug)]
 pub struct Sender<T>(mpsc::Sender<T>);
 
 impl<T> Sender<T> {
-    /// Hands something over, and waits while enough is on its way.
+    /// Sends an item, and blocks while enough is in flight.
     ///
     /// # Errors
-    /// If the receiver is gone.
+    /// If the receiver was dropped.
     pub fn send(&self, thing: T) -> Result<(), Closed> {
         self.0.blocking_send(thing).map_err(|_| Closed)
     }
 }
 
-/// How many items are embedded at a time: enough to fill a batch on every worker while as much is being decoded.
+/// Number of items embedded at a time: enough to fill a batch on every worker while as many are being decoded.
 pub fn at_a_time(settings: &EngineSettings) -> usize {
     let batch = settings.batching.images.max(settings.batching.texts);
     4 * num_cpus::get() * batch
 }
 
-/// Reads, works and hands on, in order. `read` runs on a thread of its own, and its result is returned once all it sent was worked
-/// on. `bytes` says how much memory a thing takes while it is worked on. `at_a_time` things are worked on together, within a bound
-/// on their memory.
+/// Reads items, processes them and passes on the results, in order. `read` runs in its own thread, and its result is
+/// returned once all its items are processed. `bytes` gives the memory of an item in flight. At most `at_a_time` items are
+/// in flight, within a limit on their memory.
 ///
 /// # Errors
-/// What `take` gives, at once; or that the thread cannot be started, or died: half of the input must not pass for all of it.
+/// The error of `take`, at once; or an error if the thread cannot start or panics, because a part of the input must not pass
+/// for all of it.
 pub async fn run<T, R, W, Done>(
     at_a_time: usize,
     read: impl FnOnce(Sender<T>) -> Done + Send + 'static,
@@ -68,7 +69,8 @@ where
     let memory = Arc::new(Semaphore::new(most_kib as usize));
     let things = futures_util::stream::poll_fn(move |context| receiver.poll_recv(context));
     let results = things
-        // One after the other, and before they are worked on together: so a thing never waits for memory that a later one has.
+        // Memory is reserved in order, before the items run concurrently, so an item never waits for memory that a later one
+        // holds.
         .then(|thing| {
             let kib = u32::try_from(bytes(&thing).div_ceil(1024)).unwrap_or(most_kib);
             let memory = memory.clone();
@@ -100,7 +102,8 @@ where
 /// Embeds one item. The inner error is the item's own fault.
 ///
 /// # Errors
-/// If the engine fails. An input that breaks inference would break it again at the next start, so it counts as the item's fault.
+/// If the engine fails. An input that makes inference fail would do so again at the next start, so it counts as the item's
+/// fault.
 pub async fn embed(
     model: &Model,
     item: Item,
@@ -132,7 +135,7 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(50 - i)).await;
             i
         };
-        // Some are larger than all memory, and are worked on alone.
+        // Some are larger than the whole limit and are processed alone.
         let bytes = |i: &u64| {
             if i.is_multiple_of(10) {
                 u64::MAX

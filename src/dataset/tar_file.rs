@@ -1,10 +1,10 @@
-//! The bytes of a tar, whether it is compressed or not.
+//! The bytes of a tar, compressed or not.
 
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
 use flate2::read::MultiGzDecoder;
 
-/// First bytes of compressed files, and the name of the compression.
+/// First bytes of compressed files, and the name of their compression.
 const OTHERS: [(&[u8], &str); 3] = [
     (b"BZh", "bzip2"),
     (b"\xfd7zXZ\x00", "xz"),
@@ -12,11 +12,11 @@ const OTHERS: [(&[u8], &str); 3] = [
 ];
 const GZIP: &[u8] = b"\x1f\x8b";
 
-/// A tar that has been opened. Of a compressed one only the way forward is known: a jump over a member reads it.
+/// An open tar. A compressed one can only be read forwards: skipping a member reads it.
 pub struct TarFile<T> {
     content: Content<T>,
     place: u64,
-    /// Whether nothing but zeros was read since the last jump, as at a tar's end.
+    /// Whether only zeros were read since the last jump, as at a tar's end.
     ended: bool,
 }
 
@@ -26,17 +26,17 @@ enum Content<T> {
 }
 
 impl<T: Read + Seek> TarFile<T> {
-    /// Looks at the first bytes.
+    /// Checks the first bytes.
     ///
     /// # Errors
-    /// If the file cannot be read, or is compressed by something else than gzip.
+    /// If the file cannot be read, or if its compression is not gzip.
     pub fn new(mut file: T) -> io::Result<Self> {
         let mut start = Vec::new();
         file.by_ref().take(8).read_to_end(&mut start)?;
         file.rewind()?;
         if let Some((_, name)) = OTHERS.iter().find(|(magic, _)| start.starts_with(magic)) {
             return Err(io::Error::other(format!(
-                "the tar is compressed by {name}; only gzip is unpacked here: unpack it first"
+                "the tar is compressed by {name}; only gzip is supported; decompress it first"
             )));
         }
         let content = if start.starts_with(GZIP) {
@@ -51,7 +51,7 @@ impl<T: Read + Seek> TarFile<T> {
         })
     }
 
-    /// Whether the last that was read is an empty block: a tar that stops elsewhere is cut short.
+    /// Whether the last block was empty: a tar that ends elsewhere is truncated.
     pub fn is_at_end(&self) -> bool {
         self.ended
     }

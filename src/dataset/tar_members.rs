@@ -1,4 +1,4 @@
-//! The members of a tar, one after the other, and what is wrong with one or with the tar.
+//! The members of a tar, one after another, and faults of a member or of the tar.
 
 use std::cell::Cell;
 use std::io::Read;
@@ -8,10 +8,10 @@ use tar::{Archive, Entry};
 use super::store::Readable;
 use super::tar_file::TarFile;
 
-/// Endings of tars, compressed ones too.
+/// Endings of tars, including compressed ones.
 pub const ENDINGS: [&str; 3] = ["tar", "tar.gz", "tgz"];
 
-/// A member that may hold something: folders and headers that concern the whole tar are not shown.
+/// A member that may have content; folders and headers of the whole tar are skipped.
 pub struct Member<'a> {
     /// Its path, without a leading `./`.
     pub path: String,
@@ -21,23 +21,23 @@ pub struct Member<'a> {
     is_cut: &'a Cell<bool>,
 }
 
-/// Why a member cannot be used.
+/// The reason why a member cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
-    /// It has more bytes than are accepted.
+    /// It exceeds the maximum size.
     #[error("the file has {size} bytes and at most {most} are accepted")]
     TooLarge {
-        /// Bytes of the member.
+        /// Size of the member.
         size: u64,
-        /// Bytes that are accepted.
+        /// The maximum size.
         most: u64,
     },
     /// The tar ends inside it.
     #[error("the tar ends after {found} of its {size} bytes")]
     Cut {
-        /// Bytes that are there.
+        /// Number of bytes present.
         found: usize,
-        /// Bytes that should be there.
+        /// Number of bytes declared.
         size: u64,
     },
     /// The file cannot be read.
@@ -46,10 +46,10 @@ pub enum Fault {
 }
 
 impl Member<'_> {
-    /// Reads it, unless it has more than `most` bytes.
+    /// Reads it, unless it exceeds `most` bytes.
     ///
     /// # Errors
-    /// [`Fault`] says why it cannot be used.
+    /// [`Fault`] if it cannot be used.
     pub fn bytes(mut self, most: u64) -> Result<Vec<u8>, Fault> {
         let size = self.entry.size();
         if size > most {
@@ -66,11 +66,11 @@ impl Member<'_> {
     }
 }
 
-/// Shows all members to `visit`, in their order. Returns what is wrong with the tar as a whole: it is no tar, or is cut short
+/// Calls `visit` for all members, in order. Returns the fault of the tar as a whole, if it is not a tar or is cut off
 /// between two members. A tar that ends inside a member is reported by [`Member::bytes`] alone.
 ///
 /// # Errors
-/// What `visit` gives.
+/// The error of `visit`.
 pub fn visit<E>(
     file: std::io::Result<Box<dyn Readable>>,
     mut visit: impl FnMut(Member<'_>) -> Result<(), E>,
@@ -87,8 +87,8 @@ pub fn visit<E>(
     for entry in entries {
         let entry = match entry {
             Ok(entry) => entry,
-            // Where the next member begins is unknown.
-            Err(error) => return Ok(Err(format!("what follows cannot be read: {error}"))),
+            // The position of the next member is unknown.
+            Err(error) => return Ok(Err(format!("the rest cannot be read: {error}"))),
         };
         is_cut.set(false);
         let kind = entry.header().entry_type();

@@ -1,11 +1,11 @@
-//! A way through a folder and all folders below it, links followed.
+//! Walks a folder and all folders below it; links are followed.
 
 use std::fs::{DirEntry, Metadata};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-/// What a walk comes upon, in the order of the names.
+/// An entry of a walk, in order of names.
 pub enum Step {
     /// A file; links to files count as files.
     File {
@@ -14,27 +14,27 @@ pub enum Step {
         name: String,
         metadata: Metadata,
     },
-    /// A file or folder whose name begins with a dot; what is in such a folder is not looked at.
+    /// A file or folder whose name begins with a dot; such a folder is not entered.
     Hidden { name: String },
-    /// What cannot be looked at.
+    /// Something that cannot be accessed.
     Unreadable(Unreadable),
 }
 
-/// A part of a folder that cannot be looked at.
+/// A part of a folder that cannot be accessed.
 #[derive(Debug, Clone)]
 pub struct Unreadable {
     /// Its path below the folder; empty for the folder itself.
     pub name: String,
     /// `folder` or `file`.
     pub kind: &'static str,
-    /// For people.
+    /// A description of the error.
     pub reason: String,
 }
 
-/// Shows everything below a folder to `visit`. A link that leads back to a folder which it lies in is shown as unreadable.
+/// Calls `visit` for everything below a folder. A link to one of its own parent folders is reported as unreadable.
 ///
 /// # Errors
-/// What `visit` gives.
+/// The error of `visit`.
 pub fn walk<E>(folder: &Path, visit: &mut impl FnMut(Step) -> Result<(), E>) -> Result<(), E> {
     walk_below(folder, "", &mut Vec::new(), visit)
 }
@@ -58,7 +58,7 @@ fn walk_below<E>(
         Err(error) => return visit(unreadable(below, "folder", format!("{error:#}"))),
     };
     if above.contains(&place) {
-        let reason = "the link leads back to a folder that it lies in, and is not followed";
+        let reason = "the link leads to one of its parent folders and is not followed";
         return visit(unreadable(below, "folder", reason.to_owned()));
     }
     above.push(place);
@@ -90,7 +90,7 @@ fn walk_below<E>(
     Ok(())
 }
 
-/// What is in a folder with its names, in the order of the names.
+/// The entries of a folder with their names, sorted by name.
 pub fn entries(folder: &Path) -> anyhow::Result<Vec<(DirEntry, String)>> {
     let failed = || format!("cannot read {}", folder.display());
     let mut entries = Vec::new();
@@ -103,7 +103,7 @@ pub fn entries(folder: &Path) -> anyhow::Result<Vec<(DirEntry, String)>> {
     Ok(entries)
 }
 
-/// A name below a folder; the folder's own is empty at the top.
+/// A name below a folder; the top folder has an empty name.
 pub fn joined(below: &str, name: &str) -> String {
     match below {
         "" => name.to_owned(),

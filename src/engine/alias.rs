@@ -1,12 +1,12 @@
-//! Checks other names of models against the models that are served.
+//! Checks aliases of models against the served models.
 
 use super::error::RegistryError;
 use crate::config::Alias;
 
-/// Checks aliases against the names of the models that are served.
+/// Checks aliases against the names of the served models.
 ///
 /// # Errors
-/// The first alias that hides a model, is given twice, or stands for a model that is not there.
+/// The first alias that equals a model's name, is given twice, or names an unknown model.
 pub fn check(aliases: &[Alias], models: &[String]) -> Result<(), RegistryError> {
     for (i, alias) in aliases.iter().enumerate() {
         if models.contains(&alias.name) {
@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_alias_hides_no_model_and_stands_for_one() {
+    fn an_alias_hides_no_model_and_names_one() {
         let checked = |aliases: &[&str]| {
             let aliases: Vec<Alias> = aliases.iter().map(|a| a.parse().unwrap()).collect();
             check(&aliases, &["a".to_owned(), "b".to_owned()])
@@ -43,7 +43,7 @@ mod tests {
             unknown.contains("x=c") && unknown.contains("a, b"),
             "{unknown}"
         );
-        // An alias of an alias is an alias of nothing.
+        // An alias of an alias names no model.
         assert!(matches!(
             checked(&["x=a", "y=x"]),
             Err(RegistryError::AliasOfNothing { .. })

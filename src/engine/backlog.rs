@@ -1,14 +1,15 @@
-//! How long until a new item would be answered, by what is ahead of it and by the times that batches took.
+//! Estimates when a new item would be answered, from the items before it and the times of earlier batches.
 
 use std::time::{Duration, Instant};
 
 use super::job::Modality;
 
-/// For what the times do not know: decoding on the same cores, batches longer than the average. With it, at ten times the
-/// load and a deadline of 1 s, ViT-B/32 answered 96 % of its capacity in time and 2 of 255 accepted requests too late.
+/// A safety factor for what the times do not include: decoding on the same cores, batches longer than the average. With it,
+/// at ten times the load and a deadline of 1 s, ViT-B/32 answered 96 % of its capacity in time and 2 of 255 accepted
+/// requests too late.
 const MARGIN: f64 = 1.2;
 
-/// Items of a request, by what encodes them.
+/// Number of items of a request, by encoder.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Demand {
     /// Images.
@@ -23,7 +24,7 @@ impl Demand {
         self.images + self.texts
     }
 
-    /// Both together.
+    /// Sum of both.
     pub fn plus(self, other: Self) -> Self {
         Self {
             images: self.images + other.images,
@@ -31,7 +32,7 @@ impl Demand {
         }
     }
 
-    /// Without `other`, which is part of it.
+    /// The difference; `other` must be a part of it.
     pub fn minus(self, other: Self) -> Self {
         Self {
             images: self.images.saturating_sub(other.images),
@@ -40,7 +41,7 @@ impl Demand {
     }
 }
 
-/// A batch that a worker runs.
+/// A batch that a worker is running.
 #[derive(Debug)]
 struct Running {
     group: usize,
@@ -48,10 +49,10 @@ struct Running {
     since: Instant,
 }
 
-/// Seconds of an item, by the group whose items share batches, and what is being run.
+/// Seconds per item, by the group whose items share batches, and the running batches.
 #[derive(Debug)]
 pub struct ItemTimes<const GROUPS: usize> {
-    /// Smoothed; 0 before the first.
+    /// Smoothed; 0 before the first batch.
     seconds: [f64; GROUPS],
     images: f64,
     texts: f64,
@@ -70,12 +71,12 @@ impl<const GROUPS: usize> Default for ItemTimes<GROUPS> {
 }
 
 impl<const GROUPS: usize> ItemTimes<GROUPS> {
-    /// Seconds of one item of a group in a batch; 0 if none was run yet.
+    /// Seconds per item of a group in a batch; 0 before the first batch.
     pub fn of(&self, group: usize) -> f64 {
         self.seconds[group]
     }
 
-    /// A worker took a batch.
+    /// A worker has started a batch.
     pub fn start(&mut self, group: usize, items: usize, since: Instant) {
         self.running.push(Running {
             group,
@@ -84,9 +85,9 @@ impl<const GROUPS: usize> ItemTimes<GROUPS> {
         });
     }
 
-    /// A batch is done.
+    /// A batch is finished.
     pub fn finish(&mut self, group: usize, modality: Modality, items: usize, seconds: f64) {
-        // Which of two alike is done does not matter for long.
+        // If two batches are alike, either one may be removed.
         let done = |r: &Running| (r.group, r.items) == (group, items);
         if let Some(place) = self.running.iter().position(done) {
             self.running.swap_remove(place);
@@ -105,12 +106,12 @@ impl<const GROUPS: usize> ItemTimes<GROUPS> {
         }
     }
 
-    /// Seconds of work that a demand is, for one worker.
+    /// Seconds of work of a demand, for one worker.
     pub fn work(&self, demand: Demand) -> f64 {
         demand.images as f64 * self.images + demand.texts as f64 * self.texts
     }
 
-    /// Seconds of work left in what is being run.
+    /// Seconds of work left in the running batches.
     pub fn remaining(&self, now: Instant) -> f64 {
         let left = self.running.iter().map(|batch| {
             let gone = now.saturating_duration_since(batch.since).as_secs_f64();
@@ -119,10 +120,10 @@ impl<const GROUPS: usize> ItemTimes<GROUPS> {
         left.sum()
     }
 
-    /// Until a demand would be answered that has `ahead` items and `work` seconds of work before it.
+    /// Time until a demand is answered that has `ahead` items and `work` seconds of work before it.
     ///
-    /// The workers share what is ahead; then it waits for all of its own batch, which has at most `most` items and is
-    /// the larger the longer the line is.
+    /// The workers share the work ahead. Then the demand waits for its own batch, which has at most `most` items and is
+    /// larger with a longer queue.
     pub fn until_answered(
         &self,
         demand: Demand,

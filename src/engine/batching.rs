@@ -1,4 +1,4 @@
-//! How batches are formed: how large, whether a batch waits for company, and which shapes a device gets to see.
+//! The batching policy: sizes of batches, waiting times, and the shapes that a device gets.
 
 use std::time::Duration;
 
@@ -6,26 +6,26 @@ use super::job::Modality;
 use crate::bundle::Variant;
 use crate::runtime::Device;
 
-/// The policy of one model.
+/// The batching policy of one model.
 #[derive(Debug, Clone, Copy)]
 pub struct BatchPolicy {
     /// Most images in a batch.
     pub images: usize,
     /// Most texts in a batch.
     pub texts: usize,
-    /// Longest time that a bulk batch should take: what an interactive item may have to wait for.
+    /// Maximum time of a bulk batch, for which an interactive item may have to wait.
     pub bulk_time: Duration,
-    /// How long the first item of a batch waits for others. Zero on a CPU, where a batch of 8 images costs 8 % less an image
-    /// and eight times the latency; a card is idle most of the time with a batch of one.
+    /// How long the first item of a batch waits for others. Zero on a CPU, where a batch of 8 images costs 8 % less per
+    /// image but has eight times the latency; a GPU is idle most of the time with a batch of one.
     pub wait: Duration,
-    /// Fill batches (and texts) up to a power of two, so that the device sees few distinct shapes: each new one costs a
-    /// card a search for kernels and memory of its own.
+    /// Pad batches (and texts) to a power of two, so that the device gets few different shapes: for each new one a GPU
+    /// searches for kernels and allocates memory.
     pub buckets: bool,
 }
 
-/// What a setting left open is, by device.
+/// The defaults, by device.
 impl BatchPolicy {
-    /// Greedy, small batches on a CPU; large ones, a short wait and buckets on a card.
+    /// Immediate small batches on a CPU; large ones, a short wait and buckets on a GPU.
     pub fn of(device: Device) -> Self {
         let bulk_time = Duration::from_millis(150);
         match device {
@@ -46,7 +46,7 @@ impl BatchPolicy {
         }
     }
 
-    /// The policy as a variant allows it: an item's embedding must not depend on its company.
+    /// The policy as restricted by a variant: an item's embedding must not depend on other items.
     pub fn for_variant(self, variant: &Variant) -> Self {
         if variant.batch_dependent {
             Self {
@@ -60,7 +60,7 @@ impl BatchPolicy {
         }
     }
 
-    /// Most items of a modality in a batch.
+    /// Maximum number of items of a modality in a batch.
     pub fn most(&self, modality: Modality) -> usize {
         match modality {
             Modality::Image => self.images,
@@ -68,7 +68,7 @@ impl BatchPolicy {
         }
     }
 
-    /// Rows of the tensor for a batch of `items`.
+    /// Number of rows of the tensor for a batch of `items`.
     pub fn rows(&self, modality: Modality, items: usize) -> usize {
         if self.buckets {
             items
@@ -80,7 +80,7 @@ impl BatchPolicy {
         }
     }
 
-    /// Tokens that texts of at most `longest` are padded to.
+    /// Length to which texts of at most `longest` tokens are padded.
     pub fn length(&self, longest: usize) -> usize {
         if self.buckets {
             longest.next_power_of_two().max(SHORTEST)
@@ -89,18 +89,18 @@ impl BatchPolicy {
         }
     }
 
-    /// Every number of rows that [`Self::rows`] can give, the largest first; empty without buckets.
+    /// Every result of [`Self::rows`], the largest first; empty without buckets.
     pub fn row_buckets(&self, modality: Modality) -> Vec<usize> {
         powers(1, self.most(modality), self.buckets)
     }
 
-    /// Every length that [`Self::length`] can give for a context, the longest first; empty without buckets.
+    /// Every result of [`Self::length`] for a context, the longest first; empty without buckets.
     pub fn length_buckets(&self, context: usize) -> Vec<usize> {
         powers(SHORTEST.min(context), context, self.buckets)
     }
 }
 
-/// Texts are not padded to less: a label with its start and end token.
+/// Minimum padded length of texts: a label with its start and end token.
 const SHORTEST: usize = 8;
 
 fn powers(least: usize, most: usize, wanted: bool) -> Vec<usize> {
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_batch_falls_into_a_bucket_that_was_warmed_up() {
+    fn every_batch_has_the_shape_of_a_warm_bucket() {
         for most in [1, 7, 8, 48, 64] {
             let policy = BatchPolicy {
                 images: most,
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cpu_runs_what_there_is() {
+    fn a_cpu_does_not_wait_for_full_batches() {
         let policy = BatchPolicy::of(Device::Cpu);
         assert_eq!(policy.rows(Modality::Image, 5), 5);
         assert_eq!(policy.length(9), 9);

@@ -12,9 +12,9 @@ use super::job::Lane;
 use crate::preprocess::Stop;
 use crate::telemetry::Metrics;
 
-/// A pool of named threads. A free thread takes interactive work first. Within a lane a [`FairQueue`] says what comes next: neither
-/// a request of many or large items nor a tenant of many requests holds up the others. Work whose requester is gone by then is
-/// skipped.
+/// A pool of named threads. A free thread takes interactive work first. Within a lane a [`FairQueue`] selects the next piece
+/// of work, so neither a request with many or large items nor a tenant with many requests delays the others. Work whose
+/// request was cancelled is skipped.
 #[derive(Debug, Clone)]
 pub struct CpuPool {
     pool: Arc<rayon::ThreadPool>,
@@ -24,21 +24,21 @@ pub struct CpuPool {
 
 type Work = Box<dyn FnOnce() + Send>;
 
-/// Work that takes longer than this may hold up short work, in microseconds. A full HD image takes a fifth of it.
+/// Work with a larger cost in microseconds counts as long. A full HD image takes a fifth of it.
 const LONG: u64 = 100_000;
 
-/// Work by lane, and what runs.
+/// Waiting work by lane, and counts of running work.
 struct Shared {
     lanes: [FairQueue<Work>; 2],
     threads: usize,
     running: usize,
-    /// Of those that run, how many may take longer than [`LONG`].
+    /// Number of running pieces whose cost exceeds [`LONG`].
     long: usize,
 }
 
 impl Shared {
-    /// The piece that a free thread runs next. There is one thread more than the pool is meant to have: while all others are at
-    /// long work, it runs short work.
+    /// The next piece of work for a free thread. There is one thread more than the configured number: it runs short work
+    /// while all others run long work.
     fn take(&mut self) -> Option<(u64, Work)> {
         let most = match (self.running < self.threads, self.long == self.threads) {
             (true, _) => u64::MAX,
@@ -58,7 +58,7 @@ impl Shared {
     }
 }
 
-/// What the threads share.
+/// The state that the threads share.
 struct Waiting(Mutex<Shared>);
 
 impl Waiting {
@@ -66,7 +66,7 @@ impl Waiting {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Runs what waits, until nothing may run any more.
+    /// Runs waiting work until none may run.
     fn run(&self) {
         while let Some((cost, work)) = self.with(Shared::take) {
             work();
@@ -75,7 +75,7 @@ impl Waiting {
     }
 }
 
-/// Sets its flag when it is dropped: with the future that waits for a piece of work.
+/// Sets its flag when it is dropped together with the future that waits for a piece of work.
 struct Waiter(Arc<AtomicBool>);
 
 impl Drop for Waiter {
@@ -91,7 +91,7 @@ impl fmt::Debug for Waiting {
 }
 
 impl CpuPool {
-    /// For `threads` pieces of work at a time, and a short one besides while all of them are long.
+    /// A pool for `threads` pieces of work at a time, plus one short piece while all of them are long.
     ///
     /// # Errors
     /// If the system refuses a thread.
@@ -113,11 +113,11 @@ impl CpuPool {
         })
     }
 
-    /// Runs `work` on the pool when it is next, and gives its result. `cost` is about how many microseconds it will take, at worst.
-    /// Work whose future is dropped before it began never runs; work that runs by then is told by the [`Stop`] that it is given.
+    /// Runs `work` on the pool and returns its result. `cost` is the estimated time in microseconds, at worst. Work whose
+    /// future is dropped before it begins never runs; running work learns of this from its [`Stop`].
     ///
     /// # Errors
-    /// [`EngineError::Inference`] if the work panicked; the pool lives on.
+    /// [`EngineError::Inference`] if the work panicked; the pool continues.
     pub async fn run<T: Send + 'static>(
         &self,
         lane: Lane,
@@ -135,7 +135,7 @@ impl CpuPool {
             if sender.is_closed() {
                 return;
             }
-            // A panic in a decoder is that item's failure, not the process's.
+            // A panic in a decoder is an error of that item only.
             let work = std::panic::AssertUnwindSafe(|| work(&stop));
             if let Ok(result) = std::panic::catch_unwind(work) {
                 let _ = sender.send(result);
@@ -163,7 +163,7 @@ mod tests {
         let pool = CpuPool::new(1, Arc::new(Metrics::new().unwrap())).unwrap();
         let order = Arc::new(Mutex::new(Vec::new()));
         let (hold, held) = std::sync::mpsc::channel::<()>();
-        // One piece of work keeps the only thread busy while the others queue up.
+        // One piece of work keeps the only thread busy while the others wait.
         let busy = pool.run(Lane::Bulk, Flow::next(Tenant::default()), 1, move |_| {
             held.recv().unwrap()
         });
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn work_is_told_that_nobody_waits_any_more() {
+    async fn work_learns_that_its_request_was_cancelled() {
         let pool = CpuPool::new(1, Arc::new(Metrics::new().unwrap())).unwrap();
         let (begun, began) = oneshot::channel();
         let (sender, told) = oneshot::channel();
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_is_one_item_s_failure() {
+    async fn a_panic_fails_one_item_only() {
         let pool = CpuPool::new(1, Arc::new(Metrics::new().unwrap())).unwrap();
         let failed = pool
             .run(Lane::Interactive, Flow::next(Tenant::default()), 1, |_| {

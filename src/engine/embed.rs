@@ -1,4 +1,4 @@
-//! One request through the engine: what is known from the cache, the rest prepared, queued, awaited.
+//! Embeds one request: cached items are taken from the cache; the others are prepared, queued and awaited.
 
 use std::time::Instant;
 
@@ -13,21 +13,21 @@ use super::prepare::Known;
 use super::request::{EmbedOptions, Embedded, EmbeddedEach, Item};
 use crate::telemetry::stages::{self, Stage};
 
-/// What a bad item means for the others.
+/// The effect of an invalid item on the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum BadItem {
     RefusesAll,
     StandsAlone,
 }
 
-/// An item that the text cache does not know.
+/// An item that is not in the text cache.
 struct Missing {
     index: usize,
-    /// Under which its embedding will be kept.
+    /// The key for storing its embedding.
     text: Option<String>,
 }
 
-/// An item on its way, and what of it is known already.
+/// An item in progress, and its result if it is known already.
 struct Pending {
     answer: Answer,
     digest: Option<ImageDigest>,
@@ -42,22 +42,22 @@ enum Answer {
 }
 
 impl Model {
-    /// Whether the queue would take so many images now. Check capacity before fetching images: nothing expensive is fetched for a request that will be
-    /// refused.
+    /// Whether the queue would accept this many images now. Check this before fetching images, so that nothing expensive is
+    /// fetched for a request that will be refused.
     ///
     /// # Errors
-    /// [`EngineError`], as [`Model::embed`] would give it.
+    /// [`EngineError`], as from [`Model::embed`].
     pub fn admits(&self, images: usize, options: EmbedOptions) -> Result<(), EngineError> {
         let demand = Demand { images, texts: 0 };
         let places = self.queue().reserve(demand, options.lane, options.deadline);
         places.map(drop)
     }
 
-    /// Embeds items. All or nothing: nothing is run if one of them is bad.
+    /// Embeds items, all or none: nothing is run if one of them is invalid.
     ///
     /// # Errors
-    /// The first bad item by its index, or why the engine could not do it. A request whose deadline passes ends then;
-    /// what of it still waits is never run.
+    /// The first invalid item by its index, or the error of the engine. A request ends when its deadline passes; its waiting
+    /// items are never run.
     pub async fn embed(
         &self,
         items: Vec<Item>,
@@ -75,10 +75,10 @@ impl Model {
         })
     }
 
-    /// Embeds what can be embedded: a bad item has its error in its place, and the others are run.
+    /// Embeds what can be embedded: an invalid item has its error in its place, and the others are run.
     ///
     /// # Errors
-    /// Why the engine could not do it, as [`Model::embed`] says it.
+    /// The error of the engine, as from [`Model::embed`].
     pub async fn embed_each(
         &self,
         items: Vec<Item>,
@@ -153,7 +153,7 @@ impl Model {
                     (embedding, true)
                 }
                 Answer::Reply(reply) => {
-                    // A reply that is dropped unanswered was held by a worker that died.
+                    // A reply that was dropped without an answer belonged to a worker that died.
                     let encoded = reply.await.map_err(|_| EngineError::Dead)??;
                     stages::note(Stage::Queue, encoded.queued);
                     stages::note(Stage::Inference, encoded.inference);
@@ -189,7 +189,8 @@ impl Model {
         Ok(answer)
     }
 
-    /// Prepares items and queues together what no cache knows. With [`BadItem::RefusesAll`] nothing is queued if one is bad.
+    /// Prepares items and queues together those that no cache has. With [`BadItem::RefusesAll`] nothing is queued if one is
+    /// invalid.
     async fn submit(
         &self,
         items: Vec<Item>,
@@ -200,7 +201,7 @@ impl Model {
         if items.is_empty() {
             return Ok(Vec::new());
         }
-        // Before anything is decoded: an overloaded server must not spend itself on what it will refuse.
+        // Before anything is decoded: an overloaded server must not spend work on requests that it will refuse.
         let images = items.iter().filter(|i| i.is_image()).count();
         let texts = items.len() - images;
         let demand = Demand { images, texts };
@@ -255,7 +256,7 @@ impl Model {
     }
 }
 
-/// What the cache has for an item. A text that would be cut is not a hit for a request that refuses cutting.
+/// The cached embedding of an item. A text that would be truncated is not a hit for a request that refuses truncation.
 fn lookup(cache: &EmbeddingCache<String>, item: &Item, truncate: bool) -> Option<Cached> {
     match item {
         Item::Text(text) => cache

@@ -1,4 +1,4 @@
-//! Embeddings that were computed before: an inspection line sends the same labels all day, a catalogue the same picture twice.
+//! A cache of embeddings: an inspection line sends the same labels all day, a catalogue the same picture twice.
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -13,23 +13,23 @@ use super::Embedding;
 use crate::preprocess::{ImageOptions, ValueBits};
 use crate::telemetry::Metrics;
 
-/// What is kept of an item.
+/// The cached data of an item.
 #[derive(Debug, Clone)]
 pub struct Cached {
     pub embedding: Embedding,
     pub tokens: usize,
     pub truncated: usize,
-    /// Of an image: see [`crate::preprocess::Picture`].
+    /// For an image: see [`crate::preprocess::Picture`].
     pub in_low_bits: bool,
 }
 
-/// What an image is found by: the SHA-256 of its file's bytes, and of how they are read.
+/// The key of an image: the SHA-256 of its file's bytes and of its image options.
 pub type ImageDigest = [u8; 32];
 
-/// The digest of an encoded image that is read so.
+/// The digest of an encoded image with these options.
 pub fn digest(bytes: &[u8], options: ImageOptions) -> ImageDigest {
     let mut hash = Sha256::new_with_prefix(bytes);
-    // Always three bytes, so that no other file with other options gives the same.
+    // Always three bytes, so that another file with other options cannot give the same digest.
     hash.update([
         options.value_bits.map_or(0, ValueBits::get),
         options.exif_orientation.map_or(2, u8::from),
@@ -38,7 +38,7 @@ pub fn digest(bytes: &[u8], options: ImageOptions) -> ImageDigest {
     hash.finalize().into()
 }
 
-/// A key, and how many bytes of memory it owns.
+/// A key, and the bytes of memory that it owns.
 pub trait Key: Hash + Eq + Clone {
     fn bytes(&self) -> usize;
 }
@@ -55,7 +55,7 @@ impl Key for ImageDigest {
     }
 }
 
-/// A cache of embeddings that is bounded by the bytes it holds.
+/// A cache of embeddings with a limit on its bytes.
 #[derive(Debug)]
 pub struct EmbeddingCache<K: Key> {
     cache: Cache<K, Cached, Bytes>,
@@ -63,11 +63,11 @@ pub struct EmbeddingCache<K: Key> {
     misses: IntCounter,
     /// The sum over the caches of all models.
     bytes: IntGauge,
-    /// What it counts of this one.
+    /// The part of this cache.
     counted: AtomicI64,
 }
 
-/// Counts an entry by what it takes: key, embedding and a share of the table.
+/// Weighs an entry by its memory: key, embedding and a share of the table.
 #[derive(Debug, Clone)]
 struct Bytes;
 
@@ -80,7 +80,7 @@ impl<K: Key> Weighter<K, Cached> for Bytes {
 }
 
 impl EmbeddingCache<String> {
-    /// A cache of texts of at most `bytes`; `None` for 0, which switches it off.
+    /// A cache of texts of at most `bytes`; `None` for 0, which turns it off.
     pub fn of_texts(bytes: u64, width: usize, metrics: &Arc<Metrics>) -> Option<Self> {
         let (hits, misses) = (&metrics.text_cache_hits, &metrics.text_cache_misses);
         Self::new(bytes, width, hits, misses, &metrics.text_cache_bytes)
@@ -88,7 +88,7 @@ impl EmbeddingCache<String> {
 }
 
 impl EmbeddingCache<ImageDigest> {
-    /// A cache of images of at most `bytes`; `None` for 0, which switches it off.
+    /// A cache of images of at most `bytes`; `None` for 0, which turns it off.
     pub fn of_images(bytes: u64, width: usize, metrics: &Arc<Metrics>) -> Option<Self> {
         let (hits, misses) = (&metrics.image_cache_hits, &metrics.image_cache_misses);
         Self::new(bytes, width, hits, misses, &metrics.image_cache_bytes)
@@ -103,7 +103,7 @@ impl<K: Key> EmbeddingCache<K> {
         misses: &IntCounter,
         gauge: &IntGauge,
     ) -> Option<Self> {
-        // A caption of average length; only the table's first size depends on it.
+        // A caption of average length; it only affects the initial size of the table.
         let entry = (64 + 4 * width + TABLE_SHARE) as u64;
         let entries = usize::try_from(bytes / entry)
             .unwrap_or(usize::MAX)
@@ -117,7 +117,7 @@ impl<K: Key> EmbeddingCache<K> {
         })
     }
 
-    /// The item's embedding, if it is there.
+    /// The item's embedding, if it is cached.
     pub fn get<Q>(&self, key: &Q) -> Option<Cached>
     where
         Q: Hash + quick_cache::Equivalent<K> + ?Sized,
@@ -130,7 +130,7 @@ impl<K: Key> EmbeddingCache<K> {
         found
     }
 
-    /// Keeps an item's embedding, in the place of others if need be.
+    /// Stores an item's embedding; others are evicted if necessary.
     pub fn insert(&self, key: K, cached: Cached) {
         self.cache.insert(key, cached);
         self.count(self.cache.weight() as i64);
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn it_never_holds_more_than_its_bytes() {
+    fn a_cache_never_exceeds_its_bytes() {
         let metrics = Arc::new(Metrics::new().unwrap());
         let cache = EmbeddingCache::of_texts(100_000, 192, &metrics).unwrap();
         for i in 0..10_000 {

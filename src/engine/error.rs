@@ -1,4 +1,4 @@
-//! What can go wrong: with an item, with the engine, and with a model that is to be served.
+//! Errors of an item, of the engine, and of loading a model.
 
 use std::path::PathBuf;
 
@@ -8,29 +8,29 @@ use crate::preprocess::ImageError;
 use crate::quoted::quoted;
 use crate::runtime::RuntimeError;
 
-/// Why one item cannot be embedded.
+/// The reason why one item cannot be embedded.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ItemError {
-    /// The picture is broken, unsupported or too large.
+    /// The picture is damaged, unsupported or too large.
     #[error(transparent)]
     Image(#[from] ImageError),
-    /// The text that should spell the picture's bytes does not.
+    /// The text is not valid base64 of a picture.
     #[error("the image is neither base64 nor a base64 data URI: {0}")]
     Base64(String),
-    /// The image is a URL, and this server fetches none.
+    /// The image is a URL, and this server does not fetch images.
     #[error(
         "image URLs are not fetched by this server; send the image itself, as base64 or as a form field"
     )]
     UrlNotAllowed,
-    /// The text is longer than the server reads.
-    #[error("the text has {bytes} bytes, at most {most} are read; send it in parts")]
+    /// The text exceeds the server's limit.
+    #[error("the text has {bytes} bytes; at most {most} are allowed; send it in parts")]
     TextTooLong {
         /// Its size.
         bytes: usize,
         /// The limit.
         most: usize,
     },
-    /// The text does not fit into the context, and the request asked not to cut it.
+    /// The text does not fit into the context, and the request does not allow truncation.
     #[error(
         "the text is {truncated} tokens longer than the model's context of {context} tokens; shorten it or allow truncation"
     )]
@@ -40,17 +40,19 @@ pub enum ItemError {
         /// The model's context.
         context: usize,
     },
-    /// Pixels that the image encoder cannot take.
-    #[error("the model takes {expected} pixel values of type {element} an image, this has {found}")]
+    /// Pixels that do not fit the image encoder.
+    #[error(
+        "the model takes {expected} pixel values of type {element} per image; this has {found}"
+    )]
     Pixels {
-        /// Values of an image.
+        /// Number of values per image.
         expected: usize,
         /// Their type.
         element: &'static str,
-        /// What came.
+        /// The values that were given.
         found: String,
     },
-    /// Token ids that the text encoder cannot take.
+    /// Token ids that do not fit the text encoder.
     #[error("{0}")]
     Tokens(String),
     /// The tokenizer failed.
@@ -58,15 +60,15 @@ pub enum ItemError {
     Tokenize(String),
 }
 
-/// Why an embedding could not be computed, when the item itself is not at fault.
+/// The reason why an embedding could not be computed, if the item itself is valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EngineError {
-    /// The queue has no room.
+    /// The queue is full.
     #[error("the server is busy: {queued} items are waiting; try again in {retry_after_seconds} s")]
     Overloaded {
         /// Items that wait.
         queued: usize,
-        /// When trying again makes sense, from the measured service rate.
+        /// Seconds after which a retry makes sense, from the measured service rate.
         retry_after_seconds: u64,
     },
     /// The deadline passed before the item was run.
@@ -75,7 +77,7 @@ pub enum EngineError {
     /// The server is stopping.
     #[error("the server is stopping")]
     Stopping,
-    /// No worker is left that could run it.
+    /// No worker is left to run it.
     #[error("no worker is alive; the server must be restarted")]
     Dead,
     /// The device's memory was too small for the item's batch, and for the item alone.
@@ -86,23 +88,23 @@ pub enum EngineError {
     Inference(String),
 }
 
-/// Why a request got no embeddings.
+/// The reason why a request got no embeddings.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum EmbedError {
-    /// One item is at fault.
+    /// One item is invalid.
     #[error("item {index}: {error}")]
     Item {
-        /// Position in the request.
+        /// Index in the request.
         index: usize,
-        /// What is wrong with it.
+        /// The error of the item.
         error: ItemError,
     },
-    /// The engine could not do it.
+    /// The engine failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
 }
 
-/// Why a model cannot be served.
+/// The reason why a model cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The bundle is not usable.
@@ -111,14 +113,14 @@ pub enum LoadError {
     /// ONNX Runtime refused it.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
-    /// There is no variant of that precision.
+    /// The bundle has no variant with that precision.
     #[error("{model} has no {precision} variant; it has: {available}")]
     NoSuchPrecision {
         /// The model.
         model: String,
-        /// What was asked for.
+        /// The requested precision.
         precision: String,
-        /// What there is.
+        /// The existing ones.
         available: String,
     },
     /// A thread could not be started.
@@ -126,43 +128,43 @@ pub enum LoadError {
     Thread(#[from] std::io::Error),
 }
 
-/// Why the list of models could not be made or changed. It stays as it was.
+/// The reason why the list of models could not be created or changed. It is unchanged then.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
     /// The model cannot be served.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// Two bundles that are to be served at the same time have one name.
+    /// Two bundles to be served at the same time have the same name.
     #[error(
         "{first} and {second} are both named {name}: change \"name\" in the bundle.json of one of them, or serve only one"
     )]
     SameName {
         /// The name in both manifests.
         name: String,
-        /// Folder of the one.
+        /// Folder of the first one.
         first: PathBuf,
-        /// Folder of the other.
+        /// Folder of the second one.
         second: PathBuf,
     },
-    /// A model has the name of an alias.
+    /// A model has the same name as an alias.
     #[error("{} is an alias and the name of a model: one name cannot be both", quoted(.0))]
     NameIsAlias(String),
-    /// An alias stands for a model that is not served.
-    #[error("--alias {alias}: there is no such model; there is: {models}")]
+    /// An alias names a model that is not served.
+    #[error("--alias {alias}: unknown model; the models are: {models}")]
     AliasOfNothing {
         /// The alias.
         alias: Alias,
-        /// The names of what is served.
+        /// The names of the served models.
         models: String,
     },
     /// An alias is given twice.
-    #[error("--alias {0}: one alias cannot stand for two models")]
+    #[error("--alias {0}: one alias cannot name two models")]
     SameAlias(String),
-    /// There is nothing to serve.
+    /// No model is given.
     #[error("no model is given")]
     Empty,
-    /// A load is under way.
-    #[error("another model is being loaded; try again when that is done")]
+    /// Another load is running.
+    #[error("another model is being loaded; try again later")]
     Busy,
     /// No model has that name.
     #[error("there is no model {} here; GET /v1/models lists what is served", quoted(.0))]

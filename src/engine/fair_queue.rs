@@ -1,21 +1,22 @@
-//! Whose work comes next, when more waits than there are threads: start-time fair queueing (Goyal, Vin and Cheng, 1996), between
+//! Order of work if more waits than there are threads: start-time fair queueing (Goyal, Vin and Cheng, 1996), between
 //! tenants, and between the requests of each.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Whom the threads are shared out among: the callers with one API key are one tenant, and so are all callers without any.
+/// The parties among which the threads are shared: the callers with one API key are one tenant, and so are all callers
+/// without a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tenant(u64);
 
 impl Tenant {
-    /// The tenant of a number; 0 is the callers without a key.
+    /// The tenant of a number; 0 stands for the callers without a key.
     pub fn new(number: u64) -> Self {
         Self(number)
     }
 }
 
-/// A request of a tenant. Its pieces of work are taken in order, and alternate with those of others.
+/// A request of a tenant. Its pieces of work are taken in order and alternate with those of other requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Flow {
     tenant: Tenant,
@@ -31,17 +32,17 @@ impl Flow {
     }
 }
 
-/// Every so many pieces, the tenant and the request come next that were not served for the longest time, whatever their work
-/// costs: many small requests cannot put off a large one for ever.
+/// Every this many pieces, the tenant and the request that have waited longest come next, whatever the cost of their work:
+/// many small requests cannot delay a large one forever.
 const BY_AGE_EVERY: u64 = 4;
 
-/// Work that waits, of type `W`. Each piece has a cost. What comes next is the piece with the least sum of its own cost and of
-/// what its tenant (and then its request) was served before: a request of one small image overtakes any number of large ones,
-/// and in the long run each tenant and each request gets the same share.
+/// Waiting work of type `W`. Each piece has a cost. The next piece is the one with the least sum of its own cost and the
+/// service that its tenant (and then its request) has received: a request with one small image overtakes any number of large
+/// ones, and in the long run all tenants and all requests get equal shares.
 #[derive(Debug)]
 pub struct FairQueue<W> {
     tenants: Shares<Tenant, Shares<u64, VecDeque<(u64, W)>>>,
-    /// Pieces put in and taken so far: a clock for ages.
+    /// Number of pieces added and taken so far: a clock for ages.
     events: u64,
     taken: u64,
 }
@@ -66,7 +67,7 @@ impl<W> FairQueue<W> {
             .push_back((cost, work));
     }
 
-    /// Takes the piece that comes next, of those that cost at most `most`.
+    /// Takes the next piece whose cost is at most `most`.
     pub fn take(&mut self, most: u64) -> Option<(u64, W)> {
         let order = if (self.taken + 1).is_multiple_of(BY_AGE_EVERY) {
             Order::Age
@@ -97,15 +98,15 @@ impl<W> FairQueue<W> {
     }
 }
 
-/// What decides who comes next.
+/// The data that determines the order.
 #[derive(Clone, Copy)]
 enum Order {
     Cost,
     Age,
 }
 
-/// Those that share something out among themselves, in the order of their arrival, and the virtual time: what the one had been
-/// served that was taken last. Who comes anew begins there, so that nobody saves up a share by staying away.
+/// Parties that share a resource, in order of arrival, and the virtual time: the service that the last one taken had
+/// received. New parties begin there, so that nobody accumulates a share by being absent.
 #[derive(Debug)]
 struct Shares<N, T>(Vec<Share<N, T>>, u64);
 
@@ -124,7 +125,7 @@ impl<N, T> Default for Shares<N, T> {
 }
 
 impl<N: PartialEq, T: Default> Shares<N, T> {
-    /// What waits under a name, which may be new. A request puts all of its pieces in at once: it is looked for from the end.
+    /// The work of a party, which may be new. A request adds all of its pieces at once, so the search begins at the end.
     fn of(&mut self, name: N, now: u64) -> &mut T {
         let Self(shares, time) = self;
         let known = shares.iter().rposition(|share| share.name == name);
@@ -140,7 +141,7 @@ impl<N: PartialEq, T: Default> Shares<N, T> {
         &mut shares[at].waiting
     }
 
-    /// The place of the one that comes next; among equals the first. `cost` is none for who has to wait.
+    /// The index of the next one; among equals the first. `cost` returns None for one that must wait.
     fn next(&self, order: Order, cost: impl Fn(&T) -> Option<u64>) -> Option<usize> {
         let shares = self.0.iter().enumerate();
         let keys = shares.filter_map(|(at, share)| {
@@ -232,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_costs_too_much_now_waits_for_its_turn() {
+    fn expensive_work_waits_for_its_turn() {
         let [large, small] = requests(0);
         let mut queue = FairQueue::default();
         queue.put(large, 50, 'L');
@@ -244,25 +245,25 @@ mod tests {
     }
 
     #[test]
-    fn large_work_is_not_put_off_for_ever() {
+    fn large_work_is_not_delayed_forever() {
         let mut queue = FairQueue::default();
         let large: [_; 1] = requests(0);
         for flow in requests::<8>(0) {
             queue.put(flow, 1, 's');
         }
         queue.put(large[0], 1_000_000, 'L');
-        // Eight clients, each of which sends the next small request as soon as one is answered.
+        // Eight clients, each of which sends its next small request as soon as one is answered.
         let mut before = 0;
         while queue.take(u64::MAX).is_some_and(|(_, name)| name != 'L') {
             let [next] = requests(0);
             queue.put(next, 1, 's');
             before += 1;
-            assert!(before < 100, "small requests overtake for ever");
+            assert!(before < 100, "small requests overtake forever");
         }
     }
 
     #[test]
-    fn who_stayed_away_has_no_share_saved_up() {
+    fn an_absent_tenant_accumulates_no_share() {
         let mut queue = FairQueue::default();
         let [busy] = requests(1);
         for _ in 0..200 {

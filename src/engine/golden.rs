@@ -1,4 +1,4 @@
-//! The golden check: does this machine compute what training computed?
+//! The golden check: does this machine compute the same as the training did?
 
 use super::error::LoadError;
 use super::job::{Embedding, Input};
@@ -10,10 +10,10 @@ use crate::preprocess;
 use crate::runtime::{Encoders, SessionSettings};
 use crate::telemetry::Metrics;
 
-/// Recomputes the golden embeddings with the same code that requests run through; gives each item with its 1 − cosine.
+/// Recomputes the golden embeddings with the code that requests use; returns each item with its 1 − cosine.
 ///
 /// # Errors
-/// The first item beyond the variant's tolerance. The check is also the warm-up of the sessions.
+/// The first item beyond the variant's tolerance. The check also warms up the sessions.
 pub fn check_golden(
     bundle: &Bundle,
     variant: &Variant,
@@ -39,8 +39,8 @@ pub fn check_golden(
     Ok(distances)
 }
 
-/// What an encoder takes of a file, by the functions that requests run through. Not by [`Preparer::prepare_one`]: its caches and
-/// its metrics are the clients' own.
+/// The encoder input of a file, made by the functions that requests use. It does not use [`Preparer::prepare_one`], because
+/// caches and metrics are for clients only.
 fn image_input(bundle: &Bundle, preparer: &Preparer, file: &str) -> Result<Input, LoadError> {
     let bytes = bundle.read(file)?;
     let pixels = preprocess::preprocess(&bytes, &preparer.limits, &preparer.spec);
@@ -48,7 +48,7 @@ fn image_input(bundle: &Bundle, preparer: &Preparer, file: &str) -> Result<Input
     Ok(Input::Image(pixels))
 }
 
-/// The same of a text.
+/// The same for a text.
 fn text_input(bundle: &Bundle, preparer: &Preparer, text: &str) -> Result<Input, LoadError> {
     let tokens = preparer.tokenizer.encode(text);
     let tokens = tokens.map_err(|reason| content(bundle, &bundle.manifest.golden, reason))?;
@@ -77,10 +77,10 @@ fn encode(encoders: &mut Encoders, batch: &[Input]) -> Result<Vec<Embedding>, Lo
     Ok(encoders.encode_images(&images, images.len())?)
 }
 
-/// Computes golden embeddings of files and texts with the bundle's own fp32 graphs, for a model that comes without any.
+/// Computes golden embeddings of files and texts with the bundle's own fp32 graphs, for a model that has none.
 ///
 /// # Errors
-/// If a graph cannot be run, or gives an item another embedding in a batch than alone.
+/// If a graph cannot be run, or if an item has different embeddings in a batch and alone.
 pub fn compute(bundle: &Bundle, files: &[String], texts: &[&str]) -> Result<Golden, LoadError> {
     let (preparer, mut encoders) = without_server(bundle, fp32(bundle)?)?;
     let mut embed = |names: &[&str], inputs: &[Input]| {
@@ -131,10 +131,10 @@ fn fp32(bundle: &Bundle) -> Result<&Variant, LoadError> {
         })
 }
 
-/// The golden check of one variant, without a server around it.
+/// The golden check of one variant, without a server.
 ///
 /// # Errors
-/// As `check_golden`, and if a graph or the tokenizer cannot be loaded.
+/// Those of `check_golden`, or if a graph or the tokenizer cannot be loaded.
 pub fn verify(bundle: &Bundle, variant: &Variant) -> Result<Vec<(String, f64)>, LoadError> {
     let (preparer, mut encoders) = without_server(bundle, variant)?;
     check_golden(bundle, variant, &preparer, &mut encoders)

@@ -15,7 +15,7 @@ impl Health {
         self.workers.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// A worker ended unexpectedly. Returns how many are left.
+    /// A worker ended unexpectedly. Returns the number of remaining workers.
     pub(super) fn worker_died(&self) -> usize {
         self.dead.fetch_add(1, Ordering::SeqCst);
         self.workers.fetch_sub(1, Ordering::SeqCst) - 1
@@ -25,13 +25,13 @@ impl Health {
         self.stopping.store(true, Ordering::SeqCst);
     }
 
-    /// Workers alive.
+    /// Number of running workers.
     pub fn workers(&self) -> usize {
         self.workers.load(Ordering::SeqCst)
     }
 
-    /// Why the engine is not ready; `None` when it is.
-    pub fn trouble(&self) -> Option<String> {
+    /// The reason why the engine is not ready; `None` if it is.
+    pub fn not_ready_reason(&self) -> Option<String> {
         let dead = self.dead.load(Ordering::SeqCst);
         if self.stopping.load(Ordering::SeqCst) {
             Some("stopping".to_owned())

@@ -1,4 +1,4 @@
-//! A picture as it came: its bytes, or text that spells them.
+//! A picture as received: its bytes, or base64 text.
 
 use std::borrow::Cow;
 
@@ -19,11 +19,11 @@ pub enum ImageSource {
     Bytes(Bytes),
     /// Base64 (standard or URL-safe alphabet, padding optional), or a `data:image/…;base64,` URI.
     ///
-    /// A URL is not read here: the fetcher replaces it by the bytes.
+    /// URLs are not handled here: the fetcher replaces them by the bytes.
     Base64(String),
 }
 
-/// What the OpenAPI document says of an image in JSON.
+/// The description of an image in JSON for the OpenAPI document.
 impl PartialSchema for ImageSource {
     fn schema() -> RefOr<Schema> {
         let description = "An image file in base64 (standard or URL-safe alphabet, padding optional), or a data:image/…;base64,… URI. \
@@ -42,14 +42,14 @@ impl ToSchema for ImageSource {
     }
 }
 
-/// Clients differ in padding; both forms name the same bytes.
+/// Clients differ in padding; both forms encode the same bytes.
 const LENIENT: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
 const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
 
 impl ImageSource {
-    /// The URL in the place of an image, if it is one. `data:` URIs are images themselves.
+    /// The URL given instead of an image, if it is one. `data:` URIs are images themselves.
     pub fn url(&self) -> Option<&str> {
         match self {
             Self::Bytes(_) => None,
@@ -57,12 +57,12 @@ impl ImageSource {
         }
     }
 
-    /// The first bytes of the file, at most `most` of them; of broken base64 none.
+    /// The first bytes of the file, at most `most` of them; none for invalid base64.
     pub fn head(&self, most: usize) -> Cow<'_, [u8]> {
         match self {
             Self::Bytes(bytes) => Cow::Borrowed(&bytes[..most.min(bytes.len())]),
             Self::Base64(text) => {
-                // Four characters spell three bytes.
+                // Four characters encode three bytes.
                 let payload = payload(text).unwrap_or_default();
                 let head = payload.get(..most / 3 * 4).unwrap_or(payload);
                 spelled(head).unwrap_or_default().into()
@@ -73,7 +73,7 @@ impl ImageSource {
     /// The file's bytes.
     ///
     /// # Errors
-    /// [`ItemError::Base64`] if the text does not spell any.
+    /// [`ItemError::Base64`] if the text is not valid.
     pub fn bytes(&self) -> Result<Cow<'_, [u8]>, ItemError> {
         match self {
             Self::Bytes(bytes) => Ok(Cow::Borrowed(bytes)),
@@ -82,11 +82,11 @@ impl ImageSource {
     }
 }
 
-/// The text without blanks around it, if it begins as a URL does. Base64 has no colon.
+/// The text without surrounding blanks, if it begins like a URL. Base64 has no colon.
 pub fn url(text: &str) -> Option<&str> {
     let text = text.trim_ascii();
     let is_data = |scheme: &str| scheme.eq_ignore_ascii_case("data");
-    // Longer than any scheme in use; the whole of a large image is not searched.
+    // Longer than any scheme in use, so that a large image is not searched completely.
     let head = text.as_bytes().get(..SCHEME_BYTES.min(text.len()))?;
     let colon = head.iter().position(|byte| *byte == b':')?;
     let scheme = text.get(..colon)?;
@@ -97,14 +97,14 @@ pub fn url(text: &str) -> Option<&str> {
     .then_some(text)
 }
 
-/// Where a URL's first colon is looked for.
+/// Number of bytes in which a URL's first colon is searched.
 const SCHEME_BYTES: usize = 32;
 
 fn decode(text: &str) -> Result<Vec<u8>, ItemError> {
     spelled(payload(text)?)
 }
 
-/// The base64 itself, of a data URI or of a text that is nothing else.
+/// The base64 part of a data URI, or the whole text.
 fn payload(text: &str) -> Result<&str, ItemError> {
     let refused = |reason: &str| ItemError::Base64(reason.to_owned());
     let text = text.trim_ascii();
@@ -125,14 +125,14 @@ fn payload(text: &str) -> Result<&str, ItemError> {
     }
 }
 
-/// The bytes that base64 spells.
+/// The bytes that base64 encodes.
 fn spelled(payload: &str) -> Result<Vec<u8>, ItemError> {
     let engine = if payload.contains(['-', '_']) {
         URL_SAFE
     } else {
         STANDARD
     };
-    // MIME wraps lines; the copy is made only then.
+    // MIME wraps lines; only then a copy is made.
     let payload = if payload.contains(['\n', '\r']) {
         Cow::Owned(payload.replace(['\n', '\r'], ""))
     } else {
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn every_spelling_gives_the_same_bytes() {
+    fn every_form_of_base64_gives_the_same_bytes() {
         for text in [
             "+/+/AQ==",
             "+/+/AQ",
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_base64_says_why() {
+    fn invalid_base64_has_a_reason() {
         for text in [
             "not base64!",
             "data:image/png,raw",

@@ -1,12 +1,12 @@
-//! When a model's workers may end: when nobody can add items any more.
+//! Ends a model's workers when nobody can add items any more.
 
 use std::ops::Deref;
 use std::sync::Arc;
 
 use super::queue::Queue;
 
-/// The way into a queue, held by its model. Whoever holds the model may put items in; when the last one lets go, the
-/// queue is closed, and the workers end as soon as it is empty.
+/// Access to a queue, held by its model. Every holder of the model can add items. When the last one drops it, the queue is
+/// closed, and the workers end as soon as it is empty.
 #[derive(Debug)]
 pub struct Intake(Arc<Queue>);
 

@@ -8,19 +8,19 @@ use tokio::sync::oneshot;
 use super::error::EngineError;
 use crate::preprocess::Pixels;
 
-/// An L2-normalised embedding; shared, since caches and several answers may hold it.
+/// An L2-normalised embedding; shared, because caches and several answers may hold it.
 pub type Embedding = Arc<[f32]>;
 
-/// When an answer is of no use any more.
+/// When an answer is no longer useful.
 pub type Deadline = Option<Instant>;
 
 /// The lane in which an item waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Lane {
-    /// Someone waits for the answer.
+    /// A client waits for the answer.
     #[default]
     Interactive,
-    /// A catalogue job: it gets what interactive requests leave.
+    /// A catalogue job: it gets the capacity that interactive requests leave.
     Bulk,
 }
 
@@ -56,7 +56,7 @@ impl Modality {
     }
 }
 
-/// An item that is ready for an encoder.
+/// An item ready for an encoder.
 #[derive(Debug)]
 pub enum Input {
     /// Preprocessed pixels.
@@ -72,11 +72,11 @@ pub struct Job {
     pub deadline: Deadline,
     pub enqueued: Instant,
     pub reply: oneshot::Sender<Result<Encoded, EngineError>>,
-    /// The request's, for what a worker logs about the item.
+    /// The request's span, for log lines of a worker about the item.
     pub span: tracing::Span,
 }
 
-/// What became of an input.
+/// The result for an input.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Encoded {
     pub embedding: Embedding,
@@ -87,7 +87,7 @@ pub struct Encoded {
 }
 
 impl Job {
-    /// The receiver is gone.
+    /// The receiver was dropped.
     pub fn is_cancelled(&self) -> bool {
         self.reply.is_closed()
     }
@@ -96,14 +96,14 @@ impl Job {
         self.deadline.is_some_and(|deadline| deadline <= now)
     }
 
-    /// Answers with an embedding, of a batch that was taken and began to run at these times.
+    /// Answers with an embedding of a batch that was taken and started at these times.
     pub fn succeed(self, embedding: Embedding, taken: Instant, started: Instant) {
         let encoded = Encoded {
             embedding,
             queued: taken.saturating_duration_since(self.enqueued),
             inference: started.elapsed(),
         };
-        // The receiver may have gone in the meantime; the answer is dropped then.
+        // The receiver may have been dropped meanwhile; the answer is dropped then.
         let _ = self.reply.send(Ok(encoded));
     }
 

@@ -4,9 +4,10 @@
 //! Registry → Model::embed → CpuPool (decode, resize, tokenise) → Queue → worker thread (one pair of sessions) → answer
 //! ```
 //!
-//! The engine knows nothing of HTTP. An item is prepared whole before it is queued, so that a broken one fails alone; a
-//! request that is gone or late leaves the queue unrun; a full queue is an answer, not a wait. A run that fails costs what
-//! is at fault: an item, a batch that was too large, or sessions, which are rebuilt once (see `recovery`).
+//! The engine does not depend on HTTP. An item is prepared completely before it is queued, so that an invalid one fails
+//! alone. Items of a cancelled or late request leave the queue without running. A full queue gives an error at once. A
+//! failed run only affects what is at fault: an item, a batch that was too large, or sessions, which are rebuilt once (see
+//! `recovery`).
 
 mod alias;
 mod backlog;
@@ -46,7 +47,7 @@ pub use health::Health;
 pub use image_source::{ImageSource, url as url_of_image};
 pub use job::{Deadline, Embedding, Lane, Modality};
 pub use model::Model;
-pub use precision::{Choice, choices, obstacle};
+pub use precision::{Choice, choices, unsupported_reason};
 pub use registry::{Loaded, Loader, Registry};
 pub use request::{EmbedOptions, Embedded, EmbeddedEach, Item};
 pub use settings::EngineSettings;

@@ -1,4 +1,4 @@
-//! A model that is loaded, proved and running: the engine's public face.
+//! A model that is loaded, verified and running: the engine's public interface.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,7 +29,7 @@ fn fingerprint(bundle: &Bundle, precision: &str) -> String {
     let mut hash = Sha256::new();
     hash.update(precision);
     for (name, digest) in &bundle.manifest.files {
-        // Lengths keep names and digests apart.
+        // Lengths separate names and digests.
         hash.update(name.len().to_le_bytes());
         hash.update(name);
         hash.update(digest);
@@ -37,7 +37,7 @@ fn fingerprint(bundle: &Bundle, precision: &str) -> String {
     format!("{:x}", hash.finalize())
 }
 
-/// A model that answers.
+/// A running model.
 #[derive(Debug)]
 pub struct Model {
     bundle: Arc<Bundle>,
@@ -60,7 +60,7 @@ impl Model {
     /// Opens a bundle, checks it (checksums, golden embeddings on every worker's sessions) and starts its workers.
     ///
     /// # Errors
-    /// [`LoadError`], which names the file and what is wrong with it.
+    /// [`LoadError`] with the file and the problem.
     pub fn load(
         path: &Path,
         precision: &str,
@@ -72,7 +72,7 @@ impl Model {
         let preparer = Arc::new(Preparer::new(&bundle, settings, metrics.clone())?);
         let (choice, encoders) = sessions::start(&bundle, precision, settings, &preparer)?;
         let batching = settings.batching.for_variant(&choice.variant);
-        // Should the load fail from here on, dropping this ends the workers that were started.
+        // If the load fails after this point, dropping this ends the started workers.
         let queue = Intake::new(Queue::new(
             settings.queue_capacity,
             encoders.len(),
@@ -112,7 +112,7 @@ impl Model {
         }))
     }
 
-    /// The name in the API.
+    /// Its name in the API.
     pub fn name(&self) -> &str {
         &self.bundle.manifest.name
     }
@@ -127,53 +127,54 @@ impl Model {
         &self.bundle
     }
 
-    /// Identifies what its embeddings depend on: the bundle's files and the precision. Equal fingerprints mean equal embeddings.
+    /// Identifies everything that its embeddings depend on: the bundle's files and the precision. Equal fingerprints mean
+    /// equal embeddings.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
 
-    /// The precision that it runs at.
+    /// Its precision.
     pub fn precision(&self) -> &str {
         &self.choice.variant.precision
     }
 
-    /// Why it runs at that precision, for people.
+    /// The reason for this precision, for people.
     pub fn precision_reason(&self) -> &str {
         &self.choice.reason
     }
 
-    /// The devices that run it, as `--devices` takes them.
+    /// Its devices, in the format of `--devices`.
     pub fn device(&self) -> String {
         let all = self.devices.iter().map(ToString::to_string);
         all.collect::<Vec<_>>().join(",")
     }
 
-    /// The provider that runs it, as ONNX Runtime calls it.
+    /// Its provider, by ONNX Runtime's name.
     pub fn provider(&self) -> &'static str {
         self.provider
     }
 
-    /// Scenes to try it on.
+    /// Sample scenes.
     pub fn samples(&self) -> &[Sample] {
         &self.samples
     }
 
-    /// Whether its workers live.
+    /// The state of its workers.
     pub fn health(&self) -> &Health {
         &self.health
     }
 
-    /// What it has done since it was loaded.
+    /// Counts since it was loaded.
     pub fn statistics(&self) -> &Statistics {
         &self.statistics
     }
 
-    /// When it was loaded.
+    /// Time when it was loaded.
     pub fn loaded(&self) -> std::time::SystemTime {
         self.loaded
     }
 
-    /// How it reads images, where a request leaves it open.
+    /// The default image options.
     pub fn image_options(&self) -> ImageOptions {
         self.preparer.image_options
     }
@@ -190,7 +191,7 @@ impl Model {
         &self.queue
     }
 
-    /// Items → encoder inputs, each with its own result.
+    /// Prepares encoder inputs of items, each with its own result.
     pub(super) async fn prepare(
         &self,
         items: Vec<Item>,
@@ -204,13 +205,13 @@ impl Model {
         std::mem::take(&mut *self.workers.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Takes nothing more in; what was accepted is still run.
+    /// Closes the queue; accepted items are still run.
     pub fn close(&self) {
         self.health.stop();
         self.queue.close();
     }
 
-    /// Takes nothing more in, runs what was accepted, and waits until the workers have ended. Blocks.
+    /// Closes the queue, runs the accepted items, and waits until the workers have ended. Blocks.
     pub fn stop(&self) {
         self.close();
         for worker in self.take_workers() {

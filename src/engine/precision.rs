@@ -1,22 +1,23 @@
-//! Which variant of a model is run: the one that was asked for, or the fastest that costs next to nothing.
+//! Selects the variant of a model to run: the requested one, or the fastest with a negligible loss.
 
 use super::error::LoadError;
 use crate::bundle::{Bundle, Variant};
 use crate::runtime::{Build, Device, cpu_has_bf16, find_library};
 
-/// Most points of the benchmark that `auto` gives up.
+/// Maximum loss of the benchmark that `auto` accepts, in points.
 const MOST_LOSS: f64 = 0.5;
 /// Largest 1 − cosine that `auto` accepts, on both towers.
 const MOST_DISTANCE: f64 = 1e-3;
-/// What the golden check allows a bf16 run of a bundle that was never measured in bf16: twenty times what ViT-B/32 needs.
+/// Tolerance of the golden check for a bf16 run of a bundle that was never measured in bf16: twenty times what ViT-B/32
+/// needs.
 const BF16_TOLERANCE: f64 = 1e-3;
 
-/// A variant that may be run, and why.
+/// A variant that can be run, with the reason.
 #[derive(Debug, Clone)]
 pub struct Choice {
     /// The variant.
     pub variant: Variant,
-    /// For people: why this one, and why not the others.
+    /// A description for people: why this one, and why not the others.
     pub reason: String,
 }
 
@@ -27,18 +28,18 @@ impl Choice {
     }
 }
 
-/// What to try, in this order. One entry for a named precision; for `auto` the fastest first and fp32 last.
+/// The variants to try, in this order. One entry for a named precision; for `auto` the fastest first and fp32 last.
 ///
 /// # Errors
 /// [`LoadError::NoSuchPrecision`].
 pub fn choices(bundle: &Bundle, wanted: &str, device: Device) -> Result<Vec<Choice>, LoadError> {
     if wanted == "auto" {
         return Ok(automatic(&bundle.manifest.variants, |precision| {
-            obstacle(precision, device)
+            unsupported_reason(precision, device)
         }));
     }
     let named = bundle.variant(wanted).cloned();
-    // bf16 needs no graph of its own: OpenVINO computes the fp32 graph in bf16.
+    // bf16 needs no separate graph: OpenVINO computes the fp32 graph in bf16.
     let variant = named.or_else(|| (wanted == "bf16").then(|| unmeasured_bf16(bundle))?);
     let available = || {
         let all = bundle.manifest.variants.iter();
@@ -68,24 +69,27 @@ fn unmeasured_bf16(bundle: &Bundle) -> Option<Variant> {
     })
 }
 
-/// Why a precision cannot be run, or not at a gain, on this device; `None` if it can.
-pub fn obstacle(precision: &str, device: Device) -> Option<String> {
+/// Why a precision cannot be run, or not with a gain, on this device; `None` if it can.
+pub fn unsupported_reason(precision: &str, device: Device) -> Option<String> {
     let reason = match (precision, device) {
         ("fp32", _) | ("int8", Device::Cpu) | ("fp16", Device::Cuda(_)) => return None,
-        ("bf16", Device::Cpu) if !cpu_has_bf16() => "this processor has no bf16 instructions",
+        ("bf16", Device::Cpu) if !cpu_has_bf16() => "this CPU has no bf16 instructions",
         ("bf16", Device::Cpu) if find_library(Build::OpenVino).is_none() => {
-            "there is no ONNX Runtime with OpenVINO here (make onnxruntime-openvino)"
+            "no ONNX Runtime with OpenVINO is installed (make onnxruntime-openvino)"
         }
         ("bf16", Device::Cpu) => return None,
-        ("fp16", Device::Cpu) => "fp16 gains nothing on a processor",
+        ("fp16", Device::Cpu) => "fp16 is not faster on a CPU",
         _ => "not for this device",
     };
     Some(reason.to_owned())
 }
 
-/// The rule of `auto`: among the variants that can be run here, lose at most [`MOST_LOSS`] points and stay within
-/// [`MOST_DISTANCE`], the fastest first. What was not measured is not taken.
-fn automatic(variants: &[Variant], obstacle: impl Fn(&str) -> Option<String>) -> Vec<Choice> {
+/// The rule of `auto`: among the variants that can run on this machine, lose at most [`MOST_LOSS`] points and stay within
+/// [`MOST_DISTANCE`], the fastest first. Variants without measurements are not used.
+fn automatic(
+    variants: &[Variant],
+    unsupported_reason: impl Fn(&str) -> Option<String>,
+) -> Vec<Choice> {
     let mut good: Vec<(&Variant, String)> = Vec::new();
     let mut refused = Vec::new();
     for variant in variants {
@@ -96,7 +100,7 @@ fn automatic(variants: &[Variant], obstacle: impl Fn(&str) -> Option<String>) ->
             || "1 - cosine not measured".to_owned(),
             |worst| format!("1 - cosine up to {worst:.1e}"),
         );
-        let why_not = obstacle(&variant.precision).or_else(|| {
+        let why_not = unsupported_reason(&variant.precision).or_else(|| {
             if variant.precision == "fp32" {
                 None
             } else if worst.is_none_or(|worst| worst > MOST_DISTANCE) {
@@ -124,7 +128,7 @@ fn automatic(variants: &[Variant], obstacle: impl Fn(&str) -> Option<String>) ->
         }
     }
     good.sort_by(|a, b| speed(b.0).total_cmp(&speed(a.0)));
-    // What is slower than fp32 gains nothing.
+    // A variant slower than fp32 has no gain.
     let end = good.iter().position(|(v, _)| v.precision == "fp32");
     good.truncate(end.map_or(good.len(), |fp32| fp32 + 1));
     let not_taken = if refused.is_empty() {
@@ -139,7 +143,7 @@ fn automatic(variants: &[Variant], obstacle: impl Fn(&str) -> Option<String>) ->
     good.into_iter().map(choice).collect()
 }
 
-/// How many times as fast as fp32: what the export measured. It is 1 for fp32, and where it was not measured.
+/// Speed relative to fp32, as measured at export. It is 1 for fp32, and if it was not measured.
 fn speed(variant: &Variant) -> f64 {
     variant.speedup.unwrap_or(1.0)
 }
@@ -176,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn auto_takes_the_fastest_that_costs_little() {
+    fn auto_selects_the_fastest_with_a_small_loss() {
         let fp32 = variant("fp32", 1e-8, Some(0.0), None);
         let bf16 = variant("bf16", 5e-5, Some(-0.1), Some(2.0));
         let int8 = |worst, delta| variant("int8", worst, delta, Some(3.0));
@@ -194,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reason_names_what_was_not_taken() {
+    fn the_reason_names_the_rejected_variants() {
         let variants = [
             variant("fp32", 1e-8, Some(0.0), None),
             variant("int8", 4e-3, Some(-0.1), Some(3.0)),

@@ -1,4 +1,5 @@
-//! Items → encoder inputs: decode and resize images, tokenise texts. A bad item is found here, before anything is queued.
+//! Prepares encoder inputs: decodes and resizes images, tokenises texts. An invalid item is found here, before anything is
+//! queued.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,15 +20,15 @@ use crate::preprocess::{self, ImageOptions, ImageSpec, InputLayout, Limits, Pixe
 use crate::telemetry::Metrics;
 use crate::tokenize::TextTokenizer;
 
-/// An encoder input and how many tokens it took and lost.
+/// An encoder input, and how many tokens it has and lost.
 #[derive(Debug)]
 pub struct Prepared {
     pub input: Known,
     pub tokens: usize,
     pub truncated: usize,
-    /// Of an image that the cache should keep.
+    /// The cache key of an image.
     pub digest: Option<ImageDigest>,
-    /// Of an image: see [`preprocess::Picture`].
+    /// For an image: see [`preprocess::Picture`].
     pub in_low_bits: bool,
 }
 
@@ -43,34 +44,34 @@ impl Prepared {
     }
 }
 
-/// What is left to do for an item.
+/// The remaining work for an item.
 #[derive(Debug)]
 pub enum Known {
     /// An encoder must run.
     Input(Input),
-    /// The cache had it.
+    /// The cache had its embedding.
     Embedding(Embedding),
 }
 
-/// What preparing needs of a model.
+/// The parts of a model that preparing needs.
 #[derive(Debug)]
 pub struct Preparer {
     pub spec: ImageSpec,
     pub tokenizer: TextTokenizer,
     pub context_length: usize,
     pub limits: Limits,
-    /// For what a request leaves open.
+    /// The defaults of the image options.
     pub image_options: ImageOptions,
     pub max_text_bytes: usize,
     pub image_cache: Option<EmbeddingCache<ImageDigest>>,
     pub metrics: Arc<Metrics>,
 }
 
-/// Texts that one piece of pool work tokenises: enough to be worth the hand-over.
+/// Number of texts per task of the pool: enough that the overhead of a task does not matter.
 const TEXTS_AT_A_TIME: usize = 64;
 
-/// Bytes of text after which a piece of pool work ends. Some characters become twenty before they are tokenised, at 10 µs a
-/// byte and more: other requests wait for one such piece, not for sixty.
+/// Bytes of text after which a task of the pool ends. Some characters become twenty before they are tokenised, at 10 µs per
+/// byte and more: other requests wait for one such task, not for sixty.
 const TEXT_BYTES_AT_A_TIME: usize = 16 << 10;
 
 impl Preparer {
@@ -101,7 +102,7 @@ impl Preparer {
         })
     }
 
-    /// Prepares all items, in order. The result of each is its own.
+    /// Prepares all items, in order. Each has its own result.
     pub async fn prepare(
         self: &Arc<Self>,
         pool: &CpuPool,
@@ -137,7 +138,7 @@ impl Preparer {
             pool.run(options.lane, flow, cost, move |stop| {
                 piece
                     .into_iter()
-                    // The rest of a piece that nobody waits for is not needed.
+                    // The rest of a task whose request was cancelled is skipped.
                     .take_while(|_| !stop.is_gone())
                     .map(|item| this.prepare_one(item, options, stop))
                     .collect::<Vec<_>>()
@@ -146,7 +147,7 @@ impl Preparer {
         Ok(try_join_all(work).await?.into_iter().flatten().collect())
     }
 
-    /// Prepares one item. `stop` is asked while an image is decoded.
+    /// Prepares one item. `stop` is checked while an image is decoded.
     pub fn prepare_one(
         &self,
         item: Item,
@@ -248,13 +249,16 @@ impl Preparer {
     fn check_tokens(&self, ids: &[u32]) -> Result<(), ItemError> {
         let (most, known) = (self.context_length, self.tokenizer.vocabulary_size());
         if ids.is_empty() || ids.len() > most {
-            let message = format!("a text has 1 to {most} tokens, this has {}", ids.len());
+            let message = format!(
+                "a text must have 1 to {most} tokens; this has {}",
+                ids.len()
+            );
             return Err(ItemError::Tokens(message));
         }
         match ids.iter().find(|id| **id as usize >= known) {
             None => Ok(()),
             Some(id) => Err(ItemError::Tokens(format!(
-                "token id {id} is none of the {known} that the model knows"
+                "token id {id} is not below the {known} ids of the model"
             ))),
         }
     }

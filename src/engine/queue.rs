@@ -1,8 +1,8 @@
-//! The waiting line in front of the workers: bounded, two lanes, batches of one kind.
+//! The queue before the workers: bounded, with two lanes, and batches of one kind.
 //!
-//! Items wait in groups that can share a batch: images together, texts with texts of about the same length (a batch of
-//! texts is padded to its longest, and padding costs as much as text). A batch is the group whose first item has waited
-//! longest, formed when a worker is free. Whether it waits for company is the policy's question; on a CPU nothing does.
+//! Items wait in groups that can share a batch: images together, and texts with texts of similar length (a batch of texts is
+//! padded to its longest, and padding costs as much as text). A batch is the group whose first item has waited longest,
+//! formed when a worker is free. The policy decides whether it waits for more items; on a CPU it does not.
 
 mod admission;
 
@@ -18,22 +18,22 @@ use super::job::{Input, Job, Lane, Modality};
 use super::service_rate::ServiceRate;
 use crate::telemetry::Metrics;
 
-/// Text lengths in one group differ by less than a factor of two; 2^16 is the longest context that a manifest may have.
+/// Text lengths in one group differ by less than a factor of two; 2^16 is the maximum context of a manifest.
 const TEXT_GROUPS: usize = 17;
 const GROUPS: usize = 1 + TEXT_GROUPS;
 
-/// While interactive work never ends, one batch in this many is bulk, so that bulk work cannot starve.
+/// While interactive work continues, one batch in this many is bulk, so that bulk work does not starve.
 const BULK_TURN: u32 = 16;
 
-/// Items of one modality that one run of an encoder answers.
+/// Items of one modality for one run of an encoder.
 #[derive(Debug)]
 pub struct Batch {
-    /// Which items share a batch; for [`Queue::record`].
+    /// The group of its items; for [`Queue::record`].
     pub group: usize,
     pub modality: Modality,
     pub lane: Lane,
     pub jobs: Vec<Job>,
-    /// When its items stopped waiting.
+    /// When its items were taken from the queue.
     pub taken: Instant,
 }
 
@@ -41,15 +41,15 @@ pub struct Batch {
 struct Waiting {
     lanes: [[VecDeque<Job>; GROUPS]; 2],
     queued: [usize; 2],
-    /// Places of items that are still being prepared.
+    /// Slots of items that are still being prepared.
     reserved: [Demand; 2],
-    /// Workers that look for a batch.
+    /// Number of workers that wait for a batch.
     idle: usize,
     turns_without_bulk: u32,
-    /// Set once: why nothing more is taken in.
+    /// Set once: the reason why no more items are accepted.
     closed: Option<EngineError>,
     rate: ServiceRate,
-    /// When cancelled items were last looked for.
+    /// Time of the last search for cancelled items.
     cleaned: Option<Instant>,
     times: ItemTimes<GROUPS>,
 }
@@ -66,7 +66,7 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// A queue for `workers` workers with `capacity` places in each lane.
+    /// A queue for `workers` workers with `capacity` slots in each lane.
     pub fn new(
         capacity: usize,
         workers: usize,
@@ -95,16 +95,16 @@ impl Queue {
         }
     }
 
-    /// Puts a request's items into the places that were reserved for them.
+    /// Puts a request's items into their reserved slots.
     ///
     /// # Errors
-    /// Why the queue was closed in the meantime.
+    /// The reason why the queue was closed meanwhile.
     pub fn push(&self, jobs: Vec<Job>, reservation: Reservation) -> Result<(), EngineError> {
         let lane = reservation.lane;
         let count = jobs.len();
         let mut waiting = self.lock();
         if let Some(reason) = waiting.closed.clone() {
-            drop(waiting); // the reservation's end needs the lock
+            drop(waiting); // dropping the reservation needs the lock
             return Err(reason);
         }
         waiting.queued[lane as usize] += count;
@@ -122,7 +122,7 @@ impl Queue {
         Ok(())
     }
 
-    /// The next batch; waits for one. `None` when the queue is closed and empty.
+    /// The next batch; waits for one. `None` if the queue is closed and empty.
     pub fn take(&self) -> Option<Batch> {
         let mut waiting = self.lock();
         waiting.idle += 1;
@@ -151,20 +151,20 @@ impl Queue {
         }
     }
 
-    /// Notes how long a batch took, for the size of later ones.
+    /// Records the time of a batch, for the size of later ones.
     pub fn record(&self, group: usize, items: usize, seconds: f64) {
         let mut waiting = self.lock();
         let modality = modality_of(group);
         waiting.times.finish(group, modality, items, seconds);
     }
 
-    /// Takes nothing more in; what is queued is still run.
+    /// Closes the queue; queued items are still run.
     pub fn close(&self) {
         self.lock().closed.get_or_insert(EngineError::Stopping);
         self.work.notify_all();
     }
 
-    /// Accepts nothing more and answers everything that waits: no worker is left to run it.
+    /// Closes the queue and answers all waiting items with an error, because no worker is left.
     pub fn fail_all(&self, reason: &EngineError) {
         let mut waiting = self.lock();
         waiting.closed = Some(reason.clone());
@@ -176,7 +176,7 @@ impl Queue {
             .flat_map(|group| group.drain(..))
             .collect();
         drop(waiting);
-        // The gauge is the sum over all models: what waits elsewhere still waits.
+        // The gauge is the sum over all models, so items of other models stay in it.
         for (lane, queued) in Lane::ALL.into_iter().zip(queued) {
             self.metrics.queue_depth(lane).sub(queued as i64);
         }
@@ -186,12 +186,12 @@ impl Queue {
         self.work.notify_all();
     }
 
-    /// How long to wait for more items yet; `None` when a batch should be run now: a group is full, its first item has
-    /// waited long enough, or nothing more will come.
+    /// How long to wait for more items; `None` if a batch should be run now: a group is full, its first item has waited long
+    /// enough, or no more items will arrive.
     ///
-    /// Long enough is what the policy says. Where it says nothing (a CPU), it is the time of one item, as long as at least as
-    /// many items are being prepared as workers are free: that work keeps the cores busy, and a larger batch
-    /// saves some of the next (ViT-B/32: 78 ms an image alone, 67 in twos, 61 in fours). So no core waits.
+    /// The policy defines "long enough". If it has no value (a CPU), it is the time of one item, while at least as many
+    /// items are being prepared as workers are free: preparing keeps the cores busy, and a larger batch saves some time
+    /// (ViT-B/32: 78 ms per image alone, 67 in pairs, 61 in fours). So no core is idle.
     fn still_gathering(&self, waiting: &Waiting) -> Option<Duration> {
         if waiting.closed.is_some() {
             return None;
@@ -222,14 +222,14 @@ impl Queue {
         let lane = waiting.choose_lane();
         let group = waiting.choose_group(lane);
         let modality = modality_of(group);
-        // What waits is for all workers that are free, not for the one that woke first.
+        // The waiting items are shared among all free workers, not taken by the first one.
         let share = waiting.lanes[lane as usize][group]
             .len()
             .div_ceil(waiting.idle.max(1));
         let mut most = self.policy.most(modality).min(share.max(1));
         let item_seconds = waiting.times.of(group);
         if lane == Lane::Bulk && item_seconds > 0.0 {
-            // An interactive item that comes now waits for this batch: it must be short.
+            // An interactive item that arrives now waits for this batch, so it must be short.
             let fit = self.policy.bulk_time.as_secs_f64() / item_seconds;
             most = most.min(fit.max(1.0) as usize);
         }
@@ -255,7 +255,7 @@ impl Queue {
         }
         waiting.queued[lane as usize] -= taken;
         waiting.rate.count(jobs.len(), now);
-        // An empty batch is not run, so nothing would report that it is done.
+        // An empty batch is not run, so nothing would report its end.
         if !jobs.is_empty() {
             waiting.times.start(group, jobs.len(), now);
         }
@@ -270,7 +270,7 @@ impl Queue {
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        // The state is consistent between statements: a panic elsewhere does not spoil it.
+        // The state is consistent between statements, so a panic elsewhere does not corrupt it.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,11 +1,11 @@
-//! Sessions that survive what goes wrong in a run. A batch is run as a whole; when that fails, this finds out what is to
-//! at fault: an item, the device's memory, or the sessions. Only what is at fault pays.
+//! Sessions that survive failed runs. A batch is run as a whole. If that fails, this finds the cause: an item, the device's
+//! memory, or the sessions. Only what is at fault gets an error.
 //!
 //! - *Memory*: the batch is run in halves, down to single items. An item that does not fit alone gets the error.
-//! - *The sessions*: they cannot run a blank input any more. They are dropped and rebuilt once, proved like the first
-//!   ones, and the batch is run again. Sessions that die again within [`REBUILT_AGAIN_AFTER`], or cannot be made, end
-//!   the worker; the server then says that it is not ready.
-//! - *An item*: the sessions run a blank input. The batch is run in halves until the item is alone.
+//! - *The sessions*: they cannot run a blank input any more. They are dropped and rebuilt once, verified like the first
+//!   ones, and the batch is run again. Sessions that fail again within [`REBUILT_AGAIN_AFTER`], or that cannot be created,
+//!   end the worker; the server then reports that it is not ready.
+//! - *An item*: the sessions can run a blank input. The batch is run in halves until the item is alone.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,30 +17,30 @@ use super::session_source::SessionSource;
 use crate::runtime::{Encoders, RuntimeError};
 use crate::telemetry::Metrics;
 
-/// How often failing batches are logged: on a full card hundreds of them fail in a second.
+/// Minimum time between two log lines about failed batches: on a full GPU hundreds of them fail per second.
 const TOLD_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
-/// Sessions that lived this long after they were rebuilt died of a new cause.
+/// Sessions that work this long after a rebuild and then fail have a new cause.
 const REBUILT_AGAIN_AFTER: Duration = Duration::from_secs(3600);
 
-/// What became of a batch.
-pub struct Outcome {
+/// The result of a batch.
+pub struct BatchResult {
     /// One for each job, in order.
     pub results: Vec<Result<Embedding, EngineError>>,
-    /// Seconds that its runs took, without the time of rebuilding sessions.
+    /// Seconds of its runs, without the time for rebuilding sessions.
     pub seconds: f64,
-    /// There are no sessions any more.
+    /// No sessions are left.
     pub dead: bool,
 }
 
-/// The sessions of a worker, and what it takes to have new ones.
+/// The sessions of a worker, and the source of new ones.
 pub struct RecoveringEncoders {
-    /// `None` when they died and could not be replaced.
+    /// `None` if they failed and could not be replaced.
     encoders: Option<Encoders>,
     source: SessionSource,
     rebuilt: Option<Instant>,
     seconds: f64,
-    /// When a line about a failed run was written last, and how many runs failed since.
+    /// Time of the last log line about a failed run, and the number of failed runs since then.
     told: Option<Instant>,
     untold: u64,
     policy: BatchPolicy,
@@ -67,12 +67,12 @@ impl RecoveringEncoders {
         }
     }
 
-    /// Embeds a batch; every job has a result of its own.
-    pub fn run(&mut self, modality: Modality, jobs: &[Job]) -> Outcome {
+    /// Embeds a batch; every job has its own result.
+    pub fn run(&mut self, modality: Modality, jobs: &[Job]) -> BatchResult {
         let mut results = Vec::with_capacity(jobs.len());
         self.seconds = 0.0;
         self.run_part(modality, jobs, &mut results);
-        Outcome {
+        BatchResult {
             results,
             seconds: self.seconds,
             dead: self.encoders.is_none(),
@@ -102,12 +102,12 @@ impl RecoveringEncoders {
         self.untold += 1;
         if self.told.is_none_or(|at| at.elapsed() >= TOLD_AGAIN_AFTER) {
             let runs = std::mem::take(&mut self.untold);
-            tracing::warn!(%error, items, runs, "a batch failed; it is run in halves");
+            tracing::warn!(%error, items, runs, "a batch failed; running it in halves");
             self.told = Some(Instant::now());
         }
     }
 
-    /// Runs a batch as one. Sessions that turn out to be dead are rebuilt, and it is run once more.
+    /// Runs a batch as a whole. Failed sessions are rebuilt, and it is run once more.
     fn run_whole(
         &mut self,
         modality: Modality,
@@ -117,17 +117,17 @@ impl RecoveringEncoders {
             Ok(embeddings) => return Ok(embeddings),
             Err(error) => error,
         };
-        // A lack of memory says nothing of the sessions.
+        // Missing memory does not mean that the sessions failed.
         if matches!(error, RuntimeError::OutOfMemory(_)) || self.lives(modality) {
             return Err(self.failure(&error));
         }
-        tracing::error!(%error, "the sessions of a worker died; they are rebuilt");
+        tracing::error!(%error, "the sessions of a worker failed; rebuilding them");
         self.rebuild()?;
         self.encode(modality, jobs)?
             .map_err(|error| self.failure(&error))
     }
 
-    /// What a failed run is to those who wait for it.
+    /// Converts a failed run to the error for its requests.
     fn failure(&self, error: &RuntimeError) -> EngineError {
         if let RuntimeError::OutOfMemory(_) = error {
             self.metrics.out_of_memory.inc();
@@ -137,7 +137,7 @@ impl RecoveringEncoders {
         }
     }
 
-    /// Whether the encoder still runs what it ran when it was loaded. A lack of memory says nothing of that.
+    /// Whether the encoder can still run what it ran when it was loaded. Missing memory does not count.
     fn lives(&mut self, modality: Modality) -> bool {
         let Some(encoders) = &mut self.encoders else {
             return false;
@@ -150,13 +150,13 @@ impl RecoveringEncoders {
     }
 
     fn rebuild(&mut self) -> Result<(), EngineError> {
-        // First of all: two pairs at a time may not fit into the device.
+        // First of all, because two pairs at a time may not fit into the device.
         self.encoders = None;
         let again = self
             .rebuilt
             .is_some_and(|at| at.elapsed() < REBUILT_AGAIN_AFTER);
         if again {
-            tracing::error!("they died soon after they had been rebuilt; the worker ends");
+            tracing::error!("the rebuilt sessions failed soon; the worker ends");
             return Err(EngineError::Dead);
         }
         let began = Instant::now();
@@ -166,11 +166,11 @@ impl RecoveringEncoders {
                 self.rebuilt = Some(Instant::now());
                 self.metrics.sessions_rebuilt.inc();
                 let seconds = began.elapsed().as_secs_f64();
-                tracing::warn!(seconds, "the sessions of a worker were rebuilt");
+                tracing::warn!(seconds, "sessions of a worker rebuilt");
                 Ok(())
             }
             Err(error) => {
-                tracing::error!(%error, "the sessions of a worker cannot be rebuilt; it ends");
+                tracing::error!(%error, "the sessions of a worker cannot be rebuilt; the worker ends");
                 Err(EngineError::Dead)
             }
         }

@@ -1,9 +1,9 @@
-//! The models that are served: a default one and any others, each of which may be replaced while it works.
+//! The served models: a default one and others, each of which can be replaced while the server runs.
 //!
-//! A request takes its model out once and keeps it until it is answered. A model that is replaced or unloaded is only
-//! taken off the list: a request that already holds it may still queue its items, and the last holder to let go closes
-//! the queue (see `Intake`). Then the workers run what is left and end. So nothing that was accepted is
-//! lost, and no request falls between two models.
+//! A request gets its model once and holds it until it is answered. A model that is replaced or unloaded is only removed
+//! from the list: a request that holds it may still queue its items, and the last holder closes the queue when it drops
+//! the model (see `Intake`). Then the workers run the remaining items and end. So no accepted item is lost, and no
+//! request is between two models.
 
 use std::iter::once;
 use std::path::{Path, PathBuf};
@@ -19,12 +19,12 @@ use crate::bundle::Bundle;
 use crate::config::Alias;
 use crate::telemetry::Metrics;
 
-/// How models are loaded: what is the same for all of them.
+/// The common settings for loading models.
 #[derive(Debug)]
 pub struct Loader {
-    /// Precision to run at.
+    /// The precision.
     pub precision: String,
-    /// How a model is run.
+    /// The settings of the engine.
     pub settings: EngineSettings,
     /// The pool that prepares items, shared by all models.
     pub pool: CpuPool,
@@ -48,22 +48,22 @@ impl Loader {
     }
 }
 
-/// A model that was loaded while others served.
+/// A model that was loaded into a running server.
 #[derive(Debug)]
 pub struct Loaded {
     /// The new model.
     pub model: Arc<Model>,
-    /// Whether it took the place of one of its name.
+    /// Whether it replaced a model with the same name.
     pub replaced: bool,
 }
 
-/// All models that are served.
+/// All served models.
 #[derive(Debug)]
 pub struct Registry {
     loader: Loader,
     aliases: Vec<Alias>,
     served: RwLock<Served>,
-    /// Held while a model is being loaded: sessions made at the same time fight over memory and cores.
+    /// Held while a model is being loaded: concurrent loads would compete for memory and cores.
     loading: Mutex<()>,
     retirement: Retirement,
 }
@@ -76,10 +76,10 @@ struct Served {
 }
 
 impl Registry {
-    /// Loads bundles, one after the other; the first is the default model. Blocks.
+    /// Loads bundles, one after another; the first is the default model. Blocks.
     ///
     /// # Errors
-    /// Names that do not go together, before anything is loaded, and the errors of a load.
+    /// Conflicts of names, before anything is loaded, and the errors of a load.
     pub fn open(
         folders: &[PathBuf],
         aliases: Vec<Alias>,
@@ -105,19 +105,19 @@ impl Registry {
         Ok(this)
     }
 
-    /// The model for requests that name none.
+    /// The model for requests without one.
     pub fn default_model(&self) -> Arc<Model> {
         self.read().default.clone()
     }
 
-    /// The model of that name or alias.
+    /// The model with this name or alias.
     pub fn get(&self, name: &str) -> Option<Arc<Model>> {
         let alias = self.aliases.iter().find(|alias| alias.name == name);
         let name = alias.map_or(name, |alias| &alias.model);
         self.read().iter().find(|m| m.name() == name).cloned()
     }
 
-    /// Other names of models. A model that was unloaded keeps its aliases, until it is loaded again.
+    /// Aliases of models. An unloaded model keeps its aliases until it is loaded again.
     pub fn aliases(&self) -> &[Alias] {
         &self.aliases
     }
@@ -127,11 +127,12 @@ impl Registry {
         self.read().iter().cloned().collect()
     }
 
-    /// Loads a bundle beside the models that serve, proves and warms it, and only then lets it take requests, in the
-    /// place of the model of its name if there is one. Blocks.
+    /// Loads a bundle while the other models serve, verifies it and warms it up, and only then lets it accept requests. It
+    /// replaces the model with the same name if there is one. Blocks.
     ///
     /// # Errors
-    /// [`RegistryError::Busy`], [`RegistryError::Stopping`], or why the bundle cannot be served; the old model goes on.
+    /// [`RegistryError::Busy`], [`RegistryError::Stopping`], or the reason why the bundle cannot be served; the old model
+    /// continues.
     pub fn load(&self, folder: &Path) -> Result<Loaded, RegistryError> {
         let _alone = match self.loading.try_lock() {
             Ok(guard) => guard,
@@ -155,7 +156,7 @@ impl Registry {
             old
         };
         let replaced = old.is_some();
-        old.into_iter().for_each(|old| self.retirement.see_off(old));
+        old.into_iter().for_each(|old| self.retirement.retire(old));
         tracing::info!(
             model = model.name(),
             replaced,
@@ -165,7 +166,7 @@ impl Registry {
         Ok(Loaded { model, replaced })
     }
 
-    /// Takes a model off the list. Requests that have it already are answered.
+    /// Removes a model from the list. Requests that hold it are answered.
     ///
     /// # Errors
     /// [`RegistryError::Unknown`] or [`RegistryError::IsDefault`].
@@ -176,34 +177,34 @@ impl Registry {
             self.hide(&model);
             model
         };
-        self.retirement.see_off(model);
+        self.retirement.retire(model);
         tracing::info!(model = name, "model unloaded");
         Ok(())
     }
 
-    /// Why the models are not ready, by name; `None` when all are.
-    pub fn trouble(&self) -> Option<String> {
+    /// The reasons why models are not ready, by name; `None` if all are.
+    pub fn not_ready_reason(&self) -> Option<String> {
         let all = self.all();
-        let troubles = all.iter().filter_map(|model| {
-            let trouble = model.health().trouble()?;
-            Some(format!("{}: {trouble}", model.name()))
+        let reasons = all.iter().filter_map(|model| {
+            let reason = model.health().not_ready_reason()?;
+            Some(format!("{}: {reason}", model.name()))
         });
-        let troubles: Vec<_> = troubles.collect();
-        (!troubles.is_empty()).then(|| troubles.join("; "))
+        let reasons: Vec<_> = reasons.collect();
+        (!reasons.is_empty()).then(|| reasons.join("; "))
     }
 
-    /// Takes nothing more in, runs what every model accepted, and waits until all workers have ended. Blocks.
+    /// Closes all queues, runs the accepted items, and waits until all workers have ended. Blocks.
     pub fn stop(&self) {
         self.write().stopped = true;
         let models = self.all();
-        // All are closed before one is waited for, so that they finish side by side.
+        // All are closed before the first one is waited for, so that they finish concurrently.
         models.iter().for_each(|model| model.close());
         self.retirement.close();
         models.iter().for_each(|model| model.stop());
         self.retirement.wait();
     }
 
-    // Both under the list's lock, so that the metric says what the list says.
+    // Both under the list's lock, so that the metric matches the list.
 
     fn publish(&self, model: &Model) {
         let device = model.device();
@@ -219,7 +220,7 @@ impl Registry {
         let _ = self.loader.metrics.model_info.remove_label_values(&labels);
     }
 
-    // The list is changed by single assignments: a panic elsewhere does not spoil it.
+    // The list is changed by single assignments, so a panic elsewhere does not corrupt it.
 
     fn read(&self) -> RwLockReadGuard<'_, Served> {
         self.served.read().unwrap_or_else(PoisonError::into_inner)
@@ -235,7 +236,7 @@ impl Served {
         once(&self.default).chain(&self.others)
     }
 
-    /// Puts a model in the place of the one of its name, which is given back, or behind the others.
+    /// Replaces the model with the same name, which is returned, or appends the model.
     fn put(&mut self, model: Arc<Model>) -> Result<Option<Arc<Model>>, RegistryError> {
         if self.stopped {
             return Err(RegistryError::Stopping);
@@ -262,7 +263,7 @@ impl Served {
     }
 }
 
-/// The names of bundles, by their manifests.
+/// The names of bundles, from their manifests.
 fn distinct_names(folders: &[PathBuf]) -> Result<Vec<String>, RegistryError> {
     let mut known: Vec<(String, &PathBuf)> = Vec::new();
     for folder in folders {

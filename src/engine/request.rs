@@ -1,4 +1,4 @@
-//! What a request asks of the engine, and what it gets.
+//! A request to the engine, and its result.
 
 use super::error::ItemError;
 use super::fair_queue::Tenant;
@@ -6,38 +6,38 @@ use super::image_source::ImageSource;
 use super::job::{Deadline, Embedding, Lane};
 use crate::preprocess::{ImageOptions, Pixels};
 
-/// Something to embed.
+/// An item to embed.
 #[derive(Debug, Clone)]
 pub enum Item {
-    /// A picture as it came.
+    /// A picture as received.
     Image(ImageSource),
     /// A text.
     Text(String),
-    /// Pixels as the image encoder takes them: the client did the preprocessing.
+    /// Preprocessed pixels for the image encoder: the client did the preprocessing.
     Pixels(Pixels),
-    /// Token ids as the text encoder takes them: the client did the tokenising.
+    /// Token ids for the text encoder: the client did the tokenising.
     Tokens(Vec<u32>),
 }
 
 impl Item {
-    /// Whether the image encoder runs it.
+    /// Whether it runs on the image encoder.
     pub fn is_image(&self) -> bool {
         matches!(self, Self::Image(_) | Self::Pixels(_))
     }
 }
 
-/// Rules of one request.
+/// Options of one request.
 #[derive(Debug, Clone, Copy)]
 pub struct EmbedOptions {
-    /// Which queue.
+    /// The lane of the queue.
     pub lane: Lane,
-    /// When the answer is of no use any more.
+    /// When the answer is no longer useful.
     pub deadline: Deadline,
-    /// Cut texts that are too long (and say so), or refuse them.
+    /// Whether texts that are too long are truncated (and this is reported) or refused.
     pub truncate: bool,
-    /// How images are read, where this is not left to the model's settings.
+    /// Image options that override the model's settings.
     pub images: ImageOptions,
-    /// Who takes turns with others while items are prepared.
+    /// The tenant and request for fair queueing while items are prepared.
     pub tenant: Tenant,
 }
 
@@ -53,25 +53,25 @@ impl Default for EmbedOptions {
     }
 }
 
-/// Embeddings of a request, in its order.
+/// Embeddings of a request, in order of its items.
 #[derive(Debug, Clone, Default)]
 pub struct Embedded {
     /// One for each item.
     pub embeddings: Vec<Embedding>,
-    /// Tokens that the text encoder read, start and end tokens included.
+    /// Tokens of the texts, including start and end tokens.
     pub tokens: usize,
     /// Tokens that did not fit into the context.
     pub truncated: usize,
-    /// Positions of the 16-bit images whose values look like those of fewer bits: see [`crate::preprocess::Picture`].
+    /// Indices of the 16-bit images whose values look like those of fewer bits: see [`crate::preprocess::Picture`].
     pub in_low_bits: Vec<usize>,
 }
 
-/// What became of each item of a request, in its order.
+/// The result for each item of a request, in order.
 #[derive(Debug, Clone, Default)]
 pub struct EmbeddedEach {
-    /// An embedding, or what is wrong with the item.
+    /// An embedding, or the error of the item.
     pub embeddings: Vec<Result<Embedding, ItemError>>,
-    /// Tokens that the text encoder read, as in [`Embedded`]; those of bad items are not counted.
+    /// Tokens of the texts, as in [`Embedded`]; those of invalid items are not counted.
     pub tokens: usize,
     /// Tokens that did not fit into the context.
     pub truncated: usize,

@@ -1,4 +1,4 @@
-//! Models that are off the list and whose workers have not ended yet.
+//! Models that were removed from the list and whose workers have not ended yet.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use super::Model;
 use super::queue::Queue;
 
-/// Waits for old models to end, each in a thread of its own.
+/// Waits for old models to end, each in its own thread.
 #[derive(Debug, Default)]
 pub struct Retirement(Mutex<Vec<Retiring>>);
 
@@ -17,26 +17,26 @@ struct Retiring {
 }
 
 impl Retirement {
-    /// Releases a model. Requests that still use it are answered first; then its workers end, and its memory is free.
-    pub fn see_off(&self, model: Arc<Model>) {
+    /// Releases a model. Requests that use it are answered first; then its workers end and its memory is freed.
+    pub fn retire(&self, model: Arc<Model>) {
         let (name, queue) = (model.name().to_owned(), model.queue().clone());
         let workers = model.take_workers();
         drop(model);
         let wait = move || {
             workers.into_iter().for_each(|worker| drop(worker.join()));
-            tracing::info!(model = name, "the old model is gone");
+            tracing::info!(model = name, "old model released");
         };
         let thread = std::thread::Builder::new().name("retire".to_owned());
         let mut retiring = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         retiring.retain(|model| !model.wait.is_finished());
         match thread.spawn(wait) {
             Ok(wait) => retiring.push(Retiring { queue, wait }),
-            // The workers still end, but nobody waits for them.
+            // The workers still end, but nothing waits for them.
             Err(error) => tracing::warn!(%error, "no thread to wait for an old model"),
         }
     }
 
-    /// Takes nothing more in, even from those who still hold an old model; what was accepted is still run.
+    /// Closes the queues of old models, even for requests that still hold them; accepted items are still run.
     pub fn close(&self) {
         let retiring = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         retiring.iter().for_each(|model| model.queue.close());

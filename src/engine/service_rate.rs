@@ -1,8 +1,8 @@
-//! How fast the workers are, for the `Retry-After` of a refusal.
+//! The throughput of the workers, for the `Retry-After` of a refusal.
 
 use std::time::Instant;
 
-/// Items a second, smoothed; for `Retry-After`.
+/// Items per second, smoothed; for `Retry-After`.
 #[derive(Debug, Default)]
 pub struct ServiceRate {
     items_per_second: f64,
@@ -11,7 +11,7 @@ pub struct ServiceRate {
 }
 
 impl ServiceRate {
-    /// Counts items that a worker took.
+    /// Counts items taken by a worker.
     pub fn count(&mut self, items: usize, now: Instant) {
         self.items += items;
         let since = *self.since.get_or_insert(now);
@@ -38,7 +38,7 @@ impl ServiceRate {
             .clamp(1.0, 60.0) as u64
     }
 
-    /// Nothing waits any more: the rate is one of busy time only.
+    /// The queue is empty: the rate counts busy time only.
     pub fn pause(&mut self) {
         (self.items, self.since) = (0, None);
     }

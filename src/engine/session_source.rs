@@ -1,4 +1,4 @@
-//! Where the sessions of a worker come from: loaded, proved by the golden check, and warm.
+//! The source of a worker's sessions: loads them, verifies them with the golden check, and warms them up.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::settings::EngineSettings;
 use crate::bundle::Bundle;
 use crate::runtime::{Device, Encoders, RuntimeError, SessionSettings, VariantWeights};
 
-/// Where the sessions of one worker come from.
+/// The source of the sessions of one worker.
 #[derive(Debug, Clone)]
 pub struct SessionSource {
     pub bundle: Arc<Bundle>,
@@ -23,10 +23,10 @@ pub struct SessionSource {
 }
 
 impl SessionSource {
-    /// Sessions that have shown that they compute what training computed, warm.
+    /// Warm sessions that passed the golden check.
     ///
     /// # Errors
-    /// [`LoadError`] if a graph cannot be loaded, or computes something else.
+    /// [`LoadError`] if a graph cannot be loaded or computes other results.
     pub fn load(&self, shared: Option<&VariantWeights>) -> Result<Encoders, LoadError> {
         let variant = &self.choice.variant;
         let mut encoders = Encoders::load(&self.bundle, variant, &self.settings, shared)?;
@@ -35,21 +35,21 @@ impl SessionSource {
         Ok(encoders)
     }
 
-    /// Sessions in the place of some that died, with weights of their own. The files may have changed since the server
-    /// started: nothing but what the manifest named then is loaded.
+    /// Sessions to replace failed ones, with their own weights. The files may have changed since the server started, so only
+    /// files that match the manifest of that time are loaded.
     ///
     /// # Errors
-    /// [`LoadError`] if a file was changed, or for the cause that the old sessions died of.
+    /// [`LoadError`] if a file was changed, or for the cause of the first failure.
     pub fn load_again(&self) -> Result<Encoders, LoadError> {
         self.bundle.verify()?;
         self.load(None)
     }
 }
 
-/// Runs every shape that the policy lets a batch have, the largest first, so that no request pays for a first time.
+/// Runs every shape that the policy allows for a batch, the largest first, so that no request is the first one of its shape.
 ///
 /// # Errors
-/// Errors of a run: a card without memory for its largest batch is found here.
+/// Errors of a run: a GPU without memory for its largest batch is found here.
 pub fn warm_up(encoders: &mut Encoders, policy: &BatchPolicy) -> Result<(), RuntimeError> {
     let blank = encoders.blank();
     for rows in policy.row_buckets(Modality::Image) {
@@ -63,7 +63,7 @@ pub fn warm_up(encoders: &mut Encoders, policy: &BatchPolicy) -> Result<(), Runt
     Ok(())
 }
 
-/// How a choice's sessions on a device are made.
+/// The session settings of a choice on a device.
 pub fn settings_of(settings: &EngineSettings, choice: &Choice, device: Device) -> SessionSettings {
     SessionSettings {
         threads: settings.threads_per_worker,

@@ -1,5 +1,5 @@
-//! The sessions of a model's workers: loaded one after the other, proved by the golden check, warm, and rebuilt when
-//! one has died.
+//! The sessions of a model's workers: loaded one after another, verified with the golden check, warmed up, and rebuilt if
+//! one fails.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use super::settings::EngineSettings;
 use crate::bundle::Bundle;
 use crate::runtime::{Device, Encoders, VariantWeights};
 
-/// Sessions of every worker, proved and warm, at the first choice that works. What was only `auto`'s choice gives way
-/// to the next one, with a warning; what was asked for by name does not.
+/// Verified and warm sessions of every worker, with the first choice that works. A choice of `auto` that fails is replaced
+/// by the next one, with a warning; a precision requested by name is not.
 pub fn start(
     bundle: &Arc<Bundle>,
     precision: &str,
@@ -27,7 +27,7 @@ pub fn start(
             Ok(encoders) => return Ok((choice, encoders)),
             Err(error) if choices.peek().is_some() => {
                 let precision = &choice.variant.precision;
-                tracing::warn!(%error, precision, "this precision does not run here; the next one is tried");
+                tracing::warn!(%error, precision, "this precision does not run on this machine; trying the next one");
             }
             Err(error) => return Err(error),
         }
@@ -35,7 +35,7 @@ pub fn start(
     Err(LoadError::NoSuchPrecision {
         model: bundle.manifest.name.clone(),
         precision: precision.to_owned(),
-        available: "none that runs here".to_owned(),
+        available: "none that runs on this machine".to_owned(),
     })
 }
 
@@ -46,8 +46,8 @@ fn load_all(
     preparer: &Arc<Preparer>,
 ) -> Result<Vec<(Encoders, SessionSource)>, LoadError> {
     let mut all = Vec::new();
-    // OpenVINO compiles graphs of its own, and each card needs its copy. What is shared keeps the file's values beside what
-    // is packed of them, so that it pays from the third session on: ViT-B/32 takes 835 MB with one session, 1,664 MB with two
+    // OpenVINO compiles its own graphs, and each GPU needs its own copy. Sharing keeps the file's values in addition to
+    // their packed form, so it pays from the third session on: ViT-B/32 takes 835 MB with one session, 1,664 MB with two
     // that share and 1,766 MB with four.
     let can_share = settings.device() == Device::Cpu && !choice.bf16();
     let shared = (can_share && settings.workers_on(Device::Cpu) > 2)
@@ -62,7 +62,7 @@ fn load_all(
             preparer: preparer.clone(),
         };
         for _ in 0..settings.workers_on(*device) {
-            // One after the other: sessions made at the same time fight over memory and cores.
+            // One after another: concurrent loads would compete for memory and cores.
             all.push((source.load(shared.as_ref())?, source.clone()));
         }
     }

@@ -1,34 +1,34 @@
-//! How models are run.
+//! The settings of the engine.
 
 use super::batching::BatchPolicy;
 use crate::preprocess::{ImageOptions, Limits};
 use crate::runtime::{CudaSettings, Device};
 
-/// How a model is run.
+/// The settings of the engine.
 #[derive(Debug, Clone)]
 pub struct EngineSettings {
-    /// The devices that run it, all of one kind.
+    /// The devices, all of one kind.
     pub devices: Vec<Device>,
-    /// Worker threads on each device, each with sessions of its own; by default one for each core on the CPU (each runs on one
-    /// thread), and one for each card.
+    /// Worker threads per device, each with its own sessions; by default one per core on the CPU (each with one thread), and
+    /// one per GPU.
     pub workers: Option<usize>,
     /// Threads inside one session on the CPU.
     pub threads_per_worker: usize,
     /// Settings of CUDA sessions.
     pub cuda: CudaSettings,
-    /// Items that may wait in each lane.
+    /// Maximum number of waiting items in each lane.
     pub queue_capacity: usize,
-    /// How batches are formed.
+    /// The batching policy.
     pub batching: BatchPolicy,
-    /// What an image may be.
+    /// The limits of images.
     pub image_limits: Limits,
-    /// How images are read, where a request leaves it open.
+    /// The default image options.
     pub image_options: ImageOptions,
-    /// Longest text in bytes.
+    /// Maximum text length in bytes.
     pub max_text_bytes: usize,
-    /// Bytes that the cache of text embeddings may hold; 0 switches it off.
+    /// Maximum bytes of the text cache; 0 turns it off.
     pub text_cache_bytes: u64,
-    /// Bytes that the cache of image embeddings may hold; 0 switches it off.
+    /// Maximum bytes of the image cache; 0 turns it off.
     pub image_cache_bytes: u64,
 }
 
@@ -51,14 +51,14 @@ impl Default for EngineSettings {
 }
 
 impl EngineSettings {
-    /// The first device, which decides what kind they are.
+    /// The first device, which determines their kind.
     pub(super) fn device(&self) -> Device {
         self.devices.first().copied().unwrap_or_default()
     }
 
     pub(super) fn workers_on(&self, device: Device) -> usize {
         self.workers.unwrap_or(match device {
-            // Two sessions of one thread answer 21 images/s where one session of two threads answers 20 (ViT-B/32).
+            // Two sessions with one thread answer 21 images/s; one session with two threads answers 20 (ViT-B/32).
             Device::Cpu => (num_cpus::get() / self.threads_per_worker.max(1)).max(1),
             Device::Cuda(_) => 1,
         })

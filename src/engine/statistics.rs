@@ -1,9 +1,9 @@
-//! What a model has done since it was loaded: counts and times, for the Open Inference Protocol's statistics.
+//! Statistics of a model since it was loaded: counts and times, for the Open Inference Protocol.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// How often something happened, and how long it took together.
+/// The number of events and their total time.
 #[derive(Debug, Default)]
 pub struct Timed {
     count: AtomicU64,
@@ -17,29 +17,29 @@ impl Timed {
         self.nanoseconds.fetch_add(took, Ordering::Relaxed);
     }
 
-    /// How often.
+    /// Number of events.
     pub fn count(&self) -> u64 {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// Nanoseconds of all times together.
+    /// Total nanoseconds.
     pub fn nanoseconds(&self) -> u64 {
         self.nanoseconds.load(Ordering::Relaxed)
     }
 }
 
-/// Counts of one model. Golden checks are no traffic and do not count.
+/// Counts of one model. Golden checks do not count.
 #[derive(Debug, Default)]
 pub struct Statistics {
     /// Requests that were answered.
     pub success: Timed,
     /// Requests that were refused or failed.
     pub fail: Timed,
-    /// Items that an encoder ran: how long they waited for their batch.
+    /// Items that an encoder ran: their waiting time.
     pub queue: Timed,
-    /// Requests of which something was decoded, resized or tokenised.
+    /// Requests with items that were decoded, resized or tokenised.
     pub prepare: Timed,
-    /// Items that an encoder ran: how long their batch took.
+    /// Items that an encoder ran: the time of their batches.
     pub inference: Timed,
     cached: AtomicU64,
     batches: AtomicU64,
@@ -58,17 +58,17 @@ impl Statistics {
         self.last.store(now, Ordering::Relaxed);
     }
 
-    /// Items that a cache knew.
+    /// Items found in a cache.
     pub fn cached(&self) -> u64 {
         self.cached.load(Ordering::Relaxed)
     }
 
-    /// Batches that were run.
+    /// Number of batches.
     pub fn batches(&self) -> u64 {
         self.batches.load(Ordering::Relaxed)
     }
 
-    /// When the last batch was run, in milliseconds since 1970; 0 if none was.
+    /// Time of the last batch, in milliseconds since 1970; 0 if there was none.
     pub fn last_milliseconds(&self) -> u64 {
         self.last.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! A worker: a thread that owns a pair of sessions, takes the next batch, runs it and answers.
+//! A worker: a thread that owns a pair of sessions, takes batches, runs them and answers.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -10,14 +10,14 @@ use super::error::EngineError;
 use super::health::Health;
 use super::job::Job;
 use super::queue::{Batch, Queue};
-use super::recovery::{Outcome, RecoveringEncoders};
+use super::recovery::{BatchResult, RecoveringEncoders};
 use super::session_source::SessionSource;
 use super::statistics::Statistics;
 
 use crate::runtime::Encoders;
 use crate::telemetry::Metrics;
 
-/// Starts a worker. It ends when the queue is closed and empty, or when its sessions died and cannot be replaced.
+/// Starts a worker. It ends when the queue is closed and empty, or when its sessions failed and cannot be replaced.
 pub fn spawn(
     name: String,
     encoders: (Encoders, SessionSource),
@@ -50,8 +50,8 @@ pub fn spawn(
     })
 }
 
-/// Reports a worker that ends unexpectedly, also by unwinding. Its items are answered by the dropped
-/// reply channels.
+/// Reports a worker that ends unexpectedly, also by a panic. Its items are answered because their reply channels are
+/// dropped.
 struct DeathWatch {
     queue: Arc<Queue>,
     health: Arc<Health>,
@@ -78,7 +78,7 @@ struct Worker {
 }
 
 impl Worker {
-    /// Answers a batch; breaks when no other can be run.
+    /// Answers a batch; breaks if no other can be run.
     fn answer(&mut self, batch: Batch) -> ControlFlow<()> {
         let Batch {
             group,
@@ -95,7 +95,7 @@ impl Worker {
         );
         self.metrics.batch_size(modality).observe(jobs.len() as f64);
         let started = Instant::now();
-        let Outcome {
+        let BatchResult {
             results,
             seconds,
             dead,

@@ -1,20 +1,20 @@
-//! Percentile bootstrap (Efron, 1979): how much a metric, or the difference of two, depends on which items were drawn.
+//! Percentile bootstrap (Efron, 1979): how much a metric, or the difference of two, depends on the choice of items.
 
 use fastrand::Rng;
 
 use super::scoring::{Outcome, mean};
 
-/// How resampling is done.
+/// Settings of the resampling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Resampling {
     pub resamples: usize,
     pub seed: u64,
 }
 
-/// Share of the resamples inside of an interval.
+/// Share of the resamples inside an interval.
 pub const CONFIDENCE: f64 = 0.95;
 
-/// The middle 95 % of the metric over resamples: items are drawn with replacement inside their stratum.
+/// The middle 95 % of the metric over resamples: items are drawn with replacement within their stratum.
 pub fn interval(strata: &[Vec<Outcome>], how: Resampling) -> (f64, f64) {
     let values = resampled(strata, how, |stratum, drawn| {
         let (mut right, mut of) = (0_u64, 0_u64);
@@ -29,16 +29,16 @@ pub fn interval(strata: &[Vec<Outcome>], how: Resampling) -> (f64, f64) {
     middle(values)
 }
 
-/// What was drawn of the same items of two results.
+/// The resampled difference of two results on the same items.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Paired {
     pub low: f64,
     pub high: f64,
-    /// Two-sided: twice the smaller share of resamples on either side of no difference, at most 1.
+    /// Two-sided: twice the smaller share of resamples on either side of zero, at most 1.
     pub p: f64,
 }
 
-/// The difference second − first over resamples that draw the same items of both.
+/// The difference second − first, over resamples that draw the same items of both.
 pub fn paired(strata: &[Vec<(Outcome, Outcome)>], how: Resampling) -> Paired {
     let values = resampled(strata, how, |stratum, drawn| {
         let mut sums = [0_u64; 4];
@@ -52,7 +52,7 @@ pub fn paired(strata: &[Vec<(Outcome, Outcome)>], how: Resampling) -> Paired {
         let share = |right: u64, of: u64| 100.0 * right as f64 / of.max(1) as f64;
         share(sums[2], sums[3]) - share(sums[0], sums[1])
     });
-    // The result itself counts as one resample, so that no p is 0.
+    // The result itself counts as one resample, so that p is never 0.
     let side = |on: fn(f64) -> bool| values.iter().filter(|v| on(**v)).count() + 1;
     let smaller = side(|v| v <= 0.0).min(side(|v| v >= 0.0));
     let p = (2.0 * smaller as f64 / (values.len() + 1) as f64).min(1.0);
@@ -79,7 +79,7 @@ fn resampled<T>(
         .collect()
 }
 
-/// The bounds of the middle share, between neighbours where they fall between two.
+/// The bounds of the middle share, interpolated between neighbouring values.
 fn middle(mut values: Vec<f64>) -> (f64, f64) {
     values.sort_by(f64::total_cmp);
     let at = |share: f64| {
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn strata_stay_apart() {
-        // One is always right, one always wrong: however the items are drawn, the mean is 50.
+        // One is always correct and one always wrong: the mean is 50 for any resample.
         assert_eq!(
             interval(&[outcomes(9, 9), outcomes(0, 30)], HOW),
             (50.0, 50.0)
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_results_differ_by_nothing() {
+    fn equal_results_have_no_difference() {
         let stratum: Vec<_> = outcomes(10, 40).into_iter().map(|o| (o, o)).collect();
         let found = paired(&[stratum], HOW);
         assert_eq!((found.low, found.high, found.p), (0.0, 0.0, 1.0));

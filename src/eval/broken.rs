@@ -1,4 +1,4 @@
-//! What of a benchmark could not be read or embedded.
+//! Parts of a benchmark that could not be read or embedded.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub struct Broken {
     /// File, or file:row.
     pub place: String,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 

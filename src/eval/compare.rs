@@ -1,4 +1,4 @@
-//! Two results on the same data: what differs, how sure that is, and whether it is allowed.
+//! Compares two results on the same data: their difference, its significance, and whether it is permitted.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -11,27 +11,27 @@ use super::mcnemar::p_value;
 use super::report::{Metric, Report};
 use super::scoring::{Outcome, Over, ScoredItem, strata, value};
 
-/// What is compared, and what is allowed.
+/// The settings of a comparison.
 #[derive(Debug, Clone)]
 pub struct Terms {
-    /// Benchmarks that must not fall; None: all that the baseline has.
+    /// Benchmarks that must not become worse; None: all of the baseline.
     pub protect: Option<Vec<String>>,
-    /// By how many points a headline metric may fall.
+    /// Permitted decrease of a headline metric, in points.
     pub margin: f64,
-    /// Resamples behind an interval.
+    /// Number of resamples for an interval.
     pub resamples: usize,
     /// Seed of the resampling.
     pub seed: u64,
 }
 
-/// One candidate against the baseline.
+/// One candidate, compared with the baseline.
 #[derive(Debug, Clone, Serialize)]
 pub struct Comparison {
-    /// Where the candidate's results are.
+    /// The path of the candidate's results.
     pub candidate: String,
-    /// Whether a protected benchmark fell by more than the margin.
+    /// Whether a protected benchmark decreased by more than the margin.
     pub fell: bool,
-    /// A benchmark on one data set each.
+    /// One entry per benchmark and data set.
     pub benchmarks: Vec<Compared>,
 }
 
@@ -42,28 +42,28 @@ pub struct Compared {
     pub benchmark: String,
     /// Its options.
     pub options: BTreeMap<String, String>,
-    /// The data of both.
+    /// The data of both results.
     pub data_fingerprint: String,
     /// Model and precision of the baseline.
     pub baseline: String,
     /// Model and precision of the candidate.
     pub candidate: String,
-    /// Whether it must not fall.
+    /// Whether it must not become worse.
     pub protected: bool,
-    /// Items that both scored.
+    /// Number of items that both scored.
     pub paired: usize,
-    /// Items that only one of them scored.
+    /// Number of items that only one of them scored.
     pub unpaired: usize,
-    /// By name.
+    /// Metrics by name.
     pub metrics: BTreeMap<String, Difference>,
 }
 
-/// A metric of both, over the items that both scored; in percent and points.
+/// A metric of both results, over the items that both scored; in percent and points.
 #[derive(Debug, Clone, Serialize)]
 pub struct Difference {
-    /// Of the baseline.
+    /// The baseline's value.
     pub baseline: f64,
-    /// Of the candidate.
+    /// The candidate's value.
     pub candidate: f64,
     /// Candidate − baseline.
     pub difference: f64,
@@ -71,20 +71,20 @@ pub struct Difference {
     pub low: f64,
     /// Upper bound.
     pub high: f64,
-    /// Two-sided.
+    /// Two-sided p-value.
     pub p: f64,
     /// `mcnemar` (exact), or `bootstrap`.
     pub test: &'static str,
-    /// Whether the benchmark is known by it.
+    /// Whether it is a headline metric.
     pub headline: bool,
-    /// A headline of a protected benchmark that fell by more than the margin.
+    /// Whether it is a headline metric of a protected benchmark that decreased by more than the margin.
     pub fell: bool,
 }
 
 /// Compares candidates with a baseline. Each is a result, or a folder of them.
 ///
 /// # Errors
-/// If something is no result, was computed on other data, or a protected benchmark is missing.
+/// If a file is not a result, if the data differ, or if a protected benchmark is missing.
 pub fn compare(
     baseline: &Path,
     candidates: &[PathBuf],
@@ -142,7 +142,7 @@ fn read(path: &Path) -> anyhow::Result<Vec<Report>> {
         reports.push(report);
     }
     if reports.is_empty() {
-        bail!("there is no result in {}", path.display());
+        bail!("{} contains no result", path.display());
     }
     Ok(reports)
 }
@@ -163,7 +163,7 @@ fn against(first: &[Report], second: &[Report], terms: &Terms) -> anyhow::Result
                 .find(|it| it.benchmark == *name && it.options == baseline.options)
             {
                 bail!(
-                    "{name}: the results are on different data ({} and {}), or options; what differs in data says nothing of models",
+                    "{name}: the results are on different data ({} and {}), or with different options, so they cannot be compared",
                     short(&baseline.data_fingerprint),
                     short(&other.data_fingerprint)
                 );
@@ -179,7 +179,7 @@ fn against(first: &[Report], second: &[Report], terms: &Terms) -> anyhow::Result
         found.push(one(baseline, candidate, protected, terms)?);
     }
     if found.is_empty() {
-        bail!("no benchmark is in both");
+        bail!("the results have no benchmark in common");
     }
     Ok(found)
 }
@@ -220,7 +220,7 @@ fn one(a: &Report, b: &Report, protected: bool, terms: &Terms) -> anyhow::Result
     }
     let mut metrics = BTreeMap::new();
     for (name, metric) in &a.metrics {
-        // Only where both have the outcome, and it was asked as often.
+        // Only items for which both have the outcome, with the same number of questions.
         let (x, y) = both(&first, &second, &metric.outcome);
         if let Some(mut difference) = difference(metric, &x, &y, terms) {
             difference.fell = protected && metric.headline && difference.difference < -terms.margin;
@@ -243,7 +243,7 @@ fn one(a: &Report, b: &Report, protected: bool, terms: &Terms) -> anyhow::Result
     })
 }
 
-/// The items of both that have the outcome in both.
+/// The items for which both have the outcome.
 fn both(
     first: &[ScoredItem],
     second: &[ScoredItem],
@@ -304,14 +304,15 @@ fn difference(
     })
 }
 
-/// Whether a metric is the share of items that are right: then McNemar's test is exact. A mean of groups of one size is such a share.
+/// Whether a metric is the share of correct items; then McNemar's test is exact. A mean over groups of equal size is such a
+/// share.
 fn plain(metric: &Metric, pairs: &[Vec<(Outcome, Outcome)>]) -> bool {
     let one = |(a, b): &(Outcome, Outcome)| a.of == 1 && b.of == 1;
     let equal = pairs.windows(2).all(|two| two[0].len() == two[1].len());
     pairs.iter().flatten().all(one) && (metric.over != Over::Groups || equal)
 }
 
-/// Comparisons for people.
+/// Comparisons as text.
 pub fn table(comparisons: &[Comparison], margin: f64) -> String {
     use std::fmt::Write;
 

@@ -1,4 +1,4 @@
-//! Images and texts of a benchmark through the engine, many at a time, in the bulk lane, as `clip-in embed` sends them.
+//! Embeds the images and texts of a benchmark with the engine, many at a time, in the bulk lane, as `clip-in embed` does.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -18,7 +18,7 @@ use crate::engine::{
     Embedded, Embedding, EngineError, EngineSettings, ImageSource, Item, Lane, Model,
 };
 
-/// A model and how to fill it.
+/// A model and the number of items in flight.
 pub struct Encoder<'a> {
     pub model: &'a Model,
     pub settings: &'a EngineSettings,
@@ -29,7 +29,7 @@ pub struct Encoder<'a> {
 pub struct Images {
     pub embeddings: Vec<Option<Embedding>>,
     pub broken: Vec<Broken>,
-    /// sha256 of every image's file; zeros where it could not be read.
+    /// sha256 of every image file; zeros if it could not be read.
     pub digests: Vec<[u8; 32]>,
 }
 
@@ -37,11 +37,11 @@ pub struct Images {
 pub struct EmbeddedTexts {
     pub embeddings: Vec<Option<Embedding>>,
     pub broken: Vec<Broken>,
-    /// Texts that lost tokens.
+    /// Number of texts that lost tokens.
     pub truncated: usize,
 }
 
-/// What the reader came upon.
+/// An event from the reader.
 enum Read {
     Image {
         index: usize,
@@ -49,7 +49,7 @@ enum Read {
         bytes: Bytes,
         digest: [u8; 32],
     },
-    /// The same file as an earlier one.
+    /// The same file as a previous one.
     Repeated {
         index: usize,
         place: String,
@@ -59,7 +59,7 @@ enum Read {
     Broken(Broken),
 }
 
-/// What became of it.
+/// The result for it.
 enum Done {
     Embedded(usize, [u8; 32], Result<Embedded, Broken>),
     Repeated(usize, [u8; 32], usize, String),
@@ -67,7 +67,7 @@ enum Done {
 }
 
 impl Encoder<'_> {
-    /// Embeds all images. In memory are those that are being embedded.
+    /// Embeds all images. Only the images in flight are in memory.
     ///
     /// # Errors
     /// If the engine fails.
@@ -113,11 +113,11 @@ impl Encoder<'_> {
                     broken.push(fault);
                     (index, digest, None)
                 }
-                // The first one came before it.
+                // The first occurrence came earlier.
                 Done::Repeated(index, digest, first, place) => {
                     let embedding = embeddings.get(first).cloned().flatten();
                     if embedding.is_none() {
-                        let reason = "is the same file as another that is broken";
+                        let reason = "is the same file as another broken one";
                         broken.push(Broken::new(place, reason));
                     }
                     (index, digest, embedding)
@@ -136,7 +136,7 @@ impl Encoder<'_> {
             Ok(())
         };
         pipeline::run(at_a_time(self.settings), read, bytes, work, take).await?;
-        // As people look for them.
+        // Sorted as people look for them.
         broken.sort();
         Ok(Images {
             embeddings,
@@ -145,7 +145,7 @@ impl Encoder<'_> {
         })
     }
 
-    /// Embeds all texts, each cut to the model's context.
+    /// Embeds all texts, each truncated to the model's context.
     ///
     /// # Errors
     /// If the engine fails.
@@ -197,11 +197,11 @@ impl Encoder<'_> {
     }
 }
 
-/// Reads all images, and fingerprints them on the way. The same file twice has one embedding: computed in two batches it might
-/// differ in the last digit, and a tie would be none.
+/// Reads all images and computes their fingerprints. A repeated file has one embedding: in two batches the last digit might
+/// differ, and a tie would be missed.
 fn read(pictures: &Pictures, most_bytes: usize, sender: &pipeline::Sender<Read>) {
     let mut first_of: HashMap<[u8; 32], usize> = HashMap::new();
-    // Closed: the pipeline has an error of its own to tell of.
+    // Closed: the pipeline returns its own error.
     let _ = pictures.read(most_bytes, &mut |found| {
         let found = found.and_then(|read| match read.bytes {
             Ok(bytes) => Ok((read.index, read.place, bytes)),

@@ -1,4 +1,4 @@
-//! JSON files of benchmarks: whole, or a record a line.
+//! JSON files of benchmarks: one document, or one record per line.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -11,10 +11,10 @@ use serde_json::Value;
 use crate::byte_order_mark;
 use crate::dataset::lines::Lines;
 
-/// A longer line is no record; it would be all in memory.
+/// Maximum length of a line, because a line is read into memory as a whole.
 const MOST_BYTES_A_LINE: u64 = 16 << 20;
 
-/// A whole file, its byte order mark left out.
+/// Reads a whole file without its byte order mark.
 ///
 /// # Errors
 /// If it cannot be read or has another form; the message names the file.
@@ -24,8 +24,8 @@ pub fn whole<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
         .with_context(|| path.display().to_string())
 }
 
-/// The records of a file with one a line, each with its place (file:line); empty lines are left out. A line that is no JSON says
-/// why.
+/// The records of a file with one record per line, each with its place (file:line); empty lines are skipped. A line that is
+/// not JSON gives an error.
 ///
 /// # Errors
 /// If the file cannot be read.

@@ -1,10 +1,10 @@
-//! Files beside those that a benchmark consists of.
+//! Files beside those of a benchmark.
 
 use std::path::Path;
 
 use crate::dataset::left_out::LeftOut;
 
-/// Says on standard error how many files of a folder are not read, and the first names.
+/// Prints to standard error the number of files in a folder that are not read, and their first names.
 pub fn note<'a>(folder: &Path, names: impl IntoIterator<Item = &'a str>) {
     let mut left_out = LeftOut::default();
     names.into_iter().for_each(|name| left_out.add(name));

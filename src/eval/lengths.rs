@@ -1,4 +1,4 @@
-//! The same benchmark with shorter texts: what each length loses, and what it costs.
+//! Runs the benchmark with shorter texts: the loss and the time for each length.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -15,14 +15,14 @@ use crate::dataset::pipeline;
 use crate::engine::{Item, Lane};
 use crate::tokenize::TextTokenizer;
 
-/// Texts that are timed, and those before them that are not.
+/// Number of texts that are timed, and of texts for warming up.
 const TIMED: usize = 30;
 const WARM_UP: usize = 3;
 
-/// Scores at each length, in rising order; images are not embedded again. The texts of `vectors` are overwritten.
+/// Scores at each length, in ascending order; images are not embedded again. The texts of `vectors` are overwritten.
 ///
 /// # Errors
-/// If a length has no room for a token of the text, or the engine fails.
+/// If a length leaves no room for a token of the text, or if the engine fails.
 pub async fn run(
     encoder: &Encoder<'_>,
     texts: &Texts,
@@ -42,7 +42,7 @@ pub async fn run(
     lengths.dedup();
     if let Some(short) = lengths.iter().find(|length| **length <= around) {
         bail!(
-            "a length of {short} tokens has no room for a text: {around} of them are start and end"
+            "a length of {short} tokens has no room for a text: {around} of them are the start and end tokens"
         );
     }
     let tokenizer = TextTokenizer::load(encoder.model.bundle())?;
@@ -73,7 +73,7 @@ pub async fn run(
         let found = encoder
             .text_items(items, |index| texts.place(index).to_owned())
             .await?;
-        // What was broken before stays so: scores of different items could not be compared.
+        // Items that were broken before stay broken: scores of different items could not be compared.
         for (slot, found) in vectors.texts.iter_mut().zip(found.embeddings) {
             if slot.is_some() {
                 *slot = found;
@@ -93,7 +93,7 @@ pub async fn run(
     Ok(rows)
 }
 
-/// What the tokenizer would give with a context of `tokens` tokens.
+/// The tokenizer's output for a context of `tokens` tokens.
 fn cut(ids: &[u32], tokens: usize, end: u32) -> Vec<u32> {
     if ids.len() <= tokens {
         return ids.to_vec();
@@ -103,8 +103,8 @@ fn cut(ids: &[u32], tokens: usize, end: u32) -> Vec<u32> {
     kept
 }
 
-/// Median milliseconds of a text of exactly this many tokens. A shorter text is repeated until it is long enough: time does not
-/// depend on what is said.
+/// Median milliseconds of a text of exactly this many tokens. A shorter text is repeated until it is long enough, because
+/// the time does not depend on its content.
 async fn time(
     encoder: &Encoder<'_>,
     encoded: &[(Vec<u32>, bool)],
@@ -135,7 +135,7 @@ async fn time(
         }
     }
     times.sort_by(f64::total_cmp);
-    // Without a text that says anything there is nothing to time.
+    // Without a non-empty text there is nothing to time.
     times
         .get(times.len() / 2)
         .copied()

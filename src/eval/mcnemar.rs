@@ -1,11 +1,11 @@
-//! The exact test of McNemar (1947): two results that are right or wrong on the same items.
+//! McNemar's exact test (1947): two results that are correct or wrong on the same items.
 
-/// Two-sided p-value. Only items count of which one result was right and the other wrong: `first` where the first was, `second`
-/// where the second was. If neither is better these split as coin tosses do.
+/// Two-sided p-value. Only items count for which one result was correct and the other wrong: `first` is the number where the
+/// first was correct, `second` where the second was. If neither is better, these are like tosses of a fair coin.
 pub fn p_value(first: usize, second: usize) -> f64 {
     let (n, fewer) = (first + second, first.min(second));
     let ln_half = 0.5_f64.ln() * n as f64;
-    // Logarithms, since 2^-n is 0 above n = 1074.
+    // In logarithms, because 2^-n underflows to 0 above n = 1074.
     let mut ln_ways = 0.0_f64;
     let mut tail = ln_half.exp();
     for k in 1..=fewer {
@@ -20,7 +20,7 @@ mod tests {
     use super::p_value;
 
     #[test]
-    fn by_hand() {
+    fn p_values_equal_those_by_hand() {
         // 2 · (1 + 10 + 45) / 2^10
         assert!((p_value(2, 8) - 112.0 / 1024.0).abs() < 1e-12);
         assert_eq!(p_value(8, 2), p_value(2, 8));

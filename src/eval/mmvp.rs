@@ -1,7 +1,7 @@
 //! MMVP-VLM (Tong et al., arXiv 2401.06209): pairs of images that CLIP confuses, in nine categories.
 //!
-//! `Questions.csv` has the columns `Question ID,Type,Statement`; two rows that follow one another are a pair. The image of
-//! a row is `MLLM_VLM Images/<Type>/<Question ID>.jpg`.
+//! `Questions.csv` has the columns `Question ID,Type,Statement`; two consecutive rows form a pair. The image of a row is
+//! `MLLM_VLM Images/<Type>/<Question ID>.jpg`.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use super::{Broken, Dataset, Scoring, Vectors};
 
 const QUESTIONS: &str = "Questions.csv";
 const IMAGES: &str = "MLLM_VLM Images";
-/// In front of every statement, as the authors' script has it.
+/// The prefix of every statement, as in the authors' script.
 const PREFIX: &str = "a photo of ";
 const COLUMNS: [&str; 3] = ["Question ID", "Type", "Statement"];
 
@@ -32,7 +32,7 @@ pub fn open(folder: &Path) -> anyhow::Result<Dataset> {
     let (questions, mut broken) = read(&path)?;
     let (mut texts, mut files) = (Texts::default(), PictureFiles::default());
     let mut pairs = Vec::new();
-    // Whatever is missing between them: an odd id is the first of its pair.
+    // Works with missing rows in between: an odd id is the first of its pair.
     let mut questions = questions.into_iter().peekable();
     let mut records = 0;
     while let Some(first) = questions.next() {
@@ -91,7 +91,7 @@ fn read(path: &Path) -> anyhow::Result<(Vec<Question>, Vec<Broken>)> {
             None => {
                 let there: Vec<_> = header.iter().collect();
                 bail!(
-                    "{}: there is no column {name}; there are {}",
+                    "{}: no column {name}; the file has {}",
                     named(),
                     there.join(", ")
                 );
@@ -110,7 +110,7 @@ fn read(path: &Path) -> anyhow::Result<(Vec<Question>, Vec<Broken>)> {
         };
         let [id, kind, statement] = places.map(|i| record.get(i).unwrap_or_default().trim());
         match id.parse() {
-            // A name with `/` or `..` would lead out of the folder.
+            // A name with `/` or `..` would lead outside the folder.
             Ok(id) if is_name(kind) && !statement.is_empty() => questions.push(Question {
                 place,
                 id,
@@ -121,7 +121,7 @@ fn read(path: &Path) -> anyhow::Result<(Vec<Question>, Vec<Broken>)> {
                 place,
                 "type or statement is empty, or unusable",
             )),
-            Err(_) => broken.push(Broken::new(place, format!("{id:?} is no question id"))),
+            Err(_) => broken.push(Broken::new(place, format!("{id:?} is not a question id"))),
         }
     }
     Ok((questions, broken))
@@ -131,7 +131,7 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\\'])
 }
 
-/// Pairs of images in categories, scored by MMVP's rule.
+/// Pairs of images by category, scored with MMVP's rule.
 pub struct Pairs(pub Vec<Quad>);
 
 impl Scoring for Pairs {

@@ -1,13 +1,12 @@
-//! Benchmarks on a bundle, through the server's own engine: decoding, tokenising and encoders are those that serve.
+//! Benchmarks on a bundle, with the server's own engine: decoding, tokenising and encoders are the same as in serving.
 //!
 //! ```text
 //! benchmark file (mmvp, winoground, …) → Dataset → embedding → Scoring → metrics with intervals → Report → table, JSON, plots
 //!                                                                                       two Reports → compare
 //! ```
 //!
-//! A cosine counts as larger only if it is larger: a tie is wrong, everywhere. Images are read and embedded one after the
-//! other; texts, embeddings and outcomes are in memory. What cannot be read or embedded is counted and named, and the
-//! records that need it are left out of the metrics.
+//! A tie counts as wrong in every benchmark. Images are read and embedded one after another; texts, embeddings and outcomes
+//! are in memory. Data that cannot be read or embedded is counted and named, and its records are left out of the metrics.
 
 mod bootstrap;
 mod broken;
@@ -52,31 +51,31 @@ use self::pictures::Pictures;
 use self::scoring::Scored;
 use self::texts::Texts;
 
-/// A benchmark's data, read but for the images.
+/// The data of a benchmark, without the images.
 pub struct Dataset {
     /// Name of the benchmark.
     benchmark: &'static str,
-    /// What else decides what is asked: layout, prefix, templates.
+    /// Other settings that define the benchmark: layout, prefix, templates.
     options: BTreeMap<String, String>,
-    /// All texts that are to be embedded.
+    /// All texts to embed.
     texts: Texts,
-    /// All images that are to be embedded.
+    /// All images to embed.
     pictures: Pictures,
-    /// Records that the data has, broken ones included.
+    /// Number of records, including broken ones.
     records: usize,
-    /// What could not be read.
+    /// Data that could not be read.
     broken: Vec<Broken>,
-    /// Which image belongs to which text.
+    /// The assignment of images to texts.
     scoring: Box<dyn Scoring>,
 }
 
-/// From embeddings to outcomes.
+/// Computes outcomes from embeddings.
 trait Scoring: Send + Sync {
-    /// Scores every item whose embeddings are all there.
+    /// Scores every item with complete embeddings.
     fn score(&self, vectors: &Vectors) -> Scored;
 }
 
-/// Embeddings by their place in [`Dataset`]; None of what could not be embedded.
+/// Embeddings by their index in [`Dataset`]; None where embedding failed.
 struct Vectors {
     images: Vec<Option<Embedding>>,
     texts: Vec<Option<Embedding>>,
@@ -96,7 +95,7 @@ impl Dataset {
     /// MMVP-VLM: `Questions.csv` and `MLLM_VLM Images/`.
     ///
     /// # Errors
-    /// If the data is not there, or has another form; the message names file and column.
+    /// If the data does not exist or has another form; the message names file and column.
     pub fn mmvp(folder: &Path) -> anyhow::Result<Self> {
         mmvp::open(folder)
     }
@@ -117,7 +116,7 @@ impl Dataset {
         sugarcrepe::open(folder, images)
     }
 
-    /// Retrieval, both ways.
+    /// Retrieval in both directions.
     ///
     /// # Errors
     /// As [`Dataset::mmvp`].
@@ -125,7 +124,7 @@ impl Dataset {
         retrieval::open(path, selection)
     }
 
-    /// Classification by descriptions of the classes: a folder a class.
+    /// Classification by descriptions of the classes: one folder per class.
     ///
     /// # Errors
     /// As [`Dataset::mmvp`].
@@ -141,7 +140,7 @@ impl Dataset {
         pairs::open(path, captions)
     }
 
-    /// Embeddings that have to be computed.
+    /// Number of embeddings to compute.
     pub fn embeddings(&self) -> usize {
         self.texts.len() + self.pictures.len()
     }

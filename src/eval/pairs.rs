@@ -1,4 +1,4 @@
-//! Pairs of edits in UltraEdit's columns, scored as MMVP-VLM is: the measure of what CLIP-IN trains.
+//! Pairs of edits in UltraEdit's columns, scored like MMVP-VLM: the measure of CLIP-IN's training goal.
 
 use std::path::Path;
 
@@ -12,12 +12,12 @@ use crate::dataset::parquet::Holds;
 
 const IMAGES: [&str; 2] = ["source_image", "edited_image"];
 
-/// Which captions of a data set that has both.
+/// Selects the captions of a data set with short and long ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Captions {
     /// One short sentence.
     Short,
-    /// All that there is to say.
+    /// A complete description.
     Long,
 }
 
@@ -29,7 +29,7 @@ impl Captions {
         }
     }
 
-    /// As it is written on the command line.
+    /// The name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Short => "short",

@@ -1,4 +1,4 @@
-//! The images of a benchmark, read one after the other.
+//! The images of a benchmark, read one after another.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -10,15 +10,15 @@ use super::rows::Table;
 use crate::dataset::pipeline::Closed;
 use crate::preprocess::ImageError;
 
-/// Where images come from.
+/// The source of images.
 pub enum Pictures {
-    /// Files, each once.
+    /// Files, without repetition.
     Files(PictureFiles),
     /// Columns of a table: the image of row r and column c is number r · columns + c.
     Columns(Table, &'static [&'static str]),
 }
 
-/// Image files in the order in which they were first met.
+/// Image files in order of first occurrence.
 #[derive(Debug, Default)]
 pub struct PictureFiles {
     files: Vec<PathBuf>,
@@ -26,7 +26,7 @@ pub struct PictureFiles {
 }
 
 impl PictureFiles {
-    /// Place of a file.
+    /// Index of a file.
     pub fn add(&mut self, path: PathBuf) -> usize {
         if let Some(index) = self.known.get(&path) {
             return *index;
@@ -41,14 +41,14 @@ impl PictureFiles {
 /// An image that was read.
 pub struct Read {
     pub index: usize,
-    /// Its name for people.
+    /// Its name for messages.
     pub place: String,
-    /// Its bytes, or why there are none.
+    /// Its bytes, or the reason why there are none.
     pub bytes: Result<Bytes, String>,
 }
 
 impl Pictures {
-    /// How many there are.
+    /// Number of images.
     pub fn len(&self) -> usize {
         match self {
             Self::Files(files) => files.files.len(),
@@ -56,10 +56,10 @@ impl Pictures {
         }
     }
 
-    /// Reads all of them; a fault concerns images that are then not given.
+    /// Reads all of them; a fault of a file concerns the images that are then missing.
     ///
     /// # Errors
-    /// [`Closed`] if the taker wants no more.
+    /// [`Closed`] if the receiver wants no more.
     pub fn read(
         &self,
         most_bytes: usize,
@@ -87,7 +87,7 @@ impl Pictures {
     }
 }
 
-/// A film among the pictures must not be read to be refused.
+/// Checks the size first, so that a video among the pictures is refused without being read.
 fn read_file(path: &Path, most_bytes: usize) -> Result<Bytes, String> {
     let failed = |error: std::io::Error| format!("cannot be read: {error}");
     let size = std::fs::metadata(path).map_err(failed)?.len();

@@ -1,4 +1,4 @@
-//! Pictures of a report as SVG: bars with their intervals, and lines over text lengths. Fonts are the viewer's.
+//! Plots of a report as SVG: bars with intervals, and lines over text lengths. Fonts are those of the viewer.
 
 use std::path::{Path, PathBuf};
 
@@ -8,11 +8,11 @@ use plotters::prelude::*;
 use super::Report;
 use super::report::Metric;
 
-/// Height of a bar with its label, and of what is around the bars, in pixels.
+/// Height of a bar with its label, and of the margins, in pixels.
 const BAR: usize = 22;
 const AROUND: usize = 90;
 const WIDTH: u32 = 900;
-/// More bars than this are no picture: a thousand classes are in the JSON.
+/// With more bars, no plot is drawn; the JSON has all values.
 const MOST_BARS: usize = 120;
 const FONT: &str = "sans-serif";
 
@@ -21,7 +21,8 @@ const FONT: &str = "sans-serif";
 /// # Errors
 /// If a file cannot be written.
 pub fn write(report: &Report, folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("cannot create {}", folder.display()))?;
     let bars = folder.join(format!("{}.svg", report.benchmark));
     save(&bars, draw_bars(report))?;
     let mut written = vec![bars];
@@ -63,7 +64,7 @@ fn draw_bars(report: &Report) -> Result<String, String> {
             .margin(12)
             .y_label_area_size(labels)
             .x_label_area_size(36)
-            // The first one at the top.
+            // The first one is at the top.
             .build_cartesian_2d(0.0..100.0, (count as f64)..0.0)
             .map_err(failed)?;
         let name = |y: &f64| {

@@ -4,7 +4,7 @@ use super::scoring::ScoredItem;
 use super::{Broken, Vectors};
 use crate::matching::cosine;
 
-/// Two images and two texts, the first of each belonging together, and the second.
+/// Two images and two texts: the first ones belong together, and the second ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quad {
     pub id: String,
@@ -13,7 +13,7 @@ pub struct Quad {
     pub texts: [usize; 2],
 }
 
-/// What the two directions, and both together, are called.
+/// Names of the two directions and of both together.
 #[derive(Debug, Clone, Copy)]
 pub struct Names {
     /// Each text prefers its own image.
@@ -25,7 +25,7 @@ pub struct Names {
 }
 
 impl Names {
-    /// Words for people that need no paper at hand.
+    /// Names that are understandable without the paper.
     pub const PLAIN: Self = Self {
         text_to_image: "text_to_image",
         image_to_text: "image_to_text",
@@ -33,7 +33,7 @@ impl Names {
     };
 }
 
-/// Scores the quads whose four embeddings are there.
+/// Scores the quads with all four embeddings.
 pub fn score(quads: &[Quad], vectors: &Vectors, names: Names) -> Vec<ScoredItem> {
     let scored = quads.iter().filter_map(|quad| {
         let [i0, i1] = quad.images.map(|index| vectors.image(index));
@@ -63,7 +63,7 @@ pub fn score(quads: &[Quad], vectors: &Vectors, names: Names) -> Vec<ScoredItem>
     scored.collect()
 }
 
-/// Leaves out all but the first of the quads of one id: outcomes are paired by it.
+/// Keeps only the first quad of each id, because outcomes are paired by id.
 pub fn unique(quads: Vec<Quad>, broken: &mut Vec<Broken>) -> Vec<Quad> {
     let mut ids = std::collections::HashSet::new();
     quads
@@ -71,7 +71,7 @@ pub fn unique(quads: Vec<Quad>, broken: &mut Vec<Broken>) -> Vec<Quad> {
         .filter(|quad| {
             let new = ids.insert(quad.id.clone());
             if !new {
-                let reason = "another record of this id came before";
+                let reason = "an earlier record has the same id";
                 broken.push(Broken::new(quad.id.clone(), reason));
             }
             new
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn directions_are_told_apart_and_a_tie_is_wrong() {
+    fn directions_are_distinguished_and_a_tie_is_wrong() {
         assert_eq!(outcome([0.0, 90.0], [10.0, 80.0]), (true, true));
         assert_eq!(outcome([0.0, 90.0], [80.0, 10.0]), (false, false));
         // Both texts are nearer to the second image, each image has its own text.

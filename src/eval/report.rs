@@ -1,4 +1,4 @@
-//! What an evaluation found, as it is written to JSON and read again by `compare`.
+//! The result of an evaluation, written as JSON and read again by `compare`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -23,13 +23,13 @@ pub struct Metric {
     pub low: f64,
     /// Upper bound.
     pub high: f64,
-    /// Items that it is made of.
+    /// Number of items in it.
     pub n: usize,
     /// The outcome of the items that it averages.
     pub outcome: String,
-    /// Whether all items count alike, or groups do.
+    /// Whether all items have equal weight, or the groups.
     pub over: Over,
-    /// Whether `compare` watches it.
+    /// Whether it is a headline metric for `compare`.
     pub headline: bool,
 }
 
@@ -38,9 +38,9 @@ pub struct Metric {
 pub struct LengthRow {
     /// Tokens, start and end included.
     pub tokens: usize,
-    /// The model reads fewer: there is nothing to score.
+    /// True if the model's context is shorter: then there are no scores.
     pub beyond_context: bool,
-    /// Texts that lost tokens at this length.
+    /// Number of texts that lost tokens at this length.
     pub cut_texts: usize,
     /// Median time of one text of exactly this length, alone, on this machine; in milliseconds.
     pub milliseconds_per_text: Option<f64>,
@@ -48,16 +48,16 @@ pub struct LengthRow {
     pub metrics: BTreeMap<String, Metric>,
 }
 
-/// What was evaluated.
+/// The evaluated model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelOfReport {
     /// The model's name.
     pub name: String,
-    /// The precision that it ran at.
+    /// The precision of the run.
     pub precision: String,
-    /// sha256 of the bundle's `bundle.json`, which has the sums of all other files.
+    /// sha256 of the bundle's `bundle.json`, which contains the checksums of all other files.
     pub manifest_sha256: String,
-    /// Tokens that it reads of a text, start and end included.
+    /// Maximum number of tokens of a text, including start and end.
     pub context_length: usize,
 }
 
@@ -70,40 +70,40 @@ pub struct Report {
     pub program: String,
     /// Name of the benchmark.
     pub benchmark: String,
-    /// What else decided what was asked.
+    /// Other settings that define the benchmark.
     pub options: BTreeMap<String, String>,
-    /// What was evaluated.
+    /// The evaluated model.
     pub model: ModelOfReport,
-    /// sha256 over benchmark, texts, images and what belongs together: equal on equal data, wherever it lies.
+    /// sha256 over benchmark, texts, images and their assignment: equal for equal data in any location.
     pub data_fingerprint: String,
-    /// Records that the data has.
+    /// Number of records in the data.
     pub records: usize,
-    /// Items that were scored.
+    /// Number of items that were scored.
     pub scored: usize,
-    /// Different texts.
+    /// Number of different texts.
     pub texts: usize,
-    /// Of these, how many lost tokens to the model's context.
+    /// Number of texts that lost tokens to the model's context.
     pub truncated_texts: usize,
-    /// Images.
+    /// Number of images.
     pub images: usize,
-    /// What could not be read or embedded.
+    /// Data that could not be read or embedded.
     pub broken: Vec<Broken>,
-    /// Resamples behind an interval.
+    /// Number of resamples for an interval.
     pub resamples: usize,
     /// Seed of the resampling.
     pub seed: u64,
-    /// Share of the resamples inside of an interval.
+    /// Share of the resamples inside an interval.
     pub confidence: f64,
-    /// By name.
+    /// Metrics by name.
     pub metrics: BTreeMap<String, Metric>,
-    /// The same with shorter texts, if it was asked for.
+    /// The scores with shorter texts, if requested.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lengths: Vec<LengthRow>,
-    /// What became of each item.
+    /// The outcome of each item.
     pub items: Vec<ScoredItem>,
 }
 
-/// Computes metrics with their intervals. One of which there are no items is left out.
+/// Computes metrics with their intervals. A metric without items is left out.
 pub(super) fn metrics(
     specs: &[MetricSpec],
     items: &[ScoredItem],
@@ -130,7 +130,7 @@ impl Report {
     /// Reads a result.
     ///
     /// # Errors
-    /// If the file is no result, or one of another version.
+    /// If the file is not a result or has another version.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         #[derive(Deserialize)]
         struct Versioned {
@@ -156,7 +156,7 @@ impl Report {
         Ok(report)
     }
 
-    /// Writes it.
+    /// Writes the report.
     ///
     /// # Errors
     /// If the file cannot be written.
@@ -166,7 +166,7 @@ impl Report {
             .with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// Share of the records that are not scored, or of which something is broken, in percent.
+    /// Share of the records that are not scored or partly broken, in percent.
     pub fn broken_percent(&self) -> f64 {
         let lost = self.records.saturating_sub(self.scored);
         let broken = lost.max(self.broken.len());

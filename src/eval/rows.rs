@@ -1,6 +1,7 @@
-//! Parquet tables of a benchmark: small columns first, images later and one after the other.
+//! Parquet tables of a benchmark: small columns are read first, images later and one after another.
 //!
-//! A row group whose small columns cannot be read is one fault and its rows are broken; the groups behind it are still read.
+//! If the small columns of a row group cannot be read, that is one fault and its rows are broken; later row groups are still
+//! read.
 
 use std::fs::File;
 use std::path::Path;
@@ -20,12 +21,12 @@ use crate::dataset::parquet::{
 };
 use crate::dataset::pipeline::Closed;
 
-/// Rows in memory at a time when they have images.
+/// Number of rows in memory at a time if they have images.
 const IMAGES_AT_A_TIME: usize = 16;
-/// The same of texts.
+/// Number of rows in memory at a time if they have texts only.
 const TEXTS_AT_A_TIME: usize = 1024;
 
-/// Parquet files of the same columns. A row's place is its number in all of them together.
+/// Parquet files with the same columns. The index of a row counts over all files.
 pub struct Table {
     files: Vec<TableFile>,
     rows: usize,
@@ -40,10 +41,10 @@ struct TableFile {
 }
 
 impl Table {
-    /// Opens a file, or all .parquet files of a folder in the order of their names.
+    /// Opens a file, or all .parquet files of a folder sorted by name.
     ///
     /// # Errors
-    /// If there is none, or none can be read.
+    /// If there is none, or if none can be read.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
         let (mut files, mut faults, mut rows) = (Vec::new(), Vec::new(), 0);
         let listing = files::find(&[path.to_owned()], &ENDINGS)?;
@@ -80,7 +81,8 @@ impl Table {
         }
     }
 
-    /// Leaves out the files that have none of some columns, where others have some: they hold other data. Returns their names.
+    /// Leaves out the files that lack all of some columns that other files have, because they contain other data. Returns
+    /// their names.
     pub fn leave_out_without(&mut self, names: &[&str]) -> Vec<String> {
         let has = |file: &TableFile| {
             let schema = file.metadata.schema();
@@ -102,7 +104,7 @@ impl Table {
         others.into_iter().map(|file| file.input.name).collect()
     }
 
-    /// How many rows there are.
+    /// Number of rows.
     pub fn rows(&self) -> usize {
         self.rows
     }
@@ -110,7 +112,7 @@ impl Table {
     /// Checks that every file has a column.
     ///
     /// # Errors
-    /// Names the file and the column, and says what columns there are.
+    /// If a column is missing; the message names the file, the column and the existing columns.
     pub fn require(&self, name: &str, holds: Holds) -> anyhow::Result<()> {
         for file in &self.files {
             required(file.metadata.parquet_schema(), name, holds)
@@ -125,8 +127,8 @@ impl Table {
         self.files.iter().all(|file| has(file).is_some())
     }
 
-    /// Reads strings or whole numbers of columns, row by row: `each` gets the row's number, its name for people, and a cell for
-    /// each name; None where there is nothing, or nothing that is UTF-8. What could not be read is reported.
+    /// Reads strings or integers of columns, row by row: `each` gets the row's index, its name for messages, and one cell
+    /// per column; None for an empty cell or one that is not UTF-8. Unreadable parts are reported.
     pub fn cells(
         &self,
         names: &[&str],
@@ -160,10 +162,11 @@ impl Table {
         faults
     }
 
-    /// Reads images of columns, row by row: row, place of the column among `names`, its name for people, bytes if there are any.
+    /// Reads images of columns, row by row: row, index of the column in `names`, its name for messages, bytes if there are
+    /// any.
     ///
     /// # Errors
-    /// [`Closed`] if the taker wants no more.
+    /// [`Closed`] if the receiver wants no more.
     pub fn images(
         &self,
         names: &[&str],
@@ -202,7 +205,7 @@ pub struct Picture {
 type Row = (usize, Vec<Option<ArrayRef>>, usize);
 
 impl TableFile {
-    /// A row by its number in the file, from 0.
+    /// A row by its index in the file, from 0.
     fn place(&self, row: usize) -> String {
         format!("{}:{row}", self.input.name)
     }

@@ -1,4 +1,4 @@
-//! One benchmark on one model, from data to report.
+//! Runs one benchmark on one model, from the data to the report.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,21 +14,21 @@ use super::{Broken, Dataset, ModelOfReport, Report, ScoredItem, Vectors, lengths
 use crate::bundle::sha256;
 use crate::engine::{EngineSettings, Model};
 
-/// How a result is computed.
+/// Settings of an evaluation.
 #[derive(Debug, Clone)]
 pub struct Rules {
-    /// Resamples behind an interval.
+    /// Number of resamples for an interval.
     pub resamples: usize,
     /// Seed of the resampling.
     pub seed: u64,
-    /// Text lengths to score again at, in tokens.
+    /// Text lengths for additional scores, in tokens.
     pub lengths: Vec<usize>,
 }
 
 /// Embeds a benchmark's data and scores it.
 ///
 /// # Errors
-/// If the engine fails, or nothing of the data could be scored.
+/// If the engine fails, or if nothing could be scored.
 pub async fn run(
     model: &Arc<Model>,
     settings: &EngineSettings,
@@ -66,7 +66,7 @@ pub async fn run(
     if scored.items.is_empty() {
         match broken.first() {
             Some(Broken { place, reason }) => bail!("nothing could be scored: {place}: {reason}"),
-            None => bail!("there is nothing to score in the data"),
+            None => bail!("the data has nothing to score"),
         }
     }
     let how = Resampling {
@@ -112,7 +112,7 @@ pub async fn run(
     })
 }
 
-/// Texts and images stand in the order of the records, so that it says what belongs together, too.
+/// Texts and images are in the order of the records, so the order also encodes their assignment.
 fn fingerprint(
     benchmark: &str,
     options: &BTreeMap<String, String>,
@@ -122,7 +122,7 @@ fn fingerprint(
 ) -> String {
     let mut hash = Sha256::new();
     let mut add = |text: &str| {
-        // Lengths keep texts apart.
+        // Lengths separate the texts.
         hash.update((text.len() as u64).to_le_bytes());
         hash.update(text);
     };

@@ -1,20 +1,20 @@
-//! Outcomes of items, and the metrics that are made of them.
+//! Outcomes of items, and metrics of outcomes.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// How often an item was right, of how often it was asked: 0 or 1 of 1, except for an image with several captions.
+/// The number of correct answers of an item, and of questions: 0 or 1 of 1, except for an image with several captions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Written", into = "Written")]
 pub struct Outcome {
-    /// Times it was right.
+    /// Number of correct answers.
     pub right: u32,
-    /// Times it was asked.
+    /// Number of questions.
     pub of: u32,
 }
 
-/// As in JSON: `1`, or `[3, 5]`.
+/// The form in JSON: `1`, or `[3, 5]`.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum Written {
@@ -50,30 +50,30 @@ impl From<bool> for Outcome {
     }
 }
 
-/// The smallest thing that is right or wrong as a whole, and that resampling draws: a pair, an example, an image.
+/// The unit that is scored and resampled: a pair, an example, an image.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScoredItem {
-    /// Its name in the data; no two items have the same.
+    /// Its unique name in the data.
     pub id: String,
     /// Category, tag, subset or class.
     pub group: String,
-    /// By name.
+    /// Outcomes by name.
     pub outcomes: BTreeMap<String, Outcome>,
 }
 
-/// What a metric averages.
+/// The weighting of a metric.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Over {
-    /// All items alike.
+    /// All items with equal weight.
     Items,
-    /// The groups alike, whatever their sizes.
+    /// All groups with equal weight, whatever their sizes.
     Groups,
     /// The items of one group.
     Group(String),
 }
 
-/// A metric to be computed of the items.
+/// A metric to compute from the items.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetricSpec {
     pub name: String,
@@ -82,7 +82,7 @@ pub struct MetricSpec {
     pub headline: bool,
 }
 
-/// What a benchmark gives.
+/// The result of a benchmark.
 #[derive(Debug)]
 pub struct Scored {
     pub items: Vec<ScoredItem>,
@@ -99,7 +99,7 @@ impl MetricSpec {
         }
     }
 
-    /// The number, or one of the numbers, that a benchmark is known by.
+    /// A headline metric of the benchmark.
     pub fn headline(name: &str, outcome: &str, over: Over) -> Self {
         Self {
             headline: true,
@@ -108,7 +108,7 @@ impl MetricSpec {
     }
 }
 
-/// The metric `name` of one outcome for each group, called `name/group`.
+/// The metric `name` of one outcome for each group, with the name `name/group`.
 pub fn by_group(name: &str, outcome: &str, items: &[ScoredItem]) -> Vec<MetricSpec> {
     groups(items)
         .into_iter()
@@ -119,7 +119,7 @@ pub fn by_group(name: &str, outcome: &str, items: &[ScoredItem]) -> Vec<MetricSp
         .collect()
 }
 
-/// Groups in the order in which they are met.
+/// Groups in order of first occurrence.
 pub fn groups(items: &[ScoredItem]) -> Vec<&str> {
     let mut seen = std::collections::HashSet::new();
     items
@@ -129,7 +129,7 @@ pub fn groups(items: &[ScoredItem]) -> Vec<&str> {
         .collect()
 }
 
-/// The outcomes that a metric averages, apart where they must stay apart.
+/// The outcomes that a metric averages, separated where the metric needs it.
 pub fn strata(items: &[ScoredItem], outcome: &str, over: &Over) -> Vec<Vec<Outcome>> {
     let of = |item: &ScoredItem| item.outcomes.get(outcome).copied();
     let all = match over {
@@ -160,13 +160,13 @@ pub fn strata(items: &[ScoredItem], outcome: &str, over: &Over) -> Vec<Vec<Outco
     all.into_iter().filter(|s: &Vec<_>| !s.is_empty()).collect()
 }
 
-/// Mean over the strata of what share was right, in percent; None if nothing was asked.
+/// Mean over the strata of the share of correct answers, in percent; None if there are no questions.
 pub fn value(strata: &[Vec<Outcome>]) -> Option<f64> {
     let share = |stratum: &Vec<Outcome>| share(stratum.iter().copied());
     (!strata.is_empty()).then(|| mean(strata.iter().map(share)))
 }
 
-/// Share of what was asked that was right, in percent.
+/// Share of correct answers, in percent.
 pub fn share(outcomes: impl Iterator<Item = Outcome>) -> f64 {
     let (right, of) = outcomes.fold((0_u64, 0_u64), |(right, of), outcome| {
         (right + u64::from(outcome.right), of + u64::from(outcome.of))
@@ -174,7 +174,7 @@ pub fn share(outcomes: impl Iterator<Item = Outcome>) -> f64 {
     100.0 * right as f64 / of.max(1) as f64
 }
 
-/// Mean of numbers of which there is at least one.
+/// Mean of at least one number.
 pub fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
     let count = values.len().max(1);
     values.sum::<f64>() / count as f64
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn items_count_alike_or_groups_do() {
+    fn items_or_groups_have_equal_weight() {
         let items = [
             item("1", "a", 1, 1),
             item("2", "a", 0, 1),
@@ -207,7 +207,7 @@ mod tests {
         assert_eq!(of(Over::Groups), Some(62.5));
         assert_eq!(of(Over::Group("a".to_owned())), Some(25.0));
         assert_eq!(of(Over::Group("none".to_owned())), None);
-        // Of captions: 3 of 5 and 0 of 1.
+        // Two images: 3 of 5 and 0 of 1 captions.
         let items = [item("1", "", 3, 5), item("2", "", 0, 1)];
         assert_eq!(value(&strata(&items, "hit", &Over::Items)), Some(50.0));
     }

@@ -1,4 +1,4 @@
-//! SugarCrepe (Hsieh et al., arXiv 2306.14610): a caption against one that is wrong in a word or two, in seven subsets.
+//! SugarCrepe (Hsieh et al., arXiv 2306.14610): a caption against one with one or two wrong words, in seven subsets.
 //!
 //! One JSON file for each subset, index → `{filename, caption, negative_caption}`; the images are those of COCO's val2017.
 
@@ -45,7 +45,7 @@ struct Question {
 pub fn open(folder: &Path, images: &Path) -> anyhow::Result<Dataset> {
     if !images.is_dir() {
         bail!(
-            "there is no folder {}: --images is where COCO's val2017 is",
+            "the folder {} does not exist; name the folder of COCO's val2017 with --images",
             images.display()
         );
     }
@@ -54,9 +54,9 @@ pub fn open(folder: &Path, images: &Path) -> anyhow::Result<Dataset> {
     for subset in SUBSETS {
         let path = folder.join(format!("{subset}.json"));
         let entries: BTreeMap<String, Value> =
-            whole(&path).context("a mean of fewer than seven subsets would be another number")?;
+            whole(&path).context("the mean needs all seven subsets")?;
         let mut entries: Vec<_> = entries.into_iter().collect();
-        // In the order of the numbers that the keys spell.
+        // Sorted by the keys as numbers.
         entries.sort_by(|(a, _), (b, _)| (a.len(), a).cmp(&(b.len(), b)));
         for (key, entry) in entries {
             records += 1;

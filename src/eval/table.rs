@@ -1,14 +1,14 @@
-//! A report for people: a table of text.
+//! A report as a table of text.
 
 use std::fmt::Write;
 
 use super::Report;
 use super::report::Metric;
 
-/// Broken things that are listed; all of them are in the JSON.
+/// Number of broken things in the table; the JSON has all of them.
 const LISTED: usize = 20;
 
-/// The report as text: metrics with their intervals (overall first, then by group), lengths, and what was broken.
+/// The report as text: metrics with intervals (overall first, then by group), lengths, and broken data.
 pub fn table(report: &Report) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
@@ -43,7 +43,7 @@ fn write(text: &mut String, report: &Report) -> std::fmt::Result {
         report.model.context_length,
     )?;
     let mut metrics: Vec<_> = report.metrics.iter().collect();
-    // Overall before groups, the headline first.
+    // Overall values before groups, headline metrics first.
     metrics.sort_by_key(|(name, metric)| (name.contains('/'), !metric.headline));
     let width = metrics.iter().map(|(name, _)| name.chars().count()).max();
     let width = width.unwrap_or(0).max(6);
@@ -67,14 +67,14 @@ fn write(text: &mut String, report: &Report) -> std::fmt::Result {
             "{name:width$}  {value:>7.2}  {low:>6.2} .. {high:>6.2}  {n:>6}{mark}"
         )?;
     }
-    writeln!(text, "* what `clip-in eval compare` watches")?;
+    writeln!(text, "* headline metric of `clip-in eval compare`")?;
     if !report.lengths.is_empty() {
         lengths(text, report)?;
     }
     if !report.broken.is_empty() {
         writeln!(
             text,
-            "\nbroken: {} ({:.2} % of the records cannot be scored as they are)",
+            "\nbroken: {} ({:.2} % of the records cannot be scored completely)",
             report.broken.len(),
             report.broken_percent()
         )?;
@@ -99,7 +99,7 @@ fn lengths(text: &mut String, report: &Report) -> std::fmt::Result {
         .filter(|(_, metric)| metric.headline)
         .map(|(name, _)| name)
         .collect();
-    write!(text, "\ntokens  texts cut  ms a text")?;
+    write!(text, "\ntokens  texts cut  ms per text")?;
     for name in &names {
         write!(text, "  {name:>22}")?;
     }

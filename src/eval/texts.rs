@@ -1,18 +1,18 @@
-//! The texts of a benchmark, each once.
+//! The texts of a benchmark, without repetition.
 
 use std::collections::HashMap;
 
-/// Texts in the order in which they were first met.
+/// Texts in order of first occurrence.
 #[derive(Debug, Default)]
 pub struct Texts {
     texts: Vec<String>,
-    /// Where each occurs first, for messages.
+    /// The first occurrence of each, for messages.
     places: Vec<String>,
     known: HashMap<String, usize>,
 }
 
 impl Texts {
-    /// Place of a text; `place` names where it stands in the data.
+    /// Index of a text; `place` names its position in the data.
     pub fn add(&mut self, text: String, place: impl FnOnce() -> String) -> usize {
         if let Some(index) = self.known.get(&text) {
             return *index;
@@ -24,17 +24,17 @@ impl Texts {
         index
     }
 
-    /// How many there are.
+    /// Number of texts.
     pub fn len(&self) -> usize {
         self.texts.len()
     }
 
-    /// All of them.
+    /// All texts.
     pub fn all(&self) -> &[String] {
         &self.texts
     }
 
-    /// Where a text occurs first.
+    /// The first occurrence of a text.
     pub fn place(&self, index: usize) -> &str {
         self.places.get(index).map_or("", String::as_str)
     }

@@ -1,7 +1,7 @@
-//! Winoground (Thrush et al., arXiv 2204.03162): the same words in another order.
+//! Winoground (Thrush et al., arXiv 2204.03162): captions with the same words in another order.
 //!
-//! Two layouts: the Hub's Parquet with `image_0`, `image_1`, `caption_0`, `caption_1`, `id` and tags, and a folder with
-//! `examples.jsonl` of the same columns, where an image is a name in `images/`, without its ending.
+//! Two layouts: the Hub's Parquet with `image_0`, `image_1`, `caption_0`, `caption_1`, `id` and tags, or a folder with
+//! `examples.jsonl` with the same columns, where an image is a name in `images/`, without its ending.
 
 use std::path::{Component, Path};
 
@@ -20,7 +20,7 @@ use crate::dataset::parquet::Holds;
 const EXAMPLES: &str = "examples.jsonl";
 const IMAGES: [&str; 2] = ["image_0", "image_1"];
 const CAPTIONS: [&str; 2] = ["caption_0", "caption_1"];
-/// As the paper calls the three scores. "text": an image chooses its text.
+/// The paper's names of the three scores. "text": an image selects its text.
 const NAMES: Names = Names {
     text_to_image: "image",
     image_to_text: "text",
@@ -64,7 +64,7 @@ fn from_parquet(path: &Path, by: &str) -> anyhow::Result<Dataset> {
     for name in IMAGES {
         table.require(name, Holds::Images)?;
     }
-    // Tags are for the report: without them there is one group.
+    // Tags are only for the report: without them there is one group.
     if by != "tag" {
         table.require(by, Holds::Ids)?;
     }

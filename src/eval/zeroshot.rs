@@ -1,5 +1,5 @@
-//! Classification without training (Radford et al., arXiv 2103.00020, 3.1): one folder of images for each class, and the classes' names put
-//! into templates, whose embeddings are averaged as unit vectors and made one again.
+//! Zero-shot classification (Radford et al., arXiv 2103.00020, 3.1): one folder of images per class. The classes' names are
+//! put into templates, and the embeddings of these texts are averaged as unit vectors and normalised again.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -19,15 +19,15 @@ use crate::dataset::files::shown_entries;
 use crate::dataset::walk::{Step, joined, walk};
 use crate::matching::{cosine, mean_direction};
 
-/// Without a file of templates.
+/// The default template.
 const TEMPLATE: &str = "a photo of a {}.";
-/// The size of the best-known larger list.
+/// Size of the largest common list of templates.
 const TOP: usize = 5;
 
-/// What the classes are called, and in what sentences.
+/// The names of the classes, and the templates.
 #[derive(Debug, Clone, Default)]
 pub struct Wording {
-    /// File with a template a line.
+    /// File with one template per line.
     pub templates: Option<PathBuf>,
     /// File with the names.
     pub classnames: Option<PathBuf>,
@@ -60,7 +60,7 @@ pub fn open(folder: &Path, wording: &Wording) -> anyhow::Result<Dataset> {
     left_out::note(folder, others.iter().map(|(_, name)| name.as_str()));
     if folders.len() < 2 {
         bail!(
-            "{} has no two folders: it should have one a class",
+            "{} needs at least two folders, one per class",
             folder.display()
         );
     }
@@ -89,7 +89,7 @@ pub fn open(folder: &Path, wording: &Wording) -> anyhow::Result<Dataset> {
     }
     for (class, (entry, folder)) in folders.into_iter().enumerate() {
         let name = match &names {
-            // A folder's name cannot always have blanks.
+            // Blanks are not always possible in a folder's name.
             None => folder.replace('_', " "),
             Some((path, Names::ByFolder(names))) => names
                 .get(&folder)
@@ -148,7 +148,7 @@ fn templates(path: Option<&Path>) -> anyhow::Result<Vec<String>> {
         }
         if !line.contains("{}") {
             bail!(
-                "{}:{}: a template has {{}} where the name goes",
+                "{}:{}: a template needs {{}} in place of the name",
                 path.display(),
                 number + 1
             );
@@ -156,14 +156,14 @@ fn templates(path: Option<&Path>) -> anyhow::Result<Vec<String>> {
         templates.push(line.to_owned());
     }
     if templates.is_empty() {
-        bail!("{} has no template", path.display());
+        bail!("{} contains no template", path.display());
     }
     Ok(templates)
 }
 
 impl Scoring for Classes {
     fn score(&self, vectors: &Vectors) -> Scored {
-        // A class of which a text is missing is not described as the others are: then nothing can be said.
+        // If one text of a class is missing, its description differs from the others, so the item is not scored.
         let prototypes: Option<Vec<_>> = self
             .classes
             .iter()
@@ -186,7 +186,7 @@ impl Scoring for Classes {
                 .count();
             let outcome = |name: &str, right: bool| (name.to_owned(), Outcome::from(right));
             let mut outcomes: BTreeMap<_, _> = [outcome("top1", before == 0)].into();
-            // Of five classes, every one is among the first five.
+            // With five classes, every one is among the first five.
             if prototypes.len() > TOP {
                 outcomes.extend([outcome("top5", before < TOP)]);
             }

@@ -1,4 +1,4 @@
-//! The HTTP client, without redirects, proxies, cookies and compression of its own.
+//! The HTTP client, without redirects, proxies, cookies or compression.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,16 +9,16 @@ use reqwest::{Client, redirect};
 use super::resolver::{AddressRefused, NameUnknown, Resolver};
 use super::{FetchError, Networks};
 
-/// Connections to one host that wait for the next fetch, and how long.
+/// Number of idle connections to one host, and how long they stay open.
 const IDLE_CONNECTIONS: usize = 4;
 const IDLE_TIME: Duration = Duration::from_secs(10);
 
-/// A client that connects only to what `networks` allow, in the place of names; addresses in URLs are not its business.
+/// A client that resolves names only to addresses that `networks` allow. It does not check addresses in URLs.
 ///
 /// # Errors
 /// A sentence, mainly if the system has no certificates.
 pub fn build(networks: Arc<Networks>, time: Duration) -> Result<Client, String> {
-    // The whole process has one; if another was chosen before, that is as good.
+    // A process has one provider; an existing one is equally suitable.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("image/*, */*;q=0.1"))]);
     Client::builder()
@@ -42,7 +42,7 @@ pub fn build(networks: Arc<Networks>, time: Duration) -> Result<Client, String> 
         })
 }
 
-/// What a failed request is to the client. The whole chain goes to the log only: it can name addresses.
+/// The client's error for a failed request. The full chain goes only to the log, because it can contain addresses.
 pub fn failure(error: &reqwest::Error) -> FetchError {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(this) = cause {
@@ -54,7 +54,7 @@ pub fn failure(error: &reqwest::Error) -> FetchError {
         }
         cause = this.source();
     }
-    tracing::debug!(error = innermost(error), "an image could not be fetched");
+    tracing::debug!(error = innermost(error), "image could not be fetched");
     let reason = if error.is_timeout() || error.is_connect() {
         "no connection to the host"
     } else if error.is_body() || error.is_decode() {

@@ -1,4 +1,4 @@
-//! One fetch: checked, bounded in time, size and number, redirects followed by hand.
+//! One fetch: checked, with limits on time, size and concurrency; redirects are followed explicitly.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,29 +13,29 @@ use url::{Host, Url};
 use super::{FetchError, HostList, Networks, client};
 use crate::telemetry::Metrics;
 
-/// Redirects that are followed.
+/// Maximum number of redirects.
 const MOST_REDIRECTS: usize = 3;
 
-/// Longest URL in bytes.
+/// Maximum length of a URL in bytes.
 const LONGEST_URL: usize = 8192;
 
-/// Most that an announced length makes us set aside before anything has come.
+/// Maximum memory that is reserved for an announced length before data arrives.
 const MOST_RESERVED: u64 = 4 << 20;
 
-pub(super) const PRIVATE: &str = "its host is in a network that is not fetched from";
+pub(super) const PRIVATE: &str = "its host is in a network that is not allowed";
 
-/// What may be fetched.
+/// The rules for fetching.
 #[derive(Debug, Clone)]
 pub struct FetchRules {
-    /// From which hosts.
+    /// The permitted hosts.
     pub hosts: HostList,
-    /// From which private networks.
+    /// The permitted private networks.
     pub networks: Networks,
-    /// How long it may take, with all redirects.
+    /// Timeout, including all redirects.
     pub time: Duration,
-    /// Bytes of an image.
+    /// Maximum bytes of an image.
     pub max_bytes: usize,
-    /// Fetches at a time; others wait.
+    /// Maximum concurrent fetches; others wait.
     pub at_a_time: usize,
 }
 
@@ -49,12 +49,12 @@ pub struct Fetcher {
     metrics: Arc<Metrics>,
 }
 
-/// Why there is no image.
+/// The reason why there is no image.
 #[derive(Debug)]
 pub enum Stopped<E> {
-    /// It was not to be had.
+    /// The fetch failed.
     Fetch(FetchError),
-    /// The caller did not want more of it.
+    /// The caller stopped it.
     Caller(E),
 }
 
@@ -64,13 +64,13 @@ impl<E> From<FetchError> for Stopped<E> {
     }
 }
 
-/// Counts a fetch when it is over, also when it is dropped half-way.
-struct Outcome<'a> {
+/// Counts a fetch when it ends, also when it is cancelled.
+struct FetchCount<'a> {
     metrics: &'a Metrics,
     result: &'static str,
 }
 
-impl Drop for Outcome<'_> {
+impl Drop for FetchCount<'_> {
     fn drop(&mut self) {
         let counter = &self.metrics.image_url_fetches;
         counter.with_label_values(&[self.result]).inc();
@@ -78,7 +78,7 @@ impl Drop for Outcome<'_> {
 }
 
 impl Fetcher {
-    /// Fetches by these rules; `None` if they list no host.
+    /// A fetcher with these rules; `None` if they list no host.
     ///
     /// # Errors
     /// A sentence, if the system has no certificates for HTTPS.
@@ -96,21 +96,21 @@ impl Fetcher {
         }))
     }
 
-    /// Fetches an image. `grown` is told how many bytes there are before they are kept, and may refuse them.
+    /// Fetches an image. `grown` is called with the number of bytes before they are stored, and may refuse them.
     ///
     /// # Errors
-    /// [`Stopped`], by what was found or by `grown`.
+    /// [`Stopped`], because of the fetch or of `grown`.
     pub async fn fetch<E>(
         &self,
         url: &str,
         grown: impl FnMut(usize) -> Result<(), E>,
     ) -> Result<Bytes, Stopped<E>> {
-        let mut outcome = Outcome {
+        let mut count = FetchCount {
             metrics: &self.metrics,
             result: "abandoned",
         };
         let result = self.fetch_uncounted(url, grown).await;
-        outcome.result = match &result {
+        count.result = match &result {
             Ok(_) => "ok",
             Err(Stopped::Fetch(error)) => error.code().name(),
             Err(Stopped::Caller(_)) => "over_budget",
@@ -124,12 +124,15 @@ impl Fetcher {
         grown: impl FnMut(usize) -> Result<(), E>,
     ) -> Result<Bytes, Stopped<E>> {
         if url.len() > LONGEST_URL {
-            let reason = format!("it has {} bytes, at most {LONGEST_URL} are read", url.len());
+            let reason = format!(
+                "it has {} bytes; at most {LONGEST_URL} are allowed",
+                url.len()
+            );
             return Err(FetchError::Invalid(reason).into());
         }
         let url = Url::parse(url).map_err(|e| FetchError::Invalid(e.to_string()))?;
         self.check(&url)?;
-        // Refusals cost nothing, so only what goes out to the network needs a place.
+        // Refusals cost nothing, so only a fetch over the network needs a slot.
         let _place = self.places.acquire().await;
         let late = || FetchError::TimedOut(self.rules.time.as_secs());
         let followed = tokio::time::timeout(self.rules.time, self.follow(url, grown)).await;
@@ -156,19 +159,21 @@ impl Fetcher {
         Err(FetchError::Failed(reason).into())
     }
 
-    /// Whether a URL may be asked for: the first one, and each that a redirect leads to.
+    /// Checks a URL: the first one, and each redirect.
     fn check(&self, url: &Url) -> Result<(), FetchError> {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(FetchError::NotAllowed("only http and https are fetched"));
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(FetchError::NotAllowed("it holds a user's name or password"));
+            return Err(FetchError::NotAllowed(
+                "it contains a user name or password",
+            ));
         }
         if !self.rules.hosts.allow(url) {
-            let reason = "its host, with its port, is none that this server fetches from";
+            let reason = "its host and port are not allowed by this server's settings";
             return Err(FetchError::NotAllowed(reason));
         }
-        // What stands there as an address is not resolved, so the resolver does not see it.
+        // Addresses in URLs are not resolved, so the resolver does not check them.
         let address = match url.host() {
             Some(Host::Ipv4(address)) => IpAddr::V4(address),
             Some(Host::Ipv6(address)) => IpAddr::V6(address),
@@ -196,7 +201,7 @@ impl Fetcher {
             .map(|value| value.as_bytes())
             .any(|coding| !plain(coding))
         {
-            // It was not asked for, and what it unfolds to has no bound.
+            // It was not requested, and its decompressed size has no limit.
             return Err(FetchError::Failed("the answer is compressed".to_owned()).into());
         }
         let most = self.rules.max_bytes;
@@ -211,7 +216,7 @@ impl Fetcher {
             }
             grown(image.len() + chunk.len()).map_err(Stopped::Caller)?;
             if image.is_empty() {
-                // The announced length spares copies, bounded so that an announcement alone costs nothing.
+                // The announced length avoids copies; it is limited, so that an announcement alone costs no memory.
                 let reserved = usize::try_from(announced.min(MOST_RESERVED)).unwrap_or(0);
                 image.reserve(reserved.max(chunk.len()));
             }
@@ -221,12 +226,12 @@ impl Fetcher {
     }
 }
 
-/// Where an answer leads, if it leads elsewhere.
+/// The target of a redirect, if the answer is one.
 fn redirect(from: &Url, response: &Response) -> Result<Option<Url>, FetchError> {
     if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
         return Ok(None);
     }
-    let lost = || FetchError::Failed("it was redirected to nowhere".to_owned());
+    let lost = || FetchError::Failed("it was redirected without a valid target".to_owned());
     let to = response.headers().get(LOCATION).ok_or_else(lost)?;
     let to = to.to_str().map_err(|_| lost())?;
     let to = from.join(to).map_err(|_| lost())?;

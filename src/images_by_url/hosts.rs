@@ -1,22 +1,22 @@
-//! Hosts that images may be fetched from.
+//! Hosts from which images may be fetched.
 
 use url::{Host, Url};
 
-/// Names, with `*.` before those whose subdomains count too, and ports where they are not the scheme's own.
+/// Names, with `*.` before those whose subdomains are included, and ports that are not the scheme's default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HostList(Vec<Entry>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Entry {
     name: Name,
-    /// Only this port; the scheme's own if there is none.
+    /// The port; None means the scheme's default.
     port: Option<u16>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Name {
     Exactly(Host),
-    /// With the dot at its beginning.
+    /// With a leading dot.
     EndsWith(String),
 }
 
@@ -24,27 +24,27 @@ impl HostList {
     /// Reads `example.com`, `*.example.com`, `example.com:9000`, `192.0.2.1`, `[2001:db8::1]:9000`.
     ///
     /// # Errors
-    /// A sentence about the entry that cannot be read.
+    /// A sentence about the invalid entry.
     pub fn parse(entries: &[String]) -> Result<Self, String> {
         let entries = entries.iter().map(|entry| entry.trim());
         let entries = entries.filter(|entry| !entry.is_empty());
         Ok(Self(entries.map(Entry::parse).collect::<Result<_, _>>()?))
     }
 
-    /// Whether nothing may be fetched.
+    /// Whether the list is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether a URL's host and port are listed. Names are compared as the URL parser spells them: lower case, Punycode,
-    /// addresses in their usual form.
+    /// Whether a URL's host and port are listed. Names are compared in the URL parser's form: lower case, Punycode,
+    /// normalised addresses.
     pub fn allow(&self, url: &Url) -> bool {
         let Some(host) = url.host() else {
             return false;
         };
         self.0.iter().any(|entry| {
             let port = match entry.port {
-                // The parser leaves out a port that is the scheme's own.
+                // The parser omits a scheme's default port.
                 None => url.port().is_none(),
                 Some(port) => url.port_or_known_default() == Some(port),
             };
@@ -64,7 +64,7 @@ impl Entry {
     fn parse(text: &str) -> Result<Self, String> {
         let wrong = |reason: &str| {
             format!(
-                "--image-url-hosts: {text:?} is no host: {reason}; write example.com, *.example.com or example.com:9000"
+                "--image-url-hosts: {text:?} is not a host: {reason}; write example.com, *.example.com or example.com:9000"
             )
         };
         if text.contains(['/', '@', '?', '#']) {
@@ -83,13 +83,14 @@ impl Entry {
             Some((host, port)) => {
                 let port = port.trim_start_matches(':').parse::<u16>();
                 let port = port.ok().filter(|port| *port != 0);
-                let reason = "the port is a number from 1 to 65535, and IPv6 addresses stand in []";
+                let reason =
+                    "the port is a number from 1 to 65535, and IPv6 addresses must be in []";
                 (host, Some(port.ok_or_else(|| wrong(reason))?))
             }
         };
         if host.contains('*') || host.ends_with('.') || host.starts_with('.') {
             return Err(wrong(
-                "only *. may stand before a name, and no dot around it",
+                "a name may begin with *. and must not begin or end with a dot",
             ));
         }
         let name = match (Host::parse(host).map_err(|e| wrong(&e.to_string()))?, below) {
@@ -122,7 +123,7 @@ mod tests {
             "http://store:9000/",
             "https://store:9000/",
             "http://192.0.2.1/",
-            // The same address in other spellings is the same address.
+            // Other spellings of the same address are equal.
             "http://0xc0000201/",
             "http://[2001:db8:0:0::1]:81/",
         ] {
@@ -130,7 +131,7 @@ mod tests {
         }
         for url in [
             "http://example.com:8080/",
-            // The other scheme's port
+            // The default port of the other scheme
             "http://example.com:443/",
             "http://example.com./",
             "http://www.example.com/",
@@ -147,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_host_is_refused() {
+    fn invalid_hosts_are_refused() {
         for entry in [
             "http://example.com",
             "a/b",

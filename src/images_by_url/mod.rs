@@ -1,12 +1,12 @@
-//! Images that a request names by their URL: fetched only from hosts that the settings list, and only where the address
-//! behind the name is public.
+//! Images that a request names by URL. They are fetched only from hosts in the settings, and only if the address of the host
+//! is public or explicitly permitted.
 //!
 //! ```text
-//! URL → HostList (name, port) → Resolver (every address asked of Networks) → connection to that address → redirect? again
+//! URL → HostList (name, port) → Resolver (checks every address with Networks) → connection to that address → redirect? again
 //! ```
 //!
-//! The address that is connected to is the one that was checked: the resolver passes on no other, and no name is looked up
-//! twice. No proxy, cookie, credential or compression takes part.
+//! The connection uses the address that was checked: the resolver returns no other, and no name is resolved twice. Proxies,
+//! cookies, credentials and compression are not used.
 
 mod client;
 mod fetcher;
@@ -20,29 +20,29 @@ pub use networks::Networks;
 
 use crate::error_code::Code;
 
-/// Why an image could not be fetched. The texts are for the sender of the URL: they say nothing of what the host's name
-/// stands for, or of what answers there.
+/// The reason why an image could not be fetched. The texts are for the sender of the URL: they do not reveal the host's
+/// addresses or its answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FetchError {
-    /// It is no URL.
-    #[error("this is no URL of an image: {0}")]
+    /// It is not a valid URL.
+    #[error("invalid image URL: {0}")]
     Invalid(String),
     /// The settings do not allow it.
-    #[error("this URL is not fetched: {0}; send the image itself, as base64 or as a form field")]
+    #[error("this URL is not allowed: {0}; send the image itself, as base64 or as a form field")]
     NotAllowed(&'static str),
-    /// The other side did not give an image.
+    /// The server of the image did not return it.
     #[error("the image could not be fetched: {0}; check the URL, or send the image itself")]
     Failed(String),
     /// It took too long.
     #[error("the image could not be fetched within {0} s; try again, or send the image itself")]
     TimedOut(u64),
-    /// It is larger than an image may be.
+    /// It exceeds the maximum size.
     #[error("the image at this URL has more than {0} bytes; give a smaller one")]
     TooManyBytes(usize),
 }
 
 impl FetchError {
-    /// A stable name for this kind of failure, for programs and for metrics.
+    /// A stable name for this kind of failure, for programs and metrics.
     #[must_use]
     pub fn code(&self) -> Code {
         match self {

@@ -1,10 +1,10 @@
-//! Addresses that images may be fetched from.
+//! Addresses from which images may be fetched.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-/// The public internet, and the private networks that the settings name.
+/// The public internet, and the private networks in the settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Networks(Vec<IpNet>);
 
@@ -16,7 +16,7 @@ const fn v6(a: u16, b: u16, c: u16, bits: u8) -> Ipv6Net {
     Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0), bits)
 }
 
-/// IANA's registry of special-purpose addresses, without what is globally reachable.
+/// IANA's registry of special-purpose addresses, without those that are globally reachable.
 const NOT_PUBLIC_V4: [Ipv4Net; 19] = [
     v4(0, 0, 0, 0, 8),        // this network, unspecified
     v4(10, 0, 0, 0, 8),       // private
@@ -39,10 +39,11 @@ const NOT_PUBLIC_V4: [Ipv4Net; 19] = [
     v4(240, 0, 0, 0, 4),      // reserved, broadcast
 ];
 
-/// All that is public lies in it. Loopback, unspecified, IPv4-compatible, unique local, link-local and multicast do not.
+/// Contains all public addresses. Loopback, unspecified, IPv4-compatible, unique local, link-local and multicast are
+/// outside.
 const GLOBAL_UNICAST: Ipv6Net = v6(0x2000, 0, 0, 3);
 
-/// What of it is not public.
+/// The parts of it that are not public.
 const NOT_PUBLIC_V6: [Ipv6Net; 4] = [
     v6(0x2001, 0, 0, 23),     // protocol assignments: Teredo, benchmarking, ORCHID
     v6(0x2001, 0xdb8, 0, 32), // documentation
@@ -50,14 +51,14 @@ const NOT_PUBLIC_V6: [Ipv6Net; 4] = [
     v6(0x3fff, 0, 0, 20),     // documentation
 ];
 
-/// IPv4 addresses as networks without IPv4 see them.
+/// IPv4 addresses as seen by networks without IPv4 (NAT64).
 const NAT64: Ipv6Net = v6(0x64, 0xff9b, 0, 96);
 
 impl Networks {
-    /// Reads networks such as `10.1.0.0/16` or `fd00::/8`, and single addresses.
+    /// Parses networks such as `10.1.0.0/16` or `fd00::/8`, and single addresses.
     ///
     /// # Errors
-    /// A sentence about the network that cannot be read.
+    /// A sentence about the invalid network.
     pub fn parse(networks: &[String]) -> Result<Self, String> {
         let networks = networks.iter().map(|network| network.trim());
         let networks = networks.filter(|network| !network.is_empty()).map(|text| {
@@ -65,14 +66,14 @@ impl Networks {
             let network = network.or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
             network.ok_or_else(|| {
                 format!(
-                    "--image-url-networks: {text:?} is no network; write 10.1.0.0/16 or fd00::/8"
+                    "--image-url-networks: {text:?} is not a network; write 10.1.0.0/16 or fd00::/8"
                 )
             })
         });
         Ok(Self(networks.collect::<Result<_, _>>()?))
     }
 
-    /// Whether an address may be connected to.
+    /// Whether a connection to an address is allowed.
     pub fn allow(&self, address: IpAddr) -> bool {
         // ::ffff:10.0.0.1 is 10.0.0.1.
         let address = address.to_canonical();
@@ -191,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn private_networks_that_are_named() {
+    fn named_private_networks_are_allowed() {
         assert!(allowed(&["10.1.0.0/16", "fd00::/8"], "10.1.2.3"));
         assert!(allowed(&["10.1.0.0/16"], "::ffff:10.1.2.3"));
         assert!(allowed(&["fd00::/8"], "fd12::1"));

@@ -1,4 +1,4 @@
-//! Names → addresses that may be connected to.
+//! Resolves names to addresses that are allowed.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,18 +7,18 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::Networks;
 
-/// The system's resolver, with every address left out that [`Networks`] refuses. The connection is made to what it gives.
+/// The system's resolver without the addresses that [`Networks`] refuses. Connections use its results.
 #[derive(Debug)]
 pub struct Resolver(pub Arc<Networks>);
 
-/// The name has no address that may be connected to.
+/// The name has no allowed address.
 #[derive(Debug, thiserror::Error)]
-#[error("the name stands for no address that may be connected to")]
+#[error("the name has no allowed address")]
 pub struct AddressRefused;
 
 /// The name has no address.
 #[derive(Debug, thiserror::Error)]
-#[error("the name stands for nothing")]
+#[error("the name has no address")]
 pub struct NameUnknown;
 
 impl Resolve for Resolver {

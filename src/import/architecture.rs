@@ -1,20 +1,20 @@
-//! `config.json`: which family the model is of, and the sizes that follow from it.
+//! `config.json`: the family of the model, and the sizes.
 
 use super::document::Document;
 use super::error::ImportError;
 
 const FILE: &str = "config.json";
 
-/// A family of models: what the files leave open is the same for all of its members.
+/// A family of models. What the files do not specify is the same for all its members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
     /// CLIP: causal text encoder that pools at the end token, softmax.
     Clip,
-    /// SigLIP: text encoder that sees its padding, sigmoid.
+    /// SigLIP: text encoder that depends on padding, sigmoid.
     Siglip,
 }
 
-/// What `config.json` says of the graphs.
+/// The information in `config.json` about the graphs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Architecture {
     /// The family.
@@ -25,13 +25,13 @@ pub struct Architecture {
     pub image_size: usize,
     /// Longest text in tokens.
     pub context_length: usize,
-    /// The token at which a CLIP graph pools; `None` where it takes the one with the highest id, or does not care.
+    /// The token at which a CLIP graph pools; `None` if it uses the token with the highest id, or for SigLIP.
     pub pooled_id: Option<usize>,
 }
 
 impl Architecture {
-    /// Reads the folder's `config.json`. A value that it leaves out is the default of transformers' configuration class,
-    /// which leaves out what is the default when it writes the file.
+    /// Reads the folder's `config.json`. Missing values are the defaults of transformers' configuration class, which omits
+    /// defaults when it writes the file.
     pub fn read(folder: &std::path::Path) -> Result<Self, ImportError> {
         let config = Document::read(folder, FILE)?;
         let family = match config.text("model_type")? {
@@ -56,8 +56,8 @@ impl Architecture {
                 embedding_dim: config.count("projection_dim")?.unwrap_or(512),
                 image_size,
                 context_length: text.count("max_position_embeddings")?.unwrap_or(77),
-                // Up to transformers 4.30 the value was 2, whatever the tokenizer said; a graph exported from such a
-                // configuration takes the token with the highest id, which is the end token.
+                // Up to transformers 4.30 the value was 2 for any tokenizer. A graph exported from such a configuration uses
+                // the token with the highest id, which is the end token.
                 pooled_id: Some(text.count("eos_token_id")?.unwrap_or(49_407))
                     .filter(|id| *id != 2),
             },

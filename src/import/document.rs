@@ -1,4 +1,4 @@
-//! A JSON file of the layout, read field by field: every refusal names the file and the field.
+//! A JSON file of the layout, read field by field. Every error names the file and the field.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::error::ImportError;
 use crate::byte_order_mark;
 
-/// The fields of a JSON object. One that is `null` is absent.
+/// The fields of a JSON object. A field that is `null` counts as absent.
 #[derive(Debug)]
 pub struct Document {
     file: String,
@@ -25,7 +25,7 @@ impl Document {
         })
     }
 
-    /// Reads a file that need not be there.
+    /// Reads an optional file of the folder.
     pub fn find(folder: &Path, file: &str) -> Result<Option<Self>, ImportError> {
         let path = folder.join(file);
         if !path.is_file() {
@@ -55,7 +55,7 @@ impl Document {
         self.fields.get(field).filter(|value| !value.is_null())
     }
 
-    /// Names of the fields that are there.
+    /// Names of the existing fields.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         let given = self.fields.iter().filter(|(_, value)| !value.is_null());
         given.map(|(name, _)| name.as_str())
@@ -75,7 +75,7 @@ impl Document {
         })
     }
 
-    /// A text.
+    /// A string field.
     pub fn text(&self, field: &str) -> Result<Option<&str>, ImportError> {
         self.typed(field, "a text", Value::as_str)
     }
@@ -85,17 +85,17 @@ impl Document {
         self.typed(field, "true or false", Value::as_bool)
     }
 
-    /// A number.
+    /// A number field.
     pub fn number(&self, field: &str) -> Result<Option<f64>, ImportError> {
         self.typed(field, "a number", Value::as_f64)
     }
 
-    /// A whole number that is not negative.
+    /// A non-negative integer field.
     pub fn count(&self, field: &str) -> Result<Option<usize>, ImportError> {
         self.typed(field, "a whole number", as_count)
     }
 
-    /// A number for each of red, green and blue.
+    /// A field with a number for each of red, green and blue.
     pub fn colour(&self, field: &str) -> Result<Option<[f32; 3]>, ImportError> {
         self.typed(field, "a list of three numbers", |value| {
             let numbers: Option<Vec<f32>> = value
@@ -107,7 +107,7 @@ impl Document {
         })
     }
 
-    /// A refusal of a field's value, or of its absence.
+    /// An error about a field's value or its absence.
     pub fn refuse(&self, field: &str, reason: impl Into<String>) -> ImportError {
         ImportError::Refused {
             file: self.file.clone(),
@@ -116,9 +116,9 @@ impl Document {
         }
     }
 
-    /// A refusal of what is missing.
+    /// An error about a missing field.
     pub fn missing(&self, field: &str) -> ImportError {
-        self.refuse(field, "is not given, and it is not guessed here")
+        self.refuse(field, "is missing")
     }
 
     fn typed<'a, T>(
@@ -146,7 +146,7 @@ impl Document {
     }
 }
 
-/// A whole number that is not negative.
+/// A non-negative integer.
 pub fn as_count(value: &Value) -> Option<usize> {
     usize::try_from(value.as_u64()?).ok()
 }

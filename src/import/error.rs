@@ -1,4 +1,4 @@
-//! Why a model cannot be imported.
+//! Errors of the import.
 
 use std::path::{Path, PathBuf};
 
@@ -6,36 +6,36 @@ use crate::bundle::BundleError;
 use crate::engine::LoadError;
 use crate::runtime::RuntimeError;
 
-/// Why a model cannot be imported.
+/// The reason why a model cannot be imported.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    /// A setting that this program cannot follow exactly.
+    /// A setting that this program cannot reproduce exactly.
     #[error("{file}: {field}: {reason}")]
     Refused {
         /// The file in the layout.
         file: String,
-        /// The field, with the fields around it.
+        /// The field, with its parent fields.
         field: String,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
-    /// The files leave the numbers of the similarity open.
+    /// The files do not specify the numbers of the similarity.
     #[error("{0}")]
     Similarity(String),
-    /// A file of the layout is not there.
+    /// A file of the layout is missing.
     #[error("{} has no {file}; the layout is that of the Hub's ONNX exports", folder.display())]
     Missing {
         /// The file.
         file: String,
-        /// Where it should be.
+        /// The folder in which it should be.
         folder: PathBuf,
     },
-    /// A file has no usable content.
+    /// A file has invalid content.
     #[error("{file}: {reason}")]
     Content {
         /// The file in the layout.
         file: String,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
     /// A file cannot be read or written.
@@ -46,26 +46,26 @@ pub enum ImportError {
         /// The system's error.
         reason: String,
     },
-    /// The bundle's folder is taken.
-    #[error("{0} is there already; name a folder that is not")]
+    /// The bundle's folder exists already.
+    #[error("{0} exists already; name a new folder")]
     Exists(PathBuf),
-    /// No name of a model on the Hub.
+    /// Not a valid name of a model on the Hub.
     #[error(
         "{0:?} is not a name on the Hub; give hf:org/name, and a branch, tag or commit as --revision"
     )]
     BadRepository(String),
     /// The Hub has no such file.
-    #[error("{url}: there is no such file")]
+    #[error("{url} does not exist")]
     NotOnHub {
         /// The file.
         url: String,
     },
-    /// The Hub did not give a file.
+    /// The Hub did not return a file.
     #[error("{url}: {reason}")]
     Hub {
         /// The file.
         url: String,
-        /// What happened.
+        /// The error.
         reason: String,
     },
     /// A graph cannot be loaded.
@@ -80,7 +80,7 @@ pub enum ImportError {
 }
 
 impl ImportError {
-    /// A file that the system did not read or write.
+    /// An error about a file that the system could not read or write.
     pub fn file(path: &Path, error: &std::io::Error) -> Self {
         Self::Write {
             path: path.to_owned(),

@@ -1,4 +1,4 @@
-//! `onnx/vision_model.onnx` and `onnx/text_model.onnx`: which of their inputs and outputs are used.
+//! `onnx/vision_model.onnx` and `onnx/text_model.onnx`: selects their inputs and outputs.
 
 use super::architecture::{Architecture, Family};
 use super::error::ImportError;
@@ -10,7 +10,7 @@ pub const IMAGE: &str = "onnx/vision_model.onnx";
 /// The text graph in the layout.
 pub const TEXT: &str = "onnx/text_model.onnx";
 
-/// Name of the image graph's input and of its output.
+/// Names of the image graph's input and output.
 pub fn image(
     signature: &Signature,
     architecture: &Architecture,
@@ -24,7 +24,7 @@ pub fn image(
     Ok((pixels.name.clone(), output))
 }
 
-/// The text graph's input, its attention mask if it wants one, and its output.
+/// The text graph's input, its attention mask if it has one, and its output.
 pub fn text(
     signature: &Signature,
     architecture: &Architecture,
@@ -38,7 +38,8 @@ pub fn text(
                 ids = Some(port.name.clone());
             }
             "attention_mask" if architecture.family == Family::Siglip => {
-                let reason = "a SigLIP text encoder sees its padding, and this one asks for a mask";
+                let reason =
+                    "a SigLIP text encoder must not mask its padding, but this one has a mask";
                 return Err(refused(TEXT, "attention_mask", reason.to_owned()));
             }
             "attention_mask" => {
@@ -46,7 +47,7 @@ pub fn text(
                 mask = Some(port.name.clone());
             }
             other => {
-                let reason = "is an input that is not known here".to_owned();
+                let reason = "is an unknown input".to_owned();
                 return Err(refused(TEXT, other, reason));
             }
         }
@@ -71,7 +72,7 @@ fn check_input(graph: &str, port: &Port, name: &str, element: Element) -> Result
     Ok(())
 }
 
-/// The output with the embeddings. CLIP's `pooler_output` is no candidate: the projection is not in it.
+/// The output with the embeddings. CLIP's `pooler_output` is not suitable, because it lacks the projection.
 fn output(
     graph: &str,
     signature: &Signature,
@@ -97,7 +98,7 @@ fn output(
     let width = architecture.embedding_dim as i64;
     let fits = matches!(port.shape[..], [_, found] if found == width || found < 0);
     if port.element != Some(Element::Float32) || !fits {
-        let reason = format!("is not float32 of [batch, {width}], which config.json promises");
+        let reason = format!("is not float32 of [batch, {width}], as in config.json");
         return Err(refused(graph, &port.name, reason));
     }
     Ok(port.name.clone())

@@ -1,7 +1,7 @@
-//! Fetches the layout from a Hugging Face Hub, over plain HTTPS.
+//! Downloads the layout from a Hugging Face Hub over HTTPS.
 //!
-//! `HF_ENDPOINT` names another Hub, `HF_TOKEN` opens what is not public. The first file says which commit it is of, and the
-//! others are asked for by that commit, so that they belong together.
+//! `HF_ENDPOINT` names another Hub, `HF_TOKEN` gives access to private models. The first file tells the commit, and the
+//! others are requested at that commit, so that they belong together.
 
 use std::fs::File;
 use std::io::Read;
@@ -16,10 +16,10 @@ use super::safetensors::{self, Learnt};
 use super::{ImportError, graphs};
 
 const ENDPOINT: &str = "https://huggingface.co";
-/// A server that is silent for this long is gone.
+/// Timeout for a silent server.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// What the model cannot do without; the first one tells the commit.
+/// The required files; the first one tells the commit.
 const NEEDED: [&str; 6] = [
     "config.json",
     "preprocessor_config.json",
@@ -28,7 +28,7 @@ const NEEDED: [&str; 6] = [
     graphs::IMAGE,
     graphs::TEXT,
 ];
-/// What there may be beside it.
+/// The optional files.
 const OPTIONAL: [&str; 3] = [
     "special_tokens_map.json",
     "onnx/vision_model.onnx_data",
@@ -44,16 +44,16 @@ pub struct Repository {
     pub revision: String,
 }
 
-/// What was fetched besides the files.
+/// Information besides the files.
 #[derive(Debug)]
 pub struct Fetched {
-    /// The commit that the files are of, if the Hub says so.
+    /// The commit of the files, if the Hub tells it.
     pub commit: Option<String>,
-    /// The numbers in `model.safetensors`, which itself is not fetched.
+    /// The numbers in `model.safetensors`, which is not downloaded itself.
     pub learnt: Learnt,
 }
 
-/// Fetches the layout's files into a folder. `progress` is told each file's name first.
+/// Downloads the layout's files into a folder. `progress` is called with each file's name.
 pub fn fetch(
     repository: &Repository,
     folder: &Path,
@@ -107,7 +107,7 @@ impl Hub {
         let endpoint = given("HF_ENDPOINT").unwrap_or_else(|| ENDPOINT.to_owned());
         let config = Agent::config_builder()
             .http_status_as_error(false)
-            // A moved repository is a redirect on the same host; the storage behind the Hub must not see the token.
+            // A moved repository redirects within the same host; the storage behind the Hub must not get the token.
             .redirect_auth_headers(RedirectAuthHeaders::SameHost)
             .timeout_connect(Some(SILENCE))
             .timeout_per_read(Some(SILENCE));
@@ -142,13 +142,14 @@ impl Hub {
             StatusCode::OK | StatusCode::PARTIAL_CONTENT => Ok(response),
             StatusCode::NOT_FOUND => Err(ImportError::NotOnHub { url }),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(failed(
-                "there is no such model, or it is not public: set HF_TOKEN to a token that may read it".to_owned(),
+                "the model does not exist or is not public; set HF_TOKEN to a token with access"
+                    .to_owned(),
             )),
-            other => Err(failed(format!("the answer is {other}"))),
+            other => Err(failed(format!("the server answered {other}"))),
         }
     }
 
-    /// Stores a file; gives the commit that it is of.
+    /// Stores a file; returns its commit.
     fn save(&self, file: &str, folder: &Path) -> Result<Option<String>, ImportError> {
         let response = self.get(file, None)?;
         let commit = response.headers().get("x-repo-commit");
@@ -176,7 +177,8 @@ impl Hub {
         let range = format!("bytes={start}-{}", start + length as u64 - 1);
         let response = self.get(file, Some(range))?;
         if response.status() != StatusCode::PARTIAL_CONTENT {
-            let reason = "parts of a file cannot be had; fetch the files and import the folder";
+            let reason =
+                "the server does not support ranges; download the files and import the folder";
             return Err(failed(reason.to_owned()));
         }
         let mut bytes = Vec::new();

@@ -1,4 +1,4 @@
-//! `preprocessor_config.json`: how an image becomes the encoder's input.
+//! `preprocessor_config.json`: the preprocessing of an image.
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ use crate::preprocess::{CropRounding, Interpolation, ResizeMode};
 
 const FILE: &str = "preprocessor_config.json";
 
-/// What is read here, and what means nothing to the pixels.
+/// Known fields, and fields that do not affect the pixels.
 const KNOWN: [&str; 31] = [
     "image_processor_type",
     "feature_extractor_type",
@@ -27,7 +27,7 @@ const KNOWN: [&str; 31] = [
     "do_pad",
     "default_to_square",
     "use_square_size",
-    // How a batch is put together and handed over.
+    // Fields about batching.
     "_valid_processor_keys",
     "auto_map",
     "data_format",
@@ -45,7 +45,7 @@ const KNOWN: [&str; 31] = [
     "_name_or_path",
 ];
 
-/// Preprocessing, in the words of a manifest.
+/// Preprocessing in the terms of a manifest.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Preprocessing {
     /// Height and width.
@@ -54,11 +54,11 @@ pub struct Preprocessing {
     pub mean: [f32; 3],
     /// Standard deviation to divide by.
     pub std: [f32; 3],
-    /// How a picture of another shape is brought to `size`.
+    /// How a picture of another shape is fitted to `size`.
     pub resize_mode: ResizeMode,
     /// The filter.
     pub interpolation: Interpolation,
-    /// transformers' rule.
+    /// transformers' rounding rule.
     pub crop_rounding: CropRounding,
 }
 
@@ -70,8 +70,7 @@ impl Preprocessing {
     ) -> Result<Self, ImportError> {
         let file = Document::read(folder, FILE)?;
         if let Some(unknown) = file.names().find(|name| !KNOWN.contains(name)) {
-            let reason =
-                "is a setting that is not known here; what it does to images would be lost";
+            let reason = "is an unknown setting that may affect images";
             return Err(file.refuse(unknown, reason));
         }
         check_processor(&file, architecture.family)?;
@@ -104,7 +103,7 @@ impl Preprocessing {
     }
 }
 
-/// The classes whose code does what the fields say and no more.
+/// The classes whose code does exactly what the fields say.
 fn check_processor(file: &Document, family: Family) -> Result<(), ImportError> {
     let expected = match family {
         Family::Clip => ["CLIPImageProcessor", "CLIPFeatureExtractor"],
@@ -130,14 +129,14 @@ fn check_processor(file: &Document, family: Family) -> Result<(), ImportError> {
 /// Resize and crop.
 fn geometry(file: &Document, family: Family) -> Result<(ResizeMode, [usize; 2]), ImportError> {
     if file.flag("do_resize")? == Some(false) {
-        let reason = "images that are not resized have no size that the encoder takes";
+        let reason = "images must be resized to the encoder's input";
         return Err(file.refuse("do_resize", reason));
     }
     if file.flag("do_pad")? == Some(true) {
-        return Err(file.refuse("do_pad", "padding of images cannot be done"));
+        return Err(file.refuse("do_pad", "padding of images is not supported"));
     }
     if file.flag("use_square_size")? == Some(true) {
-        return Err(file.refuse("use_square_size", "cannot be done"));
+        return Err(file.refuse("use_square_size", "is not supported"));
     }
     let size = size(file, "size", family == Family::Clip)?;
     let crops = file.flag("do_center_crop")?;
@@ -145,7 +144,7 @@ fn geometry(file: &Document, family: Family) -> Result<(ResizeMode, [usize; 2]),
         return match size {
             Size::Exact(size) => Ok((ResizeMode::Squash, size)),
             Size::Shortest(_) => {
-                let reason = "leaves the long side as it comes, since nothing is cropped";
+                let reason = "does not determine the long side, because nothing is cropped";
                 Err(file.refuse("size.shortest_edge", reason))
             }
         };
@@ -155,11 +154,11 @@ fn geometry(file: &Document, family: Family) -> Result<(ResizeMode, [usize; 2]),
     };
     let mode = match size {
         Size::Shortest(side) if crop == [side; 2] => ResizeMode::Shortest,
-        // The crop then takes the whole.
+        // The crop is then the whole image.
         Size::Exact(size) if crop == size => ResizeMode::Squash,
         _ => {
             let reason = format!(
-                "{} x {} is another size than images are resized to, which cannot be done",
+                "{} x {} differs from the size to which images are resized, which is not supported",
                 crop[1], crop[0]
             );
             return Err(file.refuse("crop_size", reason));
@@ -174,7 +173,7 @@ enum Size {
     Exact([usize; 2]),
 }
 
-/// A size in any of the forms that transformers has written over the years.
+/// A size in any of the forms that transformers has used.
 fn size(file: &Document, field: &str, number_is_shortest: bool) -> Result<Size, ImportError> {
     match file.get(field) {
         None => Err(file.missing(field)),
@@ -182,7 +181,7 @@ fn size(file: &Document, field: &str, number_is_shortest: bool) -> Result<Size, 
             let section = file.section(field)?;
             let known = ["height", "width", "shortest_edge"];
             if let Some(unknown) = section.names().find(|name| !known.contains(name)) {
-                return Err(section.refuse(unknown, "cannot be done"));
+                return Err(section.refuse(unknown, "is not supported"));
             }
             let side = |name| section.count(name);
             match (side("height")?, side("width")?, side("shortest_edge")?) {
@@ -199,10 +198,10 @@ fn size(file: &Document, field: &str, number_is_shortest: bool) -> Result<Size, 
     }
 }
 
-/// Rescale and normalise: mean and standard deviation in units of pixel / 255.
+/// Rescaling and normalisation: mean and standard deviation in units of pixel / 255.
 fn normalisation(file: &Document) -> Result<([f32; 3], [f32; 3]), ImportError> {
     if file.flag("do_rescale")? == Some(false) {
-        let reason = "values from 0 to 255 cannot be given to the encoder";
+        let reason = "the encoder does not support values from 0 to 255";
         return Err(file.refuse("do_rescale", reason));
     }
     if let Some(factor) = file.number("rescale_factor")?

@@ -1,4 +1,4 @@
-//! Turns a model in the layout of the Hub's ONNX exports (transformers.js, optimum) into a bundle.
+//! Converts a model in the layout of the Hub's ONNX exports (transformers.js, optimum) to a bundle.
 //!
 //! ```text
 //! config.json              → architecture   preprocessor_config.json → image
@@ -6,7 +6,7 @@
 //! options, model.safetensors → similarity
 //! ```
 //!
-//! The import follows each file exactly, or refuses it by file and field. Nothing is guessed.
+//! The import reproduces each file exactly, or refuses it and names the file and the field. Nothing is guessed.
 
 mod architecture;
 mod document;
@@ -33,7 +33,7 @@ use tokens::Tokens;
 
 use crate::runtime::signature;
 
-/// Where a model comes from.
+/// The source of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// A folder with the layout.
@@ -42,7 +42,7 @@ pub enum Source {
     Hub(Repository),
 }
 
-/// What the files do not say.
+/// Settings that the files do not contain.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// The model's name in the API; by default that of its source.
@@ -53,7 +53,7 @@ pub struct Options {
     pub logit_bias: Option<f32>,
 }
 
-/// All that the layout's files say, understood.
+/// The parsed content of the layout's files.
 struct Layout {
     architecture: Architecture,
     preprocessing: Preprocessing,
@@ -87,11 +87,11 @@ impl Layout {
     }
 }
 
-/// Writes a model as a bundle at `out`, which must not exist yet, and proves that the bundle can be used. `progress` is told
-/// what is being done.
+/// Writes a model as a bundle at `out`, which must not exist yet, and verifies that the bundle works. `progress` is called
+/// with each step.
 ///
 /// # Errors
-/// [`ImportError`]; nothing is left at `out` then.
+/// [`ImportError`]; `out` does not exist then.
 pub fn import(
     source: &Source,
     out: &Path,
@@ -107,7 +107,7 @@ pub fn import(
     };
     let failed = |e: std::io::Error| ImportError::file(parent, &e);
     std::fs::create_dir_all(parent).map_err(failed)?;
-    // On the same file system as `out`, so that the finished bundle appears there at once.
+    // On the same file system as `out`, so that the finished bundle can be renamed.
     let scratch = tempfile::Builder::new()
         .prefix(".clip-in-import-")
         .tempdir_in(parent)

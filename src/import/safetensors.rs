@@ -1,5 +1,5 @@
-//! The two numbers of a `model.safetensors` that no graph holds: `logit_scale` and `logit_bias`. Only the file's header and
-//! these eight bytes are read, so that it need not be fetched whole.
+//! The two numbers of a `model.safetensors` that no graph contains: `logit_scale` and `logit_bias`. Only the file's header
+//! and these eight bytes are read, so the file need not be downloaded completely.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -12,20 +12,20 @@ use super::error::ImportError;
 
 /// Its name in the layout.
 pub const FILE: &str = "model.safetensors";
-/// No header is longer (the format's own limit).
+/// The maximum length of a header in the format.
 const LONGEST_HEADER: u64 = 100_000_000;
 
-/// What training left in the file.
+/// The numbers in the file.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Learnt {
     /// Logarithm of the factor of the cosine.
     pub logit_scale: Option<f32>,
-    /// What is added to the scaled cosine.
+    /// The summand of the scaled cosine.
     pub logit_bias: Option<f32>,
 }
 
 impl Learnt {
-    /// Reads the folder's file; nothing if there is none.
+    /// Reads the folder's file; empty if there is none.
     pub fn find(folder: &Path) -> Result<Self, ImportError> {
         let path = folder.join(FILE);
         if !path.is_file() {
@@ -41,7 +41,7 @@ impl Learnt {
         })
     }
 
-    /// Reads a file through `part`, which gives a range of its bytes.
+    /// Reads a file with `part`, which returns a range of its bytes.
     pub fn read(
         mut part: impl FnMut(u64, usize) -> Result<Vec<u8>, ImportError>,
     ) -> Result<Self, ImportError> {
@@ -74,7 +74,7 @@ impl Learnt {
                 ))),
                 other => {
                     let reason =
-                        format!("{other:?} is not read; give --logit-scale and --logit-bias");
+                        format!("{other:?} is not supported; give --logit-scale and --logit-bias");
                     Err(tensor.refuse("dtype", reason))
                 }
             }
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_needed_is_read() {
+    fn only_the_needed_part_of_a_file_is_read() {
         let header = br#"{"logit_bias":{"dtype":"F32","shape":[1],"data_offsets":[1000,1004]},
                           "logit_scale":{"dtype":"BF16","shape":[],"data_offsets":[4,6]}}"#;
         let mut file = (header.len() as u64).to_le_bytes().to_vec();

@@ -1,4 +1,4 @@
-//! What an imported model's golden embeddings are of: drawn pictures and texts that take different ways through
+//! The inputs of an imported model's golden embeddings: drawn pictures and texts that exercise different parts of
 //! preprocessing and tokenizer.
 
 use std::path::Path;
@@ -7,7 +7,7 @@ use image::{ImageFormat, Rgb, RgbImage};
 
 use super::error::ImportError;
 
-/// Short, empty, other scripts, too long for any context.
+/// Short, empty, other scripts, longer than any context.
 pub fn texts() -> Vec<String> {
     vec![
         "a photo of a cat".to_owned(),
@@ -17,8 +17,8 @@ pub fn texts() -> Vec<String> {
     ]
 }
 
-/// Draws the pictures below `golden/` of a bundle and gives their names in it: a wide one,
-/// whose crop cannot be centred in a square of 224, a tall one, a small one.
+/// Draws the pictures below `golden/` of a bundle and returns their names in it: a wide one, whose crop cannot be centred
+/// exactly in a square of 224, a tall one, a small one.
 pub fn draw(bundle: &Path) -> Result<Vec<String>, ImportError> {
     let folder = bundle.join("golden");
     std::fs::create_dir_all(&folder).map_err(|e| ImportError::file(&folder, &e))?;

@@ -5,11 +5,11 @@ use super::error::ImportError;
 use super::safetensors::{self, Learnt};
 use crate::bundle::{Similarity, SimilarityKind};
 
-/// Every published CLIP was trained until its factor reached the bound that training sets.
+/// Every published CLIP was trained until its factor reached the limit of the training.
 const CLIP_LOGIT_SCALE: f32 = 100.0;
 
-/// The similarity of a model and where its numbers are from: options first, then the weights' file, then, for CLIP alone,
-/// the value that all public models have.
+/// The similarity of a model and the source of its numbers: options first, then the weights' file, then, for CLIP only, the
+/// value of all public models.
 pub fn similarity(
     family: Family,
     logit_scale: Option<f32>,
@@ -50,7 +50,7 @@ fn first(option: &str, candidates: [Option<f32>; 3]) -> Result<(f32, String), Im
         .next()
         .ok_or_else(|| {
             ImportError::Similarity(format!(
-                "SigLIP's {option} is in none of the files and is not guessed: give --{option} (the model's `{}`{}), or put \
+                "SigLIP's {option} is in none of the files; give --{option} (the model's `{}`{}), or put \
                  its model.safetensors beside config.json",
                 option.replace('-', "_"),
                 if option == "logit-scale" { ", exponentiated" } else { "" },
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn options_go_before_files_and_files_before_rules() {
+    fn options_override_files_and_files_override_rules() {
         let learnt = Learnt {
             logit_scale: Some(2.0),
             logit_bias: Some(-3.0),

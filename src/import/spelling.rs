@@ -1,8 +1,8 @@
-//! A tokenizer in which no text can spell a special token.
+//! Makes a tokenizer in which no text can spell a special token.
 //!
-//! The server tells the tokenizer to read special tokens as plain characters, and that is not enough. An added token that is
-//! not marked as special is still found. A Unigram vocabulary holds `</s>` among its pieces, with the best score of all, and
-//! finds it in a text by itself. So special tokens lose their spelling here: the server knows them by number.
+//! The server tells the tokenizer to treat special tokens as plain characters, but that is not enough. An added token that
+//! is not marked as special is still recognised. A Unigram vocabulary contains `</s>` as a piece with the best score of all,
+//! so it is found in a text. So special tokens lose their spelling here; the server uses their ids.
 
 use serde_json::{Value, json};
 use tokenizers::Tokenizer;
@@ -29,7 +29,7 @@ const NORMALISERS: [&str; 13] = [
     "StripAccents",
 ];
 
-/// Its pre-tokenisers.
+/// Pre-tokenisers of the library.
 const PRE_TOKENISERS: [&str; 11] = [
     "BertPreTokenizer",
     "ByteLevel",
@@ -44,7 +44,7 @@ const PRE_TOKENISERS: [&str; 11] = [
     "WhitespaceSplit",
 ];
 
-/// Refuses steps that are not known, by their field.
+/// Refuses unknown steps and names their field.
 pub fn check_steps(file: &Document) -> Result<(), ImportError> {
     for (field, list, known) in [
         ("normalizer", "normalizers", &NORMALISERS[..]),
@@ -63,7 +63,7 @@ pub fn check_steps(file: &Document) -> Result<(), ImportError> {
     match file.section("model")?.text("type")? {
         Some("BPE" | "Unigram") => Ok(()),
         Some(other) => {
-            let reason = format!("{other:?} is not known here; \"BPE\" and \"Unigram\" are");
+            let reason = format!("{other:?} is not supported; \"BPE\" and \"Unigram\" are");
             Err(file.refuse("model.type", reason))
         }
         None => Err(file.missing("model.type")),
@@ -78,7 +78,7 @@ pub fn lowers(file: &Document) -> bool {
     kinds.unwrap_or_default().contains(&"Lowercase")
 }
 
-/// Types of a step and of those inside it, sequences left out.
+/// Types of a step and of its inner steps, without sequences.
 fn kinds<'a>(step: &'a Value, list: &str) -> Vec<&'a str> {
     match step["type"].as_str() {
         Some("Sequence") => {
@@ -90,10 +90,10 @@ fn kinds<'a>(step: &'a Value, list: &str) -> Vec<&'a str> {
     }
 }
 
-/// The file with the spellings of special tokens taken out: of all that are marked as such, and of `ids`.
+/// The file without the spellings of special tokens: of all that are marked as such, and of `ids`.
 ///
 /// # Errors
-/// If another token changes its number by that, or a text can still spell one of `ids`.
+/// If another token would get another id, or if a text can still spell one of `ids`.
 pub fn unspeakable(
     bytes: &[u8],
     original: &Tokenizer,
@@ -126,7 +126,7 @@ pub fn unspeakable(
         .collect();
     if file["model"]["type"] == "Unigram" {
         for (id, _) in &spellings {
-            // No piece of a text is empty.
+            // A text never contains an empty piece.
             if let Some(piece) = file["model"]["vocab"].get_mut(*id as usize) {
                 piece[0] = json!("");
             }
@@ -145,7 +145,7 @@ pub fn unspeakable(
             != Some(id)
         {
             let reason =
-                format!("added_tokens: {content:?} loses its number without the special tokens");
+                format!("added_tokens: {content:?} loses its id without the special tokens");
             return Err(broken(reason));
         }
     }
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_vocabulary_does_not_find_its_special_tokens_in_a_text() {
+    fn special_tokens_of_a_vocabulary_are_not_found_in_a_text() {
         let file = unigram(&json!([added(1, "</s>", true)]));
         assert_eq!(ids(&file, "a</s>"), [2, 1], "what is prevented here");
         let quiet = unspeakable(&file, &parse(&file).unwrap(), &[1]).unwrap();
@@ -201,11 +201,11 @@ mod tests {
     }
 
     #[test]
-    fn an_added_token_that_would_change_its_number_is_refused() {
+    fn an_added_token_that_would_change_its_id_is_refused() {
         let file = unigram(&json!([added(7, "<mask>", true), added(8, "word", false)]));
         let error = unspeakable(&file, &parse(&file).unwrap(), &[1]).unwrap_err();
         assert!(
-            error.to_string().contains("\"word\" loses its number"),
+            error.to_string().contains("\"word\" loses its id"),
             "{error}"
         );
     }

@@ -1,4 +1,4 @@
-//! `tokenizer.json`, as the `tokenizers` library reads it.
+//! `tokenizer.json`, read with the `tokenizers` library.
 
 use serde_json::{Value, json};
 use tokenizers::Tokenizer;
@@ -13,7 +13,7 @@ pub fn parse(bytes: &[u8]) -> Result<Tokenizer, ImportError> {
     Tokenizer::from_bytes(bytes).map_err(unusable)
 }
 
-/// What the `tokenizers` library says.
+/// The error of the `tokenizers` library.
 pub fn unusable(error: tokenizers::Error) -> ImportError {
     ImportError::Content {
         file: FILE.to_owned(),
@@ -21,7 +21,7 @@ pub fn unusable(error: tokenizers::Error) -> ImportError {
     }
 }
 
-/// A tokenizer without what the server does itself: special tokens, cutting, padding.
+/// A tokenizer without the steps that the server does itself: special tokens, truncation, padding.
 pub fn without_extras(mut file: Value) -> Value {
     for field in ["truncation", "padding", "post_processor"] {
         file[field] = json!(null);

@@ -1,5 +1,4 @@
-//! `tokenizer.json` and `tokenizer_config.json`: which tokens stand around a text, and a tokenizer in which no text can
-//! spell them.
+//! `tokenizer.json` and `tokenizer_config.json`: the tokens around a text, and a tokenizer in which no text can spell them.
 
 use std::path::Path;
 
@@ -15,7 +14,7 @@ use crate::byte_order_mark;
 
 const CONFIG: &str = "tokenizer_config.json";
 
-/// Classes that do nothing to a text that `tokenizer.json` does not do; what SigLIP's do is checked.
+/// Classes that change texts only as `tokenizer.json` does; SigLIP's additional steps are checked.
 const CLASSES: [&str; 11] = [
     "CLIPTokenizer",
     "CLIPTokenizerFast",
@@ -30,14 +29,14 @@ const CLASSES: [&str; 11] = [
     "TokenizersBackend",
 ];
 
-/// What is needed to encode texts.
+/// The information for encoding texts.
 #[derive(Debug)]
 pub struct Tokens {
-    /// Token in front of a text, if there is one.
+    /// Token before a text, if there is one.
     pub sot_id: Option<u32>,
-    /// Token behind it.
+    /// Token after a text.
     pub eot_id: u32,
-    /// Token that fills up.
+    /// Padding token.
     pub pad_id: u32,
     /// The bundle's `tokenizer.json`.
     pub file: Vec<u8>,
@@ -68,7 +67,7 @@ impl Tokens {
                 file: "config.json".to_owned(),
                 field: "text_config.eos_token_id".to_owned(),
                 reason: format!(
-                    "the graph pools at token {pooled}, and {FILE} ends texts with token {eot_id}"
+                    "the graph pools at token {pooled}, but {FILE} ends texts with token {eot_id}"
                 ),
             });
         }
@@ -82,7 +81,7 @@ impl Tokens {
     }
 }
 
-/// The tokens that the post-processor puts around a text, by what it does with one.
+/// The tokens that the post-processor puts around a text, found by running it.
 fn ends(file: &Document, tokenizer: &Tokenizer) -> Result<(Option<u32>, u32), ImportError> {
     let ids = |special| {
         let encoding = tokenizer.encode("a", special).map_err(unusable)?;
@@ -98,12 +97,12 @@ fn ends(file: &Document, tokenizer: &Tokenizer) -> Result<(Option<u32>, u32), Im
         Some(([sot], [eot])) => Ok((Some(*sot), *eot)),
         _ => Err(file.refuse(
             "post_processor",
-            "does not put one token, or none, in front of a text and one behind it",
+            "must put one token or none before a text and one after it",
         )),
     }
 }
 
-/// The pad token's spelling. `config.json` has a number too, which is wrong in many published models.
+/// The pad token's spelling. The number in `config.json` is wrong in many published models.
 fn pad_token(config: &Document, map: Option<&Document>) -> Result<String, ImportError> {
     let spelled = |document: &Document| match document.get("pad_token") {
         None => Ok(None),
@@ -125,7 +124,7 @@ fn pad_token(config: &Document, map: Option<&Document>) -> Result<String, Import
     }
 }
 
-/// What transformers' Python code would do beside `tokenizer.json`.
+/// Steps of transformers' Python code that `tokenizer.json` does not contain.
 fn check(
     config: &Document,
     file: &Document,
@@ -140,28 +139,31 @@ fn check(
     }
     for field in ["padding_side", "truncation_side"] {
         if let Some(side) = config.text(field)?.filter(|side| *side != "right") {
-            return Err(config.refuse(field, format!("{side:?} is not supported; \"right\" can")));
+            return Err(config.refuse(
+                field,
+                format!("{side:?} is not supported; only \"right\" is"),
+            ));
         }
     }
     for (field, found) in [("add_bos_token", sot_id.is_some()), ("add_eos_token", true)] {
         if config.flag(field)?.is_some_and(|wanted| wanted != found) {
-            let reason = format!("{} is what the post_processor of {FILE} does", found);
+            let reason = format!("the post_processor of {FILE} says {}", found);
             return Err(config.refuse(field, reason));
         }
     }
     let context = architecture.context_length;
     if let Some(longest) = config.number("model_max_length")?
-        // A huge number is how transformers writes "not known".
+        // transformers writes a huge number for "unknown".
         && longest < 1e9
         && longest != context as f64
     {
-        let reason = format!("{longest} is not the {context} positions that config.json says");
+        let reason = format!("{longest} differs from the {context} positions in config.json");
         return Err(config.refuse("model_max_length", reason));
     }
     let lowers = config.flag("do_lower_case")?.unwrap_or(true);
     if architecture.family == Family::Siglip && lowers && !spelling::lowers(file) {
         let reason = format!(
-            "SigLIP reads lower case, and nothing lowers it in {FILE}; if the model was trained otherwise, do_lower_case of \
+            "SigLIP needs lower case, but {FILE} does not lower it; if the model was trained otherwise, do_lower_case of \
              {CONFIG} must be false"
         );
         return Err(file.refuse("normalizer", reason));

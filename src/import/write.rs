@@ -1,4 +1,4 @@
-//! The bundle's files.
+//! Writes the bundle's files.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,23 +14,23 @@ use crate::bundle::{
 use crate::engine::{compute_golden, verify};
 
 const GOLDEN: &str = "golden/golden.json";
-/// Two runs of the same fp32 graph differ by 1e-7; another graph or another preprocessing by far more.
+/// Two runs of the same fp32 graph differ by 1e-7; another graph or preprocessing differs by far more.
 const GOLDEN_TOLERANCE: f64 = 1e-5;
 
-/// Where a model comes from, for people.
+/// The source of a model, for its description.
 #[derive(Debug)]
 pub struct Origin {
     /// `hf:org/name`, or the folder's name.
     pub source: String,
-    /// Branch, tag or commit that was asked for.
+    /// The requested branch, tag or commit.
     pub revision: Option<String>,
-    /// The commit that it was.
+    /// The actual commit.
     pub commit: Option<String>,
     name: String,
 }
 
 impl Origin {
-    /// Of a source.
+    /// The origin of a source.
     pub fn of(source: &Source) -> Self {
         match source {
             Source::Hub(repository) => Self {
@@ -57,7 +57,7 @@ impl Origin {
         }
     }
 
-    /// The name in the letters that a manifest allows.
+    /// The name, restricted to the characters that a manifest allows.
     fn model_name(&self) -> String {
         let letter = |c: char| match c.to_ascii_lowercase() {
             c if c.is_ascii_alphanumeric() || "._-".contains(c) => c,
@@ -83,7 +83,7 @@ pub fn write(
     put(root, tokenizer_file::FILE, &layout.tokens.file)?;
     let pictures = samples::draw(root)?;
     let mut manifest = manifest(layout, similarity, origin, options);
-    // Golden embeddings need a bundle that can be loaded, and the manifest needs their file's checksum.
+    // Golden embeddings need a loadable bundle, and the manifest needs the checksum of their file.
     put_json(root, GOLDEN, &json!({"images": [], "texts": []}))?;
     write_manifest(root, &mut manifest)?;
     let texts = samples::texts();
@@ -189,7 +189,7 @@ fn provenance(origin: &Origin, numbers: &str) -> Value {
     })
 }
 
-/// Copies a graph and what it keeps beside itself: the graph names these files, so that they keep their names.
+/// Copies a graph and its external files, with their names unchanged, because the graph refers to them.
 fn copy_graph(folder: &Path, root: &Path, graph: &str) -> Result<(), ImportError> {
     let from = folder.join("onnx");
     let name = file_name(graph);
@@ -223,7 +223,7 @@ fn put_json(root: &Path, name: &str, content: &impl serde::Serialize) -> Result<
     put(root, name, &text)
 }
 
-/// Writes the manifest with the checksums of all files that are there.
+/// Writes the manifest with the checksums of all existing files.
 fn write_manifest(root: &Path, manifest: &mut Manifest) -> Result<(), ImportError> {
     manifest.files.clear();
     for folder in ["", "golden/"] {

@@ -1,4 +1,4 @@
-//! The definition of a label set, as a user gives it.
+//! The definition of a label set, as given by a user.
 
 use std::fmt;
 
@@ -13,15 +13,15 @@ use crate::bounded;
 use crate::engine::ImageSource;
 use crate::preprocess::{Alpha, ImageOptions, ValueBits};
 
-/// A set of labels to choose from, as it was put. Names of fields are those of the API.
+/// A set of labels to choose from, as stored by PUT. Field names are those of the API.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = LabelSetDefinition)]
 pub struct Definition {
-    /// The model that it is for; the default model if none is named.
+    /// The model for the set; the default model if none is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// At least one; no two of one name. Either all have texts or none has, and the same for images.
+    /// At least one, with different names. Either all or none have texts, and the same for images.
     #[serde(deserialize_with = "bounded::list")]
     #[schema(value_type = Vec<LabelForm>, min_items = 1)]
     pub labels: Vec<Label>,
@@ -29,41 +29,41 @@ pub struct Definition {
     #[serde(default = "plain", deserialize_with = "templates_or_plain")]
     #[schema(schema_with = templates)]
     pub templates: Vec<String>,
-    /// Logits are divided by it, 0.001 to 1000: above 1, probabilities are less sure of themselves.
+    /// Divisor of the logits, 0.001 to 1000: values above 1 make the probabilities less extreme.
     #[serde(default = "one", deserialize_with = "number_or_one")]
     #[schema(value_type = Option<f32>, minimum = 0.001, maximum = 1000)]
     pub temperature: f32,
-    /// Probability, 0..1, that the best label must reach; below it nothing is decided.
+    /// Probability, 0..1, that the best label must reach; otherwise the result is undecided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0, maximum = 1)]
     pub threshold: Option<f32>,
-    /// Of 16-bit images, how many bits hold the value: the low ones. For its example images, and for requests that name the set
-    /// and say nothing else; so are the next two.
+    /// Number of low bits of 16-bit images that hold the value. It applies to the example images, and to requests with this
+    /// set that do not override it; so do the next two fields.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<u8>, minimum = 8, maximum = 16)]
     pub value_bits: Option<ValueBits>,
-    /// Whether images are turned as their EXIF data says.
+    /// Whether images are turned according to their EXIF data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exif_orientation: Option<bool>,
-    /// What becomes of transparency.
+    /// How transparency is treated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(inline)]
     pub alpha: Option<Alpha>,
 }
 
-/// One label with what describes it.
+/// One label with its description.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Label {
     /// Its name in answers.
     pub label: String,
-    /// What describes it; its name if neither texts nor images are given.
+    /// Its descriptions; its name if neither texts nor images are given.
     pub texts: Vec<String>,
     /// Example images, base64.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<String>,
 }
 
-/// A label may be given as its name alone.
+/// A label may be given as its name only.
 #[derive(ToSchema)]
 #[serde(untagged)]
 enum LabelForm {
@@ -71,7 +71,7 @@ enum LabelForm {
     Full(Full),
 }
 
-/// A label with what describes it.
+/// A label with its description.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = Label)]
@@ -79,7 +79,7 @@ struct Full {
     /// Its name in answers.
     #[schema(pattern = r"\S")]
     label: String,
-    /// What describes it; its name if neither texts nor images are given.
+    /// Its descriptions; its name if neither texts nor images are given.
     #[serde(default, deserialize_with = "bounded::optional_list")]
     texts: Option<Vec<String>>,
     /// Example images in base64.
@@ -115,7 +115,7 @@ impl<'de> Deserialize<'de> for Label {
     }
 }
 
-/// By hand: an untagged enum would copy a whole label into a tree of values first.
+/// Written by hand: an untagged enum would first copy a whole label into a tree of values.
 struct LabelVisitor;
 
 impl<'de> Visitor<'de> for LabelVisitor {
@@ -152,13 +152,13 @@ fn one() -> f32 {
 
 const PLACE: &str = "{}";
 
-/// Longest text that a template may come to. The engine reads no longer one.
+/// Maximum length of a filled template. The engine does not accept longer texts.
 const MOST_TEXT_BYTES: usize = 64 << 10;
 
-/// All texts in all templates: thousands of sentences, and a bound on what is in memory while they are embedded.
+/// Maximum size of all filled templates: thousands of sentences, and a limit on the memory while they are embedded.
 const MOST_BYTES: usize = 64 << 20;
 
-/// What the OpenAPI document says of templates.
+/// The description of templates in the OpenAPI document.
 fn templates() -> Array {
     let template = ObjectBuilder::new()
         .schema_type(Type::String)
@@ -174,7 +174,7 @@ fn templates() -> Array {
 }
 
 impl Definition {
-    /// How images are read that are compared with the set.
+    /// The image options for images that are compared with the set.
     pub fn image_options(&self) -> ImageOptions {
         ImageOptions {
             value_bits: self.value_bits,
@@ -192,7 +192,7 @@ impl Definition {
         labels.chain(&self.templates).map(String::len).sum()
     }
 
-    /// Checks what the types cannot say.
+    /// Checks that the types cannot express.
     ///
     /// # Errors
     /// [`LabelSetError::Invalid`] with the field.
@@ -212,7 +212,7 @@ impl Definition {
                 return invalid(format!("labels[{i}].label"), "a label needs a name");
             }
             if !names.insert(&label.label) {
-                return invalid(format!("labels[{i}].label"), "this name stands twice");
+                return invalid(format!("labels[{i}].label"), "this name occurs twice");
             }
         }
         for (what, has) in [
@@ -232,30 +232,33 @@ impl Definition {
         }
         for (i, template) in self.templates.iter().enumerate() {
             if !template.contains(PLACE) {
-                let reason = "a template needs {} where the text goes";
+                let reason = "a template needs {} in place of the text";
                 return invalid(format!("templates[{i}]"), reason);
             }
         }
         if !(0.001..=1000.0).contains(&self.temperature) {
-            return invalid("temperature".into(), "it is a number from 0.001 to 1000");
+            return invalid(
+                "temperature".into(),
+                "it must be a number from 0.001 to 1000",
+            );
         }
         if self.threshold.is_some_and(|t| !(0.0..=1.0).contains(&t)) {
-            return invalid("threshold".into(), "it is a probability, 0 to 1");
+            return invalid("threshold".into(), "it must be a probability from 0 to 1");
         }
-        // Counted, not made: a request of some megabytes can ask for a million texts in a million templates.
+        // Counted before they are made: a request of some megabytes can ask for a million texts in a million templates.
         let texts: usize = self.labels.iter().map(|label| label.texts.len()).sum();
         let texts = texts.saturating_mul(self.templates.len());
         let items = texts.saturating_add(self.images().count());
         if items > most_items {
             let reason = format!(
-                "texts times templates and images make {items} items, at most {most_items} are taken"
+                "texts times templates and images make {items} items; at most {most_items} are allowed"
             );
             return invalid("labels".into(), &reason);
         }
         self.check_bytes()
     }
 
-    /// A template may name its place often: then a few megabytes of it and of a text would make terabytes.
+    /// A template may contain its placeholder many times: a few megabytes of templates and texts would become terabytes.
     fn check_bytes(&self) -> Result<(), LabelSetError> {
         let mut all: usize = 0;
         for (i, template) in self.templates.iter().enumerate() {
@@ -265,7 +268,9 @@ impl Definition {
                 let filled = text.len().saturating_mul(places).saturating_add(around);
                 all = all.saturating_add(filled);
                 let reason = if filled > MOST_TEXT_BYTES {
-                    format!("filled, it has {filled} bytes, at most {MOST_TEXT_BYTES} are read")
+                    format!(
+                        "the filled template has {filled} bytes; at most {MOST_TEXT_BYTES} are allowed"
+                    )
                 } else if all > MOST_BYTES {
                     format!("the filled templates have more than {MOST_BYTES} bytes together")
                 } else {
@@ -278,7 +283,7 @@ impl Definition {
         Ok(())
     }
 
-    /// Every text in every template: the label's position, and the text.
+    /// Every text in every template: the index of the label, and the text.
     pub fn texts(&self) -> impl Iterator<Item = (usize, String)> + '_ {
         self.labels.iter().enumerate().flat_map(move |(i, label)| {
             label.texts.iter().flat_map(move |text| {
@@ -288,7 +293,7 @@ impl Definition {
         })
     }
 
-    /// Every example image: the label's position, the image's position in the label, and the image.
+    /// Every example image: the index of the label, the index of the image in the label, and the image.
     pub fn images(&self) -> impl Iterator<Item = (usize, usize, &str)> {
         self.labels.iter().enumerate().flat_map(|(i, label)| {
             let images = label.images.iter().enumerate();
@@ -307,7 +312,7 @@ impl Label {
     }
 }
 
-/// Checks the name of a set: it is a file's name too.
+/// Checks the name of a set, which is also a file name.
 ///
 /// # Errors
 /// [`LabelSetError::BadName`].
@@ -352,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused_by_field() {
+    fn invalid_definitions_are_refused_by_field() {
         for (json, field) in [
             (r#"{"labels": []}"#, "labels"),
             (r#"{"labels": ["a", "a"]}"#, "labels[1].label"),
@@ -377,7 +382,7 @@ mod tests {
             let error = read(json).unwrap_err();
             assert!(error.contains(field), "{json}: {error}");
         }
-        // A hundred million texts, and ten gigabytes: both refused without being made.
+        // A hundred million texts, and ten gigabytes: both are refused before they are made.
         let names: Vec<_> = (0..10_000).map(|i| i.to_string()).collect();
         let json = serde_json::json!({"labels": names, "templates": vec!["{}"; 10_000]});
         assert!(

@@ -1,4 +1,4 @@
-//! A label set's texts and images → one vector for each label.
+//! Embeds a label set's texts and images: one vector for each label.
 
 use super::definition::Definition;
 use super::{Embedded, LabelSetError};
@@ -6,7 +6,7 @@ use crate::engine::{EmbedError, EmbedOptions, Embedding, ImageSource, Item, Lane
 use crate::matching::{Prototypes, mean_direction};
 use crate::preprocess::ImageOptions;
 
-/// Items that are embedded at a time: a large set must fit into the queue beside other work.
+/// Number of items that are embedded at a time: a large set must share the queue with other work.
 const AT_A_TIME: usize = 128;
 
 /// Embeds a definition.
@@ -28,7 +28,7 @@ pub async fn embed(definition: &Definition, model: &Model) -> Result<Embedded, L
     })
 }
 
-/// How the model reads a set's example images; of a set without, nothing depends on it.
+/// The image options for a set's example images; they do not matter for a set without images.
 pub fn options_of(definition: &Definition, model: &Model) -> ImageOptions {
     match definition.images().next() {
         Some(_) => definition.image_options().or(model.image_options()),
@@ -36,7 +36,7 @@ pub fn options_of(definition: &Definition, model: &Model) -> ImageOptions {
     }
 }
 
-/// An item, its label's position, and its field for errors.
+/// The index of a label, the field of its item for errors, and the item.
 type Part = (usize, String, Item);
 
 fn texts_of(definition: &Definition) -> impl Iterator<Item = Part> {
@@ -72,7 +72,7 @@ async fn means(
         let (places, items): (Vec<_>, Vec<_>) = some
             .map(|(label, field, item)| ((label, field), item))
             .unzip();
-        // Nobody should describe a label in more words than the model reads: what is cut is refused.
+        // A label must not be described in more words than the model reads, so truncation is an error.
         let options = EmbedOptions {
             lane: Lane::Bulk,
             truncate: false,

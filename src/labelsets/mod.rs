@@ -1,7 +1,7 @@
 //! Label sets: labels that are described once, embedded once, and then used by name.
 //!
-//! A set survives a restart, since it is a file, and a change of its model, since its texts and images are kept and embedded
-//! again by the first request (or the start) that finds another model in place.
+//! A set survives a restart, because it is stored as a file. It also survives a change of its model: its texts and images
+//! are stored and are embedded again by the first request (or at the start) with another model.
 
 mod definition;
 mod embedding;
@@ -29,12 +29,12 @@ use crate::telemetry::Metrics;
 pub struct LabelSet {
     /// Its name.
     pub name: String,
-    /// What the user put.
+    /// The definition from the user.
     pub definition: Definition,
-    /// When it was put, in seconds since 1970.
+    /// Time of the PUT, in seconds since 1970.
     pub created: u64,
     embedded: RwLock<Option<Arc<Embedded>>>,
-    /// Held while it is embedded again: once is enough.
+    /// Held while the set is embedded again, so that this happens once.
     embedding: tokio::sync::Mutex<()>,
 }
 
@@ -49,7 +49,7 @@ impl LabelSet {
         }
     }
 
-    /// Its vectors, of any model.
+    /// Its vectors, from any model.
     pub fn embedded(&self) -> Option<Arc<Embedded>> {
         let embedded = self.embedded.read();
         embedded.unwrap_or_else(PoisonError::into_inner).clone()
@@ -74,7 +74,7 @@ impl LabelSet {
     }
 }
 
-/// By name.
+/// Sets by name.
 type Sets = HashMap<String, Arc<LabelSet>>;
 
 /// All label sets of a server.
@@ -82,18 +82,18 @@ type Sets = HashMap<String, Arc<LabelSet>>;
 pub struct LabelSets {
     store: Arc<Store>,
     sets: Arc<RwLock<Sets>>,
-    /// Held while the disk and the map are changed, so that both say the same.
+    /// Held while the disk and the map change, so that they stay consistent.
     writing: Arc<tokio::sync::Mutex<()>>,
     most_items: usize,
     metrics: Arc<Metrics>,
 }
 
 impl LabelSets {
-    /// Reads what is in a folder, which need not exist yet. A set holds at most `most_items` texts and images. What sets
-    /// decide is counted in `metrics`.
+    /// Reads the sets in a folder, which need not exist yet. A set has at most `most_items` texts and images. `metrics`
+    /// counts the decisions of the sets.
     ///
     /// # Errors
-    /// A file that cannot be read, by name.
+    /// A file that cannot be read; the error names it.
     pub fn open(
         folder: PathBuf,
         most_items: usize,
@@ -111,7 +111,7 @@ impl LabelSets {
         })
     }
 
-    /// The set of that name.
+    /// The set with this name.
     ///
     /// # Errors
     /// [`LabelSetError::Unknown`].
@@ -121,7 +121,7 @@ impl LabelSets {
         sets.get(name).cloned().ok_or_else(unknown)
     }
 
-    /// All sets, by name.
+    /// All sets, sorted by name.
     pub fn all(&self) -> Vec<Arc<LabelSet>> {
         let sets = self.sets.read().unwrap_or_else(PoisonError::into_inner);
         let mut all: Vec<_> = sets.values().cloned().collect();
@@ -129,7 +129,7 @@ impl LabelSets {
         all
     }
 
-    /// Whether a set of that name and definition can be put, as far as can be told without embedding it.
+    /// Checks whether a set with this name and definition can be stored, without embedding it.
     ///
     /// # Errors
     /// [`LabelSetError::BadName`] or [`LabelSetError::Invalid`].
@@ -138,8 +138,8 @@ impl LabelSets {
         definition.check(self.most_items)
     }
 
-    /// Counts what a set made of an image. Of a set that has been deleted meanwhile nothing is counted: there are never
-    /// more series than sets.
+    /// Counts the decision of a set about an image. Nothing is counted for a set that was deleted meanwhile, so there are
+    /// never more series than sets.
     pub fn count(&self, set: &LabelSet, decided: bool, best_score: f32) {
         let sets = self.sets.read().unwrap_or_else(PoisonError::into_inner);
         // Under the lock that a deletion takes to remove the series.
@@ -150,7 +150,8 @@ impl LabelSets {
         }
     }
 
-    /// Makes or replaces a set: embedded, on disk and in use when this returns, or nothing of it. True if it is new.
+    /// Creates or replaces a set atomically: it is embedded, on disk and in use when this returns, or nothing has changed.
+    /// True if it is new.
     ///
     /// # Errors
     /// [`LabelSetError`].
@@ -201,7 +202,7 @@ impl LabelSets {
     /// Removes a set.
     ///
     /// # Errors
-    /// [`LabelSetError::Unknown`], or what the disk says.
+    /// [`LabelSetError::Unknown`], or an error of the disk.
     pub async fn delete(&self, name: &str) -> Result<(), LabelSetError> {
         let writing = self.writing.clone().lock_owned().await;
         self.get(name)?;
@@ -215,7 +216,7 @@ impl LabelSets {
         Ok(self.change(writing, remove, forget).await?)
     }
 
-    /// The vectors of a set by this model; embeds it again if its vectors belong to another model.
+    /// The vectors of a set for this model; the set is embedded again if its vectors belong to another model.
     ///
     /// # Errors
     /// [`LabelSetError`].
@@ -246,18 +247,18 @@ impl LabelSets {
         let embedded = Arc::new(embedding::embed(&set.definition, model).await?);
         set.replace(embedded.clone());
         let writing = self.writing.clone().lock_owned().await;
-        // It may have been replaced or deleted in the meantime: then the disk has nothing to learn.
+        // The set may have been replaced or deleted meanwhile; then nothing is written.
         let is_current = self.get(&set.name).is_ok_and(|now| Arc::ptr_eq(&now, set));
         let new = set.clone();
         let write = move |store: &Store| new.write_to(store);
         if is_current && let Err(error) = self.change(writing, write, |_, ()| ()).await {
-            tracing::warn!(labelset = set.name, %error, "the new vectors are in use, and not on disk");
+            tracing::warn!(labelset = set.name, %error, "the new vectors are in use but could not be stored on disk");
         }
         Ok(embedded)
     }
 
-    /// Changes the disk, and then the map. It goes on to its end even if the request that asks for it is given up meanwhile:
-    /// half of it would make the two differ, and another request would write the same file at the same time.
+    /// Changes the disk, then the map. This runs to its end even if the request is cancelled: otherwise the two could
+    /// differ, and another request could write the same file at the same time.
     async fn change<T>(
         &self,
         writing: tokio::sync::OwnedMutexGuard<()>,
@@ -284,7 +285,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_counted_for_a_set_that_is_gone() {
+    fn nothing_is_counted_for_a_deleted_set() {
         let folder = tempfile::tempdir().unwrap();
         let metrics = Arc::new(Metrics::new().unwrap());
         let sets = LabelSets::open(folder.path().to_owned(), 10, metrics.clone()).unwrap();
@@ -296,7 +297,7 @@ mod tests {
         };
         let set = Arc::new(LabelSet::new("bolts".to_owned(), stored));
         let exposed = || String::from_utf8(metrics.exposition().unwrap()).unwrap();
-        // A request may hold a set that another has deleted.
+        // A request may use a set that another request has deleted.
         sets.count(&set, true, 0.9);
         assert!(!exposed().contains("bolts"));
         let known = || sets.sets.write().unwrap();

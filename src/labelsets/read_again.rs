@@ -1,28 +1,27 @@
-//! Label sets that another process put into the folder: found when it is read again.
+//! Reads the folder again, to find label sets of another process.
 
 use std::sync::{Arc, PoisonError};
 
 use super::{LabelSet, LabelSetError, LabelSets, MOST_SETS};
 
-/// What reading the folder again has found.
+/// The changes found in the folder.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// Sets that were not known.
+    /// New sets.
     pub new: usize,
-    /// Sets that are others now.
+    /// Changed sets.
     pub changed: usize,
-    /// Sets whose files are gone.
+    /// Sets whose files were removed.
     pub removed: usize,
-    /// Sets that there are now.
+    /// Number of sets now.
     pub all: usize,
 }
 
 impl LabelSets {
-    /// Reads the folder again: what somebody else has put there or taken away counts from now on. Sets that are as they
-    /// were keep the vectors that they have.
+    /// Reads the folder again, so that changes by other processes take effect. Unchanged sets keep their vectors.
     ///
     /// # Errors
-    /// A file that cannot be read, by name, or too many of them; nothing is changed then.
+    /// A file that cannot be read, which the error names, or too many files; nothing changes then.
     pub async fn read_again(&self) -> std::io::Result<Changes> {
         let writing = self.writing.clone().lock_owned().await;
         let (store, sets, metrics) = (self.store.clone(), self.sets.clone(), self.metrics.clone());

@@ -1,4 +1,4 @@
-//! Label sets on disk: one JSON file for each set, replaced as a whole or not at all.
+//! Label sets on disk: one JSON file for each set, replaced atomically.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -11,34 +11,34 @@ use crate::byte_order_mark;
 use crate::matching::Prototypes;
 use crate::preprocess::ImageOptions;
 
-/// A folder with a file a label set.
+/// A folder with one file per label set.
 #[derive(Debug)]
 pub struct Store {
     folder: PathBuf,
 }
 
-/// Vectors of a set's labels, and the model that they are of.
+/// Vectors of a set's labels, and the model that computed them.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Embedded {
     /// Name of the model.
     pub model: String,
     /// The model's content: see [`crate::engine::Model::fingerprint`].
     pub fingerprint: String,
-    /// How its example images were read.
+    /// The image options of its example images.
     #[serde(default)]
     pub image_options: ImageOptions,
     /// The vectors.
     pub prototypes: Prototypes,
 }
 
-/// What a file holds.
+/// The content of a file.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Stored {
-    /// What the user put.
+    /// The definition from the user.
     pub definition: Definition,
-    /// When it was put, in seconds since 1970.
+    /// Time of the PUT, in seconds since 1970.
     pub created: u64,
-    /// Its vectors, and of which model they are.
+    /// Its vectors, and the model that computed them.
     pub embedded: Option<Embedded>,
 }
 
@@ -54,13 +54,13 @@ pub struct ToStore<'a> {
 }
 
 impl Store {
-    /// The folder is made when the first set is written.
+    /// The folder is created when the first set is written.
     pub fn new(folder: PathBuf) -> Self {
         Self { folder }
     }
 
-    /// All sets by name. A file that cannot be read is an error that names it: a set that is silently missing would be
-    /// found by a production line.
+    /// All sets by name. A file that cannot be read is an error that names it: otherwise a production line would be the
+    /// first to notice a missing set.
     ///
     /// # Errors
     /// Errors of the file system or the parser.
@@ -78,7 +78,7 @@ impl Store {
                 .and_then(|n| n.to_str())
                 .and_then(|n| n.strip_suffix(".json"));
             let Some(name) = name.filter(|name| check_name(name).is_ok()) else {
-                continue; // a write that never came to its end, or somebody else's file
+                continue; // an interrupted write, or a file of another program
             };
             let text = fs::read(&path).map_err(|e| at(&path, e))?;
             let stored = serde_json::from_slice(byte_order_mark::dropped(&text))
@@ -88,7 +88,7 @@ impl Store {
         Ok(found)
     }
 
-    /// Writes a set. After a crash the file is the old one or the new one.
+    /// Writes a set. After a crash the file is either the old or the new one.
     ///
     /// # Errors
     /// Errors of the file system.
@@ -97,6 +97,7 @@ impl Store {
         let path = self.path(name);
         let unfinished = self.folder.join(format!(".{name}.unfinished"));
         let written = File::create(&unfinished).and_then(|mut file| {
+            // Serialised as a stream, so that a set with many images is not copied in memory.
             let mut writer = BufWriter::new(&mut file);
             serde_json::to_writer(&mut writer, set)?;
             writer.flush()?;
@@ -105,13 +106,13 @@ impl Store {
         });
         let renamed = written.and_then(|()| fs::rename(&unfinished, &path));
         if renamed.is_err() {
-            // On a full disk it would be in the way of the next write.
+            // On a full disk it would prevent the next write.
             let _ = fs::remove_file(&unfinished);
         }
         renamed.and_then(|()| self.sync()).map_err(|e| at(&path, e))
     }
 
-    /// Removes a set's file; it may be gone already.
+    /// Removes a set's file; a missing file is no error.
     ///
     /// # Errors
     /// Errors of the file system.
@@ -127,7 +128,7 @@ impl Store {
         self.folder.join(format!("{name}.json"))
     }
 
-    /// Renames and removals are lasting only when their folder is on disk.
+    /// Renames and removals are durable only after a sync of the folder.
     fn sync(&self) -> io::Result<()> {
         match File::open(&self.folder) {
             Ok(folder) => folder.sync_all(),

@@ -1,6 +1,6 @@
 //! Shorter embeddings (Matryoshka representation learning, arXiv 2205.13147): slice first, normalise after.
 
-/// The first `dimensions` numbers of an embedding, normalised again. With all of them the embedding is left as it is.
+/// The first `dimensions` numbers of an embedding, normalised again. With all of them the embedding is unchanged.
 pub fn shorten(embedding: &[f32], dimensions: usize) -> Vec<f32> {
     let kept = &embedding[..dimensions.min(embedding.len())];
     if kept.len() == embedding.len() {

@@ -14,7 +14,7 @@ pub fn dot(a: &[f32], b: &[f32]) -> f64 {
     sums.iter().sum::<f64>() + rest
 }
 
-/// Cosine of two L2-normalised embeddings: their dot product, held inside −1..1 against rounding.
+/// Cosine of two L2-normalised embeddings: their dot product, clamped to −1..1 because of rounding.
 pub fn cosine(a: &[f32], b: &[f32]) -> f32 {
     dot(a, b).clamp(-1.0, 1.0) as f32
 }

@@ -1,17 +1,17 @@
-//! Which of many embeddings are closest to one.
+//! Finds the embeddings that are closest to a query.
 
 use super::cosine;
 
-/// An embedding's place and its cosine to the query, −1..1.
+/// An embedding's index and its cosine to the query, −1..1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Neighbour {
-    /// Position in the list that was searched.
+    /// Index in the searched list.
     pub index: usize,
     /// Cosine to the query.
     pub cosine: f32,
 }
 
-/// The `most` embeddings that are closest to `query`, best first; equals in their order.
+/// The `most` embeddings that are closest to `query`, best first; equal ones in their original order.
 pub fn nearest<E: AsRef<[f32]>>(query: &[f32], embeddings: &[E], most: usize) -> Vec<Neighbour> {
     let mut found: Vec<_> = embeddings
         .iter()
@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn best_first_and_no_more_than_asked_for() {
+    fn the_best_come_first_up_to_the_limit() {
         let embeddings = [[0.0, 1.0], [1.0, 0.0], [0.6, 0.8], [1.0, 0.0]];
         let order = |most| {
             let found = nearest(&[1.0, 0.0], &embeddings, most);

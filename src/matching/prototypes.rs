@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cosine;
 
-/// The labels of a set as vectors, a row for each label. At least one of the two kinds is there, for every label.
+/// The labels of a set as vectors, one row per label. Every label has at least one of the two kinds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Prototypes {
     /// Mean directions of texts.
@@ -17,7 +17,7 @@ pub struct Prototypes {
 }
 
 impl Prototypes {
-    /// Cosine of an image to each label. Where a label has texts and images it is the mean of both cosines.
+    /// Cosine of an image to each label. For a label with texts and images it is the mean of both cosines.
     pub fn cosines(&self, image: &[f32]) -> Vec<f32> {
         let to = |rows: &Vec<Vec<f32>>| -> Vec<f32> {
             rows.iter().map(|row| cosine(image, row)).collect()
@@ -34,7 +34,8 @@ impl Prototypes {
     }
 }
 
-/// The direction of the sum of unit vectors, as a unit vector; zeros if they cancel out, which no cosine then favours.
+/// The direction of the sum of unit vectors, as a unit vector; zeros if they cancel out, so that no cosine prefers this
+/// label.
 pub fn mean_direction<E: AsRef<[f32]>>(vectors: &[E]) -> Vec<f32> {
     let width = vectors.first().map_or(0, |v| v.as_ref().len());
     let mut sum = vec![0.0_f64; width];
@@ -53,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_mean_has_unit_length_whatever_it_is_of() {
+    fn the_mean_direction_has_unit_length() {
         assert_eq!(
             mean_direction(&[[1.0, 0.0], [0.0, 1.0]]),
             [0.5_f32.sqrt(); 2]
@@ -63,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_and_images_count_alike() {
+    fn texts_and_images_have_equal_weight() {
         let both = Prototypes {
             texts: Some(vec![vec![1.0, 0.0], vec![0.0, 1.0]]),
             images: Some(vec![vec![0.0, 1.0], vec![0.0, 1.0]]),

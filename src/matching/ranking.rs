@@ -1,9 +1,9 @@
 //! Labels of one image, best first.
 
-/// A label with its place in the request and its scores.
+/// A label with its index in the request and its scores.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RankedLabel {
-    /// Position in the request's label list.
+    /// Index in the request's label list.
     pub index: usize,
     /// Probability.
     pub score: f32,
@@ -11,7 +11,8 @@ pub struct RankedLabel {
     pub cosine: f32,
 }
 
-/// Orders labels by probability, then by cosine (probabilities may round to the same value), then as the request did.
+/// Sorts labels by probability, then by cosine (probabilities may round to the same value), then by the order of the
+/// request.
 pub fn rank(cosines: &[f32], probabilities: &[f32]) -> Vec<RankedLabel> {
     let pairs = cosines.iter().zip(probabilities).enumerate();
     let mut ranked: Vec<_> = pairs

@@ -34,8 +34,8 @@ pub fn score<E: AsRef<[f32]>>(images: &[E], texts: &[E], rule: &Similarity) -> S
     }
 }
 
-/// Logits and probabilities of one image's cosines. The logits are divided by `temperature`: above 1 the
-/// probabilities are less sure of themselves (calibration after Guo et al., arXiv 1706.04599).
+/// Logits and probabilities of one image's cosines. The logits are divided by `temperature`: values above 1 make the
+/// probabilities less extreme (calibration after Guo et al., arXiv 1706.04599).
 pub fn probabilities(cosines: &[f32], rule: &Similarity, temperature: f32) -> (Vec<f32>, Vec<f32>) {
     let logits: Vec<f32> = cosines
         .iter()
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn softmax_over_texts_and_sigmoid_a_pair() {
+    fn softmax_over_texts_and_sigmoid_per_pair() {
         let images = [vec![1.0, 0.0]];
         let texts = [vec![1.0, 0.0], vec![0.0, 1.0], vec![0.6, 0.8]];
         let clip = score(&images, &texts, &rule(SimilarityKind::Softmax));

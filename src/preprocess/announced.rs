@@ -1,14 +1,14 @@
-//! How large an image says that it is, read from the file's first bytes without decoding anything.
+//! The declared size of an image, read from the file's first bytes without decoding.
 
 use super::decode::Format;
 
-/// Of a file these first bytes are looked at: a JPEG may have 64 KiB of EXIF data before its size.
+/// Number of bytes that are read: a JPEG may have 64 KiB of EXIF data before its size.
 pub const HEADER_BYTES: usize = 80 << 10;
 
-/// Width times height as the header of a file says, from its first [`HEADER_BYTES`]. `None` if they do not say so, which may be a
-/// TIFF with its directory at the end, or no image at all.
+/// Width times height in the header of a file, from its first [`HEADER_BYTES`]. `None` if they do not contain it, for
+/// example for a TIFF with its directory at the end, or for other content.
 ///
-/// What decodes the image reads the header for itself: this is for estimates of what that will take.
+/// Decoding reads the header itself: this is only for estimates of the cost.
 #[must_use]
 pub fn announced_pixels(head: &[u8]) -> Option<u64> {
     Format::of(head).ok()?;

@@ -1,14 +1,13 @@
-//! Why an image was refused, for the person who sent it.
+//! The reasons why an image is refused, for its sender.
 
 use super::image_format::Format;
 use crate::error_code::Code;
 
-/// An image that cannot be used. The text is meant for the person who sent the image; [`ImageError::code`] is meant
-/// for programs.
+/// An image that cannot be used. The text is for the sender of the image; [`ImageError::code`] is for programs.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImageError {
-    /// No bytes at all.
+    /// The image has no bytes.
     #[error("the image is empty (0 bytes); send the content of an image file")]
     Empty,
     /// The file is larger than [`super::Limits::max_bytes`].
@@ -21,17 +20,17 @@ pub enum ImageError {
         /// The limit in bytes.
         limit: usize,
     },
-    /// The content begins like no image format that is known here.
+    /// The content does not begin like any known image format.
     #[error(
         "the content is not an image in a known format; send JPEG, PNG, WebP, BMP, TIFF or GIF"
     )]
     UnknownFormat,
-    /// An image, but of a format or a kind of a format that is not decoded here.
+    /// An image of a format, or with a feature, that is not supported.
     #[error(
-        "{what} is not supported; convert the image to JPEG, PNG, WebP, BMP, TIFF or GIF with 8 or 16 bits a channel"
+        "{what} is not supported; convert the image to JPEG, PNG, WebP, BMP, TIFF or GIF with 8 or 16 bits per channel"
     )]
     UnsupportedFormat {
-        /// The format or the feature of it.
+        /// The format or the feature.
         what: String,
     },
     /// The header announces more pixels than [`super::Limits`] allows.
@@ -44,9 +43,9 @@ pub enum ImageError {
         width: u32,
         /// Height in the header, in pixels.
         height: u32,
-        /// The longest side that is accepted, in pixels.
+        /// Maximum side, in pixels.
         max_side: u32,
-        /// The largest area that is accepted, in pixels.
+        /// Maximum area, in pixels.
         max_pixels: u64,
     },
     /// The header announces a width or a height of zero.
@@ -59,16 +58,16 @@ pub enum ImageError {
         /// Height in the header, in pixels.
         height: u32,
     },
-    /// Decoding it was not done in time. Images that are what they seem to be take a small part of it.
+    /// Decoding exceeded the time limit. Normal images need a small part of it.
     #[error(
         "the image was not decoded within {seconds} seconds; save it again as JPEG or PNG, or scale it down"
     )]
     TakesTooLong {
-        /// The time, in seconds.
+        /// The time limit, in seconds.
         seconds: u64,
     },
-    /// Nobody waits for the image any more: decoding it was ended.
-    #[error("nobody waits for the image any more")]
+    /// No request waits for the image any more, so decoding was stopped.
+    #[error("the request for the image was cancelled")]
     Abandoned,
     /// Recognised, but cut off or damaged.
     #[error(
@@ -77,13 +76,13 @@ pub enum ImageError {
     Corrupt {
         /// The format that was recognised.
         format: Format,
-        /// What the decoder objected to.
+        /// The decoder's error.
         reason: String,
     },
 }
 
 impl ImageError {
-    /// A stable name for this kind of refusal, for programs and for metrics.
+    /// A stable name for this kind of error, for programs and metrics.
     #[must_use]
     pub fn code(&self) -> Code {
         match self {

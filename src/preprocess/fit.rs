@@ -1,9 +1,9 @@
-//! From an image of any size to one of the encoder's size.
+//! Fits an image of any size to the encoder's size.
 
 use super::{geometry, resize::resize_window, rgb::RgbImage, spec::ImageSpec};
 
-/// Scales `image` and crops or pads it to `spec.width` x `spec.height`. Only pixels that are kept are computed; they
-/// are the same as after resizing the whole image and cropping.
+/// Scales `image` and crops or pads it to `spec.width` x `spec.height`. Only the pixels that are kept are computed. They
+/// equal those of resizing the whole image and cropping.
 #[must_use]
 pub fn fit(image: &RgbImage, spec: &ImageSpec) -> RgbImage {
     let plan = geometry::plan(image.width() as usize, image.height() as usize, spec);

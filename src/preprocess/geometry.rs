@@ -1,5 +1,5 @@
-//! Which size to scale to and which part of it to keep: torchvision's `Resize` and `CenterCrop`, and open_clip's
-//! `ResizeKeepRatio` and `CenterCropOrPad`, as numbers.
+//! The scaled size and the part to keep: torchvision's `Resize` and `CenterCrop`, and open_clip's `ResizeKeepRatio` and
+//! `CenterCropOrPad`, as numbers.
 
 use super::spec::{CropRounding, ImageSpec, ResizeMode};
 
@@ -16,26 +16,26 @@ pub struct Window {
     pub height: usize,
 }
 
-/// What to do with an image of one given size.
+/// The geometric operations for an image of a given size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Plan {
     /// Size of the whole image after scaling: width, height.
     pub scaled: (usize, usize),
     /// The part of the scaled image that is kept.
     pub window: Window,
-    /// Where the kept part goes in the output: column, row. Not (0, 0) only where there is padding.
+    /// Position of the kept part in the output: column, row. Other than (0, 0) only with padding.
     pub at: (usize, usize),
     /// Size of the output: width, height.
     pub output: (usize, usize),
 }
 
-/// Plans the way from `width` x `height` to the encoder's size.
+/// Plans the steps from `width` x `height` to the encoder's size.
 pub(super) fn plan(width: usize, height: usize, spec: &ImageSpec) -> Plan {
     let output = (spec.width.max(1), spec.height.max(1));
     let scaled = match spec.resize_mode {
         ResizeMode::Squash => output,
         ResizeMode::Shortest if output.0 == output.1 => short_side(width, height, output.0),
-        // open_clip leaves torchvision's rule for inputs that are not square. (It also falls back to bicubic there,
+        // For inputs that are not square, open_clip does not use torchvision's rule. (It also falls back to bicubic then,
         // whatever the configuration says; the manifest's filter is used here.)
         ResizeMode::Shortest => keep_ratio(width, height, output, f64::min),
         ResizeMode::Longest => keep_ratio(width, height, output, f64::max),
@@ -88,7 +88,7 @@ fn centre(length: usize, output: usize, rounding: CropRounding) -> (usize, usize
     let half = (length - output) / 2;
     let odd = (length - output) % 2;
     let start = match rounding {
-        // Python's `round` takes a half to the even neighbour.
+        // Python's `round` rounds a half to the even neighbour.
         CropRounding::HalfEven => half + (odd & half & 1),
         CropRounding::Down => half,
     };
@@ -100,7 +100,7 @@ mod tests {
     use super::{CropRounding, centre};
 
     #[test]
-    fn halves_round_as_asked() {
+    fn odd_crops_round_as_configured() {
         let offsets =
             |rounding| -> Vec<usize> { (224..=232).map(|n| centre(n, 224, rounding).0).collect() };
         assert_eq!(offsets(CropRounding::HalfEven), [0, 0, 1, 2, 2, 2, 3, 4, 4]);
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn padding_puts_the_odd_pixel_behind() {
+    fn padding_puts_the_odd_pixel_at_the_end() {
         assert_eq!(centre(221, 224, CropRounding::HalfEven), (0, 1, 221));
     }
 }

@@ -1,4 +1,4 @@
-//! The image formats that are read.
+//! The supported image formats.
 
 use std::fmt;
 

@@ -2,20 +2,20 @@
 
 use super::{decode::Format, error::ImageError};
 
-/// Bounds on one image. A few bytes can announce gigabytes of pixels, so all three are checked before memory for
-/// pixels is taken.
+/// Limits for one image. A few bytes can declare gigabytes of pixels, so all three are checked before memory for pixels is
+/// allocated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Largest encoded file, in bytes.
     pub max_bytes: usize,
-    /// Largest area, width times height, in pixels. Decoding takes 3 to 9 bytes a pixel, depending on the format.
+    /// Maximum area, width times height, in pixels. Decoding takes 3 to 9 bytes per pixel, depending on the format.
     pub max_pixels: u64,
     /// Longest side, in pixels.
     pub max_side: u32,
 }
 
 impl Default for Limits {
-    /// 20 MiB, 50 megapixels, 16384 pixels a side.
+    /// 20 MiB, 50 megapixels, 16384 pixels per side.
     fn default() -> Self {
         Self {
             max_bytes: 20 << 20,

@@ -1,12 +1,11 @@
-//! From the bytes of an image file to the tensor that an image encoder takes.
+//! From the bytes of an image file to the input tensor of an image encoder.
 //!
 //! ```text
 //! bytes → format (by content) → header and limits → pixels → RGB → resize and crop → tensor
 //! ```
 //!
-//! The reference is what the encoder saw in training: Pillow's `convert("RGB")` and `resize`, with torchvision's and
-//! open_clip's geometry. The resize agrees with Pillow to the bit; where decoding does not, the file that
-//! decodes says so.
+//! The reference is the preprocessing in training: Pillow's `convert("RGB")` and `resize`, with torchvision's and
+//! open_clip's geometry. The resize agrees with Pillow exactly. Where decoding differs, the decoding module documents it.
 
 mod announced;
 mod decode;
@@ -36,17 +35,17 @@ pub use spec::{CropRounding, ImageSpec, InputLayout, Interpolation, ResizeMode};
 pub use stop::Stop;
 pub use tensor::Pixels;
 
-/// Turns one encoded image into one item of the encoder's input.
+/// Converts one encoded image to one item of the encoder's input.
 ///
 /// # Errors
-/// Whatever [`decode`] refuses; everything after it cannot fail.
+/// The errors of [`decode`]; the later steps cannot fail.
 pub fn preprocess(bytes: &[u8], limits: &Limits, spec: &ImageSpec) -> Result<Pixels, ImageError> {
     let options = ImageOptions::default();
     let picture = decode_for(bytes, limits, spec, options, &Stop::never())?;
     Ok(to_input(&picture.image, spec))
 }
 
-/// The second half of [`preprocess`]: resizes and crops a decoded image and lays it out as the encoder takes it.
+/// The second half of [`preprocess`]: resizes and crops a decoded image and lays it out for the encoder.
 #[must_use]
 pub fn to_input(image: &RgbImage, spec: &ImageSpec) -> Pixels {
     tensor::to_pixels(fit(image, spec), spec)

@@ -1,4 +1,4 @@
-//! What a request, a label set or the server's settings may say about how images are read.
+//! Options for reading images, which a request, a label set or the server's settings may set.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,17 +9,17 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-/// How images are read, where the file leaves it open. What is `None` is decided by whoever is asked next: the request, then its
-/// label set, then the server's settings, then the model's manifest.
+/// How to interpret images where the file is ambiguous. A field that is `None` is taken from the next source: the request,
+/// then its label set, then the server's settings, then the model's manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct ImageOptions {
-    /// Of the 16 bits of a sample, how many hold its value: the low ones. Without it the high ones do, as the formats have it.
+    /// Number of low bits of a 16-bit sample that hold its value. Without it the high bits do, as the formats define.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value_bits: Option<ValueBits>,
-    /// Whether an image is turned as its EXIF data says.
+    /// Whether an image is turned according to its EXIF data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exif_orientation: Option<bool>,
-    /// What becomes of transparency; it is dropped by default.
+    /// How transparency is treated; by default it is dropped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alpha: Option<Alpha>,
 }
@@ -28,7 +28,7 @@ impl ImageOptions {
     /// The names of the options in JSON, in forms and in queries.
     pub const NAMES: [&'static str; 3] = ["value_bits", "exif_orientation", "alpha"];
 
-    /// These, and what they leave open from `others`.
+    /// These options, with missing ones from `others`.
     #[must_use]
     pub fn or(self, others: Self) -> Self {
         Self {
@@ -38,10 +38,10 @@ impl ImageOptions {
         }
     }
 
-    /// Takes an option as it stands in a form or a query; false if `name` is none of [`Self::NAMES`].
+    /// Sets an option from a form or a query; false if `name` is not one of [`Self::NAMES`].
     ///
     /// # Errors
-    /// What the value may be.
+    /// The permitted values.
     pub fn set(&mut self, name: &str, value: &str) -> Result<bool, &'static str> {
         match name {
             "value_bits" => {
@@ -49,7 +49,8 @@ impl ImageOptions {
                 self.value_bits = Some(bits.ok_or(ValueBits::EXPECTED)?);
             }
             "exif_orientation" => {
-                self.exif_orientation = Some(value.parse().map_err(|_| "it is true or false")?);
+                self.exif_orientation =
+                    Some(value.parse().map_err(|_| "it must be true or false")?);
             }
             "alpha" => self.alpha = Some(value.parse()?),
             _ => return Ok(false),
@@ -58,7 +59,7 @@ impl ImageOptions {
     }
 }
 
-/// How many bits of a 16-bit sample hold its value: 8 to 16.
+/// Number of bits of a 16-bit sample that hold its value: 8 to 16.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct ValueBits(u8);
@@ -66,7 +67,7 @@ pub struct ValueBits(u8);
 impl ValueBits {
     const LEAST: u8 = 8;
     const MOST: u8 = 16;
-    const EXPECTED: &'static str = "it is a whole number from 8 to 16";
+    const EXPECTED: &'static str = "it must be a whole number from 8 to 16";
 
     /// `None` below 8 and above 16.
     #[must_use]
@@ -111,7 +112,7 @@ impl Visitor<'_> for Bits {
         ValueBits::new(value).ok_or_else(|| E::invalid_value(Unexpected::Unsigned(value), &self))
     }
 
-    // 12.0 is the same number in JSON.
+    // In JSON, 12.0 is the same number.
     fn visit_f64<E: Error>(self, value: f64) -> Result<ValueBits, E> {
         let whole = (value.fract() == 0.0 && value > 0.0).then_some(value as u64);
         let bits = whole.and_then(ValueBits::new);
@@ -135,7 +136,7 @@ impl ToSchema for ValueBits {
     }
 }
 
-/// What becomes of an image's transparency.
+/// How an image's transparency is treated.
 #[derive(
     Debug,
     Clone,
@@ -151,12 +152,12 @@ impl ToSchema for ValueBits {
 )]
 #[serde(rename_all = "snake_case", expecting = "drop, white or black")]
 pub enum Alpha {
-    /// Ignored: each pixel keeps its own colour, as with Pillow's `convert("RGB")`.
+    /// Ignored: each pixel has its own colour, as with Pillow's `convert("RGB")`.
     #[default]
     Drop,
-    /// The image is laid on white.
+    /// The image is placed on white.
     White,
-    /// The image is laid on black.
+    /// The image is placed on black.
     Black,
 }
 
@@ -168,7 +169,7 @@ impl std::str::FromStr for Alpha {
             "drop" => Ok(Self::Drop),
             "white" => Ok(Self::White),
             "black" => Ok(Self::Black),
-            _ => Err("it is drop, white or black"),
+            _ => Err("it must be drop, white or black"),
         }
     }
 }
@@ -178,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_of_bits_in_every_spelling() {
+    fn value_bits_in_every_form() {
         let read =
             |json: &str| serde_json::from_str::<ImageOptions>(json).map(|read| read.value_bits);
         for twelve in ["12", "12.0", "1.2e1"] {
@@ -193,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_nearest_counts() {
+    fn the_most_specific_image_option_applies() {
         let mut request = ImageOptions::default();
         assert_eq!(request.set("alpha", "white"), Ok(true));
         assert_eq!(request.set("text", "white"), Ok(false));

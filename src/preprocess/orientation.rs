@@ -1,8 +1,8 @@
-//! EXIF orientation: how a camera was held, as a turn or a mirror image of the stored rows.
+//! EXIF orientation: a rotation or reflection of the stored rows.
 
 use super::rgb::RgbImage;
 
-/// The eight values of the EXIF tag 0x0112 (274). Anything else in a file counts as upright.
+/// The eight values of the EXIF tag 0x0112 (274). Any other value counts as upright.
 pub(super) const UPRIGHT: u8 = 1;
 
 /// Turns stored pixels upright.

@@ -1,7 +1,7 @@
-//! The one pixel format between decoding and the tensor.
+//! The pixel format between decoding and the tensor.
 
-/// An 8-bit RGB image: rows from the top, three bytes a pixel, no padding. Never empty, and always
-/// `width * height * 3` bytes, which is what lets the code behind it index without checks that can fail.
+/// An 8-bit RGB image: rows from top to bottom, three bytes per pixel, no padding. It is never empty and always has `width *
+/// height * 3` bytes, so later code can index without checks that can fail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RgbImage {
     width: u32,
@@ -23,7 +23,7 @@ impl RgbImage {
         })
     }
 
-    /// For callers inside the module that have just computed a buffer of the right length.
+    /// For callers inside the module that have computed a buffer of the correct length.
     pub(super) fn from_parts(width: usize, height: usize, pixels: Vec<u8>) -> Self {
         debug_assert!(width > 0 && height > 0 && pixels.len() == width * height * 3);
         Self {
@@ -51,7 +51,7 @@ impl RgbImage {
         &self.pixels
     }
 
-    /// Gives the pixel buffer away.
+    /// Returns the pixel buffer.
     #[must_use]
     pub fn into_pixels(self) -> Vec<u8> {
         self.pixels

@@ -1,16 +1,16 @@
-//! What a model's image encoder expects, from its bundle's manifest.
+//! The image encoder's input requirements, from the bundle's manifest.
 
 use serde::{Deserialize, Serialize};
 
-/// How an image of any shape becomes the encoder's shape.
+/// How an image of any shape is fitted to the encoder's shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ResizeMode {
-    /// Scale until the image just covers the input, keep the centre. What CLIP does.
+    /// Scale until the image just covers the input and crop the centre, as in CLIP.
     Shortest,
-    /// Scale each side on its own; the shape is not kept. What SigLIP does.
+    /// Scale each side separately, without keeping the aspect ratio, as in SigLIP.
     Squash,
-    /// Scale until the image just fits in, fill the rest with [`ImageSpec::fill_color`].
+    /// Scale until the image just fits in, and fill the rest with [`ImageSpec::fill_color`].
     Longest,
 }
 
@@ -20,22 +20,22 @@ pub enum ResizeMode {
 pub enum Interpolation {
     /// Cubic convolution (Keys 1981) with a = -0.5.
     Bicubic,
-    /// A triangle.
+    /// Triangle filter.
     Bilinear,
 }
 
-/// Where a centre crop begins if an odd number of pixels is to be dropped.
+/// The start of a centre crop if an odd number of pixels is dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CropRounding {
-    /// At the even one of the two pixels that are as near. What torchvision and open_clip do.
+    /// At the even one of the two nearest pixels, as in torchvision and open_clip.
     #[default]
     HalfEven,
-    /// At the lower one. What transformers does.
+    /// At the lower one, as in transformers.
     Down,
 }
 
-/// What the encoder's graph takes.
+/// The input of the encoder's graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InputLayout {
@@ -48,24 +48,24 @@ pub enum InputLayout {
 /// The image section of a bundle's manifest, as far as preprocessing needs it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ImageSpec {
-    /// Height of the encoder's input in pixels. At least 1; 0 is taken as 1.
+    /// Height of the encoder's input in pixels. At least 1; 0 counts as 1.
     pub height: usize,
-    /// Width of the encoder's input in pixels. At least 1; 0 is taken as 1.
+    /// Width of the encoder's input in pixels. At least 1; 0 counts as 1.
     pub width: usize,
     /// Mean of red, green, blue, in units of pixel / 255.
     pub mean: [f32; 3],
     /// Standard deviation of red, green, blue, in units of pixel / 255. Not 0.
     pub std: [f32; 3],
-    /// How the image becomes `height` by `width`.
+    /// How the image is fitted to `height` by `width`.
     pub resize_mode: ResizeMode,
     /// The resampling filter.
     pub interpolation: Interpolation,
-    /// Where the centre crop begins if the pixels to drop cannot be halved.
+    /// The start of the centre crop if the number of pixels to drop is odd.
     pub crop_rounding: CropRounding,
-    /// Grey value, 0 to 255, around an image that [`ResizeMode::Longest`] leaves too small.
+    /// Grey value, 0 to 255, of the padding of [`ResizeMode::Longest`].
     pub fill_color: u8,
-    /// Turn the image as its EXIF data says before anything else? torchvision and open_clip do not.
+    /// Whether the image is first turned according to its EXIF data. torchvision and open_clip do not do this.
     pub exif_orientation: bool,
-    /// What the encoder's graph takes.
+    /// The input of the encoder's graph.
     pub layout: InputLayout,
 }

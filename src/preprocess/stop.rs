@@ -1,4 +1,4 @@
-//! When work on an image ends early: after its time, or when nobody waits for it any more.
+//! Stops work on an image early: after a time limit, or when no request waits for it any more.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use super::error::ImageError;
 
-/// How long one image may be decoded. Fifty megapixels take a second or two; what takes longer than this was made to.
+/// Maximum time for decoding one image. Fifty megapixels take a second or two; an image that takes longer than this is an
+/// attack.
 pub(super) const MOST_TIME: Duration = Duration::from_secs(10);
 
-/// Asked between the pieces of an image (rows, strips, blocks of the file) whether to go on.
+/// Checked between the pieces of an image (rows, strips, blocks of the file).
 #[derive(Debug, Clone, Default)]
 pub struct Stop {
     gone: Option<Arc<AtomicBool>>,
@@ -17,13 +18,13 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// Never says stop, until decoding begins: [`super::decode`] then gives it 10 seconds.
+    /// Never stops, until decoding begins: [`super::decode`] then sets a limit of 10 seconds.
     #[must_use]
     pub fn never() -> Self {
         Self::default()
     }
 
-    /// Says stop as soon as `gone` is true.
+    /// Stops as soon as `gone` is true.
     #[must_use]
     pub fn when(gone: Arc<AtomicBool>) -> Self {
         Self {
@@ -32,7 +33,7 @@ impl Stop {
         }
     }
 
-    /// The same, and it says stop `time` from now, unless it would sooner.
+    /// The same, and also stops `time` from now, unless the existing limit is earlier.
     #[must_use]
     pub fn within(&self, time: Duration) -> Self {
         let until = Instant::now() + time;
@@ -42,14 +43,14 @@ impl Stop {
         }
     }
 
-    /// Whether nobody waits any more.
+    /// Whether no request waits any more.
     #[must_use]
     pub fn is_gone(&self) -> bool {
         let gone = self.gone.as_ref();
         gone.is_some_and(|gone| gone.load(Ordering::Relaxed))
     }
 
-    /// An error when it is time to stop.
+    /// An error if the work should stop.
     pub(super) fn check(&self) -> Result<(), ImageError> {
         if self.is_gone() {
             return Err(ImageError::Abandoned);

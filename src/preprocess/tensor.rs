@@ -1,4 +1,4 @@
-//! From pixels to the numbers that the encoder's graph takes.
+//! Converts pixels to the encoder's input.
 
 use super::{
     rgb::RgbImage,
@@ -14,7 +14,7 @@ pub enum Pixels {
     F32(Vec<f32>),
 }
 
-/// Lays `image` out as `spec.layout` says.
+/// Lays out `image` according to `spec.layout`.
 pub(super) fn to_pixels(image: RgbImage, spec: &ImageSpec) -> Pixels {
     match spec.layout {
         InputLayout::NhwcUint8 => Pixels::U8(image.into_pixels()),
@@ -22,8 +22,8 @@ pub(super) fn to_pixels(image: RgbImage, spec: &ImageSpec) -> Pixels {
     }
 }
 
-/// torchvision's `ToTensor` and `Normalize`. A byte has only 256 values: a table holds what each becomes, computed by
-/// the same three operations in the same precision, so that the result is theirs to the bit.
+/// torchvision's `ToTensor` and `Normalize`. A byte has only 256 values, so a table holds their results. It is computed with
+/// the same three operations in the same precision, so the results are exactly the same.
 fn normalise(pixels: &[u8], spec: &ImageSpec) -> Vec<f32> {
     let mut out = Vec::with_capacity(pixels.len());
     for channel in 0..3 {

@@ -1,12 +1,12 @@
-//! Items one behind the other in the memory that an encoder reads.
+//! Copies items into the contiguous input memory of an encoder.
 
 use super::RuntimeError;
 use crate::preprocess::Pixels;
 
-/// Copies images of `item` values each to the front of `values`; what is left there stays.
+/// Copies images of `item` values each to the front of `values`; the rest stays unchanged.
 ///
 /// # Errors
-/// [`RuntimeError::Run`] if an image has another size or, by `values_of`, another element type.
+/// [`RuntimeError::Run`] if an image has another size or (`values_of` fails) another element type.
 pub fn fill_images<T: Copy>(
     batch: &[&Pixels],
     item: usize,
@@ -18,13 +18,13 @@ pub fn fill_images<T: Copy>(
             Some(found) if found.len() == item => place.copy_from_slice(found),
             Some(found) => {
                 return Err(RuntimeError::Run(format!(
-                    "an image of {} values where {item} belong",
+                    "an image of {} values instead of {item}",
                     found.len()
                 )));
             }
             None => {
                 return Err(RuntimeError::Run(
-                    "pixels of another element type".to_owned(),
+                    "pixels of the wrong element type".to_owned(),
                 ));
             }
         }
@@ -32,8 +32,8 @@ pub fn fill_images<T: Copy>(
     Ok(())
 }
 
-/// Writes the attention mask of the same rows: 1 for a token, 0 for padding. A row without a text is all 1: a softmax over
-/// nothing has no value.
+/// Writes the attention mask of the same rows: 1 for a token, 0 for padding. A row without a text is all 1, because a
+/// softmax over nothing is undefined.
 pub fn fill_mask(batch: &[&[u32]], length: usize, values: &mut [i64]) {
     values.fill(1);
     for (row, text) in values.chunks_exact_mut(length).zip(batch) {
@@ -41,7 +41,7 @@ pub fn fill_mask(batch: &[&[u32]], length: usize, values: &mut [i64]) {
     }
 }
 
-/// Writes texts in rows of `length` tokens, padded with `pad`. A longer text is cut; rows without a text are padding.
+/// Writes texts in rows of `length` tokens, padded with `pad`. A longer text is truncated; rows without a text are padding.
 pub fn fill_texts(batch: &[&[u32]], length: usize, pad: i64, values: &mut [i64]) {
     values.fill(pad);
     for (row, text) in values.chunks_exact_mut(length).zip(batch) {

@@ -1,15 +1,15 @@
-//! Where a session runs.
+//! The device on which a session runs.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The processor, or one graphics card.
+/// The CPU, or one GPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Device {
-    /// The processor.
+    /// The CPU.
     #[default]
     Cpu,
-    /// A CUDA card by its index, as `nvidia-smi` counts them.
+    /// A CUDA GPU by its index, as in `nvidia-smi`.
     Cuda(u16),
 }
 
@@ -32,16 +32,16 @@ impl FromStr for Device {
             Some(("cuda", index)) => index
                 .parse()
                 .map(Self::Cuda)
-                .map_err(|_| format!("{text:?}: the card's index must be a number, as in cuda:0")),
+                .map_err(|_| format!("{text:?}: the GPU's index must be a number, as in cuda:0")),
             _ => Err(format!(
-                "{text:?} is no device; use cpu, or cuda:0, cuda:1 …"
+                "{text:?} is not a device; use cpu, or cuda:0, cuda:1 …"
             )),
         }
     }
 }
 
-/// Whether this processor has instructions to multiply bf16 numbers (AVX512_BF16; every processor with AMX has
-/// it too). Without them bf16 is emulated and slower than fp32.
+/// Whether this CPU has instructions for products of bf16 numbers (AVX512_BF16, which every CPU with AMX has too). Without
+/// them bf16 is emulated and slower than fp32.
 pub fn cpu_has_bf16() -> bool {
     #[cfg(target_arch = "x86_64")]
     {

@@ -1,4 +1,4 @@
-//! The two sessions of a model. They belong to one thread: running one needs `&mut`.
+//! The two sessions of a model. They belong to one thread, because running one needs `&mut`.
 
 use std::path::PathBuf;
 
@@ -19,11 +19,11 @@ pub struct Encoders {
     image: Session,
     text: Session,
     shape: Shape,
-    /// Page-locked memory, from which a card copies without the processor's help.
+    /// Page-locked memory, from which a GPU copies without the CPU.
     pinned: Option<Allocator>,
 }
 
-/// What is needed of the manifest at every batch.
+/// The parts of the manifest that every batch needs.
 #[derive(Debug)]
 struct Shape {
     embedding_dim: usize,
@@ -46,12 +46,12 @@ pub struct VariantWeights {
 }
 
 impl VariantWeights {
-    /// Reads them.
+    /// Reads the weights.
     ///
     /// # Errors
     /// [`RuntimeError::Session`] if a graph is not readable.
     pub fn read(bundle: &Bundle, variant: &Variant) -> Result<Self, RuntimeError> {
-        // Before the first tensor: it would look for the library in its own way, and panic without it.
+        // Before the first tensor, which would otherwise search for the library itself, and panic without it.
         environment(Build::Plain)?;
         let read = |name: &str| {
             let path = path(bundle, name)?;
@@ -78,7 +78,7 @@ impl Encoders {
     /// Loads both graphs of a variant.
     ///
     /// # Errors
-    /// [`RuntimeError`] if a graph or what should run it cannot be had.
+    /// [`RuntimeError`] if a graph or its provider is not available.
     pub fn load(
         bundle: &Bundle,
         variant: &Variant,
@@ -121,10 +121,10 @@ impl Encoders {
         })
     }
 
-    /// Embeddings of preprocessed images, in order.
+    /// Computes embeddings of preprocessed images, in order.
     ///
-    /// The graph runs on `rows` images (at least as many as the batch has; more is filled up with zeros), so that a device
-    /// that prefers few distinct shapes sees few.
+    /// The graph runs on `rows` images (at least as many as the batch has; padded with zeros), so that a device that prefers
+    /// few different shapes gets few.
     ///
     /// # Errors
     /// [`RuntimeError::Run`] or [`RuntimeError::Output`].
@@ -156,8 +156,8 @@ impl Encoders {
         run(&mut self.image, inputs, output, shape, batch.len())
     }
 
-    /// Embeddings of tokenised texts, in order. The batch is padded as the manifest says, and to at least `rows` texts of
-    /// at least `length` tokens.
+    /// Computes embeddings of tokenised texts, in order. The batch is padded as the manifest says, and to at least `rows`
+    /// texts of at least `length` tokens.
     ///
     /// # Errors
     /// [`RuntimeError::Run`] or [`RuntimeError::Output`].
@@ -194,7 +194,7 @@ impl Encoders {
         run(&mut self.text, inputs, output, shape, batch.len())
     }
 
-    /// Longest text in tokens.
+    /// Maximum length of a text in tokens.
     pub fn context_length(&self) -> usize {
         self.shape.context_length
     }
@@ -208,7 +208,7 @@ impl Encoders {
         }
     }
 
-    /// A tensor that `fill` writes; page-locked where the device wants that.
+    /// A tensor filled by `fill`; page-locked if the device needs that.
     fn input<T, const N: usize>(
         &self,
         shape: [usize; N],

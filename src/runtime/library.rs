@@ -1,7 +1,7 @@
-//! Where the ONNX Runtime library is, and the process-wide environment made from it.
+//! Finds the ONNX Runtime library, and creates its process-wide environment.
 //!
-//! There are three builds of the library: the plain one, one with the OpenVINO provider (bf16 on processors) and one with the
-//! CUDA provider. A process loads one of them, at its first session.
+//! There are three builds of the library: the plain one, one with the OpenVINO provider (bf16 on CPUs) and one with the CUDA
+//! provider. A process loads one of them at its first session.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -26,7 +26,7 @@ pub enum Build {
 }
 
 impl Build {
-    /// Folder in a checkout's `.cache` or beside the executable, and the make target that fills it.
+    /// Folder in a checkout's `.cache` or beside the executable, and the make target that creates it.
     fn folder(self) -> &'static str {
         match self {
             Self::Plain => "onnxruntime",
@@ -35,7 +35,7 @@ impl Build {
         }
     }
 
-    /// File beside the library that only this build has.
+    /// A file beside the library that only this build has.
     fn provider_file(self) -> Option<&'static str> {
         match self {
             Self::Plain => None,
@@ -54,14 +54,14 @@ impl Build {
     }
 }
 
-/// The library that will be loaded for a build: `ORT_DYLIB_PATH` if it is set and is that build, else one in a folder
-/// beside the executable, else the one that make fetched for this checkout. `None` if there is none.
+/// The library to load for a build: `ORT_DYLIB_PATH` if it is set and is that build, else one in a folder beside the
+/// executable, else the one that make downloaded for this checkout. `None` if there is none.
 pub fn find_library(build: Build) -> Option<PathBuf> {
     let named = std::env::var_os("ORT_DYLIB_PATH")
         .filter(|path| !path.is_empty())
         .map(PathBuf::from);
     if build == Build::Plain && named.is_some() {
-        return named; // also if it is missing: the error then names it
+        return named; // even if it is missing: the error then names it
     }
     let executable = std::env::current_exe().unwrap_or_default();
     let beside = executable.ancestors().skip(1).take(1).flat_map(|folder| {
@@ -88,11 +88,11 @@ struct Loaded {
     environment: Result<Environment, String>,
 }
 
-/// The environment that every session shares. The library is loaded at the first call, which decides the build.
+/// The environment that all sessions share. The library is loaded at the first call, which determines the build.
 ///
 /// # Errors
-/// [`RuntimeError::Library`], the same one at every call; [`RuntimeError::Build`] if this build is not there, or if
-/// the process has loaded another one that cannot do what this one can.
+/// [`RuntimeError::Library`], the same one at every call; [`RuntimeError::Build`] if this build is not available, or if the
+/// process has already loaded another one without its provider.
 pub fn environment(build: Build) -> Result<&'static Environment, RuntimeError> {
     static LOADED: OnceLock<Loaded> = OnceLock::new();
     let missing = |reason: String| RuntimeError::Build {
@@ -104,12 +104,12 @@ pub fn environment(build: Build) -> Result<&'static Environment, RuntimeError> {
         return Err(missing(format!("run `make {target}`")));
     }
     let loaded = LOADED.get_or_init(|| {
-        // Left to itself, the system's loader looks for it.
+        // Without a path, the system's loader searches for it.
         let path = find_library(build).unwrap_or_else(|| PathBuf::from(FILE_NAME));
         if build == Build::Cuda {
             preload_neighbours(&path);
         }
-        // `init_from` reports a missing library; the lazy way would panic at the first session.
+        // `init_from` reports a missing library; lazy loading would panic at the first session.
         let environment = ort::init_from(&path)
             .map_err(|e| e.to_string())
             .and_then(|builder| {
@@ -138,8 +138,8 @@ pub fn environment(build: Build) -> Result<&'static Environment, RuntimeError> {
     }
 }
 
-/// ONNX Runtime's own log, in ours: left to itself it writes to standard error, in its own form, and waits until it could.
-/// What it calls an error comes back to the caller too, and is no error of the server's yet.
+/// Forwards ONNX Runtime's own log to this program's log: by default it writes to standard error in its own format, and
+/// blocks. Its errors are also returned to the caller, so they are not logged as errors of the server.
 fn log(level: LogLevel, _category: &str, _id: &str, location: &str, message: &str) {
     match level {
         LogLevel::Fatal => tracing::error!(target: "onnxruntime", location, "{message}"),
@@ -148,8 +148,8 @@ fn log(level: LogLevel, _category: &str, _id: &str, location: &str, message: &st
     }
 }
 
-/// Loads the CUDA libraries that lie beside ONNX Runtime, so that its provider finds them without `LD_LIBRARY_PATH`. What
-/// is missing here may be installed on the system; if it is not, the provider says so.
+/// Loads the CUDA libraries beside ONNX Runtime, so that its provider finds them without `LD_LIBRARY_PATH`. A missing one
+/// may be installed on the system; if it is not, the provider reports it.
 fn preload_neighbours(library: &Path) {
     let folder = library.parent().unwrap_or(Path::new("."));
     let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
@@ -160,7 +160,7 @@ fn preload_neighbours(library: &Path) {
             name.is_some_and(|name| name.contains(".so.") && name.starts_with("lib"))
         })
         .collect();
-    // They need each other, in an order that changes with the version.
+    // They depend on each other, in an order that changes with the version.
     loop {
         let before = left.len();
         left.retain(|path| ort::util::preload_dylib(path).is_err());

@@ -1,4 +1,4 @@
-//! ONNX Runtime: finding its library, and sessions that turn a batch into embeddings.
+//! ONNX Runtime: finding its library, and sessions that compute embeddings of batches.
 
 mod assembly;
 mod device;
@@ -18,7 +18,7 @@ pub use library::{Build, environment, find_library};
 pub use session::{CudaSettings, SessionSettings};
 pub use signature::{Port, Signature, signature};
 
-/// Why the runtime could not do what it was asked.
+/// The reason why the runtime failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RuntimeError {
     /// The shared library was not found or could not be loaded.
@@ -26,15 +26,15 @@ pub enum RuntimeError {
         "cannot load ONNX Runtime from {path}: {reason}; run `make onnxruntime`, or set ORT_DYLIB_PATH to libonnxruntime.so"
     )]
     Library {
-        /// Where it was looked for.
+        /// The path where it was searched.
         path: String,
         /// The loader's message.
         reason: String,
     },
-    /// The library that was found lacks a provider.
-    #[error("there is no {provider} here: {reason}")]
+    /// The library lacks a provider.
+    #[error("{provider} is not available: {reason}")]
     Build {
-        /// The build that has it.
+        /// The build with the provider.
         provider: &'static str,
         /// What to do.
         reason: String,
@@ -47,14 +47,14 @@ pub enum RuntimeError {
         /// ONNX Runtime's message.
         reason: String,
     },
-    /// A batch could not be run.
+    /// Running a batch failed.
     #[error("inference failed: {0}")]
     Run(String),
     /// The device's memory was too small for a batch.
     #[error("the device has not enough memory for this batch: {0}")]
     OutOfMemory(String),
-    /// The graph's output is not what the manifest says.
-    #[error("the graph's output is {found}, the manifest promises {expected}")]
+    /// The graph's output differs from the manifest.
+    #[error("the graph's output is {found}, but the manifest says {expected}")]
     Output {
         /// From the manifest.
         expected: String,
@@ -63,8 +63,8 @@ pub enum RuntimeError {
     },
 }
 
-/// How allocators say that there is no memory: ONNX Runtime's own, CUDA, cuBLAS and cuDNN, and C++. The error has no code of
-/// its own for it.
+/// Messages of allocators about missing memory: ONNX Runtime's own, CUDA, cuBLAS and cuDNN, and C++. There is no error code
+/// for it.
 const OUT_OF_MEMORY: [&str; 5] = [
     "failed to allocate memory",
     "smaller than requested bytes",
@@ -74,7 +74,7 @@ const OUT_OF_MEMORY: [&str; 5] = [
 ];
 
 impl RuntimeError {
-    /// ONNX Runtime's message about a run.
+    /// Converts ONNX Runtime's message about a run.
     fn of_run(error: &ort::Error) -> Self {
         Self::of_message(error.to_string())
     }
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_allocators_say_is_told_from_other_failures() {
+    fn messages_of_allocators_are_recognised_as_missing_memory() {
         for message in [
             "Non-zero status code returned while running MatMul node. Status Message: BFCArena::AllocateRawInternal Available memory \
              of 1024 is smaller than requested bytes of 4096",

@@ -1,4 +1,4 @@
-//! One run of a graph, and the embeddings in its output.
+//! Runs a graph, and reads the embeddings in its output.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -10,16 +10,16 @@ use super::RuntimeError;
 /// One row of an encoder's output.
 pub type Embedding = Arc<[f32]>;
 
-/// The output that holds the embeddings.
+/// The output with the embeddings.
 #[derive(Debug)]
 pub struct Output {
     /// Its name.
     pub name: String,
-    /// Whether it has unit length already.
+    /// Whether it is normalised already.
     pub normalised: bool,
 }
 
-/// Runs a graph whose output has `shape`, and gives the first `wanted` rows, of unit length.
+/// Runs a graph whose output has `shape`, and returns the first `wanted` rows, normalised.
 pub fn run(
     session: &mut Session,
     inputs: Vec<(Cow<'_, str>, SessionInputValue<'_>)>,
@@ -45,7 +45,7 @@ pub fn run(
     let rows = values.chunks_exact(shape[1].max(1)).take(wanted);
     if rows.clone().flatten().any(|value| !value.is_finite()) {
         return Err(RuntimeError::Run(format!(
-            "{name} holds a value that is not a number"
+            "{name} contains a value that is not a number"
         )));
     }
     if output.normalised {
@@ -53,10 +53,10 @@ pub fn run(
     }
     rows.map(unit)
         .collect::<Option<_>>()
-        .ok_or_else(|| RuntimeError::Run(format!("{name} holds a vector of zeros")))
+        .ok_or_else(|| RuntimeError::Run(format!("{name} contains a vector of zeros")))
 }
 
-/// The vector at unit length; `None` if it has no direction.
+/// The normalised vector; `None` if it has no direction.
 fn unit(row: &[f32]) -> Option<Embedding> {
     let norm = row
         .iter()

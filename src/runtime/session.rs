@@ -1,4 +1,4 @@
-//! One ONNX Runtime session: which provider runs it, on which device, with which settings.
+//! An ONNX Runtime session: its provider, device and settings.
 
 use std::path::Path;
 
@@ -10,14 +10,14 @@ use super::library::Build;
 use super::shared_weights::SharedWeights;
 use super::{Device, RuntimeError, environment};
 
-/// How sessions are made.
+/// The settings of a session.
 #[derive(Debug, Clone, Copy)]
 pub struct SessionSettings {
-    /// Threads inside one operator (CPU).
+    /// Number of threads inside one operator (CPU).
     pub threads: usize,
-    /// Where it runs.
+    /// The device.
     pub device: Device,
-    /// Compute in bf16: an fp32 graph through OpenVINO on the CPU.
+    /// Compute in bf16: an fp32 graph with OpenVINO on the CPU.
     pub bf16: bool,
     /// Settings of the CUDA provider; unused elsewhere.
     pub cuda: CudaSettings,
@@ -34,7 +34,7 @@ impl SessionSettings {
         }
     }
 
-    /// Name of the provider that runs it, as ONNX Runtime calls it.
+    /// Name of its provider in ONNX Runtime.
     pub fn provider(&self) -> &'static str {
         match (self.device, self.bf16) {
             (Device::Cpu, false) => "CPUExecutionProvider",
@@ -55,17 +55,17 @@ impl SessionSettings {
 /// Settings of the CUDA provider.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct CudaSettings {
-    /// Most memory of the card that a session's arena may take, in bytes; 0: no limit.
+    /// Maximum GPU memory of a session's arena, in bytes; 0: no limit.
     pub memory_limit: usize,
-    /// Multiply fp32 matrices with 10-bit mantissas: faster, and no longer what the CPU computes.
+    /// Multiply fp32 matrices with 10-bit mantissas: faster, but with other results than the CPU.
     pub tf32: bool,
 }
 
-/// Loads a graph; with `shared` it takes its weights from there.
+/// Loads a graph; with `shared` it uses those weights.
 ///
 /// # Errors
-/// [`RuntimeError`] if the library, the provider or the graph is not usable. A provider that cannot be had is an error and
-/// never a silent change to the CPU.
+/// [`RuntimeError`] if the library, the provider or the graph is not usable. An unavailable provider is an error and never
+/// silently replaced by the CPU.
 pub fn load(
     path: &Path,
     settings: &SessionSettings,
@@ -81,9 +81,9 @@ pub fn load(
             .with_optimization_level(GraphOptimizationLevel::All)?
             .with_intra_threads(settings.threads)?
             .with_inter_threads(1)?
-            // A spinning thread burns a core that decoding needs: 174 ms against 103 ms a batch on a busy machine.
+            // A spinning thread uses a core that decoding needs: 174 ms against 103 ms per batch on a busy machine.
             .with_intra_op_spinning(false)?
-            // Shapes change from batch to batch; a pattern a shape would be memory that only grows.
+            // Shapes change from batch to batch; a memory pattern per shape would only grow.
             .with_memory_pattern(false)?;
         let mut builder = with_provider(builder, settings)?;
         if let Some(weights) = shared {
@@ -108,10 +108,10 @@ fn with_provider(
             let mut cuda = ep::CUDA::default()
                 .with_device_id(index.into())
                 .with_tf32(settings.cuda.tf32)
-                // Batches have few shapes (buckets), so that an exhaustive search would pay only on convolutions, of
-                // which a transformer has one; the heuristic starts at once.
+                // Batches have few shapes (buckets), so an exhaustive search would only help convolutions, of which a
+                // transformer has one; the heuristic needs no search.
                 .with_conv_algorithm_search(ConvAlgorithmSearch::Heuristic)
-                // Powers of two would take up to twice the memory that the largest bucket needs.
+                // Powers of two would take up to twice the memory of the largest bucket.
                 .with_arena_extend_strategy(ArenaExtendStrategy::SameAsRequested);
             if settings.cuda.memory_limit > 0 {
                 cuda = cuda.with_memory_limit(settings.cuda.memory_limit);
@@ -122,7 +122,7 @@ fn with_provider(
     Ok(builder.with_execution_providers([provider.error_on_failure()])?)
 }
 
-/// One stream with as many threads as a CPU session has. Without `ENABLE_CPU_PINNING: NO` two sessions share one core.
+/// One stream with as many threads as a CPU session. Without `ENABLE_CPU_PINNING: NO` two sessions share one core.
 fn openvino_config(threads: usize) -> String {
     serde_json::json!({"CPU": {
         "INFERENCE_PRECISION_HINT": "bf16",

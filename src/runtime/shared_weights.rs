@@ -1,9 +1,9 @@
-//! Weights that all sessions of a graph share: without it every session has a copy of its own, and a second one packed for
-//! its matrix kernels.
+//! Weights that all sessions of a graph share. Otherwise every session has its own copy, and a second one packed for its
+//! matrix kernels.
 //!
-//! ONNX Runtime shares an initialiser that is handed over from outside, and what it packs of it if the sessions share a
-//! container for that. So the initialisers are read from the file here (ONNX's `ModelProto`, of which only the fields
-//! below are needed) and given to each session.
+//! ONNX Runtime shares an initialiser that is passed in from outside, and its packed form if the sessions share a container
+//! for that. So this module reads the initialisers from the file (ONNX's `ModelProto`, only the fields below) and passes
+//! them to each session.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use ort::session::builder::{PrepackedWeights, SessionBuilder};
 use ort::value::{DynValue, PrimitiveTensorElementType, Tensor};
 use prost::Message;
 
-/// Smaller ones are not worth it; among them are shapes and constants, which ONNX Runtime wants to know when it optimises.
+/// Smaller ones are not shared; they include shapes and constants, which ONNX Runtime needs for optimisation.
 const SMALLEST: usize = 16 << 10;
 
 /// The weights of one graph.
@@ -26,7 +26,7 @@ impl SharedWeights {
     /// Reads the weights of a graph file.
     ///
     /// # Errors
-    /// A sentence: the file cannot be read, or is no ONNX model.
+    /// A sentence if the file cannot be read or is not an ONNX model.
     pub fn read(path: &Path) -> Result<Self, String> {
         let bytes = std::fs::read(path).map_err(|e| e.to_string())?;
         let model =
@@ -48,10 +48,10 @@ impl SharedWeights {
         })
     }
 
-    /// Gives the weights to a session that is being built.
+    /// Passes the weights to a session that is being created.
     ///
     /// # Errors
-    /// What ONNX Runtime says.
+    /// The error of ONNX Runtime.
     pub fn give(&self, mut builder: SessionBuilder) -> ort::Result<SessionBuilder> {
         for (name, tensor) in &self.tensors {
             builder = builder.with_initializer(name, tensor.clone())?;
@@ -60,7 +60,7 @@ impl SharedWeights {
     }
 }
 
-/// `onnx.ModelProto`, and of it what leads to the weights (onnx.proto, field numbers from there).
+/// `onnx.ModelProto`, reduced to the fields that lead to the weights (field numbers from onnx.proto).
 #[derive(Clone, PartialEq, Message)]
 struct Model {
     #[prost(message, optional, tag = "7")]

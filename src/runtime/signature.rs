@@ -1,4 +1,4 @@
-//! A graph's inputs and outputs, as the graph declares them.
+//! A graph's inputs and outputs, as declared in the graph.
 
 use std::path::Path;
 
@@ -11,9 +11,9 @@ use crate::bundle::Element;
 /// Inputs and outputs of a graph, in its order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signature {
-    /// What it takes.
+    /// Its inputs.
     pub inputs: Vec<Port>,
-    /// What it gives.
+    /// Its outputs.
     pub outputs: Vec<Port>,
 }
 
@@ -22,13 +22,13 @@ pub struct Signature {
 pub struct Port {
     /// Its name.
     pub name: String,
-    /// Its element type; `None` if it is one that a bundle cannot have.
+    /// Its element type; `None` for a type that a bundle cannot have.
     pub element: Option<Element>,
-    /// Length of each axis, -1 where any will do.
+    /// Length of each axis, -1 for a dynamic one.
     pub shape: Vec<i64>,
 }
 
-/// Loads a graph on the CPU to ask for its inputs and outputs.
+/// Loads a graph on the CPU to read its inputs and outputs.
 ///
 /// # Errors
 /// [`RuntimeError`] if ONNX Runtime or the graph cannot be loaded.

@@ -1,4 +1,4 @@
-//! The settings, checked all at once before a model is loaded, so that a start fails early and reports every mistake.
+//! Checks all settings at once before a model is loaded, so that a start fails early and reports every error.
 
 use std::sync::Arc;
 
@@ -13,60 +13,60 @@ use crate::engine::EngineSettings;
 use crate::images_by_url::{FetchRules, HostList, Networks};
 use crate::telemetry::Collector;
 
-/// Settings that can be used together, and the files that they name, read.
+/// Valid settings, with the files that they name.
 #[derive(Debug)]
 pub struct Checked {
-    /// For web pages of other origins.
+    /// CORS, for web pages of other origins.
     pub cors: Option<CorsLayer>,
-    /// How models are run.
+    /// Settings of the engine.
     pub engine: EngineSettings,
-    /// The admin routes' rules.
+    /// Settings of the admin routes.
     pub admin: Option<AdminAccess>,
-    /// Who may ask.
+    /// The API keys.
     pub keys: Arc<ApiKeys>,
     /// The certificate.
     pub tls: Option<Tls>,
-    /// What may be fetched.
+    /// The rules for fetching images.
     pub fetch_rules: FetchRules,
-    /// Who gets spans.
+    /// The collector of spans.
     pub collector: Option<Collector>,
 }
 
-/// Settings that cannot be used, and why.
+/// Invalid settings, with the reason.
 #[derive(Debug)]
 pub struct Refusal {
-    /// Their keys in a file of settings, the one at fault first.
+    /// Their keys in a settings file, the wrong one first.
     pub keys: &'static [&'static str],
-    /// What is wrong.
+    /// The error.
     pub error: ServeError,
 }
 
 impl Checked {
-    /// Judges settings. Files of keys and certificates are read, and `models_root` must be there; models are not opened.
+    /// Checks settings. Files of keys and certificates are read, and `models_root` must exist; models are not opened.
     ///
     /// # Errors
-    /// All that is wrong.
+    /// All errors.
     pub fn new(settings: &ServeSettings) -> Result<Self, Vec<Refusal>> {
         let mut refusals = Vec::new();
         let cors = cors::layer(&settings.cors_origins).map_err(ServeError::Settings);
-        let cors = kept(&mut refusals, &["cors_origins"], cors);
+        let cors = ok_or_record(&mut refusals, &["cors_origins"], cors);
         let engine = settings.engine().map_err(ServeError::Settings);
-        let engine = kept(&mut refusals, &["devices"], engine);
+        let engine = ok_or_record(&mut refusals, &["devices"], engine);
         let admin = AdminAccess::from_settings(settings).map_err(ServeError::from);
-        let admin = kept(&mut refusals, &["admin", "models_root", "listen"], admin);
+        let admin = ok_or_record(&mut refusals, &["admin", "models_root", "listen"], admin);
         let keys = ApiKeys::open(settings.api_keys_file.clone(), settings.api_keys.clone());
         let keys = keys.map_err(ServeError::from);
-        let keys = kept(&mut refusals, &["api_keys_file"], keys);
-        let tls = kept(&mut refusals, &["tls_cert", "tls_key"], open_tls(settings));
+        let keys = ok_or_record(&mut refusals, &["api_keys_file"], keys);
+        let tls = ok_or_record(&mut refusals, &["tls_cert", "tls_key"], open_tls(settings));
         let hosts = HostList::parse(&settings.image_url_hosts).map_err(ServeError::Settings);
-        let hosts = kept(&mut refusals, &["image_url_hosts"], hosts);
+        let hosts = ok_or_record(&mut refusals, &["image_url_hosts"], hosts);
         let networks = Networks::parse(&settings.image_url_networks);
         let networks = networks.map_err(ServeError::Settings);
-        let networks = kept(&mut refusals, &["image_url_networks"], networks);
+        let networks = ok_or_record(&mut refusals, &["image_url_networks"], networks);
         let rules = hosts.zip(networks);
         let collector = settings.otlp_endpoint.as_deref().map(Collector::parse);
         let collector = collector.transpose().map_err(ServeError::Settings);
-        let collector = kept(&mut refusals, &["otlp_endpoint"], collector);
+        let collector = ok_or_record(&mut refusals, &["otlp_endpoint"], collector);
         match (cors, engine, admin, keys, tls, rules, collector) {
             (
                 Some(cors),
@@ -102,7 +102,8 @@ impl From<Vec<Refusal>> for ServeError {
     }
 }
 
-fn kept<T>(
+/// The value of a result; an error is added to `refusals` for these keys.
+fn ok_or_record<T>(
     refusals: &mut Vec<Refusal>,
     keys: &'static [&'static str],
     result: Result<T, ServeError>,
@@ -116,7 +117,7 @@ fn open_tls(settings: &ServeSettings) -> Result<Option<Tls>, ServeError> {
         (Some(certificate), Some(key)) => Ok(Some(Tls::open(certificate.clone(), key.clone())?)),
         (None, None) => Ok(None),
         _ => {
-            let reason = "--tls-cert and --tls-key: give both, or neither";
+            let reason = "--tls-cert and --tls-key: give both or neither";
             Err(ServeError::Settings(reason.to_owned()))
         }
     }

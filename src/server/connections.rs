@@ -1,4 +1,4 @@
-//! Connections: accepted, encrypted if that is asked for, and bounded in the time that they may be silent.
+//! Connections: accepts them, encrypts them if configured, and limits the time that they may be silent.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,21 +16,21 @@ use tokio::net::TcpListener;
 use super::stalled_writes::ReadersOnly;
 use crate::api::AppState;
 
-/// Longest time of a TLS handshake, however long a request's head may take.
+/// Maximum time of a TLS handshake, independent of the limit for a request's head.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 
-/// Longest time that an HTTP/2 client may take to answer a ping.
+/// Maximum time for an HTTP/2 client to answer a ping.
 const PING_TIME: Duration = Duration::from_secs(20);
 
-/// Time between two log lines about connections that cannot be accepted; it is tried again twenty times a second.
+/// Minimum time between two log lines about connections that cannot be accepted; accepting is retried twenty times a second.
 const COMPLAINTS: Duration = Duration::from_secs(10);
 
-/// Answers connections until the handle says stop and the accepted requests are answered. A request's head must be there
-/// within `head_time` of the connection's begin, or of the answer before it; HTTP/2 clients are pinged as often. A client
-/// that takes nothing of an answer for `request_time` is given up.
+/// Serves connections until the handle stops and the accepted requests are answered. A request's head must arrive within
+/// `head_time` of the start of the connection or of the previous answer; HTTP/2 clients are pinged at that interval. A
+/// connection whose client reads nothing of an answer for `request_time` is closed.
 ///
 /// # Errors
-/// What the system refuses for good.
+/// A permanent error of the system.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -44,19 +44,19 @@ pub async fn serve(
         .handle(handle)
         .first_request_timeout(head_time)
         .accept_error_handler(move |address, error| match address {
-            // Port scanners, clients that do not trust our certificate: nothing that an operator must act on.
-            Some(address) => tracing::debug!(%address, %error, "a connection was not made"),
-            // Too many open files, say.
+            // Port scanners, or clients that do not trust the certificate: the operator need not act.
+            Some(address) => tracing::debug!(%address, %error, "connection not established"),
+            // For example, too many open files.
             None => {
                 let mut last = complained.lock().unwrap_or_else(PoisonError::into_inner);
                 if last.is_none_or(|last| last.elapsed() > COMPLAINTS) {
                     *last = Some(Instant::now());
-                    tracing::warn!(%error, "connections cannot be accepted at the moment");
+                    tracing::warn!(%error, "cannot accept connections at the moment");
                 }
             }
         });
     server.http_builder().http1().header_read_timeout(head_time);
-    // An HTTP/2 connection may be idle between requests, as gRPC clients are; one whose other end has vanished may not.
+    // An HTTP/2 connection may be idle between requests, as with gRPC clients, but not if the other end has vanished.
     let mut http2 = server.http_builder().http2();
     http2.keep_alive_interval(head_time);
     http2.keep_alive_timeout(head_time.min(PING_TIME));
@@ -75,8 +75,8 @@ pub async fn serve(
     }
 }
 
-/// From the moment at which a stop begins, each HTTP/1 answer is its connection's last and says so: a client that learned
-/// of the end by the closing alone might have sent the next request by then. HTTP/2 has a message of its own for that.
+/// From the start of a stop on, each HTTP/1 answer is the last one on its connection and says so. Without that, a client
+/// could send the next request before it notices the close. HTTP/2 has its own message for this.
 pub async fn close_at_stop(
     State(state): State<Arc<AppState>>,
     request: Request,

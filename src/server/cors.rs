@@ -1,4 +1,4 @@
-//! Which web pages of other origins may call the server from a browser: none unless they are named.
+//! The web pages of other origins that may call the server from a browser: none unless configured.
 
 use axum::http::{HeaderValue, Method, header};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
@@ -8,7 +8,7 @@ use crate::api::trace::{REQUEST_ID, SERVER_TIMING};
 /// The layer for these origins; `None` for none.
 ///
 /// # Errors
-/// A sentence about an origin that is none.
+/// A sentence about an invalid origin.
 pub fn layer(origins: &[String]) -> Result<Option<CorsLayer>, String> {
     if origins.is_empty() {
         return Ok(None);
@@ -30,7 +30,7 @@ pub fn layer(origins: &[String]) -> Result<Option<CorsLayer>, String> {
     let layer = CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
-        // Whatever the page's client sends of itself, such as OpenAI's `x-stainless-*`: the origin was named.
+        // Any header that the page's client adds, such as OpenAI's `x-stainless-*`: the origin is trusted.
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers([header::RETRY_AFTER, REQUEST_ID, SERVER_TIMING]);
     Ok(Some(layer))

@@ -1,4 +1,4 @@
-//! What the server's parts take, from the settings.
+//! Converts the settings to those of the server's parts.
 
 use std::time::Duration;
 
@@ -10,18 +10,18 @@ use crate::runtime::{CudaSettings, Device};
 
 const MIB: usize = 1 << 20;
 
-/// Bytes of bodies that may be in memory, in units of the largest body: a few requests of the worst kind.
+/// Maximum bytes of bodies in memory, in units of the largest body: a few requests of the worst kind.
 const BODIES_IN_FLIGHT: usize = 4;
 
 impl ServeSettings {
-    /// How the model is run.
+    /// The settings of the engine.
     ///
     /// # Errors
-    /// A sentence about devices that cannot be used together.
+    /// A sentence about devices that cannot be combined.
     pub fn engine(&self) -> Result<EngineSettings, String> {
         let cards = self.devices.iter().filter(|device| **device != Device::Cpu);
         if ![0, self.devices.len()].contains(&cards.count()) || self.devices.is_empty() {
-            return Err("--devices: give cpu, or only cards; a model runs on one kind".to_owned());
+            return Err("--devices: give cpu or only GPUs; a model runs on one kind".to_owned());
         }
         let usual = BatchPolicy::of(self.devices[0]);
         Ok(EngineSettings {
@@ -58,7 +58,7 @@ impl ServeSettings {
         })
     }
 
-    /// How images are fetched for requests that name them by URL, from these hosts and networks.
+    /// The settings for fetching images by URL from these hosts and networks.
     pub fn image_url_rules(&self, hosts: HostList, networks: Networks) -> FetchRules {
         FetchRules {
             hosts,
@@ -69,37 +69,37 @@ impl ServeSettings {
         }
     }
 
-    /// Threads of the pool that decodes and tokenises.
+    /// Number of threads of the pool that decodes and tokenises.
     pub fn prepare_threads(&self) -> usize {
         self.prepare_threads.map_or_else(num_cpus::get, usize::from)
     }
 
-    /// Largest body in bytes.
+    /// Maximum body in bytes.
     pub fn max_body_bytes(&self) -> usize {
         usize::from(self.max_body_mib) * MIB
     }
 
-    /// Bytes of bodies that may be in memory at the same time.
+    /// Maximum bytes of bodies in memory at the same time.
     pub fn bytes_in_flight(&self) -> usize {
         BODIES_IN_FLIGHT * self.max_body_bytes()
     }
 
-    /// Longest time of a request.
+    /// Maximum time of a request.
     pub fn request_time(&self) -> Duration {
         Duration::from_secs(self.request_seconds.into())
     }
 
-    /// Longest time until the head of a request is there.
+    /// Maximum time until the head of a request arrives.
     pub fn header_time(&self) -> Duration {
         Duration::from_secs(self.header_seconds.into())
     }
 
-    /// How long a stop says that it is one before it closes anything.
+    /// How long a stopping server reports "not ready" before it closes anything.
     pub fn unready_time(&self) -> Duration {
         Duration::from_secs(self.unready_seconds.into())
     }
 
-    /// Longest time of a stop, from when it closes what is idle.
+    /// Maximum time of a stop, from the moment at which it closes idle connections.
     pub fn drain_time(&self) -> Duration {
         Duration::from_secs(self.drain_seconds.into())
     }

@@ -1,19 +1,19 @@
-//! Why the server does not run.
+//! The reasons why the server does not run.
 
 use super::tls::TlsError;
 use crate::api::{AdminError, KeyError};
 use crate::engine::RegistryError;
 
-/// Why the server does not run.
+/// The reason why the server does not run.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// Settings that cannot be used together.
+    /// Invalid settings.
     #[error("{0}")]
     Settings(String),
     /// A model cannot be served.
     #[error(transparent)]
     Models(#[from] RegistryError),
-    /// The admin routes cannot be offered as the settings ask.
+    /// The settings of the admin routes are invalid.
     #[error(transparent)]
     Admin(#[from] AdminError),
     /// The API keys cannot be used.
@@ -22,7 +22,7 @@ pub enum ServeError {
     /// The certificate cannot be used.
     #[error("TLS: {0}")]
     Tls(#[from] TlsError),
-    /// The address cannot be used.
+    /// The address is not available.
     #[error("cannot listen on {address}: {reason}")]
     Listen {
         /// Address and port.
@@ -30,13 +30,13 @@ pub enum ServeError {
         /// The system's error.
         reason: std::io::Error,
     },
-    /// The system refused something else.
+    /// Another error of the system.
     #[error(transparent)]
     Io(#[from] std::io::Error),
-    /// Two metrics with one name.
+    /// Two metrics have the same name.
     #[error(transparent)]
     Metrics(#[from] prometheus::Error),
-    /// Accepted requests were still open when the time for a stop was over.
+    /// Accepted requests were still open at the end of the time for a stop.
     #[error("stopped after {0} s with requests still unanswered")]
     DrainTimeout(u64),
 }

@@ -1,4 +1,4 @@
-//! From settings to a server that listens, answers, and stops without losing what it accepted.
+//! The server: starts from settings, serves, and stops without losing accepted requests.
 
 mod checked_settings;
 mod connections;
@@ -6,9 +6,9 @@ mod cors;
 mod derived;
 mod error;
 mod reload;
+mod stalled_answers;
 mod stalled_writes;
 mod tls;
-mod untaken_answers;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -35,10 +35,10 @@ use crate::images_by_url::Fetcher;
 use crate::labelsets::LabelSets;
 use crate::telemetry::{Metrics, Spans};
 
-/// Loads the models, listens, and answers until SIGTERM or SIGINT; then answers what was accepted and returns.
+/// Loads the models, listens, and serves until SIGTERM or SIGINT. Then answers the accepted requests and returns.
 ///
 /// # Errors
-/// [`ServeError`]; also when a stop had to leave requests unanswered.
+/// [`ServeError`]; also if a stop left requests unanswered.
 pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
     let Checked {
         cors,
@@ -54,7 +54,7 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
     let spans = collector.map(Spans::to);
     let spans = spans.transpose().map_err(ServeError::Settings)?;
     let pool = CpuPool::new(settings.prepare_threads(), metrics.clone())?;
-    // The address first: a port that is taken should not cost the time to load a model.
+    // Binds the address first, so that a port in use is reported before a model is loaded.
     let listener =
         TcpListener::bind(settings.listen)
             .await
@@ -64,7 +64,7 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
             })?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    // From now on, or one that comes while models are loaded would end the server.
+    // Installed now, because a signal during the loading of models would otherwise end the process.
     let hangup = signal(SignalKind::hangup())?;
     let loader = Loader {
         precision: settings.precision.clone(),
@@ -100,7 +100,7 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
         open: Arc::default(),
     });
     state.embed_labelsets().await;
-    state.trouble();
+    state.not_ready_reason();
     let address = listener.local_addr()?;
     tracing::info!(
         model = models.default_model().name(),
@@ -129,7 +129,7 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
         ))
         .layer(from_fn_with_state(
             state.request_time,
-            untaken_answers::drop_untaken,
+            stalled_answers::drop_stalled,
         ))
         .layer(from_fn_with_state(spans.clone(), trace::trace));
     let handle = Handle::new();
@@ -160,11 +160,11 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
         let seconds = settings.unready_time().as_secs();
         tracing::info!(
             seconds,
-            "a stop begins: not ready, and answering until proxies have noticed"
+            "stopping: reporting not ready, and answering until proxies have noticed"
         );
         tokio::select! {
             () = tokio::time::sleep(settings.unready_time()) => {}
-            // Whoever asks a second time does not want to wait.
+            // A second signal ends the wait.
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
@@ -174,7 +174,7 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
     if let Some(renewing) = renewing {
         renewing.abort();
     }
-    tracing::info!("stopping: what was accepted is still answered");
+    tracing::info!("stopping: accepted requests are still answered");
     handle.graceful_shutdown(None);
     let closing = close_when_idle(&state, &handle, settings.drain_time());
     let drained = tokio::time::timeout(settings.drain_time(), async {
@@ -198,11 +198,11 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
     Ok(())
 }
 
-/// Longest time that answers may need from our hands to the network, at a stop.
+/// Maximum time for sending the last answers at a stop.
 const LAST_BYTES: Duration = Duration::from_secs(2);
 
-/// Closes the connections on which nothing is under way any more. Without it, a client that does not end its side, such as
-/// an HTTP/2 client that answers no pings, would hold up a stop until its time is over.
+/// Closes the connections without a running request. Otherwise a client that does not close its side, such as an HTTP/2
+/// client that answers no pings, would delay a stop until its time limit.
 async fn close_when_idle(state: &AppState, handle: &Handle<SocketAddr>, longest: Duration) {
     let pause = LAST_BYTES.min(longest / 4);
     loop {
@@ -211,7 +211,7 @@ async fn close_when_idle(state: &AppState, handle: &Handle<SocketAddr>, longest:
             return;
         }
         if state.is_idle() {
-            // What was handed on last has had no time to be sent, perhaps.
+            // The last data may not have been sent yet.
             tokio::time::sleep(pause).await;
             if state.is_idle() {
                 handle.shutdown();

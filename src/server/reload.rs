@@ -1,4 +1,5 @@
-//! SIGHUP: keys, certificate and label sets are read again at once. What cannot be read stays as it was, and is logged.
+//! SIGHUP: reads keys, certificate and label sets again at once. If reading fails, the previous content stays in use and an
+//! error is logged.
 
 use std::sync::Arc;
 
@@ -7,22 +8,22 @@ use tokio::signal::unix::Signal;
 use super::tls::Certificate;
 use crate::api::{ApiKeys, AppState};
 
-/// What is read again.
+/// The things to read again.
 #[derive(Debug)]
 pub struct Reload {
-    /// Who may ask.
+    /// The API keys.
     pub keys: Arc<ApiKeys>,
     /// The certificate, if there is one.
     pub certificate: Option<Certificate>,
-    /// The state that holds the label sets.
+    /// The state with the label sets.
     pub state: Arc<AppState>,
 }
 
 impl Reload {
-    /// Waits for the signal, and reads everything again each time. One after the other: signals that come meanwhile count as one.
+    /// Waits for the signal and reads everything again each time. Signals that arrive during a reload count as one.
     pub async fn follow(self, mut hangup: Signal) {
         while hangup.recv().await.is_some() {
-            tracing::info!("SIGHUP: keys, certificate and label sets are read again");
+            tracing::info!("SIGHUP: reading keys, certificate and label sets again");
             self.keys.read_again().await;
             if let Some(certificate) = &self.certificate {
                 certificate.read_again().await;
@@ -33,9 +34,11 @@ impl Reload {
                     changed = found.changed,
                     removed = found.removed,
                     all = found.all,
-                    "the label sets were read again"
+                    "label sets reloaded"
                 ),
-                Err(error) => tracing::error!(%error, "the label sets stay as they were"),
+                Err(error) => {
+                    tracing::error!(%error, "label sets not reloaded: the previous ones stay in use")
+                }
             }
             self.state.embed_labelsets().await;
         }

@@ -1,4 +1,4 @@
-//! Answers that their client does not read: a connection that takes nothing for a while is given up.
+//! Closes connections whose clients do not read their answers.
 
 use std::future::{Ready, ready};
 use std::io::{self, IoSlice};
@@ -11,13 +11,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-/// Makes connections send at once (no delay), and bounds the time in which a client takes nothing of what is sent.
+/// Sets TCP_NODELAY on connections, and limits the time in which a client reads nothing.
 ///
-/// Without a bound, a client that asks for a large answer and never reads keeps the answer in memory for as long as it
-/// likes: the request is answered, as far as the server's other limits can see.
+/// Without a limit, a client that requests a large answer and never reads it would keep the answer in memory indefinitely:
+/// for the server's other limits the request is finished.
 #[derive(Debug, Clone, Copy)]
 pub struct ReadersOnly {
-    /// Longest time in which nothing is taken.
+    /// Maximum time in which nothing is read.
     pub patience: Duration,
 }
 
@@ -37,12 +37,12 @@ impl<S> Accept<TcpStream, S> for ReadersOnly {
     }
 }
 
-/// A connection whose writes fail with [`io::ErrorKind::TimedOut`] when the other end takes nothing for too long.
+/// A connection whose writes fail with [`io::ErrorKind::TimedOut`] if the other end reads nothing for too long.
 #[derive(Debug)]
 pub struct Watched<T> {
     stream: T,
     patience: Duration,
-    /// Since a write had to wait; `None` while writes go through.
+    /// Since when a write is blocked; `None` while writes succeed.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
@@ -127,7 +127,7 @@ mod tests {
         (watched, other_end)
     }
 
-    /// Writes more than buffers hold.
+    /// Writes more than the buffers hold.
     async fn write_all(watched: &mut Watched<TcpStream>) -> io::Result<()> {
         let data = vec![0; 1 << 16];
         for _ in 0..(MANY >> 16) {
@@ -143,7 +143,7 @@ mod tests {
     const MANY: usize = 64 << 20;
 
     #[tokio::test]
-    async fn a_client_that_takes_nothing_is_given_up() {
+    async fn a_client_that_reads_nothing_is_disconnected() {
         let (mut watched, _other_end) = pair(Duration::from_millis(300)).await;
         let refused = write_all(&mut watched).await.unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::TimedOut);

@@ -1,4 +1,4 @@
-//! The certificate that the server shows, read again when it is renewed.
+//! The server's certificate, read again when it is renewed.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,7 +10,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::file_watch::FileWatch;
 
-/// Why a certificate cannot be used. Never shows what is in a file: one of them holds the private key.
+/// The reason why a certificate cannot be used. It never shows the content of a file, because one of them is the private
+/// key.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file cannot be read.
@@ -21,12 +22,12 @@ pub enum TlsError {
         /// The system's error.
         reason: std::io::Error,
     },
-    /// A file holds something else, or the two do not belong together.
+    /// A file has other content, or the certificate and the key do not match.
     #[error("{path}: {reason}")]
     Invalid {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
 }
@@ -38,7 +39,7 @@ pub struct Tls {
     watch: FileWatch,
 }
 
-/// What is shown to new connections, and the files that it is of. Clones are the same certificate.
+/// The certificate for new connections, and its files. Clones share the certificate.
 #[derive(Debug, Clone)]
 pub struct Certificate {
     files: Files,
@@ -52,7 +53,7 @@ struct Files {
 }
 
 impl Tls {
-    /// Reads the files: the server's certificate with the intermediate ones behind it, and the key.
+    /// Reads the files: the server's certificate followed by the intermediate ones, and the key.
     ///
     /// # Errors
     /// [`TlsError`].
@@ -64,17 +65,17 @@ impl Tls {
         Ok(Self { certificate, watch })
     }
 
-    /// What new connections are encrypted by. It changes with the files, while they are followed.
+    /// The TLS configuration for new connections. It changes with the files, while they are watched.
     pub fn config(&self) -> RustlsConfig {
         self.certificate.config.clone()
     }
 
-    /// The certificate, to read it again at other times than when its files change.
+    /// A handle to read the certificate again at other times than file changes.
     pub fn certificate(&self) -> Certificate {
         self.certificate.clone()
     }
 
-    /// Looks at the files from now on, and reads them again when they have changed.
+    /// Watches the files from now on, and reads them again when they change.
     pub async fn follow(mut self) {
         loop {
             self.watch.changed().await;
@@ -84,25 +85,29 @@ impl Tls {
 }
 
 impl Certificate {
-    /// Reads the files again. A pair that cannot be used, such as a new certificate whose key is still to come, changes
-    /// nothing and is logged; connections that are open go on as they are.
+    /// Reads the files again. If the pair is invalid, for example because the key is replaced after the certificate, nothing
+    /// changes and an error is logged. Open connections continue unchanged.
     pub async fn read_again(&self) {
         let files = self.files.clone();
         let file = files.certificate.display().to_string();
         match tokio::task::spawn_blocking(move || files.read()).await {
             Ok(Ok(config)) => {
                 self.config.reload_from_config(config);
-                tracing::info!(file, "the certificate was read again");
+                tracing::info!(file, "certificate reloaded");
             }
-            Ok(Err(error)) => tracing::error!(%error, "the certificate stays as it was"),
-            Err(error) => tracing::error!(%error, "the certificate stays as it was"),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "certificate not reloaded: the previous one stays in use")
+            }
+            Err(error) => {
+                tracing::error!(%error, "certificate not reloaded: the previous one stays in use")
+            }
         }
     }
 }
 
 impl Files {
     fn read(&self) -> Result<Arc<ServerConfig>, TlsError> {
-        // The parser's own words would show lines of the files.
+        // The parser's own messages would contain lines of the files.
         let none = |path: &Path, reason: &str| TlsError::Invalid {
             path: path.to_owned(),
             reason: reason.to_owned(),
@@ -111,9 +116,9 @@ impl Files {
             .collect::<Result<Vec<_>, _>>()
             .ok()
             .filter(|chain| !chain.is_empty())
-            .ok_or_else(|| none(&self.certificate, "there is no certificate in PEM in it"))?;
+            .ok_or_else(|| none(&self.certificate, "it contains no PEM certificate"))?;
         let key = PrivateKeyDer::from_pem_slice(&read(&self.key)?).map_err(|_| {
-            let reason = "there is no private key in PEM in it, or one with a passphrase";
+            let reason = "it contains no PEM private key, or one with a passphrase";
             none(&self.key, reason)
         })?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -1,5 +1,5 @@
-//! Memory of the cards that models run on, as NVIDIA's management library (NVML, part of the driver) tells it: of the whole
-//! card, whoever uses it.
+//! Memory of the GPUs that run models, from NVIDIA's management library (NVML, part of the driver): for the whole GPU,
+//! including other processes.
 
 use std::ffi::OsStr;
 use std::sync::OnceLock;
@@ -14,7 +14,7 @@ use crate::runtime::Device;
 /// The library's name on Linux.
 const LIBRARY: &str = "libnvidia-ml.so.1";
 
-/// Two metrics with a series a card.
+/// Two metrics with one series per GPU.
 #[derive(Debug)]
 pub struct GpuMemory {
     watched: OnceLock<Cards>,
@@ -35,23 +35,23 @@ impl GpuMemory {
             used: gauges(
                 registry,
                 "clip_in_gpu_memory_used_bytes",
-                "Memory of a card that is used, by this and all other processes.",
+                "Used memory of a GPU, by this and all other processes.",
                 &["device"],
             )?,
             total: gauges(
                 registry,
                 "clip_in_gpu_memory_total_bytes",
-                "Memory that a card has.",
+                "Total memory of a GPU.",
                 &["device"],
             )?,
         })
     }
 
-    /// Looks at the cards among these devices from now on, whenever metrics are asked for. Where there is no driver, the log
-    /// says so.
+    /// From now on, reads the memory of the GPUs among these devices whenever metrics are requested. Without a driver, a
+    /// warning is logged.
     pub fn watch(&self, devices: &[Device]) {
         if let Err(error) = self.watch_by(OsStr::new(LIBRARY), devices) {
-            tracing::warn!(%error, "the memory of the cards will not be among the metrics");
+            tracing::warn!(%error, "the metrics will not include the memory of the GPUs");
         }
     }
 
@@ -70,20 +70,20 @@ impl GpuMemory {
         let library = Nvml::builder().lib_path(library).init()?;
         let cards = Cards { library, indices };
         self.read(&cards)?;
-        // Only the first are kept: the devices of a process do not change.
+        // Only the first call has an effect: the devices of a process do not change.
         let _ = self.watched.set(cards);
         Ok(())
     }
 
-    /// Writes down what is used now, if cards are watched.
+    /// Updates the metrics, if GPUs are watched.
     pub(super) fn refresh(&self) {
         if let Some(cards) = self.watched.get() {
-            // What an error leaves is the lack of a number.
+            // After an error there is no value.
             let _ = self.read(cards);
         }
     }
 
-    /// When a card does not answer there are no numbers: none is better than an old one.
+    /// If a GPU does not answer there are no values, because no value is better than an old one.
     fn read(&self, cards: &Cards) -> Result<(), NvmlError> {
         let mut all = cards.indices.iter();
         let read = all.try_for_each(|index| self.read_card(&cards.library, *index));
@@ -111,7 +111,7 @@ mod tests {
 
     use super::*;
 
-    /// A library with one card of 1000 bytes, which has used 10 more at each look and is gone after the third.
+    /// A library with one GPU of 1000 bytes, which uses 10 more at each read and is gone after the third.
     const FAKE: &str = "
         struct memory { unsigned version; unsigned long long total, reserved, free, used; };
         static int looks = 0;
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_card_s_memory_is_read_at_each_look_until_it_is_gone() {
+    fn the_memory_of_a_gpu_is_read_each_time_until_it_disappears() {
         let folder = tempfile::tempdir().unwrap();
         let library = fake(folder.path());
         let registry = Registry::new();
@@ -153,8 +153,8 @@ mod tests {
             values.collect::<Vec<_>>()
         };
         watch(&[Device::Cpu]).unwrap();
-        assert!(watch(&[Device::Cuda(0)]).is_err(), "there is no card 0");
-        // The first is there, and must not stay behind with the number of this look.
+        assert!(watch(&[Device::Cuda(0)]).is_err(), "there is no GPU 0");
+        // The first one exists, and must not keep its value from this read.
         assert!(watch(&[Device::Cuda(1), Device::Cuda(0)]).is_err());
         assert_eq!(seen(), []);
         watch(&[Device::Cuda(1)]).unwrap();

@@ -1,13 +1,13 @@
-//! What is under way at this moment, counted to its end whatever that is.
+//! Counts work in flight until it ends, for any reason.
 
 use prometheus::IntGauge;
 
-/// Counts in a gauge for as long as it lives: a request whose client leaves ends without another line of its code.
+/// Increments a gauge for as long as it lives, because a request whose client leaves ends without running further code.
 #[derive(Debug)]
 pub struct InFlight(IntGauge);
 
 impl InFlight {
-    /// One more.
+    /// Increments the gauge.
     pub fn of(gauge: &IntGauge) -> Self {
         gauge.inc();
         Self(gauge.clone())

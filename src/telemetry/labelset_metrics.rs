@@ -1,10 +1,11 @@
-//! What label sets make of images: how often they are unsure, and how sure they are. A change of either is drift.
+//! The decisions of label sets: how often they are undecided, and how high the probabilities are. A change of either is
+//! drift.
 
 use prometheus::{HistogramVec, IntCounterVec, Registry};
 
 use super::registering::{SCORES, counters, histograms};
 
-/// Two metrics with a series a label set.
+/// Two metrics with one series per label set.
 #[derive(Debug)]
 pub struct LabelSetMetrics {
     decisions: IntCounterVec,
@@ -30,9 +31,9 @@ impl LabelSetMetrics {
         })
     }
 
-    /// Counts what a label set made of an image, and how sure it was of the best label.
+    /// Counts the decision of a label set about an image, and the probability of the best label.
     pub fn decision(&self, labelset: &str, decided: bool, best_score: f32) {
-        // Both from the first on: a share of all needs both.
+        // Both series exist from the first image on, because a share needs both.
         let [yes, no] =
             ["decided", "unsure"].map(|name| self.decisions.with_label_values(&[labelset, name]));
         if decided { yes } else { no }.inc();
@@ -40,9 +41,9 @@ impl LabelSetMetrics {
         scores.observe(f64::from(best_score));
     }
 
-    /// Removes the series of a label set that is gone.
+    /// Removes the series of a label set that was deleted.
     pub fn forget(&self, labelset: &str) {
-        // A set that nobody asked for has none: that is no error.
+        // A set that was never used has none: that is not an error.
         for decision in ["decided", "unsure"] {
             let labels = [labelset, decision];
             let _ = self.decisions.remove_label_values(&labels);

@@ -1,10 +1,10 @@
-//! How much memory the process may have, so that an alert can say "nearly full" wherever the server runs.
+//! The memory limit of the process, so that an alert can detect "nearly full" on any machine.
 
 use std::fs::read_to_string;
 use std::path::Path;
 
-/// The least that a control group (version 2) above the process allows, and the machine has; `None` where the system
-/// does not say.
+/// The smallest limit of a control group (version 2) around the process, or the machine's memory; `None` if the system does
+/// not report it.
 pub fn bytes() -> Option<u64> {
     let groups = read_to_string("/proc/self/cgroup").unwrap_or_default();
     let machine = machine_bytes(&read_to_string("/proc/meminfo").ok()?);
@@ -12,7 +12,7 @@ pub fn bytes() -> Option<u64> {
     limits.into_iter().chain(machine).min()
 }
 
-/// The least limit of a process's control group and those around it. `groups` is what `/proc/self/cgroup` says.
+/// The smallest limit of a process's control group and its parents. `groups` is the content of `/proc/self/cgroup`.
 fn of_groups(root: &Path, groups: &str) -> Option<u64> {
     let path = groups.lines().find_map(|line| line.strip_prefix("0::/"))?;
     let limit = |group: &Path| {
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_least_of_all_limits_counts() {
+    fn the_smallest_memory_limit_applies() {
         let root = tempfile::tempdir().unwrap();
         let inner = root.path().join("pod/server");
         std::fs::create_dir_all(&inner).unwrap();
@@ -48,13 +48,13 @@ mod tests {
         assert_eq!(of("0::/pod/server\n"), Some(1024));
         assert_eq!(of("0::/\n"), None);
         assert_eq!(of("4:memory:/old\n"), None);
-        // A container of its own sees its group as the root.
+        // A container sees its own group as the root.
         std::fs::write(root.path().join("memory.max"), "2048\n").unwrap();
         assert_eq!(of("0::/\n"), Some(2048));
     }
 
     #[test]
-    fn the_machine_has_what_meminfo_says() {
+    fn the_memory_of_the_machine_is_read_from_meminfo() {
         assert_eq!(
             machine_bytes("MemTotal:         2 kB\nMemFree: 1 kB\n"),
             Some(2048)

@@ -1,4 +1,4 @@
-//! Every metric of the server, with its help text. Names follow Prometheus' conventions; labels have few, known values.
+//! Every metric of the server, with its help text. Names follow Prometheus' conventions; labels have few known values.
 
 use prometheus::{
     Encoder, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry,
@@ -24,7 +24,7 @@ pub struct Metrics {
     /// Time from the request's head to the answer's head.
     pub request_seconds: HistogramVec,
     stage_seconds: [Histogram; Stage::ALL.len()],
-    /// Requests being worked on.
+    /// Requests in progress.
     pub requests_in_flight: IntGauge,
     queue_depth: [IntGauge; 2],
     queue_seconds: [Histogram; 2],
@@ -34,47 +34,47 @@ pub struct Metrics {
     pub decode_seconds: Histogram,
     /// From an image's pixels to the encoder's input.
     pub resize_seconds: Histogram,
-    /// Tokenising, a text.
+    /// Tokenising, per text.
     pub tokenize_seconds: Histogram,
-    /// Pieces of work that wait for the pool that decodes and tokenises.
+    /// Tasks that wait for the pool that decodes and tokenises.
     pub prepare_pending: IntGauge,
     /// Tokens cut off because a text was longer than the context.
     pub truncated_tokens: IntCounter,
     /// Texts that lost tokens.
     pub truncated_texts: IntCounter,
-    /// Texts that the cache knew.
+    /// Texts found in the cache.
     pub text_cache_hits: IntCounter,
-    /// Texts that it did not know.
+    /// Texts not found in it.
     pub text_cache_misses: IntCounter,
-    /// Bytes that it holds.
+    /// Bytes in it.
     pub text_cache_bytes: IntGauge,
-    /// Images that the cache knew.
+    /// Images found in the cache.
     pub image_cache_hits: IntCounter,
-    /// Images that it did not know.
+    /// Images not found in it.
     pub image_cache_misses: IntCounter,
-    /// Bytes that it holds.
+    /// Bytes in it.
     pub image_cache_bytes: IntGauge,
-    /// Items whose client had gone when their turn came.
+    /// Items whose client had disconnected when they were to run.
     pub cancelled: IntCounter,
-    /// Items whose deadline had passed when their turn came.
+    /// Items whose deadline had passed when they were to run.
     pub expired: IntCounter,
     /// Items whose inference failed.
     pub inference_failures: IntCounter,
     lost_log_lines: IntCounter,
-    /// Runs that the device's memory was too small for.
+    /// Runs for which the device's memory was too small.
     pub out_of_memory: IntCounter,
-    /// Sessions that died and were rebuilt.
+    /// Sessions that failed and were rebuilt.
     pub sessions_rebuilt: IntCounter,
     /// Images fetched from URLs, by result: `ok`, an error's code, `over_budget`, or `abandoned` with their request.
     pub image_url_fetches: IntCounterVec,
-    /// What label sets made of images.
+    /// Decisions of label sets.
     pub labelsets: LabelSetMetrics,
-    /// 1 for each loaded model, with its precision, and the device and provider that run it.
+    /// 1 for each loaded model, with its precision, device and provider.
     pub model_info: IntGaugeVec,
     /// 1 while the server is ready.
     pub ready: IntGauge,
     memory_limit_bytes: IntGauge,
-    /// Of the cards that are watched.
+    /// Memory of the watched GPUs.
     pub gpu_memory: GpuMemory,
 }
 
@@ -82,7 +82,7 @@ impl Metrics {
     /// Registers every metric.
     ///
     /// # Errors
-    /// Only if two metrics had the same name.
+    /// Only if two metrics have the same name.
     pub fn new() -> prometheus::Result<Self> {
         let registry = Registry::new();
         let r = &registry;
@@ -136,7 +136,7 @@ impl Metrics {
         let model_info = gauges(
             r,
             "clip_in_model_info",
-            "1 for each loaded model: its precision, and the device and the provider that really run it.",
+            "1 for each loaded model: its precision, and the device and the provider that run it.",
             &["model", "precision", "device", "provider"],
         )?;
         let build_info = gauges(
@@ -277,7 +277,7 @@ impl Metrics {
         })
     }
 
-    /// Adds the stages of the current request, which has now been answered.
+    /// Adds the stages of the current request, after its answer.
     pub fn observe_stages(&self) {
         stages::end();
         for (stage, time) in stages::times() {
@@ -313,7 +313,7 @@ impl Metrics {
     /// The exposition in Prometheus' text format.
     ///
     /// # Errors
-    /// Only if a metric is inconsistent in itself.
+    /// Only if a metric is inconsistent.
     pub fn exposition(&self) -> prometheus::Result<Vec<u8>> {
         if let Some(bytes) = memory_limit::bytes() {
             self.memory_limit_bytes

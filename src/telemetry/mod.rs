@@ -1,4 +1,4 @@
-//! What can be seen from outside: metrics, logs, the times of a request's stages, and spans for a collector.
+//! Observability: metrics, logs, the times of a request's stages, and spans for a collector.
 
 mod gpu_memory;
 mod in_flight;

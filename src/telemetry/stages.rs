@@ -1,29 +1,29 @@
-//! How long the stages of a request took, for its `server-timing` header and the metrics.
+//! Times of the stages of a request, for its `server-timing` header and the metrics.
 //!
-//! The times belong to the task that answers the request, as its log span does: whoever measures a stage says so where it
-//! ends, and nothing is handed through.
+//! The times belong to the task that answers the request, like its log span. So a stage can record its time anywhere in the
+//! code without passing a context.
 
 use std::cell::Cell;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-/// A part of the way from request to response.
+/// A stage between request and response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// The body arrives.
     Read,
-    /// Items are decoded, resized and tokenised, waiting for a free thread included.
+    /// Items are decoded, resized and tokenised, including the wait for a free thread.
     Prepare,
     /// A prepared item waits for its batch.
     Queue,
     /// The encoder runs the batch.
     Inference,
-    /// What is made of the embeddings: scores, ranking, the answer's text.
+    /// The embeddings are processed: scores, ranking, the text of the answer.
     Post,
 }
 
 impl Stage {
-    /// All stages, in their order.
+    /// All stages, in order.
     pub const ALL: [Self; 5] = [
         Self::Read,
         Self::Prepare,
@@ -44,12 +44,12 @@ impl Stage {
     }
 }
 
-/// What is known of a request so far.
+/// The times of a request so far.
 #[derive(Debug, Default)]
 struct Stages {
     /// The longest time of each stage.
     longest: [Cell<Option<Duration>>; Stage::ALL.len()],
-    /// When its last embedding was there.
+    /// Time of its last embedding.
     embedded: Cell<Option<Instant>>,
 }
 
@@ -57,13 +57,13 @@ tokio::task_local! {
     static STAGES: Stages;
 }
 
-/// Runs a request, and keeps the times that it notes.
+/// Runs a request and stores the times that it records.
 pub async fn measured<F: Future>(request: F) -> F::Output {
     STAGES.scope(Stages::default(), request).await
 }
 
-/// Notes how long a stage of the current request took. Of several items the longest counts. Where no request is
-/// measured, such as on the command line, nothing happens.
+/// Records the time of a stage of the current request. Of several items the longest counts. Outside a measured request, such
+/// as on the command line, nothing happens.
 pub fn note(stage: Stage, took: Duration) {
     let _ = STAGES.try_with(|stages| {
         let longest = &stages.longest[stage as usize];
@@ -71,12 +71,12 @@ pub fn note(stage: Stage, took: Duration) {
     });
 }
 
-/// Notes that the embeddings of the current request are there: what follows is its last stage.
+/// Records that the embeddings of the current request are complete: its last stage begins.
 pub fn note_embedded() {
     let _ = STAGES.try_with(|stages| stages.embedded.set(Some(Instant::now())));
 }
 
-/// Ends the last stage of the current request, which has now been answered.
+/// Ends the last stage of the current request, after its answer.
 pub fn end() {
     let _ = STAGES.try_with(|stages| {
         if let Some(embedded) = stages.embedded.get() {
@@ -85,7 +85,7 @@ pub fn end() {
     });
 }
 
-/// The stages of the current request that there were, and how long they took.
+/// The stages of the current request, and their times.
 pub fn times() -> Vec<(Stage, Duration)> {
     let found = STAGES.try_with(|stages| {
         let time = |stage: Stage| Some((stage, stages.longest[stage as usize].get()?));
@@ -94,7 +94,7 @@ pub fn times() -> Vec<(Stage, Duration)> {
     found.unwrap_or_default()
 }
 
-/// The value of `server-timing`, in milliseconds: the stages of the current request that there were, and its total.
+/// The value of `server-timing`, in milliseconds: the stages of the current request, and its total.
 pub fn server_timing(total: Duration) -> String {
     let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
     let mut text = String::new();
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn outside_of_a_request_nothing_is_kept() {
+    fn nothing_is_kept_outside_a_request() {
         note(Stage::Inference, Duration::from_secs(1));
         assert_eq!(server_timing(Duration::ZERO), "total;dur=0.000");
     }

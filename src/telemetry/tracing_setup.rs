@@ -1,7 +1,7 @@
 //! Log lines to standard error: for people, or JSON for machines.
 //!
-//! A thread of its own writes them. A log that takes no more (a pipe that nobody empties, a slow disk) costs lines, and never
-//! a request's time.
+//! A separate thread writes them. If the log blocks (a pipe that no program reads, a slow disk), lines are lost, but
+//! requests are not delayed.
 
 use std::io::IsTerminal;
 use std::sync::OnceLock;
@@ -10,12 +10,12 @@ use clap::ValueEnum;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 
-/// Lines that may wait to be written; about a megabyte.
+/// Maximum number of waiting lines; about a megabyte.
 const WAITING_LINES: usize = 2000;
 
 static LOST: OnceLock<ErrorCounter> = OnceLock::new();
 
-/// Shape of a log line.
+/// Format of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     /// For people.
@@ -24,7 +24,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// Keep it until the end: when it is dropped, what waits is written, for at most a second.
+/// Must be kept until the end: when it is dropped, waiting lines are written, for at most a second.
 #[must_use = "lines that wait to be written are lost without it"]
 #[derive(Debug)]
 pub struct Log(#[expect(dead_code, reason = "it works by being dropped")] WorkerGuard);
@@ -33,13 +33,14 @@ pub struct Log(#[expect(dead_code, reason = "it works by being dropped")] Worker
 pub fn start_logging(format: LogFormat, filter: &str) -> Log {
     let wanted = filter;
     let mut filter = EnvFilter::try_new(wanted).unwrap_or_else(|_| EnvFilter::new("info"));
-    // At `trace` this library has thirty thousand lines to say while a model is loaded.
+    // At `trace` this library writes thirty thousand lines while a model is loaded.
     if !wanted.contains("tokenizers")
         && let Ok(quiet) = "tokenizers=info".parse()
     {
         filter = filter.add_directive(quiet);
     }
-    // A client that breaks the protocol makes it warn for each frame, thousands a second; a connection's end is our line.
+    // It would warn for each frame of a client that violates the protocol, thousands per second; the end of the connection
+    // is logged here.
     if !wanted.contains("h2")
         && let Ok(quiet) = "h2=error".parse()
     {
@@ -53,19 +54,19 @@ pub fn start_logging(format: LogFormat, filter: &str) -> Log {
     let lost = writer.error_counter();
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        // Colours are for eyes: a file or a pipe gets none.
+        // Colours only for a terminal, not for a file or a pipe.
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(writer)
-        // A line that cannot be written (a full disk, a reader that is gone) is lost. The complaint about it would go the
-        // same way, fail too, and end the thread that has something to say: a request, or a worker.
+        // A line that cannot be written (a full disk, a closed pipe) is lost. An error message about it would go the same
+        // way, fail too, and end the thread that logs: a request or a worker.
         .log_internal_errors(false);
-    // A second subscriber (in tests) is refused; that is no error.
+    // A second subscriber (in tests) is refused; that is not an error.
     let started = match format {
         LogFormat::Text => builder.with_target(false).try_init(),
         LogFormat::Json => builder
             .json()
             .flatten_event(true)
-            // The request's span is the only one there is: once is enough.
+            // The request's span is the only one, so it is printed once.
             .with_span_list(false)
             .try_init(),
     };
@@ -75,7 +76,7 @@ pub fn start_logging(format: LogFormat, filter: &str) -> Log {
     Log(guard)
 }
 
-/// Lines that were not written because the log took no more, since the start.
+/// Number of lines since the start that were not written because the log blocked.
 pub fn lost_log_lines() -> u64 {
     LOST.get().map_or(0, |lost| lost.dropped_lines() as u64)
 }

@@ -1,4 +1,4 @@
-//! Text → token ids, by the rule of `docs/src/reference/bundle.md`: the same ids as in training, or the embeddings mean nothing.
+//! Converts texts to token ids by the rules of `docs/src/reference/bundle.md`. The ids must equal those of the training.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -16,12 +16,12 @@ pub struct TextTokenizer {
     eot_id: u32,
 }
 
-/// A text as the encoder reads it.
+/// A text as the encoder's input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tokens {
     /// Start token (if the model has one), text, end token; never longer than the context.
     pub ids: Vec<u32>,
-    /// How many tokens of the text did not fit and were cut off.
+    /// Number of tokens that did not fit and were cut off.
     pub truncated: usize,
 }
 
@@ -44,19 +44,19 @@ impl TextTokenizer {
     /// Reads the content of a `tokenizer.json`.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The error in it.
     pub fn from_bytes(bytes: &[u8], text: &TextSide) -> Result<Self, String> {
-        // The library panics at some files that are no tokenizers. A model that cannot be loaded is an error, and no more.
+        // The library panics for some files that are not tokenizers. A model that cannot be loaded must be an error only.
         let read = catch_unwind(AssertUnwindSafe(|| {
             Tokenizer::from_bytes(byte_order_mark::dropped(bytes))
         }));
         let mut tokenizer = match read {
             Ok(read) => read.map_err(|e| format!("not a tokenizer: {e}"))?,
-            Err(_) => return Err("not a tokenizer: its reader gave up".to_owned()),
+            Err(_) => return Err("not a tokenizer: its reader panicked".to_owned()),
         };
-        // A user who writes `<|endoftext|>` means these characters; as a token it would end the text early.
+        // `<|endoftext|>` in a user's text means these characters; as a token it would end the text early.
         tokenizer.set_encode_special_tokens(true);
-        // Cutting and padding are this module's and the batch's work.
+        // Truncation and padding are done by this module and by the batch.
         tokenizer.with_padding(None);
         tokenizer.with_truncation(None).map_err(|e| e.to_string())?;
         Ok(Self {
@@ -70,7 +70,7 @@ impl TextTokenizer {
     /// Encodes one text. An empty text is start token and end token.
     ///
     /// # Errors
-    /// What the tokenizer says of a text that it cannot encode.
+    /// The tokenizer's error about a text that it cannot encode.
     pub fn encode(&self, text: &str) -> Result<Tokens, String> {
         let encoding = self
             .tokenizer

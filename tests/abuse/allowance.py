@@ -1,4 +1,4 @@
-"""How much memory the server is allowed: by a control group where one may be made, else by a limit of the process."""
+"""Limits the server's memory: with a control group where one can be created, else with a process limit."""
 
 import shutil
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ GROUPS = Path("/sys/fs/cgroup")
 
 @dataclass(frozen=True)
 class Allowance:
-    """One way to allow a process so much memory."""
+    """One way to limit the memory of a process."""
 
     way: str
-    """As it stands above the table."""
+    """Description for the line above the table."""
     wrapper: tuple[object, ...] = ()
-    """What stands before the command."""
+    """Command prefix."""
 
 
 def _group(mib: int) -> Allowance | None:
-    """A control group (v2) with a limit, if this process may make one. What starts in it goes into it by itself."""
+    """A control group (v2) with a limit, if this process may create one. The started process joins it itself."""
     group = GROUPS / "clip-in-abuse"
     try:
         if "memory" not in (GROUPS / "cgroup.subtree_control").read_text().split():
@@ -34,7 +34,9 @@ def _group(mib: int) -> Allowance | None:
 
 
 def ways(mib: int) -> list[Allowance]:
-    """All that can be had here, the strictest first: what a process has, may address, may write to."""
+    """All ways that are available on this machine, the strictest first: resident memory, address space, data
+    segment.
+    """
     found = [_group(mib)]
     if shutil.which("prlimit"):
         found.append(Allowance(f"RLIMIT_AS {mib} MiB", ("prlimit", f"--as={mib * MIB}")))

@@ -1,4 +1,4 @@
-"""What an attack is, and the ways to send that all of them share."""
+"""The definition of an attack, and the ways of sending that all attacks share."""
 
 import http.client
 import json
@@ -17,24 +17,26 @@ MIB = 1 << 20
 
 @dataclass
 class Target:
-    """The server under attack, until a moment."""
+    """The server under attack, until a deadline."""
 
     address: tuple[str, int]
     until: float
-    """By the monotonic clock."""
+    """End of the attack by the monotonic clock."""
     keep: list = field(default_factory=list)
-    """Connections that stay open to the end."""
+    """Connections that stay open until the end."""
 
     def left(self) -> float:
         """Seconds."""
         return max(0.0, self.until - time.monotonic())
 
     def connect(self) -> socket.socket:
-        """A connection whose calls end with the attack."""
+        """Opens a connection whose calls time out at the end of the attack."""
         return socket.create_connection(self.address, timeout=self.left() + 1)
 
     def send(self, data: bytes) -> str:
-        """An HTTP request as bytes, on a connection of its own; `200`, `413 body_too_large`, or what broke."""
+        """Sends an HTTP request on a new connection. Returns `200`, `413 body_too_large`, or the name of the
+        error.
+        """
         try:
             with self.connect() as client:
                 client.sendall(data)
@@ -49,7 +51,7 @@ class Target:
             return str(answer.status)
 
     def send_and_leave(self, data: bytes, stay: float = 0.05) -> str:
-        """Sends all of a request and does not wait for the answer."""
+        """Sends the whole request and closes the connection without waiting for the answer."""
         try:
             with self.connect() as client:
                 client.sendall(data)
@@ -59,7 +61,7 @@ class Target:
         return "left"
 
     def send_and_hold(self, data: bytes, buffer: int = 2048) -> str:
-        """Sends a request and keeps the connection, unread."""
+        """Sends a request and keeps the connection open without reading."""
         client = socket.socket()
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
         client.settimeout(self.left() + 1)
@@ -72,7 +74,7 @@ class Target:
         return "held"
 
     def wait(self) -> None:
-        """Until the end of the attack."""
+        """Waits until the end of the attack."""
         time.sleep(self.left())
 
 
@@ -81,23 +83,23 @@ Work = Callable[[Target], "str | Counter"]
 
 @dataclass(frozen=True)
 class Attack:
-    """One thing that is sent, again and again, by several clients at the same time."""
+    """A kind of request that several clients send repeatedly and at the same time."""
 
     row: str
-    """Of the issue's table, such as A1."""
+    """Row in the table of attacks, such as A1."""
     sent: str
     """For the table."""
     prepare: Callable[[], Work]
-    """Makes what is sent, before the clock runs; its result is called by each client until the attack's end."""
+    """Prepares the requests before the clock starts. Its result is called by each client until the attack ends."""
     clients: int = 4
     once: bool = False
-    """Each client does its work once and stays."""
+    """Whether each client runs only once and then holds its connections."""
     arguments: tuple[object, ...] = ()
-    """Of the server, beside its defaults."""
+    """Arguments of the server besides its defaults."""
 
 
 def run(work: Work, attack: Attack, target: Target) -> Counter:
-    """Runs an attack to its end; what its clients saw."""
+    """Runs an attack to its end and counts the results that its clients saw."""
     seen: Counter = Counter()
 
     def client() -> None:
@@ -117,17 +119,17 @@ def run(work: Work, attack: Attack, target: Target) -> Counter:
 
 
 def again(data: bytes) -> Work:
-    """Sends the same request and reads the answer."""
+    """Sends the same request repeatedly and reads the answers."""
     return lambda target: target.send(data)
 
 
 def gone(data: bytes) -> Work:
-    """Sends the same request and leaves."""
+    """Sends the same request and disconnects."""
     return lambda target: target.send_and_leave(data)
 
 
 def held(data: bytes) -> Work:
-    """Sends a request and never reads."""
+    """Sends a request and never reads the answer."""
     return lambda target: target.send_and_hold(data)
 
 

@@ -1,4 +1,4 @@
-"""A13: what a web page of somebody else may send through its reader's browser."""
+"""A13: requests that a foreign web page can send through its visitor's browser."""
 
 from tests.abuse.attack import Attack, Target
 from tests.bench.contenders import post
@@ -10,7 +10,7 @@ FIELDS = b'--x\r\ncontent-disposition: form-data; name="label"\r\n\r\na\r\n--x--
 
 
 def requests() -> list[bytes]:
-    """By a foreign name, and marked as cross-site."""
+    """Requests with a foreign host name, and requests marked as cross-site."""
     rebound = [
         post("/v1/labelsets/a", JSON, DEFINITION).replace(b"POST", b"PUT", 1),
         b"DELETE /v1/labelsets/a HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n",
@@ -24,7 +24,7 @@ def requests() -> list[bytes]:
 
 
 def all_of_them():
-    """Work: each in turn; anything but a refusal is written in capitals."""
+    """Work: sends each request in turn; any result other than a refusal is printed in capitals."""
     sent = requests()
 
     def work(target: Target) -> str:

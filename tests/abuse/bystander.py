@@ -1,4 +1,4 @@
-"""The legitimate client beside an attack: one image and one text, several times a second, each another text."""
+"""The legitimate client during an attack: one image and one text, several times a second, each text different."""
 
 import http.client
 import itertools
@@ -12,25 +12,25 @@ from dataclasses import dataclass, field
 from tests.faults.questions import JSON, encoded, samples
 
 PATIENCE = 20.0
-"""Seconds that it waits for an answer; one that does not come counts as so long."""
+"""Timeout in seconds; a missing answer counts as this long."""
 
 
 @dataclass
 class Seen:
-    """What it saw during an attack."""
+    """Results of the legitimate client during an attack."""
 
     seconds: list[float] = field(default_factory=list)
-    """Of each request from when it was sent; infinite for one that was not answered 200."""
+    """Seconds from sending to the answer; infinite for a request that was not answered with 200."""
     refusals: Counter = field(default_factory=Counter)
 
     def p99(self) -> float:
-        """The nearest rank: infinite if more than one in a hundred was not answered."""
+        """The 99th percentile by nearest rank: infinite if more than one in a hundred was not answered."""
         ranked = sorted(self.seconds)
         return ranked[math.ceil(0.99 * len(ranked)) - 1] if ranked else math.inf
 
 
 class Bystander:
-    """Asks `rate` times a second, on `count` connections, while in the `with`."""
+    """Sends `rate` requests per second on `count` connections, inside the `with` block."""
 
     def __init__(self, address: tuple[str, int], count: int = 4, rate: float = 12.0):
         self.seen = Seen()
@@ -50,7 +50,7 @@ class Bystander:
             thread.join(PATIENCE + 5)
 
     def body(self) -> bytes:
-        """A request that no cache knows."""
+        """A request that no cache contains."""
         number = next(self._numbers)
         image = self._images[number % len(self._images)]
         return json.dumps({"input": [f"a red bolt, number {number}", {"image": image}]}).encode()

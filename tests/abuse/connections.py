@@ -1,4 +1,4 @@
-"""A4, A5, A10, A14, A17, A18: connections and streams that stay, trickle, or are given up by the thousand."""
+"""A4, A5, A10, A14, A17, A18: thousands of connections and streams that stay idle, are slow, or are abandoned."""
 
 import json
 import struct
@@ -16,11 +16,11 @@ REFLECTION = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
 EMBED = "/clip_in.v1.ClipIn/Embed"
 EMBED_STREAM = "/clip_in.v1.ClipIn/EmbedStream"
 STREAMS = 200
-"""That a server lets a connection have."""
+"""Streams that a server allows per connection."""
 
 
 def streams(path: str, content: bytes | None, count: int = STREAMS, answers_pings: bool = True):
-    """Work: as many calls as a connection may have, with a message or with none, and then nothing."""
+    """Work: as many calls as a connection allows, each with a message or without one, and then nothing."""
 
     def work(target: Target) -> str:
         try:
@@ -38,7 +38,7 @@ def streams(path: str, content: bytes | None, count: int = STREAMS, answers_ping
 
 
 def reflection(size: int):
-    """Work: a message of so many bytes to a reflection stream, then nothing."""
+    """Work: a message of the given size to a reflection stream, then nothing."""
 
     def work(target: Target) -> str:
         connection = Connection(target)
@@ -51,7 +51,7 @@ def reflection(size: int):
 
 
 def trickle(head: bytes, count: int, at_once: bytes = b""):
-    """Work: so many HTTP/1 requests whose bodies come at a byte a second."""
+    """Work: the given number of HTTP/1 requests whose bodies arrive at one byte per second."""
 
     def work(target: Target) -> Counter:
         seen: Counter = Counter()
@@ -78,7 +78,7 @@ def trickle(head: bytes, count: int, at_once: bytes = b""):
 
 
 def calls_that_trickle(count: int):
-    """Work: gRPC calls whose message comes at a byte a second."""
+    """Work: gRPC calls whose messages arrive at one byte per second."""
     framed = message(b"\x12\x05\x0a\x03cat" + b"\x7a\x80\x20" + b"\0" * 4096)
 
     def work(target: Target) -> str:
@@ -97,7 +97,7 @@ def calls_that_trickle(count: int):
 
 
 def trickling_reader(data: bytes):
-    """Work: reads an answer at a kilobyte every half second."""
+    """Work: reads an answer at one kilobyte per half second."""
 
     def work(target: Target) -> str:
         found = target.send_and_hold(data)
@@ -113,7 +113,7 @@ def trickling_reader(data: bytes):
 
 
 def pipelined(path: str, count: int, read: bool):
-    """Work: so many GETs on one connection at once."""
+    """Work: the given number of GET requests at once on one connection."""
     get = f"GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n".encode() * count
 
     def work(target: Target) -> str:
@@ -134,7 +134,7 @@ def pipelined(path: str, count: int, read: bool):
 
 
 def reset_at_once(target: Target) -> Counter:
-    """Calls that are given up as soon as they begin, as fast as they can be written."""
+    """Work: calls that are reset as soon as they begin, as fast as they can be written."""
     connection, count = Connection(target), 0
     while target.left() and not connection.closed:
         for _ in range(100):
@@ -145,7 +145,7 @@ def reset_at_once(target: Target) -> Counter:
 
 
 def connect_and_leave(target: Target) -> str:
-    """A connection, and nothing on it."""
+    """Work: a connection that sends nothing."""
     try:
         target.connect().close()
     except OSError as error:
@@ -155,12 +155,14 @@ def connect_and_leave(target: Target) -> str:
 
 
 def embeddings(texts: int) -> bytes:
-    """Of one text that the cache knows: an answer of two kilobytes each."""
+    """A request for one cached text, repeated: each embedding in the answer takes two kilobytes."""
     return in_json("/v1/embeddings", {"input": ["a red bolt"] * texts})
 
 
 def after_one(work):
-    """Work: the text alone first, for the cache: else the many fill the queue, which is another matter."""
+    """Work: sends the text alone first, to fill the cache. Otherwise the other requests would fill the queue
+    instead.
+    """
     one = embeddings(1)
 
     def both(target: Target) -> str:
@@ -171,7 +173,7 @@ def after_one(work):
 
 
 def announced(size: int) -> bytes:
-    """The head of a request with a body of so many bytes."""
+    """The head of a request with a body of the given size."""
     whole = post("/v1/embeddings", JSON, b"")
     return whole.replace(b"content-length: 0", f"content-length: {size}".encode())
 

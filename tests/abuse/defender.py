@@ -1,4 +1,4 @@
-"""The server under attack: a release build with its default settings, and what it holds."""
+"""The server under attack: a release build with its default settings, and the resources that it holds."""
 
 import concurrent.futures
 import re
@@ -17,12 +17,12 @@ from tests.bench.servers import HOST, Server, free_port
 BURST = 32
 GIVEN_BACK_SECONDS = 10.0
 MORE_MIB = 256.0
-"""The allocator keeps some of what it had."""
+"""The allocator does not return all freed memory."""
 IN_FLIGHT = re.compile(r"^clip_in_requests_in_flight (\S+)$", re.MULTILINE)
 
 
 class Defender(Server):
-    """`clip-in serve` with nothing set but where it listens and keeps its state."""
+    """`clip-in serve` with default settings except its address and state folder."""
 
     def __init__(self, state: Path, allowance: Allowance, arguments: tuple[object, ...] = ()):
         port = free_port()
@@ -32,19 +32,19 @@ class Defender(Server):
 
     @property
     def pid(self) -> int:
-        """Of the server itself: wrappers replace themselves by it."""
+        """Process id of the server itself: wrappers are replaced by it."""
         return self._process.pid
 
     def forget_peak(self) -> None:
-        """Resets the peak of memory."""
+        """Resets the peak of resident memory."""
         Path(f"/proc/{self.pid}/clear_refs").write_text("5")
 
     def log_lines(self) -> int:
-        """That it wrote so far."""
+        """Number of log lines so far."""
         return self._log.read_text(errors="replace").count("\n")
 
     def told_to_stop(self, seconds: float) -> tuple[int | None, float]:
-        """SIGTERM: the exit status and after how long, or nothing."""
+        """Sends SIGTERM; returns the exit status (None: it did not stop) and the seconds that it took."""
         begun = time.monotonic()
         self._process.terminate()
         try:
@@ -56,14 +56,14 @@ class Defender(Server):
 
 @dataclass(frozen=True)
 class GivenBack:
-    """What is still held after an attack, and since when nothing is."""
+    """The resources still held after an attack, or when they were released."""
 
     seconds: float
     problems: tuple[str, ...]
 
 
 def given_back(server: Defender, before_mib: float) -> GivenBack:
-    """Waits until places and memory are free again, and many requests at once are all answered."""
+    """Waits until slots and memory are released and a burst of requests is answered completely."""
     begun = time.monotonic()
     while True:
         problems = tuple(_held(server, before_mib))
@@ -82,7 +82,7 @@ def _held(server: Defender, before_mib: float):
     except OSError as error:
         yield f"/metrics: {error}"
         return
-    # The question itself is one.
+    # The request for the metrics itself counts as one.
     if found and float(found[1]) > 1:
         yield f"{float(found[1]) - 1:.0f} requests are under way"
     if (more := server.rss_mib() - before_mib) > MORE_MIB:
@@ -93,7 +93,7 @@ def _held(server: Defender, before_mib: float):
 
 
 def burst(server: Defender) -> list[str]:
-    """Many requests at once."""
+    """Sends many requests at once."""
     bystander = Bystander(server.address)
 
     def ask(_number: int) -> str:

@@ -1,4 +1,4 @@
-"""An HTTP/2 client that sends what it is told to, and no more: frames and gRPC messages."""
+"""A minimal HTTP/2 client that sends exactly the given frames and gRPC messages."""
 
 import gzip
 import struct
@@ -26,17 +26,17 @@ WINDOW = 65535
 
 
 def message(content: bytes, packed: bool = False) -> bytes:
-    """A gRPC message with its head."""
+    """A gRPC message with its header."""
     content = gzip.compress(content, 9) if packed else content
     return struct.pack(">BI", packed, len(content)) + content
 
 
 class Connection:
-    """One connection. A thread takes all that is sent, and answers pings unless told not to."""
+    """One connection. A thread reads everything that is received, and answers pings unless told not to."""
 
     def __init__(self, target: Target, answers_pings: bool = True, window: int = 2**31 - 1):
         self.seen: dict[int, str] = {}
-        """By stream: how it ended."""
+        """How each stream ended, by stream id."""
         self.received = 0
         """Bytes of answers."""
         self.closed = False
@@ -53,7 +53,7 @@ class Connection:
         target.keep.append(self)
 
     def open(self, path: str, packed: bool = False) -> int:
-        """Begins a gRPC call; its stream."""
+        """Begins a gRPC call and returns its stream id."""
         with self._changed:
             stream, self._next = self._next, self._next + 2
             self._windows[stream] = self._initial
@@ -71,7 +71,7 @@ class Connection:
         return stream
 
     def send(self, stream: int, content: bytes, end: bool = True) -> bool:
-        """Sends what the windows let through; whether it was all, in time."""
+        """Sends as much as the flow-control windows allow; returns whether everything was sent in time."""
         rest = memoryview(content)
         while rest:
             with self._changed:
@@ -87,7 +87,7 @@ class Connection:
         return True
 
     def end_of(self, stream: int) -> str:
-        """Waits for a call's end."""
+        """Waits for the end of a call."""
         with self._changed:
             while stream not in self.seen and not self.closed and self._target.left():
                 self._changed.wait(self._target.left())
@@ -129,7 +129,7 @@ class Connection:
                     self._take(kind, flags, stream, received[9 : 9 + length])
                     received = received[9 + length :]
         except OSError:
-            pass  # closed, by either side
+            pass  # closed by either side
         self._close()
 
     def _take(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
@@ -164,7 +164,7 @@ class Connection:
 
 
 def unary(path: str, content: bytes, packed: bool = False):
-    """Work: one call after the other, each on a connection of its own."""
+    """Work: one call after another, each on a new connection."""
     framed = message(content, packed)
 
     def work(target: Target) -> str:
@@ -183,5 +183,5 @@ def unary(path: str, content: bytes, packed: bool = False):
 
 
 def pause(target: Target, seconds: float) -> None:
-    """No longer than the attack."""
+    """Sleeps, but no longer than the attack lasts."""
     time.sleep(min(seconds, target.left()))

@@ -1,4 +1,4 @@
-"""A1, A9, A12: images, and texts, that take long to prepare."""
+"""A1, A9, A12: images and texts that take long to prepare."""
 
 from tests.abuse.attack import MIB, Attack, again, gone, in_json
 from tests.abuse.tiff_bombs import (
@@ -18,7 +18,7 @@ SIDE = 7071
 
 
 def raw(kind: str, data: bytes) -> bytes:
-    """An image as the body."""
+    """A request with the image as its body."""
     return post("/v1/embeddings", kind, data)
 
 
@@ -29,7 +29,7 @@ def many_images(count: int) -> bytes:
 
 
 def many_texts(count: int, letters: int) -> bytes:
-    """Of one letter that stands for eighteen, each text another."""
+    """Different texts of one letter that normalises to eighteen."""
     texts = [f"{number} " + "\ufdfa" * letters for number in range(count)]
     return in_json("/v1/embeddings", {"input": texts})
 

@@ -1,11 +1,11 @@
-"""A6, A8, A11: JSON that becomes larger than it looks, and answers that do."""
+"""A6, A8, A11: JSON that takes more memory than its size, and large answers."""
 
 from tests.abuse.attack import Attack, again, held, in_json
 from tests.bench.contenders import post
 from tests.faults.questions import JSON, encoded, samples
 
 BLIND = b"\x07"
-"""Six characters where it is spelt for a reader."""
+"""A character that takes six characters in an escaped message."""
 FULL = 60_000_000
 
 
@@ -15,12 +15,12 @@ def empty_strings(path: str, before: str, size: int = FULL) -> bytes:
 
 
 def named(path: str, before: str, size: int = FULL, after: str = '"}') -> bytes:
-    """A name of many blind characters."""
+    """A name of many invisible characters."""
     return post(path, JSON, (before + "\\u0007" * (size // 6) + after).encode())
 
 
 def large_answer(images: int, labels: int, letters: int) -> bytes:
-    """Each label comes back with each image."""
+    """A request whose answer repeats each label for each image."""
     image = encoded(samples()[0])
     names = [f"{number} " + "x" * letters for number in range(labels)]
     return in_json("/v1/classify", {"images": [image] * images, "labels": names})

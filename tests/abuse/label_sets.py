@@ -1,4 +1,4 @@
-"""A6, A7, A8: label sets that are large, many, or read by nobody."""
+"""A6, A7, A8: label sets that are large or many, or whose listing nobody reads."""
 
 import itertools
 import json
@@ -12,7 +12,7 @@ NAMES = itertools.count()
 
 
 def putting(body: bytes):
-    """Work: sets under ever new names."""
+    """Work: puts sets under new names repeatedly."""
 
     def work(target: Target) -> str:
         return target.send(put(f"/v1/labelsets/set-{next(NAMES)}", body))
@@ -21,7 +21,7 @@ def putting(body: bytes):
 
 
 def with_large_images(size: int) -> bytes:
-    """Two labels, an image with a tail each."""
+    """Two labels with one image each, followed by extra bytes."""
     image = encoded(samples()[0] + b"\0" * (size * 3 // 8))
     labels = [{"label": name, "images": [image]} for name in ("a", "b")]
     return json.dumps({"labels": labels}).encode()
@@ -33,7 +33,7 @@ def with_long_names(labels: int, letters: int) -> bytes:
 
 
 def with_long_labels(labels: int, letters: int) -> bytes:
-    """A short text each, and a long name for it."""
+    """A short text for each label, and a long name."""
     named = [{"label": f"{number} " + "x" * letters, "texts": ["a bolt"]} for number in range(labels)]
     return json.dumps({"labels": named}).encode()
 
@@ -44,7 +44,7 @@ def empty_strings() -> bytes:
 
 
 def listing(sets: int, body: bytes):
-    """Work: sets once, then lists of them that nobody reads."""
+    """Work: puts sets once, then requests listings without reading them."""
     get = b"GET /v1/labelsets HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
 
     def work(target: Target) -> str:
@@ -57,7 +57,7 @@ def listing(sets: int, body: bytes):
 
 
 def classifying(body: bytes):
-    """Work: a set once, then small requests whose answers have all of its names."""
+    """Work: puts a set once, then sends small requests whose answers contain all of its names."""
     image = encoded(samples()[0])
     asked = json.dumps({"images": [image] * 8, "labelset": "large"}).encode()
 

@@ -1,4 +1,4 @@
-"""A2, A3, A11, A15: gRPC messages that become larger than they look."""
+"""A2, A3, A11, A15: gRPC messages that take more memory than their size."""
 
 from tests.abuse.attack import MIB, Attack, Target
 from tests.abuse.http2 import Connection, message, unary
@@ -24,7 +24,7 @@ def long_field(number: int, size: int, content: bytes = b"x") -> bytes:
 
 
 def streamed(size: int, count: int):
-    """Work: a stream of messages with a field that nobody knows, as fast as windows allow."""
+    """Work: a stream of messages with an unknown field, as fast as flow control allows."""
     framed = message(ONE_TEXT + long_field(15, size, b"\0"))
 
     def work(target: Target) -> str:

@@ -1,9 +1,10 @@
-"""`make abuse`: what one client could take a server away with, done to a release build with its defaults and 2 GiB.
+"""`make abuse`: attacks by a single client on a release build with default settings and 2 GiB of memory.
 
-Each attack has a server of its own. Beside it a client asks for one image and one text, several times a second: it is
-answered within two seconds (p99), memory stays below 1 GiB above the start, the server lives, and ten seconds after
-the attack everything is given back. No request is under way then, memory is near the start, and 32 requests at
-once are all answered. Status 1 otherwise.
+Each attack gets its own server. During the attack a legitimate client asks for one image and one text, several
+times a second. These must hold: the client's p99 is below two seconds, memory stays less than 1 GiB above the
+start, and the server stays alive. Ten seconds after the attack the server must have released everything: no request
+is running, memory is near the start, and 32 simultaneous requests are all answered. Otherwise the exit status is
+1.
 """
 
 import argparse
@@ -51,20 +52,20 @@ HEAD = f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|"
 
 
 def attacker(attack: Attack, address: tuple[str, int], seconds: float, pipe) -> None:
-    """In a process of its own, which leaves the machine to the server where both want it."""
+    """Runs the attack in its own process, with low priority, so that the server gets the processor first."""
     os.nice(10)
     work = attack.prepare()
     pipe.send("ready")
     pipe.recv()
     target = Target(address, time.monotonic() + seconds)
     pipe.send(run(work, attack, target))
-    # A stop is tried with the connections open.
+    # The stop is tested with the connections open.
     pipe.recv()
     os._exit(0)
 
 
 def judged(attack: Attack, server: Defender, seconds: float) -> tuple[list[str], list[str]]:
-    """Runs an attack; the cells of its row, and what is wrong."""
+    """Runs an attack; returns the cells of its row, and the violations."""
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.Process(
         target=attacker, args=(attack, server.address, seconds, theirs), daemon=True
@@ -111,7 +112,7 @@ def judged(attack: Attack, server: Defender, seconds: float) -> tuple[list[str],
 
 
 def beside(seen: Seen) -> list[str]:
-    """What is wrong for the legitimate client."""
+    """Violations that concern the legitimate client."""
     if seen.p99() <= MOST_P99:
         return []
     refused = ", ".join(f"{count} × {what}" for what, count in seen.refusals.items())
@@ -119,7 +120,7 @@ def beside(seen: Seen) -> list[str]:
 
 
 def one(attack: Attack, folder: Path, allowed: allowance.Allowance, seconds: float) -> tuple[str, bool]:
-    """A row, and whether all is well."""
+    """Returns a row, and whether everything holds."""
     with tempfile.TemporaryDirectory(dir=folder) as state:
         try:
             with Defender(Path(state), allowed, attack.arguments) as server:
@@ -136,18 +137,18 @@ def one(attack: Attack, folder: Path, allowed: allowance.Allowance, seconds: flo
 
 
 def that_starts(folder: Path) -> allowance.Allowance:
-    """The strictest way to allow so much memory with which a server starts at all."""
+    """The strictest memory limit under which a server can start."""
     for way in allowance.ways(ALLOWED_MIB):
         try:
             with Defender(folder / "first", way):
                 return way
         except ServerError as error:
             print(f"{way.way}: {error}", file=sys.stderr)
-    raise SystemExit("the server's memory cannot be bounded here")
+    raise SystemExit("the server's memory cannot be limited on this machine")
 
 
 def main() -> int:
-    """0 if everything held."""
+    """Returns 0 if everything holds."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--only", help="rows, such as A1,A2")
     parser.add_argument("--seconds", type=float, default=8.0, help="of each attack")

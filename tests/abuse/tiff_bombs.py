@@ -1,4 +1,4 @@
-"""TIFF and JPEG files that take long to read, or much memory: small, and of a kind that no program writes."""
+"""Small TIFF and JPEG files that take long or much memory to read; no ordinary program writes such files."""
 
 import io
 import struct
@@ -10,7 +10,7 @@ SHORT, LONG = 3, 4
 
 
 def tiff(width: int, strips: int, compression: int, strip: bytes) -> bytes:
-    """Grey, one row a strip; all strips are the same bytes of the file."""
+    """Grey, one row per strip; all strips share the same bytes of the file."""
     offsets_at = 8 + len(strip)
     counts_at = offsets_at + 4 * strips
     directory_at = counts_at + 4 * strips
@@ -32,7 +32,7 @@ def tiff(width: int, strips: int, compression: int, strip: bytes) -> bytes:
 
 
 def jpeg_strips(strips: int, side: int = 16384) -> bytes:
-    """Each strip is a JPEG whose header says that it is `side` by `side`."""
+    """Each strip is a JPEG whose header declares `side` by `side` pixels."""
     with io.BytesIO() as file:
         Image.new("L", (64, 8)).save(file, "JPEG")
         jpeg = bytearray(file.getvalue())
@@ -42,18 +42,18 @@ def jpeg_strips(strips: int, side: int = 16384) -> bytes:
 
 
 def packbits_strips(strips: int, size: int) -> bytes:
-    """Each strip is `size` bytes that stand for nothing."""
+    """Each strip is `size` bytes that decode to nothing."""
     return tiff(64, strips, 32773, b"\x80" * size)
 
 
 def deflate_strips(strips: int, size: int) -> bytes:
-    """Each strip is empty blocks of `size` bytes together."""
+    """Each strip consists of empty blocks, `size` bytes in total."""
     blocks = b"\x00\x00\x00\xff\xff" * (size // 5)
     return tiff(64, strips, 8, b"\x78\x9c" + blocks)
 
 
 def rgba16_png(side: int) -> bytes:
-    """Of one colour: the file is a two-hundredth of a percent of its pixels."""
+    """One colour: the file has 0.005 % of the size of its pixels."""
     row = b"\0" + b"\x10\x20" * (4 * side)
     packer = zlib.compressobj(9)
     data = b"".join(packer.compress(row) for _ in range(side)) + packer.flush()
@@ -78,8 +78,8 @@ def png(width: int, height: int, bits: int, colour: int, data: bytes) -> bytes:
 
 
 def progressive_jpeg(width: int, height: int, scans: int) -> bytes:
-    """Grey: the DC scan, and AC scans of a hundred bytes that say of every block that it has no more. A decoder walks
-    through all blocks for each."""
+    """Grey: the DC scan, and AC scans of a hundred bytes in which every block is empty. A decoder visits all blocks
+    for each scan."""
     blocks = -(-width // 8) * -(-height // 8)
 
     def segment(marker: int, content: bytes) -> bytes:
@@ -96,7 +96,7 @@ def progressive_jpeg(width: int, height: int, scans: int) -> bytes:
 
     head = b"\xff\xd8" + segment(0xDB, bytes([0, *[16] * 64]))
     head += segment(0xC2, struct.pack(">BHHBBBB", 8, height, width, 1, 1, 0x11, 0))
-    # DC differences of no bits; runs of 2^14 blocks and more that end here, of 14 bits more.
+    # DC differences of zero bits; runs of 2^14 blocks and more that end here, with 14 extra bits.
     head += table(0x00, 0) + table(0x10, 0xE0)
     first = segment(0xDA, bytes([1, 1, 0, 0, 0, 0])) + stuffed("0" * blocks)
     runs, left = "", blocks
@@ -105,7 +105,7 @@ def progressive_jpeg(width: int, height: int, scans: int) -> bytes:
         runs += "0" + format(run - (1 << 14), "014b")
         left -= run
     if left:
-        # Longer than the image, as no run may be shorter in this table.
+        # Longer than the image, because this table has no shorter run.
         runs += "0" + "0" * 14
     data = stuffed(runs)
     more = b"".join(

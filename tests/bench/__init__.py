@@ -1,1 +1,1 @@
-"""Measures the server beside others: `python -m tests.bench.run`."""
+"""Compares the server with others: `python -m tests.bench.run`."""

@@ -1,4 +1,4 @@
-"""Two servers may only be compared if they compute the same: their embeddings of what is sent must agree."""
+"""Checks that two servers compute the same embeddings, which is required for a comparison."""
 
 import http.client
 import json
@@ -15,11 +15,11 @@ ASKED = 8
 
 
 class Disagreement(Exception):
-    """A server computes something else."""
+    """The embeddings of two servers differ."""
 
 
 def vectors(server: Server, requests: Sequence[Request], asked: int = ASKED) -> np.ndarray:
-    """Embeddings of the first requests, one request after the other."""
+    """Embeddings of the first requests, sent one after another."""
     rows = []
     for request in requests[:asked]:
         with socket.create_connection(server.address, timeout=120) as connection:
@@ -37,7 +37,7 @@ def vectors(server: Server, requests: Sequence[Request], asked: int = ASKED) -> 
 
 
 def check(name: str, found: np.ndarray, reference: np.ndarray) -> float:
-    """The worst cosine against the reference; raises if it is too small."""
+    """The smallest cosine to the reference; raises `Disagreement` if it is too small."""
     if found.shape != reference.shape:
         raise Disagreement(f"{name} gives {found.shape} numbers, the reference {reference.shape}")
     worst = float((found * reference).sum(axis=1).min())
@@ -49,6 +49,6 @@ def check(name: str, found: np.ndarray, reference: np.ndarray) -> float:
 
 
 def check_own(name: str, found: np.ndarray) -> None:
-    """For a model with weights of its own: numbers, and not the same ones for every input."""
+    """Checks a model with other weights: its embeddings must be finite and depend on the input."""
     if not np.isfinite(found).all() or np.ptp(found, axis=0).max() < 1e-6:
         raise Disagreement(f"{name}'s embeddings do not depend on its input")

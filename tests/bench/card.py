@@ -1,9 +1,9 @@
-"""The server on a graphics card: throughput, latency, agreement with the processor, and what a full card does.
+"""The server on a GPU: throughput, latency, agreement with the CPU, and behaviour when GPU memory is full.
 
     CLIP_IN_BINARY=… ORT_DYLIB_PATH=… python -m tests.bench.card --bundle runs/reference/vit-b-32
 
-Closed loops of clients over HTTP, as `make bench` has them. `--fill` takes the card's memory away while requests
-come (by PyTorch, which must be there), gives it back, and says what the clients saw meanwhile.
+Closed loops of clients over HTTP, as in `make bench`. `--fill` allocates the GPU's memory while requests arrive
+(with PyTorch, which must be installed), frees it again, and prints what the clients saw meanwhile.
 """
 
 import argparse
@@ -45,16 +45,16 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--bundle", type=Path, action="append", required=True)
     parser.add_argument("--device", default="cuda:0")
     parser.add_argument("--precisions", default="fp32,fp16")
-    parser.add_argument("--clients", type=int, default=128, help="clients of images and of texts")
+    parser.add_argument("--clients", type=int, default=128, help="number of clients for images and for texts")
     parser.add_argument("--seconds", type=float, default=6)
     parser.add_argument(
-        "--fill", action="store_true", help="fill the card's memory under load (needs PyTorch)"
+        "--fill", action="store_true", help="fill the GPU's memory under load (needs PyTorch)"
     )
     return parser.parse_args()
 
 
 def memory_mib() -> str:
-    """In use on the first card, by nvidia-smi."""
+    """Memory in use on the first GPU, from nvidia-smi."""
     query = ["nvidia-smi", "-i", "0", "--query-gpu=memory.used", "--format=csv,noheader,nounits"]
     try:
         return subprocess.run(query, capture_output=True, text=True, check=True).stdout.strip()
@@ -63,7 +63,7 @@ def memory_mib() -> str:
 
 
 def embed(server: Server, requests: list[Request]) -> np.ndarray:
-    """What the server answers to each request, one after the other; a row an item."""
+    """The server's answers to the requests, one after another; one row per item."""
     rows = []
     for request in requests:
         head, _, body = request.bytes.partition(b"\r\n\r\n")
@@ -76,12 +76,12 @@ def embed(server: Server, requests: list[Request]) -> np.ndarray:
 
 
 def worst_distance(a: np.ndarray, b: np.ndarray) -> float:
-    """Largest 1 - cosine of rows that belong together."""
+    """Largest 1 - cosine between corresponding rows."""
     return float(1 - (a * b).sum(1).min())
 
 
 def loads() -> dict[str, list[Request]]:
-    """Requests by what they are called in the table."""
+    """Requests by their name in the table."""
     shape = Embeddings()
     texts = captions(4096)
     several = [texts[i : i + TEXTS_A_REQUEST] for i in range(0, len(texts), TEXTS_A_REQUEST)]
@@ -94,7 +94,7 @@ def loads() -> dict[str, list[Request]]:
 
 
 def fill(server: Server, requests: list[Request], before: np.ndarray, arguments: argparse.Namespace) -> None:
-    """Takes the card's memory away while images come, and gives it back."""
+    """Fills the GPU's memory while images arrive, and frees it again."""
     filler = subprocess.Popen(
         [sys.executable, "-c", FILL, str(LEFT_FREE_MIB)],
         stdin=subprocess.PIPE,
@@ -102,7 +102,7 @@ def fill(server: Server, requests: list[Request], before: np.ndarray, arguments:
         text=True,
     )
     assert filler.stdout.readline().strip() == "full"
-    # An open loop, since errors are what is looked for: at a rate that makes batches.
+    # An open loop, because errors are expected; the rate is high enough for batches.
     stream = load.Stream(requests, arguments.clients, rate=400)
     full = load.run(server.address, [stream], arguments.seconds, warm_up=0).outcomes[0]
     print(f"    card full ({memory_mib()} MiB in use): {summary(full)}; {counters(server)}", flush=True)
@@ -159,7 +159,7 @@ def main() -> None:
                             flush=True,
                         )
             if arguments.fill:
-                # Without buckets nothing is reserved at the start: a batch takes memory when it comes.
+                # Without buckets, no memory is reserved at the start: each batch allocates its own.
                 with ClipIn(
                     bundle, *options, "--batch-buckets", "false", precision=precision
                 ).start() as server:

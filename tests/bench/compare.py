@@ -1,4 +1,4 @@
-"""Servers against each other: one after the other, in rounds of alternating order, always fresh processes."""
+"""Compares servers: one after another, in rounds of alternating order, always with new processes."""
 
 import json
 import subprocess
@@ -18,7 +18,7 @@ LIMIT_SECONDS = 8
 
 @dataclass(frozen=True)
 class Settings:
-    """What the command line says."""
+    """The options of the command line."""
 
     bundle: Path
     rounds: int
@@ -28,7 +28,7 @@ class Settings:
 
 
 class Limit:
-    """What the machine could do at most (limit.py), measured in the round like a server."""
+    """The machine's limit (limit.py), measured in each round like a server."""
 
     name = "limit"
 
@@ -62,9 +62,9 @@ def compare(
     settings: Settings,
     asked: int = agreement.ASKED,
 ) -> dict[str, list[Measurement]]:
-    """Measurements by name, one a round. The others' embeddings must agree with the first contender's.
+    """Measurements by name, one per round. The embeddings of all contenders must agree with the first one's.
 
-    Each server is `asked` for that many embeddings before it is measured.
+    Each server computes `asked` embeddings before it is measured.
     """
     found: dict[str, list[Measurement]] = {contender.name: [] for contender in contenders}
     reference = None
@@ -94,7 +94,7 @@ def compare(
 
 
 def fastest_fastapi(requests_of: Callable[[object], list[Request]], settings: Settings):
-    """The fastest of the ways to run the FastAPI baseline, by a short try of each."""
+    """The fastest configuration of the FastAPI baseline, found with a short test of each."""
     speeds = []
     for way in fastapi_ways(settings.bundle):
         with way.start() as server:

@@ -1,4 +1,4 @@
-"""One keep-alive HTTP/1.1 connection that never blocks: prebuilt bytes go out, status and body come in."""
+"""One non-blocking keep-alive HTTP/1.1 connection: sends prebuilt bytes, receives status and body."""
 
 import errno
 import socket
@@ -9,18 +9,18 @@ READ_BYTES = 1 << 16
 
 @dataclass(frozen=True)
 class Request:
-    """A request as it goes over the wire, and the statuses that are right answers to it."""
+    """A request as sent over the network, and the statuses that count as correct answers."""
 
     bytes: bytes
     expected: frozenset[int] = frozenset({200})
 
 
 class BrokenConnection(Exception):
-    """The server closed the connection, or its answer cannot be read."""
+    """The server closed the connection or sent an unreadable answer."""
 
 
 class Connection:
-    """A socket with at most one request on its way."""
+    """A socket with at most one request in flight."""
 
     __slots__ = (
         "answered",
@@ -52,14 +52,14 @@ class Connection:
         self.received = bytearray()
 
     def begin(self, request: Request, since: float) -> None:
-        """Takes a request; `since` is when its client began to wait."""
+        """Starts a request; `since` is when its client began to wait."""
         self.request, self.since = request, since
         self.sent, self.needed, self.status, self.body_at = 0, -1, 0, 0
         self.answered = False
         self.received.clear()
 
     def send(self) -> bool:
-        """Sends what the socket takes; True once all is out."""
+        """Sends as much as the socket accepts; True once everything is sent."""
         data = self.request.bytes
         try:
             while self.sent < len(data):
@@ -71,7 +71,7 @@ class Connection:
         return True
 
     def receive(self) -> bool:
-        """Reads what has come; True once the answer is whole."""
+        """Reads what has arrived; True once the answer is complete."""
         try:
             chunk = self.socket.recv(READ_BYTES)
         except BlockingIOError:
@@ -90,7 +90,7 @@ class Connection:
         return bytes(self.received[self.body_at :])
 
     def close(self) -> None:
-        """Lets go of the socket, whatever is on its way."""
+        """Closes the socket, even with a request in flight."""
         self.socket.close()
 
     def _read_head(self) -> None:

@@ -1,4 +1,4 @@
-"""What is compared: how each server is started, and how a request to it looks."""
+"""The compared servers: how each one is started, and the form of its requests."""
 
 import base64
 import json
@@ -27,7 +27,7 @@ def post(path: str, content_type: str, body: bytes, headers: dict[str, str] | No
 
 @dataclass(frozen=True)
 class Embeddings:
-    """Requests in the shape that our server and the FastAPI baseline share."""
+    """The request format that this server and the FastAPI baseline share."""
 
     headers: dict[str, str] = field(default_factory=dict)
 
@@ -42,7 +42,7 @@ class Embeddings:
 
 
 class ClipIn:
-    """Our server at a named precision (its own choice depends on the machine), else with its defaults."""
+    """This server at a fixed precision (its default depends on the machine), otherwise with default settings."""
 
     embeddings = Embeddings()
 
@@ -61,7 +61,7 @@ class ClipIn:
 
 
 class FastApi:
-    """The baseline, in one of the ways to use all cores."""
+    """The baseline, in one of the configurations that use all cores."""
 
     embeddings = Embeddings()
     same_vectors = True
@@ -71,7 +71,7 @@ class FastApi:
         self.name = f"FastAPI {processes} x {threads}"
 
     def start(self) -> Server:
-        """A fresh process (or several)."""
+        """Starts a new process (or several)."""
         port = free_port()
         command = [BENCH_PYTHON, HERE / "fastapi_baseline.py", self.bundle, port]
         command += ["--processes", self.processes, "--threads", self.threads]
@@ -79,12 +79,12 @@ class FastApi:
 
 
 def fastapi_ways(bundle: Path) -> list[FastApi]:
-    """One process whose session uses all cores; one whose requests run side by side; a process a core."""
+    """One process whose session uses all cores; one with concurrent requests; one process per core."""
     return [FastApi(bundle, 1, cores()), FastApi(bundle, 1, 1), FastApi(bundle, cores(), 1)]
 
 
 class InfinityRequests:
-    """OpenAI's embeddings request as infinity extends it: images as data URIs in JSON."""
+    """OpenAI's embeddings request with infinity's extension: images as data URIs in JSON."""
 
     def image(self, data: bytes, content_type: str = "image/jpeg") -> Request:
         """One image."""
@@ -102,14 +102,14 @@ class InfinityRequests:
 
 
 class Infinity:
-    """infinity-emb with its defaults on the CPU. Its weights are its own: same work, other vectors."""
+    """infinity-emb with its defaults on the CPU. It has other weights: the same work, but different vectors."""
 
     name = "infinity"
     embeddings = InfinityRequests()
     same_vectors = False
 
     def start(self) -> Server:
-        """A fresh process that asks nothing of the network."""
+        """Starts a new process that does not use the network."""
         port = free_port()
         command = [INFINITY_PYTHON.parent / "infinity_emb", "v2", "--model-id", infinity_model()]
         command += ["--engine", "torch", "--device", "cpu", "--host", HOST, "--port", port]

@@ -1,9 +1,9 @@
-"""The Python environments of the baselines, and of the textile pictures.
+"""The Python environments of the baselines and of the textile pictures.
 
-`python -m tests.bench.environments` makes what is not there yet.
+`python -m tests.bench.environments` creates the missing ones.
 
-They are apart from the project's own: the baselines pin what they need (infinity-emb an old NumPy, FastAPI's
-the ONNX Runtime that our server loads), and neither the training nor the tests need any of it.
+They are separate from the project's own environment: the baselines need fixed versions (infinity-emb an old NumPy,
+FastAPI the ONNX Runtime that this server loads), and neither training nor tests need them.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ REQUIREMENTS = {
 
 
 def ensure(python: Path) -> None:
-    """Makes one environment, unless it is there as its requirements say; those are complete."""
+    """Creates one environment, unless it exists and matches its requirements; these list all packages."""
     requirements = HERE / REQUIREMENTS[python]
     fingerprint = hashlib.sha256(requirements.read_bytes()).hexdigest()
     folder = python.parents[1]

@@ -1,4 +1,4 @@
-"""The server's own metrics, as far as a benchmark reads them."""
+"""The server's metrics, as far as a benchmark uses them."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from tests.bench.servers import Server
 
 @dataclass(frozen=True)
 class Counters:
-    """Values of /metrics at a moment; subtract two to get what happened between."""
+    """Values of /metrics at one moment; subtract two to get the difference."""
 
     values: dict[str, float]
 

@@ -1,11 +1,11 @@
-"""The baseline: the same encoders behind FastAPI, written in an afternoon, and honestly tuned.
+"""The baseline: the same encoders behind FastAPI, a small program with reasonable tuning.
 
-What is tuned: uvloop and httptools, decoding off the event loop in threads, no spinning in ONNX Runtime (it
-costs half of the throughput on a busy machine), orjson straight from NumPy, no validation of what comes back.
-What is not there: batching across requests, an own resampler, a cache.
+Tuned: uvloop and httptools, decoding in threads outside the event loop, no spinning in ONNX Runtime (which costs
+half of the throughput on a busy machine), orjson directly from NumPy, no validation of responses. Not included:
+batching across requests, a resampler of its own, a cache.
 
-`fastapi_baseline.py BUNDLE PORT --processes N --threads N`: processes of uvicorn, threads inside each ONNX
-Runtime session.
+`fastapi_baseline.py BUNDLE PORT --processes N --threads N`: processes of uvicorn, threads inside each ONNX Runtime
+session.
 """
 
 import argparse
@@ -45,7 +45,9 @@ class Encoders:
         self.tokenizer = Tokenizer.from_file(str(bundle / manifest["tokenizer"]))
 
     def embed_image(self, data: bytes) -> np.ndarray:
-        """Short side to the model's size with Pillow's bicubic filter, centre crop, encoder."""
+        """Resizes the short side to the model's size with Pillow's bicubic filter, crops the centre, runs the
+        encoder.
+        """
         image = Image.open(io.BytesIO(data)).convert("RGB")
         size = self.image["size"][0]
         width, height = image.size
@@ -59,7 +61,7 @@ class Encoders:
         return self.image_session.run([self.image["output"]], {self.image["input"]["name"]: pixels})[0]
 
     def embed_texts(self, texts: list[str]) -> np.ndarray:
-        """Padded to the whole context, as open_clip's and CLIP's tokenizers do it."""
+        """Texts are padded to the full context, as by open_clip's and CLIP's tokenizers."""
         length = self.text["context_length"]
         ids = np.full((len(texts), length), self.text["pad_id"], np.int64)
         for row, encoding in zip(
@@ -77,7 +79,7 @@ pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
 
 @app.get("/healthz")
 async def health() -> dict:
-    """The encoders are loaded before anything listens."""
+    """The encoders are loaded before the server listens."""
     return {"status": "alive"}
 
 
@@ -99,7 +101,7 @@ async def embeddings(request: Request) -> Response:
 
 
 def main() -> None:
-    """Serves until it is told to stop."""
+    """Serves until it is stopped."""
     parser = argparse.ArgumentParser()
     parser.add_argument("bundle", type=Path)
     parser.add_argument("port", type=int)

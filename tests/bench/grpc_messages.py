@@ -1,4 +1,4 @@
-"""Python code from our .proto, as a user makes it; for programs in the clients' environment."""
+"""Python code generated from the project's .proto, as by a user; for programs in the clients' environment."""
 
 import importlib
 import sys
@@ -11,12 +11,12 @@ from tests.bench.paths import ROOT
 
 
 def generated() -> tuple:
-    """The modules of the messages and of the services, generated."""
+    """The generated modules of messages and services."""
     folder = tempfile.mkdtemp()
     paths = [f"-I{ROOT / 'proto'}", f"--python_out={folder}", f"--grpc_python_out={folder}"]
     if protoc.main(["", *paths, "clip_in/v1/clip_in.proto"]) != 0:
         raise SystemExit("the .proto does not compile")
-    # The generated code imports `clip_in.v1.…`: a package of that name which lies in the folder.
+    # The generated code imports `clip_in.v1.…`: a package of that name inside the folder.
     package = types.ModuleType("clip_in")
     package.__path__ = [f"{folder}/clip_in"]
     sys.modules["clip_in"] = package
@@ -24,5 +24,5 @@ def generated() -> tuple:
 
 
 def messages():
-    """The module of the messages."""
+    """The generated module of the messages."""
     return generated()[0]

@@ -1,7 +1,7 @@
-"""Pictures to send: photograph-like content that costs a decoder what a photograph costs, drawn from a seed.
+"""Test images: photograph-like content with realistic decoding cost, drawn from a seed.
 
-Natural images have a spectrum that falls with the frequency, smooth shadings, hard edges and sensor noise;
-each is in here, in measures that give a quality-90 JPEG of 1920x1080 the size that a camera's has. Nothing is
+Natural images have a spectrum that falls with frequency, smooth shading, hard edges and sensor noise. Each of these
+is included, in proportions that give a quality-90 JPEG of 1920x1080 the size of a camera's file. Nothing is
 downloaded or committed.
 """
 
@@ -15,14 +15,14 @@ from PIL import Image, ImageDraw, ImageFilter
 from tests.bench.paths import CACHE
 
 DIFFERENT = 8
-"""Images of a size: no result hangs on one picture. (No server here has a cache of images switched on.)"""
+"""Number of images per size, so that no result depends on one picture. (No server here caches images.)"""
 
 SENSOR_NOISE, COLOUR_NOISE = 3.0, 1.0
-"""Standard deviations in levels of 255; cameras smooth the colours."""
+"""Standard deviations in levels of 255; cameras smooth the colour channels."""
 
 
 def photograph(width: int, height: int, seed: int) -> Image.Image:
-    """A picture; the same seed gives the same."""
+    """A picture; the same seed gives the same picture."""
     rng = np.random.default_rng([width, height, seed])
     canvas = Image.fromarray(_clouds(rng, width, height, 3))
     for _ in range(30):
@@ -35,7 +35,7 @@ def photograph(width: int, height: int, seed: int) -> Image.Image:
 
 
 def jpegs(width: int, height: int, count: int = DIFFERENT) -> list[bytes]:
-    """JPEG files, quality 90, 4:2:0; kept in .cache until this file changes."""
+    """JPEG files, quality 90, 4:2:0; cached in .cache until this file changes."""
     version = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
     folder = CACHE / f"bench-images-{version}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -70,7 +70,7 @@ def _clouds(rng, width: int, height: int, channels: int, falling: float = 1.3) -
         spectrum[0, 0] = 0
         plane = np.fft.irfft2(spectrum, (height, width))
         planes.append(128 + 45 * plane / plane.std())
-    if channels > 1:  # colours of a scene are alike: chroma varies less than brightness
+    if channels > 1:  # chroma varies less than brightness in natural scenes
         mean = sum(planes) / channels
         planes = [mean + 0.3 * (plane - mean) for plane in planes]
     stacked = planes[0] if channels == 1 else np.stack(planes, axis=-1)
@@ -79,7 +79,7 @@ def _clouds(rng, width: int, height: int, channels: int, falling: float = 1.3) -
 
 
 def _object(canvas: Image.Image, rng) -> None:
-    """A shaded thing with hard edges."""
+    """A shaded object with hard edges."""
     width, height = canvas.size
     w, h = (max(8, int(side * rng.uniform(0.05, 0.25))) for side in (width, height))
     x, y = int(rng.integers(-w // 2, width - w // 2)), int(rng.integers(-h // 2, height - h // 2))

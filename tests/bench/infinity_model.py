@@ -31,7 +31,7 @@ def write_tokenizer(vocabulary: Path, folder: Path) -> None:
 
 
 def main() -> None:
-    """Writes the folder; its last file is the image processor's."""
+    """Writes the folder; the image processor's file is the last one."""
     vocabulary, folder = map(Path, sys.argv[1:])
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)

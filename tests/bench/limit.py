@@ -1,16 +1,16 @@
-"""The most that this machine can give for one image, whatever the server: inference plus decoding.
+"""The upper limit of this machine for one image with any server: inference plus decoding.
 
 `limit.py BUNDLE PRECISION SECONDS IMAGE…` prints JSON. Runs in the bench environment, on the ONNX Runtime
 that the server loads.
 
-- Encoder: a one-thread session a core, all running at once, at the batch size (1, 2, 4, 8) whose CPU time an
-  image is least.
-- Decode and resize: libjpeg-turbo (simplejpeg), decoded whole or at the smallest scale whose short side is
-  still 2.5 times the model's input (below that, embeddings suffer), whichever is faster, then OpenCV's
-  INTER_AREA. That resize stands for the cost alone: it reads every pixel once, as any resize must that does
-  not alias, and what it gives is not used.
+- Encoder: one single-thread session per core, all running at once, at the batch size (1, 2, 4, 8) with the least
+  CPU time per image.
+- Decode and resize: libjpeg-turbo (simplejpeg), decoded at full size or at the smallest scale whose short side is
+  at least 2.5 times the model's input (below that, embeddings suffer), whichever is faster, then OpenCV's
+  INTER_AREA. This resize only represents the cost: it reads every pixel once, as any resize without aliasing must,
+  and its result is not used.
 
-The limit is cores / (encoder CPU + decode CPU): images a second, with no HTTP, no copies and no waiting.
+The limit is cores / (encoder CPU + decode CPU): images per second, without HTTP, copies or waiting.
 """
 
 import io
@@ -33,7 +33,7 @@ SAFE_REDUCTION = 2.5
 
 
 class Encoder:
-    """A one-thread session of the image tower."""
+    """A single-thread session of the image tower."""
 
     def __init__(self, bundle: Path, manifest: dict, precision: str):
         variant = next(v for v in manifest["variants"] if v["precision"] == precision)
@@ -51,7 +51,7 @@ class Encoder:
 
 
 def scaled_size(width: int, height: int, size: int) -> tuple[int, int]:
-    """torchvision's rule: the short side becomes `size`, the long side is rounded down."""
+    """torchvision's rule: the short side becomes `size`, and the long side is rounded down."""
     return (size, size * height // width) if width <= height else (size * width // height, size)
 
 
@@ -80,7 +80,7 @@ DECODERS = {"whole": False, "reduced": True}
 
 
 def on_all_cores(work, seconds: float) -> float:
-    """CPU seconds of one call, when every core repeats it for a while; `work` gets the number of its core."""
+    """CPU seconds of one call while every core repeats it for some time; `work` gets the number of its core."""
     cores = len(os.sched_getaffinity(0))
     start_together = threading.Barrier(cores)
 
@@ -99,7 +99,7 @@ def on_all_cores(work, seconds: float) -> float:
 
 
 def decode_limit(images: list[bytes], size: int, seconds: float) -> tuple[str, float]:
-    """The faster way, and its CPU seconds an image."""
+    """The faster way, and its CPU seconds per image."""
 
     def cpu(name: str) -> float:
         def work(_core: int) -> None:
@@ -112,7 +112,7 @@ def decode_limit(images: list[bytes], size: int, seconds: float) -> tuple[str, f
 
 
 def encoder_limit(sessions: list[Encoder], pixels: np.ndarray, seconds: float) -> tuple[int, float]:
-    """The best batch size, and its CPU seconds an image."""
+    """The best batch size, and its CPU seconds per image."""
 
     def cpu(size: int) -> float:
         batch = np.resize(pixels, (size, *pixels.shape[1:]))
@@ -122,7 +122,7 @@ def encoder_limit(sessions: list[Encoder], pixels: np.ndarray, seconds: float) -
 
 
 def main() -> None:
-    """Measures and prints."""
+    """Measures and prints the results."""
     bundle, precision, seconds = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
     images = [Path(name).read_bytes() for name in sys.argv[4:]]
     manifest = json.loads((bundle / "bundle.json").read_text())

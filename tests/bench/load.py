@@ -1,12 +1,12 @@
-"""The load generator: closed-loop clients and open-loop arrivals, together if asked, at little CPU.
+"""The load generator: closed-loop clients and open-loop arrivals, also combined, with little CPU time.
 
-One thread and epoll rather than a thread a client: Python's threads would wait for each other's turn, and the
-machine's cores belong to the server. Requests are prebuilt bytes; an answer is read no further than its head
-and its length.
+It uses one thread and epoll rather than a thread per client, because Python's threads would wait for each other and
+the machine's cores belong to the server. Requests are prebuilt bytes; of an answer only the head and the length are
+read.
 
-Closed loop: each client sends its next request when the last one is answered, so the load is what the server
-can bear. Open loop: requests come at a fixed rate whatever the server does; a request's latency counts from
-the moment at which it was due, so that a generator or a server that falls behind does not hide its own delay.
+Closed loop: each client sends its next request when the last one is answered, so the server determines the load.
+Open loop: requests arrive at a fixed rate, independent of the server. The latency of a request counts from the
+moment at which it was due, so that a late generator or server does not hide its delay.
 """
 
 import select
@@ -23,12 +23,12 @@ RECONNECT_SECONDS = 0.1
 
 
 class LoadError(Exception):
-    """A run that must not be believed: a wrong status, a broken connection."""
+    """A run with invalid results: a wrong status or a broken connection."""
 
 
 @dataclass
 class Stream:
-    """Clients of one kind. Closed loop, or open loop if there is a `rate` (requests a second)."""
+    """Clients of one kind. Closed loop, or open loop if there is a `rate` (requests per second)."""
 
     requests: Sequence[Request]
     clients: int
@@ -37,16 +37,18 @@ class Stream:
 
 @dataclass
 class Outcome:
-    """What one stream got in the measured window. Latencies in seconds, by status."""
+    """Results of one stream in the measured window. Latencies in seconds, by status."""
 
     seconds: float
     latencies: dict[int, list[float]] = field(default_factory=dict)
     due: int = 0
-    """Open loop: requests that were due in the window."""
+    """Open loop: number of requests that were due in the window."""
     unsent: int = 0
-    """Open loop: due, but every connection was taken; the generator's limit, not the server's."""
+    """Open loop: requests that were due when every connection was in use; a limit of the generator, not of the
+    server.
+    """
     broken: int = 0
-    """Connections that broke, or were not answered until the end of the drain."""
+    """Connections that broke or were not answered by the end of the drain."""
     unexpected: Counter = field(default_factory=Counter)
 
     def count(self, status: int) -> int:
@@ -60,13 +62,13 @@ class Outcome:
 
 @dataclass
 class Run:
-    """All streams of a run, what it cost the generator, and what the probe said at the window's steps."""
+    """All streams of a run, the generator's own cost, and the probe's values at the steps of the window."""
 
     outcomes: list[Outcome]
     client_cpu_share: float
-    """CPU of the generator, as a share of one core."""
+    """CPU time of the generator, as a share of one core."""
     probes: list[tuple[float, int, Any]]
-    """Time, answers so far in the window, probe's value."""
+    """Time, answers so far in the window, value of the probe."""
 
 
 class _Loop:
@@ -110,7 +112,7 @@ class _Loop:
             self.finished(connection)
 
     def broke(self, connection: Connection, error: Exception) -> None:
-        """A connection is gone. That is a fault only if a request was waiting for its answer."""
+        """Handles a closed connection. It is an error only if a request was waiting for its answer."""
         stream, now = connection.stream, time.perf_counter()
         if self.connections.pop(connection.file_number, None) is None:
             return
@@ -126,7 +128,7 @@ class _Loop:
             self.lost.append((when, stream, connection.turn + 1))
 
     def replace_lost(self, now: float) -> None:
-        """New connections for closed-loop clients that lost theirs."""
+        """Opens new connections for closed-loop clients that lost theirs."""
         due = [client for client in self.lost if client[0] <= now < self.end]
         self.lost = [client for client in self.lost if client[0] > now]
         for _, stream, turn in due:
@@ -136,7 +138,7 @@ class _Loop:
 
     def answered(self, connection: Connection, now: float) -> None:
         outcome, stream = self.outcomes[connection.stream], self.streams[connection.stream]
-        # A closed loop counts what is answered in the window, an open loop what was due in it.
+        # A closed loop counts answers in the window, an open loop counts requests due in the window.
         moment = now if stream.rate is None else connection.since
         if self.start <= moment < self.end:
             outcome.latencies.setdefault(connection.status, []).append(now - connection.since)
@@ -151,7 +153,7 @@ class _Loop:
             self.finished(connection)
 
     def finished(self, connection: Connection) -> None:
-        """Answered, and all of the request is out: the next one."""
+        """Starts the next request once the answer is complete and the request is fully sent."""
         now = time.perf_counter()
         connection.request = None
         if connection.closing:
@@ -220,8 +222,8 @@ def run(
 ) -> Run:
     """Loads a server with all streams at once.
 
-    `probe` is called at the window's start and end, and every `probe_interval` seconds in it. A run of closed
-    loops fails on the first unexpected status or broken connection; with an open loop in it, that is counted.
+    `probe` is called at the window's start and end, and every `probe_interval` seconds within it. A run of closed
+    loops fails on the first unexpected status or broken connection; with an open loop, these are counted.
     """
     start = time.perf_counter() + warm_up
     end = start + seconds

@@ -1,4 +1,4 @@
-"""What the numbers were measured on, and whether it was idle."""
+"""Describes the machine of the measurement, and checks that it is idle."""
 
 import os
 import time
@@ -8,12 +8,12 @@ IDLE_SHARE = 0.05
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Number of cores that this process may use."""
     return len(os.sched_getaffinity(0))
 
 
 def describe() -> str:
-    """Processor, cores, memory, load; with a warning if something else is running."""
+    """Processor, cores, memory, load; with a warning if other programs are running."""
     model = next(
         (
             line.partition(":")[2].strip()
@@ -40,7 +40,7 @@ def describe() -> str:
 
 
 def busy_share(seconds: float = 2.0) -> float:
-    """Share of all cores' time that is used, by anyone."""
+    """Share of all cores' time in use, by any process."""
 
     def read() -> tuple[int, int]:
         numbers = list(map(int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]))

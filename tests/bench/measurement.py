@@ -1,4 +1,4 @@
-"""One server under one load: what a client sees, and what it costs the machine."""
+"""One server under one load: what clients see, and its cost."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from tests.bench.servers import Server
 
 @dataclass(frozen=True)
 class Measurement:
-    """A line of the table; NaN is what cannot be measured of something that is no server."""
+    """A row of the table; NaN where a value cannot be measured because the contender is not a server."""
 
     per_second: float
     p50_ms: float = math.nan
@@ -30,7 +30,7 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def measure(server: Server, requests: Sequence[Request], clients: int, seconds: float) -> Measurement:
-    """Closed loop; a wrong answer ends the run with an error."""
+    """Runs a closed loop; a wrong answer raises an error."""
     run = load.run(server.address, [load.Stream(requests, clients)], seconds, probe=server.cpu_seconds)
     latencies = [latency for answers in run.outcomes[0].latencies.values() for latency in answers]
     if not latencies:
@@ -48,12 +48,12 @@ def measure(server: Server, requests: Sequence[Request], clients: int, seconds: 
 
 
 def typical(rounds: Sequence[Measurement]) -> Measurement:
-    """The median of each figure."""
+    """The median of each value."""
     return Measurement(
         *(median(getattr(each, field.name) for each in rounds) for field in fields(Measurement))
     )
 
 
 def ratio(ours: Sequence[Measurement], theirs: Sequence[Measurement]) -> float:
-    """How many times as many requests a second: the median over rounds, paired in the round."""
+    """Ratio of requests per second: the median over rounds, paired within each round."""
     return median(a.per_second / b.per_second for a, b in zip(ours, theirs, strict=True))

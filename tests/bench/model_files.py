@@ -1,4 +1,4 @@
-"""The models that are measured: a bundle for our server and FastAPI, the same architecture for infinity."""
+"""The measured models: a bundle for this server and FastAPI, the same architecture for infinity."""
 
 import importlib.util
 import subprocess
@@ -12,11 +12,11 @@ ARCHITECTURE = "ViT-B-32"
 
 
 class NoModel(Exception):
-    """A model could not be made."""
+    """A model could not be created."""
 
 
 def reference_bundle() -> Path:
-    """ViT-B/32 with random weights (they cost what trained ones cost); made on first use."""
+    """ViT-B/32 with random weights (same cost as trained ones); created on first use."""
     if not (REFERENCE_BUNDLE / "bundle.json").exists():
         command = [sys.executable, "-m", "clip_in_training", "reference", "--architecture", ARCHITECTURE]
         done = subprocess.run(
@@ -38,7 +38,7 @@ def infinity_model() -> Path:
         ensure(INFINITY_PYTHON)
         package = importlib.util.find_spec("open_clip")
         if package is None:
-            raise NoModel("infinity's tokenizer is made from a file of open_clip's: run `make python`")
+            raise NoModel("infinity's tokenizer needs a file of open_clip: run `make python`")
         vocabulary = Path(package.origin).parent / "bpe_simple_vocab_16e6.txt.gz"
         subprocess.run([INFINITY_PYTHON, HERE / "infinity_model.py", vocabulary, folder], check=True)
     return folder

@@ -1,4 +1,4 @@
-"""Where things are: the repository, what was built, and what the benchmark makes for itself."""
+"""Paths: the repository, build results, and files of the benchmark."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,7 @@ DEMO_BUNDLE = ROOT / "models" / "demo"
 
 
 def server_binary() -> Path:
-    """CLIP_IN_BINARY, or the release build: a debug build measures nothing."""
+    """CLIP_IN_BINARY, or the release build: measurements of a debug build are meaningless."""
     binary = Path(os.environ.get("CLIP_IN_BINARY", ROOT / "target" / "release" / "clip-in")).resolve()
     if not binary.exists():
         raise SystemExit(f"there is no {binary}: run `make build`")

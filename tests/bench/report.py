@@ -1,4 +1,4 @@
-"""The table, the targets, and whether they were met."""
+"""The table, the targets, and whether they are met."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -22,14 +22,14 @@ HEAD = (
 
 @dataclass
 class Report:
-    """What all scenarios found."""
+    """Results of all scenarios."""
 
     rows: list[tuple[str, ...]] = field(default_factory=list)
     targets: list[tuple[str, str, bool]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def add(self, scenario: str, found: Mapping[str, Sequence[Measurement]], ours: str = "clip-in") -> None:
-        """Lines of a comparison: medians over the rounds, and ratios paired in the round."""
+        """Adds rows of a comparison: medians over the rounds, and ratios paired within each round."""
         for name, rounds in found.items():
             m = typical(rounds)
             numbers = [
@@ -45,28 +45,28 @@ class Report:
             self.rows.append((scenario, name, *numbers, against))
 
     def at_least(self, scenario: str, what: str, value: float, least: float) -> None:
-        """A target from below."""
+        """Adds a target with a minimum."""
         self._target(scenario, f"{what}: {value:.3g}, at least {least:.3g} wanted", value >= least)
 
     def at_most(self, scenario: str, what: str, value: float, most: float) -> None:
-        """A target from above."""
+        """Adds a target with a maximum."""
         self._target(scenario, f"{what}: {value:.4g}, at most {most:.4g} wanted", value <= most)
 
     def failed(self, scenario: str, reason: str) -> None:
-        """A scenario that could not be measured; it counts as a target that was missed."""
+        """Adds a scenario that could not be measured; it counts as a missed target."""
         self._target(scenario, reason, False)
 
     def note(self, scenario: str, text: str) -> None:
-        """Something to know beside the table."""
+        """Adds a note beside the table."""
         self.notes.append(f"{scenario}: {text}")
         print(f"  {text}", flush=True)
 
     def all_met(self) -> bool:
-        """Whether a benchmark may end with exit status 0."""
+        """Whether a benchmark may exit with status 0."""
         return all(met for _, _, met in self.targets)
 
     def markdown(self, machine: str) -> str:
-        """Everything, as Markdown."""
+        """The complete report as Markdown."""
         parts = [machine, table(HEAD, self.rows)] if self.rows else [machine]
         if self.targets:
             verdicts = [
@@ -83,7 +83,7 @@ class Report:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table, in columns for the eye."""
+    """A Markdown table with aligned columns."""
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
 
     def line(cells: Sequence[str]) -> str:

@@ -1,8 +1,7 @@
-"""`make bench`: our server, the baselines and the machine's limit, on the same model and the same inputs.
+"""`make bench`: this server, the baselines and the machine's limit, on the same model and the same inputs.
 
-Prints one Markdown table, then the targets and whether they were met; ends with status 1 if one was not.
-Ratios are medians of ratios taken in the same round; servers alternate in order from round to round. Run it
-on a machine that does nothing else.
+Prints one Markdown table, then the targets and whether they are met. The exit status is 1 if one is not. Ratios are
+medians of ratios within a round; the order of servers alternates from round to round. Run it on an idle machine.
 """
 
 import argparse
@@ -43,12 +42,12 @@ BASELINES = ("fastapi", "infinity", "limit")
 
 
 def names(known: list[str]):
-    """An argument that is some of the known names, with commas between."""
+    """An argument type: known names, separated by commas."""
 
     def parse(text: str) -> list[str]:
         chosen = [name for name in text.split(",") if name]
         if unknown := [name for name in chosen if name not in known]:
-            raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)}; there are {', '.join(known)}")
+            raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)}; known: {', '.join(known)}")
         return chosen
 
     return parse
@@ -60,7 +59,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", type=names(list(SCENARIOS)), default=list(SCENARIOS), metavar="NAME,…")
     parser.add_argument("--against", type=names(list(BASELINES)), default=list(BASELINES), metavar="NAME,…")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=10.0, help="measured time of a server in a round")
+    parser.add_argument("--seconds", type=float, default=10.0, help="measured time per server and round")
     parser.add_argument("--clients", type=int, default=8, help="clients of a closed loop")
     parser.add_argument("--bundle", type=Path, help="model (default: random ViT-B/32, made on first use)")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="also write the result there")
@@ -68,7 +67,7 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Runs the scenarios; 0 if every target was met."""
+    """Runs the scenarios; returns 0 if every target is met."""
     options = arguments()
     ensure(BENCH_PYTHON)
     if "infinity" in options.against and any(name in options.only for name in ("images-hd", "images-vga")):

@@ -1,4 +1,4 @@
-"""One image a request, as the raw body: what most of a CLIP server's life is."""
+"""One image per request, as the raw body: the most common request to a CLIP server."""
 
 from tests.bench import images
 from tests.bench.compare import Limit, Settings, compare, fastest_fastapi, say
@@ -9,7 +9,7 @@ from tests.bench.servers import ServerError
 
 OF_THE_LIMIT, OVER_FASTAPI, OVER_INFINITY = 0.95, 1.3, 1.5
 PRECISION_OVER_FASTAPI = {"bf16": 2.3, "int8": 3.3}
-"""Against FastAPI at fp32: what a user gains who changes the server."""
+"""Required ratio to FastAPI at fp32: the gain of a user who changes the server."""
 
 
 def hd(settings: Settings, report: Report) -> None:
@@ -76,7 +76,7 @@ def _precision(precision: str, settings: Settings, report: Report) -> None:
         return [contender.embeddings.image(file) for file in files]
 
     fastapi = fastest_fastapi(requests_of, settings)
-    # FastAPI first: its embeddings are fp32's, which a lower precision need not reach.
+    # FastAPI goes first: its embeddings are those of fp32, which a lower precision need not match.
     found = compare([fastapi, ours], requests_of, settings)
     report.add(scenario, found, ours.name)
     report.at_least(

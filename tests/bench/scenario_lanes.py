@@ -1,10 +1,10 @@
 """Bulk work in the background: how much longer does an interactive request take?
 
-64 clients send images in the bulk lane, as fast as they are answered; one more sends an image a few times a
-second in the interactive lane. It may wait for the batch that is running and no more: its p99 may exceed that
-of an unloaded server by the longest time of a bulk batch (`--bulk-batch-milliseconds`, 150 by default). Both
-are measured on the same process, a fresh one each round. The load generator itself competes for the cores;
-its share is in the note.
+64 clients send images in the bulk lane, as fast as they are answered. Another one sends an image a few times per
+second in the interactive lane. It may wait for the running batch and no longer: its p99 may exceed that of an
+unloaded server by at most the longest time of a bulk batch (`--bulk-batch-milliseconds`, 150 by default). Both are
+measured on the same process, a new one in each round. The load generator itself competes for the cores; the note
+contains its share.
 """
 
 from dataclasses import dataclass
@@ -31,14 +31,14 @@ IMAGE = '{modality="image"}'
 
 @dataclass(frozen=True)
 class Waits:
-    """Latencies of interactive requests in milliseconds, and what the bulk lane did meanwhile."""
+    """Latencies of interactive requests in milliseconds, and the work of the bulk lane meanwhile."""
 
     unloaded: list[float]
     loaded: list[float]
     bulk: str
 
     def added(self) -> float:
-        """What the bulk load adds to p99."""
+        """Milliseconds that the bulk load adds to p99."""
         return percentile(self.loaded, 0.99) - percentile(self.unloaded, 0.99)
 
     def __str__(self) -> str:
@@ -50,7 +50,7 @@ class Waits:
 
 
 def run(settings: Settings, report: Report) -> None:
-    """Rounds of: unloaded, then loaded."""
+    """Rounds of two measurements: unloaded, then loaded."""
     rounds = [_round(settings) for _ in range(settings.rounds)]
     for waits in rounds:
         report.note(SCENARIO, str(waits))
@@ -86,7 +86,7 @@ def _round(settings: Settings) -> Waits:
 
 
 def _few(requests: list[Request]) -> load.Stream:
-    # More connections than one: a request that is due while the last one is still out is not held back.
+    # Several connections, so that a request that is due does not wait for the previous one.
     return load.Stream(requests, clients=8, rate=INTERACTIVE_PER_SECOND)
 
 

@@ -1,10 +1,10 @@
-"""Ten times as many requests as the server can bear: what is answered in time, how fast is the rest refused?
+"""Ten times more requests than the server can handle: how many are answered in time, and how fast are refusals?
 
-The capacity is measured in a closed loop on the same process; then requests come at ten times that rate, each
-with `x-request-timeout`. Counted are answers 200 within that time of the moment at which the request was due
-(goodput), and how long a refusal (429) took. The images are small, 128x128, so that the bodies do not cost
-what is to be measured. The load generator competes with the server for the same cores: goodput is what is
-left beside it, and a refusal's time includes the generator's own delay; its share of a core is in the note.
+The capacity is measured in a closed loop on the same process. Then requests arrive at ten times that rate, each
+with `x-request-timeout`. Goodput counts answers 200 within that time from the moment at which the request was due;
+the time of refusals (429) is measured as well. The images are small, 128x128, so that the bodies cost little. The
+load generator competes with the server for the same cores: goodput is what remains, and the time of a refusal
+includes the generator's own delay. The note contains its share of a core.
 """
 
 from dataclasses import dataclass
@@ -27,18 +27,18 @@ CONNECTIONS = 4096
 
 
 def reference(settings: Settings, report: Report) -> None:
-    """The bundle that all scenarios run on."""
+    """Runs on the bundle of all scenarios."""
     _overload("overload", settings.bundle, settings, report)
 
 
 def demo(settings: Settings, report: Report) -> None:
-    """The demo model: an order of magnitude more requests."""
+    """Runs on the demo model, with an order of magnitude more requests."""
     _overload("overload-demo", DEMO_BUNDLE, settings, report)
 
 
 @dataclass(frozen=True)
 class Flood:
-    """What came of a flood of requests."""
+    """The result of a flood of requests."""
 
     capacity: float
     run: load.Run
@@ -54,11 +54,11 @@ class Flood:
         return sum(latency <= DEADLINE_SECONDS for latency in self.outcome.latencies.get(200, ()))
 
     def goodput(self) -> float:
-        """Share of the capacity that is answered in time."""
+        """Goodput as a share of the capacity."""
         return self.in_time() / self.outcome.seconds / self.capacity
 
     def refusal_ms(self) -> float:
-        """p99 of the refusals; NaN if there was none."""
+        """p99 of the refusals in milliseconds; NaN if there are none."""
         return percentile(self.outcome.latencies.get(429, []), 0.99) * 1e3
 
     def __str__(self) -> str:

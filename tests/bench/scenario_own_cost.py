@@ -1,10 +1,10 @@
-"""What a request costs the server beside decoding and inference: HTTP, JSON, queue, answer.
+"""The server's own CPU time per request, besides decoding and inference: HTTP, JSON, queue, answer.
 
-Measured where there is neither: one text whose embedding is cached, at /v1/embeddings. The server's CPU time
-(all threads, kernel included, from /proc) is read every half second; a window's CPU divided by its requests
-is one sample, and the target is on the median of the samples. As a cross-check, images are sent one at a time
-to the same server, and what its own metrics say of decoding and inference is taken off the CPU time of a
-request. That difference of large numbers is coarse, and no target is set on it.
+Measured without decoding and inference: one cached text at /v1/embeddings. The server's CPU time (all threads,
+kernel included, from /proc) is read every half second. The CPU time of a window divided by its requests is one
+sample, and the target applies to the median of the samples. As a cross-check, images are sent one at a time to the
+same server, and decoding and inference time from its metrics are subtracted from the CPU time of a request. This
+difference of large numbers is imprecise, so it has no target.
 """
 
 from statistics import median
@@ -44,7 +44,7 @@ def run(settings: Settings, report: Report) -> None:
 def cached_text_windows(
     server: Server, requests: list[Request], clients: int, seconds: float
 ) -> tuple[list[float], float]:
-    """CPU microseconds of a request, a value a window; and the generator's share of a core."""
+    """CPU microseconds per request, one value per window; and the generator's share of a core."""
     agreement.vectors(server, requests, len(requests))
     done = load.run(
         server.address,
@@ -64,7 +64,7 @@ def cached_text_windows(
 
 
 def image_cross_check(server: Server, requests: list[Request], seconds: float) -> str:
-    """One client; from idle to idle, so that nothing is half counted."""
+    """One client; measured from idle to idle, so that no request is counted partly."""
     agreement.vectors(server, requests)
     cpu, before = server.cpu_seconds(), Counters.of(server)
     load.run(server.address, [load.Stream(requests, 1)], seconds, warm_up=0)

@@ -1,7 +1,7 @@
-"""Resizing a full HD picture to the input of a ViT, ours against Pillow: one thread, no decoding.
+"""Resizing a full HD picture to the input of a ViT, this server against Pillow: one thread, no decoding.
 
-Ours is the criterion benchmark of that name (`benches/steps.rs`); Pillow resizes the whole picture and crops,
-as torchvision does. Both give the same bytes (`tests/preprocess_resize.rs`).
+The server's value is the criterion benchmark of that name (`benches/steps.rs`). Pillow resizes the whole picture
+and crops, as torchvision does. Both give the same bytes (`tests/it/preprocess_resize.rs`).
 """
 
 import json
@@ -24,7 +24,7 @@ REPEATS = 50
 
 
 def run(settings: Settings, report: Report) -> None:
-    """A ratio a round; the target is on their median."""
+    """One ratio per round; the target applies to their median."""
     image = photograph(1920, 1080, 0)
     rounds = [(_ours(), _pillow(image)) for _ in range(settings.rounds)]
     report.note(

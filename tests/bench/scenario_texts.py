@@ -1,4 +1,4 @@
-"""Texts of 4 to 12 words. The baseline pads each to the model's whole context, as CLIP code commonly does."""
+"""Texts of 4 to 12 words. The baseline pads each to the model's full context, as CLIP code commonly does."""
 
 from collections.abc import Callable
 
@@ -13,26 +13,26 @@ from tests.bench.texts import captions
 OVER_PADDING, CACHED_OVER_PADDING = 4.0, 20.0
 DIFFERENT = 1024
 LABELS = 32
-"""What an inspection line asks for all day."""
+"""The typical labels of an inspection line."""
 
 
 def one(settings: Settings, report: Report) -> None:
-    """One text a request, nothing cached."""
+    """One text per request, nothing cached."""
     _uncached("texts-1", 1, settings, report)
 
 
 def sixteen(settings: Settings, report: Report) -> None:
-    """16 texts a request, nothing cached."""
+    """16 texts per request, nothing cached."""
     _uncached("texts-16", 16, settings, report)
 
 
 def cached(settings: Settings, report: Report) -> None:
-    """One text a request, out of few labels, with the server's cache as it is by default."""
+    """One text per request out of a few labels, with the server's cache at its default."""
 
     def requests_of(contender) -> list[Request]:
         return [contender.embeddings.texts([label]) for label in captions(LABELS)]
 
-    # All labels are asked for before the clock runs: the cache is full, as it is all day but for its start.
+    # All labels are requested before the clock starts, so the cache is full, as in normal operation.
     ours = ClipIn(settings.bundle)
     _against_fastapi("texts-cached", ours, requests_of, CACHED_OVER_PADDING, settings, report, LABELS)
 

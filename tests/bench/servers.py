@@ -1,4 +1,4 @@
-"""A server as a process tree of its own: started, waited for, measured through /proc, stopped."""
+"""A server as a process tree: start, wait until ready, measure through /proc, stop."""
 
 import os
 import signal
@@ -18,23 +18,23 @@ TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 class ServerError(Exception):
-    """The server did not start; the end of its log is in the message."""
+    """The server did not start; the message contains the end of its log."""
 
     def __init__(self, message: str, refused: bool = False):
         super().__init__(message)
         self.refused = refused
-        """It ended by itself with status 1: what it was asked for is not to be had here."""
+        """Whether it ended by itself with status 1 because this machine does not support the requested setting."""
 
 
 def free_port() -> int:
-    """A port that nobody listens on at this moment."""
+    """A port that is free at this moment."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return probe.getsockname()[1]
 
 
 class Server:
-    """Starts `command` and waits until `ready_path` answers 200; use it in a `with`."""
+    """Starts `command` and waits until `ready_path` answers 200; to be used in a `with`."""
 
     def __init__(self, name: str, command: list, port: int, ready_path: str, environment: dict | None = None):
         self.name, self.port, self.address = name, port, (HOST, port)
@@ -62,28 +62,28 @@ class Server:
         self.stop()
 
     def cpu_seconds(self) -> float:
-        """User and system time of all processes and threads so far, ended children included."""
+        """User and system time of all processes and threads so far, including child processes that have ended."""
         ticks = 0
         for pid in self._tree():
             fields = _stat(pid)
-            # utime, stime, and for what the process has waited for: cutime, cstime
+            # utime, stime, and the same for child processes that have ended: cutime, cstime
             ticks += sum(map(int, fields[11:15])) if fields else 0
         return ticks / TICKS_PER_SECOND
 
     def rss_mib(self) -> float:
-        """Resident memory; what processes share is counted in each."""
+        """Resident memory; shared memory counts in each process."""
         return sum(_status_mib(pid, "VmRSS") for pid in self._tree())
 
     def peak_rss_mib(self) -> float:
-        """Largest resident memory since the start; of several processes the sum of their peaks."""
+        """Largest resident memory since the start; for several processes the sum of their peaks."""
         return sum(_status_mib(pid, "VmHWM") for pid in self._tree())
 
     def descriptors(self) -> int:
-        """Open files and connections."""
+        """Number of open files and connections."""
         return sum(_entries(pid, "fd") for pid in self._tree())
 
     def threads(self) -> int:
-        """Threads of all its processes."""
+        """Number of threads of all its processes."""
         return sum(_entries(pid, "task") for pid in self._tree())
 
     def get(self, path: str) -> str:
@@ -92,15 +92,15 @@ class Server:
             return answer.read().decode()
 
     def alive(self) -> bool:
-        """Whether the process that was started still runs."""
+        """Whether the started process still runs."""
         return self._process.poll() is None
 
     def log_tail(self) -> str:
-        """The last lines that it wrote."""
+        """The last lines of its log."""
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-15:])
 
     def stop(self) -> None:
-        """SIGTERM, then SIGKILL to whatever is left of its process group."""
+        """Sends SIGTERM, then SIGKILL to the rest of its process group."""
         if self.alive():
             self._process.terminate()
             try:
@@ -141,12 +141,12 @@ class Server:
 
 
 def _clean_environment() -> dict[str, str]:
-    """This process's, without settings of our server that a shell may hold."""
+    """This process's environment without settings of the server."""
     return {name: value for name, value in os.environ.items() if not name.startswith("CLIP_IN_")}
 
 
 def _stat(pid: int) -> list[str]:
-    """Fields of /proc/PID/stat from the third on; the second may hold spaces and brackets."""
+    """Fields of /proc/PID/stat from the third on; the second may contain spaces and brackets."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

@@ -1,17 +1,17 @@
-"""`make soak`: an hour of everything that a server may be sent, at 80 % of what it can do.
+"""`make soak`: an hour of all kinds of requests, at 80 % of the server's capacity.
 
-How much it can do is measured first, by closed loops of the same requests. Then they come at a fixed rate, REST by
-this process and some gRPC by another one, and every five seconds resident memory, descriptors and threads go to a
-CSV file, which is drawn. What must hold afterwards:
+Closed loops of the same requests measure the capacity first. Then requests arrive at a fixed rate: REST from this
+process and some gRPC from another one. Every five seconds, resident memory, descriptors and threads are written to
+a CSV file, which is plotted. These must hold at the end:
 
-- memory, without what the cache of texts holds, grew by less than 2 % after minute 5: the median of minute 5 to 15
-  against that of the last ten minutes (bodies and pictures under way move it by 10 % up and down within a minute);
-- threads stayed: the same medians differ by at most 2; so did descriptors, read between the sixths of the time, when
-  the generator has closed its connections;
-- the slowest hundredth of the last sixth of the time took at most 1.1 times as long as that of the first;
-- sound requests were answered with 200, broken ones with the error that they deserve, and none was lost.
+- memory without the text cache grew by less than 2 % after minute 5: the median of minutes 5 to 15 against that of
+  the last ten minutes (bodies and images in flight move it by 10 % within a minute);
+- the number of threads is stable: the same medians differ by at most 2; so is the number of descriptors, read
+  between the sixths of the time, when the generator has closed its connections;
+- p99 of the last sixth of the time was at most 1.1 times that of the first;
+- valid requests were answered with 200, invalid ones with the expected error, and none was lost.
 
-(A soak that is shorter than 40 minutes, to try things out, takes a quarter of its time for each of these spans.)
+(A test soak shorter than 40 minutes uses a quarter of its time for each of these spans.)
 """
 
 import argparse
@@ -52,18 +52,18 @@ CLIENTS_PYTHON = CACHE / "clients-venv" / "bin" / "python"
 
 @dataclass(frozen=True)
 class Sample:
-    """What the server took at a moment."""
+    """Resources of the server at one moment."""
 
     minutes: float
     rss_mib: float
     cache_mib: float
-    """What the cache of texts holds of it, by the server's own metric: it fills until it is full, as it should."""
+    """Size of the text cache by the server's own metric. The cache fills until it is full, which is intended."""
     descriptors: int
     threads: int
 
 
 class Watch:
-    """Samples a server until it is told to stop; each sample goes to the file at once."""
+    """Samples a server until it is stopped; each sample is written to the file at once."""
 
     def __init__(self, server: Server, file: Path):
         self.samples: list[Sample] = []
@@ -95,7 +95,7 @@ class Watch:
 
 
 def cache_mib(server: Server) -> float:
-    """Size of the cache of texts."""
+    """Size of the text cache in MiB."""
     (line,) = (
         line for line in server.get("/metrics").splitlines() if line.startswith("clip_in_text_cache_bytes")
     )
@@ -103,7 +103,7 @@ def cache_mib(server: Server) -> float:
 
 
 class Verdicts:
-    """Prints what was wanted and what came; knows whether all was met."""
+    """Prints expected and actual values; records whether all targets are met."""
 
     def __init__(self):
         self.all_met = True
@@ -115,7 +115,7 @@ class Verdicts:
 
 
 def judge_samples(samples: list[Sample], minutes: float, verdicts: Verdicts) -> None:
-    """Memory and threads when they have settled and at the end: medians, as bodies and pictures come and go."""
+    """Compares memory and threads after settling and at the end: medians, because bodies and images come and go."""
     settled, span = min(SETTLED_MINUTES, minutes / 4), min(SPAN_MINUTES, minutes / 4)
     early = [sample for sample in samples if settled <= sample.minutes <= settled + span]
     late = [sample for sample in samples if sample.minutes >= samples[-1].minutes - span]
@@ -139,9 +139,9 @@ def judge_samples(samples: list[Sample], minutes: float, verdicts: Verdicts) -> 
 
 
 def grpc_calls(server: Server, seconds: float) -> subprocess.Popen | None:
-    """gRPC's share, in a process of its own; `None` without the clients' environment."""
+    """Starts gRPC's share in its own process; `None` without the clients' environment."""
     if not CLIENTS_PYTHON.exists():
-        print("no gRPC: there is no environment of clients (make test-clients makes it)")
+        print("no gRPC: the clients' environment is missing (make test-clients creates it)")
         return None
     command = [CLIENTS_PYTHON, "-m", "tests.bench.soak_grpc", f"{server.address[0]}:{server.port}"]
     command += [str(seconds), str(GRPC_CALLS_A_SECOND)]
@@ -149,7 +149,7 @@ def grpc_calls(server: Server, seconds: float) -> subprocess.Popen | None:
 
 
 def judge_grpc(process: subprocess.Popen, verdicts: Verdicts) -> None:
-    """What the gRPC calls saw."""
+    """Checks the results of the gRPC calls."""
     output, _ = process.communicate(timeout=120)
     seen = json.loads(output.splitlines()[-1])
     failed = {call: count for call, count in seen["calls"].items() if not call.endswith(" OK")}
@@ -160,7 +160,7 @@ def judge_grpc(process: subprocess.Popen, verdicts: Verdicts) -> None:
 
 
 def put_label_set(server: Server) -> None:
-    """The label set that some of the requests name."""
+    """Stores the label set that some of the requests name."""
     body = json.dumps(
         {
             "labels": [
@@ -194,13 +194,13 @@ def soak(server: Server, mixture: list, options: argparse.Namespace, verdicts: V
     slowest, idle, at_rest = [], [], []
     with Watch(server, options.out / "samples.csv") as watch:
         for window in range(WINDOWS):
-            # Its own place in the mixture, so that a window does not begin where the last one began.
+            # A different start in the mixture, so that a window does not begin where the previous one began.
             turned = mixture[window * 250 :] + mixture[: window * 250]
             stream = load.Stream(turned, CONNECTIONS, rate=rate)
             warm_up = WARM_UP_SECONDS if window == 0 else 0
             (outcome,) = load.run(server.address, [stream], seconds / WINDOWS, warm_up=warm_up).outcomes
             time.sleep(1)
-            # The generator's connections are closed; gRPC's stays.
+            # The generator's connections are closed; gRPC's connection stays open.
             idle.append(server.descriptors())
             at_rest.append(f"{server.rss_mib() - cache_mib(server):.0f}")
             latencies = [latency for some in outcome.latencies.values() for latency in some]
@@ -235,7 +235,7 @@ def soak(server: Server, mixture: list, options: argparse.Namespace, verdicts: V
 
 
 def main() -> int:
-    """Runs the soak; 0 if all of it held."""
+    """Runs the soak; returns 0 if all targets are met."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--clients", type=int, default=8, help="clients that measure the capacity")

@@ -2,8 +2,8 @@
 
 Runs in the clients' environment.
 
-Every unary call and a stream of images and texts in turn, on one channel, and a new channel every hundred calls. The
-last line of its output is JSON: answers by call and status, and the longest call in seconds.
+It calls every unary method and a stream of images and texts in turn, on one channel, with a new channel every
+hundred calls. The last line of its output is JSON: answers by call and status, and the longest call in seconds.
 """
 
 import json
@@ -23,7 +23,7 @@ CALLS_A_CHANNEL = 100
 
 
 class Calls:
-    """One of each, on a channel."""
+    """One call of each kind, on one channel."""
 
     def __init__(self, pb, channel, rng: random.Random):
         self.pb, self.rng = pb, rng
@@ -62,7 +62,7 @@ class Calls:
 
 
 def main() -> None:
-    """Calls until the time is over."""
+    """Makes calls until the time is over."""
     address, seconds, rate = sys.argv[1], float(sys.argv[2]), float(sys.argv[3])
     pb, rng, seen, longest = messages(), random.Random(1), Counter(), 0.0
     names = ["Embed", "Similarity", "Rerank", "EmbedStream"]

@@ -1,4 +1,4 @@
-"""`soak_plot.py CSV PNG`: what a server took over time. Runs in the bench environment, which has matplotlib."""
+"""`soak_plot.py CSV PNG`: plots the server's resources over time. Runs in the bench environment with matplotlib."""
 
 import csv
 import sys
@@ -17,7 +17,7 @@ PANELS = {
 
 
 def main() -> None:
-    """Draws a panel for each column."""
+    """Draws one panel per column."""
     table, plot = sys.argv[1:]
     with open(table, newline="") as file:
         rows = list(csv.DictReader(file))

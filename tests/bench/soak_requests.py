@@ -1,7 +1,7 @@
-"""What a server gets in a long life: all formats, sizes and lengths, and now and then something broken.
+"""The requests of a soak: all formats, sizes and lengths, and sometimes invalid ones.
 
-The requests are drawn from a seed before the soak starts, so that the generator costs little while it runs.
-There are enough of them that the shapes do not repeat in an order that an allocator could get used to.
+The requests are drawn from a seed before the soak starts, so that the generator costs little while it runs. There
+are so many of them that sizes do not repeat in an order that an allocator could adapt to.
 """
 
 import base64
@@ -37,14 +37,14 @@ MODES = {
 }
 LARGEST_SIDE = 2400
 LABEL_SET, DEMO = "soak", "clip-in-demo"
-"""A label set that must be there, and the model's name in the Open Inference Protocol."""
+"""A label set that must exist, and the model's name in the Open Inference Protocol."""
 
 Picture = tuple[str, bytes]
 """Content type and file."""
 
 
 def requests(seed: int = 1) -> list[Request]:
-    """The whole mixture, shuffled."""
+    """The complete mixture, shuffled."""
     rng = random.Random(seed)
     pictures = _pictures(rng)
     return [
@@ -58,7 +58,7 @@ def _pictures(rng: random.Random) -> list[Picture]:
     found = []
     for i in range(PICTURES):
         name = list(FORMATS)[i % len(FORMATS)]
-        # Small ones are more frequent: sides are even on a logarithmic scale, from 16 pixels.
+        # Small ones are more frequent: sides are uniform on a logarithmic scale, from 16 pixels.
         width, height = (int(16 * (LARGEST_SIDE / 16) ** rng.random()) for _ in range(2))
         left, top = rng.randint(0, LARGEST_SIDE - width), rng.randint(0, LARGEST_SIDE - height)
         picture = source.crop((left, top, left + width, top + height))
@@ -69,7 +69,7 @@ def _pictures(rng: random.Random) -> list[Picture]:
 
 
 def _text(rng: random.Random) -> str:
-    # Mostly captions; sometimes more than any context holds.
+    # Mostly captions; sometimes longer than any context.
     words = rng.choice((1, 3, 6, 10, 20, 40, 150))
     return " ".join(rng.choices(WORDS, k=words)) + f" {rng.randint(0, 10**6)}"
 
@@ -159,7 +159,7 @@ def _broken(rng: random.Random, pictures: list[Picture]) -> Request:
 
 
 def _png_that_claims(width: int, height: int) -> bytes:
-    """A small PNG whose header announces a picture that would not fit into memory."""
+    """A small PNG whose header declares an image that does not fit into memory."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return len(data).to_bytes(4, "big") + name + data + zlib.crc32(name + data).to_bytes(4, "big")

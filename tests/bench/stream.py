@@ -1,9 +1,9 @@
 """`make stream`: one bulk client streams 10,000 images over gRPC.
 
-Answers must come in order, each the embedding of its image; one broken image among them is reported at its
-index, and the stream goes on. Memory at the end is that after the first 2,000 images, within 5 %. Then rounds
-of the stream and of `/v1/embeddings` in turns, same images, bulk lane, as many requests at a time as the
-stream has items under way: the stream must reach 0.95 of it.
+Answers must arrive in order, each with the embedding of its image. One broken image among them is reported at its
+index, and the stream continues. Memory at the end must be within 5 % of that after the first 2,000 images. Then
+rounds alternate between the stream and `/v1/embeddings` with the same images, in the bulk lane, with as many
+requests in flight as the stream has items. The stream must reach 0.95 of the rate of requests.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from tests.bench.servers import Server
 
 BULK = {"x-clip-in-lane": "bulk"}
 WINDOW = 32
-"""Items of a stream that the server works on at a time."""
+"""Number of items of a stream that the server processes at a time."""
 BROKEN = b"\xff\xd8\xff\xe0 begins as a JPEG does"
 SETTLED = 2000
 MOST_GROWTH = 0.05
@@ -61,7 +61,7 @@ def reference(server: Server, image: bytes) -> np.ndarray:
 
 
 def long_stream(server: Server, client: Client, files: list[bytes], count: int) -> tuple[float, float, float]:
-    """Checks every answer; memory in MiB after the first images and at the end, and images a second."""
+    """Checks every answer; returns memory in MiB after the first images and at the end, and images per second."""
     expected = [reference(server, file) for file in files]
     broken_at = count // 2
     images = (BROKEN if i == broken_at else files[i % len(files)] for i in range(count))
@@ -85,16 +85,16 @@ def long_stream(server: Server, client: Client, files: list[bytes], count: int) 
 
 @dataclass(frozen=True)
 class Rate:
-    """What half a round gave."""
+    """The result of half a round."""
 
     per_second: float
     """Images."""
     cpu_ms: float
-    """The server's, an image: it does not hang on what else the machine does."""
+    """CPU time of the server per image; it does not depend on other load on the machine."""
 
 
 def streamed(server: Server, client: Client, files: list[bytes], seconds: float) -> Rate:
-    """A stream, until it has run that long."""
+    """Streams images for the given time."""
     end = float("inf")
 
     def images() -> Iterator[bytes]:
@@ -110,13 +110,13 @@ def streamed(server: Server, client: Client, files: list[bytes], seconds: float)
             start, end, cpu = now, now + seconds, server.cpu_seconds()
         elif i > WARM_UP and now <= end:
             count, stop = count + 1, now
-    # What was under way at the end has cost time as well, and so has been what was at the start.
+    # Work in flight at the end costs time as well, and so did that at the start.
     cpu = server.cpu_seconds() - cpu
     return Rate(count / (stop - start), cpu / (i - WARM_UP) * 1e3)
 
 
 def requested(server: Server, files: list[bytes], seconds: float) -> Rate:
-    """One request an image."""
+    """Sends one request per image."""
     requests = [Embeddings(BULK).image(file) for file in files]
     run = load.run(server.address, [load.Stream(requests, WINDOW)], seconds, probe=server.cpu_seconds)
     (_, _, before), (_, answered, after) = run.probes
@@ -124,7 +124,7 @@ def requested(server: Server, files: list[bytes], seconds: float) -> Rate:
 
 
 def main() -> int:
-    """0 if all of it holds."""
+    """Returns 0 if all targets are met."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--images", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=5)
@@ -155,7 +155,7 @@ def main() -> int:
         )
         ratios = []
         for i in range(options.rounds):
-            # Which of the two comes first takes turns: a machine that slows down favours neither.
+            # The order alternates, so that a machine that slows down favours neither.
             halves = {}
             for half in ("stream", "requests") if i % 2 == 0 else ("requests", "stream"):
                 if half == "stream":

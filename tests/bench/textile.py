@@ -1,9 +1,9 @@
-"""`make textile`: does it see the defects of a woven textile, told by words and shown by examples?
+"""`make textile`: does the model detect defects of a woven textile, described by texts and by example images?
 
-The pictures are the simulated textiles of the package conformal-clip-data (MIT): nominal weave, local
-defects, global defects. Only those numbered 1 to 250 of each class are used; the others are kept for
-acceptance, and are not opened here. Each draw takes 50 pictures a class as the examples of a label set, and
-asks for the other 200 of each class over HTTP: by texts alone, by examples alone, and by both.
+The pictures are the simulated textiles of the package conformal-clip-data (MIT): nominal weave, local defects,
+global defects. Only numbers 1 to 250 of each class are used; the others are reserved for acceptance tests and are
+not opened here. Each draw takes 50 pictures per class as the examples of a label set, and classifies the other 200
+of each class over HTTP: by texts alone, by examples alone, and by both.
 """
 
 import argparse
@@ -38,7 +38,7 @@ TEXTS = {
 TEMPLATES = ["{}", "a photo of {}", "a close-up of {}"]
 
 Pictures = dict[str, list[bytes]]
-"""By class, as they are on disk."""
+"""Pictures by class, as on disk."""
 
 
 def pictures() -> Pictures:
@@ -64,13 +64,13 @@ def put(server: Server, labelset: str, definition: dict) -> None:
 
 
 def call(server: Server, labelset: str, image: bytes) -> str:
-    """What the server calls a picture: the request of an inspection line."""
+    """The label of a picture: the request of an inspection line."""
     found = ask(server, "POST", f"/v1/classify?labelset={labelset}", "image/jpeg", image)
     return found["results"][0]["labels"][0]["label"]
 
 
 def accuracy(server: Server, labelset: str, held_out: Pictures) -> list[float]:
-    """Share of each class that is called by its name."""
+    """Share of each class with the correct label."""
     with ThreadPoolExecutor(CLIENTS) as clients:
         called = {
             name: clients.map(partial(call, server, labelset), images) for name, images in held_out.items()
@@ -79,7 +79,7 @@ def accuracy(server: Server, labelset: str, held_out: Pictures) -> list[float]:
 
 
 def one_draw(server: Server, all_pictures: Pictures, seed: int) -> dict[str, list[float]]:
-    """Accuracies by class and on average, for each way to describe the labels."""
+    """Accuracies by class and on average, for each kind of label description."""
     rng = random.Random(seed)
     examples, held_out = {}, {}
     for name, images in all_pictures.items():
@@ -101,7 +101,7 @@ def one_draw(server: Server, all_pictures: Pictures, seed: int) -> dict[str, lis
 
 
 def spread(values: Sequence[float]) -> str:
-    """Mean and standard deviation in per cent."""
+    """Mean and standard deviation in percent."""
     return f"{100 * mean(values):.1f} ± {100 * stdev(values):.1f}"
 
 
@@ -112,7 +112,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=3)
     options = parser.parse_args()
     if options.draws < 2:
-        parser.error("a spread needs two draws")
+        parser.error("the standard deviation needs at least two draws")
     all_pictures = pictures()
     state = tempfile.TemporaryDirectory()
     with state, ClipIn(options.bundle.resolve(), "--state", state.name).start() as server:

@@ -1,4 +1,4 @@
-"""Texts to send: captions and labels of four to twelve words, drawn from a seed."""
+"""Test texts: captions and labels of four to twelve words, drawn from a seed."""
 
 import random
 

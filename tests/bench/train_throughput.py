@@ -1,13 +1,13 @@
-"""Training steps a second of `clip_in_training finetune` and of open_clip's own training loop, in turns.
+"""Training steps per second of `clip_in_training finetune` and of open_clip's own training loop, alternating.
 
     python -m tests.bench.train_throughput --batch 16 --rounds 8
     python -m tests.bench.train_throughput --device cuda --precision bf16 --batch 512
 
-Both train a model of random weights (ViT-B/32 unless told otherwise) with the CLIP loss on short captions: the same
-images, the same tokens in rows of 77. Ours is the loop of stage 2 with L_short alone, logs and gradient clipping
-included; theirs is `open_clip_train.train.train_one_epoch` with what its main() makes for it. Reading and checkpoints
-are left out of both. A round is some steps of each, in alternating order; the ratio of a round is theirs to
-ours in seconds, so that what else the machine does hits both sides alike; their median is reported.
+Both train a model with random weights (ViT-B/32 by default) with the CLIP loss on short captions: the same images,
+the same tokens in rows of 77. This project's loop is stage 2 with L_short alone, including logs and gradient
+clipping. open_clip's loop is `open_clip_train.train.train_one_epoch` with the objects that its main() creates.
+Neither includes reading data and checkpoints. A round has some steps of each, in alternating order. The ratio of a
+round is their seconds divided by ours, so that other load affects both sides equally; the median is reported.
 """
 
 import argparse
@@ -59,8 +59,9 @@ WORDS = ("a", "red", "bolt", "beside", "blue", "mug", "on", "the", "table", "wit
 def batches(
     backbone, size: int, count: int, device: torch.device
 ) -> tuple[list[Batch], list[tuple[torch.Tensor, torch.Tensor]]]:
-    """The same data for both: our uint8 pixels, and normalised floats as open_clip's loader gives them. For a card
-    both lie in page-locked memory, where both loaders put them."""
+    """The same data for both: uint8 pixels for this project, normalised floats as from open_clip's loader. For a
+    GPU
+    both are in page-locked memory, as from both loaders."""
     pinned = (lambda tensor: tensor.pin_memory()) if device.type == "cuda" else lambda tensor: tensor
     random = torch.Generator().manual_seed(1)
     ours, theirs = [], []
@@ -83,7 +84,7 @@ def batches(
 
 
 class Stopwatch:
-    """Wall and processor seconds between the first and the last item that a loop takes."""
+    """Wall and processor seconds between the first and the last item of a loop."""
 
     def __init__(self, items):
         self.items, self.wall, self.cpu = items, 0.0, 0.0
@@ -108,7 +109,7 @@ class Ours:
         self.groups = parameter_groups(backbone, recipe.finetune.optimiser)
         self.work, self.data = loop.Work(recipe, folder, processes, Clock(), {}), data
         loop.checkpoint.save = lambda *_: None
-        # Adam's moments are made by its first step; a loop that goes on has them.
+        # Adam's moments are created by its first step; a continuing loop has them already.
         make = torch.optim.AdamW
         self.optimiser = None
 
@@ -126,7 +127,7 @@ class Ours:
 
 
 class Theirs:
-    """open_clip's loop, optimiser and schedule, as its main() makes them."""
+    """open_clip's loop, optimiser and schedule, as created by its main()."""
 
     def __init__(self, recipe: TuningRecipe, model, data):
         self.model, self.items = model.to(recipe.device), data
@@ -169,7 +170,7 @@ class _Loader:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--batch", type=int, default=16, help="images a step (default: 16)")
+    parser.add_argument("--batch", type=int, default=16, help="images per step (default: 16)")
     parser.add_argument("--rounds", type=int, default=8, help="rounds of both (default: 8)")
     parser.add_argument("--steps", type=int, default=3, help="steps of each in a round (default: 3)")
     parser.add_argument("--threads", type=int, default=0, help="0: PyTorch's choice")
@@ -183,7 +184,7 @@ def main() -> None:
     print(machine.describe())
     recipe = parse_tuning_recipe(RECIPE.format(**vars(options)))
     backbone = load_backbone(recipe.backbone, seed=1)
-    # The last item only stops the clock: a step is over when the next is asked for.
+    # The last item only stops the clock: a step is finished when the next item is requested.
     mine, others = batches(backbone, options.batch, options.steps + 1, torch.device(options.device))
     with tempfile.TemporaryDirectory() as folder:
         theirs = Theirs(recipe, copy.deepcopy(backbone.clip).train(), others)
@@ -212,7 +213,7 @@ def main() -> None:
 
 
 def _quietly(run) -> tuple[float, float]:
-    """Without the line a step that stage 2 prints where there is no terminal."""
+    """Hides the line per step that stage 2 prints without a terminal."""
     out, sys.stdout = sys.stdout, open("/dev/null", "w")
     try:
         return run()

@@ -1,1 +1,1 @@
-"""What goes wrong in production, under load: `python -m tests.faults.run`."""
+"""Production faults under load: `python -m tests.faults.run`."""

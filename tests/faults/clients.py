@@ -1,4 +1,4 @@
-"""Clients that ask known questions at a steady rate, note what they see, and never retry."""
+"""Clients that send known questions at a steady rate, record the results, and never retry."""
 
 import http.client
 import json
@@ -13,12 +13,12 @@ from tests.faults.questions import Question, numbers, same
 
 PAUSE_AFTER_BREAK = 0.05
 STEP = 7
-"""From one question to a client's next: coprime to their number, so that each client asks all."""
+"""Step from one question of a client to its next one: coprime to their number, so that each client asks all."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """One request, as its client saw it."""
+    """One request as seen by its client."""
 
     begun: float
     ended: float
@@ -34,7 +34,7 @@ class Tally:
     seen: list[Seen] = field(default_factory=list)
 
     def counts(self) -> Counter:
-        """By what came of them."""
+        """Counts by result."""
         return Counter(one.what for one in self.seen)
 
     def longest(self) -> float:
@@ -42,11 +42,11 @@ class Tally:
         return max((one.ended - one.begun for one in self.seen), default=0.0)
 
     def first_right(self, after: float) -> float | None:
-        """When the first right answer came to a request that was sent after a moment."""
+        """Time of the first correct answer to a request that was sent after a moment."""
         return min((one.ended for one in self.seen if one.begun >= after and one.what == "200"), default=None)
 
     def since(self, moment: float) -> "Tally":
-        """Those sent after a moment."""
+        """The requests that were sent after a moment."""
         return Tally([one for one in self.seen if one.begun >= moment])
 
     def __str__(self) -> str:
@@ -62,10 +62,10 @@ def code_of(status: int, body: bytes) -> str:
 
 
 class Load(ABC):
-    """`count` clients in threads of their own, `rate` requests a second together, while in the `with`."""
+    """`count` clients in separate threads, with `rate` requests per second in total, inside the `with` block."""
 
     def __init__(self, count: int, rate: float, deadline: float):
-        """`deadline`: seconds that a request may take."""
+        """`deadline`: seconds allowed for a request."""
         self.count, self.interval, self.deadline = count, count / rate, deadline
         self.tally = Tally()
         self.stop = threading.Event()
@@ -85,11 +85,11 @@ class Load(ABC):
 
     @abstractmethod
     def client(self, number: int) -> None:
-        """One client: asks and notes in the tally what it saw, until it is told to stop."""
+        """One client: asks and records the results until it is stopped."""
 
 
 class Clients(Load):
-    """REST, with a keep-alive connection each."""
+    """REST clients, each with a keep-alive connection."""
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class Clients(Load):
         deadline: float = 20.0,
         others: Sequence[Sequence[Sequence[float]]] = (),
     ):
-        """`others`: answers that are right too, such as those of the model that replaces the first."""
+        """`others`: further correct answers, such as those of the model that replaces the first."""
         super().__init__(count, rate, deadline)
         self.address, self.questions = address, questions
         self.right = [] if expected is None else [expected, *others]

@@ -1,4 +1,4 @@
-"""An HTTP/2 client that grants the server no window: its calls are answered, and nothing of it can be sent."""
+"""An HTTP/2 client that grants the server no window: the server computes its answers but cannot send them."""
 
 import socket
 import struct
@@ -12,18 +12,18 @@ INITIAL_WINDOW = 4
 
 
 def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
-    """A frame as it goes over the wire."""
+    """A frame as sent over the network."""
     return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
 
 
 def field(name: str, value: str) -> bytes:
-    """A header in HPACK, without its tables."""
+    """A header in HPACK without table references."""
     short = [struct.pack("B", len(text)) + text.encode() for text in (name, value)]
     return b"\0" + b"".join(short)
 
 
 def head(stream: int, method: str) -> bytes:
-    """Of a call."""
+    """The header block of a call."""
     headers = {
         ":method": "POST",
         ":scheme": "http",
@@ -53,17 +53,17 @@ def embed_call(stream: int) -> bytes:
 
 
 def silent_stream(stream: int) -> bytes:
-    """`EmbedStream` of nothing yet."""
+    """`EmbedStream` without any message."""
     return head(stream, "EmbedStream")
 
 
 def unread_stream(stream: int) -> bytes:
-    """`EmbedStream` of one short text so far."""
+    """`EmbedStream` with one short text."""
     return head(stream, "EmbedStream") + data(stream, one_text())
 
 
 class DeafClient:
-    """Calls on one connection, which stays: pings are answered. Closed at the end of the `with`."""
+    """Calls on one connection that stays open and answers pings, until the end of the `with` block."""
 
     def __init__(self, address: tuple[str, int], calls: int, call: Callable[[int], bytes] = embed_call):
         self._socket = socket.create_connection(address, timeout=60)
@@ -80,7 +80,7 @@ class DeafClient:
         try:
             self._socket.shutdown(socket.SHUT_RDWR)
         except OSError:
-            pass  # the server was first
+            pass  # the server closed first
         self._thread.join(10)
         self._socket.close()
 
@@ -100,4 +100,4 @@ class DeafClient:
                     if kind == PING and not flags & ACK:
                         self._socket.sendall(frame(PING, ACK, 0, payload))
         except OSError:
-            return  # closed, by either side
+            return  # closed by either side

@@ -1,4 +1,4 @@
-"""The wall clock jumps by an hour and a day, there and back: nothing that waits may care."""
+"""The wall clock jumps by an hour and by a day, forwards and back: no timeout may depend on it."""
 
 import json
 import time
@@ -15,9 +15,9 @@ LABELS = json.dumps({"labels": ["a red bolt", "a blue mug"]}).encode()
 
 
 def clock_of(server: ClipInProcess) -> float:
-    """The server's idea of the time: when it made a label set.
+    """The server's clock: the creation time of a label set.
 
-    The `date` of answers is cached, and stands still when the clock goes back.
+    The `date` header of answers is cached and does not change when the clock goes back.
     """
     url, kind = f"{server.url}/v1/labelsets/now", {"content-type": "application/json"}
     request = urllib.request.Request(url, LABELS, kind)
@@ -27,7 +27,7 @@ def clock_of(server: ClipInProcess) -> float:
 
 
 def run(setting: Setting) -> Row:
-    """No timeout fires, no answer is late or wrong."""
+    """No timeout fires, and no answer is late or wrong."""
     row = Row(f"wall clock jumps: {', '.join(JUMPS)} s", setting.load())
     if not LIBRARIES:
         row.saw.append("not measured: apt-get install faketime")
@@ -38,11 +38,11 @@ def run(setting: Setting) -> Row:
         "LD_PRELOAD": str(LIBRARIES[0]),
         "FAKETIME_TIMESTAMP_FILE": str(offset),
         "FAKETIME_NO_CACHE": "1",
-        # As of a real clock: CLOCK_MONOTONIC does not jump.
+        # As with a real clock: CLOCK_MONOTONIC does not jump.
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "DONT_FAKE_MONOTONIC": "1",
     }
-    # Shorter than any jump: what counted by the wall clock would fire.
+    # Shorter than any jump, so that a timeout on the wall clock would fire.
     arguments = ("--request-seconds", 20, "--header-seconds", 20)
     with ClipInProcess("fault-clock", setting.state("clock"), *arguments, environment=environment) as server:
         with setting.clients(server) as clients:

@@ -1,4 +1,4 @@
-"""No file descriptors left: the server may open few, and clients hold them with connections that say nothing."""
+"""No file descriptors left: the server may open few, and idle connections of clients use them up."""
 
 import http.client
 import json
@@ -11,12 +11,12 @@ from tests.faults.scenario import Row, Setting, recovery, warmed
 
 LIMIT, IDLE = 128, 200
 MOST_CPU = 0.35
-"""Of a core, that waiting for a descriptor may cost more than the load alone does."""
+"""Additional CPU use that waiting for a descriptor may cause, as a share of a core."""
 MOST_LOG_LINES = 40
 
 
 def run(setting: Setting) -> Row:
-    """Open connections go on; waiting ones do not make the server spin; when the idle are gone it accepts."""
+    """Open connections continue; waiting ones cause no busy loop; the server accepts again when idle ones close."""
     row = Row(f"{LIMIT} descriptors, {IDLE} idle connections, {setting.seconds:.0f} s", setting.load())
     wrapper = ("prlimit", f"--nofile={LIMIT}")
     with ClipInProcess("fault-descriptors", setting.state("descriptors"), wrapper=wrapper) as server:

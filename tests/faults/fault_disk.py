@@ -1,4 +1,4 @@
-"""A full disk below the label sets and below the log."""
+"""A full disk for label sets and for the log."""
 
 import http.client
 import json
@@ -18,7 +18,7 @@ MOUNTS = (
 
 
 def wrapper(state: Path, log: Path) -> tuple[str, ...] | None:
-    """File systems of the server's own, where this may be done."""
+    """Commands that give the server its own file systems, where that is permitted."""
     script = MOUNTS.format(state=STATE_KIB, log=LOG_KIB)
     for unshare in (("unshare", "-m"), ("unshare", "-r", "-m")):
         command = (*unshare, "sh", "-c", script, str(state), str(log))
@@ -31,7 +31,7 @@ def wrapper(state: Path, log: Path) -> tuple[str, ...] | None:
 
 
 def call(server: ClipInProcess, method: str, name: str, labels: int = 0) -> tuple[str, dict]:
-    """Of a label set: status and code, and the answer."""
+    """Sends a request for a label set; returns status and code, and the answer."""
     connection = http.client.HTTPConnection(*server.address, timeout=60)
     try:
         body = json.dumps({"labels": [f"label {i} of {name}" for i in range(labels)]}) if labels else None
@@ -46,14 +46,14 @@ def call(server: ClipInProcess, method: str, name: str, labels: int = 0) -> tupl
 
 
 def run(setting: Setting) -> Row:
-    """A PUT that does not fit fails with a code and leaves nothing; all that was there stays; answers go on."""
+    """A PUT that does not fit fails with a code and leaves no file; existing sets stay; answers continue."""
     row = Row(f"disk full: {STATE_KIB} KiB for label sets, {LOG_KIB} for a debug log", setting.load())
     state, log = setting.state("disk"), setting.folder / "log"
     state.mkdir()
     log.mkdir()
     command = wrapper(state, log)
     if command is None:
-        row.saw.append("not measured: no file system can be mounted here")
+        row.saw.append("not measured: mounting a file system is not permitted")
         return row
     server = ClipInProcess("fault-disk", state, "--log", "debug", wrapper=command)
     inside = Path(f"/proc/{server.pid}/root")

@@ -1,4 +1,4 @@
-"""kill -9 at work, and a start on the same port."""
+"""kill -9 during work, and a restart on the same port."""
 
 import json
 import time
@@ -12,7 +12,7 @@ SET = json.dumps({"labels": ["a red bolt", "a blue mug"]}).encode()
 
 
 def run(setting: Setting) -> Row:
-    """Requests under way break; later ones are right, and a label set that was acknowledged is there."""
+    """Requests in flight fail; later ones are correct, and an acknowledged label set exists."""
     row = Row(f"kill -9 and restart, {KILLS} times", setting.load())
     state = setting.state("kill")
     server = ClipInProcess("fault-kill", state)

@@ -1,4 +1,4 @@
-"""Files of a model that break while it is served, a load of what is broken, and a load of a sound other model."""
+"""Files of a model become corrupt while it is served; corrupt files are loaded; another, valid model is loaded."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from tests.faults.scenario import CLIENTS, Row, Setting, recovery, warmed
 
 
 def load(server: ClipInProcess, path: str) -> str:
-    """Asks for a model; status and code."""
+    """Requests a load of a model; returns status and code."""
     body = json.dumps({"path": path}).encode()
     request = urllib.request.Request(
         f"{server.url}/v1/admin/models", body, {"content-type": "application/json"}
@@ -30,7 +30,7 @@ def load(server: ClipInProcess, path: str) -> str:
 
 
 def other(folder: Path) -> Path:
-    """A sound model of the same name whose logits are on another scale; checksums do not cover the manifest."""
+    """A valid model of the same name with another logit scale; checksums do not cover the manifest."""
     shutil.copytree(DEMO_BUNDLE, folder)
     manifest = json.loads((folder / "bundle.json").read_text())
     manifest["similarity"]["logit_scale"] = 10.0
@@ -39,12 +39,12 @@ def other(folder: Path) -> Path:
 
 
 def truncate(file: Path) -> None:
-    """In place, as a copy that a full disk cut short: the file that the server opened, not a new one."""
+    """Truncates the file in place, like a copy that a full disk cut short: the file that the server has opened."""
     os.truncate(file, file.stat().st_size // 2)
 
 
 def flip(file: Path) -> None:
-    """A few bytes in the middle, in place."""
+    """Changes a few bytes in the middle, in place."""
     with file.open("r+b") as opened:
         opened.seek(file.stat().st_size // 2)
         found = opened.read(64)
@@ -53,7 +53,7 @@ def flip(file: Path) -> None:
 
 
 def run(setting: Setting) -> Row:
-    """What is served goes on; what is broken is refused by name, at a load and at a start."""
+    """The served model continues; corrupt files are refused by name, at a load and at a start."""
     root = setting.folder / "models-root"
     served, second = shutil.copytree(DEMO_BUNDLE, root / "served"), other(root / "other")
     with ClipInProcess("fault-model-other", setting.state("model-other"), bundle=second) as server:
@@ -91,7 +91,7 @@ def run(setting: Setting) -> Row:
         row.saw.append(f"loads of broken files: {', '.join(sorted(set(loads)))}")
         row.recovery = recovery(clients.tally, restored)
         row.settled(server, before)
-        # After the last replacement only the second model answers.
+        # After the last replacement, only the second model answers.
         with Clients(server.address, setting.asked, others, CLIENTS, setting.rate) as clients:
             time.sleep(3)
         row.tally(clients.tally)

@@ -1,4 +1,4 @@
-"""Clients that ask for a large answer and never read it."""
+"""Clients that request a large answer and never read it."""
 
 import json
 import socket
@@ -12,7 +12,7 @@ from tests.faults.scenario import CLIENTS, Row, Setting, recovery, warmed
 
 READERS = 100
 TEXTS = 2048
-"""Of one sort, so that the cache has them: the answer is what is large, 4 MB of it."""
+"""Identical items, so that they are cached and only the answer is large: 4 MB."""
 HOLD_SECONDS = 30
 REQUEST_SECONDS = 15
 MORE_MIB = 128.0
@@ -20,13 +20,13 @@ STREAMS, STREAM_SECONDS, STILL_SECONDS = 20, 60, 4
 
 
 def request() -> bytes:
-    """For an answer that no socket's buffer holds."""
+    """A request whose answer does not fit into a socket's buffer."""
     body = json.dumps({"input": ["a red bolt"] * TEXTS}).encode()
     return post("/v1/embeddings", JSON, body)
 
 
 def never_reading(address: tuple[str, int]) -> socket.socket:
-    """A client with the smallest buffer that there is."""
+    """A client with the smallest possible receive buffer."""
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
     client.settimeout(30)
@@ -35,7 +35,7 @@ def never_reading(address: tuple[str, int]) -> socket.socket:
 
 
 def streams(setting: Setting, row: Row, server: ClipInProcess) -> None:
-    """The same over gRPC: a stream that is not read from is not read either."""
+    """The same over gRPC: the server stops reading from a stream whose answers are not read."""
     with setting.clients(server) as clients:
         warmed(server)
         with NeverReading(server.address, samples()[0], STREAMS) as stuck:
@@ -51,7 +51,9 @@ def streams(setting: Setting, row: Row, server: ClipInProcess) -> None:
 
 
 def run(setting: Setting) -> Row:
-    """Other clients do not notice, memory stays within the answers' size, and the server gives such clients up."""
+    """Other clients are not affected, memory stays within the answers' size, and the server closes such
+    connections.
+    """
     row = Row(f"{READERS} clients ask for 4 MB and read nothing for {HOLD_SECONDS} s", setting.load())
     data = request()
     arguments = ("--request-seconds", REQUEST_SECONDS)
@@ -63,7 +65,7 @@ def run(setting: Setting) -> Row:
                 client.sendall(data)
             time.sleep(HOLD_SECONDS)
             most = server.peak_rss_mib()
-            # The clients cannot tell: a close would stand behind what they do not read.
+            # The clients cannot detect this: a close comes after the data that they do not read.
             ended = READERS - max(0, server.held().descriptors - CLIENTS - before.descriptors)
             row.saw.append(f"given up by the server: {ended} of {READERS}; peak {most:.0f} MiB")
             row.check(ended == READERS, f"{READERS - ended} connections that read nothing are held on to")

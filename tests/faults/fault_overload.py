@@ -1,4 +1,6 @@
-"""Ten times as many requests as the server bears, in an open loop: they come whether or not others are answered."""
+"""Ten times more requests than the server can handle, in an open loop: they arrive whether or not others are
+answered.
+"""
 
 import time
 from statistics import quantiles
@@ -18,11 +20,11 @@ CAPACITY_SECONDS = 4
 MOST_REFUSAL_SECONDS = 0.5
 LEAST_GOODPUT = 0.5
 MORE_MIB = 256.0
-"""Two thousand connections, a queue of images: the allocator keeps more of it."""
+"""Two thousand connections and a queue of images: the allocator retains more memory after that."""
 
 
 def run(setting: Setting) -> Row:
-    """Refusals are quick and say when to come back; what is answered is right; afterwards all is as before."""
+    """Refusals are quick and say when to retry; answers are correct; afterwards everything is as before."""
     seconds = max(20.0, setting.seconds)
     row = Row(f"{OVERLOAD} × overload for {seconds:.0f} s", "")
     any_status = frozenset({200, 429, 503, 504})
@@ -55,7 +57,7 @@ def run(setting: Setting) -> Row:
         row.check(not refusals or p99 < MOST_REFUSAL_SECONDS, f"refusals take {p99:.2f} s")
         row.check(goodput > LEAST_GOODPUT, f"goodput is {goodput:.0%} of capacity")
         row.recovery = recovery(clients.tally, ended)
-        # The queue's rest is worked off by then.
+        # The rest of the queue is finished by then.
         with Clients(server.address, setting.asked, setting.expected, CLIENTS, setting.rate) as clients:
             time.sleep(3)
         row.tally(clients.tally)

@@ -1,4 +1,4 @@
-"""A poisoned image in every batch: cut off, of dimensions that fit no memory, other bytes, nothing, one pixel."""
+"""An invalid image in every batch: truncated, with huge dimensions, other bytes, empty, one pixel."""
 
 import json
 import time
@@ -19,7 +19,7 @@ PAUSE = 0.02
 
 
 def run(setting: Setting) -> Row:
-    """The poisoned request names its item; those beside it in a batch are right; one pixel is an image."""
+    """The error names the invalid item; other requests of the batch are correct; one pixel is a valid image."""
     row = Row("a poisoned image among sound ones, all the time", setting.load())
     sound = encoded(samples()[0])
     batches = []

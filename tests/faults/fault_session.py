@@ -1,4 +1,4 @@
-"""ONNX Runtime fails at its work: a text whose token the model's embedding table does not have."""
+"""ONNX Runtime fails during inference: a text has a token that the model's embedding table lacks."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ FAILURES = 6
 
 
 def bundle(folder: Path) -> Path:
-    """The demo model with a tokenizer that knows a word too many; nothing that is asked at a start has it."""
+    """The demo model with a tokenizer that has one word too many; no input of the start-up checks contains it."""
     shutil.copytree(DEMO_BUNDLE, folder)
     file = folder / "tokenizer.json"
     tokenizer = json.loads(file.read_text())
@@ -42,7 +42,7 @@ def bundle(folder: Path) -> Path:
 
 
 def run(setting: Setting) -> Row:
-    """The request that does it fails with a code; the others, in the same batches, may fail with it or be right."""
+    """The request that causes it fails with a code; others in the same batch may fail as well or be correct."""
     row = Row(f"ONNX Runtime refuses a batch, {FAILURES} times", setting.load())
     faulty = bundle(setting.folder / "faulty")
     question = in_json("fault", "/v1/embeddings", {"input": f"a {WORD}"})
@@ -58,7 +58,7 @@ def run(setting: Setting) -> Row:
             time.sleep(4)
         row.saw.append(f"the request that does it: {', '.join(sorted(set(found)))}")
         row.check(set(found) <= {"500 inference_failed"}, f"the request that does it: {found}")
-        # Neighbours of a batch share its fate; the word may not be in two batches.
+        # Other requests of the batch share the failure; the word must not be in two batches.
         row.tally(clients.tally, "500 inference_failed")
         row.recovery = recovery(clients.tally, last)
         row.check(set(clients.tally.since(last).counts()) == {"200"}, "later requests fail")

@@ -1,4 +1,4 @@
-"""Clients that send a byte a second: half of them in the head of a request, half in its body."""
+"""Clients that send one byte per second: half of them in the head of a request, half in its body."""
 
 import socket
 import time
@@ -27,12 +27,12 @@ class Slow:
             self.socket.send(BODY)
 
     def send_one(self) -> None:
-        """A byte, and a look at whether the server has had enough."""
+        """Sends a byte and checks whether the server has ended the request."""
         if self.end:
             return
         try:
             data = self.socket.recv(4096)
-            # A whole answer, or a close without one.
+            # A complete answer, or a close without one.
             self.end = data[9:12].decode() if data else "closed"
         except BlockingIOError:
             try:
@@ -45,7 +45,7 @@ class Slow:
 
 
 def run(setting: Setting) -> Row:
-    """The server ends each of them in its time; other clients do not notice."""
+    """The server ends each of them in time; other clients are not affected."""
     seconds = REQUEST_SECONDS + 6
     row = Row(f"{SLOW} clients send one byte a second for {seconds} s, heads and bodies", setting.load())
     arguments = ("--header-seconds", HEADER_SECONDS, "--request-seconds", REQUEST_SECONDS)

@@ -1,4 +1,4 @@
-"""gRPC clients beside those of REST, where grpcio is installed: texts whose embeddings are known."""
+"""gRPC clients beside those of REST, if grpcio is installed: texts with known embeddings."""
 
 import threading
 import time
@@ -17,12 +17,12 @@ PATH = "/clip_in.v1.ClipIn/"
 
 
 def available() -> bool:
-    """Whether gRPC can be asked from here."""
+    """Whether grpcio is installed."""
     return grpc is not None
 
 
 class GrpcClients(Load):
-    """gRPC, with a channel each."""
+    """gRPC clients, each with a channel."""
 
     def __init__(self, address: tuple[str, int], expected: dict[str, list[float]], count: int, rate: float):
         super().__init__(count, rate, deadline=20)
@@ -30,7 +30,7 @@ class GrpcClients(Load):
         self._pb = messages()
 
     def client(self, number: int) -> None:
-        # No retries of gRPC's own: they would hide what is to be seen. One connection a channel.
+        # Retries of gRPC are off: they would hide failures. Each channel has one connection.
         options = [("grpc.enable_retries", 0), ("grpc.use_local_subchannel_pool", 1)]
         with grpc.insecure_channel(f"{self.address[0]}:{self.address[1]}", options=options) as channel:
             pb = self._pb
@@ -54,18 +54,19 @@ class GrpcClients(Load):
 
 
 class NeverReading:
-    """A stream of images each, whose answers nobody takes, while in the `with`."""
+    """Streams of images whose answers are not read, inside the `with` block."""
 
     def __init__(self, address: tuple[str, int], image: bytes, count: int):
         self.sent = [0] * count
-        """Images that each stream's server took."""
+        """Number of images that the server took from each stream."""
         self._address, self._image, self._pb = address, image, messages()
         self._open, self._stop = [], threading.Event()
 
     def __enter__(self) -> "NeverReading":
         pb = self._pb
         for number in range(len(self.sent)):
-            # Without the probe the client's window stays what HTTP/2 begins with: else it takes megabytes unread.
+            # Without the probe, the client's window stays at HTTP/2's initial size; otherwise it takes megabytes
+            # unread.
             options = [("grpc.use_local_subchannel_pool", 1), ("grpc.http2.bdp_probe", 0)]
             channel = grpc.insecure_channel(f"{self._address[0]}:{self._address[1]}", options=options)
             stream = channel.stream_stream(

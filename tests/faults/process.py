@@ -1,4 +1,4 @@
-"""A server that faults are done to: its limits, its death, its restart on the same port, what it holds."""
+"""A server for fault tests: limits, kill, restart on the same port, and its resources."""
 
 import signal
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ READY = "/readyz"
 
 @dataclass(frozen=True)
 class Held:
-    """What a process holds at a moment."""
+    """Resources of a process at one moment."""
 
     rss_mib: float
     descriptors: int
     threads: int
 
     def growth(self, earlier: "Held") -> str:
-        """As it stands in the table."""
+        """Description for the table."""
         return (
             f"{earlier.rss_mib:.0f} → {self.rss_mib:.0f} MiB, {earlier.descriptors} → {self.descriptors} fds, "
             f"{earlier.threads} → {self.threads} threads"
@@ -27,7 +27,7 @@ class Held:
 
 
 class ClipInProcess(Server):
-    """`clip-in serve`, ready when this returns. `wrapper` stands before the command, such as `prlimit`."""
+    """`clip-in serve`, ready when this returns. `wrapper` is a command prefix, such as `prlimit`."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class ClipInProcess(Server):
     ):
         port = port or free_port()
         command = [*wrapper, server_binary(), "serve", "--model", bundle, "--listen", f"{HOST}:{port}"]
-        # fp32 and no text cache: an answer is a computation, and the same one in any batch.
+        # fp32 and no text cache: each answer is computed, with the same result in any batch.
         command += [
             "--state",
             state,
@@ -58,26 +58,26 @@ class ClipInProcess(Server):
 
     @property
     def pid(self) -> int:
-        """Of the server itself: wrappers replace themselves by it."""
+        """Process id of the server itself: wrappers are replaced by it."""
         return self._process.pid
 
     @property
     def log(self) -> Path:
-        """What it wrote so far."""
+        """The log so far."""
         return self._log
 
     def kill(self) -> None:
-        """SIGKILL; returns when it is gone."""
+        """Sends SIGKILL; returns when the process has ended."""
         self._process.kill()
         self._process.wait()
 
     def terminate(self, seconds: float = 90) -> int:
-        """SIGTERM; its exit status."""
+        """Sends SIGTERM; returns the exit status."""
         self._process.send_signal(signal.SIGTERM)
         return self._process.wait(seconds)
 
     def cpu_share(self, since: tuple[float, float], now: float) -> float:
-        """Share of one core since a moment and its `cpu_seconds`."""
+        """Share of one core since a moment, given its `cpu_seconds`."""
         moment, cpu = since
         return (self.cpu_seconds() - cpu) / (now - moment)
 

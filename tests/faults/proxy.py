@@ -1,4 +1,4 @@
-"""HAProxy with the configuration that users are given, on this machine's ports."""
+"""HAProxy with the documented configuration, on this machine's ports."""
 
 import shutil
 import socket
@@ -14,7 +14,7 @@ START_SECONDS = 10
 
 
 class Proxy:
-    """Runs in the `with`. `retry_on`: instead of what the file says."""
+    """Runs inside the `with` block. `retry_on` replaces the setting of the file."""
 
     def __init__(self, folder: Path, ports: dict[str, int], retry_on: str | None = None):
         self.address = (HOST, free_port())
@@ -30,7 +30,7 @@ class Proxy:
             changes["    retry-on conn-failure\n"] = f"    retry-on {retry_on}\n"
         for old, new in changes.items():
             if old not in text:
-                raise SystemExit(f"{CONFIGURATION} does not say {old!r} any more")
+                raise SystemExit(f"{CONFIGURATION} no longer contains {old!r}")
             text = text.replace(old, new)
         self._file = folder / "haproxy.cfg"
         self._file.write_text(text)
@@ -38,7 +38,7 @@ class Proxy:
     def __enter__(self) -> "Proxy":
         program = shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin")
         if program is None:
-            raise SystemExit("there is no haproxy: apt-get install haproxy")
+            raise SystemExit("haproxy is not installed: apt-get install haproxy")
         self._log = self._file.with_suffix(".log").open("w")
         self._process = subprocess.Popen(
             [program, "-db", "-f", self._file], stdout=self._log, stderr=subprocess.STDOUT
@@ -57,7 +57,7 @@ class Proxy:
         self._log.close()
 
     def say(self, command: str) -> str:
-        """A command of the runtime interface."""
+        """Sends a command to the runtime interface."""
         with socket.socket(socket.AF_UNIX) as connection:
             connection.connect(str(self._socket))
             connection.sendall(command.encode() + b"\n")
@@ -77,16 +77,16 @@ class Proxy:
         return self._column("status").get(("rest", server), "")
 
     def under_way(self, server: str) -> int:
-        """Requests that a server works on."""
+        """Number of requests that a server is processing."""
         current = self._column("scur")
         return sum(int(current[backend, server]) for backend in ("rest", "grpc"))
 
     def retried(self) -> int:
-        """Requests that were sent again."""
+        """Number of requests that were sent again."""
         return sum(int(n) for (_, name), n in self._column("wretr").items() if name == "BACKEND" and n)
 
     def drain(self, server: str, seconds: float = 60) -> None:
-        """Sends nothing more to a server, and returns when it has answered all."""
+        """Stops new requests to a server, and returns when it has answered all others."""
         for backend in ("rest", "grpc"):
             self.say(f"set server {backend}/{server} state drain")
         deadline = time.monotonic() + seconds
@@ -94,12 +94,12 @@ class Proxy:
             time.sleep(0.1)
 
     def ready(self, server: str) -> None:
-        """Lets requests through again, as soon as the health check is content."""
+        """Sends requests to a server again, as soon as its health check succeeds."""
         for backend in ("rest", "grpc"):
             self.say(f"set server {backend}/{server} state ready")
 
     def wait_up(self, server: str, seconds: float = 60) -> None:
-        """Until the health check is content."""
+        """Waits until the health check succeeds."""
         deadline = time.monotonic() + seconds
         while self.state(server) != "UP":
             if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""Requests whose right answers are known: a healthy server is asked first, later answers are compared with its."""
+"""Requests with known answers: a healthy server answers first, and later answers are compared with these."""
 
 import base64
 import http.client
@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from tests.bench.paths import DEMO_BUNDLE, ROOT
 
 TOLERANCE = 1e-4
-"""Of a cosine, or of a number of an embedding. A batch changes the last digits of fp32, another model tenths."""
+"""Tolerance of a cosine or of an embedding's value. Batching changes the last digits of fp32, another model
+tenths.
+"""
 
 LOGITS = 100.0
-"""The largest scale of logits that models have."""
+"""The largest logit scale of any model."""
 
 FIXTURES = ROOT / "tests" / "fixtures" / "images"
 TEXTS = ("a red bolt", "a blue mug", "two yellow screws", "a plate with a scratch")
@@ -30,12 +32,12 @@ class Question:
 
 
 def samples() -> list[bytes]:
-    """The demo model's own pictures."""
+    """The demo model's sample pictures."""
     return [file.read_bytes() for file in sorted((DEMO_BUNDLE / "samples").glob("*.webp"))]
 
 
 def encoded(image: bytes) -> str:
-    """Base64, as JSON carries it."""
+    """Base64, as in JSON."""
     return base64.b64encode(image).decode()
 
 
@@ -45,7 +47,7 @@ def in_json(kind: str, path: str, content: object) -> Question:
 
 
 def form(image: bytes, texts: Sequence[str]) -> Question:
-    """A similarity asked by multipart/form-data."""
+    """A similarity request as multipart/form-data."""
     mark = b"a-boundary-that-no-picture-has"
     parts = [
         b'content-disposition: form-data; name="image"; filename="x"\r\ncontent-type: image/webp\r\n\r\n'
@@ -57,7 +59,7 @@ def form(image: bytes, texts: Sequence[str]) -> Question:
 
 
 def questions() -> list[Question]:
-    """Texts and images in all forms."""
+    """Texts and images in all request forms."""
     found = []
     for i, image in enumerate(samples()):
         text = TEXTS[i % len(TEXTS)]
@@ -74,12 +76,13 @@ def questions() -> list[Question]:
 
 
 def numbers(path: str, body: bytes) -> list[float]:
-    """What an answer says, without what may differ."""
+    """The numbers of an answer, without values that may differ."""
     answer = json.loads(body)
     if path.startswith("/v1/embeddings"):
         return [number for item in answer["data"] for number in item["embedding"]]
     if path.startswith("/v1/similarity"):
-        # The logits tell models apart whose encoders are the same; divided, since the tolerance is a cosine's.
+        # The logits distinguish models with the same encoders. They are divided, because the tolerance is that of a
+        # cosine.
         scaled = [number / LOGITS for row in answer["logits"] for number in row]
         return [number for row in answer["scores"] for number in row] + scaled
     results = [sorted(result["labels"], key=lambda label: label["index"]) for result in answer["results"]]
@@ -87,14 +90,14 @@ def numbers(path: str, body: bytes) -> list[float]:
 
 
 def same(found: Sequence[float], expected: Sequence[float]) -> bool:
-    """Within what fp32 and batches may change."""
+    """Whether the values agree within the effects of fp32 and batching."""
     return len(found) == len(expected) and all(
         abs(a - b) <= TOLERANCE for a, b in zip(found, expected, strict=True)
     )
 
 
 def ask(address: tuple[str, int], question: Question, seconds: float = 60) -> tuple[int, bytes]:
-    """Status and body, on a connection of its own."""
+    """Status and body of a request on a new connection."""
     connection = http.client.HTTPConnection(*address, timeout=seconds)
     try:
         connection.request("POST", question.path, question.body, {"content-type": question.content_type})
@@ -105,7 +108,7 @@ def ask(address: tuple[str, int], question: Question, seconds: float = 60) -> tu
 
 
 def reference(address: tuple[str, int], asked: Sequence[Question]) -> list[list[float]]:
-    """The right answers, by a server that nothing is wrong with."""
+    """The correct answers, from a healthy server."""
     found = []
     for question in asked:
         status, body = ask(address, question)

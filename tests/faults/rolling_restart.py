@@ -1,14 +1,14 @@
 """`make rolling-restart`: two servers behind HAProxy, restarted in turn under load. Is any request lost?
 
-Lost is whatever a client would notice: a connection that breaks, any status but 200, an answer that is not the
-reference's. The ways of stopping a server:
+A request is lost if a client notices the restart: a broken connection, any status but 200, or an answer that
+differs from the reference. The ways of stopping a server:
 
-- `drain`: HAProxy is told to send nothing more there, then SIGTERM when it works on nothing (deploy/README.md);
-- `unready`: SIGTERM, with `--unready-seconds`: the server says that it is not ready and goes on answering;
-- `term`: SIGTERM and nothing else: what it costs to do neither;
-- `retry`: the same, and HAProxy sends again what was not answered.
+- `drain`: HAProxy sends it no more requests, then SIGTERM when it is idle (deploy/README.md);
+- `unready`: SIGTERM with `--unready-seconds`: the server reports that it is not ready and continues to answer;
+- `term`: SIGTERM alone, for comparison;
+- `retry`: the same, and HAProxy retries unanswered requests.
 
-Status 1 if `drain` or `unready` lost a request, or a server did not end with 0.
+The exit status is 1 if `drain` or `unready` lost a request, or if a server did not end with 0.
 """
 
 import argparse
@@ -40,14 +40,14 @@ HEAD = (
 
 
 def knows(setting: str) -> bool:
-    """Whether the server has a flag."""
+    """Whether the server has an option."""
     return (
         setting in subprocess.run([server_binary(), "serve", "--help"], capture_output=True, text=True).stdout
     )
 
 
 def roll(way: str, requests: int, folder: Path) -> tuple[str, list[str]]:
-    """One way: its row, and what is wrong."""
+    """Tests one way; returns its row and the violations."""
     arguments = ["--unready-seconds", UNREADY_SECONDS] if way == "unready" else []
     ports = {"a": free_port(), "b": free_port()}
 
@@ -91,7 +91,7 @@ def roll(way: str, requests: int, folder: Path) -> tuple[str, list[str]]:
     seen = [one for load in loads for one in load.tally.seen]
     tally = Tally(seen)
     lost = [one for one in seen if one.what != "200"]
-    # A wrong answer is never the price of a restart.
+    # A wrong answer is never acceptable.
     if [one for one in lost if one.what == "wrong answer" or way in MUST_LOSE_NOTHING]:
         wrong += [f"{way}: {one.what}: {one.detail}" for one in lost[:10]]
     clients = f"{CLIENTS} REST" + (f", {GRPC_CLIENTS} gRPC" if available() else "")
@@ -103,11 +103,13 @@ def roll(way: str, requests: int, folder: Path) -> tuple[str, list[str]]:
 
 
 def main() -> int:
-    """0 if nothing was lost where nothing may be."""
+    """Returns 0 if no request was lost where none may be."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     ways = ("drain", "unready", "term", "retry")
-    parser.add_argument("--ways", default=",".join(ways), help="which, with commas between")
-    parser.add_argument("--requests", type=int, default=REQUESTS, help="at least so many for each way")
+    parser.add_argument("--ways", default=",".join(ways), help="ways to test, separated by commas")
+    parser.add_argument(
+        "--requests", type=int, default=REQUESTS, help="minimum number of requests for each way"
+    )
     parser.add_argument("--out", type=Path, default=ROOT / "runs" / "rolling-restart.md")
     options = parser.parse_args()
     lines, wrong = [machine.describe(), "", HEAD], []

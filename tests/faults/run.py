@@ -1,8 +1,9 @@
-"""`make faults`: what goes wrong in production is done to a server at work, and what its clients see is noted.
+"""`make faults`: injects production faults into a server under load and records what its clients see.
 
-Each scenario has a server of its own, eight clients whose right answers are known, at about a third of what the
-machine carries, and a fault. No answer may be wrong, no client may wait for ever, the server may die only where it is
-killed, and when the fault is over it holds no more memory, descriptors and threads than before. Status 1 otherwise.
+Each scenario has its own server, a fault, and eight clients whose correct answers are known, at about a third of
+the machine's capacity. No answer may be wrong, no client may wait forever, and the server may only end where it is
+killed. After the fault it must hold no more memory, descriptors and threads than before. Otherwise the exit status
+is 1.
 """
 
 import argparse
@@ -43,14 +44,16 @@ SCENARIOS = {
     "poison": fault_poison.run,
 }
 SHARE = 0.35
-"""Of what the machine carries."""
+"""Share of the machine's capacity."""
 MOST_RATE = 150.0
-"""A second: the clients are Python, and beyond that they would take the server's time."""
+"""Requests per second. The clients are written in Python; beyond this rate they would take the server's CPU
+time.
+"""
 CALIBRATION_SECONDS = 4
 
 
 def prepared(folder: Path, seconds: float, rate: float | None) -> Setting:
-    """The right answers, and how much the machine carries, by a server that nothing is done to."""
+    """The correct answers and the machine's capacity, from a server without faults."""
     asked = questions()
     with ClipInProcess("fault-reference", folder / "state-reference") as server:
         expected = reference(server.address, asked)
@@ -62,11 +65,11 @@ def prepared(folder: Path, seconds: float, rate: float | None) -> Setting:
 
 
 def main() -> int:
-    """0 if every rule was kept."""
+    """Returns 0 if every rule holds."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--only", default=",".join(SCENARIOS), help="which, with commas between")
-    parser.add_argument("--seconds", type=float, default=20.0, help="of a fault whose length is free")
-    parser.add_argument("--rate", type=float, help="requests a second (default: a third of the capacity)")
+    parser.add_argument("--only", default=",".join(SCENARIOS), help="scenarios to run, separated by commas")
+    parser.add_argument("--seconds", type=float, default=20.0, help="duration of a fault if it is adjustable")
+    parser.add_argument("--rate", type=float, help="requests per second (default: a third of the capacity)")
     parser.add_argument("--out", type=Path, default=ROOT / "runs" / "faults.md")
     options = parser.parse_args()
     names = options.only.split(",")

@@ -1,4 +1,4 @@
-"""What every scenario is given, what it hands back, and the rules that all must keep."""
+"""Inputs and results of a scenario, and the rules that all scenarios must satisfy."""
 
 import re
 import time
@@ -14,9 +14,9 @@ CLIENTS = 8
 SETTLE_SECONDS = 20.0
 WARM_UP_SECONDS = 4.0
 MORE_DESCRIPTORS, MORE_THREADS = 2, 4
-"""The blocking pool's threads end after ten idle seconds."""
+"""Threads of the blocking pool end after ten idle seconds."""
 MORE_MIB = 96.0
-"""The allocator keeps what it had; a leak of every request's body would be gigabytes."""
+"""The allocator retains freed memory; a leak of every request's body would be gigabytes."""
 
 BREAKS = "Connection(Refused|Reset)Error|RemoteDisconnected|BrokenPipeError|IncompleteRead|BadStatusLine"
 HEAD = "| fault | load | what clients saw | longest wait s | growth | recovery s |\n|---|---|---|---|---|---|"
@@ -30,27 +30,27 @@ class Setting:
     asked: Sequence[Question]
     expected: Sequence[Sequence[float]]
     rate: float
-    """Requests a second that the machine carries with ease."""
+    """Requests per second that the machine handles easily."""
     seconds: float
-    """How long a fault lasts, where that is free."""
+    """Duration of a fault if it is adjustable."""
 
     def state(self, name: str) -> Path:
         """A folder for a server's label sets."""
         return self.folder / f"state-{name}"
 
     def clients(self, server: ClipInProcess, **more) -> Clients:
-        """The background load: its answers are known."""
+        """The background load with known answers."""
         more = {"count": CLIENTS, "rate": self.rate, **more}
         return Clients(server.address, self.asked, self.expected, **more)
 
     def load(self) -> str:
-        """As it stands in the table."""
+        """Description for the table."""
         return f"{CLIENTS} clients, {self.rate:.0f}/s"
 
 
 @dataclass
 class Row:
-    """What a scenario found."""
+    """The result of a scenario."""
 
     fault: str
     load: str
@@ -66,7 +66,7 @@ class Row:
             self.problems.append(problem)
 
     def tally(self, tally: Tally, allowed: str = "", deadline: float = 20.0) -> None:
-        """Notes what clients saw: 200, and what matches `allowed`; never a wrong or a missing answer."""
+        """Records what clients saw: 200, and results that match `allowed`; never a wrong or a missing answer."""
         self.saw.append(str(tally))
         self.longest = max(self.longest, tally.longest())
         bad = [
@@ -79,7 +79,7 @@ class Row:
         self.check(tally.longest() <= deadline + 2, f"a client waited {tally.longest():.1f} s")
 
     def settled(self, server: ClipInProcess, before: Held, more_mib: float = MORE_MIB) -> None:
-        """Waits until the server holds no more than before, and says what it holds."""
+        """Waits until the server holds no more resources than before, and records what it holds."""
         until = time.monotonic() + SETTLE_SECONDS
         while True:
             after = server.held()
@@ -95,24 +95,24 @@ class Row:
         self.problems += [f"{what} grew: {self.growth}" for what, grew in over.items() if grew]
 
     def alive(self, server: ClipInProcess) -> None:
-        """It must not have died."""
+        """Checks that the server is still running."""
         self.check(server.alive(), "the server died:\n" + server.log_tail())
 
     def line(self) -> str:
-        """Of the table."""
+        """A row of the table."""
         problems = "".join(f"; **WRONG: {problem.splitlines()[0][:160]}**" for problem in self.problems)
         cells = (self.fault, self.load, "; ".join(self.saw) + problems, f"{self.longest:.2f}", self.growth)
         return "| " + " | ".join((*(cell.replace("|", "/") for cell in cells), self.recovery)) + " |"
 
 
 def warmed(server: ClipInProcess) -> Held:
-    """What the server holds once the load has run for a while, without the load's connections."""
+    """Resources of the server after some time of load, without the load's connections."""
     time.sleep(WARM_UP_SECONDS)
     held = server.held()
     return replace(held, descriptors=held.descriptors - CLIENTS)
 
 
 def recovery(tally: Tally, since: float) -> str:
-    """Seconds from the end of a fault to the first right answer to a request that came after it."""
+    """Seconds from the end of a fault to the first correct answer to a request sent after it."""
     first = tally.first_right(since)
     return "never" if first is None else f"{first - since:.2f}"

@@ -1,5 +1,5 @@
-//! One client, no key needed: what it sends must not take the service away from others. Each test failed before requests were
-//! admitted by what they cost.
+//! A single client without a key must not take the service away from others. Each test failed before requests were
+//! admitted by their cost.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -29,7 +29,7 @@ const MIB: u64 = 1 << 20;
 
 /// `EmbedRequest` of one short text.
 const ONE_TEXT: &[u8] = b"\x12\x05\x0a\x03cat";
-/// `EmbedStreamRequest` of the same.
+/// `EmbedStreamRequest` of one short text.
 const STREAMED_TEXT: &[u8] = b"\x12\x05\x0a\x03cat";
 
 fn runtime() -> Runtime {
@@ -41,7 +41,7 @@ fn answers(server: &Server) {
 }
 
 #[test]
-fn messages_are_counted_by_what_they_become() {
+fn messages_are_counted_by_their_decoded_size() {
     let server = Server::start();
     let before = server.resident_bytes();
     runtime().block_on(async {
@@ -65,11 +65,11 @@ fn messages_are_counted_by_what_they_become() {
 }
 
 #[test]
-fn compressed_messages_are_counted_by_what_they_unpack_to() {
+fn compressed_messages_are_counted_by_their_decompressed_size() {
     let server = Server::start_with(&["--max-body-mib", "16"]);
     let before = server.resident_bytes();
     runtime().block_on(async {
-        // Field 15, which nobody knows: 15 MB of zeros, 15 KB on the wire.
+        // Field 15, which is unknown: 15 MB of zeros, 15 KB on the wire.
         let mut large = vec![0x7a, 0xc0, 0xc3, 0x93, 0x07];
         large.resize(large.len() + 15_000_000, 0);
         let large = Bytes::from(large);
@@ -83,7 +83,7 @@ fn compressed_messages_are_counted_by_what_they_unpack_to() {
                 "{refused}"
             );
         }
-        // What was refused and what was answered have given back what they held.
+        // Refused and answered requests have released what they held.
         let mut client = RawClient::connect(&server.url, true).await;
         for _ in 0..6 {
             let answer = client.unary(EMBED, large.clone()).await.unwrap_err();
@@ -96,7 +96,7 @@ fn compressed_messages_are_counted_by_what_they_unpack_to() {
 }
 
 #[test]
-fn a_message_that_unpacks_to_more_than_a_body_is_refused() {
+fn a_message_that_decompresses_to_more_than_a_body_is_refused() {
     let server = Server::start_with(&["--max-body-mib", "1"]);
     runtime().block_on(async {
         let mut client = RawClient::connect(&server.url, true).await;
@@ -108,14 +108,14 @@ fn a_message_that_unpacks_to_more_than_a_body_is_refused() {
 }
 
 #[test]
-fn watches_and_reflection_take_nothing_from_requests() {
+fn watches_and_reflection_take_no_request_slots() {
     let server = Server::start();
     runtime().block_on(async {
         let mut client = RawClient::connect(&server.url, false).await;
         let mut open = Vec::new();
         let mut refused = 0;
         for i in 0..400 {
-            // A connection takes two hundred streams.
+            // A connection allows two hundred streams.
             if i % 100 == 0 {
                 client = RawClient::connect(&server.url, false).await;
             }
@@ -131,7 +131,7 @@ fn watches_and_reflection_take_nothing_from_requests() {
         }
         assert!(open.len() >= 200 && refused > 0, "{} open", open.len());
         client.unary(EMBED, ONE_TEXT.into()).await.unwrap();
-        // What is not counted has small messages.
+        // Uncounted routes accept only small messages.
         drop(open.split_off(100));
         let large = Bytes::from(vec![0; 1 << 20]);
         let refused = client.unary(CHECK, large).await.unwrap_err();
@@ -141,7 +141,7 @@ fn watches_and_reflection_take_nothing_from_requests() {
 }
 
 #[test]
-fn a_call_whose_message_never_comes_gives_its_place_back() {
+fn a_call_without_its_message_releases_its_slot() {
     let server = Server::start_with(&["--max-requests", "2", "--request-seconds", "1"]);
     runtime().block_on(async {
         let mut client = RawClient::connect(&server.url, false).await;
@@ -158,23 +158,23 @@ fn a_call_whose_message_never_comes_gives_its_place_back() {
             assert_eq!(code_of(&status), "request_timeout", "{status}");
             assert_eq!(status.code(), Code::DeadlineExceeded);
         }
-        // Without a limit they would be held for ever.
+        // Without a limit they would be held forever.
         assert!(started.elapsed() < Duration::from_secs(30));
         client.unary(EMBED, ONE_TEXT.into()).await.unwrap();
     });
 }
 
 #[test]
-fn a_stream_gives_back_all_that_its_messages_held() {
+fn a_stream_releases_all_that_its_messages_held() {
     let server = Server::start_with(&["--max-body-mib", "1"]);
     runtime().block_on(async {
         let mut client = RawClient::connect(&server.url, false).await;
-        // Each message has 900 KB in a field that nobody knows; the budget is 4 MiB.
+        // Each message has 900 KB in an unknown field; the budget is 4 MiB.
         let mut message = STREAMED_TEXT.to_vec();
         message.extend_from_slice(&[0x7a, 0xa0, 0xf7, 0x36]);
         message.resize(message.len() + 900_000, 0);
         let messages = stream::iter(vec![Bytes::from(message); 40]);
-        // One after the other: what is under way at a time is another matter.
+        // One after another: the limit on concurrent items is a different test.
         let messages = futures_util::StreamExt::then(messages, |message| async move {
             tokio::time::sleep(Duration::from_millis(30)).await;
             message
@@ -189,7 +189,7 @@ fn a_stream_gives_back_all_that_its_messages_held() {
 }
 
 #[test]
-fn grpc_asks_for_the_keys_that_rest_asks_for() {
+fn grpc_requires_the_same_keys_as_rest() {
     let folder = tempfile::tempdir().unwrap();
     let keys = folder.path().join("keys.toml");
     std::fs::write(&keys, "[[key]]\nname = \"a\"\nkey = \"0123456789abcdef\"\n").unwrap();
@@ -214,13 +214,13 @@ fn grpc_asks_for_the_keys_that_rest_asks_for() {
 }
 
 #[test]
-fn an_idle_client_does_not_hold_up_a_stop() {
+fn an_idle_client_does_not_delay_a_stop() {
     let mut server = Server::start();
     let runtime = runtime();
     let mut client = runtime.block_on(RawClient::connect(&server.url, false));
     let reflecting = client.streaming(REFLECTION, stream::pending());
     let begun = runtime.block_on(async {
-        // The answer's head comes with the first message, which never comes.
+        // The answer's head comes with the first message, which is never sent.
         tokio::time::timeout(Duration::from_millis(500), reflecting).await
     });
     server.terminate();
@@ -232,7 +232,7 @@ fn an_idle_client_does_not_hold_up_a_stop() {
 }
 
 #[test]
-fn an_answer_is_as_large_as_it_may_be() {
+fn an_answer_has_a_maximum_size() {
     let server = Server::start();
     let before = server.resident_bytes();
     let image = base64(&fixture("420.jpg"));
@@ -274,7 +274,7 @@ fn without_keys_no_web_page_may_use_the_server() {
             "{name}: {value}"
         );
     }
-    // Its own page, and a link to it.
+    // The server's own page, and a link to it.
     let own = server.url.clone();
     let page = server
         .client
@@ -288,7 +288,7 @@ fn without_keys_no_web_page_may_use_the_server() {
 }
 
 #[test]
-fn the_interface_s_description_costs_next_to_nothing() {
+fn the_openapi_document_is_cheap_to_serve() {
     let server = Server::start();
     let started = Instant::now();
     let sizes: Vec<_> = (0..500)
@@ -300,16 +300,16 @@ fn the_interface_s_description_costs_next_to_nothing() {
     for _ in 0..500 {
         server.get("/healthz").bytes().unwrap();
     }
-    // Written each time it took tens of milliseconds in this build, and a probe takes less than one.
+    // Writing it each time took tens of milliseconds in this build; a probe takes less than one.
     let (described, probed) = (described.as_secs_f64(), started.elapsed().as_secs_f64());
     assert!(described < 8.0 * probed, "{described} s against {probed} s");
 }
 
 #[test]
-fn label_sets_have_room_together_that_is_counted() {
+fn label_sets_have_a_common_size_limit() {
     let server = Server::start();
     let image = fixture("420.jpg");
-    // An image with a tail: what a set costs is its bytes. Twenty of 15 MB are 400 MB of base64.
+    // An image with extra bytes: the cost of a set is its bytes. Twenty of 15 MB are 400 MB of base64.
     let mut large = image;
     large.resize(15 << 20, 0);
     let definition = json!({"labels": [
@@ -334,7 +334,7 @@ fn label_sets_have_room_together_that_is_counted() {
     answers(&server);
 }
 
-/// A connection with the head of a request whose body has so many bytes, and some of them.
+/// A connection with the head of a request with the given body length, and a part of the body.
 fn half_sent(server: &Server, announced: usize, sent: usize) -> TcpStream {
     let address = server.url.strip_prefix("http://").unwrap();
     let mut client = TcpStream::connect(address).unwrap();
@@ -350,17 +350,17 @@ fn answer_of(mut client: TcpStream) -> String {
     let wait = Duration::from_secs(10);
     client.set_read_timeout(Some(wait)).unwrap();
     let mut answer = Vec::new();
-    // A connection that was given up may end in a reset, behind the answer.
+    // A connection that the server closes may end in a reset after the answer.
     let _ = client.read_to_end(&mut answer);
     String::from_utf8_lossy(&answer).into_owned()
 }
 
 #[test]
-fn slow_senders_give_their_places_to_others() {
+fn slow_senders_lose_their_slots() {
     let server = Server::start_with(&["--max-requests", "2"]);
     let slow: Vec<_> = (0..2).map(|_| half_sent(&server, 1000, 10)).collect();
     sleep(Duration::from_secs(1));
-    // Both places are taken for a minute.
+    // Both slots are taken for a minute.
     answers(&server);
     let answers: Vec<_> = slow.into_iter().map(answer_of).collect();
     let gone = answers.iter().filter(|answer| answer.contains(" 408 "));
@@ -372,7 +372,7 @@ fn slow_senders_give_their_places_to_others() {
 }
 
 #[test]
-fn silent_grpc_calls_give_their_places_to_others() {
+fn silent_grpc_calls_lose_their_slots() {
     let server = Server::start_with(&["--max-requests", "2"]);
     runtime().block_on(async {
         let silent: Vec<_> = (0..2)
@@ -392,7 +392,7 @@ fn silent_grpc_calls_give_their_places_to_others() {
 }
 
 #[test]
-fn slow_senders_give_their_bytes_to_others() {
+fn slow_senders_lose_their_bytes() {
     let server = Server::start_with(&["--max-body-mib", "1"]);
     // The budget is 4 MiB.
     let slow: Vec<_> = (0..4)
@@ -434,7 +434,8 @@ fn a_request_of_many_images_does_not_hold_up_one_of_one() {
         }
         assert!(!large.is_finished(), "the large request was too small");
         let (_, whole) = large.join().unwrap();
-        // In turn: one of the images and a batch at most. First come, first served, the first would have waited for all.
+        // Served in turn: after one of the images and one batch at most. In order of arrival, the first request would
+        // have waited for all.
         for wait in waits {
             assert!(wait < whole / 2, "{wait:?} of {whole:?}");
         }
@@ -442,7 +443,7 @@ fn a_request_of_many_images_does_not_hold_up_one_of_one() {
 }
 
 #[test]
-fn unread_answers_have_a_bound_together() {
+fn unread_answers_have_a_common_limit() {
     let server = Server::start_with(&["--request-seconds", "5"]);
     let body = json!({"input": vec!["a red bolt"; 2048]}).to_string();
     success(server.post("/v1/embeddings", &json!({"input": "a red bolt"})));

@@ -1,11 +1,11 @@
-//! Who may change what is served, and from where models may come.
+//! Access to the admin routes, and the folder of the models.
 
 use crate::support::server::models::{DEMO, delete, load, named, names, serve, with_admin};
 use crate::support::server::{Server, demo, failure, program, success};
 use serde_json::json;
 
 #[test]
-fn admin_routes_are_off_until_asked_for() {
+fn admin_routes_are_off_by_default() {
     let root = tempfile::tempdir().unwrap();
     named(&root.path().join("guest"), "guest");
     let path = root.path().display().to_string();
@@ -18,7 +18,7 @@ fn admin_routes_are_off_until_asked_for() {
 }
 
 #[test]
-fn admin_routes_are_not_opened_to_the_world() {
+fn admin_routes_are_not_available_to_other_machines() {
     let root = tempfile::tempdir().unwrap();
     let path = root.path().display().to_string();
     let refused = |arguments: &[&str], token: Option<&str>| {
@@ -64,7 +64,7 @@ fn admin_routes_are_not_opened_to_the_world() {
 }
 
 #[test]
-fn a_token_that_is_set_is_asked_for() {
+fn a_configured_token_is_required() {
     const TOKEN: &str = "correct-horse-battery";
     let root = tempfile::tempdir().unwrap();
     named(&root.path().join("guest"), "guest");
@@ -93,13 +93,13 @@ fn a_token_that_is_set_is_asked_for() {
     );
     assert_eq!(success(ask(Some(TOKEN)))["id"], "guest");
     success(server.get("/v1/models"));
-    // The log is read by another thread, which has thousands of lines to read before this one.
+    // Another thread reads the log, which has thousands of lines before this one.
     let log = server.log_with("model loaded");
     assert!(!log.contains(TOKEN));
 }
 
 #[test]
-fn without_a_token_a_page_of_another_name_is_refused() {
+fn without_a_token_requests_to_another_host_name_are_refused() {
     let root = tempfile::tempdir().unwrap();
     let server = with_admin(&root, &[&demo()], &["--workers", "1"]);
     let request = server
@@ -153,7 +153,7 @@ fn nothing_outside_the_root_is_loaded() {
     );
     assert_eq!(post("{}", "application/json"), "invalid_request");
     assert_eq!(post("{\"path\": ", "application/json"), "invalid_json");
-    // A page of another site can send these without asking first.
+    // A page of another site can send these without a preflight.
     for content_type in ["text/plain", "image/png"] {
         assert_eq!(
             post("{\"path\": \"a\"}", content_type),

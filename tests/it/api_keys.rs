@@ -1,4 +1,4 @@
-//! API keys: who gets in, in which lane, how many requests at a time, and changes while the server runs.
+//! API keys: access, lane, concurrent requests, and changes while the server runs.
 
 use crate::support::server;
 use std::sync::Barrier;
@@ -34,7 +34,7 @@ fn ask(server: &Server, header: Option<(&str, &str)>) -> (u16, Value) {
 }
 
 #[test]
-fn only_who_shows_a_key_gets_in() {
+fn only_requests_with_a_key_are_accepted() {
     let digest = "5f5a4a2f0f8a4b9f0c9e6a2a36f2d7c5a4e8f6cf1a2b3c4d5e6f708192a3b4c5";
     let keys = file(&format!(
         "[[key]]\nname = \"line\"\nkey = \"{LINE}\"\n[[key]]\nname = \"other\"\nsha256 = \"{digest}\"\n"
@@ -49,7 +49,7 @@ fn only_who_shows_a_key_gets_in() {
         Some(("authorization", LINE)),
         Some(("authorization", "")),
         Some(("x-api-key", &LINE[1..])),
-        // The digest that a file shows is not the key.
+        // The digest in the file is not a valid key.
         Some(("x-api-key", digest)),
     ] {
         let (status, error) = ask(&server, header);
@@ -69,7 +69,7 @@ fn only_who_shows_a_key_gets_in() {
         .send();
     let response = response.unwrap();
     assert_eq!(response.status(), 401);
-    // Not an Open Inference Protocol route: the error has the REST interface's shape.
+    // Not a route of the Open Inference Protocol: the error has the REST format.
     let error: Value = response.json().unwrap();
     assert_eq!(error["error"]["code"], "unauthorized");
     for closed in ["/v1/models", "/v1/labelsets", "/v2/models/clip-in-demo"] {
@@ -79,7 +79,7 @@ fn only_who_shows_a_key_gets_in() {
 }
 
 #[test]
-fn a_key_that_is_stored_as_its_digest_opens() {
+fn a_key_stored_as_its_digest_is_accepted() {
     use sha2::Digest;
     let digest = sha2::Sha256::digest(CATALOGUE);
     let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -103,7 +103,7 @@ fn keys_change_while_the_server_runs_and_a_broken_file_changes_nothing() {
     assert!(opens(LINE));
     std::fs::write(keys.path(), "[[key]]\nname = \n").unwrap();
     wait_for("a message", || {
-        server.log().contains("the API keys stay as they were")
+        server.log().contains("API keys not reloaded")
     });
     assert!(opens(LINE) && opens(CATALOGUE));
     std::fs::write(keys.path(), &both[line.len()..]).unwrap();
@@ -121,7 +121,7 @@ fn a_key_has_its_lane_and_its_number_of_requests() {
         |lane: &str| server.metric(&format!("clip_in_queue_seconds_count{{lane=\"{lane}\"}}"));
     assert_eq!(ask(&server, Some(("x-api-key", CATALOGUE))).0, 200);
     assert_eq!((queue("bulk"), queue("interactive")), (1.0, 0.0));
-    // Many at once, with work for a while: one gets through at a time, the others are told so at once.
+    // Many at once, with long work: one gets through at a time, the others are refused at once.
     let together = Barrier::new(6);
     let statuses: Vec<u16> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..6)
@@ -170,7 +170,7 @@ fn keys_of_the_environment() {
 }
 
 #[test]
-fn a_file_that_makes_no_sense_stops_the_start_without_showing_a_key() {
+fn an_invalid_key_file_stops_the_start_without_showing_a_key() {
     for (text, expected) in [
         (
             "[[key]]\nname = \"a\"\nkey = \"short\"\n".to_owned(),

@@ -1,4 +1,4 @@
-//! `clip-in audit` on small sets of every format: what is planted is found, and nothing else.
+//! `clip-in audit` on small sets of every format: it finds every planted defect, and nothing else.
 
 use std::fs;
 use std::path::Path;
@@ -13,8 +13,8 @@ use crate::support::training_sets::{
 use arrow_array::{ArrayRef, StringArray};
 use serde_json::Value;
 
-/// Checks of what is planted here. Whether captions are swapped is the model's opinion, and drawn discs are nothing that it
-/// knows: scenes of its own test that.
+/// The checks for the planted defects. Swapped captions depend on the model, which does not know drawn discs; the
+/// scenes have a separate test.
 const FAIL_ON_ALL: &str = "leak,leak-captions,broken,unchanged,duplicates,near-duplicates,duplicate-captions,truncated,one-sided,quality";
 
 fn audit(data: &Path, arguments: &[&str]) -> Output {
@@ -36,7 +36,7 @@ fn audited(data: &Path, arguments: &[&str]) -> (i32, Value) {
     (output.status.code().unwrap(), report)
 }
 
-/// What a check found: the files' names are left out.
+/// The findings of a check, without the file names.
 fn places(report: &Value, check: &str) -> Vec<String> {
     let examples = report["findings"][check]["examples"].as_array().unwrap();
     let mut found: Vec<_> = examples
@@ -56,7 +56,7 @@ fn count(report: &Value, check: &str) -> u64 {
     report["findings"][check]["count"].as_u64().unwrap()
 }
 
-/// A clean set and, behind it, a pair for each defect.
+/// A clean set, followed by one pair for each defect.
 fn planted() -> Vec<Pair> {
     let mut pairs = clean();
     let mut add = |change: &dyn Fn(&mut Pair)| {
@@ -84,7 +84,7 @@ fn planted() -> Vec<Pair> {
     pairs
 }
 
-/// The fixture's places are rows from 0 or lines from 1.
+/// Places of the fixture are rows from 0 or lines from 1.
 fn assert_planted(report: &Value, file: &str, first: u64) {
     let at = |row: u64, rest: &str| format!("{file}:{}{rest}", row + first);
     let mut unchanged = vec![at(6, " same_caption"), at(7, " same_bytes")];
@@ -166,7 +166,7 @@ fn each_planted_defect_is_found_once() {
 }
 
 #[test]
-fn leaks_are_found_by_bytes_by_pixels_and_by_likeness() {
+fn leaks_are_found_by_bytes_pixels_and_similarity() {
     let folder = tempfile::tempdir().unwrap();
     let (train, held) = (
         folder.path().join("train.parquet"),
@@ -197,7 +197,7 @@ fn leaks_are_found_by_bytes_by_pixels_and_by_likeness() {
     assert!(other.unwrap().ends_with("train.parquet:0 source"));
     assert_eq!(count(&report, "near-duplicates"), 0);
 
-    // Three of four images; captions are no part of this gate.
+    // Three of four images; captions are not part of this gate.
     for (most, wanted) in [
         ("leak=3", 0),
         ("leak=2", 1),
@@ -258,7 +258,7 @@ fn broken_files_are_named_and_the_others_read() {
     let allowed = audited(&data, &["--fail-on", "broken=7"]);
     assert_eq!(allowed.0, 0);
 
-    // Nothing that can be read, nothing that is there, nothing that is a check.
+    // Unreadable data, a missing file, an unknown check.
     let cut = data.join("cut.parquet");
     let (nowhere, good) = (data.join("nowhere"), data.join("good.parquet"));
     for (data, arguments) in [
@@ -275,7 +275,7 @@ fn broken_files_are_named_and_the_others_read() {
 }
 
 #[test]
-fn a_word_that_gives_the_side_away_is_named() {
+fn a_word_that_reveals_the_side_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let rows = folder.path().join("rows.parquet");
     let pairs: Vec<_> = (0..20)
@@ -309,7 +309,7 @@ fn a_word_that_gives_the_side_away_is_named() {
 }
 
 #[test]
-fn swapped_captions_are_suspected() {
+fn swapped_captions_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     let rows = folder.path().join("rows.parquet");
     let samples = fs::read_to_string(demo().join("samples/samples.json")).unwrap();

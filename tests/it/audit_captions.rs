@@ -1,5 +1,5 @@
-//! `clip-in audit` finds the captions that training reads, and names what training does not read. The cases of captions are
-//! those of the training's own test.
+//! `clip-in audit` finds the captions that training reads, and reports what training does not read. The cases of
+//! captions are those of the training module's test.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use crate::support::server::{demo, program};
 use crate::support::training_sets::{as_bmp, clean, drawn, write_parquet};
 use serde_json::Value;
 
-/// The report on a set that is held against itself: so all short captions are in it.
+/// The report on a set that is compared with itself, so that all short captions are in it.
 fn audited(data: &Path) -> Value {
     let folder = tempfile::tempdir().unwrap();
     let json = folder.path().join("report.json");
@@ -22,7 +22,7 @@ fn audited(data: &Path) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// Places of what a check found, without the set's name, with the note or kind.
+/// Places of a check's findings, without the set's name, with the note or kind.
 fn found(report: &Value, check: &str, field: &str) -> Vec<(String, String)> {
     let examples = report["findings"][check]["examples"].as_array().unwrap();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -63,7 +63,7 @@ fn assert_read(report: &Value, cases: &[Value], ending: &str) {
     assert_eq!(found(report, "leak-captions", "note"), short);
     let long = with("long").count();
     assert_eq!(report["data"]["caption_tokens"]["long"]["captions"], long);
-    // Once in the set, once in what it is held against.
+    // Once in the set, once in the set for comparison.
     let broken: Vec<_> = with("broken").map(|(place, _)| place).collect();
     let places = found(report, "broken", "kind").into_iter().map(|it| it.0);
     assert_eq!(places.collect::<Vec<_>>(), [&broken[..], &broken].concat());
@@ -93,7 +93,7 @@ fn captions_of_folders_are_those_of_training() {
     assert_read(&audited(folder.path()), &cases, ".png");
 }
 
-/// The report on a set alone: what was left out, with its kind.
+/// The report on a set alone: the files that were left out, with their kinds.
 fn left_out(data: &Path, arguments: &[&str]) -> (Option<i32>, Vec<(String, String)>) {
     let folder = tempfile::tempdir().unwrap();
     let json = folder.path().join("report.json");
@@ -106,7 +106,7 @@ fn left_out(data: &Path, arguments: &[&str]) -> (Option<i32>, Vec<(String, Strin
 }
 
 #[test]
-fn what_training_does_not_read_is_named() {
+fn files_that_training_does_not_read_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let named = |names: &[(&str, &str)]| {

@@ -1,4 +1,4 @@
-//! How batches are formed changes no embedding: waiting for company, filled-up batches, padded texts.
+//! Batching changes no embedding: waiting for more items, padded batches, padded texts.
 
 use crate::support::server::{Server, base64, distance, embeddings, fixture, success};
 use serde_json::{Value, json};
@@ -10,8 +10,8 @@ fn texts() -> Vec<Value> {
 }
 
 #[test]
-fn filled_up_batches_and_padded_texts_give_the_same_embeddings() {
-    // A card's policy on the processor: every batch and every text is filled up to a power of two.
+fn padded_batches_and_texts_give_the_same_embeddings() {
+    // A GPU's policy on the CPU: every batch and every text is padded to a power of two.
     let filled = Server::start_with(&[
         "--precision",
         "fp32",
@@ -30,7 +30,7 @@ fn filled_up_batches_and_padded_texts_give_the_same_embeddings() {
         filled.post("/v1/embeddings", &json!({"input": items})),
     ));
     for (item, found) in items.iter().zip(&together) {
-        // Alone, and trimmed to its own length.
+        // Alone, and without padding.
         let alone = embeddings(&success(
             plain.post("/v1/embeddings", &json!({"input": [item]})),
         ));
@@ -40,7 +40,7 @@ fn filled_up_batches_and_padded_texts_give_the_same_embeddings() {
 }
 
 #[test]
-fn a_batch_waits_for_company_no_longer_than_it_is_told() {
+fn a_batch_waits_for_more_items_at_most_the_configured_time() {
     let server = Server::start_with(&[
         "--batch-wait-microseconds",
         "500000",
@@ -76,7 +76,7 @@ fn an_image_that_was_seen_before_is_not_decoded_again() {
     let first = embeddings(&success(server.post("/v1/embeddings", &image)));
     let again = embeddings(&success(server.post("/v1/embeddings", &image)));
     assert_eq!(first, again);
-    // The same file by another way in.
+    // The same file in another request form.
     let raw = success(server.post_bytes("/v1/embeddings", "image/png", fixture("rgb.png")));
     assert_eq!(embeddings(&raw), first);
     assert_eq!(server.metric("clip_in_image_cache_hits_total"), 2.0);
@@ -85,7 +85,7 @@ fn an_image_that_was_seen_before_is_not_decoded_again() {
         1.0
     );
     assert!(server.metric("clip_in_image_cache_bytes") > 0.0);
-    // What is broken stays broken.
+    // A broken item stays broken.
     for _ in 0..2 {
         let answer = server.post_bytes("/v1/embeddings", "image/png", b"no picture".to_vec());
         assert!(answer.status().is_client_error());

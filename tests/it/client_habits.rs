@@ -1,4 +1,5 @@
-//! What real clients send beside the plain request: nulls, byte order marks, half characters, parts, gateways' parameters.
+//! Deviations in the requests of real clients: nulls, byte order marks, unpaired surrogates, parts, additional
+//! parameters of gateways.
 
 use crate::support::server::{Server, base64, distance, embeddings, failure, fixture, success};
 use reqwest::blocking::Response;
@@ -19,7 +20,7 @@ fn said(response: Response) -> (u16, String, String) {
 }
 
 #[test]
-fn null_is_not_given() {
+fn null_counts_as_missing() {
     let server = Server::start();
     let image = base64(&fixture("rgb.png"));
     for (path, body) in [
@@ -58,7 +59,7 @@ fn null_is_not_given() {
 }
 
 #[test]
-fn json_as_clients_write_it() {
+fn json_variants_of_clients_are_accepted() {
     let server = Server::start();
     success(raw(&server, "/v1/embeddings", "\u{feff}{\"input\":\"a\"}"));
     let half = raw(
@@ -68,7 +69,7 @@ fn json_as_clients_write_it() {
     );
     let vectors = embeddings(&success(half));
     assert!(distance(&vectors[0], &vectors[1]) < 1e-6);
-    // Positions in the place of names
+    // Indices instead of names
     for (path, body) in [
         ("/v1/embeddings", r#"[null,"a"]"#),
         ("/v1/rerank", r#"[null,"a",["b"]]"#),
@@ -109,7 +110,7 @@ fn json_as_clients_write_it() {
 }
 
 #[test]
-fn parts_as_chat_clients_write_them() {
+fn parts_of_chat_clients_are_accepted() {
     let server = Server::start();
     let url = format!("data:image/png;base64,{}", base64(&fixture("rgb.png")));
     let input = json!([
@@ -164,7 +165,7 @@ fn eight_bits_or_one_a_number() {
 }
 
 #[test]
-fn what_gateways_and_forms_add_is_passed_over() {
+fn fields_added_by_gateways_and_forms_are_ignored() {
     let server = Server::start();
     success(server.post(
         "/v1/embeddings?api-version=2024-10-21",
@@ -218,7 +219,7 @@ fn unknown_codings_are_refused_by_name() {
 }
 
 #[test]
-fn a_preflight_lets_the_client_s_own_headers_pass() {
+fn a_preflight_allows_the_clients_own_headers() {
     let server = Server::start_with(&["--cors-origins", "https://example.com"]);
     let wanted = "authorization,content-type,x-stainless-lang,x-stainless-retry-count,x-stainless-helper-method";
     let request = server
@@ -244,7 +245,7 @@ fn a_preflight_lets_the_client_s_own_headers_pass() {
 }
 
 #[test]
-fn lists_are_read_no_further_than_they_may_be_long() {
+fn lists_are_read_only_up_to_their_limit() {
     let server = Server::start();
     let list = format!("[{}\"\"]", "\"\",".repeat(1_000_000));
     for (path, body) in [
@@ -280,7 +281,7 @@ fn lists_are_read_no_further_than_they_may_be_long() {
 }
 
 #[test]
-fn a_message_does_not_grow_with_what_it_repeats() {
+fn a_message_does_not_grow_with_repeated_input() {
     let server = Server::start();
     for long in ["x".repeat(300_000), "\u{1}ä\"".repeat(100_000)] {
         let image = base64(&fixture("rgb.png"));
@@ -347,7 +348,7 @@ fn a_message_does_not_grow_with_what_it_repeats() {
 }
 
 #[test]
-fn unknown_paths_of_the_inference_protocol_are_answered_in_its_shape() {
+fn unknown_paths_of_the_inference_protocol_have_its_error_format() {
     let server = Server::start();
     for path in [
         "/v2/models/none/config",
@@ -362,6 +363,6 @@ fn unknown_paths_of_the_inference_protocol_are_answered_in_its_shape() {
     }
     let other: Value = server.get("/v1/nothing").json().unwrap();
     assert_eq!(other["error"]["code"], "not_found");
-    // An empty name is the default model's.
+    // An empty name means the default model.
     success(server.post("/v1/embeddings", &json!({"input": "a", "model": ""})));
 }

@@ -1,4 +1,4 @@
-//! What clients of other servers expect of their shapes: partial answers, Cohere's embeddings, aliases of models.
+//! Formats of clients of other servers: partial answers, Cohere's embeddings, aliases of models.
 
 use std::io::Read;
 use std::process::Stdio;
@@ -49,14 +49,14 @@ fn one_bad_item_leaves_the_others_their_embeddings() {
             assert_eq!(entry["error"]["param"], format!("input[{i}]"));
         }
     }
-    // The good ones mean what they mean alone, and they alone are counted.
+    // The valid ones have the same embeddings as alone, and only they are counted.
     let good = json!([{"image": image}, "a red bolt", "a blue mug"]);
     let alone = success(server.post("/v1/embeddings", &json!({"input": good})));
     for (place, expected) in [0, 2, 6].into_iter().zip(embeddings(&alone)) {
         assert!(distance(&numbers(&data[place]["embedding"]), &expected) < 1e-5);
     }
     assert_eq!(answer["usage"], alone["usage"]);
-    // A text of the cache that would have to be cut is bad for who refuses cutting.
+    // A cached text that would be truncated is an error for a request that refuses truncation.
     let long = json!(["a red bolt ".repeat(200), "a red bolt"]);
     success(server.post("/v1/embeddings", &json!({"input": long})));
     let refused = success(ask(long, json!({"truncate": false})));
@@ -65,7 +65,7 @@ fn one_bad_item_leaves_the_others_their_embeddings() {
         "text_would_be_truncated"
     );
     assert_eq!(refused["data"][1]["object"], "embedding");
-    // All bad: the answer says of each what is wrong.
+    // All invalid: the answer has the error of each.
     let none = success(ask(
         json!([{"image": "?"}, {"image": ""}]),
         json!({"encoding_format": "base64"}),
@@ -78,7 +78,7 @@ fn one_bad_item_leaves_the_others_their_embeddings() {
             .all(|entry| entry["object"] == "error")
     );
     assert_eq!(none["usage"]["prompt_tokens"], 0);
-    // What is no item's fault still refuses all, and so does a bad item without the word.
+    // Errors that no single item causes still fail the whole request, and so does an invalid item without `partial`.
     assert_eq!(
         failure(ask(json!(["a"]), json!({"dimensions": 0}))).1,
         "invalid_dimensions"
@@ -113,7 +113,7 @@ fn partial_in_forms_too() {
 }
 
 #[test]
-fn cohere_s_embeddings_are_those_of_the_other_route() {
+fn embeddings_for_cohere_equal_those_of_the_other_route() {
     let server = Server::start();
     let texts = json!(["a red bolt", "a blue mug"]);
     let formats = ["float", "base64", "int8", "uint8", "binary", "ubinary"];
@@ -239,7 +239,7 @@ fn cohere_s_errors_have_a_message() {
         );
         assert_eq!(answer["error"]["param"].as_str(), param, "{answer}");
     }
-    // The embeddings themselves are counted before they are made, each format of them.
+    // The embeddings are counted before they are made, in each format.
     let small = Server::start_with(&["--max-body-mib", "1", "--max-items", "100000"]);
     let all = json!(["float", "base64", "int8", "uint8", "binary", "ubinary"]);
     let texts = vec!["a"; 60_000];
@@ -297,7 +297,7 @@ fn aliases_are_names_of_models() {
         success(server.post("/v2/models/gpt/infer", &tensors))["model_name"],
         "clip-in-demo"
     );
-    // A label set by one name of its model, asked for by another
+    // A label set put by one name of its model and used by another
     let url = format!("{}/v1/labelsets/named", server.url);
     let set = json!({"model": "gpt", "labels": ["a red bolt", "a blue mug"]});
     success(server.client.put(url).json(&set).send().unwrap());
@@ -312,9 +312,9 @@ fn aliases_are_names_of_models() {
 }
 
 #[test]
-fn aliases_that_cannot_be_meant_are_errors_of_the_start() {
+fn invalid_aliases_stop_the_start() {
     for (alias, said) in [
-        ("gpt=none", "no such model; there is: clip-in-demo"),
+        ("gpt=none", "unknown model; the models are: clip-in-demo"),
         ("clip-in-demo=clip-in-demo", "one name cannot be both"),
         ("gpt=clip-in-demo,gpt=clip-in-demo", "--alias gpt"),
         ("gpt", "NAME=MODEL"),

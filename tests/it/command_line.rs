@@ -1,4 +1,4 @@
-//! The command line, as a user types it.
+//! The command line, as typed by a user.
 
 use crate::support::server;
 use std::fs;
@@ -84,7 +84,7 @@ fn score_agrees_with_the_server() {
 }
 
 #[test]
-fn embed_goes_on_where_it_was_and_loses_nothing() {
+fn embed_continues_and_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let images = folder.path().join("images");
     fs::create_dir_all(images.join("below")).unwrap();
@@ -134,12 +134,12 @@ fn embed_goes_on_where_it_was_and_loses_nothing() {
     assert_eq!(errors.lines().count(), 2, "{errors}");
     assert!(errors.contains("broken.jpg") && errors.contains("notes.txt"));
 
-    // Only what is new is embedded, and what was broken is tried again.
+    // Only new items are embedded, and broken ones are tried again.
     fs::write(images.join("broken.jpg"), fixture("444.jpg")).unwrap();
     fs::write(images.join("zz-new.png"), fixture("grey.png")).unwrap();
     let second = run(&arguments);
     assert!(
-        text(&second.stderr).contains("7 embeddings are there already"),
+        text(&second.stderr).contains("7 embeddings exist already"),
         "{}",
         text(&second.stderr)
     );
@@ -150,10 +150,10 @@ fn embed_goes_on_where_it_was_and_loses_nothing() {
     assert_eq!(
         strict.status.code(),
         Some(1),
-        "notes.txt is still no picture"
+        "notes.txt is still not a picture"
     );
 
-    // The numbers are the server's.
+    // The numbers equal the server's.
     let server = Server::start();
     let answer = success(server.post_bytes("/v1/embeddings", "image/png", fixture("rgb.png")));
     let row = after.iter().find(|row| row.0 == "rgb.png").unwrap();
@@ -195,7 +195,7 @@ fn embed_killed_at_any_time_ends_with_every_item_once() {
 }
 
 #[test]
-fn a_bundle_that_is_not_what_was_exported_is_refused_by_name() {
+fn a_changed_bundle_is_refused_with_the_file_name() {
     let copy = tempfile::tempdir().unwrap();
     let restore = |name: &str| {
         let to = copy.path().join(name);
@@ -235,7 +235,7 @@ fn a_bundle_that_is_not_what_was_exported_is_refused_by_name() {
     assert!(!refused.status.success() && text(&refused.stderr).contains("image.onnx"));
     restore("image.onnx");
 
-    // golden embeddings of another model, with a checksum that fits
+    // golden embeddings of another model, with a correct checksum
     let golden = copy.path().join("golden/golden.json");
     let mut content: Value = serde_json::from_slice(&fs::read(&golden).unwrap()).unwrap();
     let vector = content["texts"][0]["embedding"].as_array_mut().unwrap();
@@ -247,13 +247,13 @@ fn a_bundle_that_is_not_what_was_exported_is_refused_by_name() {
     fs::write(copy.path().join("bundle.json"), changed.to_string()).unwrap();
     let (good, said) = verify();
     assert!(
-        // bf16, where the processor has it, is checked first.
+        // bf16 is checked first, if the CPU has it.
         !good && said.contains("golden check of ") && said.contains(" failed for "),
         "{said}"
     );
     restore("golden/golden.json");
 
-    // manifests that cannot be right name the field
+    // for invalid manifests the error names the field
     for (pointer, value, word) in [
         ("/format_version", json!(99), "format_version"),
         ("/image/input/layout", json!("NCHW"), "image.input"),

@@ -1,4 +1,4 @@
-//! gzip on the way in and out: what it saves, and that a few packed bytes do not become many.
+//! gzip in requests and answers: it saves bytes, and a small compressed body cannot become a large one.
 
 use std::io::{Read, Write};
 
@@ -24,7 +24,7 @@ fn post(server: &Server, path: &str, body: Vec<u8>) -> Response {
 }
 
 #[test]
-fn packed_requests_are_read() {
+fn compressed_requests_are_accepted() {
     let server = Server::start();
     let tensors = json!({"inputs": [{"name": "text", "shape": [1], "datatype": "BYTES", "data": ["a red bolt"]}]});
     for (path, body) in [
@@ -54,7 +54,7 @@ fn packed_requests_are_read() {
             .send()
             .unwrap(),
     );
-    // Several members are one file, as for gunzip.
+    // Several members form one file, as for gunzip.
     let two = [packed(br#"{"input": "#), packed(br#""a"}"#)].concat();
     assert_eq!(
         embeddings(&success(post(&server, "/v1/embeddings", two))).len(),
@@ -70,7 +70,7 @@ fn packed_requests_are_read() {
 }
 
 #[test]
-fn what_a_body_unpacks_to_is_bounded_and_paid_for() {
+fn the_decompressed_size_of_a_body_is_limited_and_counted() {
     let server = Server::start_with(&["--max-body-mib", "8"]);
     let before = server.resident_bytes();
     // A thousandth of its size on the wire
@@ -84,7 +84,7 @@ fn what_a_body_unpacks_to_is_bounded_and_paid_for() {
     }
     let grown = server.resident_bytes().saturating_sub(before);
     assert!(grown < 100 << 20, "{grown}");
-    // Everything is given back: as much as may be in flight together is read again and again.
+    // Everything is released: as much as the budget allows is read again and again.
     let mut large = vec![b' '; 7 << 20];
     large.extend_from_slice(br#"{"input": "a"}"#);
     let large = packed(&large);
@@ -94,7 +94,7 @@ fn what_a_body_unpacks_to_is_bounded_and_paid_for() {
 }
 
 #[test]
-fn large_answers_come_packed_to_who_asks() {
+fn large_answers_are_compressed_on_request() {
     let server = Server::start();
     let ask = |items: usize, accept: Option<&str>| {
         let input: Vec<_> = (0..items).map(|i| format!("text {i}")).collect();
@@ -107,7 +107,7 @@ fn large_answers_come_packed_to_who_asks() {
     };
     let plain = ask(100, None);
     assert!(plain.headers().get("content-encoding").is_none());
-    // A cache between must know that others get it otherwise.
+    // A cache must know that other clients get another encoding.
     assert_eq!(plain.headers()["vary"], "accept-encoding");
     let plain = plain.bytes().unwrap();
     let answer = ask(100, Some("br, gzip;q=0.8"));

@@ -1,4 +1,4 @@
-//! Many clients at once: every answer is right, batches are formed, and a batch changes no embedding.
+//! Many concurrent clients: every answer is correct, batches are formed, and batching changes no embedding.
 
 use crate::support::server::{Server, base64, distance, embeddings, fixture, success};
 use serde_json::{Value, json};
@@ -23,8 +23,8 @@ fn item(i: usize) -> Value {
 }
 
 #[test]
-fn sixty_four_clients_get_what_one_client_gets() {
-    // Without the cache, or the texts would not be batched but remembered.
+fn sixty_four_clients_get_the_results_of_one() {
+    // Without the cache; otherwise the texts would not be batched.
     let server = Server::start_with(&["--text-cache-mib", "0"]);
     let kinds = 2 * IMAGES.len() * 10 * 7;
     let alone: Vec<Vec<f32>> = (0..kinds.min(CLIENTS + REQUESTS))
@@ -54,7 +54,7 @@ fn sixty_four_clients_get_what_one_client_gets() {
                 scope.spawn(move || {
                     let requests = (0..REQUESTS).map(|request| {
                         let i = client + request;
-                        // Odd requests carry two items, an image and a text, in one.
+                        // Odd requests contain two items, an image and a text.
                         let items: Vec<usize> = if request % 2 == 1 {
                             vec![i, (i + 1) % alone.len()]
                         } else {

@@ -8,7 +8,7 @@ use crate::support::server::{Server, failure, program, success};
 use serde_json::json;
 use tempfile::{NamedTempFile, TempDir};
 
-/// The program, with no settings of whoever runs the tests.
+/// The program, without settings from the environment of the tests.
 fn clean(arguments: &[&str]) -> Command {
     let mut command = program();
     for (name, _) in std::env::vars_os() {
@@ -47,7 +47,7 @@ fn defaults() -> String {
     printed
 }
 
-/// Key → what `config print` says of it.
+/// Key → its line in `config print`.
 fn effective(command: &mut Command) -> BTreeMap<String, String> {
     let (status, printed, said) = run(command);
     assert_eq!(status, 0, "{said}");
@@ -61,7 +61,7 @@ fn effective(command: &mut Command) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// What is wrong with a file, in the words of `config check`; `serve` must say it too, and not start.
+/// The errors in a file, as reported by `config check`; `serve` must report the same and not start.
 fn wrong(text: &str) -> String {
     let file = file(text);
     let (status, printed, said) = run(&mut clean(&["config", "check", name(&file)]));
@@ -96,7 +96,7 @@ fn the_printed_file_has_every_setting_of_serve() {
         };
         let found: Vec<_> = printed.lines().filter(begins).collect();
         assert_eq!(found.len(), 1, "{key}: {found:?}");
-        // The rule: what was named so yesterday is named so today.
+        // A setting's name never changes.
         let environment = format!("CLIP_IN_{}", key.to_uppercase());
         assert!(
             help.contains(&format!("[env: {environment}")),
@@ -182,7 +182,7 @@ fn the_printed_defaults_change_nothing() {
 }
 
 #[test]
-fn a_server_runs_by_its_file() {
+fn a_server_uses_its_settings_file() {
     let state = tempfile::tempdir().unwrap();
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
     let text = format!(
@@ -199,15 +199,15 @@ fn a_server_runs_by_its_file() {
     let body = json!({"input": ["a red bolt", "a blue mug", "a green cogwheel"]});
     let (status, code, _) = failure(server.post("/v1/embeddings", &body));
     assert_eq!((status, code.as_str()), (400, "too_many_items"));
-    // The admin routes are there: what they say is about the folder.
+    // The admin routes exist: the error is about the folder.
     let (_, code, _) = failure(server.post("/v1/admin/models", &json!({"path": "nowhere"})));
     assert_eq!(code, "bundle_not_found");
 }
 
 #[test]
-fn flags_win_over_the_environment_the_environment_over_the_file_the_file_over_the_default() {
+fn flags_override_the_environment_which_overrides_the_file_which_overrides_defaults() {
     let settings = file("[access]\ncors_origins = [\"of-the-file\"]\n");
-    // Devices that cannot be used together end every one of these starts, whatever the origins are.
+    // Incompatible devices end each of these starts, whatever the origins are.
     let said = |file: bool, environment: bool, flag: bool| {
         let mut command = clean(&["serve", "--devices", "cpu,cuda:0"]);
         if file {
@@ -230,7 +230,7 @@ fn flags_win_over_the_environment_the_environment_over_the_file_the_file_over_th
     assert_eq!(said(true, true, true), [false, false, true]);
     assert_eq!(said(true, false, true), [false, false, true]);
 
-    // A switch that the file has put on can be put off by both.
+    // Both can turn off a switch that the file turns on.
     let settings = file("[admin]\nadmin = true\n");
     let asks_for_a_root = |arguments: &[&str], environment: Option<&str>| {
         let mut command = clean(&[
@@ -272,7 +272,7 @@ fn print_says_where_each_setting_comes_from() {
     assert_eq!(found["max_items"], "2048  # default");
     assert_eq!(found["workers"], "not set");
 
-    // What is printed is a file again.
+    // The printed text is a valid file.
     let (_, printed, _) = run(&mut command);
     let printed = file(&printed);
     let mut again = clean(&["config", "print", "--config", name(&printed)]);
@@ -284,7 +284,7 @@ fn print_says_where_each_setting_comes_from() {
 }
 
 #[test]
-fn what_is_wrong_is_said_with_its_place() {
+fn errors_in_a_file_have_their_place() {
     for (text, expected) in [
         (
             "[engine]\nqueu = 3",
@@ -351,7 +351,7 @@ fn what_is_wrong_is_said_with_its_place() {
         ),
         (
             "[engine]\ndevices = [\"gpu\"]",
-            "[engine] devices: \"gpu\" is no device",
+            "[engine] devices: \"gpu\" is not a device",
         ),
         (
             "[engine]\ndevices = [\"cuda:0,cuda:1\"]",
@@ -371,9 +371,9 @@ fn what_is_wrong_is_said_with_its_place() {
         ),
         (
             "[engine]\nqueue = 3\nqueue = 4",
-            "line 3: this is no TOML: duplicate key",
+            "line 3: this is not valid TOML: duplicate key",
         ),
-        ("[engine\nqueue = 3", "line 1: this is no TOML"),
+        ("[engine\nqueue = 3", "line 1: this is not valid TOML"),
     ] {
         let said = wrong(text);
         assert!(said.starts_with("clip-in: FILE"), "{said}");
@@ -388,7 +388,7 @@ fn what_is_wrong_is_said_with_its_place() {
 }
 
 #[test]
-fn check_also_finds_what_cannot_be_used_together() {
+fn check_also_finds_invalid_combinations() {
     let missing = "/nowhere/at/all";
     let text = format!(
         "[server]\ntls_cert = \"a.pem\"\n[access]\napi_keys_file = {missing:?}\ncors_origins = [\"*\"]\n\
@@ -400,25 +400,25 @@ fn check_also_finds_what_cannot_be_used_together() {
     assert_eq!(status, 1, "{said}");
     let said = said.replace(name(&settings), "FILE");
     let expected = [
-        "FILE, line 2: [server] tls_cert: --tls-cert and --tls-key: give both, or neither",
+        "FILE, line 2: [server] tls_cert: --tls-cert and --tls-key: give both or neither",
         "FILE, line 4: [access] api_keys_file: cannot read the API keys in /nowhere/at/all",
         "FILE, line 5: [access] cors_origins: --cors-origins: \"*\" is not an origin",
         "FILE, line 7: [admin] admin: --admin needs --models-root",
-        "FILE, line 9: [engine] devices: --devices: give cpu, or only cards",
+        "FILE, line 9: [engine] devices: --devices: give cpu or only GPUs",
         "FILE, line 10: [engine] queue: must be 1 to 1000000, and is 0",
-        "FILE, line 12: [image_urls] image_url_hosts: --image-url-hosts: \"http://x/\" is no host",
-        "FILE, line 13: [image_urls] image_url_networks: --image-url-networks: \"10.1\" is no network",
+        "FILE, line 12: [image_urls] image_url_hosts: --image-url-hosts: \"http://x/\" is not a host",
+        "FILE, line 13: [image_urls] image_url_networks: --image-url-networks: \"10.1\" is not a network",
     ];
     let found: Vec<_> = said.trim_start_matches("clip-in: ").lines().collect();
     assert_eq!(found.len(), expected.len(), "{said}");
     for (found, expected) in found.iter().zip(expected) {
         assert!(found.starts_with(expected), "{found}");
     }
-    // One wrong half of a pair is one problem.
+    // An incomplete pair is one error.
     let said = wrong("[server]\ntls_cert = 1\ntls_key = \"key.pem\"\n");
     assert_eq!(said.lines().count(), 1, "{said}");
 
-    // A token can come only from the environment, and counts.
+    // A token can come only from the environment; it is used.
     let settings =
         file("[server]\nlisten = \"0.0.0.0:80\"\n[admin]\nadmin = true\nmodels_root = \"/\"\n");
     let (status, _, said) = run(&mut clean(&["config", "check", name(&settings)]));
@@ -470,7 +470,7 @@ fn secrets_are_refused_in_the_file_and_never_shown() {
 }
 
 #[test]
-fn what_is_no_file_of_settings_is_refused() {
+fn a_file_without_settings_is_refused() {
     let folder: TempDir = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     std::fs::write(path("binary"), [0xff; 8]).unwrap();

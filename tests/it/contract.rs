@@ -1,4 +1,4 @@
-//! The HTTP contract beyond scores: OpenAI's shapes, health, metrics, samples.
+//! The HTTP interface besides scores: OpenAI's formats, health, metrics, samples.
 
 use crate::support::server;
 use crate::support::server::{Server, distance, embeddings, failure, fixture, numbers, success};
@@ -49,7 +49,7 @@ fn embeddings_have_openai_s_shape() {
 }
 
 #[test]
-fn order_is_the_request_s_over_modalities_and_lengths() {
+fn results_are_in_request_order_across_modalities_and_lengths() {
     let server = Server::start();
     let image = json!({"image": server::base64(&fixture("rgb.png"))});
     let long = "a plate with a long scratch on the left side ".repeat(4);
@@ -132,7 +132,7 @@ fn health_models_metrics_and_samples() {
 }
 
 #[test]
-fn an_address_in_use_and_a_wrong_setting_are_said() {
+fn an_address_in_use_and_a_wrong_setting_are_reported() {
     let server = Server::start();
     let address = server.url.strip_prefix("http://").unwrap();
     let refused = server::program()

@@ -1,4 +1,4 @@
-//! `clip-in embed` leaves nothing out in silence: what it does not embed is listed, or counted and named.
+//! `clip-in embed` reports everything that it does not embed: as an error, or counted and named.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -25,7 +25,7 @@ fn embed(arguments: &[&str], out: &Path) -> (Option<i32>, String) {
     (status.code(), String::from_utf8_lossy(&stderr).into_owned())
 }
 
-/// What was listed, as `kind:id`.
+/// The listed errors, as `kind:id`.
 fn listed(out: &Path) -> Vec<String> {
     let lines = errors(out).into_iter();
     lines.map(|(kind, id, _)| format!("{kind}:{id}")).collect()
@@ -94,7 +94,7 @@ fn members_that_are_not_read_are_listed() {
     header.set_size(0);
     builder.append_link(&mut header, "d.jpg", "a.jpg").unwrap();
     let link = builder.into_inner().map(|_| fs::read(&tar).unwrap());
-    // The link in front of the members.
+    // The link before the members.
     let link = &link.unwrap()[..512];
     fs::write(&tar, [link, &whole].concat()).unwrap();
     let path = tar.display().to_string();
@@ -104,7 +104,7 @@ fn members_that_are_not_read_are_listed() {
     assert_eq!(listed(&out), wanted);
     assert!(said.contains("4 items could not be embedded"), "{said}");
 
-    // Nothing tells that there is more, but that the tar's end is missing.
+    // Only the missing end of the tar shows that it is truncated.
     fs::write(&tar, &whole[..1024]).unwrap();
     let (status, _) = embed(&["--tars", &path, "--strict"], &out);
     assert_eq!(
@@ -151,7 +151,7 @@ fn compressed_tars_are_read_or_refused_by_name() {
 }
 
 #[test]
-fn a_byte_order_mark_is_no_part_of_a_text() {
+fn a_byte_order_mark_is_not_part_of_a_text() {
     let folder = tempfile::tempdir().unwrap();
     let (lines, tar) = (folder.path().join("l.txt"), folder.path().join("t.tar"));
     fs::write(&lines, "\u{feff}a red bolt\na red bolt\n").unwrap();
@@ -164,7 +164,7 @@ fn a_byte_order_mark_is_no_part_of_a_text() {
     let bolt = Some("a red bolt".to_owned());
     assert_eq!(texts(&out), [bolt.clone(), bolt.clone(), bolt]);
 
-    // A line with the mark alone is an empty one.
+    // A line with only the mark is empty.
     fs::write(&lines, "\u{feff}\na cup\n").unwrap();
     let out = folder.path().join("empty.parquet");
     let (_, said) = embed(&["--texts", &lines], &out);
@@ -173,7 +173,7 @@ fn a_byte_order_mark_is_no_part_of_a_text() {
 }
 
 #[test]
-fn folders_behind_links_are_read_once_and_circles_named() {
+fn linked_folders_are_read_once_and_cycles_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     fs::create_dir_all(path("images/below")).unwrap();
@@ -196,10 +196,10 @@ fn folders_behind_links_are_read_once_and_circles_named() {
     );
     let wanted = ["folder:below/up", "image:gone.png", "folder:linked/round"];
     assert_eq!(listed(&out), wanted);
-    assert!(errors(&out)[0].2.contains("leads back"), "{said}");
+    assert!(errors(&out)[0].2.contains("parent folders"), "{said}");
     assert!(said.contains("left out: .hidden.png"), "{said}");
 
-    // The same of the folders that files are looked for in.
+    // The same for the folders in which files are searched.
     fs::create_dir(path("rows")).unwrap();
     write_parquet(
         &path("elsewhere/r.parquet"),

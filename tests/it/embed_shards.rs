@@ -1,4 +1,4 @@
-//! `clip-in embed --shard`: several workers do what one would do, whatever happens to them.
+//! `clip-in embed --shard`: several workers give the same result as one, even if they are killed.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -49,15 +49,15 @@ fn refused(command: &mut Command, words: &[&str]) {
 
 type Rows = Vec<(String, String, Vec<f32>)>;
 
-/// All shards' rows, one shard after the other.
+/// The rows of all shards, one shard after another.
 fn union(out: &Path, of: usize) -> Rows {
     (0..of)
         .flat_map(|index| rows(&part(out, index, of)))
         .collect()
 }
 
-/// The same ids in the same order. Vectors may differ in their last bits: a batch of another size may be summed up in another
-/// order.
+/// The same ids in the same order. Vectors may differ in their last bits, because a batch of another size may be summed
+/// in another order.
 fn assert_same(found: &Rows, wanted: &Rows) {
     let ids = |rows: &Rows| -> Vec<_> {
         let rows = rows.iter();
@@ -69,7 +69,7 @@ fn assert_same(found: &Rows, wanted: &Rows) {
     }
 }
 
-/// Inputs of every kind, with ids that appear twice, broken items, empty ones and damaged files.
+/// Inputs of every kind, with repeated ids, broken items, empty ones and damaged files.
 fn inputs(folder: &Path) -> Vec<String> {
     let images = folder.join("images");
     fs::create_dir_all(images.join("below")).unwrap();
@@ -91,7 +91,7 @@ fn inputs(folder: &Path) -> Vec<String> {
     fs::create_dir(&parquet).unwrap();
     let png = fixture("rgb.png");
     for file in 0..3 {
-        // 7 is the number of another text, and row-2-4 is there twice.
+        // 7 is the number of another text, and row-2-4 occurs twice.
         let ids = (0..10).map(|row| match (file, row) {
             (1, 3) => "7".to_owned(),
             (0, 9) => "row-2-4".to_owned(),
@@ -115,7 +115,7 @@ fn inputs(folder: &Path) -> Vec<String> {
     for file in 0..4 {
         let name = |key: &str| format!("{key}.txt");
         let own = format!("member-{file}");
-        // Repeats an id of the tar before, and one of the Parquet files.
+        // Repeats an id of the previous tar, and one of the Parquet files.
         let repeated = format!("member-{}", file.max(1) - 1);
         write_tar(
             &tars.join(format!("{file}.tar")),
@@ -138,7 +138,7 @@ fn inputs(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn shards_together_are_what_one_run_gives_whatever_their_number() {
+fn any_number_of_shards_gives_the_result_of_one_run() {
     let folder = tempfile::tempdir().unwrap();
     let inputs = inputs(folder.path());
     let inputs: Vec<_> = inputs.iter().map(String::as_str).collect();
@@ -163,7 +163,7 @@ fn shards_together_are_what_one_run_gives_whatever_their_number() {
     }
 }
 
-/// A file of so many texts.
+/// A file with this many texts.
 fn texts(folder: &Path, count: usize) -> String {
     let path = folder.join("texts.txt");
     let lines: Vec<_> = (0..count)
@@ -174,7 +174,7 @@ fn texts(folder: &Path, count: usize) -> String {
 }
 
 #[test]
-fn what_is_done_is_known_by_its_content() {
+fn a_finished_shard_is_recognised_by_its_content() {
     let folder = tempfile::tempdir().unwrap();
     let path = texts(folder.path(), 20);
     let inputs = ["--texts", &path];
@@ -192,12 +192,12 @@ fn what_is_done_is_known_by_its_content() {
         "{again}"
     );
     assert_eq!(fs::metadata(&file).unwrap().modified().unwrap(), before);
-    // By the name in the environment too, as a file:// URL too.
+    // Also by its name in the environment, and as a file:// URL.
     let url = PathBuf::from(format!("file://{}", out.display()));
     let by_name = done(command(&inputs, &url).env("CLIP_IN_EMBED_SHARD", "1/2"));
     assert!(by_name.contains("already done"), "{by_name}");
 
-    // A part of the file is gone; then a byte in its middle is another one; then there is nothing in it.
+    // The file is truncated; then a byte in its middle is changed; then it is empty.
     let bytes = fs::read(&file).unwrap();
     let mut flipped = bytes.clone();
     flipped[bytes.len() / 3] ^= 0x40;
@@ -213,7 +213,7 @@ fn what_is_done_is_known_by_its_content() {
         assert_same(&rows(&file), &wanted);
     }
 
-    // Other inputs, of the same size: only the time tells.
+    // Other inputs of the same size: only the time differs.
     let text = fs::read_to_string(&path).unwrap().replace("plate", "cover");
     fs::write(&path, text).unwrap();
     let later = SystemTime::now() + Duration::from_secs(3);
@@ -231,7 +231,7 @@ fn what_is_done_is_known_by_its_content() {
     done(shard(&inputs, &out, 1, 2).arg("--overwrite"));
     assert!(distance(&rows(&file)[0].2, &wanted[0].2) > 1e-3);
 
-    // Another number of shards in the same folder; somebody else's file of that name.
+    // Another number of shards in the same folder; a file of another program with that name.
     refused(
         &mut shard(&inputs, &out, 0, 3),
         &["2 shards", "this one has 3"],
@@ -242,9 +242,9 @@ fn what_is_done_is_known_by_its_content() {
     write_parquet(&theirs, vec![("text", strings(&[Some("mine")]))], 1);
     refused(
         &mut shard(&inputs, &other, 0, 1),
-        &["no output of clip-in embed"],
+        &["not an output of clip-in embed"],
     );
-    // A file where a folder should be.
+    // A file instead of a folder.
     refused(&mut shard(&inputs, &file, 0, 1), &["names a folder"]);
     for wrong in ["2/2", "0/0", "x", "-1/2"] {
         let status = command(&inputs, &out)
@@ -275,7 +275,7 @@ fn two_workers_of_one_shard_do_not_mix() {
 }
 
 #[test]
-fn what_failed_is_not_forgotten_when_it_is_done() {
+fn failed_items_are_recorded_in_a_completed_shard() {
     let folder = tempfile::tempdir().unwrap();
     let images = folder.path().join("images");
     fs::create_dir(&images).unwrap();
@@ -296,7 +296,7 @@ fn start(command: &mut Command) -> Child {
 }
 
 #[test]
-fn workers_killed_at_any_time_give_what_one_run_gives() {
+fn workers_killed_at_any_time_give_the_result_of_one_run() {
     const OF: usize = 3;
     let folder = tempfile::tempdir().unwrap();
     let path = texts(folder.path(), 2500);
@@ -318,7 +318,7 @@ fn workers_killed_at_any_time_give_what_one_run_gives() {
             .collect();
         while !working.is_empty() {
             std::thread::sleep(Duration::from_millis(random.u64(50..900)));
-            // After many kills they are let be: on a slow machine none would come to its end otherwise.
+            // After many kills they run to the end: on a slow machine none would finish otherwise.
             let place = random.usize(..working.len());
             if kills < 12 {
                 let (index, worker) = &mut working[place];

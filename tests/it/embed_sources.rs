@@ -1,4 +1,4 @@
-//! `clip-in embed` on Parquet files and webdataset tars, as a user has them.
+//! `clip-in embed` on Parquet files and webdataset tars in common forms.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -39,7 +39,7 @@ fn images(bytes: &[Option<&[u8]>], paths: &[Option<&str>]) -> ArrayRef {
     Arc::new(StructArray::new(fields, columns, None))
 }
 
-/// The embedding of a fixture, by way of a folder of images.
+/// The embedding of a fixture, computed from a folder of images.
 fn expected(names: &[&str]) -> Vec<Vec<f32>> {
     let folder = tempfile::tempdir().unwrap();
     let images = folder.path().join("images");
@@ -119,7 +119,7 @@ fn parquet_rows_have_images_texts_or_both() {
         .iter()
         .map(|(kind, id, _)| format!("{kind}:{id}"))
         .collect();
-    // Broken, twice the same id, none.
+    // Broken, twice the same id, missing.
     assert_eq!(
         listed,
         ["image:30", "image:10", "text:10", "row:rows.parquet:5"]
@@ -129,14 +129,14 @@ fn parquet_rows_have_images_texts_or_both() {
     assert!(distance(&found[0].2, &by_folder[0]) < 1e-5);
     assert!(distance(&found[4].2, &by_folder[1]) < 1e-5);
 
-    // What was broken is tried again, alone.
+    // Only the broken item is tried again.
     write(&jpg);
     let said = done(&embed(&["--parquet", &path], &out));
-    assert!(said.contains("5 embeddings are there already"), "{said}");
+    assert!(said.contains("5 embeddings exist already"), "{said}");
     assert_eq!(keys(&out)[5..], ["image:30"]);
     assert_eq!(rows(&out)[..5], found[..]);
 
-    // Columns by name; a row that has no id gets its place.
+    // Columns by name; a row without an id gets its position.
     let named = folder.path().join("named.parquet");
     let arguments = [
         "--parquet",
@@ -167,7 +167,7 @@ fn parquet_rows_have_images_texts_or_both() {
 }
 
 #[test]
-fn parquet_columns_that_are_not_there_are_named_before_anything_is_done() {
+fn missing_parquet_columns_are_named_before_any_work() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out.parquet");
     let input = folder.path().join("rows.parquet");
@@ -232,7 +232,7 @@ fn a_damaged_file_is_listed_and_the_others_are_read() {
     write("c.parquet", "a blue mug");
     write("below/d.parquet", "a cup");
     fs::write(input.join("b.parquet"), "no Parquet").unwrap();
-    // The first row group's page is destroyed, the second's is not.
+    // The page of the first row group is destroyed, the second is intact.
     let mut bytes = fs::read(input.join("c.parquet")).unwrap();
     bytes[8..40].fill(0xff);
     fs::write(input.join("c.parquet"), bytes).unwrap();
@@ -338,7 +338,7 @@ fn tars_are_read_as_webdataset_has_them() {
         assert!(distance(&found[row].2, &embedding) < 1e-5);
     }
 
-    // The whole tar has come: only what was missing is embedded.
+    // The tar is complete now: only the missing part is embedded.
     fs::write(input.join("1.tar"), whole).unwrap();
     let said = done(&embed(&["--tars", &path], &out));
     assert!(said.contains("7 items were done before"), "{said}");
@@ -395,7 +395,7 @@ fn parquet_and_tars_killed_at_any_time_end_with_every_item_once() {
 }
 
 #[test]
-fn lines_that_are_no_text_are_listed() {
+fn lines_that_are_not_text_are_listed() {
     let folder = tempfile::tempdir().unwrap();
     let input = folder.path().join("texts.txt");
     let mut content = b"a red bolt\r\n\nwrong \xff\n".to_vec();
@@ -411,7 +411,7 @@ fn lines_that_are_no_text_are_listed() {
 }
 
 #[test]
-fn images_that_are_done_are_not_read_again() {
+fn completed_images_are_not_read_again() {
     let folder = tempfile::tempdir().unwrap();
     let input = folder.path().join("rows.parquet");
     let path = input.display().to_string();
@@ -425,7 +425,7 @@ fn images_that_are_done_are_not_read_again() {
     done(&embed(&["--parquet", &path], &out));
     assert_eq!(keys(&out), ["image:a", "image:b"]);
 
-    // Nobody can read the images any more, but the ids.
+    // The images cannot be read any more, but the ids can.
     let mut bytes = fs::read(&input).unwrap();
     let file = SerializedFileReader::new(File::open(&input).unwrap()).unwrap();
     for group in file.metadata().row_groups() {

@@ -1,4 +1,4 @@
-//! `clip-in eval` on benchmarks as they are published: formats, known scores, and what is broken.
+//! `clip-in eval` on benchmarks in their published formats: known scores, and broken data.
 
 use crate::support::eval_data;
 use std::fs::{self, File};
@@ -12,9 +12,9 @@ use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 use serde_json::{Value, json};
 
-/// MMVP's folder: pairs of scenes with the statements that their rows have, all of one type a line.
+/// MMVP's folder: pairs of scenes with the statements of their rows, with one type per line.
 fn mmvp(folder: &Path, pairs: &[(&str, [usize; 2], [&str; 2])]) {
-    // As spreadsheets write it: byte order mark, CRLF, quotes doubled.
+    // As spreadsheets write it: byte order mark, CRLF, doubled quotes.
     let mut csv = "\u{feff}Question ID,Type,Statement\r\n".to_owned();
     for (number, (kind, scenes, statements)) in pairs.iter().enumerate() {
         for half in 0..2 {
@@ -40,7 +40,7 @@ fn mmvp_counts_pairs_by_category_and_ties_as_wrong() {
             // Swapped.
             ("Color", [6, 7], [scene(7), scene(6)]),
             ("Structural Character", [3, 8], [scene(3), scene(8)]),
-            // The same image twice: each text ties, each image still knows its text in one case only.
+            // The same image twice: each text ties, and each image finds its text in one case only.
             ("Structural Character", [4, 4], [scene(4), scene(1)]),
             // The same text twice.
             ("Structural Character", [4, 1], [scene(4), scene(4)]),
@@ -81,7 +81,7 @@ fn mmvp_counts_pairs_by_category_and_ties_as_wrong() {
 }
 
 #[test]
-fn what_is_broken_is_named_left_out_and_seen_by_a_gate() {
+fn broken_records_are_named_left_out_and_fail_a_gate() {
     let folder = tempfile::tempdir().unwrap();
     let long = "word ".repeat(5000);
     let pairs = [
@@ -113,7 +113,7 @@ fn what_is_broken_is_named_left_out_and_seen_by_a_gate() {
         .map(|it| it.0)
         .collect();
     assert_eq!(ids, ["1-2", "5-6"]);
-    // 5,000 words are cut, and said to be.
+    // 5,000 words are truncated, and this is reported.
     assert_eq!(ended.report["truncated_texts"], 1);
     let ended = eval("mmvp", folder.path(), &["--max-broken", "99"]);
     assert_eq!(ended.status, 0, "{}", ended.said);
@@ -205,7 +205,7 @@ fn pairs_of_edits_have_short_and_long_captions() {
             (&json!(3), &json!(2))
         );
     }
-    // A file cut off has no footer.
+    // A truncated file has no footer.
     let whole = fs::read(&path).unwrap();
     let cut = folder.path().join("cut.parquet");
     write(&cut, &whole[..whole.len() / 2]);
@@ -215,7 +215,7 @@ fn pairs_of_edits_have_short_and_long_captions() {
         "{}",
         ended.said
     );
-    // Beside a whole one it is a fault among others; a file of single images holds other data.
+    // Beside an intact file it is one fault of several; a file of single images has other data.
     let scenes = vec![
         ("image", pictures(&[png(0)])),
         ("caption", strings(&[SCENES[0]])),
@@ -248,7 +248,7 @@ fn pairs_of_edits_have_short_and_long_captions() {
     );
 }
 
-/// Scenes 0 to 4 find their captions but for two that are swapped: 3 of 5 both ways.
+/// Scenes 0 to 4 find their captions except for two that are swapped: 3 of 5 in both directions.
 fn check_retrieval(prefix: &str, ended: &eval_data::Ended) {
     assert_eq!(ended.status, 0, "{}", ended.said);
     for direction in ["image_to_text", "text_to_image"] {
@@ -348,7 +348,8 @@ fn retrieval_in_every_layout() {
     check_retrieval("short_", &share);
     check_retrieval("long_", &share);
 
-    // Flickr's has no filepath; a second caption of an image, of another scene, misleads no other.
+    // Flickr's files have no filepath. A second caption of an image that describes another scene does not mislead the
+    // others.
     let image = |scene: usize, split: &str| {
         let more = if scene == 0 {
             vec![json!({"raw": SCENES[8]})]
@@ -400,7 +401,7 @@ fn retrieval_in_every_layout() {
 }
 
 #[test]
-fn lengths_embed_images_once_and_say_what_is_beyond_the_context() {
+fn lengths_embed_images_once_and_report_those_beyond_the_context() {
     let folder = tempfile::tempdir().unwrap();
     for (scene, caption) in SCENES.iter().enumerate().take(4) {
         write(
@@ -426,7 +427,7 @@ fn lengths_embed_images_once_and_say_what_is_beyond_the_context() {
         .map(|row| row["tokens"].as_u64().unwrap())
         .collect();
     assert_eq!(tokens, [3, 96, 300]);
-    // No text has 96 tokens: nothing is new there.
+    // No text has 96 tokens, so nothing changes there.
     assert_eq!(
         rows[1]["metrics"]["text_to_image_r1"],
         ended.report["metrics"]["text_to_image_r1"]
@@ -435,7 +436,7 @@ fn lengths_embed_images_once_and_say_what_is_beyond_the_context() {
         (&rows[0]["cut_texts"], &rows[1]["cut_texts"]),
         (&json!(4), &json!(0))
     );
-    // One token ("a", "an") cannot tell four scenes apart.
+    // One token ("a", "an") cannot distinguish four scenes.
     assert!(
         rows[0]["metrics"]["text_to_image_r1"]["value"]
             .as_f64()
@@ -523,7 +524,7 @@ fn zeroshot_takes_names_from_folders_or_a_file() {
 }
 
 #[test]
-fn sugarcrepe_wants_all_seven_subsets() {
+fn sugarcrepe_needs_all_seven_subsets() {
     let folder = tempfile::tempdir().unwrap();
     let images = folder.path().join("val2017");
     write(&images.join("000000000139.jpg"), jpeg(0));
@@ -550,7 +551,7 @@ fn sugarcrepe_wants_all_seven_subsets() {
         "{}",
         missing.said
     );
-    // Right, wrong, a tie, and a file name that leads elsewhere.
+    // Correct, wrong, a tie, and a file name that leads elsewhere.
     let mut outside = record(0, 1);
     outside["filename"] = json!("../secret.jpg");
     let last = json!({"0": record(0, 1), "1": record(1, 0), "2": record(0, 0), "10": outside});

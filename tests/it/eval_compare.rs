@@ -1,4 +1,4 @@
-//! `clip-in eval compare`: what a gate in CI relies on.
+//! `clip-in eval compare`: the guarantees for a gate in CI.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::support::server::program;
 use serde_json::{Value, json};
 
-/// A result of which each item is right or wrong; the groups take turns.
+/// A result in which each item is correct or wrong; the groups alternate.
 fn report(
     benchmark: &str,
     fingerprint: &str,
@@ -31,7 +31,7 @@ fn report(
     })
 }
 
-/// Of 200 items, the first is alone right on `lost`, the second on `won`; both on half of the rest.
+/// Of 200 items, only the first is correct on `lost`, only the second on `won`; both on half of the rest.
 fn two(lost: usize, won: usize) -> (Vec<bool>, Vec<bool>) {
     let first = |i: usize| i < lost || (i >= lost + won && i.is_multiple_of(2));
     let second =
@@ -47,10 +47,10 @@ fn write(path: &Path, report: &Value) {
     fs::write(path, report.to_string()).unwrap();
 }
 
-/// Exit status, what was said, and the JSON.
+/// Exit status, output, and the JSON.
 fn compare(paths: &[&Path], more: &[&str]) -> (i32, String, Value) {
     let folder = tempfile::tempdir().unwrap();
-    // A folder that is not there yet is made.
+    // A missing folder is created.
     let json = folder.path().join("results/out.json");
     let mut command = program();
     command
@@ -100,7 +100,11 @@ fn mcnemar_and_the_rule() {
         "exactly the margin is allowed"
     );
     assert_eq!(compare(&[&a, &b], &["--margin", "2.9"]).0, 1);
-    assert_eq!(compare(&[&b, &a], &[]).0, 0, "a rise is no fall");
+    assert_eq!(
+        compare(&[&b, &a], &[]).0,
+        0,
+        "an increase is not a decrease"
+    );
     assert_eq!(
         compare(&[&a, &a, &b], &[]).0,
         1,
@@ -139,7 +143,7 @@ fn a_mean_of_groups_of_unequal_size_is_tested_by_bootstrap() {
 }
 
 #[test]
-fn what_cannot_be_compared_has_a_status_of_its_own() {
+fn incomparable_results_have_their_own_status() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let right = [true, false, true];
@@ -168,7 +172,7 @@ fn what_cannot_be_compared_has_a_status_of_its_own() {
             "{name}: {status} {said}"
         );
     }
-    // Folders are matched by benchmark and data; what is protected must be there.
+    // Folders are matched by benchmark and data; protected benchmarks must exist.
     write(&path("old/mmvp.json"), &one("mmvp", "f"));
     write(&path("old/coco.json"), &one("retrieval", "c"));
     write(&path("new/some-name.json"), &one("mmvp", "f"));

@@ -1,4 +1,4 @@
-//! Weights that lie beside a graph: a bundle with them is used only if the manifest has a checksum for the file.
+//! Weights in a file beside a graph: the bundle is used only if the manifest has a checksum for that file.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,8 +19,8 @@ fn digest(bytes: &[u8]) -> Value {
     Value::String(hex.collect())
 }
 
-/// The demo bundle with a text encoder whose weights lie in `location`, a name of 11 letters. `listed` of its files have their
-/// checksums in the manifest.
+/// The demo bundle with a text encoder whose weights are in `location`, a name of 11 letters. `listed` are its files
+/// with checksums in the manifest.
 fn with_weights(folder: &Path, graph: &str, location: &str, listed: &[&str]) -> PathBuf {
     let mut graph = fixture(graph);
     let places = (0..graph.len() - 11).filter(|i| graph[*i..].starts_with(b"weights.bin"));
@@ -70,7 +70,7 @@ fn weights_beside_a_graph_need_a_checksum() {
         );
     }
 
-    // A name that leads out is refused, whatever the manifest lists; one below the graph's folder is not.
+    // A name that leads outside is refused, whatever the manifest lists; one below the graph's folder is not.
     fs::create_dir(path("out")).unwrap();
     with_weights(&path("out/bundle"), "external.onnx", "../ghts.bin", &[]);
     let (status, code, _) = failure(load(&server, "out/bundle"));
@@ -79,7 +79,7 @@ fn weights_beside_a_graph_need_a_checksum() {
     with_weights(&path("below"), "external.onnx", listed[0], &listed);
     success(load(&server, "below"));
 
-    // The file is not the one that the manifest lists.
+    // The file differs from the one in the manifest.
     let root = with_weights(
         &path("changed"),
         "external.onnx",
@@ -93,7 +93,7 @@ fn weights_beside_a_graph_need_a_checksum() {
 }
 
 #[test]
-fn the_graphs_of_every_variant_are_looked_at() {
+fn the_graphs_of_every_variant_are_checked() {
     let folder = tempfile::tempdir().unwrap();
     let root = named(folder.path(), "external");
     let (graph, weights) = (fixture("external.onnx"), fixture("weights.bin"));
@@ -107,7 +107,7 @@ fn the_graphs_of_every_variant_are_looked_at() {
     variant["text"] = json!("other.onnx");
     content["variants"].as_array_mut().unwrap().push(variant);
     fs::write(manifest, content.to_string()).unwrap();
-    // Precision fp32 is asked for, and the bundle as a whole is refused.
+    // Precision fp32 is requested, and the bundle as a whole is refused.
     let mut command = program();
     command.args(["score", "--precision", "fp32", "--image"]);
     command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/images/rgb.png"));

@@ -1,6 +1,5 @@
-//! What ONNX Runtime refuses at run time costs the one at fault, and nobody else: an item, a batch that needs too
-//! much memory, or the sessions themselves. The errors are ONNX Runtime's own: `fixtures/failing_graphs.py` makes graphs that
-//! fail.
+//! A failure of ONNX Runtime at run time only affects its cause: an item, a batch that needs too much memory, or the
+//! sessions themselves. The errors are ONNX Runtime's own: `fixtures/failing_graphs.py` makes graphs that fail.
 
 use crate::support::server;
 use std::fs;
@@ -14,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 const FOUR_WORKING_TEXTS: [&str; 4] = ["a red bolt", "a green bolt", "a red cap", "a cap"];
 
-/// The demo bundle with a text encoder of the fixtures.
+/// The demo bundle with a text encoder from the fixtures.
 fn with_text_encoder(folder: &Path, graph: &str) -> PathBuf {
     let graph = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/fixtures")
@@ -43,7 +42,7 @@ fn with_text_encoder(folder: &Path, graph: &str) -> PathBuf {
     root
 }
 
-/// A server with one worker, whose answers come from no cache.
+/// A server with one worker, whose answers are never cached.
 fn one_worker(bundle: &Path) -> Server {
     Server::launch(&mut serve(
         &[bundle],
@@ -101,7 +100,7 @@ fn an_item_that_does_not_fit_into_memory_alone_gets_the_error_and_the_server_goe
 }
 
 #[test]
-fn an_item_that_inference_refuses_takes_no_neighbour_with_it() {
+fn an_item_that_fails_in_inference_fails_alone() {
     let folder = tempfile::tempdir().unwrap();
     let root = with_text_encoder(folder.path(), "breaks.onnx");
     let arguments = [
@@ -141,7 +140,7 @@ fn an_item_that_inference_refuses_takes_no_neighbour_with_it() {
         }
     });
     assert_eq!(server.metric("clip_in_inference_failures_total"), 100.0);
-    // What ONNX Runtime says of it is a line of our log, not one of its own form.
+    // ONNX Runtime's message becomes a line of the server's log in its format.
     let log = server.log_with("onnxruntime");
     for line in log.lines() {
         serde_json::from_str::<Value>(line).unwrap_or_else(|error| panic!("{error}: {line}"));
@@ -151,12 +150,12 @@ fn an_item_that_inference_refuses_takes_no_neighbour_with_it() {
 }
 
 #[test]
-fn dead_sessions_are_rebuilt_once_and_then_the_server_is_not_ready() {
+fn failed_sessions_are_rebuilt_once_and_then_the_server_is_not_ready() {
     let folder = tempfile::tempdir().unwrap();
     let mut server = one_worker(&with_text_encoder(folder.path(), "dies.onnx"));
     let first = embed(&server, &["a red bolt"]);
-    // The golden check and five answers of the first sessions, then as many of those that took their place: nobody sees an
-    // error or another answer.
+    // The golden check and five answers of the first sessions, then as many of the new ones: no client sees an error or
+    // another answer.
     for run in 1..10 {
         let found = embed(&server, &["a red bolt"]);
         assert!(distance(&found[0], &first[0]) < 1e-6, "run {run}");
@@ -177,7 +176,7 @@ fn dead_sessions_are_rebuilt_once_and_then_the_server_is_not_ready() {
     wait_for("the server to be unready", || {
         server.get("/readyz").status() == 503
     });
-    // It says so at once from now on, lives, and ends when it is told to.
+    // From now on it reports this at once, stays alive, and ends when it is told to.
     assert_eq!(
         refused(&server, &["a red cap"]),
         (503, "engine_dead".to_owned())
@@ -225,7 +224,7 @@ fn the_golden_check_neither_counts_as_traffic_nor_uses_the_caches_of_clients() {
     for counter in counters {
         assert_eq!(server.metric(counter), 0.0, "{counter} after the start");
     }
-    // A client sends what the golden check computes; then the check runs again, with new sessions.
+    // A client sends the inputs of the golden check; then the check runs again, with new sessions.
     let golden = fs::read(root.join("golden/golden.json")).unwrap();
     let golden: Value = serde_json::from_slice(&golden).unwrap();
     let images = golden["images"].as_array().unwrap();

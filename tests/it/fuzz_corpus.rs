@@ -1,4 +1,4 @@
-//! What must hold of any bytes, of those that are kept: the seeds of `make fuzz`, and whatever it has ever found.
+//! Runs the fuzz checks on stored input: the seeds of `make fuzz`, and all its findings.
 
 #[path = "../../fuzz/src/checks.rs"]
 mod checks;
@@ -17,7 +17,7 @@ fn all(target: &str, check: fn(&[u8])) {
     let mut count = 0;
     for entry in std::fs::read_dir(&folder).unwrap() {
         let path = entry.unwrap().path();
-        // The name of the one that fails is in what the test prints.
+        // The output of the test contains the name of the failing file.
         println!("{}", path.display());
         check(&std::fs::read(&path).unwrap());
         count += 1;
@@ -49,7 +49,7 @@ fn labelsets() {
 
 #[test]
 fn grpc_bodies() {
-    // How much memory they take is the fuzz target's to see.
+    // The fuzz target checks how much memory they take.
     all("grpc_wire", |bytes| {
         checks::grpc_wire(bytes, |_most, work| work());
     });
@@ -82,7 +82,7 @@ fn found(path: &str) -> Vec<u8> {
 
 #[test]
 fn a_webp_frame_larger_than_its_canvas_is_refused_before_it_is_decoded() {
-    // 61 by 47 says the canvas, 16383 by 16383 the frame: 400 MB in 767 bytes.
+    // The canvas is 61 by 47, the frame 16383 by 16383: 400 MB in 767 bytes.
     let file = found("image/frame-larger-than-canvas.webp");
     let refusal = decode(&file, &Limits::default(), false).unwrap_err();
     assert_eq!(refusal.code(), "image_too_large", "{refusal}");
@@ -90,7 +90,7 @@ fn a_webp_frame_larger_than_its_canvas_is_refused_before_it_is_decoded() {
 
 #[test]
 fn a_tiff_whose_directory_is_longer_than_the_file_is_refused_before_it_is_read() {
-    // A kilobyte that claims to have four million strips.
+    // A kilobyte that declares four million strips.
     let file = found("image/more-strips-than-bytes.tiff");
     let refusal = decode(&file, &Limits::default(), false).unwrap_err();
     assert_eq!(refusal.code(), "image_corrupt", "{refusal}");

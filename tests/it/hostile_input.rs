@@ -1,4 +1,4 @@
-//! What cannot be right is refused with a code and the item's place, costs little, and spoils nothing for the next request.
+//! Invalid input is refused with a code and the item's place, costs little, and does not affect the next request.
 
 use crate::support::server::{Server, base64, failure, fixture, success};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ fn image(name: &str) -> Value {
 }
 
 #[test]
-fn a_broken_image_is_refused_by_its_place_and_the_next_request_is_served() {
+fn a_broken_image_is_named_and_the_next_request_is_served() {
     let server = Server::start();
     let good = image("rgb.png");
     let cases = [
@@ -80,11 +80,11 @@ fn unusual_images_are_embedded() {
             success(server.post_bytes("/v1/embeddings", "application/octet-stream", fixture(name)));
         assert_eq!(answer["data"].as_array().unwrap().len(), 1, "{name}");
     }
-    // An opaque picture is the same with an alpha channel; what alpha hides does not matter, as in Pillow's convert("RGB").
+    // An opaque picture is the same with an alpha channel; hidden colours do not matter, as in Pillow's convert("RGB").
 }
 
 #[test]
-fn requests_of_the_wrong_shape_say_what_is_wrong() {
+fn requests_of_the_wrong_shape_name_the_error() {
     let server = Server::start();
     let pixel = base64(&fixture("one-pixel.png"));
     let similarity = |body: Value| failure(server.post("/v1/similarity", &body));
@@ -253,7 +253,7 @@ fn truncation_is_visible() {
 }
 
 #[test]
-fn memory_does_not_jump() {
+fn memory_does_not_grow_with_large_bodies() {
     let server = Server::start();
     success(server.post("/v1/embeddings", &json!({"input": image("420-large.jpg")})));
     let before = server.resident_bytes();
@@ -262,7 +262,7 @@ fn memory_does_not_jump() {
         if round == 3 {
             early = server.resident_bytes();
         }
-        // 10 MB of JSON: numbers where items belong, one endless text, one endless image, nesting
+        // 10 MB of JSON: numbers instead of items, one endless text, one endless image, nesting
         let numbers = format!("{{\"input\": [{}1]}}", "1,".repeat(5_000_000));
         let text = format!("{{\"input\": \"{}\"}}", "a".repeat(10_000_000));
         let picture = format!(
@@ -291,7 +291,8 @@ fn memory_does_not_jump() {
             &json!({"input": [image("huge-header.png"), image("widest-header.png")]}),
         ));
     }
-    // The allocator keeps a few buffers of 10 MB (28 to 46 MiB measured); a tree of values would take 160 MB and more.
+    // The allocator retains a few buffers of 10 MB (28 to 46 MiB measured); a tree of values would take 160 MB and
+    // more.
     let now = server.resident_bytes();
     let (grown, late) = (now.saturating_sub(before), now.saturating_sub(early));
     assert!(grown < 128 << 20, "memory grew by {} MiB", grown >> 20);
@@ -335,7 +336,8 @@ fn tensors_in_json_cost_little_more_than_their_body() {
         assert!(error.contains(code), "{error:.200}");
     }
     let grown = server.peak_bytes() - before;
-    // 70 to 133 MiB were measured, as the allocator likes. A tree of three million values would take 216 MB beside the body.
+    // 70 to 133 MiB were measured, depending on the allocator. A tree of three million values would take 216 MB besides
+    // the body.
     assert!(
         grown < 192 << 20,
         "memory grew by {} MiB for bodies of 6 to 9 MB",

@@ -1,4 +1,4 @@
-//! URLs as a way into the network, and hosts as a way to wear the server down.
+//! URLs as an attack on the network, and hosts as an attack on the server.
 
 use std::time::{Duration, Instant};
 
@@ -8,10 +8,10 @@ use crate::support::server::{base64, failure, fixture, success};
 use serde_json::json;
 
 #[test]
-fn what_is_not_allowed_is_never_connected_to() {
+fn forbidden_addresses_are_never_connected_to() {
     let canary = origin();
     let port = canary.port;
-    // All are listed, so that only their addresses keep them out; and none is in a network that is.
+    // All are listed, so only their addresses exclude them; none is in a permitted network.
     let hosts = [
         "127.0.0.1",
         "127.0.0.2",
@@ -72,12 +72,12 @@ fn what_is_not_allowed_is_never_connected_to() {
         "http://[2002:7f00:1::]:PORT/image",
         "http://[fe80::1%25lo]:PORT/image",
         "http://[::1:PORT/image",
-        // A name that stands for this machine
+        // A name of this machine
         "http://localhost:PORT/image",
         "http://LOCALHOST:PORT/image",
         "http://localhost.:PORT/image",
         "http://localhost.localdomain:PORT/image",
-        // Who is the host?
+        // Ambiguous hosts
         "http://user@127.0.0.1:PORT/image",
         "http://user:password@127.0.0.1:PORT/image",
         "http://:@127.0.0.1:PORT/image",
@@ -89,13 +89,13 @@ fn what_is_not_allowed_is_never_connected_to() {
         "http://127.0.0.1%00.example.com:PORT/image",
         "http://127.0.0.1:PORT:80/image",
         "http://127.0.0.1 .example.com:PORT/image",
-        // Private networks, and clouds' metadata
+        // Private networks, and metadata services of clouds
         "http://169.254.169.254/latest/meta-data/",
         "http://0xa9fea9fe/latest/meta-data/",
         "http://[fd00:ec2::254]/latest/meta-data/",
         "http://10.0.0.1/image",
         "http://192.168.0.1/image",
-        // What is not listed
+        // Hosts that are not listed
         "http://unlisted.example/image",
         "http://example.com/image",
         "http://www.example.com:8080/image",
@@ -138,10 +138,10 @@ fn what_is_not_allowed_is_never_connected_to() {
 }
 
 #[test]
-fn a_host_that_misbehaves_costs_its_item_and_nothing_else() {
+fn a_misbehaving_host_fails_its_item_only() {
     let (origin, canary) = (origin(), origin());
     let forbidden = canary.port;
-    // The canary's address 127.0.0.2 is listed, and in no network that is; 127.0.0.1 is in one, and not listed.
+    // The canary's address 127.0.0.2 is listed but in no permitted network; 127.0.0.1 is in one but not listed.
     let hosts = [
         of(&origin),
         format!("127.0.0.2:{forbidden}"),
@@ -153,7 +153,7 @@ fn a_host_that_misbehaves_costs_its_item_and_nothing_else() {
     let server = server(&hosts, &limits);
     let to = |location: &str| format!("to/{}", location.replace("PORT", &forbidden.to_string()));
     let cases: Vec<(String, &[&str])> = vec![
-        // Redirects to where no URL may lead
+        // Redirects to forbidden URLs
         (to("http://127.0.0.1:PORT/image"), &["url_not_allowed"]),
         (to("//127.0.0.1:PORT/image"), &["url_not_allowed"]),
         (to("http://127.0.0.2:PORT/image"), &["url_not_allowed"]),
@@ -178,11 +178,11 @@ fn a_host_that_misbehaves_costs_its_item_and_nothing_else() {
         (to("data:image/png;base64,AAAA"), &["url_not_allowed"]),
         (to("http://["), &["url_fetch_failed"]),
         (to(""), &["url_fetch_failed"]),
-        // Redirects without end
+        // Endless redirects
         ("loop".into(), &["url_fetch_failed"]),
         ("hops/4".into(), &["url_fetch_failed"]),
         ("nowhere".into(), &["url_fetch_failed"]),
-        // No image
+        // Not an image
         ("not-found".into(), &["url_fetch_failed"]),
         ("broken-host".into(), &["url_fetch_failed"]),
         ("password".into(), &["url_fetch_failed"]),
@@ -193,7 +193,7 @@ fn a_host_that_misbehaves_costs_its_item_and_nothing_else() {
         ("closes".into(), &["url_fetch_failed"]),
         ("empty".into(), &["image_empty"]),
         ("page".into(), &["image_unknown_format"]),
-        // Too much
+        // Too large
         ("huge-announced".into(), &["image_too_many_bytes"]),
         ("huge".into(), &["image_too_many_bytes"]),
         ("endless".into(), &["image_too_many_bytes"]),
@@ -231,7 +231,7 @@ fn a_host_that_misbehaves_costs_its_item_and_nothing_else() {
             success(server.post("/v1/embeddings", &json!({"input": [good]})));
         }
     });
-    // Each ended by itself: the slowest has 2 seconds, and a third of them cannot be under way at once.
+    // Each ended by itself: the slowest has 2 seconds, and a third of them cannot run at once.
     assert!(
         started.elapsed() < Duration::from_secs(50),
         "{:?}",

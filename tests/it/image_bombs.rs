@@ -1,5 +1,6 @@
-//! Small image files that ask for much: memory stays near the picture's own, time is bounded, and nothing is decoded for a client
-//! that left. Each test failed before the reader of TIFF was the server's own, and before decoding could stop.
+//! Small image files with large costs: memory stays near the picture's own, time is limited, and nothing is decoded for
+//! a client that disconnected. Each test failed before the server had its own TIFF reader, and before decoding could
+//! stop.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -41,7 +42,7 @@ fn tiff(data: &[u8], tags: &[(u16, &[u32])]) -> Vec<u8> {
     file
 }
 
-/// A TIFF file of grey strips, one row each, that all are the same bytes.
+/// A TIFF file of grey strips with one row each, all with the same bytes.
 fn sharing_strips(width: u32, rows: usize, compression: u32, packed: &[u8]) -> Vec<u8> {
     let tags: &[(u16, &[u32])] = &[
         (256, &[width]),
@@ -57,7 +58,7 @@ fn sharing_strips(width: u32, rows: usize, compression: u32, packed: &[u8]) -> V
     tiff(packed, tags)
 }
 
-/// A grey JPEG whose header says 16384 by 16384 pixels.
+/// A grey JPEG whose header declares 16384 by 16384 pixels.
 fn huge_jpeg() -> Vec<u8> {
     let mut jpeg = Vec::new();
     jpeg_encoder::Encoder::new(&mut jpeg, 80)
@@ -119,10 +120,10 @@ fn a_strip_s_jpeg_is_no_larger_than_the_strip() {
 #[test]
 fn strips_do_not_share_bytes() {
     let server = Server::start();
-    // A row behind PackBits that pack nothing: each strip would go through all of it.
+    // A row after PackBits bytes that encode nothing: each strip would decode all of them.
     let mut nothing = vec![0x80; 10_000_000];
     nothing.extend_from_slice(&[193, 128]);
-    // The same of Deflate: empty blocks.
+    // The same with Deflate: empty blocks.
     let mut row = ZlibEncoder::new(Vec::new(), Compression::fast());
     row.write_all(&[128; 64]).unwrap();
     let row = row.finish().unwrap();
@@ -140,7 +141,7 @@ fn strips_do_not_share_bytes() {
 }
 
 #[test]
-fn a_deep_picture_takes_three_bytes_a_pixel() {
+fn a_16_bit_picture_takes_three_bytes_per_pixel() {
     let server = Server::start();
     let file = deep_png(7_000);
     let before = server.resident_bytes();
@@ -149,7 +150,7 @@ fn a_deep_picture_takes_three_bytes_a_pixel() {
     assert!(grown < 300 * MIB, "{} MiB", grown / MIB);
 }
 
-/// Processor time of a server so far.
+/// CPU time of a server so far.
 fn used(server: &Server) -> Duration {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", server.id())).unwrap();
     let fields: Vec<_> = stat.rsplit(") ").next().unwrap().split(' ').collect();
@@ -157,7 +158,7 @@ fn used(server: &Server) -> Duration {
     Duration::from_millis(10 * ticks)
 }
 
-/// Waits until a server does nothing any more.
+/// Waits until a server is idle.
 fn idle(server: &Server) -> Duration {
     loop {
         let before = used(server);
@@ -169,10 +170,10 @@ fn idle(server: &Server) -> Duration {
 }
 
 #[test]
-fn what_is_decoded_for_a_client_that_left_is_ended() {
+fn decoding_for_a_disconnected_client_is_stopped() {
     let server = Server::start_with(&["--prepare-threads", "1"]);
     let file = deep_png(7_000);
-    // The first request takes what is taken once.
+    // The first request allocates what is allocated once.
     success(server.post_bytes("/v1/embeddings", BYTES, fixture("one-pixel.png")));
     let before = idle(&server);
     success(server.post_bytes("/v1/embeddings", BYTES, file.clone()));
@@ -196,7 +197,7 @@ fn what_is_decoded_for_a_client_that_left_is_ended() {
 }
 
 #[test]
-fn an_image_has_its_time() {
+fn decoding_an_image_has_a_time_limit() {
     let spec = ImageSpec {
         height: 32,
         width: 32,

@@ -1,4 +1,4 @@
-//! How images are read, as requests, label sets and the server's settings say it; and the warning where nobody said it.
+//! Image options of requests, label sets and the server's settings, and the warning if none of them is set.
 
 use bytes::Bytes;
 use prost::Message;
@@ -37,7 +37,7 @@ fn infer(server: &Server, image: &[u8], parameters: &Value) -> reqwest::blocking
 }
 
 #[test]
-fn the_inference_protocol_has_them_as_parameters_of_a_request() {
+fn the_inference_protocol_has_image_options_as_parameters() {
     let server = Server::start();
     let infer = |image: &[u8], parameters: &Value| infer(&server, image, parameters);
     let ask = |image: &[u8], parameters: &Value| success(infer(image, parameters));
@@ -111,11 +111,11 @@ fn twelve_bits_in_sixteen_are_read_by_the_file_or_by_the_request() {
     let server = Server::start();
     let nothing = json!({});
     let expected = embedding(&server, &case("mono12-in-16.expected.png"), &nothing);
-    // The PNG says it itself.
+    // The PNG contains the number of bits.
     let answer = asked(&server, &case("mono12-in-16.png"), &nothing);
     assert_same(&embeddings(&answer)[0], &expected, "sBIT");
     assert_eq!(warning(&answer), None);
-    // The TIFF cannot.
+    // A TIFF cannot contain it.
     let tiff = case("mono12-in-16.tif");
     let dark = asked(&server, &tiff, &nothing);
     assert!(distance(&embeddings(&dark)[0], &expected) > 0.05);
@@ -125,7 +125,7 @@ fn twelve_bits_in_sixteen_are_read_by_the_file_or_by_the_request() {
         assert_same(&embeddings(&answer)[0], &expected, "value_bits in JSON");
         assert_eq!(warning(&answer), None);
     }
-    // Whoever means it so, says it, and is not warned.
+    // With an explicit option there is no warning.
     let answer = asked(&server, &tiff, &json!({"value_bits": 16}));
     assert_same(&embeddings(&answer)[0], &embeddings(&dark)[0], "16 of 16");
     assert_eq!(warning(&answer), None);
@@ -193,7 +193,7 @@ fn the_cache_knows_options_and_warnings() {
 }
 
 #[test]
-fn transparency_and_exif_are_used_where_a_request_asks_for_it() {
+fn transparency_and_exif_follow_the_request() {
     let plain = Server::start();
     let set = Server::start_with(&["--alpha", "white", "--exif-orientation", "true"]);
     let nothing = json!({});
@@ -218,7 +218,7 @@ fn transparency_and_exif_are_used_where_a_request_asks_for_it() {
             distance(&embedding(server, &file, options), &upright)
         };
         let sideways = off(&plain, &nothing);
-        // Compression costs something; a turn costs more.
+        // Compression loses a little; turning changes more.
         let near = if name.ends_with("png") {
             1e-5
         } else {
@@ -237,7 +237,7 @@ fn transparency_and_exif_are_used_where_a_request_asks_for_it() {
 }
 
 #[test]
-fn a_label_set_says_how_its_images_are_read() {
+fn a_label_set_has_image_options() {
     let state = tempfile::tempdir().unwrap();
     let server = Server::start_with(&["--state", state.path().to_str().unwrap()]);
     let (tiff, bright) = (case("mono12-in-16.tif"), case("mono12-in-16.expected.png"));
@@ -259,7 +259,7 @@ fn a_label_set_says_how_its_images_are_read() {
         let (similarity, warned) = similarity("", image);
         assert!(similarity > 0.9999 && !warned, "{similarity}");
     }
-    // A request's own word counts more.
+    // A request's own option has priority.
     assert!(similarity("&value_bits=16", &tiff).0 < 0.95);
     let (status, code, param) = failure(put("line", &json!({"labels": ["a"], "value_bits": 3})));
     assert_eq!((status, code.as_str()), (400, "invalid_request"));
@@ -314,7 +314,7 @@ fn a_wrong_option_is_refused_by_its_name() {
             assert_eq!(param.as_deref(), wrong.split('=').next(), "{path}");
         }
     }
-    // Null is as if it were not there.
+    // Null is the same as a missing option.
     let nulls = json!({"value_bits": null, "exif_orientation": null, "alpha": null});
     asked(&server, &picture("rgb.png"), &nulls);
 }

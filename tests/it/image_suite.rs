@@ -1,5 +1,5 @@
-//! Several hundred small files of every layout (tests/fixtures/image_suite.py, tiff_suite.py) against Pillow's pixels: each is answered as
-//! Pillow reads it, or refused with the code that is listed for it. Never answered wrongly.
+//! Several hundred small files of every layout (tests/fixtures/image_suite.py, tiff_suite.py) against Pillow's pixels:
+//! each is read like Pillow does, or refused with the listed code. A wrong picture is never accepted.
 
 use std::{collections::BTreeMap, io::Read, path::Path};
 
@@ -10,17 +10,17 @@ use serde::Deserialize;
 struct Entry {
     size: Option<(u32, u32)>,
     answer: Option<String>,
-    /// The largest difference of a sample, in levels.
+    /// The maximum difference of a sample, in levels.
     #[serde(default)]
     most: u8,
-    /// The mean difference, in levels.
+    /// The maximum mean difference, in levels.
     #[serde(default)]
     mean: f64,
-    /// The code of a refusal that is right as well.
+    /// The code of a refusal that is correct as well.
     refused: Option<String>,
 }
 
-/// What became of a file.
+/// The result for a file.
 enum Outcome {
     Right,
     Refused,
@@ -53,12 +53,12 @@ fn outcome(entry: &Entry, file: &[u8], answers: &BTreeMap<String, Vec<u8>>) -> O
 }
 
 #[test]
-fn no_file_is_answered_wrongly() {
+fn no_file_gives_a_wrong_picture() {
     check("image_suite.tar");
 }
 
 #[test]
-fn no_tiff_is_answered_wrongly() {
+fn no_tiff_gives_a_wrong_picture() {
     check("tiff_suite.tar");
 }
 
@@ -76,7 +76,7 @@ fn check(suite: &str) {
     }
     let index: BTreeMap<String, Entry> = serde_json::from_slice(&members["index.json"]).unwrap();
     assert!(index.len() >= 400);
-    // Right, refused, wrong; by the ending of the name.
+    // Correct, refused, wrong; by the ending of the name.
     let mut counts = BTreeMap::<&str, [usize; 3]>::new();
     let mut wrong = Vec::new();
     for (name, entry) in &index {
@@ -109,7 +109,7 @@ fn case(name: &str) -> Result<RgbImage, ImageError> {
 }
 
 #[test]
-fn reported_files_are_answered_as_their_pixels_are() {
+fn reported_files_give_their_correct_pixels() {
     for (name, same) in [
         (
             "noninterleaved-420.jpg",
@@ -133,7 +133,7 @@ fn reported_files_are_answered_as_their_pixels_are() {
 }
 
 #[test]
-fn arithmetic_coding_is_called_unsupported() {
+fn arithmetic_coding_is_reported_as_unsupported() {
     let error = case("arithmetic.jpg").unwrap_err();
     assert_eq!(error.code(), "image_unsupported_format");
     assert!(error.to_string().contains("arithmetic coding"), "{error}");

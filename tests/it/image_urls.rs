@@ -1,4 +1,4 @@
-//! Images named by URL: fetched from hosts that are listed, and no way into any other.
+//! Images named by URL: fetched from listed hosts, and from no others.
 
 use crate::support::image_origin::Origin;
 use crate::support::image_origin::server::{PICTURE, fetches, image, launch, of, origin, server};
@@ -36,7 +36,7 @@ fn an_image_by_url_is_the_image_wherever_images_are_taken() {
     for (sent, fetched) in sent.iter().zip(&fetched) {
         assert!(distance(sent, fetched) <= 1e-5);
     }
-    // Up to three redirects; blanks around it and the scheme's spelling do not matter.
+    // Up to three redirects; surrounding blanks and the case of the scheme do not matter.
     let more = json!({"input": [
         image(&origin.url("hops/3")),
         image(&format!("  {}\n", origin.url("to//image").replace("http:", "HTTP:"))),
@@ -46,7 +46,7 @@ fn an_image_by_url_is_the_image_wherever_images_are_taken() {
     }
     assert!(fetches(&server, "ok") >= 7.0);
 
-    // The same URL many times over is one fetch.
+    // The same URL many times is fetched once.
     let before = origin.requests();
     let many = json!({"input": vec![image(&origin.url("image")); 50]});
     let many = embeddings(&success(server.post("/v1/embeddings", &many)));
@@ -85,7 +85,7 @@ fn a_label_set_keeps_the_images_and_not_their_urls() {
             Some("labels[0].images[0]".into())
         )
     );
-    // A set that cannot be put is not fetched for.
+    // Nothing is fetched for an invalid set.
     let before = origin.requests();
     assert_eq!(
         failure(put(".hidden", &origin.url("image"))).1,
@@ -95,7 +95,7 @@ fn a_label_set_keeps_the_images_and_not_their_urls() {
 }
 
 #[test]
-fn https_by_the_system_s_certificates() {
+fn https_uses_the_systems_certificates() {
     let (known, unknown) = (Authority::new(), Authority::new());
     let good = Origin::start_with_tls(fixture(PICTURE), known.server_config());
     let bad = Origin::start_with_tls(fixture(PICTURE), unknown.server_config());
@@ -107,7 +107,7 @@ fn https_by_the_system_s_certificates() {
     let proxy = Origin::start(fixture(PICTURE));
     let server = launch(&hosts, &known, |command| {
         command.args(["--image-url-networks", "127.0.0.1"]);
-        // A proxy would be told where to go, and connect to what it likes.
+        // A proxy would choose the address itself.
         for name in [
             "http_proxy",
             "HTTP_PROXY",
@@ -122,7 +122,7 @@ fn https_by_the_system_s_certificates() {
         let url = format!("https://{host}:{}/{path}", origin.port);
         server.post("/v1/embeddings", &json!({"input": [image(&url)]}))
     };
-    // By the name too: it is resolved, and the address that was checked is the one connected to.
+    // By name too: it is resolved, and the connection uses the checked address.
     for host in ["127.0.0.1", "localhost"] {
         success(ask(&good, host, "image"));
     }
@@ -147,7 +147,7 @@ fn https_by_the_system_s_certificates() {
 }
 
 #[test]
-fn a_fetch_that_waits_holds_up_nobody() {
+fn a_waiting_fetch_delays_nobody() {
     let origin = origin();
     let limits = [
         "--image-url-seconds",
@@ -162,7 +162,7 @@ fn a_fetch_that_waits_holds_up_nobody() {
         "8",
     ];
     let server = server(&[of(&origin)], &limits);
-    // Each its own URL: more of them than may be fetched at a time, and than the queue has places.
+    // Each has its own URL: more than may be fetched at a time, and more than the queue has slots.
     let held = |i: usize| image(&origin.url(&format!("held/{i}")));
     std::thread::scope(|scope| {
         let waiting: Vec<_> = (0..12)
@@ -193,7 +193,7 @@ fn a_fetch_that_waits_holds_up_nobody() {
 }
 
 #[test]
-fn what_is_fetched_has_a_budget() {
+fn fetched_images_have_a_budget() {
     let origin = origin();
     let server = server(
         &[of(&origin)],
@@ -204,21 +204,21 @@ fn what_is_fetched_has_a_budget() {
         let body = json!({"input": images.collect::<Vec<_>>()});
         failure(server.post("/v1/embeddings", &body))
     };
-    // Often: a share that was not given back would be missing after four times.
+    // Repeated, because a share that is not released would be missing after four times.
     for _ in 0..12 {
         assert_eq!(ask(1).1, "image_unknown_format");
         let (status, code, _) = ask(3);
         assert_eq!((status, code.as_str()), (413, "body_too_large"));
     }
-    // All requests together have four times the largest body: 64 pieces of 64 KiB. The first piece of each
-    // request is free, so seven that are under way hold 9 each.
+    // All requests together have four times the largest body: 64 units of 64 KiB. The first unit of each request is
+    // free, so seven concurrent ones hold 9 each.
     std::thread::scope(|scope| {
         let held =
             |i: usize| json!({"input": image(&origin.url(&format!("held-bytes/{}", 600_000 + i)))});
         let waiting: Vec<_> = (0..7)
             .map(|i| {
                 let server = &server;
-                // One that comes while `ask` below holds its pieces may be the one that is refused: it asks again.
+                // A request may be refused that arrives while `ask` below holds its units: it asks again.
                 scope.spawn(move || {
                     loop {
                         let answer = failure(server.post("/v1/embeddings", &held(i)));
@@ -245,7 +245,7 @@ fn what_is_fetched_has_a_budget() {
 }
 
 #[test]
-fn urls_are_off_until_hosts_are_listed_and_wrong_settings_are_said() {
+fn urls_need_listed_hosts_and_wrong_settings_are_reported() {
     let origin = origin();
     let server = Server::start_with(&[
         "--image-url-hosts",

@@ -1,5 +1,5 @@
-//! `clip-in model import`: what its files do not say exactly is refused, by file and field. That what is imported agrees with
-//! transformers is proved in tests/python/test_import.py.
+//! `clip-in model import`: refuses files that are not supported exactly, by file and field. tests/python/test_import.py
+//! checks that imported models agree with transformers.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use crate::support::server::program;
 use serde_json::json;
 
 #[test]
-fn what_is_refused_names_file_and_field() {
+fn refusals_name_file_and_field() {
     let image = "preprocessor_config.json";
     let tokens = "tokenizer_config.json";
     let cases = [
@@ -171,7 +171,7 @@ fn pad_tokens_that_disagree_are_refused() {
 }
 
 #[test]
-fn a_good_layout_comes_as_far_as_its_graphs() {
+fn a_valid_layout_fails_only_at_its_graphs() {
     for layout in [Layout::clip(), Layout::siglip()] {
         let said = layout.refusal(&[]);
         assert!(
@@ -194,18 +194,18 @@ fn a_good_layout_comes_as_far_as_its_graphs() {
 }
 
 #[test]
-fn what_is_at_the_place_of_the_bundle_stays() {
+fn an_existing_folder_is_not_overwritten() {
     let (layout, taken) = (Layout::clip(), tempfile::tempdir().unwrap());
     let mut command = program();
     command.args(["model", "import"]).arg(layout.folder.path());
     let output = command.arg("--out").arg(taken.path()).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("is there already"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("exists already"));
     assert!(taken.path().is_dir());
 }
 
 #[test]
-fn names_on_the_hub_lead_nowhere_else() {
+fn names_on_the_hub_cannot_lead_elsewhere() {
     for (name, revision) in [
         ("hf:one", "main"),
         ("hf:one/two/three", "main"),

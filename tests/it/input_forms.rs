@@ -1,4 +1,4 @@
-//! The same image gives the same embedding, and the same scores, in whatever form it is sent.
+//! The same image gives the same embedding and the same scores in every form of request.
 
 use crate::support::server::{Server, base64, distance, embeddings, fixture, numbers, success};
 use reqwest::blocking::multipart::{Form, Part};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 const TEXTS: [&str; 2] = ["a red bolt", "a blue bolt"];
 
-/// Every way to send one image to a path, with fields beside it.
+/// Every way to send one image to a path, with additional fields.
 fn every_form(
     server: &Server,
     path: &str,
@@ -84,7 +84,7 @@ fn scores_are_the_same_in_every_form_and_follow_from_the_embeddings() {
     for answer in &answers {
         assert!(distance(&numbers(&answer["scores"][0]), &first) <= 1e-6);
     }
-    // cosine, logit and probability worked out here from the embeddings
+    // cosine, logit and probability computed here from the embeddings
     let image = base64(&fixture("420-large.jpg"));
     let input = json!({"input": [{"image": image}, TEXTS[0], {"text": TEXTS[1]}]});
     let vectors = embeddings(&success(server.post("/v1/embeddings", &input)));
@@ -142,7 +142,7 @@ fn labels_are_ranked_the_same_in_every_form() {
     }
 }
 
-/// A picture of more than 2 MiB: an uncompressed BMP, 24 bits a pixel.
+/// A picture of more than 2 MiB: an uncompressed BMP with 24 bits per pixel.
 fn large_image() -> Vec<u8> {
     let (width, height) = (1024_u32, 1024_u32);
     let size = width * height * 3;
@@ -169,7 +169,7 @@ fn large_image() -> Vec<u8> {
 }
 
 #[test]
-fn a_large_image_fits_through_every_door() {
+fn a_large_image_is_accepted_in_every_form() {
     let server = Server::start();
     let image = large_image();
     let raw = success(server.post_bytes("/v1/embeddings", "image/bmp", image.clone()));

@@ -1,5 +1,5 @@
-//! JPEG files that are valid and unusual: right pixels, or a refusal that is true; never other pixels. The files were made with
-//! libjpeg-turbo's `jpegtran -scans` (lossless: the same pixels as the file beside them), and with Pillow.
+//! Valid but unusual JPEG files: either correct pixels or a correct refusal, never other pixels. The files were made
+//! with libjpeg-turbo's `jpegtran -scans` (lossless: the same pixels as the file beside them), and with Pillow.
 
 use clip_in::preprocess::{ImageError, Limits, RgbImage, decode};
 
@@ -9,7 +9,7 @@ fn decoded(name: &str) -> Result<RgbImage, ImageError> {
     decode(&bytes, &Limits::default(), false)
 }
 
-/// Largest and mean difference of two images, in levels.
+/// Maximum and mean difference of two images, in levels.
 fn difference(a: &RgbImage, b: &RgbImage) -> (u8, f64) {
     assert_eq!((a.width(), a.height()), (b.width(), b.height()));
     let differences = a
@@ -25,12 +25,12 @@ fn difference(a: &RgbImage, b: &RgbImage) -> (u8, f64) {
 }
 
 #[test]
-fn a_scan_a_component_gives_the_pixels_of_one_scan() {
+fn one_scan_per_component_gives_the_pixels_of_one_scan() {
     for name in ["noninterleaved-420", "noninterleaved-chroma-first"] {
         let apart = decoded(&format!("{name}.jpg")).unwrap();
         let together = decoded(&format!("{name}.same-pixels.jpg")).unwrap();
         let (most, mean) = difference(&apart, &together);
-        // Two decoders: they round the inverse transform and the upsampling of colour differently.
+        // The two decoders round the inverse transform and the upsampling of colour differently.
         assert!(
             most <= 12 && mean <= 1.0,
             "{name}: {most} at most, {mean:.2} on average"
@@ -39,7 +39,7 @@ fn a_scan_a_component_gives_the_pixels_of_one_scan() {
 }
 
 #[test]
-fn jfif_s_word_about_colour_counts() {
+fn jfif_determines_the_colour_model() {
     let image = decoded("jfif-and-adobe0.jpg").unwrap();
     let pillow = decoded("jfif-and-adobe0.pillow.png").unwrap();
     let (most, mean) = difference(&image, &pillow);

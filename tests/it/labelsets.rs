@@ -1,4 +1,4 @@
-//! Label sets: put once, asked for by name, still there after a restart and another model.
+//! Label sets: put once, used by name, still there after a restart and with another model.
 
 use crate::support::server;
 use std::path::Path;
@@ -26,7 +26,7 @@ fn delete(server: &Server, name: &str) -> u16 {
     server.client.delete(url).send().unwrap().status().as_u16()
 }
 
-/// The inspection line's one-line call.
+/// The one-line call of an inspection line.
 fn classify(server: &Server, name: &str) -> Value {
     let path = format!("/v1/classify?labelset={name}");
     let response = server.post_bytes(&path, "image/webp", sample(0));
@@ -151,7 +151,7 @@ fn templates_texts_images_and_temperature_count_as_documented() {
 }
 
 #[test]
-fn it_survives_a_restart_and_is_gone_when_deleted() {
+fn a_set_survives_a_restart_and_can_be_deleted() {
     let state = tempfile::tempdir().unwrap();
     let server = start(state.path());
     put(
@@ -183,10 +183,10 @@ fn it_survives_a_restart_and_is_gone_when_deleted() {
 }
 
 #[test]
-fn another_model_in_place_embeds_it_again() {
+fn another_model_embeds_a_set_again() {
     let state = tempfile::tempdir().unwrap();
     let body = json!({"labels": ["a green cogwheel", "a blue mug"]});
-    // Another precision is another model: its embeddings differ.
+    // Another precision counts as another model: its embeddings differ.
     let launch = |precision: &str| {
         let state = state.path().to_str().unwrap();
         Server::start_with(&["--state", state, "--precision", precision])
@@ -203,7 +203,7 @@ fn another_model_in_place_embeds_it_again() {
     );
     put(&server, "fresh", &body);
     assert_eq!(classify(&server, "fresh")["results"], after["results"]);
-    // What was embedded again is on disk.
+    // The new embeddings are on disk.
     drop(server);
     let stored = std::fs::read(state.path().join("labelsets/parts.json")).unwrap();
     let fresh = std::fs::read(state.path().join("labelsets/fresh.json")).unwrap();
@@ -212,7 +212,7 @@ fn another_model_in_place_embeds_it_again() {
 }
 
 #[test]
-fn what_is_wrong_is_named_and_changes_nothing() {
+fn an_invalid_set_is_named_and_changes_nothing() {
     let state = tempfile::tempdir().unwrap();
     let server = start(state.path());
     put(&server, "good", &json!({"labels": ["a", "b"]}));
@@ -228,7 +228,7 @@ fn what_is_wrong_is_named_and_changes_nothing() {
             "invalid_request",
             "templates[0]",
         ),
-        // Ninety gigabytes, if it were made.
+        // Ninety gigabytes if it were made.
         (
             json!({"labels": ["x".repeat(300_000)], "templates": ["{}".repeat(300_000)]}),
             "invalid_request",
@@ -290,7 +290,7 @@ fn a_broken_file_stops_the_start_and_is_named() {
 }
 
 #[test]
-fn a_put_that_is_given_up_leaves_disk_and_memory_alike() {
+fn a_cancelled_put_leaves_disk_and_memory_consistent() {
     let state = tempfile::tempdir().unwrap();
     let server = start(state.path());
     let labels = |version: usize| -> Vec<_> {
@@ -310,14 +310,14 @@ fn a_put_that_is_given_up_leaves_disk_and_memory_alike() {
                         .client
                         .put(url)
                         .json(&json!({"labels": labels(version)}));
-                    // Some in time, some not.
+                    // Some in time, others not.
                     let patience = std::time::Duration::from_millis(1 + (version as u64 * 7) % 40);
                     let _ = request.timeout(patience).send();
                 }
             });
         }
     });
-    // What was given up last may still be noticed or written; this one comes after all.
+    // The last cancelled request may still be noticed or written; this one comes after all of them.
     wait_for("the end of all requests but the question", || {
         server.metric("clip_in_requests_in_flight") == 1.0
     });

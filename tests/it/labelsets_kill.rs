@@ -1,5 +1,6 @@
-//! The server is killed (SIGKILL) while label sets are written, again and again: after the next start each set is whole, and
-//! the one that was acknowledged last or the one that was on its way. `CLIP_IN_KILLS` says how often (20; `make kills`: 200).
+//! The server is killed (SIGKILL) repeatedly while label sets are written. After the next start each set is complete,
+//! and is either the last acknowledged one or the one in progress. `CLIP_IN_KILLS` is the number of kills (20; `make
+//! kills`: 200).
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,10 +10,10 @@ use crate::support::server::models::wait_for;
 use crate::support::server::{Server, base64, fixture, success};
 use serde_json::{Value, json};
 
-/// Each is written by one thread, so that it is known what it may be.
+/// One thread writes each set, so that its possible versions are known.
 const SETS: usize = 6;
 const LABELS: usize = 60;
-/// Of labels. Few, so that the cache has them all and the time goes into writing.
+/// Label texts. Only a few, so that all are cached and the time goes into writing.
 const TEXTS: [&str; 7] = [
     "a red bolt",
     "a blue mug",
@@ -26,12 +27,12 @@ const TEXTS: [&str; 7] = [
 /// A version of a set; 0: there is none.
 type Version = u64;
 
-/// What a set was when its last answer came, and what a request that was never answered would make of it.
+/// The set at the last answer, and the set that an unanswered request would make.
 #[derive(Debug, Clone, Copy, Default)]
 struct Known {
     acknowledged: Version,
     on_its_way: Version,
-    /// Goes up with each request, so that no two versions are alike.
+    /// Increases with each request, so that all versions differ.
     requests: u64,
 }
 
@@ -70,7 +71,7 @@ fn write_on(server: &Server, set: usize, known: &mut Known, written: &AtomicUsiz
     }
 }
 
-/// Which version of a set there is; panics if it is not that version through and through.
+/// The version of a set; panics if it is not consistently of that version.
 fn version_of(server: &Server, set: usize, cosines: &[f64]) -> Version {
     let answer = server.get(&format!("/v1/labelsets/set-{set}"));
     if answer.status() == 404 {
@@ -93,7 +94,7 @@ fn version_of(server: &Server, set: usize, cosines: &[f64]) -> Version {
             (&expected["label"], &expected["texts"])
         );
     }
-    // Its vectors are those of its texts.
+    // Its vectors match its texts.
     let path = format!("/v1/classify?labelset=set-{set}");
     let ranked = success(server.post_bytes(&path, "image/png", fixture("rgb.png")));
     for label in ranked["results"][0]["labels"].as_array().unwrap() {
@@ -107,7 +108,7 @@ fn version_of(server: &Server, set: usize, cosines: &[f64]) -> Version {
     version
 }
 
-/// The image's cosine to each text, asked for without a set.
+/// The image's cosine to each text, computed without a set.
 fn cosines(server: &Server) -> Vec<f64> {
     let body = json!({"images": [base64(&fixture("rgb.png"))], "texts": TEXTS});
     let scores = success(server.post("/v1/similarity", &body))["scores"][0].clone();
@@ -129,7 +130,7 @@ fn unfinished(state: &Path) -> usize {
 }
 
 #[test]
-fn a_killed_server_leaves_whole_sets() {
+fn a_killed_server_leaves_complete_sets() {
     let kills: u64 = std::env::var("CLIP_IN_KILLS").map_or(20, |kills| kills.parse().unwrap());
     let state = tempfile::tempdir().unwrap();
     let mut known = [Known::default(); SETS];
@@ -165,7 +166,7 @@ fn a_killed_server_leaves_whole_sets() {
                 scope.spawn(move || write_on(server, set, known, written));
             }
             wait_for("some writing", || written.load(Ordering::SeqCst) >= SETS);
-            // Somewhere within the next writes, each time elsewhere.
+            // At a random point within the next writes.
             std::thread::sleep(Duration::from_micros(kill * 7919 % 40_000));
             server.kill();
         });

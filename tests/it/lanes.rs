@@ -1,4 +1,4 @@
-//! Lanes, deadlines and the text cache, as a client sees them.
+//! Lanes, deadlines and the text cache, as seen by a client.
 
 use std::time::{Duration, Instant};
 
@@ -68,9 +68,9 @@ fn a_deadline_ends_a_request_and_its_work() {
         .send()
         .unwrap();
     assert_eq!(failure(answer).1, "deadline_exceeded");
-    // The client's own limit is 30 s. That the work was not done is what the metrics below say.
+    // The client's own limit is 30 s. The metrics below show that the work was not done.
     assert!(started.elapsed() < Duration::from_secs(20));
-    // What was still queued is thrown out, not run.
+    // Items in the queue are removed, not run.
     success(server.post("/v1/embeddings", &texts(1, "next")));
     let thrown_out = server.metric("clip_in_cancelled_items_total")
         + server.metric("clip_in_expired_items_total");
@@ -111,7 +111,7 @@ fn a_cached_text_gives_the_same_answer() {
         first["usage"]["truncated_tokens"],
         second["usage"]["truncated_tokens"]
     );
-    // The cache does not get around a refusal to cut.
+    // The cache does not bypass a refusal to truncate.
     let refused = failure(server.post(
         "/v1/embeddings",
         &json!({"input": [long], "truncate": false}),

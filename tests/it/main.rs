@@ -1,6 +1,7 @@
-//! All tests of the program over its real interfaces: HTTP, gRPC and the command line. One binary, so that it is linked once.
+//! All tests of the program over its real interfaces: HTTP, gRPC and the command line. They form one binary, which is
+//! linked once.
 
-// A failed unwrap is a failed test, and so is an index that is not there.
+// A failed unwrap or a missing index is a failed test.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! Models that are replaced or unloaded while they have work to do.
+//! Models that are replaced or unloaded while they are in use.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,7 +33,7 @@ fn a_model_is_replaced_under_load_without_an_error() {
     let after = answer(&success(ask()));
     assert!(
         distance(&before, &after) > 1e-2,
-        "the two models cannot be told apart"
+        "the two models cannot be distinguished"
     );
 
     let stop = AtomicBool::new(false);
@@ -44,7 +44,7 @@ fn a_model_is_replaced_under_load_without_an_error() {
                 scope.spawn(move || {
                     let mut counts = [0; 2];
                     while !stop.load(Ordering::Relaxed) {
-                        // Texts that no cache knows, so that the text side is queued too.
+                        // Texts that are not cached, so that the text encoder is used too.
                         let mut body = question(None);
                         let new = format!("client {client}, request {}", counts[0] + counts[1]);
                         body["texts"] = json!(["a red bolt", new]);
@@ -124,7 +124,7 @@ fn an_unloaded_model_answers_what_it_accepted() {
 }
 
 #[test]
-fn memory_of_replaced_models_comes_back() {
+fn memory_of_replaced_models_is_freed() {
     let root = tempfile::tempdir().unwrap();
     named(&root.path().join("guest"), "guest");
     let server = with_admin(&root, &[&demo()], &["--workers", "2"]);
@@ -138,7 +138,7 @@ fn memory_of_replaced_models_comes_back() {
     let early = server.resident_bytes();
     (0..8).for_each(|_| change());
     let grown = server.resident_bytes().saturating_sub(early);
-    // A model takes about 50 MiB here: eight that stayed would be 400.
+    // A model takes about 50 MiB here: eight remaining ones would take 400.
     assert!(
         grown < 200 << 20,
         "eight replaced models left {} MiB",
@@ -174,7 +174,7 @@ fn one_load_at_a_time() {
 }
 
 #[tokio::test]
-async fn whoever_has_the_old_model_is_still_answered_by_it() {
+async fn requests_that_hold_an_old_model_are_answered_by_it() {
     let root = tempfile::tempdir().unwrap();
     let first = named(&root.path().join("first"), "swapped");
     let second = different(&root.path().join("second"), "swapped");
@@ -188,7 +188,7 @@ async fn whoever_has_the_old_model_is_still_answered_by_it() {
         pool: CpuPool::new(1, metrics.clone()).unwrap(),
         metrics,
     };
-    // A text of its own each time: what the cache knows needs no worker.
+    // A different text each time: a cached one needs no worker.
     let ask = async |model: &Model, text: &str| {
         let items = vec![Item::Text(text.to_owned())];
         let answer = model.embed(items, EmbedOptions::default()).await;
@@ -198,20 +198,20 @@ async fn whoever_has_the_old_model_is_still_answered_by_it() {
     let registry = Registry::open(&[first], vec![], loader).unwrap();
     let old = registry.get("swapped").unwrap();
     let before = 2;
-    // A thread has its name a moment after it was started.
+    // A thread gets its name a moment after its start.
     wait_for("the workers", || workers() == before);
     assert!(registry.load(&second).unwrap().replaced);
     let new = registry.default_model();
     assert!(!Arc::ptr_eq(&old, &new));
 
-    // The items reach the queue only now that the model is off the list.
+    // The items reach the queue only after the model was removed from the list.
     assert_eq!(ask(&old, "late").await, Ok(1));
     wait_for("both models' workers", || workers() == 2 * before);
     drop(old);
     wait_for("the end of the old workers", || workers() == before);
     assert_eq!(ask(&new, "new").await, Ok(1));
 
-    // A stop ends those too that someone still holds.
+    // A stop also ends models that a request still holds.
     registry.load(&second).unwrap();
     registry.stop();
     assert_eq!(workers(), 0);

@@ -1,4 +1,4 @@
-//! Several models at once, and models that come and go.
+//! Several models at once, and models that are loaded and unloaded.
 
 use std::fs;
 use std::time::Duration;
@@ -79,7 +79,7 @@ fn models_may_be_listed_in_the_environment_and_need_names_of_their_own() {
 }
 
 #[test]
-fn a_model_comes_and_goes_and_the_default_stays() {
+fn a_model_is_loaded_and_unloaded_and_the_default_stays() {
     let root = tempfile::tempdir().unwrap();
     named(&root.path().join("below/guest"), "guest");
     let mut server = with_admin(&root, &[&demo()], &["--workers", "1"]);

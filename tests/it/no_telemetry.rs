@@ -1,4 +1,4 @@
-//! ONNX Runtime's telemetry is off: nothing is kept for it, and so nothing is sent.
+//! ONNX Runtime's telemetry is off: nothing is stored for it, so nothing is sent.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use crate::support::server::{Server, demo, program, success};
 use serde_json::json;
 
 #[test]
-fn onnx_runtime_keeps_no_diary_in_the_home_folder() {
+fn onnx_runtime_stores_no_telemetry_in_the_home_folder() {
     for set in [None, Some("0")] {
         let home = tempfile::tempdir().unwrap();
         let mut command = program();
@@ -19,7 +19,7 @@ fn onnx_runtime_keeps_no_diary_in_the_home_folder() {
             "--model",
         ]);
         command.arg(demo()).env("HOME", home.path());
-        // Each of these switches it off, as a test's surroundings may.
+        // Each of these turns it off, and a test's environment may contain it.
         for name in [
             "ORT_DISABLE_TELEMETRY",
             "ORT_RUNNING_UNIT_TESTS",

@@ -1,4 +1,5 @@
-//! Requests as spans at an OpenTelemetry collector: what is in them, what is not, and that a bad collector changes nothing.
+//! Requests as spans at an OpenTelemetry collector: their content, and that a failing collector has no effect on
+//! answers.
 
 use std::net::TcpListener;
 use std::process::Command;
@@ -49,7 +50,7 @@ fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What the log says is the trace of a request.
+/// The trace of a request by the log.
 fn logged_trace(server: &Server, id: &str) -> String {
     let line = server.log_with(id);
     let lines = line
@@ -77,7 +78,7 @@ struct Item {
     text: String,
 }
 
-/// Both `EmbedRequest` and, of one item, `EmbedStreamRequest`.
+/// Both an `EmbedRequest` and an `EmbedStreamRequest` with one item.
 #[derive(Clone, PartialEq, prost::Message)]
 struct Embed {
     #[prost(string, tag = "1")]
@@ -141,7 +142,7 @@ fn requests_arrive_as_spans_below_their_callers_and_without_secrets() {
     let mut command = command(&plain(&collector));
     command
         .env("CLIP_IN_API_KEYS", format!("line={KEY}"))
-        // What arrives has been flushed by the stop.
+        // The stop has flushed everything that arrives.
         .env("OTEL_BSP_SCHEDULE_DELAY", "600000")
         .env(
             "OTEL_RESOURCE_ATTRIBUTES",
@@ -156,7 +157,7 @@ fn requests_arrive_as_spans_below_their_callers_and_without_secrets() {
         status(request.header("traceparent", trace))
     };
     assert_eq!(ask("continued", &sampled), 200);
-    // A caller that records nothing is not joined.
+    // A caller that records nothing gets no child span.
     assert_eq!(ask("not-sampled", &format!("00-{TRACE}-{PARENT}-00")), 200);
     let bulk = post(&server, "/v1/embeddings", "begun", &json!({"input": TEXT}));
     assert_eq!(
@@ -249,7 +250,7 @@ fn requests_arrive_as_spans_below_their_callers_and_without_secrets() {
     assert!(span.parent_span_id.is_empty() && begun != TRACE);
     assert_eq!(text(&span.attributes, "clip_in.lane"), "bulk");
 
-    // The caller's mistakes are said, and are no fault of the server's.
+    // Client errors are recorded, but not as errors of the server.
     for (id, code, answer) in [
         ("no-key", "unauthorized", 401),
         ("none", "model_not_found", 404),
@@ -321,7 +322,7 @@ fn requests_arrive_as_spans_below_their_callers_and_without_secrets() {
 }
 
 #[test]
-fn a_collector_that_refuses_is_said_once_and_again_when_it_takes_spans() {
+fn a_failing_collector_is_logged_once_and_once_when_it_recovers() {
     let collector = Collector::start();
     collector.refuse(true);
     let mut command = command(&plain(&collector));
@@ -334,31 +335,31 @@ fn a_collector_that_refuses_is_said_once_and_again_when_it_takes_spans() {
         ask();
         wait_for("an export", || collector.exports() >= exports);
     }
-    server.log_with("the collector takes no spans");
+    server.log_with("the collector does not accept spans");
     collector.refuse(false);
     let exports = collector.exports();
     ask();
     wait_for("an export", || collector.exports() > exports);
-    let log = server.log_with("the collector takes spans again");
+    let log = server.log_with("the collector accepts spans again");
     assert_eq!(
-        log.matches("the collector takes no spans").count(),
+        log.matches("the collector does not accept spans").count(),
         1,
         "{log}"
     );
-    // Nothing else that is heard of it, such as of the libraries.
+    // No other line about it, for example from libraries.
     let warnings = log
         .lines()
         .filter(|line| line.contains("\"WARN\"") || line.contains("\"ERROR\""));
     let warnings: Vec<_> = warnings
-        .filter(|line| !line.contains("takes no spans"))
+        .filter(|line| !line.contains("does not accept spans"))
         .collect();
     assert!(warnings.is_empty(), "{warnings:?}");
     assert_eq!(text(&collector.resource(), "service.name"), "line-3");
 }
 
 #[test]
-fn a_collector_that_never_answers_or_is_not_there_changes_nothing() {
-    // Connections are made and nothing is read; and a port where nobody is.
+fn a_silent_or_missing_collector_changes_nothing() {
+    // One endpoint accepts connections and reads nothing; the other port is closed.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let nobody = {
         let gone = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -371,19 +372,22 @@ fn a_collector_that_never_answers_or_is_not_there_changes_nothing() {
             .env("OTEL_BSP_MAX_QUEUE_SIZE", "8")
             .env("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "4");
         let mut server = Server::launch(&mut command);
-        // Many times what the queue holds.
+        // Many times the capacity of the queue.
         for i in 0..200 {
             let body = json!({"input": format!("{i} red bolts")});
             let answer: Response = server.post("/v1/embeddings", &body);
             assert_eq!(answer.status(), 200);
         }
         server.terminate();
-        // A stop waits for spans, but not for long.
+        // A stop waits for spans, but only for a limited time.
         assert!(
             server.wait(Duration::from_secs(30)).unwrap().success(),
             "{address}"
         );
-        let said = server.log().matches("the collector takes no spans").count();
+        let said = server
+            .log()
+            .matches("the collector does not accept spans")
+            .count();
         assert!(said <= 1, "{}", server.log());
     }
 }
@@ -427,7 +431,7 @@ fn without_an_endpoint_there_is_no_thread_for_spans() {
 }
 
 #[test]
-fn an_endpoint_that_is_none_is_a_wrong_setting() {
+fn an_invalid_endpoint_is_an_invalid_setting() {
     for endpoint in [
         "collector:4317",
         "http://user:hush@collector:4317",

@@ -1,4 +1,4 @@
-//! Precisions and devices: what is asked for is what runs, what cannot run is refused, and `auto` says what it took.
+//! Precisions and devices: the requested one runs, an unsupported one is refused, and `auto` reports its choice.
 
 use std::process::Output;
 
@@ -12,7 +12,7 @@ fn refused(arguments: &[&str]) -> String {
         .args(arguments)
         .output()
         .unwrap();
-    // 1: it cannot run here; 2: the settings do not go together anywhere.
+    // 1: it cannot run on this machine; 2: the settings are invalid on any machine.
     let mixed = arguments.iter().any(|it| it.contains("cpu,"));
     assert_eq!(status.code(), Some(1 + i32::from(mixed)), "{arguments:?}");
     String::from_utf8(stderr).unwrap()
@@ -41,7 +41,7 @@ fn sample(server: &Server) -> Vec<Vec<f32>> {
 }
 
 #[test]
-fn auto_keeps_to_its_bounds_and_says_what_it_took() {
+fn auto_respects_its_limits_and_reports_its_choice() {
     let (auto, fp32) = (
         Server::start(),
         Server::start_with(&["--precision", "fp32"]),
@@ -68,7 +68,7 @@ fn auto_keeps_to_its_bounds_and_says_what_it_took() {
 }
 
 #[test]
-fn every_variant_of_the_bundle_answers_nearly_alike() {
+fn all_variants_of_the_bundle_give_similar_answers() {
     let fp32 = Server::start_with(&["--precision", "fp32"]);
     let expected = sample(&fp32);
     let manifest: Value =
@@ -83,7 +83,7 @@ fn every_variant_of_the_bundle_answers_nearly_alike() {
             ["image", "text"].map(|tower| variant["parity"][tower]["worst"].as_f64().unwrap());
         for (found, expected) in sample(&server).iter().zip(&expected) {
             let distance = f64::from(1.0 - cosine(found, expected));
-            // These are other inputs than the export measured on.
+            // These inputs differ from those of the export's measurement.
             let bound = 3.0 * worst[0].max(worst[1]) + 1e-5;
             assert!(
                 distance <= bound,
@@ -94,7 +94,7 @@ fn every_variant_of_the_bundle_answers_nearly_alike() {
 }
 
 #[test]
-fn what_is_not_there_is_refused_by_name() {
+fn missing_files_are_named() {
     let message = refused(&["--precision", "fp8"]);
     assert!(
         message.contains("no fp8 variant") && message.contains("fp32"),
@@ -105,7 +105,7 @@ fn what_is_not_there_is_refused_by_name() {
 }
 
 #[test]
-fn a_card_that_is_not_there_is_no_reason_to_use_the_processor() {
+fn a_missing_gpu_is_an_error_and_not_replaced_by_the_cpu() {
     let message = refused(&["--devices", "cuda:0", "--precision", "fp32"]);
     assert!(
         message.contains("onnxruntime-cuda") || message.contains("CUDA"),

@@ -1,4 +1,4 @@
-//! Files of every kind against what Pillow makes of them.
+//! Files of every kind, compared with Pillow.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -18,7 +18,7 @@ struct Expected {
 }
 
 const GRID: usize = 6;
-/// Largest difference of a cell's mean colour, in levels, where codecs may round differently.
+/// Maximum difference of a cell's mean colour, in levels, where codecs may round differently.
 const TOLERANCE: f64 = 1.5;
 
 fn fixtures() -> PathBuf {
@@ -95,8 +95,8 @@ fn every_file_is_as_pillow_reads_it_or_refused() {
 }
 
 #[test]
-fn exif_orientation_turns_upright_when_asked() {
-    // The stored rows are the same in all eight files, so undoing each turn by hand must give them back.
+fn exif_orientation_is_applied_on_request() {
+    // The stored rows are the same in all eight files, so undoing each rotation by hand must restore them.
     let stored = decoded(&file("orientation-1.jpg")).unwrap();
     let (width, height) = (stored.width() as usize, stored.height() as usize);
     let at = |image: &RgbImage, x: usize, y: usize| {
@@ -108,7 +108,7 @@ fn exif_orientation_turns_upright_when_asked() {
         assert_eq!(decoded(&bytes).unwrap(), stored, "not asked for");
         let turned = decode(&bytes, &Limits::default(), true).unwrap();
         for (x, y) in (0..height).flat_map(|y| (0..width).map(move |x| (x, y))) {
-            // Where EXIF 2.3 says that the stored row y and column x belong.
+            // The position of the stored row y and column x by EXIF 2.3.
             let (right, bottom) = (width - 1 - x, height - 1 - y);
             let (to_x, to_y) = match orientation {
                 1 => (x, y),
@@ -134,7 +134,7 @@ fn exif_orientation_turns_upright_when_asked() {
 }
 
 #[test]
-fn a_claim_of_metadata_costs_nothing() {
+fn declared_metadata_allocates_nothing() {
     let image = decode(
         &file("exif-claims-4-gigabytes.webp"),
         &Limits::default(),
@@ -211,7 +211,7 @@ fn a_file_cut_anywhere_is_refused_and_never_panics() {
 
 #[test]
 fn damage_is_survived() {
-    // Whether damage is noticed depends on the format; that it comes back as an answer does not.
+    // Whether damage is detected depends on the format, but it must never be accepted as an image.
     let expected: BTreeMap<String, Expected> =
         serde_json::from_slice(&std::fs::read(fixtures().join("expected.json")).unwrap()).unwrap();
     let mut state = 1u32;
@@ -237,7 +237,7 @@ fn damage_is_survived() {
 }
 
 #[test]
-fn the_tensor_is_torchvisions() {
+fn the_tensor_equals_torchvisions() {
     let spec = ImageSpec {
         height: 2,
         width: 2,

@@ -17,7 +17,7 @@ fn spec() -> ImageSpec {
     demo().manifest.image.spec().unwrap()
 }
 
-/// A photograph of the fixtures or a sample scene, enlarged and stored as a JPEG.
+/// A photograph from the fixtures or a sample scene, enlarged and stored as a JPEG.
 fn jpeg(name: &str, width: usize, height: usize) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     let small = decode(&std::fs::read(path).unwrap(), &Limits::default(), false).unwrap();
@@ -34,7 +34,7 @@ fn encode(image: &RgbImage) -> Vec<u8> {
     file
 }
 
-/// What decoding at full size gives.
+/// The result of decoding at full size.
 fn whole(file: &[u8]) -> Pixels {
     let image = decode(file, &Limits::default(), false).unwrap();
     Pixels::U8(fit(&image, &spec()).pixels().to_vec())
@@ -78,14 +78,14 @@ fn embeddings_are_those_of_the_whole_picture() {
 }
 
 #[test]
-fn near_the_input_s_size_nothing_is_reduced() {
+fn images_near_the_inputs_size_are_not_reduced() {
     let least = (2.5 * spec().width as f64) as usize * 2;
     let file = jpeg("models/demo/samples/0.webp", least - 2, 2 * least);
     assert_eq!(whole(&file), reduced(&file));
 }
 
 #[test]
-fn damage_and_limits_are_found_as_before() {
+fn damage_and_limits_are_detected_in_reduced_decoding() {
     let file = jpeg("models/demo/samples/0.webp", 1400, 1000);
     let limits = Limits::default();
     let cut = preprocess(&file[..file.len() / 2], &limits, &spec());
@@ -104,7 +104,7 @@ fn damage_and_limits_are_found_as_before() {
 #[test]
 fn orientation_is_read() {
     let upright = jpeg("models/demo/samples/0.webp", 1400, 1000);
-    // An EXIF segment that says "turn by 90 degrees", behind the file's first two bytes.
+    // An EXIF segment with "rotate by 90 degrees" after the file's first two bytes.
     let mut exif =
         b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0".to_vec();
     let length = (exif.len() as u16 + 2).to_be_bytes();
@@ -128,7 +128,7 @@ fn orientation_is_read() {
     let pixel = |pixels: &[u8], x: usize, y: usize| {
         <[u8; 3]>::try_from(&pixels[(y * side + x) * 3..][..3]).unwrap()
     };
-    // Clockwise: what was at the left is at the top.
+    // Clockwise: the left side becomes the top.
     let off = (0..side * side).map(|i| {
         let (x, y) = (i % side, i / side);
         let (one, other) = (pixel(&before, x, y), pixel(&after, side - 1 - y, x));

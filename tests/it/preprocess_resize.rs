@@ -1,4 +1,4 @@
-//! The resize against Pillow, byte for byte, and what must hold for any image.
+//! The resize against Pillow, byte for byte, and properties for any image.
 
 use clip_in::preprocess::{
     CropRounding, ImageSpec, InputLayout, Interpolation, ResizeMode, RgbImage, Window, fit, resize,
@@ -37,7 +37,7 @@ fn drawn(seed: u32, width: u32, height: u32) -> RgbImage {
 }
 
 #[test]
-fn every_byte_is_pillows() {
+fn every_byte_equals_pillows() {
     let fixture: Fixture =
         serde_json::from_str(include_str!("../fixtures/pillow_resize.json")).unwrap();
     assert!(fixture.cases.len() >= 2_000);
@@ -71,7 +71,7 @@ struct Fits {
 struct Fit(u32, (u32, u32), (usize, usize), usize, usize, u8, u32);
 
 #[test]
-fn every_fit_is_open_clips() {
+fn every_fit_equals_that_of_open_clip() {
     let fits: Fits = serde_json::from_str(include_str!("../fixtures/open_clip_fit.json")).unwrap();
     assert!(fits.cases.len() >= 300);
     for case @ &Fit(seed, (width, height), to, mode, filter, fill_color, crc) in &fits.cases {
@@ -157,7 +157,7 @@ proptest! {
 }
 
 #[test]
-fn extreme_shapes_fit() {
+fn extreme_shapes_can_be_fitted() {
     for (width, height) in [(1, 1), (1, 16_384), (16_384, 1), (3, 5_000), (5_000, 2)] {
         for mode in [
             ResizeMode::Shortest,

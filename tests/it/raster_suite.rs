@@ -1,5 +1,5 @@
-//! Over a thousand small PNG, BMP, GIF and WebP files (tests/fixtures/raster_suite.py) against Pillow's pixels: each is answered as
-//! Pillow reads it, or refused with the code that is listed for it. Never answered wrongly.
+//! Over a thousand small PNG, BMP, GIF and WebP files (tests/fixtures/raster_suite.py) against Pillow's pixels: each is
+//! read like Pillow does, or refused with the listed code. A wrong picture is never accepted.
 
 use std::{collections::BTreeMap, io::Read, path::Path};
 
@@ -15,19 +15,19 @@ struct Entry {
     file: String,
     size: Option<(u32, u32)>,
     answer: Option<String>,
-    /// How the file is to be read.
+    /// The image options for the file.
     #[serde(default)]
     options: ImageOptions,
-    /// Whether there is to be a warning.
+    /// Whether a warning is expected.
     #[serde(default)]
     in_low_bits: bool,
-    /// The largest difference of a sample, in levels.
+    /// The maximum difference of a sample, in levels.
     #[serde(default)]
     most: u8,
-    /// The mean difference, in levels.
+    /// The maximum mean difference, in levels.
     #[serde(default)]
     mean: f64,
-    /// The code of a refusal that is right as well.
+    /// The code of a refusal that is correct as well.
     refused: Option<String>,
 }
 
@@ -63,7 +63,7 @@ fn read(file: &[u8], options: ImageOptions) -> Result<Picture, ImageError> {
     decode_for(file, &Limits::default(), &spec, options, &Stop::never())
 }
 
-/// True if the file was answered, false if it was refused with the right code.
+/// True if the file was read, false if it was refused with the correct code.
 fn outcome(entry: &Entry, members: &Members) -> Result<bool, String> {
     let file = &members[&format!("files/{}", entry.file)];
     let picture = match (read(file, entry.options), &entry.refused) {
@@ -93,7 +93,7 @@ fn outcome(entry: &Entry, members: &Members) -> Result<bool, String> {
 }
 
 #[test]
-fn no_file_is_answered_wrongly() {
+fn no_file_gives_a_wrong_picture() {
     let members = members();
     let index: BTreeMap<String, Entry> = serde_json::from_slice(&members["index.json"]).unwrap();
     assert!(index.len() >= 1000);
@@ -129,7 +129,7 @@ fn case(name: &str) -> Result<Picture, ImageError> {
 }
 
 #[test]
-fn reported_files_are_answered_as_their_pixels_are() {
+fn reported_files_give_their_correct_pixels() {
     for (name, same) in [
         ("mono12-in-16.png", "mono12-in-16.expected.png"),
         (
@@ -139,7 +139,7 @@ fn reported_files_are_answered_as_their_pixels_are() {
     ] {
         assert!(case(name).unwrap() == case(same).unwrap(), "{name}");
     }
-    // TIFF has nothing that says how many bits count: what is wrong is said.
+    // TIFF cannot declare the number of used bits, so the warning appears.
     assert!(case("mono12-in-16.tif").unwrap().in_low_bits);
     for name in ["bmp8_lastpad_missing.bmp", "png_noiend.png"] {
         assert!(case(name).is_ok(), "{name}");

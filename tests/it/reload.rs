@@ -1,4 +1,4 @@
-//! SIGHUP: keys, certificate and label sets are read again, and what is broken changes nothing.
+//! SIGHUP: keys, certificate and label sets are read again, and invalid ones change nothing.
 
 use crate::support::server;
 use crate::support::server::certificates::Authority;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 const KEY: &str = "line-key-0123456789abcdef";
 
 #[test]
-fn a_hangup_reads_everything_again() {
+fn sighup_reloads_everything() {
     let folder = tempfile::tempdir().unwrap();
     let (sets, keys) = (
         folder.path().join("labelsets"),
@@ -44,12 +44,12 @@ fn a_hangup_reads_everything_again() {
     for name in ["kept", "taken"] {
         put(&server, name, "a red bolt");
     }
-    // Somebody else puts a set beside them, changes one and takes one away.
+    // Another program adds a set, changes one and removes one.
     std::fs::copy(sets.join("kept.json"), sets.join("brought.json")).unwrap();
     std::fs::remove_file(sets.join("taken.json")).unwrap();
     assert_eq!(names(&server), ["kept", "taken"]);
     server.hang_up();
-    let log = server.log_with("the label sets were read again");
+    let log = server.log_with("label sets reloaded");
     assert_eq!(names(&server), ["brought", "kept"]);
     let line = |text: &str| {
         let found = log.lines().find(|line| line.contains(text));
@@ -57,16 +57,16 @@ fn a_hangup_reads_everything_again() {
             .unwrap_or_else(|| panic!("no {text:?} in {log}"))
             .to_owned()
     };
-    let counts = line("the label sets were read again");
+    let counts = line("label sets reloaded");
     for count in ["new=1", "changed=0", "removed=1", "all=2"] {
         assert!(counts.contains(count), "{counts}");
     }
-    // Their files are as they were: only the signal can be the reason.
-    assert!(line("API keys were read again").contains("keys=1"));
-    line("the certificate was read again");
+    // Their files are unchanged, so only the signal can be the reason.
+    assert!(line("API keys reloaded").contains("keys=1"));
+    line("certificate reloaded");
     classify(&server, "brought", "a red bolt");
 
-    // A set that is another now.
+    // A changed set.
     let text = std::fs::read_to_string(sets.join("brought.json")).unwrap();
     let mut stored: Value = serde_json::from_str(&text).unwrap();
     stored["definition"]["labels"][0]["label"] = json!("a blue mug");
@@ -76,14 +76,14 @@ fn a_hangup_reads_everything_again() {
     server.log_with("changed=1");
     classify(&server, "brought", "a blue mug");
 
-    // A file that is none, and a key that is none: everything stays.
+    // An invalid set and an invalid key: everything stays.
     std::fs::write(sets.join("broken.json"), "{").unwrap();
     std::fs::remove_file(sets.join("kept.json")).unwrap();
     std::fs::write(&keys, "[[key]]\nname = \"line\"\nkey = \"short\"\n").unwrap();
     server.hang_up();
-    let log = server.log_with("the label sets stay as they were");
+    let log = server.log_with("label sets not reloaded");
     assert!(log.contains("broken.json"), "{log}");
-    server.log_with("the API keys stay as they were");
+    server.log_with("API keys not reloaded");
     assert_eq!(names(&server), ["brought", "kept"]);
     classify(&server, "kept", "a red bolt");
 }

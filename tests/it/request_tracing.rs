@@ -1,4 +1,4 @@
-//! What a request is called, which trace it belongs to, where that stands, and how long its stages took.
+//! The id and the trace of a request, their places in logs and answers, and the times of its stages.
 
 use crate::support::server;
 use std::collections::HashMap;
@@ -37,10 +37,10 @@ fn post(server: &Server, path: &str, body: &Value) -> RequestBuilder {
     request.json(body)
 }
 
-/// The log's lines of one request.
+/// The log lines of one request.
 fn lines_of(server: &Server, id: &str) -> Vec<Value> {
     let log = server.log();
-    // A library may write lines of its own; they are nobody's.
+    // A library may write lines without a request.
     let lines = log.lines().map(serde_json::from_str::<Value>);
     lines
         .filter_map(Result::ok)
@@ -54,7 +54,7 @@ fn json_log(arguments: &[&str]) -> Server {
 }
 
 #[test]
-fn an_id_is_given_back_made_or_replaced() {
+fn a_request_id_is_returned_created_or_replaced() {
     let server = Server::start();
     for path in ["/", "/healthz", "/metrics", "/v1/models", "/v2", "/nothing"] {
         let named = get(&server, path).header("x-request-id", "line-3/part_0042");
@@ -78,7 +78,7 @@ fn an_id_is_given_back_made_or_replaced() {
 }
 
 #[test]
-fn errors_have_their_request_s_id_too() {
+fn errors_contain_the_request_id() {
     let key = "a-key-of-many-characters";
     let mut command = server::program();
     command
@@ -104,7 +104,7 @@ fn errors_have_their_request_s_id_too() {
     let large = json!({"input": "x".repeat(2 << 20)});
     check(413, with_key(post(&server, "/v1/embeddings", &large)));
 
-    // The only place is held by a request whose body does not come, until its time is over.
+    // The only slot is held by a request whose body does not arrive, until its time limit.
     let mut slow = TcpStream::connect(server.url.trim_start_matches("http://")).unwrap();
     let head = format!(
         "POST /v1/embeddings HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\n\
@@ -122,7 +122,7 @@ fn errors_have_their_request_s_id_too() {
 }
 
 #[test]
-fn log_lines_say_whose_they_are() {
+fn log_lines_contain_their_request() {
     let state = tempfile::tempdir().unwrap();
     let server = json_log(&["--state", state.path().to_str().unwrap()]);
     let body = json!({"images": [base64(&fixture("rgb.png"))], "texts": ["a red bolt"]});
@@ -132,7 +132,7 @@ fn log_lines_say_whose_they_are() {
         .send()
         .unwrap();
     assert!(answer.status().is_success());
-    // The recommendation has no such header in responses.
+    // The recommendation defines no such header for responses.
     assert_eq!(header(&answer, "traceparent"), None);
     wait_for("a log line", || {
         !lines_of(&server, "of-the-line").is_empty()
@@ -148,7 +148,7 @@ fn log_lines_say_whose_they_are() {
         assert_eq!(line["span"]["parent_id"], PARENT, "{line}");
     }
 
-    // Not only the last line: what goes wrong on the way says whose it was.
+    // Not only the last line: errors during the request contain its id too.
     std::fs::write(state.path().join("labelsets"), "no folder").unwrap();
     let url = format!("{}/v1/labelsets/parts", server.url);
     let put = server.client.put(url).json(&json!({"labels": ["a", "b"]}));
@@ -165,7 +165,7 @@ fn log_lines_say_whose_they_are() {
 }
 
 #[test]
-fn a_traceparent_against_the_rules_begins_a_new_trace() {
+fn an_invalid_traceparent_begins_a_new_trace() {
     let server = json_log(&[]);
     let bad = [
         String::new(),
@@ -188,7 +188,7 @@ fn a_traceparent_against_the_rules_begins_a_new_trace() {
         assert!(span.get("parent_id").is_none(), "{bad}: {span}");
         seen.push(trace);
     }
-    // A later version is read as far as this one goes.
+    // A later version is read like version 00.
     let request =
         get(&server, "/v1/models").header("traceparent", format!("01-{TRACE}-{PARENT}-01-x"));
     request.header("x-request-id", "later").send().unwrap();
@@ -197,7 +197,7 @@ fn a_traceparent_against_the_rules_begins_a_new_trace() {
 }
 
 #[test]
-fn text_lines_say_it_as_well_and_an_id_cannot_forge_one() {
+fn text_log_lines_contain_the_id_and_an_id_cannot_forge_a_line() {
     let server = Server::start_with(&["--log", "clip_in=debug"]);
     let id = "x\"}:request{request_id=\"y";
     let answer = get(&server, "/v1/models").header("x-request-id", id).send();
@@ -229,7 +229,7 @@ fn names(times: &HashMap<String, f64>) -> Vec<&str> {
 }
 
 #[test]
-fn answers_say_how_long_their_stages_took() {
+fn answers_contain_the_times_of_their_stages() {
     let server = Server::start();
     let bytes = fixture("420-large.jpg");
     let all = ["inference", "prepare", "queue", "read", "total"];
@@ -248,11 +248,11 @@ fn answers_say_how_long_their_stages_took() {
     let times = timing(&answer);
     let after = metrics();
     assert_eq!(names(&times), all);
-    // One item passes its stages one after the other. Rounding is half a microsecond each.
+    // One item passes its stages in sequence. Rounding is half a microsecond each.
     let stages = times["read"] + times["prepare"] + times["queue"] + times["inference"];
     assert!(stages <= times["total"] + 0.01, "{times:?}");
     assert!(times["total"] <= wall + 0.01, "{times:?} in {wall}");
-    // What the metrics count of this one item lies within its stages.
+    // The metrics of this item lie within its stages.
     let [decode, queue, inference] = [0, 1, 2].map(|i| after[i] - before[i]);
     assert!(
         decode > 0.0 && times["prepare"] >= decode - 0.01,
@@ -294,7 +294,7 @@ fn answers_say_how_long_their_stages_took() {
 }
 
 #[test]
-fn a_full_queue_is_seen_in_the_stages() {
+fn a_full_queue_shows_in_the_stages() {
     let arguments = [
         "--workers",
         "1",

@@ -1,4 +1,4 @@
-//! `/v1/rerank`: texts and images by their closeness to a text or an image.
+//! `/v1/rerank`: ranks texts and images by their similarity to a text or an image.
 
 use crate::support::server::{Server, base64, demo};
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ fn answer(server: &Server, body: &Value) -> (u16, Value) {
 }
 
 #[test]
-fn the_order_and_the_scores_are_those_of_the_embeddings() {
+fn order_and_scores_follow_from_the_embeddings() {
     let server = Server::start();
     let documents = json!([
         {"image": sample(0)}, "a red bolt", {"text": "a blue mug"}, {"image": sample(1)}
@@ -55,7 +55,7 @@ fn the_order_and_the_scores_are_those_of_the_embeddings() {
 }
 
 #[test]
-fn as_many_as_asked_for_and_as_they_came() {
+fn documents_are_limited_and_returned_unchanged() {
     let server = Server::start();
     let documents = json!(["a red bolt", {"image": sample(0)}, "a blue mug"]);
     let body = json!({
@@ -74,7 +74,7 @@ fn as_many_as_asked_for_and_as_they_came() {
 }
 
 #[test]
-fn what_cannot_be_ranked_is_named() {
+fn items_that_cannot_be_ranked_are_named() {
     let server = Server::start();
     for (body, code, param) in [
         (

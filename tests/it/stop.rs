@@ -1,4 +1,4 @@
-//! A stop that proxies notice: first the server says that it is not ready and goes on answering, then it closes.
+//! A stop that proxies detect: first the server reports that it is not ready and continues to answer, then it closes.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use crate::support::server::{Server, success};
 use serde_json::json;
 
 #[test]
-fn a_stop_that_says_so_goes_on_answering() {
-    // Far longer than the test: a second signal ends it, and only that.
+fn a_stopping_server_reports_not_ready_and_continues_to_answer() {
+    // Far longer than the test: only a second signal ends it.
     let mut server = Server::start_with(&["--unready-seconds", "600"]);
     let ask = || server.post("/v1/embeddings", &json!({"input": "a red bolt"}));
     assert!(ask().headers().get("connection").is_none());
@@ -18,7 +18,7 @@ fn a_stop_that_says_so_goes_on_answering() {
     });
     for _ in 0..3 {
         let answer = ask();
-        // The next request goes to whoever is ready.
+        // The next request goes to another server.
         assert_eq!(answer.headers()["connection"], "close");
         success(answer);
     }

@@ -56,7 +56,7 @@ impl Encrypted {
         socket
     }
 
-    /// Whether a new connection shows a certificate of this authority.
+    /// Whether a new connection gets a certificate of this authority.
     fn is_of(&self, authority: &Authority) -> bool {
         let answer = trusting(authority)
             .get(format!("{}/healthz", self.server.url))
@@ -65,13 +65,13 @@ impl Encrypted {
     }
 }
 
-/// A read that ended because the test's own patience did.
+/// Whether a read ended because of the test's own timeout.
 fn gave_up(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{TimedOut, WouldBlock};
     matches!(error.kind(), WouldBlock | TimedOut)
 }
 
-/// A client that trusts nobody else.
+/// A client that trusts only this authority.
 fn trusting(authority: &Authority) -> Client {
     let root = Certificate::from_pem(authority.pem().as_bytes()).unwrap();
     server::client().tls_certs_only([root]).build().unwrap()
@@ -107,7 +107,7 @@ fn connect(
     )
 }
 
-// As much of the service's messages as this needs.
+// The parts of the service's messages that the test needs.
 #[derive(Clone, PartialEq, prost::Message)]
 struct Item {
     #[prost(string, tag = "1")]
@@ -160,7 +160,7 @@ async fn embed(channel: Channel, text: &str) -> Vec<f32> {
 }
 
 #[test]
-fn rest_and_grpc_on_one_port_for_whoever_trusts_the_certificate() {
+fn rest_and_grpc_share_one_tls_port() {
     let encrypted = Encrypted::start(&[]);
     let (server, stranger) = (&encrypted.server, Authority::new());
     let rest = success(server.post("/v1/embeddings", &json!({"input": "a red bolt"})));
@@ -186,7 +186,7 @@ fn rest_and_grpc_on_one_port_for_whoever_trusts_the_certificate() {
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
 
-    // Who does not speak TLS gets no answer, and harms nobody.
+    // A client without TLS gets no answer and does no harm.
     let plain = server::client().build().unwrap();
     for _ in 0..3 {
         assert!(
@@ -203,7 +203,7 @@ fn rest_and_grpc_on_one_port_for_whoever_trusts_the_certificate() {
 }
 
 #[test]
-fn a_renewed_certificate_is_shown_and_requests_under_way_are_answered() {
+fn a_renewed_certificate_is_used_and_running_requests_are_answered() {
     let encrypted = Encrypted::start(&[]);
     let mut old = connect(&encrypted, &rustls::version::TLS13);
     let body = json!({"input": "a red bolt"}).to_string();
@@ -231,7 +231,7 @@ fn a_renewed_certificate_is_shown_and_requests_under_way_are_answered() {
 }
 
 #[test]
-fn a_pair_that_cannot_be_used_changes_nothing() {
+fn an_invalid_certificate_pair_changes_nothing() {
     let encrypted = Encrypted::start(&[]);
     let write = |name: &str, content: &str| {
         std::fs::write(encrypted.folder.path().join(name), content).unwrap();
@@ -239,7 +239,7 @@ fn a_pair_that_cannot_be_used_changes_nothing() {
     let broken = |nth: usize| {
         wait_for("the log line", || {
             let log = encrypted.server.log();
-            log.matches("the certificate stays as it was").count() >= nth
+            log.matches("certificate not reloaded").count() >= nth
         });
         assert!(encrypted.is_of(&encrypted.authority));
     };
@@ -247,7 +247,7 @@ fn a_pair_that_cannot_be_used_changes_nothing() {
     let Pair { certificate, key } = renewed.pair();
     write("cert.pem", "no certificate");
     broken(1);
-    // A certificate without its key, which is still to come
+    // A certificate whose key has not been replaced yet
     write("cert.pem", &certificate);
     broken(2);
     let half = key.get(..key.len() / 2).unwrap();
@@ -264,12 +264,12 @@ fn a_pair_that_cannot_be_used_changes_nothing() {
 }
 
 #[test]
-fn a_client_that_says_nothing_blocks_nobody_and_is_let_go() {
+fn a_silent_client_blocks_nobody_and_is_disconnected() {
     let encrypted = Encrypted::start(&["--header-seconds", "3"]);
     let silent: Vec<TcpStream> = (0..50).map(|_| encrypted.socket()).collect();
     let mut halfway = encrypted.socket();
     halfway.write_all(&[22, 3, 1, 2, 0, 1]).unwrap();
-    // The handshake is made, and nothing comes after it.
+    // The handshake succeeds, and nothing follows.
     let mut idle = connect(&encrypted, &rustls::version::TLS12);
     idle.conn.complete_io(&mut idle.sock).unwrap();
     let mut slow = connect(&encrypted, &rustls::version::TLS13);
@@ -295,11 +295,11 @@ fn a_client_that_says_nothing_blocks_nobody_and_is_let_go() {
 }
 
 #[test]
-fn without_tls_too_a_head_has_its_time() {
+fn without_tls_a_head_has_a_time_limit_too() {
     let server = Server::start_with(&["--header-seconds", "2"]);
     let address = server.url.strip_prefix("http://").unwrap();
     let whole = "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n";
-    // An HTTP/2 connection with a request for `/`, whose client answers no ping
+    // An HTTP/2 connection with a request for `/` whose client answers no pings
     let http2 = [
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice(),
         &[0, 0, 0, 4, 0, 0, 0, 0, 0],
@@ -334,7 +334,7 @@ fn without_tls_too_a_head_has_its_time() {
         assert!(!ended.is_err_and(|e| gave_up(&e)), "{start:?}");
         assert_eq!(answer.len() > 100, is_answered, "{start:?}");
     }
-    // A body may take its time.
+    // A body may arrive slowly.
     let mut socket = TcpStream::connect(address).unwrap();
     let body = json!({"input": "a red bolt"}).to_string();
     let head = format!(
@@ -364,7 +364,7 @@ fn a_stop_answers_what_was_accepted_over_tls() {
     wait_for("the request", || {
         encrypted.server.metric("clip_in_requests_in_flight") > 0.0
     });
-    // What waits in a handshake or between two requests does not hold up the stop.
+    // Connections in a handshake or between two requests do not delay the stop.
     let _silent = encrypted.socket();
     encrypted.server.terminate();
     wait_for("the stop", || {
@@ -382,7 +382,7 @@ fn a_stop_answers_what_was_accepted_over_tls() {
 }
 
 #[test]
-fn files_that_cannot_be_used_are_said_at_the_start() {
+fn unusable_files_are_reported_at_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let [certificate, key] = Authority::new().pair().write(folder.path());
     let other = folder.path().join("other.pem");

@@ -1,4 +1,4 @@
-//! A log that nobody reads must not stop the server: its lines are lost, and counted.
+//! A log that is not read must not block the server: its lines are lost and counted.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use crate::support::server::{client, demo, program};
 use serde_json::json;
 
-/// With a line each, more than a pipe (64 KiB) and the server's own buffer (2,000 lines) hold together.
+/// With one line each, more than a pipe (64 KiB) and the server's buffer (2,000 lines) hold together.
 const REQUESTS: usize = 4000;
 
 #[test]
-fn a_log_that_nobody_reads_costs_its_lines_and_no_answer() {
+fn an_unread_log_loses_lines_and_no_answers() {
     let mut process = program()
         .args([
             "serve",
@@ -34,7 +34,7 @@ fn a_log_that_nobody_reads_costs_its_lines_and_no_answer() {
             break address.split_whitespace().next().unwrap().to_owned();
         }
     };
-    // From here on nobody reads.
+    // From here on the pipe is not read.
     let client = client().timeout(Duration::from_secs(20)).build().unwrap();
     let lost = || {
         let text = client.get(format!("{url}/metrics")).send().unwrap();
@@ -59,7 +59,7 @@ fn a_log_that_nobody_reads_costs_its_lines_and_no_answer() {
         assert_eq!(answer.unwrap().status(), 200);
     }
     assert!(lost() > 0.0);
-    // It also ends, although its last lines cannot be written.
+    // It also stops, although its last lines cannot be written.
     let id = process.id().to_string();
     let sent = Command::new("kill").args(["-TERM", &id]).status();
     assert!(sent.unwrap().success());

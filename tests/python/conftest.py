@@ -1,4 +1,4 @@
-"""The real server, as `make` built it, and a browser to look at it with."""
+"""The real server, as built by `make`, and a browser for its pages."""
 
 import importlib.util
 import os
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-# They have environments of their own.
+# These have their own environments.
 OWN_ENVIRONMENTS = {"clients": "tritonclient", "catalogue": "lancedb"}
 collect_ignore = [
     folder for folder, package in OWN_ENVIRONMENTS.items() if not importlib.util.find_spec(package)
@@ -26,26 +26,26 @@ START_SECONDS = 120
 
 
 def server_binary() -> Path:
-    """CLIP_IN_BINARY, or whichever profile was built last."""
+    """CLIP_IN_BINARY, or the profile that was built last."""
     if named := os.environ.get("CLIP_IN_BINARY"):
         return Path(named).resolve()
     built = [
         path for profile in ("debug", "release") if (path := ROOT / "target" / profile / "clip-in").exists()
     ]
     if not built:
-        pytest.fail("there is no clip-in binary to test: run `cargo build`, or set CLIP_IN_BINARY")
+        pytest.fail("no clip-in binary found: run `cargo build`, or set CLIP_IN_BINARY")
     return max(built, key=lambda path: path.stat().st_mtime)
 
 
 def environment() -> dict[str, str]:
-    """With the ONNX Runtime that `make` fetched, unless another one is named."""
+    """The environment with the ONNX Runtime that `make` downloaded, unless another one is named."""
     return {"ORT_DYLIB_PATH": str(ROOT / ".cache" / "onnxruntime" / "libonnxruntime.so"), **os.environ}
 
 
 @contextmanager
 def serving(model: Path, *arguments: str) -> Iterator[str]:
-    """Address of a server of a bundle on a free port."""
-    # What one server keeps is not another's.
+    """Address of a server with a bundle, on a free port."""
+    # Each server has its own state folder.
     state = tempfile.TemporaryDirectory()
     process = subprocess.Popen(
         [
@@ -68,7 +68,7 @@ def serving(model: Path, *arguments: str) -> Iterator[str]:
     log = queue.Queue()
 
     def read_log():
-        # To the end, or the server would block on a full pipe.
+        # Read to the end; otherwise the server would block on a full pipe.
         for line in process.stderr:
             log.put(line)
         log.put(None)
@@ -84,13 +84,13 @@ def serving(model: Path, *arguments: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def server():
-    """Address of a server of models/demo on a free port."""
+    """Address of a server with models/demo, on a free port."""
     with serving(ROOT / "models" / "demo") as url:
         yield url
 
 
 def wait_until_ready(log: queue.Queue) -> str:
-    """The address that the server logs once it answers."""
+    """The address that the server logs once it is ready."""
     seen, deadline = [], time.monotonic() + START_SECONDS
     while True:
         try:
@@ -106,12 +106,12 @@ def wait_until_ready(log: queue.Queue) -> str:
 
 @pytest.fixture(scope="session")
 def browser():
-    """An installed Chromium; none is downloaded."""
+    """An installed Chromium; nothing is downloaded."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     names = ("chromium", "chromium-browser", "google-chrome")
     executable = next(filter(None, map(shutil.which, names)), None)
     if executable is None:
-        pytest.skip(f"no browser to look at the page with: none of {', '.join(names)} is installed")
+        pytest.skip(f"no browser: none of {', '.join(names)} is installed")
     arguments = (
         "--headless --no-sandbox --disable-gpu --disable-background-networking --disable-component-update"
     )

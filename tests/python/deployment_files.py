@@ -1,4 +1,4 @@
-"""What the Dockerfile and the files in deploy/ say."""
+"""Reads the Dockerfile and the files in deploy/."""
 
 import re
 
@@ -12,7 +12,7 @@ KUBERNETES = DEPLOY / "kubernetes"
 
 
 def one(objects: list[dict], kind: str) -> dict:
-    """The object of a kind."""
+    """The only object of a kind."""
     (found,) = [entry for entry in objects if entry["kind"] == kind]
     return found
 
@@ -28,12 +28,12 @@ def settings(container: dict) -> dict[str, str]:
 
 
 def dockerfile() -> str:
-    """With its continued lines joined."""
+    """The Dockerfile with continued lines joined."""
     return (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
 
 
 def dockerfile_settings() -> dict[str, str]:
-    """What the image sets, all stages together."""
+    """Environment variables that the image sets, all stages together."""
     return dict(re.findall(r"\b(CLIP_IN_\w+)=(\S+)", "\n".join(re.findall(r"^ENV .*", dockerfile(), re.M))))
 
 

@@ -1,6 +1,6 @@
-"""CLIP and SigLIP as published but with random weights, in the layout of the Hub's ONNX exports.
+"""CLIP and SigLIP with random weights, in the layout of the Hub's ONNX exports.
 
-`python tests/python/hub_layout.py clip|siglip FOLDER` writes one to look at.
+`python tests/python/hub_layout.py clip|siglip FOLDER` writes one.
 """
 
 import json
@@ -27,10 +27,12 @@ from transformers import (
 
 OPSET = 18
 SIGLIP_SCALE, SIGLIP_BIAS = 1.5, -2.25
-"""Of the random SigLIP; the scale is a logarithm."""
+"""Values of the random SigLIP; the scale is a logarithm."""
 
 PUNCTUATION = r"[!\"\#\$%\&'\(\)\*\+,\-\.:;=\?@\[\\\]\^_`\{\|\}\~]"
-"""What google/siglip's tokenizer.json removes: not "<", ">" and "/", of which its special tokens are made."""
+"""Characters that google/siglip's tokenizer.json removes: not "<", ">" and "/", which its special tokens
+contain.
+"""
 
 
 class Vision(nn.Module):
@@ -60,15 +62,15 @@ class Text(nn.Module):
 
 
 def small_clip() -> CLIPConfig:
-    """ViT-B/32's vocabulary and pixels in two narrow layers: a hundredth of its time."""
+    """ViT-B/32's vocabulary and image size with two narrow layers, a hundred times faster."""
     narrow = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4}
-    # Weights large enough for images and texts to differ.
+    # Weights large enough that images and texts get different vectors.
     narrow["initializer_factor"] = 1.0
     return CLIPConfig(text_config=narrow, vision_config=narrow, projection_dim=64)
 
 
 def write_clip(folder: Path, config: CLIPConfig | None = None) -> CLIPModel:
-    """CLIP ViT-B/32, or what `config` says; its text graph wants an attention mask."""
+    """CLIP ViT-B/32, or the model of `config`; its text graph takes an attention mask."""
     torch.manual_seed(1)
     model = CLIPModel._from_config(config or CLIPConfig(), attn_implementation="eager").eval()
     model.config.save_pretrained(folder)
@@ -134,7 +136,7 @@ def siglip_tokenizer() -> Tokenizer:
 
 
 def export(module: nn.Module, folder: Path, side: str, inputs: dict[str, Tensor], embedding: str) -> None:
-    """Writes onnx/{side}_model.onnx; batch and text length are free."""
+    """Writes onnx/{side}_model.onnx; batch and text length are dynamic."""
     (folder / "onnx").mkdir(exist_ok=True)
     free = {0: "batch"} if side == "vision" else {0: "batch", 1: "length"}
     outputs = [embedding, "last_hidden_state"]

@@ -1,4 +1,4 @@
-"""As much of the Hub as a download needs: files by revision, parts of files, a commit, a token."""
+"""The part of the Hub that a download uses: files by revision, parts of files, a commit, a token."""
 
 import re
 import threading
@@ -12,7 +12,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 @contextmanager
 def hub(folder: Path, model: str, revision: str, token: str) -> Iterator[tuple[str, list[str]]]:
-    """Serves a folder as a model that only the token opens; gives the address and the list of requests."""
+    """Serves a folder as a model that requires the token; yields the address and the list of requests."""
     asked = []
 
     class Handler(BaseHTTPRequestHandler):

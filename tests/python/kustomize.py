@@ -1,11 +1,11 @@
-"""What `kubectl kustomize` makes of the manifests, as far as they use it: resources, patches, images."""
+"""Renders the manifests like `kubectl kustomize`, for the features that they use: resources, patches, images."""
 
 import copy
 from pathlib import Path
 
 import yaml
 
-# By what the elements of a list are told apart; a list that is not here is replaced whole.
+# Keys that identify the elements of a list; a list that is not here is replaced as a whole.
 KEYS = {
     "containers": "name",
     "env": "name",
@@ -22,7 +22,7 @@ def documents(path: Path) -> list[dict]:
 
 
 def render(folder: Path) -> list[dict]:
-    """All objects that applying a folder would make."""
+    """All objects that applying a folder would create."""
     (kustomization,) = documents(folder / "kustomization.yaml")
     known = {"apiVersion", "kind", "resources", "patches", "images"}
     assert kustomization.keys() <= known, f"{folder}: this cannot do {kustomization.keys() - known}"
@@ -42,12 +42,12 @@ def render(folder: Path) -> list[dict]:
 
 
 def identity(entry: dict) -> tuple[str, str, str]:
-    """What makes an object the one that a patch means."""
+    """The key that matches an object with its patch."""
     return entry["apiVersion"], entry["kind"], entry["metadata"]["name"]
 
 
 def containers(objects: list[dict]) -> list[dict]:
-    """Of all deployments."""
+    """The containers of all deployments."""
     return [
         container
         for entry in objects
@@ -57,7 +57,7 @@ def containers(objects: list[dict]) -> list[dict]:
 
 
 def merged(target: dict, patch: dict) -> dict:
-    """A strategic merge: objects are merged, lists of named things by name, everything else is replaced."""
+    """A strategic merge: objects are merged, lists of named items by name, and everything else is replaced."""
     result = copy.deepcopy(target)
     for field, value in patch.items():
         if isinstance(value, dict) and isinstance(result.get(field), dict):

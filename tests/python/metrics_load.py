@@ -1,4 +1,4 @@
-"""A little of everything that a server is asked, so that each metric has something to say."""
+"""A little of every kind of request, so that each metric has a value."""
 
 import io
 import itertools
@@ -18,7 +18,7 @@ NUMBER = itertools.count()
 
 
 def new_image() -> bytes:
-    """One that no cache knows."""
+    """An image that no cache contains."""
     file = io.BytesIO()
     number = next(NUMBER)
     Image.new("RGB", (64, 48), (number % 256, number // 256 % 256, 99)).save(file, "PNG")
@@ -26,7 +26,7 @@ def new_image() -> bytes:
 
 
 def send(url: str, body: bytes, content_type: str, method: str = "POST", **headers: str) -> int:
-    """The answer's status."""
+    """Sends a request and returns the answer's status."""
     headers = {"content-type": content_type, **{k.replace("_", "-"): v for k, v in headers.items()}}
     request = urllib.request.Request(url, body, headers, method=method)
     try:
@@ -43,7 +43,7 @@ def send_json(url: str, body: object, method: str = "POST", **headers: str) -> i
 
 
 def put_labelset(server: str, name: str, sure: bool) -> None:
-    """Of three labels that are one and the same, none can reach half."""
+    """Puts a label set. With three identical labels, none can reach half."""
     labels = [{"label": f"bolt {i}", "texts": ["a red bolt"]} for i in range(3)]
     definition = {"labels": labels, "threshold": 0.2 if sure else 0.5}
     assert send_json(f"{server}/v1/labelsets/{name}", definition, "PUT") in (200, 201)
@@ -54,7 +54,7 @@ def classify(server: str, labelset: str, image: bytes = SAMPLES[0]) -> None:
 
 
 def everything(server: str) -> None:
-    """One round: each route, both lanes, known and new texts and images, long texts, clients' mistakes."""
+    """One round: each route, both lanes, known and new texts and images, long texts, client errors."""
     new = f"a red bolt, number {next(NUMBER)}"
     for image in SAMPLES:
         assert send(f"{server}/v1/similarity?text=a+red+bolt&text=a+blue+mug", image, "image/webp") == 200
@@ -72,7 +72,7 @@ def everything(server: str) -> None:
 
 
 def overload(server: str, clients: int, enough: Event) -> dict[int, int]:
-    """Many clients that never wait, until it is enough; how often which status came."""
+    """Many clients that send without pause until `enough` is set; returns the number of answers by status."""
 
     def client() -> list[int]:
         statuses = []

@@ -1,4 +1,4 @@
-"""Debian's Prometheus with the files of deploy/prometheus, for a server on this machine."""
+"""Debian's Prometheus with the files of deploy/prometheus, for a local server."""
 
 import json
 import socket
@@ -20,7 +20,7 @@ START_SECONDS = 60
 
 
 class Prometheus:
-    """What its HTTP interface answers."""
+    """Its HTTP interface."""
 
     def __init__(self, url: str):
         self.url = url
@@ -31,7 +31,7 @@ class Prometheus:
             return json.load(answer)["data"]
 
     def values(self, expression: str) -> list[float]:
-        """Values at this moment, one a series."""
+        """Current values, one per series."""
         return [float(series["value"][1]) for series in self.ask("query", query=expression)["result"]]
 
     def alert_rules(self) -> dict[str, dict]:
@@ -52,7 +52,7 @@ def replaced(text: str, replacements: dict[str, str]) -> str:
 
 @contextmanager
 def watching(server: str, faster: dict[str, str]) -> Iterator[Prometheus]:
-    """A Prometheus that scrapes a server once a second; `faster` replaces durations of the rules."""
+    """A Prometheus that scrapes a server once per second; `faster` replaces durations of the rules."""
     with tempfile.TemporaryDirectory() as folder:
         target = server.removeprefix("http://")
         config = (FILES / "prometheus.yml").read_text()

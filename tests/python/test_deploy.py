@@ -1,4 +1,4 @@
-"""The files in deploy/: valid by their schemas, true to the server they start, in step with each other."""
+"""The files in deploy/: valid by their schemas, consistent with the server and with each other."""
 
 import copy
 import json
@@ -28,9 +28,9 @@ from tests.python.deployment_files import (
 from tests.python.kustomize import documents, identity, render
 
 OVERLAYS = ["cpu", "gpu"]
-# The oldest one that has the preStop sleep without a feature gate, and the newest with schemas.
+# The oldest version that has the preStop sleep without a feature gate, and the newest with schemas.
 VERSIONS = ["1.30", "1.37"]
-# Of resources that clusters add; Kubernetes has no schemas of them.
+# Custom resources; Kubernetes has no schemas for them.
 ADDED = ("monitoring.coreos.com/", "serving.kserve.io/")
 
 
@@ -53,7 +53,7 @@ def test_every_object_satisfies_the_schema(overlay, version):
     assert {entry["kind"] for entry in checked} >= {"Deployment", "Service", "HorizontalPodAutoscaler"}
 
 
-def test_the_schema_would_notice(overlay):
+def test_the_schema_rejects_an_invalid_object(overlay):
     wrong = copy.deepcopy(one(overlay, "Deployment"))
     wrong["spec"]["template"]["spec"]["containers"][0]["readynessProbe"] = {}
     with pytest.raises(kubernetes_validate.ValidationError):
@@ -67,7 +67,7 @@ def kustomize_version() -> int:
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
-def test_kubectl_renders_the_same(name):
+def test_kubectl_renders_the_same_objects(name):
     if not (shutil.which("kubectl") and kustomize_version() >= 5):
         pytest.skip("there is no kubectl with kustomize 5 to compare with")
     folder = KUBERNETES / "overlays" / name
@@ -84,8 +84,8 @@ def test_the_pod_that_fills_the_volume(overlay):
     assert filling["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"] in claims
 
 
-def test_what_is_named_is_there(overlay):
-    """Labels, names and ports by which the objects find each other."""
+def test_every_reference_has_its_object(overlay):
+    """Labels, names and ports by which the objects refer to each other."""
     deployment, service = one(overlay, "Deployment"), one(overlay, "Service")
     labels = deployment["spec"]["template"]["metadata"]["labels"]
     for selector in (
@@ -113,14 +113,14 @@ def test_what_is_named_is_there(overlay):
         if "persistentVolumeClaim" in volume
     }
     assert used == claims
-    # Settings that name folders name mounted ones, or some in the image.
+    # Settings with folders name mounted folders or folders of the image.
     mounted = [mount["mountPath"] for mount in container["volumeMounts"]] + ["/opt/clip-in"]
     folders = {**dockerfile_settings(), **settings(container)}
     for name in ("CLIP_IN_MODEL", "CLIP_IN_STATE", "CLIP_IN_API_KEYS_FILE"):
         assert folders[name].startswith(tuple(mounted)), name
 
 
-def test_a_pod_may_do_nothing_that_it_need_not():
+def test_a_pod_has_no_unneeded_permissions():
     contexts = []
     for name in OVERLAYS:
         spec = pod(render(KUBERNETES / "overlays" / name))
@@ -142,7 +142,7 @@ def seconds(text: str) -> int:
 
 
 def test_a_stop_takes_longer_than_the_longest_request():
-    """Request < drain, and the sleep and the drain < the time until the process is killed."""
+    """Request < drain, and sleep + drain < the time until the process is killed."""
     stops = []
     for name in OVERLAYS:
         spec = pod(render(KUBERNETES / "overlays" / name))
@@ -167,7 +167,7 @@ def test_a_stop_takes_longer_than_the_longest_request():
         assert sleep + drain < grace
 
 
-def test_settings_exist():
+def test_settings_of_the_files_exist():
     """Every CLIP_IN_… of these files is a setting of `clip-in serve`."""
     shown = subprocess.run(
         [server_binary(), "serve", "--help"], capture_output=True, text=True, check=True
@@ -175,7 +175,7 @@ def test_settings_exist():
     known = set(re.findall(r"\[env: (CLIP_IN_\w+)", shown))
     files = [path for path in DEPLOY.rglob("*") if path.suffix in {".yaml", ".service", ".conf"}]
     files.append(ROOT / "Dockerfile")
-    # Of compose.yaml itself, for whoever calls it.
+    # Variables of compose.yaml itself, for its users.
     own = {"CLIP_IN_MODELS_FOLDER", "CLIP_IN_CPUS", "CLIP_IN_MEMORY"}
     named = {(path.name, name) for path in files for name in re.findall(r"CLIP_IN_[A-Z_]+", path.read_text())}
     assert {name for _, name in named} >= {
@@ -189,7 +189,7 @@ def test_settings_exist():
 
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory):
-    """The real server with the Deployment's settings: only the folders and the port are this machine's."""
+    """The real server with the Deployment's settings; only folders and port are local ones."""
     folder = tmp_path_factory.mktemp("deployed")
     keys = folder / "keys.toml"
     keys.write_text('[[key]]\nname = "line-3"\nkey = "a-key-of-a-test-only"\n')
@@ -237,8 +237,8 @@ def test_the_service_monitor_finds_what_the_autoscaler_needs(deployed):
         assert re.search(rf"^{name}\{{{label}\}} \d", exposed, re.M), name
 
 
-def test_the_rule_of_the_adapter_says_seconds(tmp_path):
-    """A pod whose items wait 0.2 s on average, and one that nobody asks, which must be 0, not nothing."""
+def test_the_rule_of_the_adapter_gives_seconds(tmp_path):
+    """A pod whose items wait 0.2 s on average, and an idle one, which must give 0 rather than no value."""
     if not shutil.which("promtool"):
         pytest.skip("there is no promtool (Debian's package prometheus)")
     (rule,) = documents(KUBERNETES / "prometheus-adapter" / "values.yaml")[0]["rules"]["custom"]
@@ -262,8 +262,8 @@ def test_the_rule_of_the_adapter_says_seconds(tmp_path):
     assert found.returncode == 0, found.stdout + found.stderr
 
 
-def test_the_image_knows_its_health(deployed, tmp_path):
-    """The very command of HEALTHCHECK."""
+def test_the_health_check_of_the_image_works(deployed, tmp_path):
+    """Runs the command of HEALTHCHECK itself."""
     command = json.loads(re.search(r"^HEALTHCHECK .*CMD (\[.*\])$", dockerfile(), re.M)[1])
     address = deployed.removeprefix("http://")
 
@@ -281,7 +281,7 @@ def test_the_image_knows_its_health(deployed, tmp_path):
     assert not healthy("127.0.0.1:1")
 
 
-def test_kserve_serves_a_bundle_that_is_there(deployed):
+def test_kserve_serves_an_existing_bundle(deployed):
     runtime, inference = kserve()
     model = inference["spec"]["predictor"]["model"]
     assert model["runtime"] == runtime["metadata"]["name"]
@@ -289,7 +289,7 @@ def test_kserve_serves_a_bundle_that_is_there(deployed):
         entry["name"] for entry in runtime["spec"]["supportedModelFormats"]
     ]
     assert model["protocolVersion"] in runtime["spec"]["protocolVersions"]
-    # The name in the URL is the bundle's.
+    # The name in the URL is that of the bundle.
     name = inference["metadata"]["name"]
     request = urllib.request.Request(
         f"{deployed}/v2/models/{name}/ready", headers={"x-api-key": "a-key-of-a-test-only"}

@@ -1,4 +1,4 @@
-"""The Job that embeds a data set: valid by its schema, careful, true to the program that it starts."""
+"""The Job that embeds a data set: valid by its schema, restricted, consistent with the program that it starts."""
 
 import copy
 import re
@@ -21,7 +21,7 @@ def job() -> dict:
 
 
 @pytest.mark.parametrize("version", ["1.30", "1.37"])
-def test_it_satisfies_the_schema(job, version):
+def test_the_job_satisfies_the_schema(job, version):
     kubernetes_validate.validate(job, version, strict=True)
     wrong = copy.deepcopy(job)
     wrong["spec"]["completionsMode"] = "Indexed"
@@ -29,11 +29,11 @@ def test_it_satisfies_the_schema(job, version):
         kubernetes_validate.validate(wrong, version, strict=True)
 
 
-def test_it_has_what_the_schema_does_not_ask_for(job):
+def test_the_job_has_its_optional_fields(job):
     spec = job["spec"]
     pod = spec["template"]["spec"]
     assert spec["completionMode"] == "Indexed" and spec["parallelism"] <= spec["completions"]
-    # Both fields ask for it.
+    # Both fields need it.
     assert spec["backoffLimitPerIndex"] and spec["podFailurePolicy"] and pod["restartPolicy"] == "Never"
     (container,) = pod["containers"]
     (rule,) = [rule for rule in spec["podFailurePolicy"]["rules"] if "onExitCodes" in rule]
@@ -49,7 +49,7 @@ def test_it_has_what_the_schema_does_not_ask_for(job):
     assert pod["volumes"][0]["persistentVolumeClaim"]["claimName"] in claims
 
 
-def test_its_pods_may_do_nothing_that_they_need_not(job):
+def test_the_pods_have_no_unneeded_permissions(job):
     pod = job["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     context = {**pod["securityContext"], **container["securityContext"]}
@@ -68,8 +68,10 @@ def run(arguments: list[str]) -> subprocess.CompletedProcess:
     )
 
 
-def test_its_command_does_all_shards(job, tmp_path):
-    """As it stands, but for the places: every index that Kubernetes gives is taken, and the next one is not."""
+def test_the_command_processes_all_shards(job, tmp_path):
+    """Runs its command with local folders: every index that Kubernetes assigns is accepted, and the next one is
+    not.
+    """
     (container,) = job["spec"]["template"]["spec"]["containers"]
     count = job["spec"]["completions"]
     tars = tmp_path / "in"
@@ -77,7 +79,7 @@ def test_its_command_does_all_shards(job, tmp_path):
     for i in range(count):
         (tmp_path / f"{i}.txt").write_text(f"a plate with {i} holes")
         subprocess.run(["tar", "-cf", tars / f"{i:02}.tar", "-C", tmp_path, f"{i}.txt"], check=True)
-    # --scratch is for stores; the others are this machine's folders.
+    # --scratch is for object stores; the other options are local folders.
     places = {"--model": ROOT / "models/demo", "--tars": tars, "--out": tmp_path / "out"}
     arguments = [
         f"{argument.split('=')[0]}={places.get(argument.split('=')[0], argument.partition('=')[2])}"
@@ -90,12 +92,12 @@ def test_its_command_does_all_shards(job, tmp_path):
     def at(index: int) -> list[str]:
         return [argument.replace("$(JOB_COMPLETION_INDEX)", str(index)) for argument in arguments]
 
-    # The first and the last ones show it; a process for each would take long.
+    # The first and the last ones are enough; a process for each would take long.
     for index in (0, 1, count - 1):
         ended = run(at(index))
         assert ended.returncode == 0, ended.stderr
     found = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert found == [f"part-{index:05}-of-{count:05}.parquet" for index in (0, 1, count - 1)]
     assert sum(pq.read_metadata(tmp_path / "out" / name).num_rows for name in found) == 3
-    # Of no use to try again: the Job's rule for this exit status.
+    # Retrying is useless: the Job has a rule for this exit status.
     assert run(at(count)).returncode == 2

@@ -9,7 +9,7 @@ import pytest
 from tests.python.deployment_files import DEPLOY, compose, dockerfile
 
 
-def test_compose_mounts_what_is_there():
+def test_compose_mounts_existing_files():
     services = compose()["services"]
     assert re.search(rf"^FROM \S+ AS {services['clip-in']['build']['target']}$", dockerfile(), re.M)
     folders = [
@@ -33,7 +33,7 @@ def test_images_have_exact_tags():
         assert re.search(r":v?\d+\.\d+\.\d+(-cpu|-cuda)?$", image), image
 
 
-def test_systemd_takes_the_unit(tmp_path):
+def test_systemd_accepts_the_unit(tmp_path):
     if not shutil.which("systemd-analyze"):
         pytest.skip("there is no systemd-analyze")
     copied = tmp_path / "clip-in.service"

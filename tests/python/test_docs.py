@@ -42,7 +42,7 @@ def test_the_error_codes_are_those_of_the_program(server):
     for section in (REFERENCE / "errors.md").read_text().split("\n## ")[1:]:
         heading, *lines = section.split("\n")
         for cells in (line.split("|") for line in lines if line.startswith("|")):
-            # The column of the codes is the first one, or the second one behind the status.
+            # The codes are in the first column, or in the second one after the status.
             status = cells[1].strip()
             column = cells[2] if status.isdigit() else cells[1]
             for code in re.findall(r"`(\w+)`", column):
@@ -56,7 +56,7 @@ def test_every_metric_is_described(server):
     described = set(re.findall(r"`(clip_in_\w+)`", (REFERENCE / "metrics.md").read_text()))
     served = set(re.findall(r"^# TYPE (clip_in_\w+)", get(server, "/metrics"), re.M))
     assert len(served) > 25
-    # Of cards, label sets and image URLs this server has nothing to show.
+    # Metrics of GPUs, label sets and image URLs, for which this server has no values.
     source = "\n".join(path.read_text() for path in (ROOT / "src" / "telemetry").rglob("*.rs"))
     assert served | set(re.findall(r'"(clip_in_\w+)"', source)) == described
 
@@ -68,7 +68,7 @@ def test_every_chapter_is_in_the_summary():
 
 
 def test_links_of_the_book_stay_in_the_book():
-    """What lies outside is not there in the HTML."""
+    """Files outside the book do not exist in the HTML."""
     for path in BOOK.rglob("*.md"):
         for target in re.findall(r"\]\(([^)#]+)", path.read_text()):
             if not re.match(r"https?:", target):
@@ -81,7 +81,7 @@ DOCUMENTS = [
 
 
 def documents() -> list[tuple[str, str]]:
-    """Name and text of everything that people read, but results: those say what was run once."""
+    """Name and text of every document except results, which record past runs."""
     paths = DOCUMENTS + [path for path in BOOK.rglob("*.md") if path.parent.name != "results"]
     return [(path.relative_to(ROOT).as_posix(), path.read_text()) for path in paths]
 
@@ -117,7 +117,7 @@ def test_options_in_commands_exist():
 def test_options_and_settings_in_the_text_exist():
     known = set().union(*(help_of(command) for command in ("serve", "embed", "audit")))
     known |= help_of("eval", "retrieval") | help_of("eval", "compare") | help_of("model", "import")
-    # Of other programs.
+    # Options of other programs.
     known |= {
         "--features",
         "--locked",
@@ -172,7 +172,7 @@ def test_versions_agree():
 
 
 def test_the_description_of_the_interface_names_existing_routes(server):
-    """http.md has no route that the server does not have."""
+    """http.md lists no route that the server lacks."""
     paths = set(json.loads(get(server, "/openapi.json"))["paths"]) | {"/openapi.json", "/docs/", "/"}
     rows = re.findall(r"^\| (`(?:GET|POST|PUT)\b.*?) \|", (REFERENCE / "http.md").read_text(), re.M)
     named = {path for row in rows for path in re.findall(r"(/[\w./{}-]*)", row)}

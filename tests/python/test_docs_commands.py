@@ -1,8 +1,8 @@
-"""The commands of the README and of the book, run as they stand against a server of the demo model.
+"""Runs the commands of the README and of the book, unchanged, against a server with the demo model.
 
-Blocks marked `sh` are run: all of them, in order. Only the address and the program are others. Blocks marked `bash`
-are not run: they need a cluster, a card, a store, or hours. A block of JSON right behind a block of commands is the
-answer to the last of them, and has to be like the real one.
+All blocks marked `sh` are run, in order; only the address and the program are replaced. Blocks marked `bash` are
+not run: they need a cluster, a GPU, a store, or hours. A block of JSON directly after a block of commands is the
+answer to the last of them, and must resemble the real one.
 """
 
 import json
@@ -23,7 +23,7 @@ ADDRESS = "http://127.0.0.1:8080"
 PROGRAM = "target/release/clip-in"
 DOCUMENTS = [ROOT / "README.md", ROOT / "README.ja.md", *sorted((ROOT / "docs" / "src").rglob("*.md"))]
 
-# What an answer has at least, by method and path. Whatever is not named here must be JSON and a success.
+# Required fields of an answer, by method and path. Any other answer must be JSON and a success.
 SHAPES = {
     "POST /v1/similarity": {"model", "scores", "logits", "probabilities", "usage"},
     "POST /v1/classify": {"model", "results", "usage"},
@@ -44,7 +44,7 @@ def commands(block: str) -> list[str]:
             continue
         try:
             words = shlex.split(command, comments=True)
-        except ValueError:  # a quotation that goes on
+        except ValueError:  # a quotation that continues on the next line
             continue
         if words:
             found.append(command.strip())
@@ -54,7 +54,7 @@ def commands(block: str) -> list[str]:
 
 
 def commands_and_answers() -> list[tuple[str, str, dict | None]]:
-    """Name of the document, command, and its answer if one is printed."""
+    """Name of the document, command, and the printed answer if there is one."""
     found = []
     for document in DOCUMENTS:
         blocks = re.findall(r"^```(\w*)\n(.*?)^```$", document.read_text(), re.S | re.M)
@@ -70,7 +70,7 @@ def commands_and_answers() -> list[tuple[str, str, dict | None]]:
 
 
 def request_of(command: str) -> str:
-    """Method and path that a line asks for."""
+    """Method and path of a command's request."""
     words = shlex.split(command, comments=True)
     path = next(word for word in words if word.startswith(ADDRESS)).removeprefix(ADDRESS).partition("?")[0]
     if "-X" in words:
@@ -81,7 +81,7 @@ def request_of(command: str) -> str:
 
 @pytest.fixture(scope="module")
 def docs_server(tmp_path_factory):
-    """With all that the documents switch on, and the model that they unload."""
+    """A server with all features that the documents turn on, and the model that they unload."""
     other = tmp_path_factory.mktemp("models") / "other"
     shutil.copytree(ROOT / "models" / "demo", other)
     manifest = json.loads((other / "bundle.json").read_text())
@@ -94,19 +94,19 @@ def docs_server(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """Where a reader would stand: the repository's models, and the files that earlier commands left."""
+    """A working directory as a reader has it: the repository's models, and files that earlier commands wrote."""
     folder = tmp_path_factory.mktemp("reader")
     (folder / "models").symlink_to(ROOT / "models")
     (folder / "runs").mkdir()
     (folder / PROGRAM).parent.mkdir(parents=True)
     (folder / PROGRAM).symlink_to(server_binary())
-    # curl's own settings file: the line itself stays as it is.
+    # curl's own settings file, so that the command itself stays unchanged.
     (folder / ".curlrc").write_text('silent\nshow-error\nwrite-out = "\\n%{http_code}"\n')
     return folder
 
 
 def supply(command: str, folder: Path) -> None:
-    """The images that a line sends and the repository does not have."""
+    """Creates the images that a command sends and the repository lacks."""
     for name in re.findall(r"@([\w./-]+\.(?:jpg|jpeg|png|webp))", command):
         if not (folder / name).exists():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -114,7 +114,7 @@ def supply(command: str, folder: Path) -> None:
 
 
 def run(command: str, folder: Path) -> str:
-    """What a command printed."""
+    """Runs a command and returns its output."""
     done = subprocess.run(
         ["sh", "-c", command],
         cwd=folder,
@@ -128,7 +128,7 @@ def run(command: str, folder: Path) -> str:
 
 
 def assert_like(answer, printed, place: str = "answer") -> None:
-    """An answer is the printed one, whose numbers are rounded."""
+    """Checks that an answer equals the printed one up to rounding."""
     if isinstance(printed, dict):
         assert set(answer) == set(printed), place
         for key, value in printed.items():
@@ -154,9 +154,9 @@ def test_the_commands_are_found():
     assert with_answers >= {"README.md", "README.ja.md", "docs/src/get-started.md"}
 
 
-# In the documents' order: a later line may need what an earlier one did.
+# In the documents' order: a later command may need the result of an earlier one.
 @pytest.mark.parametrize("name, command, printed", FOUND, ids=[f"{n}: {c.split()[0]}" for n, c, _ in FOUND])
-def test_a_command_does_what_it_says(name, command, printed, docs_server, folder):
+def test_a_command_gives_the_documented_answer(name, command, printed, docs_server, folder):
     supply(command, folder)
     output = run(command.replace(ADDRESS, docs_server), folder)
     if not command.startswith("curl "):

@@ -1,4 +1,4 @@
-"""The page at `/docs/` in headless Chromium: it shows every call, and one can be tried there."""
+"""The page at `/docs/` in headless Chromium: it shows every call, and a call can be sent from it."""
 
 import json
 import urllib.request

@@ -1,6 +1,6 @@
-"""`clip-in eval` against numpy on the embeddings that transformers computes of the same files.
+"""`clip-in eval` against numpy, on the embeddings that transformers computes for the same files.
 
-The model is a small CLIP with random weights: what it thinks is arbitrary, and the same on both sides.
+The model is a small CLIP with random weights: its results are arbitrary, but the same on both sides.
 """
 
 import csv
@@ -25,7 +25,7 @@ from tests.python.test_import import PHOTOGRAPHS, model_import
 
 SUBSETS = ["add_att", "add_obj", "replace_att", "replace_obj", "replace_rel", "swap_att", "swap_obj"]
 CLEAR = 2e-6
-"""Cosines that differ by less may be rounded to either side of one another."""
+"""Cosines that differ by less may be ordered either way after rounding."""
 
 WORDS = [
     "cat",
@@ -40,7 +40,7 @@ WORDS = [
 
 
 def pictures() -> list[Image.Image]:
-    """Photographs of scikit-image, whole and in quarters: 40 that differ."""
+    """Photographs of scikit-image, whole and in quarters: 40 different ones."""
     folder = Path(importlib.util.find_spec("skimage").submodule_search_locations[0]) / "data"
     found = []
     for name in PHOTOGRAPHS[:8]:
@@ -99,7 +99,7 @@ def evaluate(setting, benchmark: str, data: Path, *arguments) -> dict:
 
 
 def agree(report: dict, expected: dict[str, dict[str, tuple[bool, float]]]) -> None:
-    """Every outcome is the expected one, where the margin (the smallest difference of cosines) is clear."""
+    """Every outcome is the expected one if its margin (the smallest difference of cosines) is large enough."""
     found = {item["id"]: item["outcomes"] for item in report["items"]}
     assert set(found) == set(expected)
     unclear = 0
@@ -119,7 +119,7 @@ def agree(report: dict, expected: dict[str, dict[str, tuple[bool, float]]]) -> N
 
 
 def share(report: dict, outcome: str, group: str | None = None) -> float:
-    """Percent of the items that are right, from the items themselves."""
+    """Percentage of correct items, computed from the items themselves."""
     hits = [it["outcomes"][outcome] for it in report["items"] if group in (None, it["group"])]
     return 100 * sum(hits) / len(hits)
 
@@ -147,7 +147,7 @@ def quad(setting, images: list[Path], texts: list[str]) -> dict[str, tuple[bool,
 
 
 def best_told_apart(setting, paths: list[Path], prefix: str = "") -> list[str]:
-    """The two texts that tell two images apart most surely, in both directions: chance alone finds none."""
+    """The two texts that separate two images best, in both directions: random texts would rarely do so."""
     pool = [f"a {one} above a {other}" for one in WORDS for other in WORDS if one != other]
     vectors = [setting.text(prefix + text) for text in pool]
     first, second = (np.array([setting.image(path) @ vector for vector in vectors]) for path in paths)
@@ -292,7 +292,7 @@ def test_retrieval_with_several_captions_an_image(setting):
     best = np.array([own[owners == i].max() for i in range(len(images))])
     to_text = np.array([(scores[i, owners != i] >= best[i]).sum() for i in range(len(images))])
     for k in (1, 5, 10):
-        # A tie within rounding may move one of them.
+        # A tie within rounding may change one of them.
         assert value(report, f"text_to_image_r{k}") == pytest.approx(100 * (to_image < k).mean(), abs=1.2)
         assert value(report, f"image_to_text_r{k}") == pytest.approx(100 * (to_text < k).mean(), abs=3)
     assert report["scored"] == 36 and report["texts"] == len(captions)

@@ -1,4 +1,4 @@
-"""Faults that take seconds, on a server at work. `make faults` has those that take minutes, and load."""
+"""Faults that take seconds, on a server under load. `make faults` has those that take minutes."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ PLACES = 20
 
 @pytest.fixture(scope="module", autouse=True)
 def named_server():
-    """What the faults' own programs read when they start a server."""
+    """Sets the variable with the server's path that the fault programs read."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ORT_DYLIB_PATH", environment()["ORT_DYLIB_PATH"])
         patch.setenv("CLIP_IN_BINARY", str(server_binary()))
@@ -33,7 +33,7 @@ def named_server():
 
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory):
-    """Right answers, by a server that nothing is wrong with."""
+    """Correct answers from a healthy server."""
     with ClipInProcess("quick-reference", tmp_path_factory.mktemp("state")) as server:
         return reference(server.address, ASKED)
 
@@ -44,7 +44,7 @@ def is_right(server, expected) -> bool:
 
 
 def fails(server) -> tuple[int, str]:
-    """Status and code of a request that ONNX Runtime cannot run, by a server of `fault_session`'s bundle."""
+    """Status and code of a request that ONNX Runtime cannot run, on a server with `fault_session`'s bundle."""
     status, body = ask(server.address, in_json("fault", "/v1/embeddings", {"input": f"a {WORD}"}))
     return status, json.loads(body)["error"]["code"]
 
@@ -63,19 +63,19 @@ def answered(server, path: str = "/v1/embeddings") -> float:
     return sum(float(line.rpartition(" ")[2]) for line in lines)
 
 
-def test_a_log_that_cannot_be_written_costs_no_answer(tmp_path, expected):
+def test_an_unwritable_log_does_not_affect_answers(tmp_path, expected):
     wrapper = ("sh", "-c", 'exec "$0" "$@" 2>/dev/full')
     model, log = bundle(tmp_path / "faulty"), ("--log", "debug")
     with ClipInProcess("quick-log", tmp_path / "state", *log, bundle=model, wrapper=wrapper) as server:
         assert is_right(server, expected)
-        # A worker has something to say about this one; a worker that dies of it takes the server along.
+        # A worker logs an error about this request; if that killed the worker, the server would end.
         assert fails(server) == (500, "inference_failed")
         assert is_right(server, expected)
         assert server.terminate() == 0
 
 
-def test_a_label_set_that_cannot_be_written_leaves_nothing(tmp_path, expected):
-    # 32 KiB a file. Without the trap the signal would end the server; a full disk sends none.
+def test_a_label_set_that_cannot_be_written_leaves_no_file(tmp_path, expected):
+    # 32 KiB per file. Without the trap the signal would end the server; a full disk sends no signal.
     wrapper = ("sh", "-c", 'trap "" XFSZ; ulimit -f 64; exec "$0" "$@"')
     with ClipInProcess("quick-disk", tmp_path, wrapper=wrapper) as server:
         assert call(server, "PUT", "small", 3)[0] == "201"
@@ -87,12 +87,12 @@ def test_a_label_set_that_cannot_be_written_leaves_nothing(tmp_path, expected):
         assert is_right(server, expected)
 
 
-def test_a_model_whose_files_break_goes_on(tmp_path, expected):
+def test_a_model_continues_when_its_files_become_corrupt(tmp_path, expected):
     served = shutil.copytree(DEMO, tmp_path / "models" / "served")
     arguments = ("--admin", "--models-root", served.parent)
     with ClipInProcess("quick-model", tmp_path / "state", *arguments, bundle=served) as server:
         for damage, name in ((truncate, "image.onnx"), (flip, "text.onnx")):
-            # In place: the very file that the server opened.
+            # In place: the file that the server has opened.
             damage(served / name)
             assert is_right(server, expected)
             assert load(server, "served") == "422 bundle_checksum_mismatch"
@@ -101,29 +101,29 @@ def test_a_model_whose_files_break_goes_on(tmp_path, expected):
         assert is_right(server, expected)
 
 
-def test_clients_that_never_read_are_given_up(tmp_path, expected):
+def test_connections_of_clients_that_never_read_are_closed(tmp_path, expected):
     with ClipInProcess("quick-readers", tmp_path, "--request-seconds", 5, cache=True) as server:
         before = server.held().descriptors
         stuck = [never_reading(server.address) for _ in range(READERS)]
-        # One after the other: together they would not fit into the queue, and a refusal is no large answer.
+        # One after another: together they would not fit into the queue, and a refusal is not a large answer.
         for number, client in enumerate(stuck, 1):
             client.sendall(request())
             wait_for(lambda number=number: answered(server) >= number, "the answer")
-        # The clients cannot tell, a close stands behind what they do not read. The server's descriptors can.
+        # The clients cannot detect the close, because it comes after unread data. The server's descriptors show it.
         wait_for(lambda: server.held().descriptors <= before, "the end of the connections")
         assert is_right(server, expected)
         for client in stuck:
             client.close()
 
 
-def test_an_inference_that_fails_is_its_request_s_alone(tmp_path, expected):
+def test_a_failed_inference_affects_only_its_request(tmp_path, expected):
     with ClipInProcess("quick-session", tmp_path, bundle=bundle(tmp_path / "faulty")) as server:
         for _ in range(3):
             assert fails(server) == (500, "inference_failed")
             assert is_right(server, expected)
 
 
-def test_grpc_answers_that_nobody_takes_hold_no_places(tmp_path, expected):
+def test_unread_grpc_answers_hold_no_slots(tmp_path, expected):
     with ClipInProcess("quick-deaf", tmp_path, "--max-requests", PLACES) as server:
         with DeafClient(server.address, PLACES):
             wait_for(lambda: answered(server, '/clip_in.v1.ClipIn/Embed"') >= PLACES, "the answers")
@@ -131,7 +131,7 @@ def test_grpc_answers_that_nobody_takes_hold_no_places(tmp_path, expected):
         assert is_right(server, expected)
 
 
-def test_streams_that_say_nothing_leave_half_of_the_places(tmp_path, expected):
+def test_idle_streams_leave_half_of_the_slots(tmp_path, expected):
     with ClipInProcess("quick-silent", tmp_path, "--max-requests", PLACES) as server:
         with DeafClient(server.address, PLACES, silent_stream):
             wait_for(lambda: answered(server, "ClipIn/EmbedStream") >= PLACES, "the streams")
@@ -139,13 +139,13 @@ def test_streams_that_say_nothing_leave_half_of_the_places(tmp_path, expected):
 
 
 def streams(server, status: int) -> float:
-    """Streams that ended so, or began if `status` is 0."""
+    """Number of streams that ended with a status, or that began if `status` is 0."""
     return answered(server, f'ClipIn/EmbedStream",status="grpc-{status}"')
 
 
 @pytest.mark.parametrize("stream", [silent_stream, unread_stream])
-def test_streams_give_their_places_back(tmp_path, expected, stream):
-    """Those that say nothing, and those of which nothing is read, on a connection that goes on answering pings."""
+def test_streams_release_their_slots(tmp_path, expected, stream):
+    """Idle streams, and streams whose answers are not read, on a connection that continues to answer pings."""
     with ClipInProcess("quick-gone", tmp_path, "--max-requests", PLACES, "--request-seconds", 3) as server:
         with DeafClient(server.address, PLACES, stream):
             wait_for(lambda: streams(server, 0) == PLACES // 2 == streams(server, 8), "the streams")

@@ -1,6 +1,6 @@
-"""Imported models against transformers: published architectures, real photographs, awkward texts.
+"""Imported models against transformers: published architectures, real photographs, unusual texts.
 
-CLIP is imported from a folder, SigLIP from a Hub (a small one on this machine).
+CLIP is imported from a folder, SigLIP from a Hub (a small local one).
 """
 
 import gc
@@ -56,7 +56,7 @@ TEXTS = [
 
 
 def photographs() -> list[bytes]:
-    """Of scikit-image, as they are on disk; and one whose crop cannot be centred."""
+    """Photographs of scikit-image, as on disk; and one whose crop cannot be centred exactly."""
     folder = Path(importlib.util.find_spec("skimage").submodule_search_locations[0]) / "data"
     files = [(folder / name).read_bytes() for name in PHOTOGRAPHS]
     cut = io.BytesIO()
@@ -66,7 +66,7 @@ def photographs() -> list[bytes]:
 
 
 def spelled_otherwise(folder: Path) -> Tokenizer:
-    """The layout's tokenizer with names for the special tokens that nobody types."""
+    """The layout's tokenizer with names for the special tokens that no text contains."""
     content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
     content["added_tokens"] = []
     content["post_processor"] = None
@@ -84,7 +84,7 @@ def model_import(source: str, out: Path, *arguments: str, **variables: str) -> N
 
 
 def reference(folder: Path, model, pad: dict) -> SimpleNamespace:
-    """What transformers computes; the model is not kept."""
+    """The results of transformers; the model is not kept in memory."""
     processor, tokenizer = AutoImageProcessor.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
     pictures = [Image.open(io.BytesIO(file)) for file in photographs()]
     pixels = processor(pictures, return_tensors="pt")
@@ -111,7 +111,7 @@ def special_texts() -> list[str]:
 
 @pytest.fixture(scope="module", params=["clip", "siglip"])
 def imported(request, tmp_path_factory):
-    """A layout, transformers' embeddings of it, and a server of the bundle that was made of it."""
+    """A layout, transformers' embeddings for it, and a server with the imported bundle."""
     base = tmp_path_factory.mktemp(request.param)
     layout, bundle = base / "Random Model", base / "bundle"
     layout.mkdir()
@@ -190,7 +190,7 @@ def test_scores_follow_the_family(imported):
     np.testing.assert_allclose(answer["probabilities"][0], expected, rtol=1e-3)
 
 
-def test_golden_embeddings_notice_another_preprocessing(imported):
+def test_golden_embeddings_detect_another_preprocessing(imported):
     file = imported.bundle / "bundle.json"
     original, changed = file.read_text(encoding="utf-8"), json.loads(json.dumps(imported.manifest))
     if imported.family == "clip":
@@ -206,7 +206,7 @@ def test_golden_embeddings_notice_another_preprocessing(imported):
     assert result.returncode == 1 and "golden check" in result.stderr, result.stderr
 
 
-def test_the_manifest_says_where_it_is_from(imported):
+def test_the_manifest_names_its_source(imported):
     source = imported.manifest["provenance"]
     assert "running the graphs" in source["golden"]
     if imported.family == "clip":

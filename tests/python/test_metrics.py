@@ -1,4 +1,4 @@
-"""/metrics by Prometheus' own checker, and what the metrics say of known requests."""
+"""/metrics checked by Prometheus' own tool, and the values of the metrics after known requests."""
 
 import re
 import shutil
@@ -13,7 +13,7 @@ from tests.python.conftest import ROOT, serving
 
 @pytest.fixture(scope="module")
 def server():
-    """A server that nobody else asks: what is counted was sent here."""
+    """A server without other clients: it counts only the requests of this test."""
     with serving(ROOT / "models" / "demo", "--image-cache-mib", "8") as url:
         load.put_labelset(url, "sure", sure=True)
         load.put_labelset(url, "unsure", sure=False)
@@ -25,7 +25,7 @@ def exposition(server: str) -> str:
 
 
 def value(text: str, series: str) -> float | None:
-    """Of a series, spelled as it is exposed."""
+    """Value of a series, spelled as in the exposition."""
     found = re.search(rf"^{re.escape(series)} (\S+)$", text, re.M)
     return float(found[1]) if found else None
 
@@ -40,7 +40,7 @@ def growth(server: str, series: str, send) -> float:
     shutil.which("promtool") is None,
     reason="PROMTOOL IS MISSING: /metrics and deploy/prometheus are NOT checked (Debian: prometheus)",
 )
-def test_prometheus_has_no_complaint(server):
+def test_promtool_accepts_metrics_and_rules(server):
     load.everything(server)
     checks = {
         "check metrics": exposition(server),
@@ -56,7 +56,7 @@ def test_prometheus_has_no_complaint(server):
             text=True,
         )
         assert done.returncode == 0, f"promtool {check}: {done.stdout}{done.stderr}"
-        # Of what it does not like it only warns.
+        # promtool reports some problems as warnings only.
         assert text is None or done.stdout + done.stderr == "", done.stdout + done.stderr
 
 
@@ -67,7 +67,7 @@ def test_a_request_is_counted_in_every_stage_once(server):
 
     for stage in ("read", "prepare", "queue", "inference", "post"):
         assert growth(server, f'clip_in_stage_seconds_count{{stage="{stage}"}}', send) == 1, stage
-    # Cache hits skip all stages but the first and the last.
+    # Cache hits skip all stages except the first and the last.
     known = {"input": "a red bolt"}
     load.send_json(f"{server}/v1/embeddings", known)
     for stage, times in {"read": 1, "queue": 0, "inference": 0, "post": 1}.items():
@@ -76,7 +76,7 @@ def test_a_request_is_counted_in_every_stage_once(server):
         assert counted == times, stage
 
 
-def test_texts_that_lose_their_tail_are_counted(server):
+def test_truncated_texts_are_counted(server):
     texts = {"input": [f"{next(load.NUMBER)} " + "bolts " * 300, "short and new to the cache"]}
     for series, least, most in (
         ("clip_in_truncated_texts_total", 1, 1),
@@ -87,7 +87,7 @@ def test_texts_that_lose_their_tail_are_counted(server):
         assert least <= sent <= most, series
 
 
-def test_label_sets_are_counted_until_they_are_gone(server):
+def test_label_sets_are_counted_until_deletion(server):
     decisions = 'clip_in_labelset_decisions_total{{decision="{}",labelset="{}"}}'
     for labelset, decision, other in (("sure", "decided", "unsure"), ("unsure", "unsure", "decided")):
         before = exposition(server)
@@ -110,11 +110,11 @@ def test_label_sets_are_counted_until_they_are_gone(server):
     assert "short-lived" not in exposition(server)
 
 
-def test_the_rules_ask_for_metrics_that_there_are(server):
+def test_the_rules_use_existing_metrics(server):
     load.everything(server)
     text = exposition(server)
     rules = (ROOT / "deploy/prometheus/rules.yml").read_text()
-    # Names of records have a colon before them.
+    # Names of recording rules contain a colon.
     asked = set(re.findall(r"(?<![:\w])((?:clip_in|process)_\w+)(?=[{\[ ])", rules))
     assert len(asked) >= 10, asked
     missing = [name for name in asked if not re.search(rf"^{name}(_bucket)?[ {{]", text, re.M)]

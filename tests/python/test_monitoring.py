@@ -1,4 +1,4 @@
-"""Dashboard and alerts on a real Prometheus that scrapes the real server; run by `make test-monitoring`."""
+"""Dashboard and alerts with a real Prometheus that scrapes the real server; run by `make test-monitoring`."""
 
 import json
 import math
@@ -18,16 +18,16 @@ pytestmark = pytest.mark.skipif(
     not os.environ.get("CLIP_IN_MONITORING"), reason="needs Debian's prometheus; make test-monitoring runs it"
 )
 
-# The rules' own durations are minutes: the same rules, with a window that a test can wait for.
+# The rules' own durations are minutes; these are the same rules with shorter windows.
 FASTER = {"[1m]": "[10s]", "for: 30s": "for: 2s"}
 WAIT_SECONDS = 180
-# Beyond what the server takes at a time, so that some are refused whatever the machine.
+# More than the server accepts at a time, so that some requests are refused on any machine.
 PLACES, CLIENTS = 4, 16
 
 
 @pytest.fixture(scope="module")
 def watched():
-    """A server, and the Prometheus that watches it."""
+    """A server, and the Prometheus that scrapes it."""
     assert shutil.which("prometheus"), "prometheus is not installed (Debian: apt-get install prometheus)"
     model = ROOT / "models" / "demo"
     with serving(model, "--image-cache-mib", "8", "--max-requests", str(PLACES)) as server:
@@ -36,7 +36,7 @@ def watched():
 
 
 def queries() -> list[tuple[str, str]]:
-    """Panel and expression, with the variables filled in as Grafana does."""
+    """Panel and expression, with variables substituted as in Grafana."""
     board = json.loads((ROOT / "deploy/grafana/clip-in.json").read_text())
     found = []
     for panel in board["panels"]:
@@ -49,7 +49,7 @@ def queries() -> list[tuple[str, str]]:
     return found
 
 
-def test_every_panel_shows_something(watched):
+def test_every_panel_has_data(watched):
     server, prometheus = watched
     load.put_labelset(server, "sure", sure=True)
     load.put_labelset(server, "unsure", sure=False)
@@ -58,7 +58,7 @@ def test_every_panel_shows_something(watched):
     while waiting and time.monotonic() < deadline:
         load.everything(server)
         time.sleep(0.5)  # a little load
-        # A number, and not what comes of 0 / 0.
+        # A number, not the result of 0 / 0.
         waiting = [
             (panel, expression)
             for panel, expression in waiting
@@ -69,7 +69,7 @@ def test_every_panel_shows_something(watched):
     assert "ClipInSaturated" not in firing and "ClipInDown" not in firing, firing
 
 
-def test_every_alert_says_what_to_do(watched):
+def test_every_alert_has_an_action(watched):
     _, prometheus = watched
     rules = prometheus.alert_rules()
     assert len(rules) >= 8
@@ -79,7 +79,7 @@ def test_every_alert_says_what_to_do(watched):
         assert rule["health"] == "ok" and not rule.get("lastError"), rule
 
 
-def test_an_overload_is_an_alert_while_it_lasts(watched):
+def test_an_overload_fires_an_alert_while_it_lasts(watched):
     server, prometheus = watched
     assert prometheus.state("ClipInSaturated") == "inactive"
     enough = threading.Event()
@@ -88,7 +88,7 @@ def test_an_overload_is_an_alert_while_it_lasts(watched):
         try:
             seconds = until_saturated_is(prometheus, "firing")
             alerts = prometheus.ask("alerts")["alerts"]
-            # What the dashboard marks.
+            # The series that the dashboard marks.
             assert prometheus.values('ALERTS{alertname=~"ClipIn.*", alertstate="firing"}')
         finally:
             enough.set()
@@ -102,7 +102,7 @@ def test_an_overload_is_an_alert_while_it_lasts(watched):
 
 
 def until_saturated_is(prometheus, state: str) -> float:
-    """Seconds until the alert is in a state."""
+    """Seconds until the alert reaches a state."""
     started = time.monotonic()
     while prometheus.state("ClipInSaturated") != state:
         assert time.monotonic() - started < WAIT_SECONDS, f"not {state} after {WAIT_SECONDS} s"

@@ -1,4 +1,4 @@
-"""OpenAI's JavaScript client, unmodified, on a web page of another origin, in headless Chromium."""
+"""OpenAI's JavaScript client, unmodified, on a web page with another origin, in headless Chromium."""
 
 import functools
 import http.server
@@ -31,7 +31,7 @@ ASK = """async ([server, body]) => {
 
 @pytest.fixture(scope="module")
 def package():
-    """A folder with the package as npm installs it."""
+    """A folder with the package, installed by npm."""
     npm = shutil.which("npm")
     if npm is None:
         pytest.skip("npm is not installed, which fetches the openai package for JavaScript")
@@ -47,7 +47,7 @@ def package():
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
     def guess_type(self, path):
-        # Not every system knows modules by this ending, and browsers run nothing else.
+        # Not every system knows the type of this ending, and browsers require it for modules.
         return "text/javascript" if str(path).endswith(".mjs") else super().guess_type(path)
 
     def log_message(self, *_):
@@ -56,7 +56,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def origin(package):
-    """Address of the page: another site than the server's, as `localhost` is not 127.0.0.1."""
+    """Address of the page. Its origin differs from the server's, because `localhost` is not 127.0.0.1."""
     handler = functools.partial(Quiet, directory=package)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as files:
         threading.Thread(target=files.serve_forever, daemon=True).start()
@@ -73,13 +73,13 @@ def page(origin, browser):
     context.close()
 
 
-def test_a_page_that_cors_origins_names(page, origin):
+def test_a_page_of_an_allowed_origin_can_use_the_server(page, origin):
     with serving(ROOT / "models" / "demo", "--cors-origins", origin) as server:
         preflights = []
         page.on("request", lambda request: preflights.append(request.headers))
         body = {"model": "clip-in-demo", "input": ["a red bolt", "a blue mug"]}
         packed = page.evaluate(ASK, [server, body])
-        # The client puts headers of its own on a request, and the browser asks for each of them.
+        # The client adds its own headers, and the browser asks for permission for each of them.
         assert any("x-stainless-lang" in headers for headers in preflights)
         floats = page.evaluate(ASK, [server, {**body, "encoding_format": "float"}])
         assert [entry["index"] for entry in packed] == [0, 1]
@@ -93,7 +93,7 @@ def test_a_page_that_cors_origins_names(page, origin):
         assert (unknown["status"], unknown["code"]) == (404, "model_not_found")
 
 
-def test_a_page_that_it_does_not_name(page, server):
+def test_a_page_of_another_origin_gets_nothing(page, server):
     refused = page.evaluate(ASK, [server, {"model": "clip-in-demo", "input": "a"}])
-    # The browser tells the page nothing, not even the status.
+    # The browser gives the page no information, not even the status.
     assert refused["status"] is None

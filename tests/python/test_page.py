@@ -1,4 +1,4 @@
-"""What a person does on the page at `/`, done in headless Chromium against the real server."""
+"""User actions on the page at `/`, in headless Chromium with the real server."""
 
 import base64
 import io
@@ -24,7 +24,7 @@ TEXTS = ["a red washer", "two blue screws", "an orange plug"]
 
 @pytest.fixture
 def page(server, browser):
-    """The page; at the end nothing was loaded from elsewhere and no script or policy complained."""
+    """The page. At the end, nothing was loaded from elsewhere, and no script or policy error was logged."""
     context = browser.new_context(base_url=server, viewport={"width": 1100, "height": 900})
     page = context.new_page()
     requests, complaints = [], []
@@ -35,7 +35,7 @@ def page(server, browser):
     yield page
     context.close()
     assert [url for url in requests if not url.startswith((server + "/", "data:", f"blob:{server}/"))] == []
-    # Chromium logs every answer that is an error; some tests ask for one.
+    # Chromium logs every error answer; some tests cause one on purpose.
     assert [text for text in complaints if not text.startswith("Failed to load resource")] == []
 
 
@@ -45,7 +45,7 @@ def get(server, path) -> bytes:
 
 
 def ask(server, image: bytes, texts) -> list:
-    """The API's ranking, asked in another of its forms than the page uses."""
+    """The API's ranking, requested in another form than the page uses."""
     body = json.dumps({"images": [base64.b64encode(image).decode()], "labels": texts}).encode()
     request = urllib.request.Request(server + "/v1/classify", body, {"content-type": "application/json"})
     with urllib.request.urlopen(request) as response:
@@ -133,7 +133,7 @@ def test_an_image_is_dropped_or_pasted(server, page, way):
     expect_ranking(page, ask(server, image, TEXTS))
 
 
-def test_a_broken_file_gets_the_apis_own_words_and_the_next_one_an_answer(server, page):
+def test_a_broken_file_shows_the_error_of_the_api_and_the_next_file_works(server, page):
     broken = drawn()[:60]
     with pytest.raises(urllib.error.HTTPError) as refused:
         ask(server, broken, TEXTS)
@@ -174,7 +174,7 @@ def test_a_late_answer_does_not_replace_a_newer_one(server, page):
     upload(page, drawn("blue"), "second.png")
     expected = ask(server, drawn("blue"), TEXTS)
     expect_ranking(page, expected)
-    # What a late answer would look like; the page has given it up.
+    # A late answer would look like this; the page has cancelled it.
     late = {"model": "late", "results": [{"index": 0, "labels": []}], "usage": {"truncated_tokens": 0}}
     held[0].fulfill(json=late)
     page.wait_for_timeout(300)
@@ -182,7 +182,7 @@ def test_a_late_answer_does_not_replace_a_newer_one(server, page):
     assert len(held) == 2
 
 
-def test_a_server_that_is_gone_is_said(page):
+def test_a_stopped_server_is_reported(page):
     page.locator("#texts").fill("\n".join(TEXTS))
     page.route("**/v1/classify", lambda route: route.abort())
     upload(page, drawn())
@@ -193,7 +193,7 @@ def test_a_server_that_is_gone_is_said(page):
     expect(page.locator("#error")).to_be_hidden()
 
 
-def test_what_is_missing_is_said_when_asked(page):
+def test_missing_input_is_reported_on_submit(page):
     page.locator("#texts").press("Control+Enter")
     expect(page.locator("#error")).to_have_text("Choose an image first.")
     upload(page, drawn())
@@ -244,7 +244,7 @@ KEY = "a-key-of-the-line-0123456789"
 
 @pytest.fixture(scope="module")
 def closed_server(tmp_path_factory):
-    """One that asks for a key."""
+    """A server that requires a key."""
     keys = tmp_path_factory.mktemp("keys") / "keys.toml"
     keys.write_text(f'[[key]]\nname = "line"\nkey = "{KEY}"\n')
     with serving(ROOT / "models" / "demo", "--api-keys-file", str(keys)) as url:
@@ -276,7 +276,7 @@ def test_a_key_opens_a_closed_server_for_this_tab_alone(closed_server, browser, 
     expect(page.locator("#ranking .label")).to_have_count(len(TEXTS))
     expect(page.locator("#model")).not_to_be_empty()
     expect(page.locator("#key-form")).to_be_hidden()
-    # The line to copy works with the key, and does not show it.
+    # The copied command works with the key and does not show it.
     page.locator("#curl summary").click()
     line = page.locator("#curl-line").inner_text()
     assert KEY not in line
@@ -311,7 +311,7 @@ def test_a_narrow_screen_scrolls_one_way_only(server, browser, scheme):
     context.close()
 
 
-def test_without_scripts_the_page_says_how_to_ask(server, browser):
+def test_without_scripts_the_page_explains_the_api(server, browser):
     context = browser.new_context(base_url=server, java_script_enabled=False)
     page = context.new_page()
     page.goto("/")

@@ -1,7 +1,7 @@
 """The served embeddings against PyTorch and Pillow: 200 images of mixed formats and sizes, 200 texts.
 
-The reference is the model as training left it (`model.safetensors`), its Pillow preprocessing and its
-tokenizer; no ONNX Runtime and none of the server's code is in it.
+The reference is the trained model (`model.safetensors`) with its Pillow preprocessing and its tokenizer; it
+contains no ONNX Runtime and none of the server's code.
 """
 
 import base64
@@ -34,7 +34,7 @@ MODES = ["RGB", "RGB", "RGB", "L", "RGBA", "CMYK", "P"]
 
 
 def encoded_images() -> list[bytes]:
-    """Held-out scenes, stretched to odd sizes, in every format and the modes that it can hold."""
+    """Held-out scenes, stretched to unusual sizes, in every format and each of its modes."""
     images = []
     for i in range(IMAGES):
         rng = stream(7, "test", "parity", i)
@@ -56,7 +56,7 @@ def encoded_images() -> list[bytes]:
 
 
 def texts() -> list[str]:
-    """Captions of held-out scenes, and what people type: other scripts, spaces, upper case, too much."""
+    """Captions of held-out scenes, and typical user input: other scripts, spaces, upper case, long texts."""
     captions = []
     for i in range((TEXTS - 10) // 2):
         scene = single_scene(stream(8, "test", "parity", i), 64)

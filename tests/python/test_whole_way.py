@@ -1,7 +1,8 @@
-"""From random weights to answers: scenes, stage 1, stage 2, export, `clip-in eval`, `clip-in serve`, by the commands
-that a user types.
+"""From random weights to answers: scenes, stage 1, stage 2, export, `clip-in eval`, `clip-in serve`, with the
+commands of a user.
 
-open_clip's ViT-B/32 with random weights takes a few steps: nothing is learnt, every part is passed through.
+open_clip's ViT-B/32 with random weights runs for a few steps: it learns nothing, but every part of the process
+runs.
 """
 
 import base64

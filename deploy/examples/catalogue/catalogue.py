@@ -1,4 +1,4 @@
-"""A catalogue to search by words, by a picture, or by both.
+"""A catalogue that can be searched by text, by image, or by both.
 
 python catalogue.py load  --database postgres://… vectors.parquet
 python catalogue.py query --database postgres://… --text "a red bolt" --image photo.jpg
@@ -15,12 +15,12 @@ from vectors import Vectors
 
 
 def main() -> int:
-    """Runs one command; 0 on success, 1 on an error that a person can act on."""
+    """Runs one command; returns 0 on success, 1 on an error that the user can correct."""
     options = parser().parse_args()
     try:
         options.run(options)
     except Exception as error:
-        # The databases' clients have no error in common.
+        # The databases' clients have no common error type.
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
@@ -39,22 +39,22 @@ def parser() -> argparse.ArgumentParser:
         )
         return sub
 
-    sub = command("load", load, "Put the embeddings of a file into the database, in place of what is there.")
-    sub.add_argument("vectors", type=Path, help="what `clip-in embed` wrote")
+    sub = command("load", load, "Put the embeddings of a file into the database, replacing its content.")
+    sub.add_argument("vectors", type=Path, help="the output of `clip-in embed`")
 
-    sub = command("query", query, "Find what is most like a text, an image, or both together.")
+    sub = command("query", query, "Find the items most similar to a text, an image, or both together.")
     sub.add_argument("--text", help="words")
     sub.add_argument("--image", type=Path, help="image file")
-    sub.add_argument("--count", type=int, default=10, help="how many to find (default: 10)")
+    sub.add_argument("--count", type=int, default=10, help="number of results (default: 10)")
     sub.add_argument(
-        "--kind", default="image", choices=["image", "text"], help="what to find (default: image)"
+        "--kind", default="image", choices=["image", "text"], help="kind of results (default: image)"
     )
     sub.add_argument(
         "--service",
         default="http://127.0.0.1:8080",
         help="the clip-in server (default: http://127.0.0.1:8080)",
     )
-    sub.add_argument("--api-key", help="its key, if it asks for one")
+    sub.add_argument("--api-key", help="its key, if it requires one")
     return root
 
 
@@ -66,7 +66,7 @@ def load(options: argparse.Namespace) -> None:
 
 
 def query(options: argparse.Namespace) -> None:
-    """Asks the service for the query's embedding and the database for what is nearest."""
+    """Gets the query's embedding from the server and the nearest items from the database."""
     if options.text is None and options.image is None:
         raise ValueError("give --text, --image or both")
     service, database = Service(options.service, options.api_key), connect(options.database)

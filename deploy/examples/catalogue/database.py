@@ -1,4 +1,4 @@
-"""What the catalogue asks of a vector database, and which one an address means."""
+"""The interface of a vector database, and the selection of one by its address."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,7 +9,7 @@ from vectors import Vectors
 
 @dataclass(frozen=True)
 class Hit:
-    """An item that was found. `text` is its caption, if the file had one of the same id."""
+    """A search result. `text` is its caption, if the file had one with the same id."""
 
     id: str
     similarity: float
@@ -20,17 +20,17 @@ class Database(Protocol):
     """A catalogue in a vector database."""
 
     model: str
-    """Name of the model whose embeddings are in it."""
+    """Name of the model that computed its embeddings."""
 
     def load(self, vectors: Vectors) -> None:
-        """Replaces what is there by a file's rows, and indexes them by cosine."""
+        """Replaces the content by a file's rows, and indexes them by cosine."""
 
     def search(self, query: np.ndarray, count: int, kind: str = "image") -> list[Hit]:
         """The `count` items of a kind (image or text) that are most similar to a unit vector, best first."""
 
 
 def connect(address: str) -> Database:
-    """PostgreSQL for postgres://… or postgresql://…; every other address is a folder for LanceDB."""
+    """PostgreSQL for postgres://… or postgresql://…; any other address is a folder for LanceDB."""
     if address.startswith(("postgres://", "postgresql://")):
         from pgvector_database import PgVectorDatabase
 

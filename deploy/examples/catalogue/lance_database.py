@@ -2,7 +2,7 @@
 
 import os
 
-# It warns that a new table is new.
+# It warns about each new table.
 os.environ.setdefault("LANCE_LOG", "error")
 
 import lancedb
@@ -14,12 +14,12 @@ from vectors import Vectors
 
 KINDS = ("image", "text")
 
-# How many candidates a search keeps: more find more and take longer.
+# Number of candidates of a search: more of them improve the result and take longer.
 EF_SEARCH = 100
 
 
 class LanceDatabase:
-    """A table a kind in a folder; it is made when it is not there."""
+    """One table per kind in a folder, which is created if it does not exist."""
 
     def __init__(self, folder: str):
         self._database = lancedb.connect(folder)
@@ -27,11 +27,11 @@ class LanceDatabase:
 
     @property
     def model(self) -> str:
-        """Name of the model whose embeddings are in it."""
+        """Name of the model that computed its embeddings."""
         return self._table("image").schema.metadata[b"clip_in_model"].decode()
 
     def load(self, vectors: Vectors) -> None:
-        """Replaces what is there by a file's rows, and indexes them by cosine."""
+        """Replaces the content by a file's rows, and indexes them by cosine."""
         schema = pa.schema(
             [
                 ("id", pa.string()),
@@ -41,13 +41,13 @@ class LanceDatabase:
             metadata={"clip_in_model": vectors.model},
         )
         for kind in KINDS:
-            # The reader sees the old table until the new one is whole.
+            # Readers see the old table until the new one is complete.
             table = self._database.create_table(
                 kind, _rows(vectors, kind, schema), schema=schema, mode="overwrite"
             )
             if table.count_rows() == 0:
                 continue
-            # One graph: a partition more is worth it from about a million rows on.
+            # One graph: more partitions help from about a million rows on.
             table.create_index("embedding", config=HnswFlat(distance_type="cosine", num_partitions=1))
             table.create_index("id", config=BTree())
         self._tables.clear()

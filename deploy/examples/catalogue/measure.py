@@ -1,10 +1,10 @@
-"""How much a search through the databases finds, against comparing a query with every vector.
+"""Measures the recall of the databases' searches against an exhaustive search.
 
 python measure.py --scenes scenes --vectors vectors.parquet \\
     --database postgres://… --database lance-folder
 
-A query asks for one scene: by its caption, by another picture of the same things (drawn again: other places on the mat,
-other light), or by both. R@10 is the share of queries that have their scene among the first ten.
+A query asks for one scene: by its caption, by another picture of the same objects (drawn again with other
+positions and other light), or by both. R@10 is the share of queries whose scene is among the first ten.
 """
 
 import argparse
@@ -30,7 +30,7 @@ WAYS = ("text", "image", "both")
 
 @dataclass(frozen=True)
 class Queries:
-    """Unit vectors [queries, embedding_dim] for each way to ask, and the id that each asks for."""
+    """Unit vectors [queries, embedding_dim] for each kind of query, and the ids of their scenes."""
 
     ids: list[str]
     vectors: dict[str, np.ndarray]
@@ -38,12 +38,12 @@ class Queries:
 
 @dataclass(frozen=True)
 class Measured:
-    """What one way of searching gave. Percent, seconds, milliseconds."""
+    """Results of one kind of search. Percent, seconds, milliseconds."""
 
     name: str
     recall: dict[str, float]
     same: dict[str, float]
-    """Share of the first ten that comparing with everything has among its first ten too."""
+    """Share of the first ten results that the exhaustive search has among its first ten too."""
     load_seconds: float | None
     query_ms: float
 
@@ -56,7 +56,7 @@ def image_vectors(vectors: Vectors) -> tuple[list[str], np.ndarray]:
 
 
 def draw_queries(scenes: Path, count: int, service: Service) -> Queries:
-    """Queries for scenes at equal distances in the catalogue, embedded by the running service."""
+    """Queries for scenes at even distances in the catalogue, embedded by the running server."""
     columns = ["image", "caption", "attributes"]
     table = pa.concat_tables(
         pq.read_table(path, columns=columns) for path in sorted(scenes.glob("*.parquet"))
@@ -75,7 +75,9 @@ def draw_queries(scenes: Path, count: int, service: Service) -> Queries:
 
 
 def brute_force(vectors: Vectors, queries: Queries) -> tuple[Measured, dict[str, list[list[str]]]]:
-    """Compares each query with every image; gives the measures and the first ten of every query too."""
+    """The exhaustive search: compares each query with every image; returns the measures and the first ten
+    results.
+    """
     ids, embeddings = image_vectors(vectors)
     found, seconds = {}, []
     for way in WAYS:
@@ -91,7 +93,7 @@ def brute_force(vectors: Vectors, queries: Queries) -> tuple[Measured, dict[str,
 
 
 def through(database: Database, name: str, vectors: Vectors, queries: Queries, exact: dict) -> Measured:
-    """Loads the database and asks it every query."""
+    """Loads the database and runs every query."""
     started = time.perf_counter()
     database.load(vectors)
     load_seconds = time.perf_counter() - started
@@ -123,7 +125,7 @@ def _measured(name, queries: Queries, found: dict, exact: dict, load_seconds, se
 
 
 def table(measured: list[Measured], images: int, queries: int) -> str:
-    """All of it in Markdown."""
+    """The results in Markdown."""
     lines = [
         f"{images} images; {queries} queries of each kind",
         "",
@@ -144,9 +146,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--scenes", type=Path, required=True, help="folder that scenes.py wrote")
-    parser.add_argument("--vectors", type=Path, required=True, help="what `clip-in embed` made of it")
+    parser.add_argument("--vectors", type=Path, required=True, help="the output of `clip-in embed`")
     parser.add_argument(
-        "--database", action="append", required=True, help="as of catalogue.py; may be repeated"
+        "--database", action="append", required=True, help="as for catalogue.py; may be repeated"
     )
     parser.add_argument("--queries", type=int, default=500, help="queries of each kind (default: 500)")
     parser.add_argument("--service", default="http://127.0.0.1:8080", help="the clip-in server")

@@ -9,7 +9,8 @@ from vectors import Vectors
 
 KINDS = ("image", "text")
 
-# How many candidates a search keeps: more find more and take longer. pgvector's own default is 40.
+# Number of candidates of a search: more of them improve the result and take longer. pgvector's own default is
+# 40.
 EF_SEARCH = 100
 
 
@@ -27,15 +28,15 @@ class PgVectorDatabase:
 
     @property
     def model(self) -> str:
-        """Name of the model whose embeddings are in it."""
+        """Name of the model that computed its embeddings."""
         row = self._connection.execute("SELECT obj_description(to_regclass('catalogue'))").fetchone()
         if row is None or row[0] is None:
             raise RuntimeError("this database has no catalogue yet: load one first")
         return row[0]
 
     def load(self, vectors: Vectors) -> None:
-        """Replaces what is there by a file's rows, and indexes them by cosine."""
-        # One transaction: who searches meanwhile finds the old catalogue, then the new one, never half of one.
+        """Replaces the content by a file's rows, and indexes them by cosine."""
+        # One transaction: concurrent searches find the old catalogue, then the new one, never a part.
         with self._connection.transaction(), self._connection.cursor() as cursor:
             cursor.execute("DROP TABLE IF EXISTS catalogue_new")
             cursor.execute(
@@ -52,8 +53,8 @@ class PgVectorDatabase:
                     rows = zip(*(batch[name].to_pylist() for name in ("kind", "id", "text")), strict=True)
                     for row, embedding in zip(rows, embeddings, strict=True):
                         copy.write_row([*row, embedding])
-            # After the rows: that is several times faster. One index a kind: a search for images must not wade through
-            # texts, which an index over both would make it do.
+            # After the rows, which is several times faster. One index per kind: with an index over both, a
+            # search for images would have to skip texts.
             for kind in KINDS:
                 cursor.execute(
                     SQL(
@@ -72,7 +73,7 @@ class PgVectorDatabase:
 
     @staticmethod
     def statement(kind: str):
-        """The search. The kind is written into it: an index `WHERE kind = …` is not used for one that is a parameter."""
+        """The search. The kind is a literal: an index `WHERE kind = …` is not used for a parameter."""
         return SQL(
             """
             SELECT hit.id, hit.similarity, caption.text

@@ -1,4 +1,4 @@
-"""Draws scenes with captions to fill a catalogue with: stands in for your own pictures.
+"""Draws scenes with captions to fill a catalogue, in place of your own pictures.
 
 python scenes.py --count 5000 --out scenes
 """
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from clip_in_training.scratch.scenes.generate import generate_scenes
 
-# Drawn from the part of the random numbers that the demo model was not trained on.
+# Drawn from random numbers that the demo model was not trained on.
 SPLIT, SEED, SIZE = "test", 2024, 128
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Asks the running clip-in server for embeddings, over /v1/embeddings."""
+"""Gets embeddings from the running clip-in server, over /v1/embeddings."""
 
 import base64
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ class Service:
         headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
         self._client = httpx.Client(base_url=url, headers=headers, timeout=60)
         self.model: str | None = None
-        """Name of the model that answered last."""
+        """Name of the model of the last answer."""
 
     def texts(self, texts: Sequence[str]) -> np.ndarray:
         """Embeddings of texts [texts, embedding_dim]."""
@@ -29,7 +29,7 @@ class Service:
     def _embed(self, items: list[dict[str, str]]) -> np.ndarray:
         vectors = []
         for start in range(0, len(items), ITEMS_A_REQUEST):
-            # base64: four bytes a number, and none of them rounded on the way.
+            # base64: four bytes per number, without rounding.
             body = {"input": items[start : start + ITEMS_A_REQUEST], "encoding_format": "base64"}
             answer = self._client.post("/v1/embeddings", json=body)
             if answer.is_error:
@@ -43,6 +43,6 @@ class Service:
 
 
 def combined(text: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """What is like the picture and the words at once: the mean of the two unit vectors, at length 1 again."""
+    """The combination of a picture and a text: the mean of the two unit vectors, normalised again."""
     mean = (text + image) / 2
     return mean / np.linalg.norm(mean, axis=-1, keepdims=True)

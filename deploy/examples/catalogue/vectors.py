@@ -1,4 +1,4 @@
-"""Reads what `clip-in embed` wrote: the columns id, kind, text and embedding."""
+"""Reads the output of `clip-in embed`: the columns id, kind, text and embedding."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ ROWS_AT_A_TIME = 1024
 
 @dataclass(frozen=True)
 class Vectors:
-    """A file of embeddings. It is read a piece at a time, so its size does not matter."""
+    """A file of embeddings. It is read in pieces, so its size does not matter."""
 
     path: Path
 
     @property
     def model(self) -> str:
-        """Name of the model that computed them: only its embeddings can be compared with them."""
+        """Name of the model that computed them; embeddings of other models cannot be compared with them."""
         return self._file().schema_arrow.metadata[b"clip_in_model"].decode()
 
     @property
     def width(self) -> int:
-        """Numbers in an embedding."""
+        """Length of an embedding."""
         return self._file().schema_arrow.field("embedding").type.list_size
 
     def batches(self) -> Iterator[pa.RecordBatch]:

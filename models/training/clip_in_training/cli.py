@@ -1,4 +1,4 @@
-"""The command line: one subcommand a step."""
+"""The command line: one subcommand per step."""
 
 import argparse
 import json
@@ -19,13 +19,13 @@ from clip_in_training.finetune.recipe import TuningRecipe, is_tuning_recipe, par
 from clip_in_training.scratch.recipe import Recipe, load_recipe
 
 TUNES = ("distil", "finetune", "ablation")
-"""Commands that take recipes with a [backbone] only."""
+"""Commands for recipes with a [backbone] only."""
 STAGES_HELP = {
     "distil": "Stage 1 of fine-tuning: a text encoder with rotary positions learns the original's vectors.",
     "finetune": "Stage 2: fine-tune a backbone with CLIP-IN's losses (several processes: under torchrun).",
 }
 VARIANTS_HELP = "Add other precisions to a bundle, each with its loss and speed measured."
-PRECISIONS_HELP = "beside fp32: int8, fp16, bf16, separated by commas (default: int8"
+PRECISIONS_HELP = "in addition to fp32: int8, fp16, bf16, separated by commas (default: int8"
 REFERENCE_HELP = "Write an open_clip architecture with random weights as a bundle, to measure speed with."
 KNOWN_ERRORS = (
     RecipeError,
@@ -56,23 +56,23 @@ def parser() -> argparse.ArgumentParser:
 
     generate = command("generate", "Draw the recipe's scenes and edits (train, validation, test) as Parquet.")
     generate.add_argument(
-        "--force", action="store_true", help="draw again even if the data of this recipe is there"
+        "--force", action="store_true", help="draw again even if the data of this recipe exists"
     )
 
     train = command("train", "Run stage A and stage B into a run folder.")
     train.add_argument("--run", type=Path, help="run folder (default: runs/<recipe file name>)")
     train.add_argument(
-        "--resume", action="store_true", help="go on from the last checkpoint of the run folder"
+        "--resume", action="store_true", help="continue from the last checkpoint of the run folder"
     )
-    train.add_argument("--start", type=Path, help="take this stage_a.pt instead of training stage A")
+    train.add_argument("--start", type=Path, help="use this stage_a.pt instead of training stage A")
 
     for name, help_text in STAGES_HELP.items():
         stage = command(name, help_text)
         stage.add_argument("--run", type=Path, help="run folder (default: runs/<recipe file name>)")
-        stage.add_argument("--resume", action="store_true", help="go on from the stage's last checkpoint")
+        stage.add_argument("--resume", action="store_true", help="continue from the stage's last checkpoint")
         if name == "finetune":
-            stage.add_argument("--start", type=Path, help="take this distil.pt instead of the run folder's")
-        stage.add_argument("--variant", help="as [ablation] of this name changes the recipe")
+            stage.add_argument("--start", type=Path, help="use this distil.pt instead of the run folder's")
+        stage.add_argument("--variant", help="apply the changes of the [ablation] variant with this name")
         stage.add_argument(
             "--set", action="append", default=[], metavar="KEY=VALUE", help="e.g. finetune.losses.clip_long=0"
         )
@@ -90,7 +90,7 @@ def parser() -> argparse.ArgumentParser:
     ablation.add_argument("--run", type=Path, help="folder of all runs (default: runs/<recipe file name>)")
     ablation.add_argument("--seeds", type=_numbers, default=[1, 2, 3], help="separated by commas (1,2,3)")
     ablation.add_argument(
-        "--jobs", type=int, default=2, help="runs at a time, which share the cores (default: 2)"
+        "--jobs", type=int, default=2, help="number of concurrent runs, which share the cores (default: 2)"
     )
     ablation.add_argument(
         "--set",
@@ -106,7 +106,7 @@ def parser() -> argparse.ArgumentParser:
 
     reference = commands.add_parser("reference", help=REFERENCE_HELP, description=REFERENCE_HELP)
     reference.add_argument("--architecture", default="ViT-B-32", help="open_clip's name (default: ViT-B-32)")
-    reference.add_argument("--seed", type=int, default=1, help="of the weights (default: 1)")
+    reference.add_argument("--seed", type=int, default=1, help="seed of the weights (default: 1)")
     reference.add_argument("--out", type=Path, required=True, help="the bundle's directory")
     return root
 
@@ -116,7 +116,7 @@ def _numbers(text: str) -> list[int]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs one command; 0 on success, 1 on an error that a person can act on (printed as one line)."""
+    """Runs one command; returns 0 on success, 1 on an error that the user can correct (printed as one line)."""
     options = parser().parse_args(arguments)
     try:
         if "recipe" in options:
@@ -127,13 +127,13 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("interrupted; `--resume` goes on from the last checkpoint", file=sys.stderr)
+        print("interrupted; `--resume` continues from the last checkpoint", file=sys.stderr)
         return 130
     return 0
 
 
 def _load(options: argparse.Namespace) -> tuple:
-    """The recipe and its text: one with a [backbone] fine-tunes it, others train from scratch."""
+    """The recipe and its text: one with a [backbone] is for fine-tuning, others train from scratch."""
     text = read_recipe(options.recipe)
     tuned = options.command in TUNES
     if not is_tuning_recipe(text, str(options.recipe)):
@@ -145,7 +145,7 @@ def _load(options: argparse.Namespace) -> tuple:
     return parse_tuning_recipe(text, str(options.recipe)), text
 
 
-# Each command imports what it needs when it runs: PyTorch takes seconds to load, `--help` needs none of it.
+# Each command imports what it needs when it runs: PyTorch takes seconds to load, and `--help` does not need it.
 
 
 def _generate(options: argparse.Namespace, recipe: Recipe, text: str) -> None:
@@ -244,7 +244,7 @@ def _reference(options: argparse.Namespace) -> None:
 
     manifest = write_reference(options.architecture, options.seed, options.out)
     for tower, measured in manifest["variants"][0]["parity"].items():
-        print(f"{tower}.onnx: 1 - cosine to open_clip at worst {measured['worst']:.1e}")
+        print(f"{tower}.onnx: largest 1 - cosine to open_clip {measured['worst']:.1e}")
     print(f"bundle of random weights written to {options.out}")
 
 

@@ -1,4 +1,4 @@
-"""The real server on a bundle, and open_clip on the same pictures and texts."""
+"""Runs the real server on a bundle, and open_clip on the same pictures and texts."""
 
 import json
 import os
@@ -18,11 +18,11 @@ TEXTS = [
     "a long text about one small blue washer, " * 12,
 ]
 SHAPES = ((70, 45), (200, 330), (97, 97))
-"""Width and height: wide, high, square; none of them an encoder's input."""
+"""Width and height: wide, high, square; none of them is an encoder's input size."""
 
 
 def pictures(folder: Path) -> list[Path]:
-    """A picture of each shape as PNG, coarse blocks of colour with noise."""
+    """Writes one PNG picture of each shape: coarse blocks of colour with noise."""
     random, paths = np.random.default_rng(7), []
     folder.mkdir(parents=True, exist_ok=True)
     for index, (width, height) in enumerate(SHAPES):
@@ -34,10 +34,10 @@ def pictures(folder: Path) -> list[Path]:
 
 
 def clip_in(*arguments) -> str:
-    """Runs the server's binary, which must succeed; what it printed."""
+    """Runs the server's binary, checks that it succeeds, and returns its output."""
     binary = os.environ.get("CLIP_IN_BINARY")
     if not binary:
-        pytest.skip("CLIP_IN_BINARY names no clip-in")
+        pytest.skip("CLIP_IN_BINARY is not the path of clip-in")
     root = Path(__file__).resolve().parents[3]
     environment = {"ORT_DYLIB_PATH": str(root / ".cache/onnxruntime/libonnxruntime.so"), **os.environ}
     done = subprocess.run(
@@ -60,7 +60,7 @@ def scores(bundle: Path, image: Path, texts: list[str]) -> dict:
 
 
 def open_clip_cosines(model, preprocess, tokenize, paths: list[Path], texts: list[str]) -> np.ndarray:
-    """open_clip's own way from files and texts to cosines, [images, texts]."""
+    """Computes cosines from files and texts with open_clip's own code, [images, texts]."""
     with torch.inference_mode():
         images = torch.stack([preprocess(Image.open(path)) for path in paths])
         vectors = model.encode_image(images, normalize=True)

@@ -1,4 +1,4 @@
-"""Architectures small enough to test with: every file in `models/` is one of open_clip's by its name."""
+"""Registers architectures small enough for tests: open_clip knows every file in `models/` by its name."""
 
 from pathlib import Path
 

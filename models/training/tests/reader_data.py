@@ -1,4 +1,4 @@
-"""Data sets in the layouts that they have on disks, whose images tell which record they belong to."""
+"""Data sets in their published layouts; the colour of each image identifies its record."""
 
 import io
 import json
@@ -43,7 +43,7 @@ def number_of(shown: Image.Image) -> tuple[int, int]:
 
 
 def edit(number: int, **other) -> dict:
-    """A row as UltraEdit has it."""
+    """A row in UltraEdit's layout."""
     row = {
         "source_image": {"bytes": encoded(number, 0), "path": f"{number}-s.png"},
         "edited_image": {"bytes": encoded(number, 1), "path": f"{number}-t.png"},
@@ -66,7 +66,7 @@ SCHEMA = pa.schema(
 
 
 def write_edits(path: Path, numbers, group: int = 10, change=lambda row: row, schema=SCHEMA) -> Path:
-    """A Parquet file; `change` may spoil rows."""
+    """Writes a Parquet file; `change` may damage rows."""
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = [change(edit(number)) for number in numbers]
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), path, row_group_size=group)
@@ -84,7 +84,7 @@ def write_folder(folder: Path, numbers) -> Path:
 
 
 def write_tar(path: Path, numbers, captions=None) -> Path:
-    """A tar as webdataset writes it: image, then text, then JSON of every second sample."""
+    """Writes a tar as webdataset does: image, then text, then JSON for every second sample."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(path, "w") as tar:
         for number in numbers:

@@ -1,4 +1,4 @@
-"""Backbones by name: activation, image rules, errors. No test asks the Hub: what it would send is a file."""
+"""Backbones by name: activation, image rules, errors. No test contacts the Hub: files stand in for downloads."""
 
 import json
 import math
@@ -37,7 +37,7 @@ def activations(tower) -> set[type]:
 
 @pytest.fixture
 def published(monkeypatch, tmp_path):
-    """Tags of tiny-clip, with the entries that ViT-B-32 has for them, whose download is a file."""
+    """Tags of tiny-clip with the entries that ViT-B-32 has for them; the download is a local file."""
     torch.manual_seed(8)
     clip = open_clip.create_model("tiny-clip")
     torch.save(clip.state_dict(), tmp_path / "weights.pt")
@@ -71,7 +71,7 @@ def test_the_tag_decides_the_activation_of_both_towers(published, tag, quick):
         other = open_clip.create_model("tiny-clip", force_quick_gelu=not quick).eval()
         other.load_state_dict(weights)
         wrong = other.encode_text(open_clip.tokenize(TEXTS), normalize=True)
-    assert (wrong - vectors).abs().max() > 1e-5  # The check above can tell the two apart.
+    assert (wrong - vectors).abs().max() > 1e-5  # The check above can distinguish the two.
 
 
 def test_every_tag_of_open_clip_gets_the_activation_it_was_trained_with():
@@ -138,7 +138,7 @@ def test_random_weights_depend_on_the_seed_alone():
     assert not torch.equal(one["clip.token_embedding.weight"], other["clip.token_embedding.weight"])
 
 
-def test_loading_leaves_the_random_numbers_of_the_caller_alone():
+def test_loading_does_not_change_the_callers_random_state():
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
@@ -176,7 +176,7 @@ def test_families():
 
 
 def test_a_scale_at_its_bound_can_still_fall():
-    for start in (4.6052, 5.0):  # The first is OpenAI's.
+    for start in (4.6052, 5.0):  # The first one is OpenAI's value.
         parameter = torch.nn.Parameter(torch.tensor(start))
         scale = bounded_scale(parameter)
         assert 99.999 < scale.item() <= 100
@@ -206,7 +206,9 @@ def test_a_packaged_folder(tmp_path):
     (tmp_path / "open_clip_config.json").write_text(
         json.dumps({"model_cfg": config, "preprocess_cfg": preprocess})
     )
-    with pytest.raises(BackboneError, match="could not be loaded"):  # open_clip goes on with random weights
+    with pytest.raises(
+        BackboneError, match="could not be loaded"
+    ):  # open_clip would continue with random weights
         load_original(BackboneRecipe(f"local-dir:{tmp_path}"), 1)
     save_file(weights, tmp_path / "open_clip_model.safetensors")
     backbone = load_original(BackboneRecipe(f"local-dir:{tmp_path}"), 1)
@@ -244,7 +246,7 @@ def test_a_bundle_is_a_backbone():
     ],
     ids=lambda value: getattr(value, "name", ""),
 )
-def test_what_cannot_be_had_is_refused_with_what_to_do(recipe, says):
+def test_an_unavailable_backbone_is_refused_with_advice(recipe, says):
     with pytest.raises(BackboneError, match=says):
         load_backbone(recipe, 1)
 

@@ -33,7 +33,7 @@ def student(teacher):
 
 
 def by_complex_numbers(attention: RotaryAttention, states: torch.Tensor, causal: bool) -> torch.Tensor:
-    """From the formula: pair (i, i + half) is a complex number turned by position / 10000^(2i/width)."""
+    """Computed from the formula: pair (i, i + half) is a complex number turned by position / 10000^(2i/width)."""
     heads, width = attention.num_heads, attention.head_dim
     batch, length, _ = states.shape
     projected = states.double() @ attention.in_proj_weight.double().T + attention.in_proj_bias.double()
@@ -52,7 +52,7 @@ def by_complex_numbers(attention: RotaryAttention, states: torch.Tensor, causal:
 
 
 @pytest.mark.parametrize("causal", [True, False])
-def test_attention_is_that_of_an_implementation_with_complex_numbers(student, causal):
+def test_attention_equals_an_implementation_with_complex_numbers(student, causal):
     attention = student.clip.transformer.resblocks[1].attn
     torch.nn.init.normal_(attention.in_proj_bias, std=0.1)
     states = torch.randn(2, 60, 64, generator=torch.Generator().manual_seed(0))
@@ -63,7 +63,7 @@ def test_attention_is_that_of_an_implementation_with_complex_numbers(student, ca
     torch.testing.assert_close(result, expected.float(), atol=1e-5, rtol=1e-5)
 
 
-def test_rotation_is_that_of_transformers(student):
+def test_rotation_equals_that_of_transformers(student):
     attention = student.clip.transformer.resblocks[0].attn
     config = LlamaConfig(
         hidden_size=64, num_attention_heads=2, rope_theta=10000.0, max_position_embeddings=248
@@ -111,7 +111,7 @@ def test_any_length_up_to_the_context(student):
 
 
 @pytest.mark.parametrize("positions", ["rope", "absolute"])
-def test_what_stands_behind_the_end_token_changes_nothing(positions):
+def test_tokens_after_the_end_token_change_nothing(positions):
     backbone = load_backbone(BackboneRecipe("tiny-clip", positions=positions, context_length=100), 1)
     ids = backbone.text_rules(SHORT)
     tail = torch.randint(1, 49000, (2, 100 - ids.shape[1]), generator=torch.Generator().manual_seed(3))
@@ -139,12 +139,12 @@ def test_every_weight_of_the_text_encoder_gets_a_gradient(student):
         if name.startswith(names):
             assert parameter.grad is not None and parameter.grad.isfinite().all(), name
             assert parameter.grad.abs().max() > 0, name
-    # A bias of keys shifts all scores of a row alike without rotation; rotated, it says something.
+    # Without rotation, a bias of keys shifts all scores of a row equally. With rotation it has an effect.
     assert student.clip.transformer.resblocks[0].attn.in_proj_bias.grad[64:128].abs().max() > 0
     student.zero_grad()
 
 
-def test_siglips_kind_sees_all_and_is_pooled_at_the_last_place():
+def test_a_siglip_encoder_attends_to_all_tokens_and_pools_the_last():
     teacher = load_original(BackboneRecipe("tiny-siglip"), 1)
     student = with_rope(teacher, 40)
     ids = student.text_rules(SHORT)
@@ -167,7 +167,7 @@ def test_siglips_kind_sees_all_and_is_pooled_at_the_last_place():
     torch.testing.assert_close(result, expected.float(), atol=1e-5, rtol=1e-5)
 
 
-def test_a_text_encoder_of_transformers_is_used_as_it_is_or_not_at_all(tmp_path):
+def test_a_text_encoder_of_transformers_is_used_unchanged_or_refused(tmp_path):
     config = open_clip.get_model_config("tiny-clip")
     RobertaConfig(
         vocab_size=300, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32
@@ -201,10 +201,10 @@ def test_other_attention_is_refused():
         with_rope(with_rope(load_original(BackboneRecipe("tiny-clip"), 1), 100), 248)
 
 
-def test_the_stretched_table_is_long_clips():
+def test_the_stretched_table_equals_that_of_long_clip():
     table = torch.randn(77, 5, generator=torch.Generator().manual_seed(5))
     expected = [table[position] for position in range(20)]
-    for position in range(20, 77):  # four rows for each known one
+    for position in range(20, 77):  # four rows for each known row
         left = min(position, 75)
         for quarter in range(4):
             share = quarter / 4 + (position - left)

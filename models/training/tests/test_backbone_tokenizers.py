@@ -32,7 +32,7 @@ TEXTS = [
 
 
 def unigram() -> PreTrainedTokenizerFast:
-    """T5's kind, as SigLIP has it: padding is the end token."""
+    """T5's kind, as in SigLIP: padding is the end token."""
     tokenizer = Tokenizer(models.Unigram())
     tokenizer.normalizer = normalizers.NFKC()
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
@@ -48,7 +48,7 @@ def unigram() -> PreTrainedTokenizerFast:
 
 
 def gemma() -> PreTrainedTokenizerFast:
-    """Gemma's kind, as SigLIP2 has it: byte fallback, and plain added tokens for white space."""
+    """Gemma's kind, as in SigLIP2: byte fallback, and plain added tokens for white space."""
     special = ["<pad>", "<eos>", "<bos>", "<unk>"]
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
     tokenizer.normalizer = normalizers.Replace(" ", "▁")
@@ -86,7 +86,8 @@ def package(folder, tokenizer, clean="canonicalize", **text) -> BackboneRecipe:
 def test_the_ids_of_a_hub_tokenizer_are_those_of_open_clip(tmp_path, kind, clean):
     recipe = package(tmp_path, kind(), clean)
     rules = load_backbone(recipe, 1).text_rules
-    # What is spelled like a special token stays text here, and open_clip (transformers) would read the token.
+    # Text that is spelled like a special token stays text here; open_clip (transformers) would read it as the
+    # token.
     texts = TEXTS if clean == "canonicalize" else TEXTS[:-1]
     expected = open_clip.get_tokenizer(recipe.name)(texts)
     ids = rules(texts)
@@ -129,7 +130,7 @@ def test_clip_pads_to_the_longest_and_keeps_the_end_token():
     assert torch.equal(rules(TEXTS[:4]), expected[:, : rules(TEXTS[:4]).shape[1]])
 
 
-def test_a_tower_that_sees_padding_always_gets_the_whole_context(tmp_path):
+def test_a_tower_that_depends_on_padding_gets_the_whole_context(tmp_path):
     backbone = load_backbone(package(tmp_path, unigram()), 1)
     assert backbone.text_rules.pad_to == "context_length"
     assert backbone.text_rules(["a"]).shape == (1, 16)
@@ -145,7 +146,7 @@ def test_a_tower_that_sees_padding_always_gets_the_whole_context(tmp_path):
         ({"tokenizer_mode": "clips"}, "end token"),
     ],
 )
-def test_tokenizers_that_the_server_cannot_follow_are_refused(tmp_path, text, says):
+def test_tokenizers_that_the_server_does_not_support_are_refused(tmp_path, text, says):
     with pytest.raises(BackboneError, match=says):
         load_original(package(tmp_path, unigram(), **text), 1)
 

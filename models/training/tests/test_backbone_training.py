@@ -1,4 +1,4 @@
-"""What trains in a backbone, adapters, groups, gradient checkpointing, and checkpoints."""
+"""The trainable parts of a backbone, adapters, groups, gradient checkpointing, and checkpoints."""
 
 import copy
 
@@ -61,7 +61,7 @@ def vectors_of(backbone):
 
 
 def move_adapters(backbone, seed=5):
-    """Adapters start as nothing: their second matrix is zero."""
+    """Moves adapters away from their start, where the second matrix is zero and they have no effect."""
     numbers = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, parameter in backbone.named_parameters():
@@ -89,7 +89,7 @@ def test_counts(loaded, trains, expected):
 
 @pytest.mark.parametrize("name", list(RECIPES))
 @pytest.mark.parametrize("trains", ["all", "text", "last_blocks", "lora"])
-def test_a_step_changes_what_trains_and_nothing_else(loaded, name, trains):
+def test_a_step_changes_the_trained_parameters_only(loaded, name, trains):
     backbone = loaded(name)
     recipe = FinetuneRecipe(trains=trains, last_blocks=1, lora=LORA)
     if (name, trains) == ("bundle", "lora"):
@@ -112,7 +112,7 @@ def test_a_step_changes_what_trains_and_nothing_else(loaded, name, trains):
     assert changed == learns & before.keys()
 
 
-def test_which_parameters(loaded):
+def test_the_selected_parameters_train(loaded):
     siglip = loaded("tiny-siglip")
     trainable(siglip, FinetuneRecipe(trains="last_blocks", last_blocks=1))
     names = learning(siglip)
@@ -124,7 +124,7 @@ def test_which_parameters(loaded):
     assert not any("blocks.4" in name or "embed" in name or "resblocks.0" in name for name in names)
     trainable(siglip, FinetuneRecipe(trains="text"))
     assert not any(name.startswith("clip.visual") for name in learning(siglip))
-    trainable(siglip, FinetuneRecipe(trains="all"))  # The stage before has no say in it.
+    trainable(siglip, FinetuneRecipe(trains="all"))  # The previous stage does not matter.
     assert learning(siglip) == {name for name, _ in siglip.named_parameters()}
     trainable(siglip, FinetuneRecipe(trains="last_blocks", last_blocks=99))
     assert "clip.visual.trunk.blocks.0.attn.qkv.weight" in learning(siglip)
@@ -132,7 +132,7 @@ def test_which_parameters(loaded):
     assert not any("blocks" in name for name in learning(siglip))
 
 
-def test_what_a_model_keeps_fixed_stays_fixed(loaded):
+def test_buffers_of_a_model_stay_unchanged(loaded):
     bundle = loaded("bundle")
     trainable(bundle, FinetuneRecipe(trains="all"))
     assert {n for n, p in bundle.named_parameters() if not p.requires_grad} == {
@@ -142,7 +142,7 @@ def test_what_a_model_keeps_fixed_stays_fixed(loaded):
 
 
 @pytest.mark.parametrize("name", ["tiny-clip", "tiny-siglip"])
-def test_adapters_start_as_nothing_and_merge_into_the_weights(loaded, name):
+def test_adapters_start_at_zero_and_merge_into_the_weights(loaded, name):
     backbone = loaded(name)
     plain, keys = vectors_of(backbone), backbone.state_dict().keys()
     trainable(backbone, FinetuneRecipe(trains="lora", lora=LORA))
@@ -154,7 +154,7 @@ def test_adapters_start_as_nothing_and_merge_into_the_weights(loaded, name):
     torch.testing.assert_close(vectors_of(result), moved, atol=1e-5, rtol=0)
     assert result.state_dict().keys() == keys
     assert not any("lora" in type(module).__module__ for module in result.modules())
-    torch.testing.assert_close(vectors_of(backbone), moved, atol=1e-6, rtol=0)  # The original keeps its own.
+    torch.testing.assert_close(vectors_of(backbone), moved, atol=1e-6, rtol=0)  # The original is unchanged.
     assert merged(result) is result
 
 
@@ -170,8 +170,8 @@ def test_every_matrix_of_every_block_has_an_adapter(loaded):
         assert changed == in_blocks and in_blocks
 
 
-def test_the_weights_under_adapters_do_not_wander(loaded):
-    """peft adds an adapter to the fused weights and takes it off again at each forward pass: that rounds."""
+def test_the_weights_under_adapters_do_not_drift(loaded):
+    """peft adds an adapter to the fused weights and removes it again at each forward pass, which rounds."""
     backbone = loaded("tiny-clip")
     trainable(backbone, FinetuneRecipe(trains="lora", lora=LORA))
     move_adapters(backbone)
@@ -216,7 +216,7 @@ def test_groups_hold_each_parameter_once_with_its_rate(loaded, name):
         assert group["weight_decay"] == (0.3 if parameter.ndim >= 2 and not table else 0.0), key
 
 
-def test_groups_leave_out_what_is_frozen(loaded):
+def test_groups_leave_out_frozen_parameters(loaded):
     backbone = loaded("tiny-clip")
     trainable(backbone, FinetuneRecipe(trains="text"))
     groups = parameter_groups(backbone, TuningOptimiserRecipe())
@@ -251,7 +251,7 @@ def test_checkpointed_activations_give_the_same_gradients(loaded, name, trains):
     assert kept_again < kept_plain
 
 
-def test_a_recipe_can_ask_for_it():
+def test_a_recipe_can_turn_on_gradient_checkpointing():
     backbone = load_backbone(BackboneRecipe("tiny-clip", gradient_checkpointing=True), 1)
     assert (
         backbone.clip.transformer.grad_checkpointing and backbone.clip.visual.transformer.grad_checkpointing
@@ -259,7 +259,7 @@ def test_a_recipe_can_ask_for_it():
 
 
 def test_compiled_towers_keep_their_names_and_vectors(loaded):
-    """Traced and not generated: that needs no compiler."""
+    """The model is traced, and no code is generated, so no compiler is needed."""
     backbone = loaded("tiny-clip")
     expected, names = vectors_of(backbone), backbone.state_dict().keys()
     compile_towers(backbone, backend="eager")

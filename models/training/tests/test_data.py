@@ -1,4 +1,4 @@
-"""Order of the rows, augmentation, and what happens with broken data."""
+"""Order of the rows, augmentation, and errors for broken data."""
 
 import json
 
@@ -24,7 +24,7 @@ def test_an_epoch_shows_every_row_once():
     assert sorted(np.concatenate([order.rows(s) for s in range(5)]).tolist()) == list(range(20))
 
 
-def test_a_step_has_the_same_rows_whenever_it_is_asked_for():
+def test_a_step_always_has_the_same_rows():
     order, again = Order(CATEGORY, {"text": 1.5}, 4, seed=1), Order(CATEGORY, {"text": 1.5}, 4, seed=1)
     forward = [order.rows(step).tolist() for step in range(30)]
     backward = [again.rows(step).tolist() for step in reversed(range(30))]
@@ -43,7 +43,7 @@ def test_a_misspelt_category_is_refused():
         Order(CATEGORY, {"colour": 2.0}, 4, seed=1)
 
 
-def test_augmentation_moves_the_image_and_nothing_else():
+def test_augmentation_only_moves_the_image():
     pixels = np.zeros((50, 16, 16, 3), dtype=np.uint8)
     pixels[:, 8, 8] = 255
     images, moved = augment(

@@ -1,4 +1,4 @@
-"""The committed demo bundle: whole, small, and the same model in both runtimes."""
+"""The committed demo bundle is complete, small, and the same model in both runtimes."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ def manifest():
     return json.loads((DEMO / "bundle.json").read_text(encoding="utf-8"))
 
 
-def test_every_file_is_the_one_of_the_manifest(manifest):
+def test_every_file_has_the_checksum_of_the_manifest(manifest):
     assert manifest["files"] == checksums(DEMO)
     assert sum(p.stat().st_size for p in DEMO.rglob("*")) < 25e6
 

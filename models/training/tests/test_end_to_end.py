@@ -1,4 +1,4 @@
-"""Generate, train, interrupt, resume, export, and refuse what does not agree: the whole way at toy size."""
+"""Generate, train, interrupt, resume, export, and reject graphs that disagree: the complete process at toy size."""
 
 import json
 from pathlib import Path
@@ -256,7 +256,7 @@ finetune.losses.clip_long = 1.0
 """
 
 
-def test_an_ablation_runs_what_is_missing_and_tables_it(work, bundle, capsys):
+def test_an_ablation_runs_the_missing_variants_and_writes_a_table(work, bundle, capsys):
     recipe, run = work / "ablation.toml", work / "ablation"
     recipe.write_text(ABLATION.format(bundle=bundle, data=load_recipe(work / "toy.toml")[0].data.directory))
     command = [
@@ -283,7 +283,7 @@ def test_an_ablation_runs_what_is_missing_and_tables_it(work, bundle, capsys):
         for f in (plain / "finetune.jsonl", every / "finetune.jsonl")
     ]
     assert "hard_negative_short" in terms[1] - terms[0] and "clip_long" in terms[1] - terms[0]
-    # What is finished is not done again.
+    # Finished work is not repeated.
     (plain / "finetune.pt").unlink()
     (every / "result.json").unlink()
     assert main(command) == 0
@@ -301,7 +301,7 @@ def test_a_table_has_means_and_deviations_over_seeds():
     assert "| x | 50.0 ± 10.0 |" in text and "| (start) | 20.0 |" in text and "3 core-minutes" in text
 
 
-def test_a_bundle_lends_its_image_tower_as_a_start(work, bundle):
+def test_training_can_start_from_the_image_tower_of_a_bundle(work, bundle):
     recipe, text = load_recipe(work / "toy.toml")
     training = prepare(recipe, text, work / "from-bundle", resume=False)
     before = {name: value.clone() for name, value in training.model.text_tower.state_dict().items()}

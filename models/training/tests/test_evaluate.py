@@ -1,4 +1,4 @@
-"""The measures, on cases worked out by hand."""
+"""The measures, on cases computed by hand."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ from clip_in_training.export.evaluate.retrieval import recall
         ([[0.9, 0.8], [0.1, 0.8]], False),
         ([[0.5, 0.5], [0.5, 0.5]], False),
         ([[0.1, 0.9], [0.9, 0.1]], False),
-        # right from image to text, wrong from text to image: the rule is text to image
+        # correct from image to text, wrong from text to image: the rule is text to image
         ([[0.6, 0.5], [0.7, 0.9]], False),
     ],
 )

@@ -1,4 +1,4 @@
-"""Public checkpoints as bundles: the real server computes what open_clip computes."""
+"""Published checkpoints as bundles: the real server computes what open_clip computes."""
 
 import json
 import shutil
@@ -34,7 +34,7 @@ CONFIGS = {
         "vision_cfg": {"image_size": 48, "layers": 2, "width": 64, "head_width": 32, "patch_size": 16},
         "text_cfg": TEXT,
     },
-    # As CLIPA: the mean of the patches, the norm behind it; and q and k normalised.
+    # As in CLIPA: the mean of the patches, then the norm; q and k are normalised.
     "export-mean": {
         "embed_dim": 24,
         "vision_cfg": {
@@ -72,7 +72,7 @@ ALL = ["tiny-clip", "export-quick", "export-mean", "export-resnet", "export-eva"
 
 @register_model
 def export_eva(pretrained=False, **options):
-    """What EVA-02 is made of, in little: rotary positions in two dimensions, SwiGLU with a norm inside."""
+    """The parts of EVA-02 at small size: rotary positions in two dimensions, SwiGLU with a norm inside."""
     parts = {"swiglu_mlp": True, "scale_mlp": True, "use_rot_pos_emb": True, "qkv_fused": False}
     size = {"img_size": 64, "patch_size": 16, "embed_dim": 64, "depth": 2, "num_heads": 2, "mlp_ratio": 8 / 3}
     head = {"num_classes": options["num_classes"], "global_pool": options["global_pool"]}
@@ -89,7 +89,7 @@ class Exported:
             self._package(folder / "package")
         torch.manual_seed(11)
         model = open_clip.create_model(self.name, load_weights=False)
-        with torch.no_grad():  # Random towers see hardly a difference between two pictures.
+        with torch.no_grad():  # Random towers give two pictures nearly the same vector.
             for parameter in model.parameters():
                 if parameter.ndim >= 2:
                     parameter.mul_(2)
@@ -98,7 +98,7 @@ class Exported:
         self.source = f"open_clip:{self.name}" + ("" if "siglip" in name else f"/{self.checkpoint}")
 
     def _package(self, folder):
-        """As the Hub has it: with its tokenizer, and a description that says how images are resized."""
+        """Writes the Hub's layout: with its tokenizer, and a description of how images are resized."""
         folder.mkdir()
         tokenizer, config = unigram(), open_clip.get_model_config(self.name)
         config["text_cfg"] |= {"vocab_size": len(tokenizer), "hf_tokenizer_name": "from/the-hub"}
@@ -147,7 +147,7 @@ def check(bundle, original, folder):
     clip, preprocess, tokenize = original
     paths = pictures(folder)
     expected = open_clip_cosines(clip, preprocess, tokenize, paths, TEXTS)
-    # Else anything would pass.
+    # Otherwise the comparison would always pass.
     assert np.ptp(expected, axis=0).max() > 1e-2 and np.ptp(expected, axis=1).max() > 1e-2
     assert "golden embeddings agree" in clip_in("model", "verify", bundle)
     logits = clip.logit_scale.exp().item() * expected + (
@@ -185,7 +185,7 @@ def test_the_manifest_says_what_open_clip_does(made):
     assert clip["similarity"] == {"kind": "softmax", "logit_scale": pytest.approx(60), "logit_bias": 0}
     assert (siglip["image"]["resize_mode"], siglip["image"]["std"]) == ("squash", [0.5] * 3)
     assert (siglip["text"]["pad_to"], siglip["text"]["context_length"]) == ("context_length", 16)
-    # Beyond CLIP's bound of 100: SigLIP has none.
+    # Beyond CLIP's limit of 100: SigLIP has none.
     assert siglip["similarity"] == {
         "kind": "sigmoid",
         "logit_scale": pytest.approx(117.33),
@@ -231,7 +231,7 @@ def test_a_precision_can_be_added_later(made, tmp_path, capsys):
     shutil.copytree(model.bundle, bundle)
     assert main(["variants", "--bundle", str(bundle), "--precisions", "fp16"]) == 0
     assert "fp16" in capsys.readouterr().out
-    # The file that the bundle came from is another one now.
+    # The file that the bundle was exported from is a different one now.
     kept = model.checkpoint.read_bytes()
     state = torch.load(model.checkpoint)
     state["text_projection"] *= -1
@@ -240,7 +240,7 @@ def test_a_precision_can_be_added_later(made, tmp_path, capsys):
         assert main(["variants", "--bundle", str(bundle), "--precisions", "fp16"]) == 1
     finally:
         model.checkpoint.write_bytes(kept)
-    assert "is another model today" in capsys.readouterr().err
+    assert "is no longer the model" in capsys.readouterr().err
 
 
 def test_weights_beyond_protobufs_limit_stand_beside_the_graph(made, tmp_path, monkeypatch, capsys):
@@ -251,12 +251,15 @@ def test_weights_beyond_protobufs_limit_stand_beside_the_graph(made, tmp_path, m
     assert {"image.onnx_data", "text.onnx_data"} <= set(checksums(out))
     assert (out / "text.onnx").stat().st_size < 200_000
     assert main(["variants", "--bundle", str(out), "--precisions", "fp16"]) == 1
-    assert "image.onnx has its weights in image.onnx_data" in capsys.readouterr().err
+    assert (
+        "image.onnx is too large for one file and has its weights in image.onnx_data"
+        in capsys.readouterr().err
+    )
     assert "golden embeddings agree" in clip_in("model", "verify", out)
 
 
 def refused(model: Exported, folder, *more) -> None:
-    """The export must fail and leave what is at --out as it is."""
+    """Checks that the export fails and leaves the content of --out unchanged."""
     out = folder / "out"
     out.mkdir()
     (out / "mine.txt").write_text("kept")
@@ -270,13 +273,13 @@ def test_a_graph_that_disagrees_is_refused(made, tmp_path, capsys, monkeypatch):
     assert "disagrees with PyTorch" in capsys.readouterr().err
 
 
-def test_nonsense_in_int8_is_refused(made, tmp_path, capsys, monkeypatch):
+def test_an_inaccurate_int8_variant_is_refused(made, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(add, "NONSENSE", 1e-9)
     refused(made("export-quick"), tmp_path, "--precisions", "int8")
     assert "Leave int8 out of --precisions" in capsys.readouterr().err
 
 
-def test_what_the_tracer_cannot_express_is_refused(made, tmp_path, capsys, monkeypatch):
+def test_an_operator_that_the_tracer_does_not_support_is_refused(made, tmp_path, capsys, monkeypatch):
     model = made("export-quick")
 
     def forward(self, states):
@@ -287,7 +290,7 @@ def test_what_the_tracer_cannot_express_is_refused(made, tmp_path, capsys, monke
     assert "the image encoder cannot be written as an ONNX graph" in capsys.readouterr().err
 
 
-def test_sources_that_name_nothing(tmp_path, capsys):
+def test_sources_without_a_checkpoint_are_refused(tmp_path, capsys):
     for source, said in (
         ("ViT-B-32/openai", "--from 'ViT-B-32/openai' names no checkpoint"),
         ("open_clip:ViT-B-32", "open_clip:NAME/TAG"),
@@ -331,7 +334,7 @@ def test_calibration_on_a_folder(made, tmp_path, capsys):
     assert not (tmp_path / "new").exists()
 
 
-def test_names_by_the_rule_of_manifests(made, tmp_path, capsys):
+def test_names_follow_the_rule_of_manifests(made, tmp_path, capsys):
     model = made("export-quick")
     assert main(["export", "--from", model.source, "--out", str(tmp_path / "out"), "--name", "My Model"]) == 1
     assert "a-z 0-9" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""A fine-tuned run as a bundle: rotary texts beyond 77 tokens, adapters merged, papers in order."""
+"""A fine-tuned run as a bundle: rotary texts beyond 77 tokens, merged adapters, complete documents."""
 
 import json
 import shutil
@@ -79,7 +79,7 @@ def test_the_server_gives_the_trained_models_cosines(run, bundle, tmp_path):
         np.testing.assert_allclose(scores(bundle, path, texts)["scores"], row, atol=1e-4)
 
 
-def test_the_papers_say_how_it_was_made(run, bundle):
+def test_the_documents_record_the_training(run, bundle):
     content, card = manifest(bundle), (bundle / "model-card.md").read_text()
     source = content["provenance"]
     assert (content["name"], content["text"]["positions"], content["text"]["context_length"]) == (
@@ -112,7 +112,7 @@ def test_an_unfinished_or_foreign_run_is_refused(run, tmp_path, capsys):
     assert "stopped at step 1 of 2; run `finetune --resume`" in capsys.readouterr().err
     (folder / "own.toml").write_text((folder / "own.toml").read_text().replace("seed = 5", "seed = 6"))
     assert export(folder, tmp_path / "out") == 1
-    assert "was trained with another recipe" in capsys.readouterr().err
+    assert "was not trained with the recipe" in capsys.readouterr().err
     (folder / "run" / "finetune.pt").unlink()
     assert (
         main(["export", "--recipe", str(folder / "run" / "recipe.toml"), "--out", str(tmp_path / "out")]) == 1
@@ -122,7 +122,7 @@ def test_an_unfinished_or_foreign_run_is_refused(run, tmp_path, capsys):
 
 
 def test_a_bundle_fine_tuned_keeps_its_patches(tmp_path):
-    """Nothing trained here, so that the graphs must give what the demo's give."""
+    """Nothing is trained here, so the graphs must give the same results as the demo's."""
     text = (
         'name = "again"\ndescription = "the demo again"\n'
         f'[backbone]\nname = "bundle:{DEMO.as_posix()}"\ncontext_length = 128\n'

@@ -1,4 +1,4 @@
-"""What `pip install -e models/training` puts into an environment."""
+"""The command that `pip install -e models/training` puts into an environment."""
 
 import os
 import subprocess
@@ -9,12 +9,12 @@ SCRIPT = Path(sys.executable).with_name("clip-in-training")
 
 
 def run(*command):
-    # From elsewhere, and with nothing on the path by hand: the package is installed, or it is not found.
+    # Run in another folder and without PYTHONPATH: the package is found only if it is installed.
     clean = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "OMP_WAIT_POLICY")}
     return subprocess.run(command, capture_output=True, text=True, cwd="/", env=clean, check=False)
 
 
-def test_the_command_is_there():
+def test_the_command_is_installed():
     done = run(SCRIPT, "--help")
     assert done.returncode == 0, done.stderr
     for command in ("generate", "train", "distil", "finetune", "export", "ablation"):

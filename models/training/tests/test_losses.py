@@ -29,7 +29,7 @@ def log_sum_exp(values):
 
 
 def reference_negclip(anchors, positives, negatives, scale):
-    """Written from the formula of the method, one logit at a time."""
+    """Computed from the formula of the method, one logit at a time."""
     count = len(anchors)
     total = 0.0
     for i in range(count):
@@ -104,7 +104,7 @@ def test_patch_loss_scores_by_the_best_patches():
     same_with_gradients(patch_loss(patches, texts, SCALE), expected, [patches, texts])
 
 
-def test_attribute_loss_leaves_out_what_is_unknown():
+def test_attribute_loss_leaves_out_unknown_labels():
     colour = torch.tensor([[2.0, 0.0], [0.0, 1.0]], dtype=torch.float64, requires_grad=True)
     count = torch.zeros(2, 4, dtype=torch.float64, requires_grad=True)
     labels = torch.tensor([[0, 3], [UNKNOWN, 1]])

@@ -1,4 +1,4 @@
-"""The losses of stage 2 against loops in float64 that are written from the formulas; and over processes."""
+"""The losses of stage 2 against loops in float64 that follow the formulas, and over several processes."""
 
 import contextlib
 import itertools
@@ -43,7 +43,7 @@ def pool_of(family):
 
 
 def finds(family, anchors, others, scale, bias):
-    """Partner of anchor i is other i: one logit at a time."""
+    """The partner of anchor i is other i; computed one logit at a time."""
     total = 0.0
     for i, anchor in enumerate(anchors):
         logits = [scale * (anchor * other).sum() + bias for other in others]
@@ -119,7 +119,7 @@ def test_l_short_may_leave_the_edits_to_the_hard_negatives():
     assert terms["clip_short"] != every["clip_short"]
 
 
-def test_what_lacks_every_caption_costs_nothing():
+def test_a_term_without_any_caption_is_zero():
     pool = pool_of("softmax")
     pool.has_short[:], pool.has_long[:] = False, False
     terms = ClipInLoss(EVERYTHING, "softmax")(pool)
@@ -159,7 +159,7 @@ def test_chunks_change_nothing(family, chunk):
 
 
 def test_chunks_draw_the_same_dropout_twice():
-    """With dropout, the gradient is that of the masks which the loss was computed with."""
+    """With dropout, the gradient uses the same masks as the loss."""
     batch = toy_batch(PAIRS, SINGLES, 1)
     torch.manual_seed(5)
     backbone = ToyBackbone(dropout=0.5)
@@ -185,7 +185,7 @@ def test_chunks_draw_the_same_dropout_twice():
         torch.testing.assert_close(
             gradient, dict(backbone.named_parameters())[name].grad, rtol=1e-10, atol=1e-12
         )
-    assert after == torch.rand(1)  # The second pass leaves no trace in what is drawn next.
+    assert after == torch.rand(1)  # The second pass does not change later random numbers.
 
 
 def test_a_loss_that_is_no_number_names_the_rows():
@@ -206,7 +206,7 @@ def test_a_loss_that_is_no_number_names_the_rows():
     assert all(p.grad is None for p in backbone.parameters())
 
 
-# Each process has other numbers of pairs, singles and captions. The second has no long caption at all.
+# Each process has different numbers of pairs, singles and captions. The second has no long caption at all.
 SHARES = (([0, 1, 2, 5, 6, 7, 10], 3), ([3, 4, 8, 9, 11, 12], 2))
 WHOLE = toy_batch(5, 3, 3, lacking_short=(1, 11), lacking_long=(2, 3, 4, 8, 9, 11, 12))
 CASES = [*itertools.product(FAMILIES, FORMS, (0,)), ("softmax", "symmetric", 2), ("sigmoid", "symmetric", 2)]
@@ -233,7 +233,7 @@ def compute_share(rank, port, folder):
     distributed.destroy_process_group()
 
 
-def test_two_processes_are_one(tmp_path):
+def test_two_processes_equal_one(tmp_path):
     multiprocessing.spawn(compute_share, args=(0, str(tmp_path)), nprocs=2)
     for rank in (0, 1):
         found = torch.load(tmp_path / f"{rank}.pt")
@@ -243,7 +243,7 @@ def test_two_processes_are_one(tmp_path):
 
 
 def test_short_captions_alone_are_open_clips_training_step():
-    """Loss and every gradient of ViT-B/32 with open_clip's own forward pass and ClipLoss."""
+    """Loss and every gradient of ViT-B/32, against open_clip's own forward pass and ClipLoss."""
     backbone = load_backbone(BackboneRecipe("ViT-B-32", positions="absolute", context_length=77), seed=3)
     backbone.train()
     random = torch.Generator().manual_seed(1)

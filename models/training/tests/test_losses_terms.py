@@ -1,4 +1,4 @@
-"""Equal captions as no negatives, PC-CLIP's difference loss, and the anchor to the start."""
+"""Equal captions do not count as negatives; PC-CLIP's difference loss; the anchor to the start."""
 
 import contextlib
 import math
@@ -54,7 +54,9 @@ def vectors(batch, backbone):
 
 
 def one_way(anchors, pool, keys, pool_keys, scale, bias, family):
-    """Number by number: row i of the pool is anchor i's partner; what has its key beside it is passed over."""
+    """Computed number by number: row i of the pool is anchor i's partner; other entries with its key are left
+    out.
+    """
     total = 0.0
     for i, anchor in enumerate(anchors):
         logits = [scale * float(anchor @ other) + bias for other in pool]
@@ -82,14 +84,14 @@ def test_equal_captions_are_no_negatives_of_each_other(family):
             total += one_way(anchors[a], pool, keys[a], pool_keys, scale, bias, family) / 2
             total += one_way(partners[a], anchors[a], keys[a], keys[a], scale, bias, family) / 2
     assert terms["hard_negative_short"].item() == pytest.approx(total, rel=1e-9)
-    # Left in as negatives, they cost more.
+    # With the equal captions as negatives, the loss is higher.
     unmasked, _ = step(batch, family, TuningLossRecipe(1.0, 0.7, 0.9, 0.4, mask_equal_captions=False))
     assert unmasked["clip_short"] > terms["clip_short"]
     assert unmasked["hard_negative_short"] > terms["hard_negative_short"]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_difference_of_an_edits_images_answers_to_its_prompt(family):
+def test_the_difference_of_an_edits_images_matches_its_prompt(family):
     batch = batch_of()
     images, _, _, prompt, scale, bias = vectors(batch, ToyBackbone(family))
     rows = [PAIRS + i for i in range(1, PAIRS)]  # The first edit has no prompt.
@@ -116,7 +118,7 @@ def test_the_anchor_is_the_mean_distance_of_single_images_and_captions_to_the_st
         far += [1 - float(now[kind][row] @ start[kind][row]) for row in rows]
     assert step(batch)[0]["anchor"].item() == pytest.approx(sum(far) / len(far), rel=1e-9)
     weights = TuningLossRecipe(0.0, 0.0, 0.0, 0.0, clip_images="singles", anchor=1.0)
-    backbone = ToyBackbone(seed=9)  # Is the start: nothing pulls.
+    backbone = ToyBackbone(seed=9)  # This model is the start, so the anchor loss is zero.
     gradient = StepGradient(
         Encoder(backbone),
         ClipInLoss(weights, "softmax"),
@@ -145,7 +147,7 @@ def test_chunks_change_nothing(family, chunk):
     same(step(batch_of(), family, chunk=chunk), step(batch_of(), family))
 
 
-# Both shares have another number of edits and singles, and prompts on one of them only.
+# The two shares have different numbers of edits and singles, and only one has prompts.
 SHARES = (([0, 4, 8, 10], 1), ([1, 2, 3, 5, 6, 7, 9], 3))
 
 
@@ -168,15 +170,15 @@ def compute_share(rank, folder):
     distributed.destroy_process_group()
 
 
-def test_two_processes_are_one(tmp_path):
+def test_two_processes_equal_one(tmp_path):
     multiprocessing.spawn(compute_share, args=(str(tmp_path),), nprocs=2)
     for rank in (0, 1):
         for found, family in zip(torch.load(tmp_path / f"{rank}.pt"), FAMILIES, strict=True):
             same(found, step(batch_of(), family))
 
 
-def test_batches_bring_prompts_and_keys(tmp_path):
-    """Captions are equal as the encoder reads them: past its context nothing counts."""
+def test_batches_contain_prompts_and_keys(tmp_path):
+    """Captions count as equal if the encoder reads the same tokens: text beyond its context does not matter."""
     from dataclasses import replace
 
     from reader_data import Rules
@@ -219,7 +221,7 @@ def test_batches_bring_prompts_and_keys(tmp_path):
         ("difference = -0.5", "no weight in `finetune.losses` may be negative"),
     ],
 )
-def test_what_cannot_be_is_refused(losses, message):
+def test_invalid_loss_weights_are_refused(losses, message):
     text = f'name = "x"\ndescription = ""\n[backbone]\nname = "tiny-clip"\n[finetune.losses]\n{losses}\n'
     with pytest.raises(RecipeError, match=message):
         parse_tuning_recipe(text)

@@ -1,4 +1,4 @@
-"""Batches: the same whoever reads them, and what becomes of what is broken."""
+"""Batches: the same on any number of processes and workers; handling of broken records."""
 
 import dataclasses
 import json
@@ -56,7 +56,7 @@ def make(sources, *arguments, rank=0, world=1, run=None, rules=None, **options):
 
 
 def same(one, other):
-    """Whether two batches have equal content."""
+    """Compares the content of two batches."""
     for field in dataclasses.fields(one):
         a, b = getattr(one, field.name), getattr(other, field.name)
         if not (torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b):
@@ -86,7 +86,7 @@ def test_a_batch_is_laid_out_as_documented(sources):
         assert len(set(numbers[:6])) == 6 and len(set(numbers[12:])) == 4
 
 
-def test_all_processes_together_get_what_one_gets(sources):
+def test_all_processes_together_get_the_batches_of_one(sources):
     options = {"pairs": 12, "singles": 8, "captions": 24}
     whole = make(sources, **options)
     parts = [make(sources, rank=rank, world=2, **options) for rank in range(2)]
@@ -109,7 +109,7 @@ def test_all_processes_together_get_what_one_gets(sources):
 def test_workers_change_nothing(sources, workers, start):
     alone = make(sources, pairs=6, singles=4)
     several = make(sources, pairs=6, singles=4, workers=workers)
-    alone.batch(0), several.batch(0)  # Files are open in this process when the others start.
+    alone.batch(0), several.batch(0)  # Files are open in this process when the workers start.
     loader = several.loader(3, 17, start)
     assert len(loader) == 14
     for step, batch in zip(range(3, 17), loader, strict=True):
@@ -117,7 +117,7 @@ def test_workers_change_nothing(sources, workers, start):
     assert several.tally.summary() == alone.tally.summary() and alone.tally.broken > 0
 
 
-def test_a_resumed_run_goes_on_with_the_same_batches(sources):
+def test_a_resumed_run_continues_with_the_same_batches(sources):
     first = list(make(sources, pairs=6, singles=4).loader(0, 12))
     resumed = list(make(sources, pairs=6, singles=4).loader(7, 12))
     assert all(same(a, b) for a, b in zip(first[7:], resumed, strict=True))
@@ -145,7 +145,7 @@ def test_broken_records_are_replaced_counted_and_named(sources, tmp_path, capfd)
         ("folder", "0203.png"),
     }
     summary = lines[-1]
-    # Of 60 * 6 edits two thirds come from the first source, 4 epochs; substitutes may be broken too.
+    # Two thirds of 60 * 6 edits come from the first source in 4 epochs; substitutes may be broken too.
     assert summary["reasons"] == {"image does not decode": summary["broken"]} and summary["broken"] >= 8
     assert summary["read"] == 600 + summary["broken"]
     assert sum(summary["files"].values()) == summary["broken"]
@@ -153,7 +153,7 @@ def test_broken_records_are_replaced_counted_and_named(sources, tmp_path, capfd)
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_too_much_that_is_broken_ends_the_run(tmp_path, workers):
+def test_too_many_broken_records_end_the_run(tmp_path, workers):
     def spoil(row):
         number = int(row["source_caption"].split()[1])
         return row | {"source_image": None} if number % 6 == 0 else row
@@ -232,14 +232,14 @@ def test_captions_of_stage_1(sources):
             row, cut = [i for i in row if i], [i for i in cut if i]
             assert cut == (row if len(row) <= 7 else [*row[:6], row[-1]])
             seen.add(batches.text_rules.tokenize.tokenizer.decode(row[1:-1]))
-    # Images are not opened, so nothing is broken here; both sides and long captions occur.
+    # Images are not opened, so no record counts as broken; both sides and long captions occur.
     assert batches.tally.broken == 0
     assert {" thing 3 before", " thing 3 after"} & seen
     for part in ("before", "after", "this is thing"):
         assert any(part in text for text in seen), part
 
 
-def test_what_a_recipe_may_not_ask_for(sources):
+def test_invalid_batch_settings_are_refused(sources):
     with pytest.raises(RecipeError, match=r"`finetune\.steps` is 0"):
         make(sources, captions=4).batch(0)
     with pytest.raises(RecipeError, match=r"`distil\.steps` is 0"):
@@ -253,7 +253,7 @@ def test_what_a_recipe_may_not_ask_for(sources):
 
 
 def test_pixels_are_the_preprocessing_of_the_stored_image(tmp_path):
-    """No augmentation: left stays left, and no edge is cut."""
+    """No augmentation: the image is not mirrored, and no edge is cut off."""
     import io
 
     picture = Image.effect_noise((8, 8), 80).convert("RGB")

@@ -1,5 +1,5 @@
-"""Which captions the readers of tars and folders find: `clip-in audit` must find the same, and its test reads the
-same cases.
+"""Which captions the readers of tars and folders find. `clip-in audit` must find the same: its test reads the same
+cases.
 """
 
 import io
@@ -46,7 +46,7 @@ def test_captions_of_folders(tmp_path):
     for number, case in enumerate(CASES["folder"]):
         for name, content in members(number, case):
             (tmp_path / name).write_bytes(content)
-    # A Mac's file beside an image, and a folder of a program's own.
+    # A file that macOS puts beside an image, and a hidden folder of another program.
     (tmp_path / "._00.png").write_bytes(b"no image")
     (tmp_path / ".cache").mkdir()
     (tmp_path / ".cache/00.png").write_bytes(encoded(0))

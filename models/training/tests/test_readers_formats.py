@@ -1,4 +1,4 @@
-"""Every format as it lies on disks, whole and broken."""
+"""Every data format in its published layout, complete and broken."""
 
 import itertools
 import json
@@ -34,7 +34,7 @@ def views(reader, row):
 
 
 def check_reader(reader):
-    """What holds for all: the groups are all rows in order, captions agree, a pickled copy reads the same."""
+    """Checks that apply to all: the groups are all rows in order, captions agree, a pickled copy reads the same."""
     assert list(itertools.chain(*reader.groups())) == list(range(len(reader)))
     copy = pickle.loads(pickle.dumps(reader))
     for row in range(len(reader)):
@@ -100,7 +100,7 @@ def test_filters_are_minimums_and_counted(tmp_path):
     assert reader.left_out == {"clip_sim_dir": 20, "ssim": 12} and reader.total == 60
     check_reader(reader)
     assert reader.read(0).name.endswith("a.parquet:21")
-    # A row group that is filtered out whole is no group.
+    # A row group whose rows are all filtered out is not a group.
     assert [len(g) for g in reader.groups()] == [8, 8, 8, 8]
     with pytest.raises(DataError, match=r"no records left of 60: ssim refused 60"):
         opened("ultraedit", tmp_path, filters={"ssim": 0.9})
@@ -180,7 +180,7 @@ def test_images_of_an_edit_may_be_files(tmp_path):
 
 
 def test_the_hub(tmp_path, monkeypatch):
-    """`datasets` takes a folder for the name of a data set: its own way to data, without the network."""
+    """`datasets` accepts a folder as the name of a data set: its own code reads the data, without network."""
     import datasets
 
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
@@ -216,7 +216,7 @@ def test_edit_jsonl(tmp_path):
         )
     lines[1] |= {"category": "color", "target_caption_long": "long after"}
     path = tmp_path / "edits.jsonl"
-    # A mark of Windows' editors, blank lines, no last line break.
+    # A byte order mark as Windows editors write it, blank lines, no last line break.
     path.write_text(
         "\ufeff" + "\n\n".join(json.dumps(x, ensure_ascii=False) for x in lines), encoding="utf-8"
     )
@@ -381,7 +381,7 @@ def test_folder(tmp_path):
 # All
 
 
-def test_a_recipe_that_no_reader_fits(tmp_path):
+def test_a_source_without_a_reader_is_refused(tmp_path):
     path = write_edits(tmp_path / "a.parquet", range(3))
     with pytest.raises(RecipeError, match=r"`sources\[0\]\.kind` must be one of ultraedit, .*not 'parquet'"):
         opened("parquet", path)
@@ -414,7 +414,7 @@ def test_the_fingerprint_is_that_of_the_data(tmp_path):
     assert described["used"] == 3 and described["fingerprint"] == fingerprint([tar])
 
 
-def test_what_is_known_of_a_record_takes_few_bytes(tmp_path):
+def test_the_index_of_a_record_takes_few_bytes(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text("".join(json.dumps({"image": f"{n}.jpg", "said": "x" * 50}) + "\n" for n in range(20000)))
     table = pa.table({"ssim": np.linspace(0, 1, 100_000)})

@@ -13,7 +13,7 @@ from clip_in_training.finetune.readers.substitutes import substitutes
 
 
 class Toy:
-    """Groups of given sizes; what they hold does not matter here."""
+    """Groups of given sizes; their content does not matter here."""
 
     def __init__(self, sizes, weight=1.0, group_bytes=0):
         self.sizes, self.group_bytes = sizes, group_bytes
@@ -42,7 +42,7 @@ def test_an_epoch_has_every_row_once_in_another_order_each_time():
     assert epochs[0] != Stream(Toy(SIZES), [2]).rows(0, n).tolist()
 
 
-def test_a_place_in_the_stream_has_the_same_row_whenever_it_is_asked_for():
+def test_a_position_in_the_stream_always_has_the_same_row():
     stream, n = Stream(Toy(SIZES), [1]), sum(SIZES)
     whole = stream.rows(0, 3 * n).tolist()
     again = Stream(Toy(SIZES), [1])
@@ -52,7 +52,7 @@ def test_a_place_in_the_stream_has_the_same_row_whenever_it_is_asked_for():
 
 @pytest.mark.parametrize("step", [7, 40])
 def test_no_row_comes_twice_in_a_step_that_two_epochs_share(step):
-    sizes = [40] * 8  # Two windows: each epoch begins with half of the rows, and ends with half of them.
+    sizes = [40] * 8  # Two windows: each epoch begins and ends with half of the rows.
     stream, n = Stream(Toy(sizes, group_bytes=128 << 20), [1], step), sum(sizes)
     plain = Stream(Toy(sizes, group_bytes=128 << 20), [1])
     repeats = {stream: 0, plain: 0}
@@ -80,14 +80,14 @@ def test_few_groups_are_needed_at_a_time():
     )
 
 
-def test_sources_have_their_shares_exactly():
+def test_sources_have_exactly_their_shares():
     readers = [(0, Toy([5000], 1.0)), (2, Toy([3000], 2.5)), (3, Toy([900], 0.01))]
     mixture = Mixture(readers, 64, seed=1, role=0)
     steps = [mixture.step(s) for s in range(PATTERN // 64)]
     counts = Counter(place.source for places in steps for place in places)
     shares = {0: 1 / 3.51, 2: 2.5 / 3.51, 3: 0.01 / 3.51}
     assert all(abs(counts[k] - PATTERN * part) <= 2 for k, part in shares.items())
-    # Evenly: no step is far off.
+    # The mix is even: no step is far off.
     for places in steps:
         assert abs(Counter(place.source for place in places)[2] - 64 * shares[2]) <= 2
     for k, length in ((0, 5000), (2, 3000)):
@@ -133,7 +133,7 @@ def test_substitutes_are_distinct_near_first_and_the_same_again():
     assert not set(chain(*tried)) & {p.row for p in planned if p.source == 0}
     assert all(any(not 100 <= row < 200 for row in rows[8:]) for rows in tried)
     assert tried != [list(substitutes(p, planned, range(100, 200), 1000, [1, 3])) for p in planned[:10]]
-    # A group with nothing left, and a source with nothing left.
+    # A group and a source without any rows left.
     alone = [Place(0, 0, 5)]
     assert 5 not in list(substitutes(alone[0], alone, range(5, 6), 9, [1]))
     assert list(substitutes(alone[0], [Place(0, 0, r) for r in range(9)], range(0, 9), 9, [1])) == []

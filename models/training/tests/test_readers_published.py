@@ -1,4 +1,4 @@
-"""The layouts in which the data sets are published, and what their benchmarks take out of training.
+"""The published layouts of the data sets, and the records that their benchmarks exclude from training.
 
 - DOCCI: docci_descriptions.jsonlines of https://google.github.io/docci and the loader google/docci/docci.py of the
   Hub, which reads `image_file`.
@@ -81,7 +81,7 @@ def test_ultraedits_splits_are_read_together_in_their_order(tmp_path, monkeypatc
     assert numbers(opened("ultraedit", f"hub:{folder}:FreeForm_?")) == list(range(20))
     with pytest.raises(DataError, match=r"cannot load the split RegionBase of .*FreeForm_0, FreeForm_"):
         opened("ultraedit", f"hub:{folder}:RegionBase")
-    # Fetched by hand, the files are read whatever their splits are called.
+    # If downloaded by hand, the files are read whatever the names of their splits are.
     assert sorted(numbers(opened("ultraedit", folder))) == list(range(30))
     write_edits(tmp_path / "Region/data/RegionBase-00000-of-00001.parquet", range(3))
     assert numbers(opened("ultraedit", f"hub:{tmp_path}/Region")) == [0, 1, 2]
@@ -125,7 +125,7 @@ def test_exclude_knows_karpathys_names_of_coco_images(tmp_path):
     assert numbers(opened("sharegpt4v", path, exclude=str(names), limit=2)) == [0, 2]
 
 
-def test_exclude_goes_by_file_name_in_every_format_with_names(tmp_path):
+def test_exclude_uses_file_names_in_every_format_with_names(tmp_path):
     names = tmp_path / "names.txt"
     names.write_text("train_00001.jpg\n0002\n000003.png\n")
     docci = opened("docci", write_docci(tmp_path / "docci"), exclude=str(names))
@@ -152,7 +152,7 @@ def test_a_list_that_cannot_be_used_is_refused_and_one_without_effect_is_noted(t
     assert len(reader) == 6 and "names none of its 6 records" in reader.notes[0]
 
 
-def test_what_is_left_out_is_part_of_the_datas_identity(tmp_path):
+def test_excluded_records_change_the_fingerprint(tmp_path):
     path = write_sharegpt4v(tmp_path, tmp_path)
     names = tmp_path / "names.txt"
     prints = set()

@@ -1,4 +1,4 @@
-"""Where the characters of a code are, and the loss that teaches it."""
+"""Positions of the characters of a code, and the loss that trains the model to read them."""
 
 import math
 
@@ -21,7 +21,7 @@ def test_cells_are_counted_in_reading_order_and_follow_the_image():
     assert cells_of(places, torch.tensor([[16, 32]]), 128, 4).tolist() == [[2 * 4 + 2, UNKNOWN, UNKNOWN]]
 
 
-def test_the_loss_is_two_cross_entropies_over_what_is_there():
+def test_the_loss_is_two_cross_entropies_over_existing_characters():
     look = torch.full((1, 2, 4), 0.25).log()
     names = torch.zeros(1, 2, 5)
     cells, labels = torch.tensor([[3, UNKNOWN]]), torch.tensor([[2, 0]])

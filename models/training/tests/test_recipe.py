@@ -1,4 +1,4 @@
-"""Recipes: what is misspelt is refused."""
+"""Recipes: misspelt keys and wrong values are errors."""
 
 from pathlib import Path
 
@@ -55,6 +55,6 @@ def test_a_missing_file_is_an_error(tmp_path):
         load_recipe(tmp_path / "none.toml")
 
 
-def test_whole_numbers_stand_for_floats():
+def test_integers_are_accepted_as_floats():
     recipe = parse_recipe(SMALL + "[stage_b.losses]\nclip_short = 1")
     assert isinstance(recipe.stage_b.losses.clip_short, float)

@@ -113,7 +113,7 @@ def test_any_batch_gives_the_same_image_vectors(bundle):
     np.testing.assert_allclose(np.linalg.norm(expected, axis=-1), 1, atol=1e-5)
 
 
-def test_the_bundle_is_complete_and_says_that_it_means_nothing(bundle):
+def test_the_bundle_is_complete_and_says_that_its_weights_are_random(bundle):
     manifest = json.loads((bundle / "bundle.json").read_text(encoding="utf-8"))
     assert manifest["files"] == checksums(bundle)
     assert manifest["image"]["patch_output"] is None
@@ -125,13 +125,13 @@ def test_the_bundle_is_complete_and_says_that_it_means_nothing(bundle):
 def test_the_server_verifies_it(bundle):
     binary = os.environ.get("CLIP_IN_BINARY")
     if not binary:
-        pytest.skip("CLIP_IN_BINARY names no clip-in")
+        pytest.skip("CLIP_IN_BINARY is not the path of clip-in")
     root = Path(__file__).resolve().parents[3]
     environment = {"ORT_DYLIB_PATH": str(root / ".cache/onnxruntime/libonnxruntime.so"), **os.environ}
     subprocess.run([Path(binary).resolve(), "model", "verify", bundle], env=environment, check=True)
 
 
-def test_what_cannot_be_exported_is_refused(bundle, tmp_path, capsys):
+def test_an_unknown_architecture_is_refused(bundle, tmp_path, capsys):
     assert main(["reference", "--architecture", "no-such-net", "--out", str(tmp_path / "out")]) == 1
     assert "ViT-B-32" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())

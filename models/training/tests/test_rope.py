@@ -1,4 +1,4 @@
-"""Rotary positions: relative, and the same as everybody else's."""
+"""Rotary positions: relative, and equal to those of other implementations."""
 
 import pytest
 import torch
@@ -30,7 +30,7 @@ def test_agrees_with_transformers():
     torch.manual_seed(1)
     query, key = torch.randn(2, 4, 9, 48), torch.randn(2, 4, 9, 48)
     cos, sin = rotation(9, 48, query)
-    # transformers takes the angles; it builds them from the same base of 10000.
+    # transformers takes the angles, which it builds from the same base of 10000.
     frequency = 1.0 / (10000.0 ** (torch.arange(0, 48, 2).float() / 48))
     angles = torch.outer(torch.arange(9).float(), frequency)
     angles = torch.cat([angles, angles], dim=-1)[None]

@@ -1,4 +1,4 @@
-"""What a scene can be, and that captions say what is true of it."""
+"""The possible scenes, and captions that describe them correctly."""
 
 import re
 from collections import Counter, defaultdict
@@ -47,7 +47,7 @@ def test_every_value_is_reachable_and_known():
         assert set(seen[name]) == set(values), name
 
 
-def test_what_does_not_apply_is_marked_so():
+def test_attributes_that_do_not_apply_are_marked():
     for attributes, *_ in _scenes(SAMPLE):
         family = FAMILIES[attributes["object"]]
         assert attributes["shape"] in family.shapes
@@ -146,7 +146,7 @@ def test_captions_agree_with_attributes():
             assert not re.search("no tag|no label|no code", long.lower())
 
 
-def test_short_captions_mention_what_they_say_they_mention():
+def test_short_captions_mention_their_stated_attributes():
     for attributes, said, short, _ in _scenes(SAMPLE):
         lower = short.lower()
         assert ("items" in said) == bool(ITEM_PHRASE.search(lower)), short
@@ -177,5 +177,5 @@ def test_caption_lengths():
     lengths = [len(long.split()) for *_, long in scenes]
     assert min(lengths) >= 35 and max(lengths) <= 80
     assert max(len(short.split()) for *_, short, _ in scenes) <= 40
-    # Varied wording: hardly any caption is said twice.
+    # Wording varies: hardly any caption occurs twice.
     assert len({short for *_, short, _ in scenes}) > 1950

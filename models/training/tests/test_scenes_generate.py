@@ -1,4 +1,4 @@
-"""What is written to disk, and what is drawn."""
+"""The written files and the drawn pictures."""
 
 import hashlib
 import io
@@ -67,7 +67,7 @@ def test_scenes_on_disk(tmp_path):
     assert Image.open(io.BytesIO(table["image"][0].as_py()["bytes"])).size == (64, 64)
 
 
-def test_an_earlier_run_leaves_nothing_behind(tmp_path):
+def test_files_of_an_earlier_run_are_removed(tmp_path):
     generate_scenes(tmp_path, 6, seed=1, size=32, workers=1, shard_rows=2)
     generate_scenes(tmp_path, 3, seed=1, size=32, workers=1, shard_rows=2)
     assert sum(pq.read_table(path).num_rows for path in tmp_path.iterdir()) == 3
@@ -104,12 +104,12 @@ def test_unjittered_pairs_differ_where_the_edit_is_and_nowhere_else(category):
     assert len(shares) > 15
     limits = {"viewpoint": 1.0, "surface": 1.0, "position": 0.7}
     for edited, share in shares:
-        # A part and its shadow, never the picture.
+        # A part and its shadow, never the whole picture.
         assert share < limits.get(edited, 0.36), (edited, share)
 
 
 def test_every_value_of_every_attribute_shows():
-    """Nothing is a label that the picture does not show: changing it changes pixels."""
+    """Every label is visible in the picture: changing it changes pixels."""
     from random import Random
 
     random = Random(0)

@@ -1,4 +1,4 @@
-"""The tokenizer: codes are read character by character, and nothing needs cleaning outside of it."""
+"""The tokenizer: codes are split into characters, and all normalisation is inside `tokenizer.json`."""
 
 import pytest
 
@@ -51,7 +51,7 @@ def test_words_are_whole_and_digits_are_single(tokenize):
         ("a red\u3000mug", "a red mug"),
     ],
 )
-def test_normalisation_is_inside(tokenize, one, other):
+def test_normalisation_is_part_of_the_tokenizer(tokenize, one, other):
     assert tokenize.ids(one) == tokenize.ids(other)
 
 

@@ -1,4 +1,4 @@
-"""Both encoders: what they must ignore, and what they must not."""
+"""Both encoders: which inputs must not change the result, and which must."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def ids(*tokens, tail=()):
 
 
 @torch.inference_mode()
-def test_what_stands_behind_the_end_token_changes_nothing(model):
+def test_tokens_after_the_end_token_change_nothing(model):
     plain = model.encode_text(ids(40, 50, 60))
     for tail in ([PAD_ID] * 7, [77, 88, END_ID, 5], [END_ID]):
         assert (model.encode_text(ids(40, 50, 60, tail=tail)) - plain).abs().max() < 1e-6
@@ -39,7 +39,7 @@ def test_order_and_every_token_matter(model):
 
 
 @torch.inference_mode()
-def test_a_learnt_table_of_positions_tells_places_apart_and_bounds_the_length():
+def test_a_learned_position_table_distinguishes_positions_and_limits_the_length():
     torch.manual_seed(0)
     recipe = Recipe("tiny", "", text_tower=TextTowerRecipe(context_length=12, positions="absolute"))
     model = DualEncoder(recipe, 300).eval()

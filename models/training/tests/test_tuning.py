@@ -1,4 +1,4 @@
-"""Both stages on the tiny model: what they leave, what a kill, a full disk and bad numbers do to a run."""
+"""Both stages on the tiny model: their results, and the effect of a kill, a full disk or bad numbers on a run."""
 
 import json
 import math
@@ -46,14 +46,14 @@ def text(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def whole(text, tmp_path_factory):
-    """A run of stage 2 that nothing interrupted."""
+    """An uninterrupted run of stage 2."""
     run = tmp_path_factory.mktemp("whole")
     finetune(parse_tuning_recipe(text), text, run)
     return run
 
 
 def start(arguments, command=(sys.executable,), **options):
-    """The command line in a process of its own."""
+    """Starts the command line in a separate process."""
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
         [*command, str(HERE / "tuning_process.py"), *map(str, arguments)],
@@ -131,7 +131,7 @@ def test_both_stages_from_the_command_line(text, tmp_path, capsys):
 def test_a_kill_at_any_step_changes_nothing(text, whole, tmp_path):
     path, run = tmp_path / "tiny.toml", tmp_path / "run"
     path.write_text(text)
-    # Slow enough to be hit: the step to be killed in is drawn anew in each test run.
+    # Steps are slow enough for a kill; the step of the kill is random in each test run.
     at = random.SystemRandom().randrange(4, STEPS - 1)
     process = start(["finetune", "--recipe", path, "--run", run])
     give_up = time.monotonic() + 200
@@ -139,7 +139,7 @@ def test_a_kill_at_any_step_changes_nothing(text, whole, tmp_path):
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    assert process.returncode == -signal.SIGKILL, "it ended before it could be killed"
+    assert process.returncode == -signal.SIGKILL, "it ended before the kill"
     reached = checkpoint.load(run / "finetune.pt")["step"]
     assert 3 <= reached < STEPS, (at, reached)
     assert main(["finetune", "--recipe", str(path), "--run", str(run), "--resume"]) == 0
@@ -161,7 +161,7 @@ def test_another_recipe_does_not_resume_a_run(text, whole, tmp_path):
     kept = path.read_bytes()
     try:
         write_edits(path, rows=40)
-        with pytest.raises(CheckpointError, match="the data is no longer what"):
+        with pytest.raises(CheckpointError, match="the data differs from the data that"):
             finetune(parse_tuning_recipe(text), text, run, resume=True)
     finally:
         path.write_bytes(kept)
@@ -182,12 +182,12 @@ def test_another_recipe_does_not_resume_a_run(text, whole, tmp_path):
         ),
     ],
 )
-def test_recipes_that_teach_nothing_are_refused(text, keys, said):
+def test_recipes_without_training_are_refused(text, keys, said):
     with pytest.raises(RecipeError, match=said):
         changed(parse_tuning_recipe(text), keys)
 
 
-def test_a_full_disk_leaves_the_checkpoint_before(text, tmp_path):
+def test_a_full_disk_leaves_the_previous_checkpoint(text, tmp_path):
     path, run = tmp_path / "tiny.toml", tmp_path / "run"
     path.write_text(text)
     finetune(parse_tuning_recipe(text), text, run, stop_at=3)
@@ -254,7 +254,7 @@ def test_a_gradient_that_is_no_number_stops_before_the_weights(text, tmp_path, m
 
 
 @pytest.mark.parametrize("change", ["finetune.chunk=5", "backbone.gradient_checkpointing=true", "workers=1"])
-def test_what_saves_memory_or_time_changes_no_loss(text, whole, tmp_path, change):
+def test_settings_for_memory_or_speed_change_no_loss(text, whole, tmp_path, change):
     recipe = changed(parse_tuning_recipe(text), settings([change]))
     finetune(recipe, to_toml(recipe), tmp_path)
     same_curve(tmp_path, losses(whole), 1e-4)
@@ -271,7 +271,7 @@ def test_two_processes_repeat_the_curve_of_one(text, whole, tmp_path):
 
 
 @pytest.mark.parametrize("trains", ["text", "last_blocks", "lora"])
-def test_what_trains_is_what_changes(text, tmp_path, trains):
+def test_only_the_trained_parameters_change(text, tmp_path, trains):
     recipe = changed(
         parse_tuning_recipe(text),
         {"finetune.trains": trains, "finetune.last_blocks": 1, "finetune.steps": 3, "finetune.chunk": 8},
@@ -306,7 +306,7 @@ def test_broken_records_are_in_the_run_folder(text, tmp_path):
     assert "does not decode" in (tmp_path / "run" / "report.html").read_text()
 
 
-def test_a_step_log_drops_what_will_come_again(tmp_path):
+def test_a_step_log_drops_steps_that_will_be_repeated(tmp_path):
     path = tmp_path / "steps.jsonl"
     with closing(StepLog(path, 0)) as log:
         for step in range(5):
@@ -318,7 +318,7 @@ def test_a_step_log_drops_what_will_come_again(tmp_path):
     assert [(e["step"], e["loss"]) for e in read_steps(path)] == [(0, 1.0), (1, 1.0), (2, 1.0), (3, 2.0)]
 
 
-def test_a_recipe_survives_being_written(text):
+def test_a_written_recipe_reads_back_the_same(text):
     more = text + '[ablation.plain]\nfinetune.losses.hard_negative_short = 0\nname = "say \\"x\\""\n'
     more += '[ablation.text]\n[ablation.text.finetune]\ntrains = "text"\n'
     recipe = parse_tuning_recipe(more)
@@ -347,7 +347,7 @@ def test_recipes_of_the_other_kind_are_refused(text, tmp_path, capsys):
     assert "no [backbone]" in capsys.readouterr().err
 
 
-def test_a_sigmoid_backbone_goes_both_stages(text, tmp_path):
+def test_a_sigmoid_backbone_trains_in_both_stages(text, tmp_path):
     more = text.replace('"tiny-clip"', '"tiny-siglip"').replace(
         "[finetune]\n", "[distil]\nsteps = 5\nbatch = 8\n[finetune]\n"
     )
@@ -378,5 +378,5 @@ def test_runs_share_one_distillation(text, tmp_path):
     states = [
         checkpoint.load(p)["modules"]["backbone"] for p in (start_from, tmp_path / "other" / "finetune.pt")
     ]
-    # One small step away from stage 1's end, and far from its start.
+    # One small step away from the end of stage 1, and far from its start.
     assert 0 < (states[0][position] - states[1][position]).abs().max() < 2e-3

@@ -76,7 +76,7 @@ def test_two_processes_in_chunks_repeat_the_run_of_one(recipe, whole, tmp_path):
 
 @pytest.mark.parametrize("name", ["tiny-siglip", "tiny-clip"])
 def test_a_student_may_have_a_shorter_context_than_its_teacher(recipe, tmp_path, name):
-    """SigLIP pads every text to the whole context: a shorter one costs less."""
+    """SigLIP pads every text to the whole context, so a shorter context costs less."""
     keys = {"backbone.name": name, "backbone.context_length": 12, "distil.steps": 40, "finetune.steps": 0}
     short = changed(recipe, keys)
     assert load_original(short.backbone, 5).text_rules.context_length > 12
@@ -91,6 +91,6 @@ def test_a_student_may_have_a_shorter_context_than_its_teacher(recipe, tmp_path,
     assert student.encode_text(ids).shape == (2, student.embedding_dim)
 
 
-def test_a_chunk_is_no_negative_number(recipe):
+def test_a_negative_chunk_is_refused(recipe):
     with pytest.raises(RecipeError, match=r"`distil\.chunk` must not be negative"):
         changed(recipe, {"distil.chunk": -1})

@@ -1,4 +1,4 @@
-"""What a run keeps beside the last step: measurements, the best checkpoint, numbered ones, averages; the way back."""
+"""Additional results of a run: measurements, the best checkpoint, numbered ones, averages, interpolated weights."""
 
 import json
 
@@ -51,7 +51,7 @@ def run(text, tmp_path_factory):
 
 
 def measured_by_hand(backbone, text):
-    """Percent of pairs and R@1 both ways, a picture and a text at a time."""
+    """Percent of correct pairs and R@1 in both directions, one picture and one text at a time."""
     path = parse_tuning_recipe(text).sources[0].path
 
     def vectors(views):
@@ -134,7 +134,7 @@ def test_the_average_is_the_textbook_one():
     assert torch.equal(module.weight, last)
 
 
-def test_half_way_back_is_the_mean_of_both_models_weights(run, text):
+def test_interpolating_half_way_gives_the_mean_of_both_weights(run, text):
     recipe = parse_tuning_recipe(text)
     start, trained = load_backbone(recipe.backbone, recipe.seed).eval(), load_tuned(run)
     half = between(start, trained, 0.5)
@@ -160,7 +160,7 @@ def test_half_way_back_is_the_mean_of_both_models_weights(run, text):
         (("keep = 2", "keep = -2"), "`finetune.keep` must not be negative"),
     ],
 )
-def test_what_cannot_be_is_refused(text, change, message):
+def test_invalid_validation_settings_are_refused(text, change, message):
     with pytest.raises(RecipeError, match=message):
         parse_tuning_recipe(text.replace(*change))
     without = text[: text.index("[[validation.sources]]")]
@@ -168,7 +168,7 @@ def test_what_cannot_be_is_refused(text, change, message):
         parse_tuning_recipe(without)
 
 
-def test_export_takes_the_checkpoint_and_the_way_that_is_asked_for(run, tmp_path, capsys):
+def test_export_takes_the_requested_checkpoint_and_interpolation(run, tmp_path, capsys):
     from clip_in_training.cli import main
 
     arguments = ["export", "--recipe", str(run / "recipe.toml"), "--run", str(run), "--precisions", ""]
@@ -187,6 +187,6 @@ def test_export_takes_the_checkpoint_and_the_way_that_is_asked_for(run, tmp_path
     assert source["weights"].startswith(f"finetune.best.pt, step {step}; 0.5 of the way from")
     assert "0.5 of the way" in (tmp_path / "half/model-card.md").read_text()
     assert main([*arguments, "--towards", "1.5", "--out", str(tmp_path / "no")]) == 1
-    assert "--towards is a share from 0 to 1" in capsys.readouterr().err
+    assert "--towards must be between 0 and 1" in capsys.readouterr().err
     assert main([*arguments, "--checkpoint", "gone.pt", "--out", str(tmp_path / "no")]) == 1
     assert "no checkpoint at" in capsys.readouterr().err and not (tmp_path / "no").exists()

@@ -1,4 +1,4 @@
-"""Other precisions of a bundle, at toy size: close to fp32, honest about it, and never half written."""
+"""Other precisions of a bundle, at toy size: close to fp32, with true measurements, and written atomically."""
 
 import json
 import shutil
@@ -75,7 +75,7 @@ def test_each_precision_is_entered_with_what_was_measured(bundle, plain):
 
 @pytest.mark.parametrize("precision", ["fp16", "int8"])
 def test_the_entered_distance_is_that_of_the_files(bundle, precision):
-    """Against fp32 as ONNX Runtime runs it, on images and texts that neither calibration nor parity saw."""
+    """Compared with fp32 in ONNX Runtime, on images and texts that neither calibration nor parity used."""
     pixels, texts = scenes(64, "train")
     exact, rounded = graphs(bundle, "fp32"), graphs(bundle, precision)
     for tower, one, other in (
@@ -89,8 +89,8 @@ def test_the_entered_distance_is_that_of_the_files(bundle, precision):
 
 
 @pytest.mark.parametrize("precision", ["fp16", "int8"])
-def test_what_the_server_counts_on_stays(bundle, precision):
-    """Types of inputs and outputs, and unit length as exact as in fp32."""
+def test_a_variant_keeps_its_types_and_unit_length(bundle, precision):
+    """Types of inputs and outputs stay the same, and vectors have unit length as exactly as in fp32."""
     for tower in ("image", "text"):
         before = onnx.load(bundle / f"{tower}.onnx").graph
         after = onnx.load(bundle / f"{tower}.{precision}.onnx").graph
@@ -104,7 +104,7 @@ def test_what_the_server_counts_on_stays(bundle, precision):
 
 
 def test_an_embedding_does_not_depend_on_its_batch(bundle):
-    """The reason for calibrated ranges: a dynamic range is taken over the batch."""
+    """The reason for calibrated ranges: a dynamic range depends on the batch."""
     pixels, texts = scenes(64)
     int8 = graphs(bundle, "int8")
     assert not variant(bundle, "int8")["batch_dependent"]
@@ -112,7 +112,7 @@ def test_an_embedding_does_not_depend_on_its_batch(bundle):
     np.testing.assert_allclose(int8.encode_texts(texts, 1), int8.encode_texts(texts, 16), atol=1e-5)
 
 
-def test_the_same_graphs_come_out_again(bundle, tmp_path):
+def test_a_repeated_export_gives_the_same_graphs(bundle, tmp_path):
     again = tmp_path / "again"
     shutil.copytree(bundle, again)
     assert main(["variants", "--bundle", str(again), "--precisions", "int8"]) == 0
@@ -130,7 +130,7 @@ def test_the_card_has_one_table_of_all(bundle):
 
 
 def refused(folder, precisions: str, capsys) -> str:
-    """Runs the command, which must fail and leave the bundle as it was; the message."""
+    """Runs the command, checks that it fails and leaves the bundle unchanged, and returns the message."""
     before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
     assert main(["variants", "--bundle", str(folder), "--precisions", precisions]) == 1
     assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
@@ -142,7 +142,7 @@ def test_unknown_precisions_are_refused(plain, capsys):
     assert "unknown precision int4; known: int8, fp16, bf16" in refused(plain, "int4", capsys)
 
 
-def test_nonsense_is_refused_and_changes_nothing(plain, capsys, monkeypatch):
+def test_an_inaccurate_variant_is_refused_and_changes_nothing(plain, capsys, monkeypatch):
     monkeypatch.setattr(add, "NONSENSE", 1e-9)
     assert "Leave int8 out of --precisions" in refused(plain, "int8", capsys)
 

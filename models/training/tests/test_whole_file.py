@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Atomic replacement of files."""
 
 import os
 
@@ -7,7 +7,7 @@ import pytest
 from clip_in_training.common.whole_file import replace_text, replacing
 
 
-def test_content_and_name_are_on_the_disk_before_the_new_file_counts(tmp_path, monkeypatch):
+def test_content_and_name_are_synced_before_the_file_is_replaced(tmp_path, monkeypatch):
     path, done = tmp_path / "kept.json", []
     path.write_text("old")
     sync, replace = os.fsync, os.replace
@@ -29,7 +29,7 @@ def test_content_and_name_are_on_the_disk_before_the_new_file_counts(tmp_path, m
     assert path.read_bytes() == "new ü".encode()
 
 
-def test_what_fails_half_way_leaves_the_old_file_and_nothing_beside_it(tmp_path):
+def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path):
     path = tmp_path / "kept.json"
     path.write_text("old")
     with pytest.raises(RuntimeError, match="half way"), replacing(path) as partial:
@@ -39,7 +39,7 @@ def test_what_fails_half_way_leaves_the_old_file_and_nothing_beside_it(tmp_path)
     assert path.read_text() == "old"
 
 
-def test_a_file_that_was_not_there_is_not_there_after_a_failure(tmp_path):
+def test_a_failed_write_creates_no_file(tmp_path):
     with pytest.raises(OSError, match=r"new\.json"), replacing(tmp_path / "new.json"):
-        pass  # Nothing was written: there is nothing to put in place.
+        pass  # Nothing is written, so there is no file to rename.
     assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""A dual encoder of a few hundred numbers in float64: gradients of it can be compared to the last digits."""
+"""A dual encoder of a few hundred numbers in float64, whose gradients can be compared to the last digits."""
 
 import torch
 from torch import nn
@@ -58,7 +58,9 @@ def toy_batch(pairs, singles, seed, lacking_short=(), lacking_long=()):
 
 
 def with_prompts_and_keys(batch, seed=0):
-    """The batch with prompts of its edits, but the first, and keys: captions 0 and 2, and the last two, are equal."""
+    """The batch with prompts of all its edits except the first, and with keys: captions 0 and 2, and the last two,
+    are equal.
+    """
     random = torch.Generator().manual_seed(seed)
     images, pairs = len(batch.pixels), batch.pairs
     batch.prompt = torch.randint(2, WORDS, (images, 5), generator=random)
@@ -73,6 +75,6 @@ def with_prompts_and_keys(batch, seed=0):
 
 
 def rows_of(batch, rows, pairs):
-    """Some rows of a batch as a batch of its own; the first 2 x pairs of them are sources and targets."""
+    """Selects rows of a batch as a new batch; the first 2 x pairs of them are sources and targets."""
     tensors = {k: v[rows] for k, v in vars(batch).items() if isinstance(v, torch.Tensor)}
     return Batch(pairs=pairs, names=[batch.names[i] for i in rows], **tensors)

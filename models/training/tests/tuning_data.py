@@ -1,4 +1,4 @@
-"""A little data set in UltraEdit's layout, and a recipe that fine-tunes the tiny model on it."""
+"""A small data set in UltraEdit's layout, and a recipe that fine-tunes the tiny model on it."""
 
 import io
 

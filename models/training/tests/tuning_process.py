@@ -1,4 +1,4 @@
-"""`python -m clip_in_training` with the tests' model architectures known to open_clip."""
+"""`python -m clip_in_training` with the test architectures registered in open_clip."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-//! One error of the API: what was wrong, where, and what to do. Here alone a cause gets its status and code.
+//! The errors of the API: what was wrong, where, and what to do. Only this module assigns status and code to a cause.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -15,18 +15,18 @@ use crate::quoted::{cut, shortened};
 /// An answer that is an error: `{"error": {"type", "code", "message", "param"}}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiError {
-    /// What kind of error; it decides the HTTP status.
+    /// The kind of error; it determines the HTTP status.
     pub code: Code,
-    /// For the reader.
+    /// A message for people.
     pub message: String,
-    /// The field or item at fault, such as `images[2]`.
+    /// The invalid field or item, such as `images[2]`.
     pub param: Option<String>,
-    /// When trying again makes sense.
+    /// Seconds after which a retry makes sense.
     pub retry_after_seconds: Option<u64>,
 }
 
 impl ApiError {
-    /// An error with a code and a sentence.
+    /// An error with a code and a message.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -38,11 +38,11 @@ impl ApiError {
 
     /// HTTP status.
     pub fn status(&self) -> StatusCode {
-        // Every status of the table is one.
+        // Every status in the table is valid.
         StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// The server has as much to do as it may: 429.
+    /// The server has too much work: 429.
     pub fn overloaded(message: impl Into<String>, retry_after_seconds: u64) -> Self {
         let error = Self::new(Code::Overloaded, message);
         Self {
@@ -51,20 +51,20 @@ impl ApiError {
         }
     }
 
-    /// A request that took longer than the server gives one: 408, on REST and gRPC alike.
+    /// A request exceeded the server's time limit: 408, on REST and gRPC alike.
     pub fn request_timeout(limit: std::time::Duration) -> Self {
         let message = format!("the request took longer than {} s", limit.as_secs());
         Self::new(Code::RequestTimeout, message)
     }
 
-    /// Names the field or item at fault.
+    /// Names the invalid field or item.
     #[must_use]
     pub fn at(mut self, param: impl Into<String>) -> Self {
         self.param = Some(cut(param.into()));
         self
     }
 
-    /// An embedding that could not be computed; `param_of` names the item by its position.
+    /// An embedding that could not be computed; `param_of` gives the name of the item at an index.
     pub fn from_embed(error: EmbedError, param_of: impl FnOnce(usize) -> String) -> Self {
         match error {
             EmbedError::Item { index, error } => Self::from(error).at(param_of(index)),
@@ -72,14 +72,14 @@ impl ApiError {
         }
     }
 
-    /// The code, what was wrong, and where, for protocols that have one text for all of it.
+    /// Code, message and field in one text, for protocols with a single error text.
     pub fn sentence(&self) -> String {
         let place = self.param.as_ref().map(|param| format!(" ({param})"));
         let place = place.unwrap_or_default();
         format!("{}: {}{place}", self.code, self.message)
     }
 
-    /// As it stands under `error`.
+    /// The content of `error`.
     pub fn object(&self) -> ErrorObject {
         ErrorObject {
             r#type: self.code.family(),
@@ -167,7 +167,7 @@ impl From<RegistryError> for ApiError {
             RegistryError::IsDefault(_) => Code::ModelIsDefault,
             RegistryError::NameIsAlias(_) => Code::ModelNameIsAlias,
             RegistryError::Stopping => return EngineError::Stopping.into(),
-            // Only at the start, where there is no client.
+            // Only at the start, when there is no client.
             RegistryError::SameName { .. }
             | RegistryError::AliasOfNothing { .. }
             | RegistryError::SameAlias(_)
@@ -234,7 +234,7 @@ impl IntoResponse for ApiError {
                 .headers_mut()
                 .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        // For the metrics, and for protocols that spell errors in another way.
+        // For the metrics, and for protocols with another error format.
         response.extensions_mut().insert(self);
         response
     }

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 /// An answer that is an error.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ErrorBody {
-    /// What was wrong.
+    /// The error.
     pub error: ErrorObject,
 }
 
@@ -15,24 +15,24 @@ pub struct ErrorBody {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Error)]
 pub struct ErrorObject {
-    /// The family of the error, in OpenAI's words.
+    /// The family of the error, as in OpenAI's API.
     #[schema(example = "invalid_request_error")]
     pub r#type: &'static str,
     /// Stable, one for each cause; docs/src/reference/errors.md lists them.
     #[schema(example = "image_corrupt")]
     pub code: Code,
-    /// For the reader.
+    /// A message for people.
     pub message: String,
-    /// The field or item at fault.
+    /// The invalid field or item.
     #[schema(example = "images[2]", required)]
     pub param: Option<String>,
 }
 
-/// An error in Cohere's words, with ours beside them.
+/// An error in Cohere's format, with this server's fields in addition.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CohereError {
     /// The code, what was wrong, and where.
     pub message: String,
-    /// As everywhere else.
+    /// The error as on the other routes.
     pub error: ErrorObject,
 }

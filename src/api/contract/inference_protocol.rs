@@ -1,4 +1,4 @@
-//! What the Open Inference Protocol says about each model, over REST and gRPC.
+//! Common parts of the Open Inference Protocol over REST and gRPC.
 
 use crate::error_code::Code;
 
@@ -7,9 +7,9 @@ use crate::calls::Warning;
 use crate::preprocess::ImageOptions;
 use crate::quoted::quoted;
 
-/// The only version of a model that there is.
+/// The only version of a model.
 pub const VERSION: &str = "1";
-/// What runs models.
+/// The name of the runtime.
 pub const PLATFORM: &str = "onnxruntime_onnx";
 
 /// 404 for any version but [`VERSION`].
@@ -21,7 +21,7 @@ pub fn check_version(version: &str) -> Result<(), ApiError> {
     Err(ApiError::new(Code::ModelNotFound, message).at("version"))
 }
 
-/// How images are read, as a request's parameters say it: pairs of a name and a value.
+/// Image options in a request's parameters: pairs of a name and a value.
 ///
 /// # Errors
 /// 400 `invalid_request` with the parameter's name.
@@ -36,7 +36,7 @@ pub fn image_parameters(
     Ok(options)
 }
 
-/// The name of an answer's parameter that holds what is to be known about single images, one sentence a line.
+/// The name of an answer's parameter with notes about single images, one sentence per line.
 pub const WARNINGS: &str = "warnings";
 
 /// The value of [`WARNINGS`], if there are any.
@@ -46,7 +46,7 @@ pub fn warnings(found: &[Warning]) -> Option<String> {
     (!found.is_empty()).then(|| lines.collect::<Vec<_>>().join("\n"))
 }
 
-/// 400 for a type that no tensor here has.
+/// 400 for an unsupported datatype.
 pub fn unknown_datatype(found: &str) -> ApiError {
     let found = quoted(found);
     let message = format!("datatype {found}; inputs here are BYTES, UINT8, INT64 or FP32");

@@ -1,4 +1,4 @@
-//! What REST, gRPC and the Open Inference Protocol have in common: errors, options of a request, and tensors as bytes.
+//! The common parts of REST, gRPC and the Open Inference Protocol: errors, request options, and tensors as bytes.
 
 mod error;
 mod error_body;

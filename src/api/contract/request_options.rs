@@ -1,4 +1,4 @@
-//! What a client may say about a request in its headers: which lane, and until when an answer is of use.
+//! Options in a request's headers: lane and timeout.
 
 use std::time::{Duration, Instant};
 
@@ -14,10 +14,10 @@ use crate::telemetry::spans::request_span;
 /// `interactive` (the default) or `bulk`.
 pub const LANE: HeaderName = HeaderName::from_static("x-clip-in-lane");
 
-/// Seconds, as a decimal number; `250ms` and `2s` are understood too.
+/// Seconds, as a decimal number; `250ms` and `2s` are accepted too.
 pub const TIMEOUT: HeaderName = HeaderName::from_static("x-request-timeout");
 
-/// Reads the headers. Without a lane it is the caller's key's, and without that `usual`.
+/// Reads the headers. The default lane is that of the caller's key, else `usual`.
 ///
 /// # Errors
 /// 400 `invalid_lane` or `invalid_timeout`.
@@ -49,13 +49,13 @@ pub fn read(
     Ok(options)
 }
 
-/// Takes a form's field or a query parameter, if it is about how images are read.
+/// Reads a form field or query parameter if it is an image option.
 ///
 /// # Errors
 /// 400 `invalid_request` with the field's name.
 pub fn image_option(options: &mut ImageOptions, name: &str, value: &str) -> Result<(), ApiError> {
     let wrong = |expected: &str| {
-        let message = format!("{} is no {name}: {expected}", quoted(value));
+        let message = format!("{} is not a valid {name}: {expected}", quoted(value));
         ApiError::new(Code::InvalidRequest, message).at(name)
     };
     options.set(name, value).map(drop).map_err(wrong)
@@ -68,7 +68,7 @@ fn duration(text: &str) -> Option<Duration> {
         (None, Some(number)) => (number, 1.0),
         (None, None) => (text, 1.0),
     };
-    // Digits with one point at most between them: not all that is a number in Rust is one for clients (`inf`, `+1e3`).
+    // Only digits with at most one point between them: Rust also parses `inf` and `+1e3`, which clients must not use.
     let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
     let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     if !(all_digits(whole) && all_digits(fraction)) {

@@ -1,4 +1,4 @@
-//! Tensors as bytes behind the JSON: the protocol's binary extension.
+//! Tensors as bytes after the JSON: the protocol's binary extension.
 
 use bytes::Bytes;
 
@@ -7,8 +7,8 @@ use crate::api::ApiError;
 use crate::calls::tensor::Values;
 use crate::error_code::Code;
 
-/// Values of a tensor from its bytes, which are little-endian; a BYTES value has its length (32 bits) in front, and there
-/// are at most `most` of those.
+/// Parses the values of a tensor from little-endian bytes; a BYTES value is preceded by its length (32 bits), and there are
+/// at most `most` values.
 ///
 /// # Errors
 /// 400 without a field: the caller knows the tensor's name.

@@ -1,4 +1,4 @@
-//! What a gRPC request's bytes become, without a server around them: for tests that send many.
+//! Decodes the bytes of gRPC requests without a server, for fuzz tests.
 
 use std::sync::Arc;
 
@@ -16,10 +16,10 @@ use super::wire_cost::WireCosts;
 use super::{inference_proto as oip, proto};
 use crate::api::admission::Admission;
 
-/// Decodes a message and drops it; whether it could be decoded.
+/// Decodes a message and drops it; returns whether it is valid.
 type Decode = fn(Bytes) -> bool;
 
-/// The methods that take more than a name, by their paths.
+/// The methods with more than a name in their messages, by path.
 const METHODS: [(&str, Decode); 6] = [
     ("/clip_in.v1.ClipIn/Embed", decode::<proto::EmbedRequest>),
     (
@@ -41,31 +41,31 @@ const METHODS: [(&str, Decode); 6] = [
     ),
 ];
 
-/// A message that was let in.
+/// A message that was accepted.
 #[derive(Debug)]
 pub struct Counted {
-    /// Its bytes, unpacked.
+    /// Its uncompressed bytes.
     message: Bytes,
-    /// What it was counted as, in bytes of memory.
+    /// Its counted size, in bytes of memory.
     pub cost: usize,
     decode: Decode,
 }
 
 impl Counted {
-    /// Decodes the message as its method does, and drops what it became; whether it is one.
+    /// Decodes the message as its method does and drops the result; returns whether it is valid.
     pub fn decode(self) -> bool {
         (self.decode)(self.message)
     }
 }
 
-/// The bodies of all methods: their messages unpacked, and counted by what they become.
+/// The bodies of all methods: their messages are decompressed and their memory is counted.
 #[derive(Debug)]
 pub struct Bodies {
     costs: Arc<WireCosts>,
 }
 
 impl Bodies {
-    /// Of the services that are compiled in.
+    /// The methods of the compiled-in services.
     ///
     /// # Errors
     /// If their descriptors cannot be read.
@@ -74,11 +74,12 @@ impl Bodies {
         Ok(Self { costs })
     }
 
-    /// Reads the body of a call of one of the methods (by its number, modulo how many there are) that comes in pieces.
-    /// `encoding`: the value of `grpc-encoding`. `most`: the largest message, and a quarter of all messages, in bytes.
+    /// Reads the body of a call of one of the methods (by number, modulo the number of methods) that arrives in pieces.
+    /// `encoding`: the value of `grpc-encoding`. `most`: the maximum message size and a quarter of the maximum of all
+    /// messages, in bytes.
     ///
     /// # Errors
-    /// As the call is answered.
+    /// The error of the call.
     pub fn read(
         &self,
         method: usize,
@@ -104,7 +105,7 @@ impl Bodies {
         while let Some(head) = frame(&mut body) {
             head?;
             let Some(cost) = share.take_cost() else {
-                // The rest is no whole message.
+                // The rest is not a complete message.
                 break;
             };
             let Some(message) = frame(&mut body) else {
@@ -121,7 +122,7 @@ impl Bodies {
     }
 }
 
-/// The next frame. Nothing is waited for: all pieces are there, and what is not ready is under way.
+/// The next frame. This never waits: all pieces are available, and pending means that work is in progress.
 fn frame(body: &mut MessageBody) -> Option<Result<Frame<Bytes>, Status>> {
     loop {
         if let Some(frame) = body.frame().now_or_never() {

@@ -1,4 +1,4 @@
-//! Protocol buffers ↔ the calls' own types.
+//! Conversions between protocol buffers and the types of the calls.
 
 use tonic::Status;
 
@@ -10,12 +10,12 @@ use crate::engine::{ImageSource, Item};
 use crate::error_code::Code;
 use crate::preprocess::{Alpha, ImageOptions, ValueBits};
 
-/// proto3 has no missing strings: an empty name is none.
+/// proto3 strings are always present: an empty name means none.
 pub fn name(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// An item of a request; `field` says which, for the error.
+/// An item of a request; `field` is its name in errors.
 ///
 /// # Errors
 /// `INVALID_ARGUMENT` if it is neither a text nor an image.
@@ -33,10 +33,10 @@ pub fn document(
     }
 }
 
-/// As [`document`], for the engine.
+/// Like [`document`], for the engine.
 ///
 /// # Errors
-/// As there.
+/// The errors of [`document`].
 pub fn item(item: Option<proto::Item>, field: impl FnOnce() -> String) -> Result<Item, Status> {
     Ok(match document(item, field)? {
         Document::Text(text) => Item::Text(text),
@@ -64,7 +64,7 @@ pub fn images(images: Vec<bytes::Bytes>) -> Vec<ImageSource> {
     images.into_iter().map(ImageSource::Bytes).collect()
 }
 
-/// How images are read.
+/// The image options.
 ///
 /// # Errors
 /// 400 `invalid_request` with the field's name.
@@ -75,7 +75,7 @@ pub fn image_options(options: Option<proto::ImageOptions>) -> Result<ImageOption
         error.at(format!("image_options.{field}"))
     };
     let value_bits = options.value_bits.map(|bits| {
-        let message = || format!("value_bits is {bits}; it is a number from 8 to 16");
+        let message = || format!("value_bits is {bits}; it must be a number from 8 to 16");
         ValueBits::new(bits.into()).ok_or_else(|| wrong(message(), "value_bits"))
     });
     let alpha = match proto::Alpha::try_from(options.alpha) {
@@ -84,7 +84,7 @@ pub fn image_options(options: Option<proto::ImageOptions>) -> Result<ImageOption
         Ok(proto::Alpha::White) => Some(Alpha::White),
         Ok(proto::Alpha::Black) => Some(Alpha::Black),
         Err(_) => {
-            let message = format!("{} is no value of Alpha", options.alpha);
+            let message = format!("{} is not a value of Alpha", options.alpha);
             return Err(wrong(message, "alpha"));
         }
     };
@@ -140,7 +140,7 @@ pub fn ranked(found: RankedDocument) -> proto::RankedDocument {
     let content = found.document.map(|document| match document {
         Document::Text(text) => Content::Text(text),
         Document::Image(ImageSource::Bytes(bytes)) => Content::Image(bytes),
-        // Images come as bytes here.
+        // Images arrive as bytes here.
         Document::Image(ImageSource::Base64(text)) => Content::Text(text),
     });
     proto::RankedDocument {
@@ -152,7 +152,7 @@ pub fn ranked(found: RankedDocument) -> proto::RankedDocument {
     }
 }
 
-/// Items of a request are fewer than `max_items`, far below 2^32.
+/// The number of items is at most `max_items`, far below 2^32.
 pub fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }

@@ -12,10 +12,10 @@ use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
 use crate::api::AppState;
 
-/// How soon a watcher hears of a change.
+/// Interval at which watchers learn of a change.
 const INTERVAL: Duration = Duration::from_millis(250);
 
-/// The services that may be asked about; the empty name is the whole server.
+/// The names of the services; the empty name is the whole server.
 const SERVICES: [&str; 4] = [
     "",
     "clip_in.v1.ClipIn",
@@ -29,14 +29,14 @@ pub struct HealthService {
 }
 
 impl HealthService {
-    /// Of this server.
+    /// The state of this server.
     pub fn new(state: Arc<AppState>) -> Self {
         Self { state }
     }
 }
 
 fn status(state: &AppState) -> ServingStatus {
-    match state.trouble() {
+    match state.not_ready_reason() {
         None => ServingStatus::Serving,
         Some(_) => ServingStatus::NotServing,
     }
@@ -55,7 +55,7 @@ impl Health for HealthService {
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<HealthCheckResponse>, Status> {
         if !SERVICES.contains(&request.get_ref().service.as_str()) {
-            return Err(Status::not_found("there is no such service"));
+            return Err(Status::not_found("unknown service"));
         }
         Ok(Response::new(answer(status(&self.state))))
     }
@@ -68,7 +68,7 @@ impl Health for HealthService {
     ) -> Result<Response<Self::WatchStream>, Status> {
         let known = SERVICES.contains(&request.get_ref().service.as_str());
         let state = self.state.clone();
-        // The state is what was told last. A stopping server says so, and does not wait for watchers.
+        // A stopping server reports its state and does not wait for watchers.
         let changes = stream::unfold(None, move |told| {
             let state = state.clone();
             async move {

@@ -31,7 +31,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// Of this server.
+    /// The state of this server.
     pub fn new(state: Arc<AppState>) -> Self {
         Self { state }
     }
@@ -50,7 +50,7 @@ impl GrpcInferenceService for Service {
         &self,
         _: Request<oip::ServerReadyRequest>,
     ) -> Result<Response<oip::ServerReadyResponse>, Status> {
-        let ready = self.state.trouble().is_none();
+        let ready = self.state.not_ready_reason().is_none();
         Ok(Response::new(oip::ServerReadyResponse { ready }))
     }
 
@@ -61,7 +61,7 @@ impl GrpcInferenceService for Service {
         let request = request.into_inner();
         check_version(&request.version)?;
         let known = self.state.model(Some(&request.name)).is_ok();
-        let ready = known && self.state.trouble().is_none();
+        let ready = known && self.state.not_ready_reason().is_none();
         Ok(Response::new(oip::ModelReadyResponse { ready }))
     }
 
@@ -171,7 +171,7 @@ fn inputs(
 ) -> Result<Vec<Tensor>, ApiError> {
     if !raw.is_empty() && raw.len() != inputs.len() {
         let message = format!(
-            "{} raw contents for {} inputs: all inputs come so, or none",
+            "{} raw contents for {} inputs: either all inputs use raw contents or none",
             raw.len(),
             inputs.len()
         );

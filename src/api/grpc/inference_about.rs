@@ -1,4 +1,4 @@
-//! What Triton's clients ask over gRPC beside inference: configuration, statistics, index. REST's twins are in
+//! Requests of Triton's clients besides inference: configuration, statistics, index. The REST counterparts are in
 //! `src/api/rest/v2/about.rs`.
 
 use super::inference_proto as oip;
@@ -73,13 +73,13 @@ fn duration(timed: &Timed) -> Option<oip::StatisticDuration> {
     })
 }
 
-/// What the index says of a model; `None` if only models that answer are asked for, and it does not.
+/// The entry of a model in the index; `None` if only ready models are requested and it is not ready.
 pub fn index_entry(model: &Model, only_ready: bool) -> Option<ModelIndex> {
-    let trouble = model.health().trouble();
-    (trouble.is_none() || !only_ready).then(|| ModelIndex {
+    let reason = model.health().not_ready_reason();
+    (reason.is_none() || !only_ready).then(|| ModelIndex {
         name: model.name().to_owned(),
         version: VERSION.to_owned(),
-        state: state_of(trouble.as_deref()).to_owned(),
-        reason: trouble.unwrap_or_default(),
+        state: state_of(reason.as_deref()).to_owned(),
+        reason: reason.unwrap_or_default(),
     })
 }

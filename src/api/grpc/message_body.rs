@@ -1,9 +1,9 @@
-//! A request's body, message by message: each is unpacked here, and pays for what it will take in memory from the server's
-//! byte budget before it is decoded.
+//! A request's body, message by message. Each message is decompressed here, and its memory is taken from the server's byte
+//! budget before it is decoded.
 //!
-//! tonic decodes what it gets, and its limit is one of bytes. So compressed messages, whose budget would be counted on the
-//! wire, are unpacked before tonic sees them, and messages that would grow while they are decoded are found by
-//! [`WireCosts`]. Framing: <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>.
+//! tonic decodes each message that it gets and limits only its bytes. So compressed messages are decompressed before tonic
+//! sees them, and [`WireCosts`] detects messages that would grow while they are decoded. Framing:
+//! <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -27,20 +27,20 @@ use crate::api::lease::Lease;
 use crate::error_code::Code;
 use crate::telemetry::stages::{self, Stage};
 
-/// A message's head: whether it is compressed, and how long it is.
+/// Size of a message's header: a compression flag and the length.
 const HEAD: usize = 5;
 
-/// After so many steps others have their turn: a message of megabytes takes tenths of a second.
+/// Number of steps after which other tasks run: a message of megabytes takes tenths of a second.
 const STEPS: usize = 16;
 
-/// What a gRPC request holds of the byte budget, by message.
+/// The shares of the byte budget that a gRPC request holds, by message.
 #[derive(Debug, Clone)]
 pub struct SharedBytes(Arc<Mutex<Shared>>);
 
 #[derive(Debug)]
 struct Shared {
     share: ByteShare,
-    /// Costs of the messages that were handed on and not yet asked about, in order.
+    /// Costs of the messages that were passed on and not yet requested, in order.
     handed_on: VecDeque<usize>,
 }
 
@@ -55,12 +55,12 @@ impl SharedBytes {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What gives way to others while the client is waited for.
+    /// The lease that others may take while the client is waited for.
     fn lease(&self) -> Arc<Lease> {
         self.with(|shared| shared.share.lease().clone())
     }
 
-    /// Takes more bytes, or gives some back.
+    /// Takes more bytes, or releases some.
     fn change(&self, from: usize, to: usize) -> Result<(), Status> {
         self.with(|shared| {
             let total = (shared.share.bytes() + to).saturating_sub(from);
@@ -68,13 +68,13 @@ impl SharedBytes {
         })
     }
 
-    /// The cost of the next message that was handed on, in their order. It stays held.
+    /// The cost of the next message that was passed on. It stays held.
     pub fn take_cost(&self) -> Option<usize> {
         self.with(|shared| shared.handed_on.pop_front())
     }
 
-    /// The cost of the next message of a stream, which is given back when the result is dropped. To be called once a message,
-    /// in their order.
+    /// The cost of the next message of a stream, which is released when the result is dropped. Must be called once per
+    /// message, in order.
     pub fn next_message(&self) -> MessageShare {
         let bytes = self.take_cost().unwrap_or(0);
         MessageShare {
@@ -84,7 +84,7 @@ impl SharedBytes {
     }
 }
 
-/// What one message of a stream holds of the byte budget.
+/// The share of the byte budget that one message of a stream holds.
 #[derive(Debug)]
 pub struct MessageShare {
     shared: SharedBytes,
@@ -93,18 +93,18 @@ pub struct MessageShare {
 
 impl Drop for MessageShare {
     fn drop(&mut self) {
-        // Giving back cannot fail.
+        // Releasing cannot fail.
         let _ = self.shared.change(self.bytes, 0);
     }
 }
 
-/// What became of the next message.
+/// The state of the next message.
 enum Next {
-    /// It is there.
+    /// It is complete.
     Ready,
-    /// It is being unpacked.
+    /// It is being decompressed.
     UnderWay,
-    /// It has not come, or not all of it.
+    /// It has not arrived completely.
     Missing,
 }
 
@@ -113,37 +113,37 @@ enum Next {
 pub struct MessageRules {
     /// The method's path.
     pub path: String,
-    /// What messages cost.
+    /// The costs of messages.
     pub costs: Arc<WireCosts>,
-    /// Largest message, in bytes on the wire, unpacked, and in memory.
+    /// Maximum size of a message, in bytes on the wire, decompressed, and in memory.
     pub most: usize,
-    /// The place that gives way to others while the one message that is all of the request is waited for; `None` for a stream.
+    /// The slot that others may take while the only message of the request is waited for; `None` for a stream.
     pub place: Option<Arc<Lease>>,
-    /// A message is not waited for longer than this; `None` where something else sees to it.
+    /// Maximum time to wait for a message; `None` where another limit applies.
     pub patience: Option<Duration>,
 }
 
-/// A body whose messages were unpacked and paid for.
+/// A body whose messages are decompressed and counted.
 pub struct MessageBody {
     body: Body,
     rules: MessageRules,
     compression: Compression,
     share: SharedBytes,
-    /// The share's.
+    /// The share's lease.
     bytes: Arc<Lease>,
-    /// What came of the next message. It is paid for.
+    /// The state of the next message, already counted.
     came: BytesMut,
     unpacking: Option<Unpacking>,
-    /// What is handed on next.
+    /// The data that is passed on next.
     ready: VecDeque<Bytes>,
     ended: bool,
-    /// When it was first asked for.
+    /// When it was first requested.
     started: Option<Instant>,
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
 impl MessageBody {
-    /// Of a request with these headers.
+    /// For a request with these headers.
     pub fn new(body: Body, headers: &HeaderMap, rules: MessageRules, share: SharedBytes) -> Self {
         let compression = Compression::of(headers);
         Self {
@@ -161,7 +161,7 @@ impl MessageBody {
         }
     }
 
-    /// Takes the next whole message out of what came.
+    /// Takes the next complete message from the received data.
     fn next_message(&mut self) -> Result<Next, Status> {
         if self.unpacking.is_some() {
             return self.unpack_on();
@@ -179,7 +179,7 @@ impl MessageBody {
         }
         let mut message = self.came.split_to(HEAD + length).freeze();
         let head = message.split_to(HEAD);
-        // Paid for so far: head and message as they came.
+        // Counted so far: header and message as received.
         let paid = HEAD + length;
         if packed && self.compression != Compression::Other {
             self.unpacking = Some(Unpacking::begin(self.compression, message, paid)?);
@@ -189,12 +189,12 @@ impl MessageBody {
         Ok(Next::Ready)
     }
 
-    /// Hands a plain message on, paid for by what it will take.
+    /// Passes on an uncompressed message after its memory was counted.
     fn hand_on(&mut self, head: Bytes, message: Bytes, paid: usize) -> Result<(), Status> {
         let costs = &self.rules.costs;
         let cost = costs.of(&self.rules.path, &message, self.rules.most);
-        let cost =
-            cost.map_err(|_| Status::invalid_argument("the message is no protocol buffer"))?;
+        let cost = cost
+            .map_err(|_| Status::invalid_argument("the message is not a valid protocol buffer"))?;
         if cost > self.rules.most + HEAD {
             return Err(self.too_large());
         }
@@ -205,7 +205,7 @@ impl MessageBody {
         Ok(())
     }
 
-    /// Unpacks some more of a message; each step is paid for before it is there.
+    /// Decompresses another part of a message; each step is counted before it is allocated.
     fn unpack_on(&mut self) -> Result<Next, Status> {
         let Some(unpacking) = &mut self.unpacking else {
             return Ok(Next::Missing);
@@ -236,7 +236,7 @@ impl MessageBody {
             self.rules.most
         );
         let status = Status::from(ApiError::new(Code::BodyTooLarge, message));
-        // As tonic, whose own limit this one comes before.
+        // Like tonic, whose own limit comes after this one.
         Status::with_metadata(
             tonic::Code::OutOfRange,
             status.message(),
@@ -244,7 +244,7 @@ impl MessageBody {
         )
     }
 
-    /// Ends the body when the client has sent nothing for too long.
+    /// Ends the body if the client has sent nothing for too long.
     fn poll_patience(&mut self, context: &mut Context<'_>) -> Poll<Status> {
         let Some(patience) = self.rules.patience else {
             return Poll::Pending;
@@ -257,14 +257,14 @@ impl MessageBody {
         Poll::Ready(ApiError::new(Code::RequestTimeout, message).into())
     }
 
-    /// What the request holds that others may need.
+    /// The lease that others may take.
     fn leases(&self) -> impl Iterator<Item = &Arc<Lease>> {
         std::iter::once(&self.bytes).chain(&self.rules.place)
     }
 
-    /// Ready when the client was so slow that others took over what the request held.
+    /// Ready if the client was so slow that others took what the request held.
     fn poll_lost(&self, context: &mut Context<'_>) -> Poll<()> {
-        // Between its messages a stream owes nothing.
+        // Between its messages, a stream is not late.
         if self.rules.place.is_none() && self.came.is_empty() {
             self.bytes.settled();
             return Poll::Pending;
@@ -287,14 +287,14 @@ impl MessageBody {
             match self.next_message()? {
                 Next::Ready => continue,
                 Next::UnderWay => {
-                    // Others are answered in between.
+                    // Lets other tasks run in between.
                     context.waker().wake_by_ref();
                     return Poll::Pending;
                 }
                 Next::Missing => {}
             }
             if self.ended {
-                // What is left is no whole message: tonic says what that means.
+                // The rest is not a complete message: tonic reports the error.
                 let rest = self.came.split().freeze();
                 return Poll::Ready((!rest.is_empty()).then_some(Ok(rest)));
             }

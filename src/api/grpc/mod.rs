@@ -1,4 +1,4 @@
-//! gRPC on the port of REST: a request whose content type is gRPC's comes here.
+//! gRPC on the same port as REST: requests with gRPC's content type are routed here.
 
 pub mod bodies;
 mod convert;
@@ -29,16 +29,16 @@ use tower::ServiceExt;
 
 use super::AppState;
 
-/// What `build.rs` made of `proto/clip_in/v1`.
+/// The code that `build.rs` generates from `proto/clip_in/v1`.
 #[allow(missing_docs, clippy::all)]
 mod proto {
     tonic::include_proto!("clip_in.v1");
 
-    /// All of our protocol buffers, for reflection.
+    /// Descriptors of all protocol buffers of this project, for reflection.
     pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 }
 
-/// The Open Inference Protocol's.
+/// Descriptors of the Open Inference Protocol.
 #[allow(missing_docs, clippy::all)]
 mod inference_proto {
     tonic::include_proto!("inference");
@@ -50,10 +50,10 @@ pub use proto::DESCRIPTORS;
 use inference_proto::grpc_inference_service_server::GrpcInferenceServiceServer;
 use proto::clip_in_server::ClipInServer;
 
-/// Our services, the standard health service, and reflection.
+/// This project's services, the standard health service, and reflection.
 ///
 /// # Errors
-/// If the descriptors that were compiled in are not readable.
+/// If the compiled-in descriptors are not readable.
 pub fn router(state: &Arc<AppState>) -> Result<Router, Box<dyn std::error::Error + Send + Sync>> {
     let most = state.admission.max_body_bytes();
     let clip_in = ClipInServer::new(service::Service::new(state.clone()))
@@ -77,7 +77,7 @@ pub fn router(state: &Arc<AppState>) -> Result<Router, Box<dyn std::error::Error
         .add_service(inference)
         .add_service(HealthServer::new(health::HealthService::new(state.clone())))
         .add_service(reflection().build_v1()?)
-        // Tools of some age ask for this one.
+        // Older tools use this version.
         .add_service(reflection().build_v1alpha()?);
     let frame = observe::Frame {
         state: state.clone(),
@@ -87,7 +87,7 @@ pub fn router(state: &Arc<AppState>) -> Result<Router, Box<dyn std::error::Error
     Ok(routes.prepare().into_axum_router().layer(observed))
 }
 
-/// Sends gRPC requests to their services, and all others on to REST.
+/// Routes gRPC requests to their services, and all others to REST.
 pub async fn divert(State(grpc): State<Router>, request: Request, next: Next) -> Response {
     let content_type = request.headers().get(header::CONTENT_TYPE);
     let is_grpc = content_type.is_some_and(|value| {

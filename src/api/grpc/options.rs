@@ -1,4 +1,4 @@
-//! What a call says beside its items: lane and deadline in the metadata, and how its images are read.
+//! Options of a call: lane and deadline in the metadata, and image options.
 
 use std::time::{Duration, Instant};
 
@@ -10,10 +10,10 @@ use crate::api::Caller;
 use crate::api::contract::request_options;
 use crate::engine::{EmbedOptions, Lane};
 
-/// Reads the metadata. Without a lane it is the caller's key's, and without that `usual`.
+/// Reads the metadata. The default lane is that of the caller's key, else `usual`.
 ///
 /// # Errors
-/// `INVALID_ARGUMENT` for a lane, a timeout or an option of images that is none.
+/// `INVALID_ARGUMENT` for an invalid lane, timeout or image option.
 pub fn read(
     metadata: &MetadataMap,
     extensions: &Extensions,
@@ -28,7 +28,7 @@ pub fn read(
     options.images = convert::image_options(images)?;
     if let Some(timeout) = headers.get("grpc-timeout") {
         let timeout = timeout.to_str().ok().and_then(duration);
-        let timeout = timeout.ok_or_else(|| Status::invalid_argument("grpc-timeout is broken"))?;
+        let timeout = timeout.ok_or_else(|| Status::invalid_argument("grpc-timeout is invalid"))?;
         let deadline = Instant::now().checked_add(timeout);
         options.deadline = match (options.deadline, deadline) {
             (Some(one), Some(other)) => Some(one.min(other)),
@@ -38,7 +38,7 @@ pub fn read(
     Ok(options)
 }
 
-/// gRPC's spelling of a duration: up to eight digits and a unit.
+/// gRPC's format of a duration: up to eight digits and a unit.
 fn duration(text: &str) -> Option<Duration> {
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     if number.len() > 8 {

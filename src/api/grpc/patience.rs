@@ -1,4 +1,4 @@
-//! How long a stream waits for an idle client: its place among the server's requests is not kept for ever.
+//! The idle timeout of streams, so that an idle stream does not hold its slot forever.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,28 +11,28 @@ use tonic::Status;
 use crate::api::ApiError;
 use crate::error_code::Code;
 
-/// A timer of a stream that is listened to is never so late.
+/// The timer of a stream that is polled is never this late.
 const LATE: Duration = Duration::from_secs(1);
 
-/// What is going on in a stream.
+/// The activity of a stream.
 #[derive(Clone)]
 pub struct Activity(Arc<Mutex<State>>);
 
 struct State {
-    /// Items that are being worked on.
+    /// Number of items in progress.
     open: usize,
-    /// When an item came or was answered last.
+    /// Time of the last item or answer.
     last: Instant,
 }
 
 impl Activity {
-    /// Of a stream that begins now.
+    /// For a stream that begins now.
     pub fn begin() -> Self {
         let last = Instant::now();
         Self(Arc::new(Mutex::new(State { open: 0, last })))
     }
 
-    /// An item is answered.
+    /// Records that an item was answered.
     pub fn answered(&self) {
         self.note(|open| open.saturating_sub(1));
     }
@@ -47,7 +47,7 @@ impl Activity {
         state.last = Instant::now();
     }
 
-    /// Returns when nothing was received and nothing was done for this long.
+    /// Returns when nothing was received and no item was in progress for this time.
     async fn silence(&self, patience: Duration) {
         let mut since = Instant::now();
         loop {
@@ -58,12 +58,12 @@ impl Activity {
                 (state.open, state.last)
             };
             let now = Instant::now();
-            // A client that takes no answers is not listened to: this was not asked on, and wakes late.
+            // A stream whose client does not read answers is not polled, so this timer wakes late.
             let was_listening = now < due + LATE;
             if open == 0 && last <= since && was_listening {
                 return;
             }
-            // With items under way, the client may well wait for them.
+            // With items in progress, the client may be waiting for them.
             since = if open == 0 && was_listening {
                 last
             } else {
@@ -73,8 +73,8 @@ impl Activity {
     }
 }
 
-/// The same messages; ends with 408 `request_timeout` when the client sends none for `patience` while none of its items is
-/// being worked on.
+/// Passes on the messages; ends with 408 `request_timeout` if the client sends none for `patience` while no item is in
+/// progress.
 pub fn while_heard<T>(
     messages: impl Stream<Item = Result<T, Status>> + Unpin,
     activity: Activity,

@@ -1,4 +1,4 @@
-//! `clip_in.v1.ClipIn`: each call read, made, and answered.
+//! `clip_in.v1.ClipIn`: converts each call, runs it, and answers.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// Of this server.
+    /// The state of this server.
     pub fn new(state: Arc<AppState>) -> Self {
         Self { state }
     }

@@ -1,4 +1,4 @@
-//! Errors as gRPC statuses.
+//! Converts errors to gRPC statuses.
 
 use axum::http::StatusCode;
 use tonic::metadata::{MetadataMap, MetadataValue};
@@ -8,7 +8,7 @@ use crate::api::ApiError;
 
 /// The REST interface's code of an error.
 pub const CODE: &str = "x-clip-in-code";
-/// The field or item at fault.
+/// The invalid field or item.
 pub const PARAM: &str = "x-clip-in-param";
 
 impl From<ApiError> for Status {

@@ -1,4 +1,4 @@
-//! `EmbedStream`: items in, embeddings out, in order, as fast as both sides can.
+//! `EmbedStream`: items in, embeddings out, in order, as fast as both sides can process them.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,17 +16,17 @@ use crate::calls::{self, EmbedCall, Embeddings};
 use crate::engine::{EmbedOptions, Lane};
 use crate::error_code::Code;
 
-/// Items of a stream that are worked on at a time: enough for full batches. No more is read before one is answered, and none
-/// is answered before the client has taken the last, so that a slow client slows its own stream.
+/// Number of items of a stream in flight: enough for full batches. No further item is read before one is answered, and no
+/// answer is sent before the client has read the previous one, so a slow client slows only its own stream.
 const WINDOW: usize = 32;
 
-/// Between two tries of an item that found the queue full.
+/// Pause between two tries of an item when the queue is full.
 const PAUSE: Duration = Duration::from_millis(20);
 
 type Answers = Pin<Box<dyn Stream<Item = Result<proto::EmbedStreamResponse, Status>> + Send>>;
 
-/// Answers a stream. Its lane is bulk unless its metadata say otherwise. It ends when the client says so, or says nothing
-/// for as long as a request may take.
+/// Answers a stream. The default lane is bulk. The stream ends when the client ends it, or when it is idle for longer than
+/// the time limit of a request.
 pub fn embed(
     state: Arc<AppState>,
     request: Request<Streaming<proto::EmbedStreamRequest>>,
@@ -107,12 +107,12 @@ async fn answer(
         if !(full && in_time) {
             return answer;
         }
-        // What is taken in is not lost: a full queue is a reason to read more slowly.
+        // Accepted items are never lost: a full queue only slows down reading.
         tokio::time::sleep(PAUSE).await;
     }
 }
 
-/// Whether an error is about one item, and the others can go on.
+/// Whether an error concerns only one item, so that the others can continue.
 fn is_the_item_s(error: &ApiError) -> bool {
     error.status().is_client_error() && !matches!(error.code.status(), 408 | 429)
 }

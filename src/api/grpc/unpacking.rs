@@ -1,4 +1,4 @@
-//! Compressed messages, unpacked in steps, so that each can be paid for before it is there.
+//! Decompresses messages in steps, so that each step can be counted before it is allocated.
 
 use std::io::Read;
 
@@ -6,20 +6,20 @@ use axum::http::HeaderMap;
 use bytes::{Buf, Bytes};
 use tonic::Status;
 
-/// A compressed message is unpacked in steps of so many bytes, each of which is paid for before the next.
+/// Size of a step in bytes; each step is counted before the next.
 pub const STEP: usize = 64 << 10;
 
-/// How messages of a request are compressed, if they are.
+/// The compression of a request's messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
     Gzip,
     Zstd,
-    /// None, or one that tonic will refuse by its name.
+    /// No compression, or one whose name tonic will refuse.
     Other,
 }
 
 impl Compression {
-    /// As a request's headers say.
+    /// Reads it from a request's headers.
     pub fn of(headers: &HeaderMap) -> Self {
         match headers.get("grpc-encoding").map(|value| value.as_bytes()) {
             Some(b"gzip") => Self::Gzip,
@@ -29,17 +29,17 @@ impl Compression {
     }
 }
 
-/// A message that is unpacked in steps.
+/// A message that is decompressed in steps.
 pub struct Unpacking {
     reader: Box<dyn Read + Send>,
-    /// What is unpacked so far.
+    /// The data so far.
     pub plain: Vec<u8>,
-    /// What it has taken of the byte budget so far.
+    /// The bytes of the budget that it has taken so far.
     pub paid: usize,
 }
 
 impl Unpacking {
-    /// Of a message that has taken so much of the budget.
+    /// For a message that has taken this part of the budget.
     ///
     /// # Errors
     /// If it cannot be unpacked.
@@ -48,7 +48,7 @@ impl Unpacking {
             Compression::Zstd => {
                 let decoder = zstd::stream::read::Decoder::new(packed.reader());
                 let mut decoder = decoder.map_err(broken)?;
-                // 8 MiB, which the format asks every decoder to allow: no frame may ask for more memory than that.
+                // 8 MiB is the window that the format requires every decoder to support; no frame may require more memory.
                 decoder.window_log_max(23).map_err(broken)?;
                 Box::new(decoder)
             }
@@ -61,7 +61,7 @@ impl Unpacking {
         })
     }
 
-    /// Unpacks one step more; how many bytes that were, fewer than [`STEP`] at the end.
+    /// Decompresses one more step; returns the number of bytes, fewer than [`STEP`] at the end.
     ///
     /// # Errors
     /// If it cannot be unpacked.

@@ -1,8 +1,8 @@
-//! What a message will take in memory, counted on the wire before it is decoded.
+//! The memory of a message, counted on the wire before it is decoded.
 //!
-//! Two bytes on the wire can become an object of hundreds (an empty message in a repeated field), one byte a number of eight.
-//! The walk knows the messages' fields from the descriptors that were compiled in, and skips the content of texts: it costs
-//! nothing beside decoding. Wire format: <https://protobuf.dev/programming-guides/encoding/>.
+//! Two bytes on the wire can become an object of hundreds (an empty message in a repeated field), and one byte a number of
+//! eight. The walk knows the messages' fields from the compiled-in descriptors and skips the content of texts, so its cost
+//! is negligible beside decoding. Wire format: <https://protobuf.dev/programming-guides/encoding/>.
 
 use std::collections::HashMap;
 
@@ -10,30 +10,30 @@ use prost::Message as _;
 use prost_types::field_descriptor_proto::Type;
 use prost_types::{DescriptorProto, FileDescriptorSet};
 
-/// Bytes of a message in a field: the largest one (an input tensor) has 320, and a list that grows has room for more.
+/// Bytes of a message in a field: the largest one (an input tensor) has 320, and a growing list reserves more.
 const MESSAGE: usize = 512;
-/// Bytes of a text or a byte string in a field, beside its content.
+/// Bytes of a text or byte string in a field, besides its content.
 const TEXT: usize = 64;
 /// Bytes of a number.
 const NUMBER: usize = 8;
 
-/// What a field holds.
+/// The type of a field.
 #[derive(Debug, Clone, Copy)]
 enum Field {
-    /// A message, by its place in the list.
+    /// A message, by its index in the list.
     Message(usize),
     /// A text or a byte string.
     Text,
-    /// Numbers, which may come packed: as varints, or of so many bytes each.
+    /// Numbers, which may be packed: as varints, or with a fixed number of bytes each.
     Varint,
     Fixed(usize),
 }
 
-/// The fields of all messages that can be asked with.
+/// The fields of all request messages.
 #[derive(Debug, Default)]
 pub struct WireCosts {
     messages: Vec<HashMap<u32, Field>>,
-    /// The message that a method takes, by the method's path.
+    /// The request message of a method, by the method's path.
     inputs: HashMap<String, usize>,
 }
 
@@ -42,7 +42,7 @@ pub struct WireCosts {
 pub struct Broken;
 
 impl WireCosts {
-    /// Of encoded descriptors; what they lack is not counted.
+    /// Reads encoded descriptors; fields that they lack are not counted.
     ///
     /// # Errors
     /// If the descriptors cannot be read.
@@ -90,10 +90,9 @@ impl WireCosts {
         })
     }
 
-    /// Bytes of memory that a message to a method will take, its own bytes included. The walk ends when they are more than
-    /// `most`.
+    /// Bytes of memory of a message to a method, including its own bytes. The walk ends when they exceed `most`.
     ///
-    /// # Errors
+    /// [`Broken`], for messages that cannot be decoded either.
     /// [`Broken`], where decoding would fail too.
     pub fn of(&self, path: &str, message: &[u8], most: usize) -> Result<usize, Broken> {
         let mut cost = message.len();
@@ -138,16 +137,16 @@ impl WireCosts {
                         }
                         Some(Field::Text) => *cost += TEXT,
                         Some(Field::Varint) => {
-                            // Each number ends with the one byte of it that has no upper bit.
+                            // Each number ends with its only byte without the upper bit.
                             let numbers = content.iter().filter(|byte| **byte < 0x80).count();
                             *cost += numbers * NUMBER;
                         }
                         Some(Field::Fixed(bytes)) => *cost += length / bytes * NUMBER,
-                        // Decoding passes it over.
+                        // Decoding skips it.
                         None => {}
                     }
                 }
-                // Groups, which none of our messages has.
+                // Groups, which no message here has.
                 _ => return Err(Broken),
             }
         }
@@ -155,7 +154,7 @@ impl WireCosts {
     }
 }
 
-/// All messages with their full names, nested ones too.
+/// All messages with their full names, including nested ones.
 fn collect<'a>(
     scope: &str,
     messages: &'a [DescriptorProto],
@@ -201,7 +200,7 @@ mod tests {
     const EMBED: &str = "/clip_in.v1.ClipIn/Embed";
 
     #[test]
-    fn empty_messages_cost_what_they_become() {
+    fn empty_messages_are_counted_by_their_decoded_size() {
         let inputs = vec![oip::model_infer_request::InferInputTensor::default(); 1000];
         let wire = oip::ModelInferRequest {
             inputs,

@@ -1,4 +1,4 @@
-//! `POST /v1/admin/models` and `DELETE /v1/admin/models/{name}`: what is served, changed while it serves.
+//! `POST /v1/admin/models` and `DELETE /v1/admin/models/{name}`: change the models of a running server.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::api::json_answer::Json;
 use crate::api::{ApiError, AppState};
 use crate::engine::{Loaded, RegistryError};
 use crate::error_code::Code;
-/// Longest time of a request to an admin route: a large model is read, checked and warmed for minutes.
+/// Time limit of a request to an admin route: reading, checking and warming up a large model takes minutes.
 pub const TIME: Duration = Duration::from_secs(3600);
 
 /// The admin routes; none if they are off.
@@ -60,11 +60,11 @@ struct LoadRequest {
 struct LoadedModel {
     #[serde(flatten)]
     model: ModelObject,
-    /// Whether it took the place of another one of its name.
+    /// Whether it replaced another model with the same name.
     replaced: bool,
 }
 
-/// What is left of a model.
+/// The result of unloading a model.
 #[derive(Debug, Serialize, ToSchema)]
 struct UnloadedModel {
     id: String,
@@ -72,23 +72,23 @@ struct UnloadedModel {
     deleted: bool,
 }
 
-/// What admin routes may answer.
+/// Possible errors of admin routes.
 #[derive(IntoResponses)]
-#[expect(dead_code, reason = "describes what error.rs answers")]
+#[expect(dead_code, reason = "describes the answers of error.rs")]
 enum AdminErrors {
-    /// The request cannot be right
+    /// The request is invalid
     #[response(status = 400)]
     BadRequest(ErrorBody),
-    /// No admin token, or another one
+    /// The admin token is missing or wrong
     #[response(status = 401)]
     Unauthorized(ErrorBody),
     /// Without a token, only requests to a loopback address are answered
     #[response(status = 403)]
     Forbidden(ErrorBody),
-    /// There is no such model or bundle
+    /// The model or bundle does not exist
     #[response(status = 404)]
     NotFound(ErrorBody),
-    /// Another load is going on, or the model is the default one
+    /// Another load is running, or the model is the default one
     #[response(status = 409)]
     Conflict(ErrorBody),
     /// The body is too large
@@ -100,7 +100,7 @@ enum AdminErrors {
     /// The bundle cannot be served
     #[response(status = 422)]
     Unprocessable(ErrorBody),
-    /// The bodies of other requests fill the memory
+    /// The bodies of other requests use all memory for bodies
     #[response(status = 429)]
     Overloaded(ErrorBody),
     /// The server failed
@@ -111,8 +111,8 @@ enum AdminErrors {
     Unavailable(ErrorBody),
 }
 
-/// Loads a bundle and serves it, in the place of the model of its name if there is one. A load that was begun is
-/// finished even if its client leaves.
+/// Loads a bundle and serves it. It replaces the model with the same name if there is one. A load continues even if its
+/// client disconnects.
 #[utoipa::path(
     post,
     path = "/v1/admin/models",
@@ -153,7 +153,7 @@ async fn load(
     }))
 }
 
-/// Takes a model off the list.
+/// Stops serving a model.
 #[utoipa::path(
     delete,
     path = "/v1/admin/models/{name}",
@@ -174,15 +174,15 @@ async fn unload(
     }))
 }
 
-/// Work that would hold up other requests on the threads that answer them.
+/// Runs work that would block the threads of other requests.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, ApiError> {
     let span = tracing::Span::current();
     let work = move || span.in_scope(work);
     tokio::task::spawn_blocking(work).await.map_err(|error| {
-        tracing::error!(%error, "loading a model broke off");
-        let message = "loading the model broke off; the reason is logged";
+        tracing::error!(%error, "loading a model failed unexpectedly");
+        let message = "loading the model failed unexpectedly; the reason is logged";
         ApiError::new(Code::InternalError, message)
     })
 }

@@ -1,4 +1,4 @@
-//! What the routes make of the bodies that they are sent, without a server around it: for tests that send many.
+//! Parses request bodies as the routes do, without a server, for fuzz tests.
 
 use axum::http::HeaderMap;
 use bytes::Bytes;
@@ -14,7 +14,7 @@ use crate::labelsets::Definition;
 /// Items of a JSON body of `/v1/embeddings`.
 ///
 /// # Errors
-/// As the route answers.
+/// The error of the route.
 pub fn embeddings(body: &[u8]) -> Result<Vec<Item>, ApiError> {
     Ok(embeddings::from_json(body)?.1)
 }
@@ -22,7 +22,7 @@ pub fn embeddings(body: &[u8]) -> Result<Vec<Item>, ApiError> {
 /// Items of a JSON body of `/v1/similarity`.
 ///
 /// # Errors
-/// As the route answers.
+/// The error of the route.
 pub fn similarity(body: &[u8]) -> Result<Vec<Item>, ApiError> {
     images_and_texts(body, "texts")
 }
@@ -30,7 +30,7 @@ pub fn similarity(body: &[u8]) -> Result<Vec<Item>, ApiError> {
 /// Items of a JSON body of `/v1/classify`.
 ///
 /// # Errors
-/// As the route answers.
+/// The error of the route.
 pub fn classify(body: &[u8]) -> Result<Vec<Item>, ApiError> {
     images_and_texts(body, "labels")
 }
@@ -46,7 +46,7 @@ fn images_and_texts(body: &[u8], texts: &'static str) -> Result<Vec<Item>, ApiEr
 /// Items of a JSON body of `/v1/rerank`, the query first.
 ///
 /// # Errors
-/// As the route answers.
+/// The error of the route.
 pub fn rerank(body: &[u8]) -> Result<Vec<Item>, ApiError> {
     let call = rerank::from_json(body, EmbedOptions::default())?;
     let all = std::iter::once(call.query).chain(call.documents);
@@ -60,17 +60,17 @@ pub fn rerank(body: &[u8]) -> Result<Vec<Item>, ApiError> {
 /// A label set's definition, checked, from a body of `PUT /v1/labelsets/{name}`.
 ///
 /// # Errors
-/// As the route answers.
+/// The error of the route.
 pub fn labelset(body: &[u8], most_items: usize) -> Result<Definition, ApiError> {
     let definition: Definition = json_body::parse(body)?;
     definition.check(most_items)?;
     Ok(definition)
 }
 
-/// Items of a body of `POST /v2/models/{name}/infer`, at most `most_items`, for a model with this text side.
+/// Items of a body of `POST /v2/models/{name}/infer`, at most `most_items`, for a model with this text encoder.
 ///
 /// # Errors
-/// As the route answers.
+/// The error of the route.
 pub fn infer(
     headers: &HeaderMap,
     body: &Bytes,

@@ -1,4 +1,4 @@
-//! `POST /v1/classify`: which of these labels is it?
+//! `POST /v1/classify`: selects labels for images.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::api::{ApiError, AppState};
 use crate::calls::{self, ClassifyCall, Decision, LabelScore, Labels, Warning};
 use crate::preprocess::Alpha;
 
-/// One result an image, in the request's order.
+/// One result per image, in the request's order.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ClassifyResponse {
     model: String,
@@ -23,7 +23,7 @@ pub struct ClassifyResponse {
     labelset: Option<String>,
     results: Vec<ImageResult>,
     usage: Usage,
-    /// What is to be known about single images; missing if there is nothing.
+    /// Notes about single images; absent if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     warnings: Vec<Warning>,
@@ -31,16 +31,16 @@ pub struct ClassifyResponse {
 
 #[derive(Debug, Serialize, ToSchema)]
 struct ImageResult {
-    /// Position of the image in the request.
+    /// Index of the image in the request.
     index: usize,
     /// Best first.
     labels: Vec<LabelScore>,
-    /// What a label set decides.
+    /// The decision of a label set.
     #[serde(skip_serializing_if = "Option::is_none")]
     decision: Option<Decision>,
 }
 
-/// Query parameters beside a form or a raw image.
+/// Query parameters with a form or a raw image.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(
@@ -50,16 +50,16 @@ struct ImageResult {
 struct ClassifyQuery {
     /// A label; may be repeated.
     label: Option<Vec<String>>,
-    /// A label set, in the place of labels.
+    /// A label set, instead of labels.
     labelset: Option<String>,
     /// The model; the label set's, or the default one, if none is named.
     model: Option<String>,
-    /// Cut labels that are longer than the model's context (the default), or refuse them.
+    /// Whether labels longer than the model's context are truncated (the default) or refused.
     truncate: Option<bool>,
-    /// Of 16-bit images, how many bits hold the value: the low ones.
+    /// Number of low bits of 16-bit images that hold the value.
     #[param(minimum = 8, maximum = 16)]
     value_bits: Option<u8>,
-    /// Turn images as their EXIF data says, or as they are stored.
+    /// Whether images are turned according to their EXIF data.
     exif_orientation: Option<bool>,
     /// How transparency is treated.
     #[param(inline)]

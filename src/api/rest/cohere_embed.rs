@@ -1,4 +1,4 @@
-//! `POST /v2/embed`: embeddings in Cohere's shape, several formats at a time, so that its clients need no other.
+//! `POST /v2/embed`: embeddings in Cohere's format, with several types at a time, for Cohere's clients.
 
 use std::sync::Arc;
 
@@ -48,30 +48,31 @@ pub(super) struct CohereEmbedRequest {
     #[serde(default)]
     #[schema(value_type = Option<Items>)]
     inputs: Option<EntryList>,
-    /// What the embeddings are for. It makes no difference to these models.
+    /// The purpose of the embeddings. It makes no difference for these models.
     #[serde(default)]
     #[expect(dead_code, reason = "taken, so that a wrong type is refused")]
     input_type: Option<String>,
-    /// The formats that are wanted; `float` by default.
+    /// The requested types; `float` by default.
     #[serde(default)]
     #[schema(inline)]
     embedding_types: Option<Vec<EncodingFormat>>,
-    /// The first so many numbers of each embedding, normalised again; all of them by default.
+    /// Length of the embeddings: their first numbers, normalised again; the full length by default.
     #[serde(default, deserialize_with = "json_body::whole_number")]
     #[schema(minimum = 1)]
     output_dimension: Option<usize>,
-    /// Texts that are longer than the model's context: `END` cuts their end off (the default), `NONE` refuses them.
+    /// `END` truncates texts that are longer than the model's context (the default); `NONE` refuses them.
     #[serde(default)]
     #[schema(value_type = Option<Truncation>, inline)]
     truncate: Option<String>,
-    /// Embed the good items although others are bad, which have an empty list in their places and stand in `errors`.
+    /// Embed the valid items even if others are invalid; those have an empty list in their places and are listed in
+    /// `errors`.
     #[serde(default)]
     partial: Option<bool>,
-    /// Of 16-bit images, how many bits hold the value: the low ones.
+    /// Number of low bits of 16-bit images that hold the value.
     #[serde(default)]
     #[schema(value_type = Option<u8>, minimum = 8, maximum = 16)]
     value_bits: Option<ValueBits>,
-    /// Turn images as their EXIF data says, or as they are stored.
+    /// Whether images are turned according to their EXIF data.
     #[serde(default)]
     exif_orientation: Option<bool>,
     /// How transparency is treated.
@@ -91,19 +92,19 @@ enum Truncation {
 /// Cohere's embeddings by type.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CohereEmbedResponse {
-    /// A random name of the answer.
+    /// A random id of the answer.
     id: String,
     response_type: &'static str,
     embeddings: EmbeddingsByType,
-    /// The texts as they came, if `texts` were asked for.
+    /// The texts of the request, if `texts` were given.
     texts: Vec<String>,
-    /// With `partial`: what is wrong with the bad items.
+    /// With `partial`: the errors of the invalid items.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<BadItem>,
     meta: Meta,
 }
 
-/// For each format that was asked for, an embedding an item, in the order of the items.
+/// For each requested type one embedding per item, in the order of the items.
 #[derive(Debug, Default, Serialize, ToSchema)]
 struct EmbeddingsByType {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -123,7 +124,7 @@ struct EmbeddingsByType {
 /// An item that has no embedding.
 #[derive(Debug, Serialize, ToSchema)]
 struct BadItem {
-    /// Its position in the request.
+    /// Its index in the request.
     index: usize,
     error: ErrorObject,
 }
@@ -133,7 +134,7 @@ struct BadItem {
 struct Meta {
     api_version: ApiVersion,
     billed_units: BilledUnits,
-    /// That texts were cut, and what is to be known about single images.
+    /// Notes about truncated texts and single images.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
 }
@@ -144,20 +145,20 @@ struct ApiVersion {
     version: &'static str,
 }
 
-/// What was computed.
+/// The amount of work.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = CohereBilledUnits)]
 struct BilledUnits {
-    /// Tokens that the text encoder read, start and end tokens included.
+    /// Tokens of the texts, including start and end tokens.
     input_tokens: usize,
     images: usize,
 }
 
-/// What the call may answer beside embeddings.
+/// Possible errors of the call.
 #[derive(IntoResponses)]
-#[expect(dead_code, reason = "describes what error.rs answers")]
+#[expect(dead_code, reason = "describes the answers of error.rs")]
 enum CohereErrors {
-    /// The request cannot be right
+    /// The request is invalid
     #[response(status = 400)]
     BadRequest(CohereError),
     /// No API key, or an unknown one
@@ -172,13 +173,13 @@ enum CohereErrors {
     /// The body, an image, a text or the answer is too large
     #[response(status = 413)]
     TooLarge(CohereError),
-    /// The content type is none that is read here
+    /// The content type is not supported
     #[response(status = 415)]
     UnsupportedMediaType(CohereError),
-    /// The server of an image's URL does not give it
+    /// An image could not be fetched from its URL
     #[response(status = 422)]
     NotFetched(CohereError),
-    /// The server, or the caller's key, has as many requests as it may
+    /// The server, or the API key, has too many requests
     #[response(status = 429, headers(("retry-after" = u64, description = "Seconds")))]
     Overloaded(CohereError),
     /// The server failed
@@ -187,7 +188,7 @@ enum CohereErrors {
     /// The server is stopping, or its engine is dead
     #[response(status = 503)]
     Unavailable(CohereError),
-    /// The time that the request gave itself is over
+    /// The request's own timeout has passed
     #[response(status = 504)]
     DeadlineExceeded(CohereError),
 }
@@ -240,8 +241,8 @@ pub async fn create(
     let embedded_images = images.iter().zip(&vectors);
     let embedded_images = embedded_images.filter(|(is_image, found)| **is_image && found.is_some());
     let cut = embedded.cost.truncated;
-    let cut =
-        (cut > 0).then(|| format!("{cut} tokens of texts beyond the model's context were cut off"));
+    let cut = (cut > 0)
+        .then(|| format!("{cut} tokens beyond the model's context were cut off from the texts"));
     let of_images = embedded.warnings.iter();
     let of_images = of_images.map(|warning| format!("{}: {}", warning.param, warning.message));
     Ok(Json(CohereEmbedResponse {
@@ -261,12 +262,12 @@ pub async fn create(
     }))
 }
 
-/// What a body asks for.
+/// The parsed request.
 #[derive(Debug)]
 pub(super) struct Asked {
     model: Option<String>,
     pub(super) items: Vec<Item>,
-    /// Which of the three lists it was.
+    /// The name of the list that was given.
     field: &'static str,
     formats: Vec<EncodingFormat>,
     dimensions: Option<usize>,
@@ -276,7 +277,7 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// The texts to give back, and bytes set aside for what the answer has beside one list of embeddings.
+    /// The texts to return, and bytes reserved for the parts of the answer besides one list of embeddings.
     fn echo(&self, state: &AppState) -> Result<Vec<String>, ApiError> {
         let width = state.model(self.model.as_deref())?.manifest().embedding_dim;
         let numbers = self.dimensions.unwrap_or(width).min(width);
@@ -364,7 +365,7 @@ impl EmbeddingsByType {
     fn of(vectors: &[Option<Vec<f32>>], formats: &[EncodingFormat]) -> Self {
         let mut all = Self::default();
         for format in formats {
-            // An empty list is written in the format's own type: clients know it.
+            // An empty list is sent as it is: clients expect the type.
             let vectors = vectors.iter().map(|v| v.clone().unwrap_or_default());
             let list = Some(vectors.map(|v| format.write(v)).collect());
             match format {
@@ -380,7 +381,7 @@ impl EmbeddingsByType {
     }
 }
 
-/// The field that was wrong has another name here.
+/// Translates the field's name to that of this route.
 fn in_cohere_s_words(error: ApiError) -> ApiError {
     match error.param.as_deref() {
         Some("dimensions") => error.at("output_dimension"),
@@ -388,7 +389,7 @@ fn in_cohere_s_words(error: ApiError) -> ApiError {
     }
 }
 
-/// An error in Cohere's words. Status and headers stay.
+/// Converts an error to Cohere's format. Status and headers stay.
 pub fn respond_with(error: &ApiError, response: Response) -> Response {
     let body = CohereError {
         message: error.sentence(),

@@ -1,4 +1,4 @@
-//! `/openapi.json`, and `/docs/`: Swagger UI, which shows it. Its files are in the binary: nothing comes from elsewhere.
+//! `/openapi.json` and `/docs/`: Swagger UI, which shows it. Its files are in the binary; nothing is loaded from elsewhere.
 
 use std::sync::Arc;
 
@@ -14,19 +14,19 @@ use utoipa_swagger_ui::Config;
 use crate::api::{ApiError, AppState};
 use crate::error_code::Code;
 
-/// Swagger UI styles elements as it goes, and draws its icons from data.
+/// Content security policy: Swagger UI sets inline styles and uses data URIs for icons.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; \
                       form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
 
 /// The document and the page.
 pub fn routes(document: OpenApi) -> Router<Arc<AppState>> {
-    // Its default asks a server on the internet whether the document is valid.
+    // By default it asks an external server whether the document is valid.
     let config = Config::from("/openapi.json")
         .validator_url("none")
         .try_it_out_enabled(true);
     let config = Arc::new(config);
     let index = config.clone();
-    // Written once: it takes milliseconds, and anyone may ask for it any number of times.
+    // Written once, because it takes milliseconds and anyone may request it any number of times.
     let document = document.to_json().ok().map(Bytes::from);
     Router::new()
         .route(

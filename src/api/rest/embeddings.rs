@@ -1,4 +1,4 @@
-//! `POST /v1/embeddings`: OpenAI's shape, for images too.
+//! `POST /v1/embeddings`: OpenAI's format, extended to images.
 
 use std::sync::Arc;
 
@@ -38,26 +38,26 @@ pub(super) struct EmbeddingsRequest {
     #[serde(default)]
     #[schema(inline)]
     encoding_format: Option<EncodingFormat>,
-    /// The first so many numbers of each embedding, normalised again; all of them by default.
+    /// Length of the embeddings: their first numbers, normalised again; the full length by default.
     #[serde(default, deserialize_with = "json_body::whole_number")]
     #[schema(minimum = 1)]
     dimensions: Option<usize>,
-    /// Cut texts that are longer than the model's context (the default), or refuse them.
+    /// Whether texts longer than the model's context are truncated (the default) or refused.
     #[serde(default)]
     truncate: Option<bool>,
-    /// Of 16-bit images, how many bits hold the value: the low ones.
+    /// Number of low bits of 16-bit images that hold the value.
     #[serde(default)]
     #[schema(value_type = Option<u8>, minimum = 8, maximum = 16)]
     value_bits: Option<ValueBits>,
-    /// Turn images as their EXIF data says, or as they are stored.
+    /// Whether images are turned according to their EXIF data.
     #[serde(default)]
     exif_orientation: Option<bool>,
     /// How transparency is treated.
     #[serde(default)]
     #[schema(inline)]
     alpha: Option<Alpha>,
-    /// Embed the good items although others are bad, which have an error in their places; by default one bad item refuses
-    /// the request.
+    /// Embed the valid items even if others are invalid; those have an error in their places. By default one invalid item
+    /// fails the request.
     #[serde(default)]
     partial: Option<bool>,
 }
@@ -75,25 +75,25 @@ struct EmbeddingsForm {
     /// The model; the default one if none is named.
     #[schema(value_type = String, required = false)]
     model: Option<String>,
-    /// The first so many numbers of each embedding, normalised again.
+    /// Length of the embeddings: their first numbers, normalised again.
     #[schema(value_type = usize, required = false, minimum = 1)]
     dimensions: Option<usize>,
-    /// How embeddings are written.
+    /// Format of the embeddings.
     #[schema(value_type = EncodingFormat, required = false, inline)]
     encoding_format: Option<EncodingFormat>,
-    /// Cut texts that are longer than the model's context (the default), or refuse them.
+    /// Whether texts longer than the model's context are truncated (the default) or refused.
     #[schema(value_type = bool, required = false)]
     truncate: Option<bool>,
-    /// Of 16-bit images, how many bits hold the value: the low ones.
+    /// Number of low bits of 16-bit images that hold the value.
     #[schema(value_type = u8, required = false, minimum = 8, maximum = 16)]
     value_bits: Option<u8>,
-    /// Turn images as their EXIF data says, or as they are stored.
+    /// Whether images are turned according to their EXIF data.
     #[schema(value_type = bool, required = false)]
     exif_orientation: Option<bool>,
     /// How transparency is treated.
     #[schema(value_type = Alpha, required = false, inline)]
     alpha: Option<Alpha>,
-    /// Embed the good items although others are bad, which have an error in their places.
+    /// Embed the valid items even if others are invalid; those have an error in their places.
     #[schema(value_type = bool, required = false)]
     partial: Option<bool>,
 }
@@ -107,27 +107,27 @@ struct EmbeddingsQuery {
     text: Option<Vec<String>>,
     /// The model; the default one if none is named.
     model: Option<String>,
-    /// The first so many numbers of each embedding, normalised again.
+    /// Length of the embeddings: their first numbers, normalised again.
     #[param(minimum = 1)]
     dimensions: Option<usize>,
-    /// How embeddings are written.
+    /// Format of the embeddings.
     #[param(inline)]
     encoding_format: Option<EncodingFormat>,
-    /// Cut texts that are longer than the model's context (the default), or refuse them.
+    /// Whether texts longer than the model's context are truncated (the default) or refused.
     truncate: Option<bool>,
-    /// Of 16-bit images, how many bits hold the value: the low ones.
+    /// Number of low bits of 16-bit images that hold the value.
     #[param(minimum = 8, maximum = 16)]
     value_bits: Option<u8>,
-    /// Turn images as their EXIF data says, or as they are stored.
+    /// Whether images are turned according to their EXIF data.
     exif_orientation: Option<bool>,
     /// How transparency is treated.
     #[param(inline)]
     alpha: Option<Alpha>,
-    /// Embed the good items although others are bad, which have an error in their places.
+    /// Embed the valid items even if others are invalid; those have an error in their places.
     partial: Option<bool>,
 }
 
-/// What a bare string in `input` is.
+/// The meaning of a bare string in `input`.
 #[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case", expecting = "text or image")]
 enum Modality {
@@ -143,7 +143,7 @@ pub struct EmbeddingsResponse {
     data: Vec<EmbeddingObject>,
     model: String,
     usage: Usage,
-    /// What is to be known about single images; missing if there is nothing.
+    /// Notes about single images; absent if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     warnings: Vec<Warning>,
@@ -154,11 +154,11 @@ pub struct EmbeddingsResponse {
 struct EmbeddingObject {
     /// `embedding`, or `error`.
     object: &'static str,
-    /// Position of the item in the request.
+    /// Index of the item in the request.
     index: usize,
-    /// Empty if the item is bad: clients decode it before anybody looks at `object`.
+    /// Empty if the item is invalid: clients decode it before they check `object`.
     embedding: Vector,
-    /// What is wrong with the item.
+    /// The error of the item.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorObject>,
 }
@@ -233,7 +233,8 @@ pub async fn create(
     }))
 }
 
-/// With `partial`, a bad item has its error in its place, and if all are bad, all have; else the first refuses the call.
+/// With `partial`, an invalid item has its error in its place, also if all are invalid; otherwise the first error fails the
+/// call.
 pub(super) async fn embed(
     state: &AppState,
     call: EmbedCall,

@@ -1,4 +1,4 @@
-//! How an embedding is written: numbers, base64 of them, or less of them.
+//! Formats of an embedding: numbers, base64, or smaller numbers.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,12 +8,12 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{AnyOfBuilder, ArrayBuilder, ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-/// The names, for messages.
+/// The names of the formats, for messages.
 pub const FORMATS: &str = "a format of embeddings is float, base64, int8, uint8, binary or ubinary";
 
-/// How embeddings are written: numbers, base64 of little-endian 32-bit floats, numbers of 8 bits (`int8`: 127 times the
-/// number, rounded; `uint8`: 128 more), or one bit a number (1 where it is above 0), 8 in a number, the first of them the
-/// highest (`ubinary`: 0 to 255; `binary`: 128 less).
+/// The format of embeddings: numbers, base64 of little-endian 32-bit floats, 8-bit numbers (`int8`: 127 times the number,
+/// rounded; `uint8`: 128 more), or one bit per number (1 if it is above 0), 8 bits in a number with the first as the highest
+/// (`ubinary`: 0 to 255; `binary`: 128 less).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub enum EncodingFormat {
@@ -26,7 +26,7 @@ pub enum EncodingFormat {
     Ubinary,
 }
 
-/// An embedding as it is written.
+/// An encoded embedding.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum Vector {
@@ -39,7 +39,7 @@ pub enum Vector {
     Unsigned(Vec<u16>),
 }
 
-// Whole numbers are numbers, too: a choice of exactly one of the lists would not be true.
+// Integers are also numbers, so a choice of exactly one of the lists would be wrong.
 impl PartialSchema for Vector {
     fn schema() -> RefOr<Schema> {
         let number = ObjectBuilder::new().schema_type(Type::Number);
@@ -55,7 +55,7 @@ impl PartialSchema for Vector {
 impl ToSchema for Vector {}
 
 impl EncodingFormat {
-    /// The one of that name.
+    /// The format with this name.
     pub fn named(name: &str) -> Option<Self> {
         Some(match name {
             "float" => Self::Float,
@@ -68,7 +68,7 @@ impl EncodingFormat {
         })
     }
 
-    /// Writes an embedding of unit length.
+    /// Encodes a normalised embedding.
     pub fn write(self, numbers: Vec<f32>) -> Vector {
         match self {
             Self::Float => Vector::Float(numbers),
@@ -91,7 +91,7 @@ impl EncodingFormat {
     }
 }
 
-// By hand: the derived code takes `{"float": null}` too.
+// Written by hand: the derived code also accepts `{"float": null}`.
 impl<'de> Deserialize<'de> for EncodingFormat {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
@@ -103,7 +103,7 @@ fn eight_bits(number: f32) -> i8 {
     (number * 127.0).round() as i8
 }
 
-/// One bit a number, as NumPy's `packbits` of `numbers > 0`.
+/// One bit per number, like NumPy's `packbits` of `numbers > 0`.
 fn packed(numbers: &[f32]) -> impl Iterator<Item = u8> {
     numbers.chunks(8).map(|eight| {
         let bits = eight.iter().enumerate();

@@ -13,7 +13,7 @@ use crate::api::json_answer::Json;
 use crate::api::{ApiError, AppState};
 use crate::error_code::Code;
 
-/// A process that lives.
+/// A running process.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Alive {
     status: &'static str,
@@ -30,7 +30,7 @@ pub struct Readiness {
     models: Vec<ModelReadiness>,
 }
 
-/// Whether a model answers, and by what.
+/// Whether a model is ready, and on which device.
 #[derive(Debug, Serialize, ToSchema)]
 struct ModelReadiness {
     name: String,
@@ -38,11 +38,11 @@ struct ModelReadiness {
     precision: String,
     device: String,
     provider: &'static str,
-    /// Worker threads that live.
+    /// Number of running worker threads.
     workers: usize,
 }
 
-/// The process lives and its event loop turns. Says nothing of the model: that is `/readyz`.
+/// The process is running and its event loop responds. This does not depend on the model: see `/readyz`.
 #[utoipa::path(
     get,
     path = "/healthz",
@@ -55,7 +55,7 @@ pub async fn live() -> Json<Alive> {
     Json(Alive { status: "alive" })
 }
 
-/// Whether requests will be answered, and by what device.
+/// Whether requests will be answered, and on which device.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -68,28 +68,28 @@ pub async fn live() -> Json<Alive> {
     )
 )]
 pub async fn ready(State(state): State<Arc<AppState>>) -> Response {
-    let trouble = state.trouble();
+    let reason = state.not_ready_reason();
     let models = state.models.all();
     let models = models.iter().map(|model| ModelReadiness {
         name: model.name().to_owned(),
-        ready: model.health().trouble().is_none(),
+        ready: model.health().not_ready_reason().is_none(),
         precision: model.precision().to_owned(),
         device: model.device(),
         provider: model.provider(),
         workers: model.health().workers(),
     });
-    let status = if trouble.is_none() {
+    let status = if reason.is_none() {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
     let body = Readiness {
-        status: if trouble.is_none() {
+        status: if reason.is_none() {
             "ready"
         } else {
             "not ready"
         },
-        reason: trouble,
+        reason,
         models: models.collect(),
     };
     (status, Json(body)).into_response()
@@ -108,7 +108,7 @@ pub async fn ready(State(state): State<Arc<AppState>>) -> Response {
     )
 )]
 pub async fn metrics(State(state): State<Arc<AppState>>) -> Result<Response, ApiError> {
-    state.trouble(); // brings `clip_in_ready` up to date
+    state.not_ready_reason(); // brings `clip_in_ready` up to date
     let text = state.metrics.exposition().map_err(|e| {
         ApiError::new(
             Code::InternalError,

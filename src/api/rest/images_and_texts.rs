@@ -15,7 +15,7 @@ use crate::engine::{EmbedOptions, ImageSource};
 use crate::error_code::Code;
 use crate::preprocess::{Alpha, ImageOptions, ValueBits};
 
-/// Images and texts to be compared. `texts_field` is what the endpoint calls its texts.
+/// Images and texts to compare. `texts_field` is the name of the texts on the route.
 #[derive(Debug)]
 pub struct ImagesAndTexts {
     /// The model that is asked for.
@@ -24,9 +24,9 @@ pub struct ImagesAndTexts {
     pub images: Vec<ImageSource>,
     /// The texts.
     pub texts: Vec<String>,
-    /// The label set that takes the place of texts.
+    /// The label set, instead of texts.
     pub labelset: Option<String>,
-    /// Lane, deadline, and whether long texts are cut.
+    /// Lane, deadline, and whether long texts are truncated.
     pub options: EmbedOptions,
     texts_field: &'static str,
     /// Whether a form's texts were called labels.
@@ -64,13 +64,13 @@ pub struct SimilarityRequest {
     model: Option<String>,
     images: Images,
     texts: Texts,
-    /// Cut texts that are longer than the model's context, or refuse them.
+    /// Whether texts longer than the model's context are truncated or refused.
     #[schema(default = true)]
     truncate: Option<bool>,
-    /// Of 16-bit images, how many bits hold the value: the low ones.
+    /// Number of low bits of 16-bit images that hold the value.
     #[schema(value_type = Option<u8>, minimum = 8, maximum = 16)]
     value_bits: Option<ValueBits>,
-    /// Turn images as their EXIF data says, or as they are stored.
+    /// Whether images are turned according to their EXIF data.
     exif_orientation: Option<bool>,
     /// How transparency is treated.
     #[schema(inline)]
@@ -89,13 +89,13 @@ pub enum ClassifyRequest {
         images: Images,
         /// What to choose from.
         labels: Texts,
-        /// Cut labels that are longer than the model's context, or refuse them.
+        /// Whether labels longer than the model's context are truncated or refused.
         #[schema(default = true)]
         truncate: Option<bool>,
-        /// Of 16-bit images, how many bits hold the value: the low ones.
+        /// Number of low bits of 16-bit images that hold the value.
         #[schema(value_type = Option<u8>, minimum = 8, maximum = 16)]
         value_bits: Option<ValueBits>,
-        /// Turn images as their EXIF data says, or as they are stored.
+        /// Whether images are turned according to their EXIF data.
         exif_orientation: Option<bool>,
         /// How transparency is treated.
         #[schema(inline)]
@@ -108,10 +108,10 @@ pub enum ClassifyRequest {
         images: Images,
         /// A label set, by name.
         labelset: String,
-        /// Of 16-bit images, how many bits hold the value: the low ones.
+        /// Number of low bits of 16-bit images that hold the value.
         #[schema(value_type = Option<u8>, minimum = 8, maximum = 16)]
         value_bits: Option<ValueBits>,
-        /// Turn images as their EXIF data says, or as they are stored.
+        /// Whether images are turned according to their EXIF data.
         exif_orientation: Option<bool>,
         /// How transparency is treated.
         #[schema(inline)]
@@ -132,13 +132,13 @@ pub struct SimilarityForm {
     /// The model; the default one if none is named.
     #[schema(required = false)]
     model: String,
-    /// Cut texts that are longer than the model's context (the default), or refuse them.
+    /// Whether texts longer than the model's context are truncated (the default) or refused.
     #[schema(required = false)]
     truncate: bool,
-    /// Of 16-bit images, how many bits hold the value: the low ones.
+    /// Number of low bits of 16-bit images that hold the value.
     #[schema(value_type = u8, required = false, minimum = 8, maximum = 16)]
     value_bits: Option<u8>,
-    /// Turn images as their EXIF data says, or as they are stored.
+    /// Whether images are turned according to their EXIF data.
     #[schema(value_type = bool, required = false)]
     exif_orientation: Option<bool>,
     /// How transparency is treated.
@@ -156,19 +156,19 @@ pub struct ClassifyForm {
     /// Labels; may be in the query instead, or come from a label set.
     #[schema(required = false)]
     label: Vec<String>,
-    /// A label set, in the place of labels.
+    /// A label set, instead of labels.
     #[schema(required = false)]
     labelset: String,
     /// The model; the label set's, or the default one, if none is named.
     #[schema(required = false)]
     model: String,
-    /// Cut labels that are longer than the model's context (the default), or refuse them.
+    /// Whether labels longer than the model's context are truncated (the default) or refused.
     #[schema(required = false)]
     truncate: bool,
-    /// Of 16-bit images, how many bits hold the value: the low ones.
+    /// Number of low bits of 16-bit images that hold the value.
     #[schema(value_type = u8, required = false, minimum = 8, maximum = 16)]
     value_bits: Option<u8>,
-    /// Turn images as their EXIF data says, or as they are stored.
+    /// Whether images are turned according to their EXIF data.
     #[schema(value_type = bool, required = false)]
     exif_orientation: Option<bool>,
     /// How transparency is treated.
@@ -249,7 +249,7 @@ impl ImagesAndTexts {
         })
     }
 
-    /// Multipart fields, with query parameters as fields that came first; a raw body is the one image.
+    /// Multipart fields, preceded by the query parameters; a raw body is the only image.
     fn from_fields(form: &RequestForm, texts_field: &'static str) -> Result<Self, ApiError> {
         let mut this = Self {
             model: None,
@@ -299,7 +299,7 @@ impl ImagesAndTexts {
         self.texts_field == "labels"
     }
 
-    /// Checks what only this form can get wrong; the call checks the rest.
+    /// Checks for errors that are possible only in this form; the call checks the rest.
     pub(super) fn check(&self) -> Result<(), ApiError> {
         let message = match &self.labelset {
             Some(_) if !self.takes_labelset() => "label sets are for /v1/classify",
@@ -311,14 +311,14 @@ impl ImagesAndTexts {
 }
 
 fn twice() -> ApiError {
-    let message = "texts and labels are two names of one thing; send one of them";
+    let message = "texts and labels are the same field; send only one of them";
     ApiError::new(Code::InvalidRequest, message).at("labels")
 }
 
 fn misplaced(param: String, expected: &str, found: &str) -> ApiError {
     ApiError::new(
         Code::InvalidRequest,
-        format!("{expected} is expected here, this is {found}"),
+        format!("expected {expected}, found {found}"),
     )
     .at(param)
 }

@@ -1,7 +1,7 @@
-//! Lists of images and texts in JSON, in the several shapes that clients send.
+//! Lists of images and texts in JSON, in the formats that clients send.
 //!
-//! Read by hand-written visitors: `serde`'s untagged enums would first copy the whole body into a tree of values, ten
-//! times its size, and could not say which item is wrong.
+//! Parsed by hand-written visitors: `serde`'s untagged enums would first copy the whole body into a tree of values, ten
+//! times its size, and could not name the invalid item.
 
 use std::fmt;
 
@@ -11,10 +11,10 @@ use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use crate::bounded;
 use crate::quoted::quoted;
 
-/// One entry: a bare string, or an object that says what it is.
+/// One entry: a bare string, or an object that names its type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
-    /// `"…"`: what it is depends on the field.
+    /// `"…"`: its type depends on the field.
     Plain(String),
     /// `{"text": "…"}`, `{"type": "text", "text": "…"}`
     Text(String),
@@ -32,7 +32,7 @@ impl<'de> Deserialize<'de> for Entry {
     }
 }
 
-/// For clients that tokenise texts themselves, such as LangChain's by default: their tokens are another model's.
+/// For clients that tokenise texts themselves, such as LangChain by default: their tokens belong to another model.
 const TOKENS: &str = "an item is a text or an image, not a token or a list of tokens; send the text itself \
                       (LangChain's OpenAIEmbeddings: check_embedding_ctx_length=False)";
 
@@ -71,7 +71,7 @@ impl<'de> Visitor<'de> for EntryVisitor {
                     .next_value::<Option<ImageUrl>>()?
                     .map(|image| Entry::Image(image.0)),
                 "content" => map.next_value::<Option<OnePart>>()?.map(|part| part.0),
-                // The field that holds it says what it is.
+                // The field with the content determines the type.
                 "type" => {
                     map.next_value::<IgnoredAny>()?;
                     None
@@ -141,7 +141,7 @@ impl<'de> Visitor<'de> for ImageUrlVisitor {
     }
 }
 
-/// A list of one part: several would be one embedding of all, which the model does not make.
+/// A list of one part: several parts would mean one common embedding, which the model does not support.
 struct OnePart(Entry);
 
 impl<'de> Deserialize<'de> for OnePart {
@@ -165,7 +165,7 @@ impl<'de> Visitor<'de> for OnePartVisitor {
         match seq.next_element::<IgnoredAny>()? {
             None => Ok(OnePart(part)),
             Some(_) => Err(A::Error::custom(
-                "one embedding is made of one part, not of several",
+                "an embedding can be made from one part only",
             )),
         }
     }

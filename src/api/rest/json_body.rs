@@ -1,4 +1,4 @@
-//! JSON → request, with errors that say where.
+//! Parses JSON requests, with errors that name the place.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use crate::error_code::Code;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Reads a JSON object; a byte order mark before it is skipped, and half a surrogate pair becomes U+FFFD.
+/// Parses a JSON object; a leading byte order mark is skipped, and an unpaired surrogate becomes U+FFFD.
 ///
 /// # Errors
 /// 400 `invalid_json` for text that is not JSON, 400 `invalid_request` for JSON of another shape, with the path of the
@@ -30,8 +30,7 @@ pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let Object(parsed) = parsed.map_err(|error| {
         let path = error.path().to_string();
         if let Some(most) = bounded::overrun() {
-            let message =
-                format!("more than {most} items, as many as are taken; send them in parts");
+            let message = format!("more than {most} items; send them in parts");
             let list = path.split('[').next().unwrap_or_default();
             return ApiError::new(Code::TooManyItems, message).at(list);
         }
@@ -53,10 +52,10 @@ pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     Ok(parsed)
 }
 
-/// A whole number that may be missing, `3` or `3.0`: in JSON both are the same number.
+/// An optional integer, `3` or `3.0`: in JSON both are the same number.
 ///
 /// # Errors
-/// The deserializer's, for anything else.
+/// The deserializer's error for anything else.
 pub fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
     deserializer.deserialize_any(WholeNumber)
 }
@@ -75,7 +74,7 @@ impl Visitor<'_> for WholeNumber {
     }
 
     fn visit_u64<E: Error>(self, value: u64) -> Result<Self::Value, E> {
-        // A number beyond the machine's is beyond every limit here, too.
+        // A larger number exceeds every limit here as well.
         Ok(Some(usize::try_from(value).unwrap_or(usize::MAX)))
     }
 

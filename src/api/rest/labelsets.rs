@@ -1,4 +1,4 @@
-//! `/v1/labelsets`: labels that are described once and asked for by name.
+//! `/v1/labelsets`: labels that are described once and used by name.
 
 use std::sync::Arc;
 
@@ -18,15 +18,15 @@ use crate::calls;
 use crate::labelsets::{Definition, LabelSet};
 use crate::preprocess::{Alpha, ValueBits};
 
-/// A set as it is answered: without its example images, which can be large.
+/// A set in an answer: without its example images, which can be large.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = LabelSet)]
 pub struct LabelSetObject {
     object: &'static str,
     name: String,
-    /// When it was put, in seconds since 1970.
+    /// Time of the PUT, in seconds since 1970.
     created: u64,
-    /// The model that its vectors are of.
+    /// The model of its vectors.
     #[schema(required)]
     model: Option<String>,
     labels: Vec<LabelObject>,
@@ -51,7 +51,7 @@ pub struct LabelSetList {
     data: Vec<LabelSetObject>,
 }
 
-/// What is left of a label set.
+/// The result of deleting a label set.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DeletedLabelSet {
     object: &'static str,
@@ -64,7 +64,7 @@ pub struct DeletedLabelSet {
 struct LabelObject {
     label: String,
     texts: Vec<String>,
-    /// How many example images it has.
+    /// Number of example images.
     images: usize,
 }
 
@@ -92,7 +92,7 @@ impl From<&LabelSet> for LabelSetObject {
     }
 }
 
-/// Bytes of a set's answer.
+/// Bytes of a set in an answer.
 fn size_of_answer(set: &LabelSet) -> usize {
     size_of_definition(&set.definition)
 }
@@ -107,7 +107,7 @@ fn size_of_definition(definition: &Definition) -> usize {
     OBJECT + labels.sum::<usize>() + templates.sum::<usize>()
 }
 
-/// All sets.
+/// Lists all sets.
 #[utoipa::path(
     get,
     path = "/v1/labelsets",
@@ -126,7 +126,7 @@ pub async fn list(State(state): State<Arc<AppState>>) -> Result<Json<LabelSetLis
     }))
 }
 
-/// One set.
+/// Returns one set.
 #[utoipa::path(
     get,
     path = "/v1/labelsets/{name}",
@@ -144,7 +144,7 @@ pub async fn one(
     Ok(Json(LabelSetObject::from(&*set)))
 }
 
-/// Makes a set (201) or replaces it (200).
+/// Creates a set (201) or replaces it (200).
 #[utoipa::path(
     put,
     path = "/v1/labelsets/{name}",
@@ -155,7 +155,7 @@ pub async fn one(
     responses(
         (status = 200, description = "The label set was replaced", body = LabelSetObject),
         (status = 201, description = "The label set was created", body = LabelSetObject),
-        (status = 409, description = "The server keeps no more label sets", body = ErrorBody),
+        (status = 409, description = "The maximum number of label sets is reached", body = ErrorBody),
         LookupErrors,
         InferenceErrors
     )
@@ -167,13 +167,13 @@ pub async fn put(
 ) -> Result<(StatusCode, Json<LabelSetObject>), ApiError> {
     let (parts, body) = request.into_parts();
     let mut body = state.admission.read_unpacked(&parts.headers, body).await?;
-    // Names, what describes them, and templates: none of the three may be more than the items that a request has.
+    // Names, descriptions and templates: none of the three may exceed the maximum number of items of a request.
     let most = state.max_items.saturating_mul(3);
     let definition: Definition = bounded::within(most, || json_body::parse(&body.bytes))?;
     body.was_parsed();
-    // While it is embedded, what is embedded is there once more.
+    // While the set is embedded, its items are in memory twice.
     body.grows_to(definition.bytes().saturating_mul(2))?;
-    // It is answered with what was put, images left out.
+    // The answer contains the definition without the images.
     answer_size::reserve(&state, size_of_definition(&definition))?;
     let (set, is_new) = calls::put_labelset(&state, &name, definition).await?;
     let status = if is_new {
@@ -184,7 +184,7 @@ pub async fn put(
     Ok((status, Json(LabelSetObject::from(&*set))))
 }
 
-/// Removes a set.
+/// Deletes a set.
 #[utoipa::path(
     delete,
     path = "/v1/labelsets/{name}",

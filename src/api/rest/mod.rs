@@ -1,4 +1,4 @@
-//! REST: a file a resource. docs/src/reference/http.md describes it.
+//! REST: one file per resource. docs/src/reference/http.md describes it.
 
 mod admin;
 #[doc(hidden)]
@@ -61,7 +61,7 @@ pub fn router(state: Arc<AppState>) -> Router {
         .merge(docs::routes(document))
         .fallback(no_such_route)
         .method_not_allowed_fallback(wrong_method)
-        // Bodies are bounded by admission, before any extractor sees them.
+        // Admission limits bodies before any extractor reads them.
         .layer(DefaultBodyLimit::disable())
         .layer(CatchPanicLayer::custom(panicked))
         .layer(axum::middleware::from_fn_with_state(
@@ -74,11 +74,11 @@ pub fn router(state: Arc<AppState>) -> Router {
 async fn no_such_route(uri: Uri) -> Response {
     let error = ApiError::new(
         Code::NotFound,
-        "there is no such path; GET /openapi.json lists those that exist",
+        "unknown path; GET /openapi.json lists those that exist",
     );
     let response = error.clone().into_response();
     if uri.path().starts_with("/v2/") {
-        // The protocol's clients ask for more than there is here, and read no other shape.
+        // The protocol's clients use more routes than this server has, and only understand this format.
         v2::respond_with(&error, response)
     } else {
         response
@@ -90,10 +90,10 @@ async fn wrong_method() -> ApiError {
     ApiError::new(Code::MethodNotAllowed, message)
 }
 
-/// A bug in a handler costs its request an answer of 500, and nothing else.
+/// A panic in a handler gives a 500 for its request and has no other effect.
 fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
     tracing::error!("a handler panicked");
-    let message = "the server made a mistake; it is logged";
+    let message = "internal error; the reason is logged";
     ApiError::new(Code::InternalError, message).into_response()
 }
 
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_is_answered_under_the_request_s_id() {
+    async fn a_panic_is_answered_with_the_request_id() {
         let router: Router = Router::new()
             .route("/", get(buggy))
             .layer(CatchPanicLayer::custom(panicked))

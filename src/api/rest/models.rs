@@ -1,4 +1,4 @@
-//! `GET /v1/models`: what is served, in OpenAI's shape with our own facts beside it.
+//! `GET /v1/models`: the served models, in OpenAI's format with additional fields.
 
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
@@ -13,39 +13,39 @@ use crate::api::{ApiError, AppState};
 use crate::bundle::Similarity;
 use crate::engine::Model;
 
-/// A model as clients are told of it.
+/// The description of a model for clients.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Model)]
 pub struct ModelObject {
     /// Its name, or an alias.
     id: String,
-    /// The model's own name: another than `id` if that is an alias.
+    /// The model's own name; it differs from `id` if that is an alias.
     root: String,
     object: &'static str,
     /// When it was loaded, in seconds since 1970.
     created: u64,
     owned_by: &'static str,
-    /// Whether it answers requests that name no model.
+    /// Whether it answers requests without a model.
     default: bool,
-    /// What the bundle says of it.
+    /// The description in the bundle.
     description: String,
     modalities: [&'static str; 2],
-    /// Numbers in an embedding.
+    /// Length of an embedding.
     embedding_dim: usize,
     /// Height and width of the encoder's input in pixels.
     image_size: [usize; 2],
-    /// Tokens of a text that are read.
+    /// Maximum number of tokens of a text.
     context_length: usize,
     /// How two embeddings become a score.
     #[schema(value_type = Object)]
     similarity: Similarity,
-    /// What it runs at: fp32, bf16, fp16 or int8.
+    /// Its precision: fp32, bf16, fp16 or int8.
     precision: String,
-    /// Why it runs at that.
+    /// The reason for the precision.
     precision_reason: String,
-    /// What it runs on.
+    /// Its device.
     device: String,
-    /// What of ONNX Runtime runs it.
+    /// The provider of ONNX Runtime.
     provider: &'static str,
 }
 
@@ -56,7 +56,7 @@ pub struct ModelList {
     data: Vec<ModelObject>,
 }
 
-/// All models, the default one first, and behind them the aliases.
+/// Lists all models, the default one first, followed by the aliases.
 #[utoipa::path(
     get,
     path = "/v1/models",
@@ -79,7 +79,7 @@ pub async fn list(State(state): State<Arc<AppState>>) -> Json<ModelList> {
     })
 }
 
-/// One model by name or alias.
+/// Returns one model by name or alias.
 #[utoipa::path(
     get,
     path = "/v1/models/{name}",
@@ -97,7 +97,7 @@ pub async fn one(
     Ok(Json(describe_as(&name, &model, default.name())))
 }
 
-/// The same under the name that the client gave.
+/// The same under the name in the request.
 fn describe_as(name: &str, model: &Model, default: &str) -> ModelObject {
     ModelObject {
         id: name.to_owned(),
@@ -106,7 +106,7 @@ fn describe_as(name: &str, model: &Model, default: &str) -> ModelObject {
     }
 }
 
-/// What clients are told of a model. `default` is the name of the one that answers when none is named.
+/// The description of a model. `default` is the name of the default model.
 pub fn describe(model: &Model, default: &str) -> ModelObject {
     let manifest = model.manifest();
     let created = model.loaded().duration_since(UNIX_EPOCH);

@@ -1,5 +1,5 @@
-//! `/openapi.json`: the interface in [OpenAPI 3.1](https://spec.openapis.org/oas/v3.1.0), put together from the routes
-//! themselves, so that no route of the API can be missing in it.
+//! `/openapi.json`: the interface in [OpenAPI 3.1](https://spec.openapis.org/oas/v3.1.0), built from the routes themselves,
+//! so that no route of the API can be missing.
 
 use crate::api::contract::ErrorBody;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -9,7 +9,7 @@ use super::v2::InferError;
 use crate::api::contract::CohereError;
 use crate::engine::ImageSource;
 
-/// What the document begins with; the routes add themselves.
+/// The start of the document; the routes add themselves.
 #[derive(OpenApi)]
 #[openapi(
     info(
@@ -32,7 +32,7 @@ use crate::engine::ImageSource;
 )]
 pub struct Document;
 
-/// An API key is asked for only if the server has keys.
+/// An API key is only required if the server has keys.
 struct Keys;
 
 impl Modify for Keys {
@@ -45,7 +45,7 @@ impl Modify for Keys {
     }
 }
 
-/// What headers say about a request.
+/// Options in the headers of a request.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 #[expect(
@@ -53,11 +53,11 @@ impl Modify for Keys {
     reason = "describes the headers that request_options.rs reads"
 )]
 pub struct RequestHeaders {
-    /// The queue that it waits in: bulk requests get what interactive ones leave. Without it, the lane of the caller's
-    /// key, or interactive.
+    /// The queue for its items: bulk requests get the capacity that interactive ones leave. The default is the lane of the
+    /// caller's key, or interactive.
     #[param(rename = "x-clip-in-lane", inline, value_type = LaneName, required = false)]
     lane: Option<LaneName>,
-    /// Until when an answer is of use: seconds, or a number with ms or s behind it.
+    /// Timeout: seconds, or a number followed by ms or s.
     #[param(
         rename = "x-request-timeout",
         pattern = r"^([0-9]{0,5}[1-9][0-9]{0,5}(\.[0-9]{1,6})?|[0-9]{1,6}\.[0-9]{0,5}[1-9][0-9]{0,5})(ms|s)?$",
@@ -76,10 +76,10 @@ enum LaneName {
     Bulk,
 }
 
-/// What every call may answer that is about something by name.
+/// Possible errors of calls about something by name.
 #[derive(IntoResponses)]
 pub enum LookupErrors {
-    /// The request cannot be right
+    /// The request is invalid
     #[response(status = 400)]
     BadRequest(ErrorBody),
     /// No API key, or an unknown one
@@ -91,7 +91,7 @@ pub enum LookupErrors {
     /// The request took too long
     #[response(status = 408)]
     Timeout(ErrorBody),
-    /// The server, or the caller's key, has as many requests as it may
+    /// The server, or the API key, has too many requests
     #[response(status = 429, headers(("retry-after" = u64, description = "Seconds")))]
     Overloaded(ErrorBody),
     /// The server failed
@@ -99,22 +99,22 @@ pub enum LookupErrors {
     ServerError(ErrorBody),
 }
 
-/// What a call that embeds may answer beside [`LookupErrors`].
+/// Possible errors of a call that embeds, besides [`LookupErrors`].
 #[derive(IntoResponses)]
 pub enum InferenceErrors {
     /// The body, an image or a text is too large
     #[response(status = 413)]
     TooLarge(ErrorBody),
-    /// The content type is none that is read here
+    /// The content type is not supported
     #[response(status = 415)]
     UnsupportedMediaType(ErrorBody),
-    /// The server of an image's URL does not give it
+    /// An image could not be fetched from its URL
     #[response(status = 422)]
     NotFetched(ErrorBody),
     /// The server is stopping, or its engine is dead
     #[response(status = 503)]
     Unavailable(ErrorBody),
-    /// The time that the request gave itself is over
+    /// The request's own timeout has passed
     #[response(status = 504)]
     DeadlineExceeded(ErrorBody),
 }

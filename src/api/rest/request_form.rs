@@ -1,4 +1,4 @@
-//! The three forms in which a request may come: JSON, multipart/form-data, or an image as the raw body.
+//! The three forms of a request: JSON, multipart/form-data, or an image as the raw body.
 
 use axum::extract::{FromRequest, Multipart, Query, Request};
 use axum::http::request::Parts;
@@ -14,14 +14,14 @@ use crate::engine::{EmbedOptions, Lane};
 use crate::error_code::Code;
 use crate::quoted::quoted;
 
-/// A request's content, read whole.
+/// A request's content, read completely.
 #[derive(Debug)]
 pub struct RequestForm {
-    /// The content by its form.
+    /// The content by form.
     pub content: Content,
     /// Query parameters in order; a name may be repeated.
     pub query: Vec<(String, String)>,
-    /// What the headers say.
+    /// The options in the headers.
     pub options: EmbedOptions,
     /// Keeps the body's share of the byte budget.
     body: AdmittedBody,
@@ -45,11 +45,11 @@ pub struct Part {
     pub name: String,
     /// Its content.
     pub bytes: Bytes,
-    /// Whether it has a file's name.
+    /// Whether it has a file name.
     pub is_file: bool,
 }
 
-/// Names of the parts that may hold an image.
+/// Names of the parts that may contain an image.
 const IMAGES: [&str; 5] = ["image", "images", "image[]", "images[]", "file"];
 
 /// All other fields of all routes.
@@ -74,14 +74,14 @@ fn is_known(name: &str) -> bool {
     IMAGES.contains(&name) || FIELDS.contains(&name)
 }
 
-/// Most parts of a multipart body: far beyond any honest request, far below what parsing could choke on.
+/// Maximum number of parts of a multipart body: far beyond normal use, and small enough to parse quickly.
 const MAX_PARTS: usize = 10_000;
 
 impl RequestForm {
     /// Reads a request.
     ///
     /// # Errors
-    /// 415 for a content type that is none of the three, 400 for a broken body.
+    /// 415 for any other content type, 400 for an invalid body.
     pub async fn read(state: &AppState, request: Request) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
         let Head {
@@ -102,8 +102,7 @@ impl RequestForm {
                 // Fields that gateways add are ignored. A misspelt field of the client would be ignored too, without notice.
                 let meant = query.iter().find(|(name, _)| is_known(name));
                 if let Some((name, _)) = meant {
-                    let message =
-                        "query parameters go with forms and raw images; say it in the JSON";
+                    let message = "query parameters are only for forms and raw images; put them into the JSON";
                     return Err(ApiError::new(Code::InvalidQuery, message).at(name));
                 }
                 Content::Json(bytes)
@@ -177,10 +176,10 @@ impl Part {
             return Ok(Field::Image(self.bytes.clone()));
         }
         let is_text = std::str::from_utf8(&self.bytes).is_ok();
-        // Unknown fields are ignored, as in JSON; an unknown file is not, because it would be lost.
+        // Unknown fields are ignored, as in JSON; an unknown file is an error, because it would be lost.
         if !is_known(&self.name) && (self.is_file || !is_text) {
             let message = format!(
-                "there is no field {} for a file; images are sent as image",
+                "unknown file field {}; send images as image",
                 quoted(&self.name)
             );
             return Err(ApiError::new(Code::UnknownField, message).at(&self.name));
@@ -192,7 +191,7 @@ impl Part {
     }
 }
 
-/// What the head of a request says, before its body is read.
+/// The head of a request, before its body is read.
 struct Head {
     query: Vec<(String, String)>,
     options: EmbedOptions,
@@ -240,7 +239,7 @@ fn form_of(headers: &HeaderMap) -> Result<Form, ApiError> {
         other => {
             let other = quoted(other);
             let message = format!(
-                "content type {other} is not understood; send application/json, multipart/form-data, or an image with its own type (image/jpeg, …)"
+                "content type {other} is not supported; send application/json, multipart/form-data, or an image with its own type (image/jpeg, …)"
             );
             Err(ApiError::new(Code::UnsupportedContentType, message))
         }

@@ -1,5 +1,5 @@
-//! `POST /v1/rerank`: documents by their closeness to a query, in the shape that Cohere and Jina share. Query and documents
-//! may be texts or images.
+//! `POST /v1/rerank`: ranks documents by their similarity to a query, in the format that Cohere and Jina share. Query and
+//! documents may be texts or images.
 
 use std::sync::Arc;
 
@@ -30,23 +30,23 @@ struct RerankRequest {
     model: Option<String>,
     #[schema(value_type = schemas::Item)]
     query: Entry,
-    /// What to rank.
+    /// The documents.
     #[schema(value_type = schemas::Items)]
     documents: EntryList,
-    /// How many are wanted; all of them by default.
+    /// Maximum number of results; all by default.
     #[serde(default, deserialize_with = "json_body::whole_number")]
     top_n: Option<usize>,
-    /// Give the documents back with their scores.
+    /// Return the documents with their scores.
     #[serde(default)]
     return_documents: Option<bool>,
-    /// Cut texts that are longer than the model's context (the default), or refuse them.
+    /// Whether texts longer than the model's context are truncated (the default) or refused.
     #[serde(default)]
     truncate: Option<bool>,
-    /// Of 16-bit images, how many bits hold the value: the low ones.
+    /// Number of low bits of 16-bit images that hold the value.
     #[serde(default)]
     #[schema(value_type = Option<u8>, minimum = 8, maximum = 16)]
     value_bits: Option<ValueBits>,
-    /// Turn images as their EXIF data says, or as they are stored.
+    /// Whether images are turned according to their EXIF data.
     #[serde(default)]
     exif_orientation: Option<bool>,
     /// How transparency is treated.
@@ -62,7 +62,7 @@ pub struct RerankResponse {
     object: &'static str,
     results: Vec<RankedDocument>,
     usage: Usage,
-    /// What is to be known about single images; missing if there is nothing.
+    /// Notes about single images; absent if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     warnings: Vec<Warning>,
@@ -70,7 +70,7 @@ pub struct RerankResponse {
 
 #[derive(Debug, Serialize, ToSchema)]
 struct RankedDocument {
-    /// Position of the document in the request.
+    /// Index of the document in the request.
     index: usize,
     /// Cosine to the query.
     relevance_score: f32,
@@ -78,7 +78,7 @@ struct RankedDocument {
     document: Option<DocumentObject>,
 }
 
-/// A document as it came.
+/// A document as in the request.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum DocumentObject {
@@ -86,7 +86,7 @@ enum DocumentObject {
     Image(String),
 }
 
-/// Ranks documents by their closeness to a query.
+/// Ranks documents by their similarity to a query.
 #[utoipa::path(
     post,
     path = "/v1/rerank",
@@ -157,7 +157,7 @@ fn object_of(document: Document) -> DocumentObject {
     }
 }
 
-/// The path that Cohere's newer clients ask at.
+/// The path of Cohere's newer clients.
 #[utoipa::path(
     post,
     path = "/v2/rerank",

@@ -1,4 +1,4 @@
-//! What the OpenAPI document says of values that are read by hand-written code: images, texts, and lists of them.
+//! OpenAPI schemas of values with hand-written parsers: images, texts, and lists of them.
 
 use std::borrow::Cow;
 
@@ -62,7 +62,7 @@ fn texts() -> AnyOfBuilder {
     AnyOfBuilder::new().item(text()).item(text_part())
 }
 
-/// `{"image_url": {"url": …}}`, with `type` beside it or not: a part as chat clients write it.
+/// `{"image_url": {"url": …}}`, with or without `type`: a part as in chat clients.
 fn image_part() -> Schema {
     let url = ObjectBuilder::new()
         .schema_type(Type::Object)
@@ -77,7 +77,7 @@ fn image_part() -> Schema {
         .into()
 }
 
-/// `{"type": "text", "text": …}`: a part as chat clients write it.
+/// `{"type": "text", "text": …}`: a part as in chat clients.
 fn text_part() -> Schema {
     ObjectBuilder::new()
         .schema_type(Type::Object)
@@ -89,7 +89,7 @@ fn text_part() -> Schema {
 }
 
 fn kind(name: &str) -> Schema {
-    let description = format!("`{name}`; what the part is, its other field says.");
+    let description = format!("`{name}`; the other field determines the type of the part.");
     ObjectBuilder::new()
         .schema_type(utoipa::openapi::schema::SchemaType::AnyValue)
         .description(Some(description))

@@ -1,4 +1,4 @@
-//! `POST /v1/similarity`: every image against every text.
+//! `POST /v1/similarity`: compares every image with every text.
 
 use std::sync::Arc;
 
@@ -21,18 +21,18 @@ pub struct SimilarityResponse {
     model: String,
     /// Cosines: a row for each image, a column for each text.
     scores: Vec<Vec<f32>>,
-    /// What the model's similarity rule makes of them.
+    /// The logits by the model's similarity rule.
     logits: Vec<Vec<f32>>,
     /// Softmax over an image's texts, or a sigmoid of each logit, as the model was trained.
     probabilities: Vec<Vec<f32>>,
     usage: Usage,
-    /// What is to be known about single images; missing if there is nothing.
+    /// Notes about single images; absent if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     warnings: Vec<Warning>,
 }
 
-/// Query parameters beside a form or a raw image.
+/// Query parameters with a form or a raw image.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(
@@ -44,12 +44,12 @@ struct SimilarityQuery {
     text: Option<Vec<String>>,
     /// The model; the default one if none is named.
     model: Option<String>,
-    /// Cut texts that are longer than the model's context (the default), or refuse them.
+    /// Whether texts longer than the model's context are truncated (the default) or refused.
     truncate: Option<bool>,
-    /// Of 16-bit images, how many bits hold the value: the low ones.
+    /// Number of low bits of 16-bit images that hold the value.
     #[param(minimum = 8, maximum = 16)]
     value_bits: Option<u8>,
-    /// Turn images as their EXIF data says, or as they are stored.
+    /// Whether images are turned according to their EXIF data.
     exif_orientation: Option<bool>,
     /// How transparency is treated.
     #[param(inline)]

@@ -1,9 +1,9 @@
-//! Half a surrogate pair in JSON, such as `\ud83d` alone: clients that cut texts after a number of characters send it. It
-//! becomes U+FFFD, as in Python's `encode(errors="replace")`'s place for what cannot be written.
+//! Unpaired surrogates in JSON, such as `\ud83d` alone, which clients send that cut texts after a number of UTF-16 units.
+//! They become U+FFFD.
 
 use std::borrow::Cow;
 
-/// The JSON with every half pair as `\ufffd`, which is as long. The body is copied only if there is one.
+/// The JSON with every unpaired surrogate as `\ufffd`, which has the same length. The body is copied only if there is one.
 pub fn replaced(json: &[u8]) -> Cow<'_, [u8]> {
     let mut json = Cow::Borrowed(json);
     let mut at = 0;
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn halves_are_replaced_and_pairs_are_not() {
+    fn unpaired_surrogates_are_replaced_and_pairs_are_not() {
         let read =
             |json: &str| -> String { serde_json::from_slice(&replaced(json.as_bytes())).unwrap() };
         for (json, text) in [

@@ -1,16 +1,16 @@
-//! What a request cost, in tokens.
+//! The tokens of a request.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::calls::Cost;
 
-/// OpenAI's usage object, and what was cut off: truncation must be visible.
+/// OpenAI's usage object, and the number of truncated tokens, because truncation must be visible.
 #[derive(Debug, Clone, Copy, Default, Serialize, ToSchema)]
 pub struct Usage {
-    /// Tokens that the text encoder read, start and end tokens included.
+    /// Tokens of the texts, including start and end tokens.
     pub prompt_tokens: usize,
-    /// The same: nothing is generated here.
+    /// The same number, because nothing is generated.
     pub total_tokens: usize,
     /// Tokens of texts beyond the model's context.
     pub truncated_tokens: usize,

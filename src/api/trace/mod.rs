@@ -15,11 +15,11 @@ use crate::telemetry::{Spans, stages};
 pub use request_id::REQUEST_ID;
 use traceparent::TraceContext;
 
-/// How long the stages of a request took.
+/// Times of the stages of a request.
 pub const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
-/// Gives a request its id and its place in a trace. Both stand in its log lines, and the id in its response. With `spans` a
-/// request to an API gets a span there.
+/// Gives a request its id and its place in a trace. Its log lines contain both, and its response contains the id. With
+/// `spans`, a request to an API gets a span.
 pub async fn trace(State(spans): State<Option<Spans>>, request: Request, next: Next) -> Response {
     let id = request_id::of(request.headers());
     let mut context = TraceContext::of(request.headers());
@@ -27,11 +27,11 @@ pub async fn trace(State(spans): State<Option<Spans>>, request: Request, next: N
         .filter(|_| is_work(request.uri().path()))
         .map(|spans| {
             let exported = spans.begin(context.parent(), &id, request.method().as_str());
-            // A trace that begins here is named by the span.
+            // A trace that begins here gets its id from the span.
             context.trace_id = exported.trace_id();
             exported
         });
-    // Of the highest level, so that it is there whatever the filter leaves out.
+    // At the highest level, so that the filter never removes it.
     let span = tracing::error_span!(
         "request",
         request_id = id.as_str(),
@@ -49,20 +49,20 @@ pub async fn trace(State(spans): State<Option<Spans>>, request: Request, next: N
         Some(exported) => exported.around(answer).await,
         None => answer.await,
     };
-    // Visible ASCII both: there is no id that is no header.
+    // Both are visible ASCII: every id is a valid header.
     if let Ok(id) = HeaderValue::try_from(id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
     response
 }
 
-/// Whether a request is worth a span: those of probes, monitoring, pages and scanners would bury the others.
+/// Whether a request gets a span: those of probes, monitoring, pages and scanners would hide the others.
 fn is_work(path: &str) -> bool {
     let apis = ["/v1/", "/v2/", "/clip_in.v1.", "/inference."];
     apis.iter().any(|api| path.starts_with(api)) && !path.starts_with("/v2/health/")
 }
 
-/// Says in a response how long the stages of the current request took.
+/// Adds the times of the stages of the current request to a response.
 pub fn add_server_timing(response: &mut Response, total: std::time::Duration) {
     if let Ok(value) = HeaderValue::try_from(stages::server_timing(total)) {
         response.headers_mut().insert(SERVER_TIMING, value);

@@ -1,12 +1,12 @@
-//! The id of a request: the client's own, or a new one.
+//! The id of a request: from the client, or new.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use uuid::Uuid;
 
-/// In requests and in responses.
+/// The header in requests and responses.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// A longer one is no name, and would stand in every log line.
+/// Maximum length, because every log line contains the id.
 const LONGEST: usize = 128;
 
 /// The client's id if it is 1 to 128 visible ASCII characters, else a random UUID.
@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sane_id_is_kept_and_any_other_replaced() {
+    fn a_valid_id_is_used_and_any_other_replaced() {
         let with = |value: &[u8]| {
             let mut headers = HeaderMap::new();
             headers.insert(REQUEST_ID, HeaderValue::from_bytes(value).unwrap());

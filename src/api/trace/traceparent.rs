@@ -1,4 +1,4 @@
-//! The trace that a request belongs to, by the W3C's recommendation: <https://www.w3.org/TR/trace-context/>.
+//! The trace of a request, by the W3C's recommendation: <https://www.w3.org/TR/trace-context/>.
 
 use axum::http::{HeaderMap, HeaderName};
 use uuid::Uuid;
@@ -10,7 +10,7 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// A request's place in a trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TraceContext {
-    /// The same for all that belongs to one trace; never 0.
+    /// The id of the trace; never 0.
     pub trace_id: u128,
     /// The caller's span; `None` if the trace begins here.
     pub parent_id: Option<u64>,
@@ -19,12 +19,12 @@ pub struct TraceContext {
 }
 
 impl TraceContext {
-    /// The caller's trace. A new one begins where none is named, or it is not named by the rules.
+    /// The caller's trace, or a new one if it is missing or invalid.
     pub fn of(headers: &HeaderMap) -> Self {
         let mut values = headers.get_all(&TRACEPARENT).iter();
         let given = match (values.next(), values.next()) {
             (Some(value), None) => value.to_str().ok().and_then(parse),
-            _ => None, // two parents are none
+            _ => None, // several headers are invalid
         };
         given.unwrap_or_else(|| Self {
             trace_id: Uuid::new_v4().as_u128(),
@@ -43,7 +43,7 @@ impl TraceContext {
     }
 }
 
-/// `version-trace-parent-flags`. Later versions may have more behind it; what is known of them is what is there in version 00.
+/// `version-trace-parent-flags`. Later versions may append fields; the fields of version 00 keep their meaning.
 fn parse(text: &str) -> Option<TraceContext> {
     let mut fields = text.splitn(5, '-');
     let version = hexadecimal(fields.next()?, 2)?;
@@ -57,7 +57,7 @@ fn parse(text: &str) -> Option<TraceContext> {
     Some(TraceContext {
         trace_id,
         parent_id: u64::try_from(parent_id).ok(),
-        // Other flags mean nothing here, in any version.
+        // Other flags have no meaning here, in any version.
         sampled: flags & 1 == 1,
     })
 }
@@ -76,7 +76,7 @@ mod tests {
     const PARENT: &str = "00f067aa0ba902b7";
 
     #[test]
-    fn what_the_rules_allow_is_taken_over() {
+    fn a_valid_traceparent_is_continued() {
         let found = parse(&format!("00-{TRACE}-{PARENT}-01")).unwrap();
         assert_eq!(format!("{:032x}", found.trace_id), TRACE);
         assert_eq!(found.parent_id, Some(0x00f0_67aa_0ba9_02b7));
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_they_do_not_begins_a_new_trace() {
+    fn an_invalid_header_begins_a_new_trace() {
         let upper = TRACE.to_uppercase();
         let zeros = "0".repeat(32);
         for bad in [
@@ -114,7 +114,7 @@ mod tests {
         let first = TraceContext::of(&headers);
         assert!(first.trace_id != 0 && first.parent_id.is_none());
         assert_ne!(first.trace_id, TraceContext::of(&headers).trace_id);
-        // Two of them
+        // Two headers
         let value = format!("00-{TRACE}-{PARENT}-01").parse().unwrap();
         headers.append(TRACEPARENT, value);
         assert!(TraceContext::of(&headers).parent_id.is_some());

@@ -1,5 +1,5 @@
-//! A folder of images, each with its captions in a text file of the same name, as training reads it: the first line is the
-//! short caption, what follows the long one.
+//! A folder of images with captions in text files of the same name, in the layout that training reads: the first line is the
+//! short caption, the rest is the long one.
 
 use std::fs::File;
 use std::io::Read;
@@ -14,10 +14,11 @@ use crate::dataset::image_files;
 use crate::dataset::pipeline::Closed;
 use crate::dataset::walk::{Step, walk};
 
-/// Bytes of a caption's file that are read: more than [`crate::audit::record::MOST_WORDS`] words, not the whole of a log.
+/// Number of bytes of a caption file that are read: more than [`crate::audit::record::MOST_WORDS`] words, but not a whole
+/// log.
 pub const MOST_CAPTION_BYTES: u64 = 1 << 20;
 
-/// The short caption and the long one.
+/// The short and the long caption.
 type Captions = (
     Option<Result<String, Problem>>,
     Option<Result<String, Problem>>,
@@ -55,7 +56,7 @@ pub fn read(source: &Source, sink: &mut Sink) -> Result<(), Closed> {
     })
 }
 
-/// Whether an image has the name of a text file; its ending may have capitals.
+/// Whether an image has the name of a text file; the ending may be in upper case.
 fn has_image(text: &Path) -> bool {
     let there = |ending: String| text.with_extension(ending).exists();
     let endings = image_files::DECODED.iter();
@@ -80,7 +81,7 @@ fn beside(image: &Path) -> Captions {
     }
 }
 
-/// The first line, and what follows it with blanks for the ends of its lines.
+/// Splits a text into its first line and the rest, with blanks instead of line breaks.
 fn captions(content: &[u8]) -> Captions {
     let content = content.trim_ascii();
     let end = content.iter().position(|byte| *byte == b'\n');
@@ -91,7 +92,7 @@ fn captions(content: &[u8]) -> Captions {
     )
 }
 
-/// Ends of lines turned into blanks, as training does.
+/// Replaces line breaks by blanks, as training does.
 pub fn one_line(content: &[u8]) -> Vec<u8> {
     let blank = |byte: &u8| if *byte == b'\n' { b' ' } else { *byte };
     content.iter().map(blank).collect()

@@ -1,4 +1,4 @@
-//! Lines of JSON objects: pairs, or images with captions. Image files are named relative to the file of lines.
+//! JSON objects, one per line: pairs, or images with captions. Image paths are relative to the file.
 
 use std::fs::File;
 use std::io::{self, BufReader};
@@ -14,10 +14,10 @@ use crate::audit::record::{
 use crate::dataset::lines::{self, Lines};
 use crate::dataset::pipeline::Closed;
 
-/// Longest line: two captions of [`crate::audit::record::MOST_WORDS`] words with long ones, many times over.
+/// Maximum length of a line: several times two captions of [`crate::audit::record::MOST_WORDS`] words with long ones.
 const MOST_BYTES: u64 = 1 << 20;
 
-/// Names of a side's fields: image, caption, long caption.
+/// Field names of a side: image, caption, long caption.
 type Names = (&'static [&'static str], &'static str, &'static str);
 const SOURCE: Names = (&["source_image"], "source_caption", "source_caption_long");
 const TARGET: Names = (
@@ -74,7 +74,10 @@ fn record(source: &Source, number: u64, line: &[u8]) -> Result<Record, Problem> 
                 _ => "source_image and target_image, or image",
             };
             let names: Vec<_> = object.keys().map(String::as_str).take(20).collect();
-            let reason = format!("there is no {wanted}; there are {}", names.join(", "));
+            let reason = format!(
+                "the field {wanted} is missing; the line has {}",
+                names.join(", ")
+            );
             return Err(Problem::new(Fault::MissingColumn, reason));
         }
     };
@@ -82,7 +85,7 @@ fn record(source: &Source, number: u64, line: &[u8]) -> Result<Record, Problem> 
     let text = |name: &str| match object.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.as_bytes())),
-        Some(_) => Err(invalid(format!("{name} is no string"))),
+        Some(_) => Err(invalid(format!("{name} is not a string"))),
     };
     let mut read = Vec::new();
     for (image, short, long) in sides {

@@ -1,4 +1,4 @@
-//! The files of a data set, read as a stream of records: Parquet, JSON lines, webdataset tars, folders of images.
+//! Reads the files of a data set as a stream of records: Parquet, JSON lines, webdataset tars, folders of images.
 
 mod folder;
 mod json_lines;
@@ -10,11 +10,11 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 
-use super::record::{At, Fault, Found, LeftOut, Place, Problem, Record};
+use super::record::{At, Fault, LeftOut, Place, Problem, Record, SourceEvent};
 use crate::dataset::files::{Listing, ends_in, list};
 use crate::dataset::pipeline::{Closed, Sender};
 
-/// Endings that say what a file is.
+/// Kinds of files, by their endings.
 const ENDINGS: [(&str, Format); 7] = [
     ("parquet", Format::Parquet),
     ("jsonl", Format::JsonLines),
@@ -34,9 +34,9 @@ enum Format {
     Compressed,
     /// A folder of images with texts of the same name.
     Folder,
-    /// A file beside those that are read.
+    /// A file that is not read.
     LeftOut(LeftOut),
-    /// Something that cannot be looked at, and why.
+    /// Something that cannot be accessed, with the reason.
     Unreadable(String),
 }
 
@@ -48,15 +48,15 @@ pub struct Source {
     format: Format,
 }
 
-/// Takes records, up to a limit.
+/// Receives records, up to a limit.
 #[derive(Debug)]
 pub struct Sink {
-    sender: Sender<Found>,
+    sender: Sender<SourceEvent>,
     left: u64,
 }
 
 impl Sink {
-    pub fn new(sender: Sender<Found>, limit: Option<u64>) -> Self {
+    pub fn new(sender: Sender<SourceEvent>, limit: Option<u64>) -> Self {
         let left = limit.unwrap_or(u64::MAX);
         Self { sender, left }
     }
@@ -66,7 +66,7 @@ impl Sink {
             return Err(Closed);
         }
         self.left -= 1;
-        self.send(Found::Record(Box::new(record)))
+        self.send(SourceEvent::Record(Box::new(record)))
     }
 
     fn broken(
@@ -78,17 +78,17 @@ impl Sink {
         if self.left == 0 {
             return Err(Closed);
         }
-        self.send(Found::Broken(place, Problem::new(fault, reason)))
+        self.send(SourceEvent::Broken(place, Problem::new(fault, reason)))
     }
 
     fn left_out(&mut self, place: Place, why: LeftOut) -> Result<(), Closed> {
         if self.left == 0 {
             return Err(Closed);
         }
-        self.send(Found::LeftOut(place, why))
+        self.send(SourceEvent::LeftOut(place, why))
     }
 
-    fn send(&self, found: Found) -> Result<(), Closed> {
+    fn send(&self, found: SourceEvent) -> Result<(), Closed> {
         self.sender.send(found)
     }
 }
@@ -99,11 +99,11 @@ impl Source {
         Self { path, name, format }
     }
 
-    /// Gives all records to the sink, in an order that is always the same. What cannot be read is reported, and reading goes
-    /// on behind it.
+    /// Sends all records to the sink, always in the same order. Parts that cannot be read are reported, and reading
+    /// continues after them.
     ///
     /// # Errors
-    /// If the receiver is gone.
+    /// If the receiver was dropped.
     pub fn read(&self, sink: &mut Sink) -> Result<(), Closed> {
         match &self.format {
             Format::Parquet => parquet_rows::read(self, sink),
@@ -111,7 +111,7 @@ impl Source {
             Format::Tar => tars::read(self, sink),
             Format::Folder => folder::read(self, sink),
             Format::Compressed => {
-                let reason = "the tar is compressed, and training reads it only unpacked";
+                let reason = "the tar is compressed; training reads only uncompressed tars";
                 sink.broken(self.place(At::File), Fault::UnreadableFile, reason)
             }
             Format::LeftOut(why) => sink.left_out(self.place(At::File), *why),
@@ -138,11 +138,11 @@ impl Source {
     }
 }
 
-/// The files that names and patterns match, each once, in order. A folder stands for the data files below it, or, if it
-/// has none, for its images.
+/// The files that names and patterns match, each once, in order. A folder stands for its data files or, if it has none, for
+/// its images.
 ///
 /// # Errors
-/// If a name leads to nothing, or to a file of another kind.
+/// If a name does not exist or has an unknown ending.
 pub fn find(names: &[String]) -> anyhow::Result<Vec<Source>> {
     let mut found: Vec<Source> = Vec::new();
     for name in names {
@@ -168,9 +168,9 @@ fn paths(name: &str) -> anyhow::Result<Vec<PathBuf>> {
         return Ok(vec![path]);
     }
     if !name.contains(['*', '?', '[']) {
-        bail!("there is no {name}");
+        bail!("{name} does not exist");
     }
-    let pattern = glob::glob(name).with_context(|| format!("{name} is no pattern"))?;
+    let pattern = glob::glob(name).with_context(|| format!("{name} is not a valid pattern"))?;
     let paths = pattern
         .collect::<Result<Vec<_>, _>>()
         .with_context(|| format!("cannot look for {name}"))?;
@@ -180,7 +180,7 @@ fn paths(name: &str) -> anyhow::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// What a name says of a file.
+/// The kind of file that a name indicates.
 fn format(name: &str) -> Option<Format> {
     let known = ENDINGS.iter().find(|(ending, _)| ends_in(name, &[ending]));
     known.map(|(_, format)| format.clone())
@@ -190,14 +190,14 @@ fn of_file(path: PathBuf) -> anyhow::Result<Source> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let Some(format) = format(&name) else {
         bail!(
-            "{} is none of .parquet, .jsonl and .tar; name the folder that images are in",
+            "{} does not end in .parquet, .jsonl or .tar; for images, name their folder",
             path.display()
         );
     };
     Ok(Source::new(path, format))
 }
 
-/// The data files below a folder, and behind them what is left out beside them.
+/// The data files below a folder, followed by the files that are left out.
 fn of_folder(folder: &Path) -> Vec<Source> {
     let mut listing = Listing::default();
     list(folder, &ENDINGS.map(|(ending, _)| ending), &mut listing);
@@ -231,7 +231,7 @@ fn of_folder(folder: &Path) -> Vec<Source> {
     found
 }
 
-/// How many records there are, if every file can tell.
+/// The number of records, if every file can tell it.
 pub fn total(sources: &[Source], limit: Option<u64>) -> Option<u64> {
     let all: Option<u64> = sources.iter().map(Source::total).sum();
     match (all, limit) {

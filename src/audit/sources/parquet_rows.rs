@@ -1,4 +1,4 @@
-//! Rows of Parquet: UltraEdit's columns (a pair a row), or an image with its caption.
+//! Rows of Parquet files: UltraEdit's columns (one pair per row), or an image with its caption.
 
 use std::fs::File;
 
@@ -19,7 +19,7 @@ use crate::audit::record::{
 use crate::dataset::parquet::{Column, Holds, bytes, listed, metadata, optional, projection};
 use crate::dataset::pipeline::Closed;
 
-/// Rows in memory at a time: there may be two large images in each.
+/// Number of rows in memory at a time: each may contain two large images.
 const ROWS_AT_A_TIME: usize = 8;
 
 /// The columns of one side.
@@ -71,7 +71,7 @@ pub fn read(source: &Source, sink: &mut Sink) -> Result<(), Closed> {
     Ok(())
 }
 
-/// Reads one row group; the inner error is a part of the file that cannot be read.
+/// Reads one row group; the inner error describes a part of the file that cannot be read.
 fn read_group(
     source: &Source,
     metadata: &ArrowReaderMetadata,
@@ -109,7 +109,7 @@ fn read_group(
 }
 
 impl RowColumns {
-    /// Finds the columns; the error says which are not there.
+    /// Finds the columns; the error names the missing ones.
     fn find(schema: &SchemaDescriptor) -> Result<Self, String> {
         let find =
             |names: &[&str], holds| names.iter().find_map(|name| optional(schema, name, holds));
@@ -157,7 +157,7 @@ impl RowColumns {
             .collect();
         if !missing.is_empty() {
             return Err(format!(
-                "there is no usable column {}; there are {}",
+                "no usable column {}; the file has {}",
                 missing.join(", "),
                 listed(schema)
             ));

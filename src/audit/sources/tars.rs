@@ -1,5 +1,6 @@
-//! Webdataset tars as training reads them: members of one name follow one another and are one sample, an image with captions
-//! in `.txt`, `.json` or both. JSON wins: `caption`, else `short_caption`, else the text; `caption_long`, else `long_caption`.
+//! Webdataset tars in the layout that training reads: consecutive members of one name form a sample, an image with captions
+//! in `.txt`, `.json` or both. JSON has priority: `caption`, else `short_caption`, else the text; `caption_long`, else
+//! `long_caption`.
 
 use std::fs::File;
 
@@ -17,11 +18,11 @@ use crate::dataset::store::Readable;
 use crate::dataset::tar_members::{self, Member};
 use crate::preprocess::Limits;
 
-/// Keys of the short caption and of the long one, the first that holds a text.
+/// Keys of the short and of the long caption; the first key with a text is used.
 const SHORT: [&str; 2] = ["caption", "short_caption"];
 const LONG: [&str; 2] = ["caption_long", "long_caption"];
 
-/// What a member is by its ending.
+/// The kind of a member, by its ending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
     Image,
@@ -29,7 +30,7 @@ enum Part {
     Json,
 }
 
-/// What was read of a sample so far.
+/// The parts of a sample that were read so far.
 #[derive(Debug, Default)]
 struct Sample {
     key: Option<String>,
@@ -37,9 +38,9 @@ struct Sample {
     text: Option<Result<String, Problem>>,
     short: Option<Result<String, Problem>>,
     long: Option<Result<String, Problem>>,
-    /// Why the JSON is none: training then leaves the sample out.
+    /// The error in the JSON; training leaves the sample out then.
     broken: Option<Problem>,
-    /// The member that the image was read from.
+    /// The member with the image.
     image_name: String,
 }
 
@@ -71,7 +72,8 @@ pub fn read(source: &Source, sink: &mut Sink) -> Result<(), Closed> {
     }
 }
 
-/// Key of a member's sample, and what the member is in it, by the first dot of its name: what has another ending is not read.
+/// The key of a member's sample and the kind of the member, by the first dot of its name; members with other endings are not
+/// read.
 fn part(path: &str) -> Option<(&str, Part)> {
     let name = path.rfind('/').map_or(0, |slash| slash + 1);
     let dot = name + path.get(name..)?.find('.')?;
@@ -135,7 +137,7 @@ impl Sample {
         };
         let is_blank = |it: &Result<String, Problem>| matches!(it, Err(problem) if problem.fault == Fault::EmptyCaption);
         let mut short = self.short.or(self.text);
-        // A long caption is enough for training.
+        // For training a long caption is enough.
         if self.long.is_some() && short.as_ref().is_some_and(is_blank) {
             short = None;
         }

@@ -1,4 +1,4 @@
-//! From sources to the output, through the bulk pipeline.
+//! From the sources to the output, with the bulk pipeline.
 
 use std::sync::Arc;
 
@@ -10,36 +10,36 @@ use super::item::{Content, Item};
 use super::output::{Output, Row};
 use super::seen::SeenItems;
 use super::shard::Share;
-use super::sources::{Feed, Found, Source, Tally};
+use super::sources::{Feed, Source, SourceEvent, Tally};
 use crate::dataset::pipeline;
 use crate::dataset::store::{Blob, Faults};
 use crate::engine::{self, Embedding, EngineError, EngineSettings, ImageSource, Lane, Model};
 use crate::preprocess::ImageError;
 
-/// Rows in a part file: what is lost at most when the process is killed.
+/// Rows in a part file: the most that is lost when the process is killed.
 const ROWS_IN_A_PART: usize = 512;
 
-/// What became of everything.
+/// The result of a run.
 #[derive(Debug, Clone)]
-pub struct Outcome {
-    /// Items that could not be embedded.
+pub struct RunSummary {
+    /// Number of items that could not be embedded.
     pub failed: usize,
-    /// What was left out.
+    /// Number and names of files that were left out.
     pub left_out: Tally,
 }
 
-/// What to read, and which part of it.
+/// The inputs, and the part of them to read.
 pub struct Work {
     pub sources: Vec<Box<dyn Source>>,
-    /// Of earlier runs.
+    /// Items of earlier runs.
     pub seen: SeenItems,
-    /// None is everything.
+    /// None reads everything.
     pub share: Option<Share>,
-    /// Of the stores that the sources read from.
+    /// Failures of the stores that the sources read from.
     pub faults: Faults,
 }
 
-/// Embeds everything that is not in the output yet, in order.
+/// Embeds all items that are not in the output yet, in order.
 ///
 /// # Errors
 /// If the engine or an object store fails, or the output cannot be written.
@@ -49,7 +49,7 @@ pub async fn embed_all(
     settings: &EngineSettings,
     output: &mut Output,
     progress: &ProgressBar,
-) -> anyhow::Result<Outcome> {
+) -> anyhow::Result<RunSummary> {
     let Work {
         sources,
         seen,
@@ -60,13 +60,13 @@ pub async fn embed_all(
     let (faults_of_feed, progress_of_feed) = (faults.clone(), progress.clone());
     let read = move |sender| {
         let mut feed = Feed::new(seen, share, alone, faults_of_feed, sender, progress_of_feed);
-        // Closed: the pipeline has an error of its own to tell of.
+        // Closed: the pipeline returns its own error.
         let _ = sources.iter().try_for_each(|source| source.read(&mut feed));
         feed.into_tally()
     };
-    let bytes = |found: &Found| match found {
-        Found::Item(item) => item.bytes(),
-        Found::Broken { .. } => 0,
+    let bytes = |found: &SourceEvent| match found {
+        SourceEvent::Item(item) => item.bytes(),
+        SourceEvent::Broken { .. } => 0,
     };
     let most_bytes = settings.image_limits.max_bytes;
     let mut failed = 0;
@@ -80,7 +80,7 @@ pub async fn embed_all(
                 output.report(&id, kind, &reason)?;
             }
             Settled::Engine(error) => {
-                return Err(error).context("the engine failed; start again to go on from here");
+                return Err(error).context("the engine failed; run the command again to continue");
             }
             Settled::Unread(reason) => {
                 output.write(&mut rows)?;
@@ -95,16 +95,16 @@ pub async fn embed_all(
     };
     let work = |found| settle(model, found, most_bytes);
     let read = pipeline::run(pipeline::at_a_time(settings), read, bytes, work, take).await;
-    // What was embedded before an error is kept.
+    // Rows that were embedded before an error are stored.
     output.write(&mut rows)?;
     let left_out = read?;
     if let Some(fault) = faults.first() {
         bail!("{fault}");
     }
-    Ok(Outcome { failed, left_out })
+    Ok(RunSummary { failed, left_out })
 }
 
-/// What became of one thing that a source found.
+/// The result for one thing that a source found.
 enum Settled {
     Row(Row),
     Broken {
@@ -113,14 +113,14 @@ enum Settled {
         reason: String,
     },
     Engine(EngineError),
-    /// A store did not hand out an item: nothing is known of the item itself.
+    /// A store did not deliver an item, so nothing is known about the item itself.
     Unread(String),
 }
 
-async fn settle(model: &Model, found: Found, most_bytes: usize) -> Settled {
+async fn settle(model: &Model, found: SourceEvent, most_bytes: usize) -> Settled {
     let item = match found {
-        Found::Item(item) => item,
-        Found::Broken { id, kind, reason } => return Settled::Broken { id, kind, reason },
+        SourceEvent::Item(item) => item,
+        SourceEvent::Broken { id, kind, reason } => return Settled::Broken { id, kind, reason },
     };
     let (kind, Item { id, content }) = (item.kind(), item);
     let text = match &content {
@@ -170,7 +170,7 @@ async fn embed(model: &Model, content: Content, most_bytes: usize) -> Result<Emb
 }
 
 async fn fetch(blob: &Blob, most_bytes: usize) -> Result<Bytes, Failure> {
-    // A film among the pictures must not be read to be refused.
+    // Checks the size first, so that a video among the pictures is refused without being read.
     let bytes = usize::try_from(blob.size).unwrap_or(usize::MAX);
     if bytes > most_bytes {
         let limit = most_bytes;

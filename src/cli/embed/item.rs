@@ -1,4 +1,4 @@
-//! One thing to embed, whatever it was read from.
+//! One item to embed, from any kind of source.
 
 use bytes::Bytes;
 
@@ -12,7 +12,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// As the column `kind` spells it.
+    /// The name in the column `kind`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Image => "image",
@@ -28,10 +28,10 @@ impl Kind {
     }
 }
 
-/// What is to be embedded.
+/// The content to embed.
 #[derive(Debug)]
 pub enum Content {
-    /// An image's file or object, which is read when its turn comes.
+    /// An image's file or object, which is read when it is needed.
     Blob(Blob),
     /// An encoded image.
     Image(Bytes),
@@ -39,7 +39,7 @@ pub enum Content {
     Text(String),
 }
 
-/// One thing to embed. Its id is unique among the images, or among the texts, of an output.
+/// One item to embed. Its id is unique among the images, or among the texts, of an output.
 #[derive(Debug)]
 pub struct Item {
     pub id: String,
@@ -54,7 +54,7 @@ impl Item {
         }
     }
 
-    /// Memory that it takes while it is being embedded, in bytes.
+    /// Memory while it is embedded, in bytes.
     pub fn bytes(&self) -> u64 {
         match &self.content {
             Content::Blob(blob) => blob.size,

@@ -1,5 +1,5 @@
-//! `clip-in embed`: folders of images, files of texts, Parquet files and tars → a Parquet file. It may be stopped and
-//! started at any time.
+//! `clip-in embed`: embeds folders of images, files of texts, Parquet files and tars into a Parquet file. It can be stopped
+//! and started at any time.
 
 mod flow;
 mod item;
@@ -19,7 +19,7 @@ use anyhow::bail;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use self::flow::{Outcome, Work};
+use self::flow::{RunSummary, Work};
 use self::output::{Earlier, Output};
 use self::shard::Shard;
 use self::sources::{ColumnNames, Inputs, MostBytes};
@@ -49,7 +49,7 @@ pub struct EmbedArguments {
     /// Folder of the bundle
     #[arg(long, env = "CLIP_IN_MODEL", default_value = "models/demo")]
     model: PathBuf,
-    /// Precision to run at; auto is what `serve` would take
+    /// Precision to run at; auto selects as `serve` does
     #[arg(long, env = "CLIP_IN_PRECISION", default_value = "auto")]
     precision: String,
     #[command(flatten)]
@@ -61,14 +61,15 @@ pub struct EmbedArguments {
     /// Parquet file to write; with --shard, or in an object store, the folder or prefix of such files
     #[arg(long, value_name = "PATH")]
     out: PathBuf,
-    /// Do one share of the work: INDEX/COUNT, the index from 0. In a Kubernetes Indexed Job: --shard=$(JOB_COMPLETION_INDEX)/16
+    /// Do one shard of the work: INDEX/COUNT, the index from 0. In a Kubernetes Indexed Job:
+    /// --shard=$(JOB_COMPLETION_INDEX)/16
     #[arg(long, value_name = "INDEX/COUNT", env = "CLIP_IN_EMBED_SHARD")]
     shard: Option<Shard>,
-    /// Replace a shard's output that was made of other inputs, with another model or by another program
+    /// Replace a shard's output that was made from other inputs, with another model or by another program
     #[arg(long)]
     overwrite: bool,
-    /// Folder for what is not finished, if --out is in an object store: a worker that finds it again goes on from there
-    /// [default: a new one below the system's, which is lost when the worker is killed]
+    /// Folder for unfinished work if --out is in an object store: a worker that is started again with it continues there
+    /// [default: a new temporary folder, which is lost when the worker is killed]
     #[arg(long, value_name = "DIR")]
     scratch: Option<PathBuf>,
     /// Exit with status 1 if an item could not be embedded
@@ -93,7 +94,7 @@ pub fn run(arguments: &EmbedArguments) -> anyhow::Result<()> {
     }
 }
 
-/// Everything into one file, which grows by what is new when the command is given again.
+/// Everything into one file. Running the command again adds only new items.
 fn into_one_file(arguments: &EmbedArguments, out: &Path, mut stores: Stores) -> anyhow::Result<()> {
     if arguments.overwrite || arguments.scratch.is_some() {
         bail!("--overwrite and --scratch are for --shard, and for an --out in an object store");
@@ -110,7 +111,7 @@ fn into_one_file(arguments: &EmbedArguments, out: &Path, mut stores: Stores) -> 
     let width = model.manifest().embedding_dim;
     let (mut output, seen) = Output::open(out, made_by.collect(), width, Earlier::Kept)?;
     if output.rows() > 0 {
-        eprintln!("{} embeddings are there already", output.rows());
+        eprintln!("{} embeddings exist already", output.rows());
     }
     let total = std::io::stderr()
         .is_terminal()
@@ -143,7 +144,7 @@ fn most_bytes() -> MostBytes {
     }
 }
 
-/// A model that is ready for much work.
+/// A model that is ready for bulk work.
 struct Prepared {
     model: Arc<Model>,
     settings: EngineSettings,
@@ -155,19 +156,19 @@ impl Prepared {
             image_options: arguments.images.options(),
             ..EngineSettings::default()
         };
-        // With many cores, more is on its way than a server would let wait.
+        // With many cores, more items are in flight than a server would queue.
         settings.queue_capacity = settings.queue_capacity.max(pipeline::at_a_time(&settings));
         let model = load(&arguments.model, &arguments.precision, &settings)?;
         Ok(Self { model, settings })
     }
 
-    /// Does the work, and stops the model. `total` is the number of items, if it is known.
+    /// Does the work and stops the model. `total` is the number of items, if known.
     fn embed(
         &self,
         work: Work,
         output: &mut Output,
         total: Option<u64>,
-    ) -> anyhow::Result<Outcome> {
+    ) -> anyhow::Result<RunSummary> {
         let progress = progress_bar(|| total);
         let (model, settings) = (&self.model, &self.settings);
         let outcome = block_on(flow::embed_all(model, work, settings, output, &progress))??;
@@ -177,7 +178,7 @@ impl Prepared {
     }
 }
 
-/// Only where someone sees it: counting reads every folder and file of texts once more.
+/// Only for a terminal: counting reads every folder and file of texts once more.
 pub(crate) fn progress_bar(total: impl FnOnce() -> Option<u64>) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();

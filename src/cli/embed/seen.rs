@@ -1,7 +1,7 @@
-//! Which items are in the output already, and which this run has seen: all that is kept of an item once it is embedded.
+//! The items of the output and of this run, by fingerprint. Nothing else is stored of an embedded item.
 //!
-//! An item is remembered by 127 bits of a SHA-256: 20 to 40 bytes each, so a hundred million items take 2 to 4 GB where
-//! their ids would take several times that. Two items are taken for one with a chance of less than 1 in 10^21 then.
+//! A fingerprint is 127 bits of a SHA-256. Each takes 20 to 40 bytes, so a hundred million items take 2 to 4 GB; their ids
+//! would take several times that. The chance that two of them collide is less than 1 in 10^21.
 
 use std::collections::HashSet;
 
@@ -9,17 +9,17 @@ use sha2::{Digest, Sha256};
 
 use super::item::Kind;
 
-/// The last bit of a fingerprint: this run has seen the item.
+/// The last bit of a fingerprint: whether this run has seen the item.
 const SEEN: u128 = 1;
 
 /// The items of the output and of this run.
 #[derive(Debug, Default)]
 pub struct SeenItems(HashSet<u128>);
 
-/// What is known of an item that a source has found.
+/// The state of an item that a source has found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Seen {
-    /// It is to be embedded.
+pub enum ItemState {
+    /// It must be embedded.
     New,
     /// An earlier run embedded it.
     Done,
@@ -28,24 +28,24 @@ pub enum Seen {
 }
 
 impl SeenItems {
-    /// Notes an item of the output; false if it was noted before.
+    /// Adds an item of the output; false if it was added before.
     pub fn note_done(&mut self, kind: Kind, id: &str) -> bool {
         self.0.insert(fingerprint(kind, id))
     }
 
-    /// Notes an item of this run, and says what was known of it.
-    pub fn see(&mut self, kind: Kind, id: &str) -> Seen {
+    /// Adds an item of this run, and returns its previous state.
+    pub fn see(&mut self, kind: Kind, id: &str) -> ItemState {
         let done = fingerprint(kind, id);
-        // One entry an item: that of an earlier run becomes one of this run.
+        // One entry per item: an entry of an earlier run becomes one of this run.
         let was_done = self.0.remove(&done);
         match (self.0.insert(done | SEEN), was_done) {
-            (false, _) => Seen::Again,
-            (true, true) => Seen::Done,
-            (true, false) => Seen::New,
+            (false, _) => ItemState::Again,
+            (true, true) => ItemState::Done,
+            (true, false) => ItemState::New,
         }
     }
 
-    /// How many items are known.
+    /// Number of known items.
     pub fn len(&self) -> usize {
         self.0.len()
     }

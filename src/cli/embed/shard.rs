@@ -1,15 +1,15 @@
 //! One worker's share of the input.
 //!
-//! All files of the input, in their order, are thought of as one stretch of bytes, which is cut into as many equal pieces as there
-//! are shards. What is read in one go (an image file, a tar, a row group of a Parquet file, a line) is the shard's in whose piece
-//! it begins. So each such unit has one owner, whatever the number of shards; a worker reads its own piece and little else,
-//! where every n-th item would make each worker read nearly everything; and the outputs, one after the other, are in the order
-//! of the unsharded one.
+//! All files of the input, in order, form one range of bytes, which is divided into as many equal parts as there are shards.
+//! A unit of reading (an image file, a tar, a row group of a Parquet file, a line) belongs to the shard in whose part it
+//! begins. So each unit has one owner for any number of shards, a worker reads little more than its own part, and the
+//! concatenated outputs are in the order of a run without shards. If each worker took every n-th item instead, it would have
+//! to read nearly everything.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Which of how many.
+/// The index and the number of shards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shard {
     /// From 0.
@@ -18,11 +18,11 @@ pub struct Shard {
     pub of: u32,
 }
 
-/// More would not fit into an output's name, and into no cluster.
+/// More would fit neither into an output's name nor into a cluster.
 const MOST: u32 = 99_999;
 
 impl Shard {
-    /// All of it.
+    /// The whole input.
     pub const WHOLE: Self = Self { index: 0, of: 1 };
 
     /// The name of its output.
@@ -30,7 +30,7 @@ impl Shard {
         format!("part-{:05}-of-{:05}.parquet", self.index, self.of)
     }
 
-    /// The number of shards of the run that an output of this name belongs to; None if it is no such name.
+    /// The number of shards of the run to which an output of this name belongs; None if it is not such a name.
     pub fn count_in(name: &str) -> Option<u32> {
         let name = name.strip_prefix("part-")?.strip_suffix(".parquet")?;
         let (index, of) = name.split_once("-of-")?;
@@ -46,7 +46,7 @@ impl Shard {
         let owner = (u128::from(start) * u128::from(self.of))
             .checked_div(u128::from(total))
             .unwrap_or(0);
-        // What is empty and at the very end begins behind the last piece.
+        // An empty unit at the very end begins after the last part.
         u32::try_from(owner).unwrap_or(u32::MAX).min(self.of - 1)
     }
 }
@@ -81,14 +81,14 @@ impl fmt::Display for Shard {
     }
 }
 
-/// Which shard owns a unit of the input.
+/// The owner of a unit of the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owner {
-    /// An earlier shard's.
+    /// An earlier shard.
     Earlier,
-    /// This one's.
+    /// This shard.
     This,
-    /// A later one's.
+    /// A later shard.
     Later,
 }
 
@@ -101,7 +101,7 @@ pub struct Share {
 }
 
 impl Share {
-    /// Whose the unit is that begins at byte `start`.
+    /// The owner of the unit that begins at byte `start`.
     pub fn owner_of(self, start: u64) -> Owner {
         match self.shard.owner(start, self.total).cmp(&self.shard.index) {
             std::cmp::Ordering::Less => Owner::Earlier,

@@ -1,7 +1,7 @@
-//! One worker of several, each with an output of its own: a shard is completed once, as a whole.
+//! One worker of several, each with its own output: a shard is completed once, as a whole.
 //!
-//! The output says what it was made of: by which model, of which inputs, which share of them. A worker that is started again
-//! finds an output that says the same and is whole, and has nothing to do; so a cluster may start and kill workers at any time.
+//! The output records its model, inputs and shard. A worker that is started again finds a complete output with the same
+//! record and has nothing to do. So a cluster can start and kill workers at any time.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use anyhow::bail;
 use sha2::{Digest, Sha256};
 
 use super::flow::Work;
-use super::output::finished::{self, Found};
+use super::output::finished::{self, OutputState};
 use super::output::{Earlier, Output};
 use super::shard::{Shard, Share};
 use super::survey::{Surveyed, hexadecimal};
@@ -18,7 +18,7 @@ use super::{EmbedArguments, Prepared, most_bytes, sources};
 use crate::dataset::store::{Place, Stores};
 use crate::engine::Model;
 
-/// Does one shard, unless it is done.
+/// Processes one shard, unless it is complete.
 pub fn run(
     arguments: &EmbedArguments,
     shard: Shard,
@@ -35,22 +35,24 @@ pub fn run(
     let shown = target.shown();
     if let Some(blob) = target.found()? {
         let found = finished::look(&blob, &made_by);
-        // A store that does not answer has not damaged anything.
+        // A store that does not answer does not mean that the file is damaged.
         if let Some(fault) = stores.faults().first() {
             bail!("{fault}");
         }
         match found {
-            Found::Finished { rows, failed } => {
+            OutputState::Finished { rows, failed } => {
                 eprintln!("already done: {rows} embeddings are in {shown}");
                 prepared.model.stop();
                 return arguments.strict(failed);
             }
-            Found::Damaged(why) => eprintln!("{shown} is damaged, and is written again: {why}"),
-            Found::Other(what) if arguments.overwrite => {
-                eprintln!("{shown} is {what}, and is replaced");
+            OutputState::Damaged(why) => {
+                eprintln!("{shown} is damaged and is written again: {why}")
             }
-            Found::Other(what) => bail!(
-                "{shown} is {what}; it is kept. Name another --out, or replace it with --overwrite"
+            OutputState::Other(what) if arguments.overwrite => {
+                eprintln!("{shown} is {what} and is replaced");
+            }
+            OutputState::Other(what) => bail!(
+                "{shown} is {what} and stays unchanged; name another --out, or replace it with --overwrite"
             ),
         }
     }
@@ -65,7 +67,7 @@ pub fn run(
         faults: stores.faults(),
     };
     let outcome = prepared.embed(work, &mut output, None)?;
-    // Shards that saw different inputs would have items twice, or lack some.
+    // Shards that saw different inputs would repeat items or lack some.
     let mut again = Stores::default();
     let sources = sources::open(&arguments.inputs, &arguments.columns, most, &mut again)?;
     if sources::survey(&sources)? != surveyed {
@@ -84,7 +86,7 @@ pub fn run(
     arguments.strict(outcome.failed as u64)
 }
 
-/// What decides over the output, for its key-value metadata. Two outputs that say the same have the same rows.
+/// Everything that determines the output, for its key-value metadata. Two outputs with equal metadata have the same rows.
 fn made_by(
     model: &Model,
     surveyed: &Surveyed,

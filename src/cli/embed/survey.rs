@@ -1,10 +1,10 @@
-//! What an input consists of: how large it is, and a digest that tells it from another one.
+//! The files of an input: their total size, and a digest that identifies the input.
 
 use sha2::{Digest, Sha256};
 
 use crate::dataset::store::Blob;
 
-/// All files of an input, in their order, as far as they have been looked at.
+/// All files of an input, in order, as far as they were added.
 #[derive(Debug, Default)]
 pub struct Survey {
     digest: Sha256,
@@ -14,20 +14,20 @@ pub struct Survey {
 /// The end of a [`Survey`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Surveyed {
-    /// Of the names, sizes and versions of all files, in hexadecimal digits. Not of where the input lies: that may be mounted
-    /// elsewhere the next time.
+    /// Digest of the names, sizes and versions of all files, in hexadecimal. It does not include the location of the input,
+    /// which may be mounted elsewhere the next time.
     pub digest: String,
-    /// Of all files together.
+    /// Size of all files together.
     pub bytes: u64,
 }
 
 impl Survey {
-    /// Begins a source: the same files mean something else in another kind of source.
+    /// Begins a source: the same files have another meaning in another kind of source.
     pub fn source(&mut self, kind: &str) {
         self.part(kind);
     }
 
-    /// Looks at a file.
+    /// Adds a file.
     pub fn file(&mut self, blob: &Blob) {
         self.part(&blob.name);
         self.part(&blob.size.to_string());
@@ -48,7 +48,7 @@ impl Survey {
     }
 }
 
-/// A digest as it is written.
+/// A digest in hexadecimal.
 pub fn hexadecimal(digest: Sha256) -> String {
     let bytes = digest.finalize();
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

@@ -1,4 +1,4 @@
-//! Where a shard's output goes: a file in a folder, or an object below a prefix. Either is there whole or not at all.
+//! The destination of a shard's output: a file in a folder, or an object below a prefix. Both are written atomically.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use super::output::errors_path;
 use super::shard::Shard;
 use crate::dataset::store::{Blob, Bucket, Listed, Place, Walked};
 
-/// The place of one shard's output.
+/// The destination of one shard's output.
 #[derive(Debug)]
 pub struct Target {
     shard: Shard,
@@ -25,7 +25,7 @@ enum At {
     Prefix {
         bucket: Arc<Bucket>,
         prefix: Key,
-        /// Where the file lies until it is an object.
+        /// The path of the file before it is uploaded.
         scratch: PathBuf,
         /// Removed at the end, unless `--scratch` named it.
         _temporary: Option<TempDir>,
@@ -33,10 +33,10 @@ enum At {
 }
 
 impl Target {
-    /// The output of a shard below `out`. `scratch` is a folder for what is not finished, if it goes to a store.
+    /// The output of a shard below `out`. `scratch` is the folder for unfinished work if the output goes to a store.
     ///
     /// # Errors
-    /// If a folder cannot be made.
+    /// If a folder cannot be created.
     pub fn open(out: Place, shard: Shard, scratch: Option<&Path>) -> anyhow::Result<Self> {
         let made = |folder: &Path| {
             fs::create_dir_all(folder)
@@ -45,7 +45,7 @@ impl Target {
         let at = match out {
             Place::Local(_) if scratch.is_some() => {
                 bail!(
-                    "--scratch is for an --out in an object store; a folder has what is not finished in itself"
+                    "--scratch is for an --out in an object store; a local --out keeps unfinished work in its own folder"
                 )
             }
             Place::Local(folder) if folder.is_file() => bail!(
@@ -62,7 +62,7 @@ impl Target {
                     Some(folder) => (folder.to_owned(), None),
                     None => {
                         let folder = tempfile::Builder::new().prefix("clip-in-embed-").tempdir();
-                        let folder = folder.context("cannot create a folder for what is not finished; name one with --scratch")?;
+                        let folder = folder.context("cannot create a temporary folder for unfinished work; name one with --scratch")?;
                         (folder.path().to_owned(), Some(folder))
                     }
                 };
@@ -87,7 +87,7 @@ impl Target {
         folder.join(self.shard.file_name())
     }
 
-    /// Where the output will be found, for people.
+    /// The destination, for messages.
     pub fn shown(&self) -> String {
         match &self.at {
             At::Folder(folder) => folder.join(self.shard.file_name()).display().to_string(),
@@ -95,10 +95,10 @@ impl Target {
         }
     }
 
-    /// What lies there now.
+    /// The state of the destination.
     ///
     /// # Errors
-    /// If that cannot be told.
+    /// If it cannot be determined.
     pub fn found(&self) -> anyhow::Result<Option<Blob>> {
         match &self.at {
             At::Folder(_) => {
@@ -122,10 +122,10 @@ impl Target {
         }
     }
 
-    /// Refuses a place where outputs of another number of shards lie: together with this one's they would have items twice.
+    /// Refuses a place with outputs of another number of shards: together with these, items would occur twice.
     ///
     /// # Errors
-    /// If there are some, or that cannot be told.
+    /// If there are such outputs, or if that cannot be determined.
     pub fn refuse_other_counts(&self) -> anyhow::Result<()> {
         let of = self.shard.of;
         let other = |name: &str| Shard::count_in(name).filter(|found| *found != of);
@@ -150,16 +150,16 @@ impl Target {
         };
         match found {
             Some(found) => bail!(
-                "{shown} has outputs of a run with {found} shards, and this one has {of}: together they would have items twice; name another --out, or remove those"
+                "{shown} has outputs of a run with {found} shards, and this one has {of}: together they would contain items twice; name another --out, or remove those"
             ),
             None => Ok(()),
         }
     }
 
-    /// Brings the written file to where it is found, with the list of what could not be embedded before it.
+    /// Moves the written file to its destination, after the list of items that could not be embedded.
     ///
     /// # Errors
-    /// If a store does not take it. Then the file stays, if its folder was named.
+    /// If a store does not accept it. The file stays then if its folder was named.
     pub fn publish(&self) -> anyhow::Result<()> {
         let At::Prefix { bucket, .. } = &self.at else {
             return Ok(());

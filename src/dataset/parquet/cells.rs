@@ -1,4 +1,4 @@
-//! Values of columns, of whatever type they are.
+//! Values of columns of any type.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
@@ -7,7 +7,7 @@ use arrow_array::types::{
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
 
-/// The bytes of a string or a blob; None if there is none.
+/// The bytes of a string or a blob; None if the cell is empty.
 pub fn bytes(array: &ArrayRef, i: usize) -> Option<&[u8]> {
     if array.is_null(i) {
         return None;
@@ -19,7 +19,7 @@ pub fn bytes(array: &ArrayRef, i: usize) -> Option<&[u8]> {
     }
 }
 
-/// A whole number as it is written; None if it is none.
+/// An integer as text; None if it is not an integer.
 pub fn whole_number(array: &ArrayRef, i: usize) -> Option<String> {
     if array.is_null(i) {
         return None;

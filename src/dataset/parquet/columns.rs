@@ -1,4 +1,4 @@
-//! Columns of a Parquet file by name and by what they hold.
+//! Columns of a Parquet file, by name and type.
 
 use anyhow::bail;
 use arrow_array::{Array, ArrayRef, RecordBatch, StructArray};
@@ -6,14 +6,14 @@ use parquet::arrow::ProjectionMask;
 use parquet::basic::Type;
 use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor};
 
-/// A column of values: its place among the file's columns, and the names that lead to it.
+/// A column of values: its position among the file's columns, and the path of names to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
     leaf: usize,
     names: Vec<String>,
 }
 
-/// What to read of a file for some columns.
+/// The projection of a file for some columns.
 pub fn projection<'a>(
     schema: &SchemaDescriptor,
     columns: impl IntoIterator<Item = &'a Option<Column>>,
@@ -23,7 +23,7 @@ pub fn projection<'a>(
 }
 
 impl Column {
-    /// Its values in rows that were read.
+    /// Its values in the rows that were read.
     pub fn of(&self, batch: &RecordBatch) -> Option<ArrayRef> {
         let (first, inner) = self.names.split_first()?;
         let mut array = batch.column_by_name(first)?.clone();
@@ -35,7 +35,7 @@ impl Column {
     }
 }
 
-/// What a column is for, which decides what it may be.
+/// The purpose of a column, which determines its permitted types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holds {
     Ids,
@@ -67,7 +67,7 @@ impl Holds {
     }
 }
 
-/// A column, if it is there and holds what it should.
+/// Finds a column, if it exists and has a permitted type.
 pub fn optional(schema: &SchemaDescriptor, name: &str, holds: Holds) -> Option<Column> {
     let leaf = leaf(schema, name, holds)?;
     let column = schema.column(leaf);
@@ -91,7 +91,7 @@ pub fn required(schema: &SchemaDescriptor, name: &str, holds: Holds) -> anyhow::
     if there {
         bail!("the column {name} does not hold {wanted}");
     }
-    bail!("there is no column {name}; there are {}", listed(schema))
+    bail!("no column {name}; the file has {}", listed(schema))
 }
 
 fn leaf(schema: &SchemaDescriptor, name: &str, holds: Holds) -> Option<usize> {

@@ -18,13 +18,13 @@ pub const ENDINGS: [&str; 1] = ["parquet"];
 /// The metadata of a file.
 ///
 /// # Errors
-/// If it cannot be read, or is no whole Parquet file.
+/// If it cannot be read or is not a complete Parquet file.
 pub fn metadata(path: &Path) -> anyhow::Result<ArrowReaderMetadata> {
     metadata_of(&File::open(path)?)
 }
 
-/// The metadata of an opened file or object. The types are taken as Parquet has them: what Arrow made of them on the way in
-/// (views, dictionaries) does not matter.
+/// The metadata of an open file or object. Types are those of Parquet; Arrow's conversions at writing (views, dictionaries)
+/// do not matter.
 ///
 /// # Errors
 /// As [`metadata`].

@@ -1,4 +1,4 @@
-//! A file of this machine or an object of a store.
+//! A local file or an object of a store.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek};
@@ -14,14 +14,14 @@ use parquet::file::reader::{ChunkReader, Length};
 use super::blocks::{Access, Blocks, Cursor, Object};
 use super::bucket::Bucket;
 
-/// Something to read, whose content is not in memory.
+/// Something to read whose content is not in memory.
 #[derive(Debug, Clone)]
 pub struct Blob {
-    /// Its path below the folder or prefix that was named, with `/`; its file name if it was named itself.
+    /// Its path below the named folder or prefix, with `/`; its file name if it was named itself.
     pub name: String,
-    /// In bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// Differs when the content does: the store's entity tag, or the time of the last change.
+    /// Changes with the content: the store's entity tag, or the time of modification.
     pub version: String,
     at: At,
 }
@@ -32,12 +32,12 @@ enum At {
     Object(Object),
 }
 
-/// What tars and lines are read from.
+/// The reader for tars and lines.
 pub trait Readable: Read + Seek + Send {}
 impl<T: Read + Seek + Send> Readable for T {}
 
 impl Blob {
-    /// A file, of which this is known.
+    /// A file with known metadata.
     pub fn file(path: PathBuf, name: String, metadata: &Metadata) -> Self {
         let changed = metadata
             .modified()
@@ -51,7 +51,7 @@ impl Blob {
         }
     }
 
-    /// An object, of which this is known.
+    /// An object with known metadata.
     pub fn object(bucket: Arc<Bucket>, name: String, found: ObjectMeta) -> Self {
         let changed = found.last_modified.to_rfc3339();
         Self {
@@ -80,7 +80,7 @@ impl Blob {
         matches!(self.at, At::Object(_))
     }
 
-    /// Opens it for reading from its beginning.
+    /// Opens it for sequential reading.
     pub fn open(&self) -> io::Result<Box<dyn Readable>> {
         Ok(match &self.at {
             At::File(path) => Box::new(File::open(path)?),
@@ -101,7 +101,7 @@ impl Blob {
     /// Reads all of it.
     ///
     /// # Errors
-    /// What went wrong, for people. What went wrong with a store is noted with its faults too.
+    /// A description of the error. A failure of a store is also recorded with its failures.
     pub async fn fetch(&self) -> Result<Bytes, String> {
         match &self.at {
             At::File(path) => read_file(path).await,
@@ -120,7 +120,7 @@ async fn read_file(path: &Path) -> Result<Bytes, String> {
         .map_err(|error| format!("cannot be read: {error}"))
 }
 
-/// A file or object as a reader of Parquet wants it. Clones share what was read.
+/// A file or object in the form that a reader of Parquet needs. Clones share the cached blocks.
 #[derive(Debug)]
 pub enum Chunks {
     File(File),

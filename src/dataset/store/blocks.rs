@@ -1,4 +1,4 @@
-//! An object read as if it were a file: in blocks, each a request of its own that is tried again alone.
+//! Reads an object like a file: in blocks, each with its own request and retries.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -11,22 +11,23 @@ use tokio::task::JoinHandle;
 
 use super::bucket::{Bucket, handle};
 
-/// Bytes of a block: of much, a request's waiting time is small beside it; of little, it is little.
+/// Bytes per block: for sequential reading the latency of a request is small beside the transfer; for random access the
+/// block is small.
 const LARGE: u64 = 4 << 20;
 const SMALL: u64 = 256 << 10;
-/// Blocks that are kept: columns of a Parquet file are read alternately, each from a place of its own.
+/// Number of cached blocks: the columns of a Parquet file are read alternately, each from its own place.
 const KEPT: usize = 6;
 
-/// How an object will be read.
+/// The access pattern of an object.
 #[derive(Debug, Clone, Copy)]
 pub enum Access {
-    /// From one end to the other, or much of it.
+    /// Sequential, or large parts of it.
     Whole,
-    /// A little here and there.
+    /// Small parts at random places.
     Sparse,
 }
 
-/// Where an object lies, and which one it is.
+/// The place and identity of an object.
 #[derive(Debug, Clone)]
 pub struct Object {
     pub bucket: Arc<Bucket>,
@@ -37,18 +38,18 @@ pub struct Object {
 
 type Fetching = JoinHandle<Result<Bytes, String>>;
 
-/// What was read last of an object, by number of block, and the block that will be wanted next, if that is clear.
+/// The most recently read blocks of an object by number, and the next block to read ahead if access is sequential.
 #[derive(Debug, Default)]
 struct Kept {
     blocks: VecDeque<(u64, Bytes)>,
     ahead: Option<(u64, Fetching)>,
 }
 
-/// An object in blocks. Clones share what was read.
+/// An object read in blocks. Clones share the cache.
 #[derive(Debug, Clone)]
 pub struct Blocks {
     object: Arc<Object>,
-    /// Bytes of a block.
+    /// Size of a block in bytes.
     block: u64,
     kept: Arc<Mutex<Kept>>,
 }
@@ -69,7 +70,7 @@ impl Blocks {
         self.object.size
     }
 
-    /// Bytes from a place on, at least one unless it is the end.
+    /// Bytes from a place on; at least one byte, except at the end.
     pub fn at(&self, place: u64) -> io::Result<Bytes> {
         if place >= self.object.size {
             return Ok(Bytes::new());
@@ -80,7 +81,7 @@ impl Blocks {
         if within >= block.len() {
             return Err(io::Error::new(
                 io::ErrorKind::UnexpectedEof,
-                "the store sent less than it said",
+                "the store sent fewer bytes than announced",
             ));
         }
         Ok(block.slice(within..))
@@ -106,7 +107,7 @@ impl Blocks {
     }
 
     fn number(&self, number: u64) -> io::Result<Bytes> {
-        // What another thread left when it died is whole: blocks are put in as they are.
+        // A panic in another thread leaves the cache consistent, because blocks are inserted as a whole.
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, bytes)) = kept.blocks.iter().find(|(there, _)| *there == number) {
             return Ok(bytes.clone());
@@ -121,7 +122,7 @@ impl Blocks {
                 self.fetch(number)?
             }
         };
-        // Two blocks one after the other: so a third will follow.
+        // Two consecutive blocks: the third is likely to be next.
         let follows = number > 0 && kept.blocks.iter().any(|(there, _)| *there == number - 1);
         if follows && (number + 1) * self.block < self.object.size {
             kept.ahead = Some((number + 1, self.fetch(number + 1)?));
@@ -151,7 +152,7 @@ impl Blocks {
     }
 }
 
-/// A place in an object from which it is read on.
+/// A position in an object for sequential reading.
 #[derive(Debug)]
 pub struct Cursor {
     blocks: Blocks,

@@ -1,4 +1,4 @@
-//! A bucket of an object store, by its own crate; here is how long to try, and on which threads.
+//! A bucket of an object store, through the `object_store` crate; this file adds retries, timeouts and threads.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -16,8 +16,8 @@ use tokio::runtime::{Handle, Runtime};
 
 use super::failure::{Faults, told};
 
-/// How often a request is tried again, with pauses that grow, and for how long at most: some 20 seconds for a store that refuses
-/// connections. The rest of a body that breaks off is requested again in the same way.
+/// Number of retries of a request, with increasing pauses, and their total time: some 20 seconds for a store that refuses
+/// connections. The rest of an interrupted body is requested again in the same way.
 const TRIES: usize = 10;
 const TRY_FOR: Duration = Duration::from_secs(90);
 
@@ -31,9 +31,9 @@ pub struct Bucket {
 
 impl Bucket {
     /// # Errors
-    /// If the environment's settings do not go together. Nothing is asked of the store yet.
+    /// If the environment's settings contradict each other. No request is sent yet.
     pub fn open(name: &str, faults: Faults) -> anyhow::Result<Self> {
-        // A second call, or another that came first, changes nothing.
+        // Only the first call in the process has an effect.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let retry = RetryConfig {
             backoff: BackoffConfig {
@@ -47,9 +47,9 @@ impl Bucket {
         let options = ClientOptions::new()
             .with_connect_timeout(Duration::from_secs(5))
             .with_read_timeout(Duration::from_secs(30))
-            // Of a whole body: a block, an image, a part of an upload.
+            // Timeout for a whole body: a block, an image, a part of an upload.
             .with_timeout(Duration::from_secs(120));
-        // The options first: those of the environment, such as AWS_ALLOW_HTTP, change them.
+        // The options come first, because settings of the environment, such as AWS_ALLOW_HTTP, change them.
         let builder = with_environment(AmazonS3Builder::new().with_client_options(options));
         refuse_plain_http(&builder)?;
         let store = builder
@@ -68,27 +68,27 @@ impl Bucket {
         })
     }
 
-    /// The URL of an object, for people.
+    /// The URL of an object, for messages.
     pub fn shown(&self, key: &Path) -> String {
         format!("s3://{}/{key}", self.name)
     }
 
-    /// Waits for a request. For threads that run no other asynchronous work.
+    /// Waits for a request. Only for threads that run no other asynchronous work.
     pub fn wait<T>(&self, request: impl Future<Output = T>) -> anyhow::Result<T> {
         Ok(handle()?.block_on(request))
     }
 
-    /// What is known of an object; None if there is none.
+    /// The metadata of an object; None if it does not exist.
     pub async fn look(&self, key: &Path) -> Result<Option<ObjectMeta>, String> {
         match self.store.head(key).await {
             Ok(found) => Ok(Some(found)),
-            // Of a bucket that is not there, HEAD says no more than of an object; listing tells.
+            // For a missing bucket, HEAD gives the same answer as for a missing object; listing tells them apart.
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(self.failed(&error, key)),
         }
     }
 
-    /// Bytes of an object, or all of it; only if it is still the one of this tag.
+    /// Bytes of an object, or all of it; only if it still has this tag.
     pub async fn read(
         &self,
         key: &Path,
@@ -104,10 +104,10 @@ impl Bucket {
         read.await.map_err(|error| self.failed(&error, key))
     }
 
-    /// Removes an object, if it is there.
+    /// Removes an object, if it exists.
     ///
     /// # Errors
-    /// If the store does not say so.
+    /// If the store does not confirm it.
     pub fn remove(&self, key: &Path) -> anyhow::Result<()> {
         if self
             .wait(self.look(key))?
@@ -120,7 +120,7 @@ impl Bucket {
         removed.map_err(|error| anyhow!(self.failed(&error, key)))
     }
 
-    /// Notes that the store failed, and says so.
+    /// Records that the store failed, and returns the message.
     pub fn failed(&self, error: &object_store::Error, key: &Path) -> String {
         let what = told(error, &self.shown(key));
         self.faults.note(&what);
@@ -128,7 +128,7 @@ impl Bucket {
     }
 }
 
-/// As the crate's own `from_env`, which cannot begin with options.
+/// Like the crate's own `from_env`, which cannot begin with options.
 fn with_environment(mut builder: AmazonS3Builder) -> AmazonS3Builder {
     for (name, value) in std::env::vars_os() {
         let (Some(name), Some(value)) = (name.to_str(), value.to_str()) else {
@@ -144,7 +144,7 @@ fn with_environment(mut builder: AmazonS3Builder) -> AmazonS3Builder {
     builder
 }
 
-/// Says at once what every request would say after its last try.
+/// Reports at once an error that every request would report after its last try.
 fn refuse_plain_http(builder: &AmazonS3Builder) -> anyhow::Result<()> {
     let endpoint = builder.get_config_value(&AmazonS3ConfigKey::Endpoint);
     let allowed = builder.get_config_value(&AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp));
@@ -158,8 +158,8 @@ fn refuse_plain_http(builder: &AmazonS3Builder) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Threads on which all connections to stores are served, whoever waits for the answers. They end with the process: what still
-/// waits in another thread then must not find them gone.
+/// Threads that serve all connections to stores. They end with the process, because other threads may wait for them until
+/// then.
 pub(super) fn handle() -> anyhow::Result<Handle> {
     static RUNTIME: OnceLock<Result<Arc<Runtime>, String>> = OnceLock::new();
     let runtime = RUNTIME.get_or_init(|| {

@@ -1,4 +1,4 @@
-//! What to tell of a request to an object store that failed for good.
+//! Messages about a request to an object store that failed after all retries.
 
 use std::error::Error as _;
 use std::sync::{Arc, OnceLock};
@@ -6,24 +6,25 @@ use std::sync::{Arc, OnceLock};
 use object_store::Error;
 use object_store::client::HttpError;
 
-/// The first failure of a store in this run. A file that is broken is broken tomorrow too, and is listed; a store that does not
-/// answer says nothing of its objects, so the run ends, and a later one goes on.
+/// The first failure of a store in this run. A broken file stays broken and is listed; a store that does not answer says
+/// nothing about its objects, so the run ends, and a later one continues.
 #[derive(Debug, Clone, Default)]
 pub struct Faults(Arc<OnceLock<String>>);
 
 impl Faults {
-    /// Notes a failure, unless one is noted.
+    /// Records a failure, unless one is recorded already.
     pub fn note(&self, what: &str) {
         let _ = self.0.set(what.to_owned());
     }
 
-    /// The first one.
+    /// The first failure.
     pub fn first(&self) -> Option<&str> {
         self.0.get().map(String::as_str)
     }
 }
 
-/// Says what failed, where, and what to do. Never the store's whole answer: some stores repeat key ids and signed text in it.
+/// Describes what failed, where, and what to do. It never includes the store's whole answer: some stores repeat key ids and
+/// signed text in it.
 pub fn told(error: &Error, shown: &str) -> String {
     let (status, code) = answer(error);
     let words = code.as_deref().or(status.as_deref());
@@ -36,13 +37,13 @@ pub fn told(error: &Error, shown: &str) -> String {
     }
     if is("401") || is("403") {
         return format!(
-            "the store refuses access to {shown}{said}; check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, and what they may do"
+            "the store refuses access to {shown}{said}; check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, and their permissions"
         );
     }
     match error {
         Error::NotFound { .. } => format!("{shown} does not exist{said}"),
         Error::Precondition { .. } => format!(
-            "{shown} has changed since it was listed{said}; start again when nobody writes there"
+            "{shown} has changed since it was listed{said}; start again when no other program writes there"
         ),
         error => match unanswered(error) {
             Some(why) => format!(
@@ -55,8 +56,8 @@ pub fn told(error: &Error, shown: &str) -> String {
     }
 }
 
-/// Status and code of the store's answer, such as `404 Not Found` and `NoSuchKey`, as far as there are any. The crate has them in
-/// the error's text only.
+/// Status and code of the store's answer, such as `404 Not Found` and `NoSuchKey`, if there are any. The crate has them only
+/// in the error's text.
 fn answer(error: &Error) -> (Option<String>, Option<String>) {
     let said = error.to_string();
     let between = |before: &str, after: char| {
@@ -69,7 +70,7 @@ fn answer(error: &Error) -> (Option<String>, Option<String>) {
     (between("status code: ", ':'), between("<Code>", '<'))
 }
 
-/// Why a request got no answer, or not all of it; None if it got one.
+/// The reason why a request got no complete answer; None if it got one.
 pub fn unanswered(error: &Error) -> Option<String> {
     let mut cause = error.source();
     let mut reached = false;

@@ -1,4 +1,4 @@
-//! Files and objects that the command line names, or that lie below what it names.
+//! Finds the files and objects that the command line names, directly or by their folder.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,11 +12,11 @@ use super::walked::{Listed, Walked};
 use super::{Place, Stores};
 use crate::dataset::files::{self, Input, Listing, ends_in};
 
-/// The named files and objects, and what is below the named folders and prefixes, told apart by the endings, in the order of
-/// the names. Their names are in memory, and nothing else of them.
+/// The named files and objects, and the files below the named folders and prefixes, selected by their endings and sorted by
+/// name. Only their names and metadata are in memory.
 ///
 /// # Errors
-/// If a name is not there, or there is no file with one of the endings below it.
+/// If a name does not exist, or if it is a folder without a file with one of the endings.
 pub fn find(
     named: &[PathBuf],
     endings: &[&str],
@@ -42,12 +42,12 @@ pub fn find(
 /// One file or object.
 ///
 /// # Errors
-/// If it is not there.
+/// If it does not exist.
 pub fn one(named: &Path, stores: &mut Stores) -> anyhow::Result<Blob> {
     match stores.place(named)? {
         Place::Local(path) => {
             let failed = || format!("cannot read {}", path.display());
-            // Opened too: what may not be read should be told of before a model is loaded.
+            // The file is also opened, so that a missing permission is reported before a model is loaded.
             let metadata = std::fs::File::open(&path)
                 .and_then(|file| file.metadata())
                 .with_context(failed)?;

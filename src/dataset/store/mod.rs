@@ -1,6 +1,6 @@
-//! Where inputs lie and outputs go: this machine's files, or an object store that speaks S3.
+//! Places of inputs and outputs: local files, or an object store that speaks S3.
 //!
-//! Sources see a [`Blob`]: a name, a size, what tells its content from another one, and means to read it in any order.
+//! Sources see a [`Blob`]: a name, a size, a version that identifies its content, and random-access reading.
 
 mod blob;
 mod blocks;
@@ -24,16 +24,16 @@ pub use self::failure::Faults;
 pub use self::find::{find, one};
 pub use self::walked::{Listed, Walked};
 
-/// A place that the command line names.
+/// A place named on the command line.
 #[derive(Debug, Clone)]
 pub enum Place {
-    /// A path of this machine.
+    /// A local path.
     Local(PathBuf),
-    /// A bucket, and an object's key in it or what keys begin with.
+    /// A bucket, and an object's key or key prefix in it.
     Bucket(Arc<Bucket>, object_store::path::Path),
 }
 
-/// The object stores that this run talks to; settings and credentials come from the environment, AWS_….
+/// The object stores of this run. Settings and credentials come from the environment, AWS_….
 #[derive(Debug, Default)]
 pub struct Stores {
     buckets: HashMap<String, Arc<Bucket>>,
@@ -41,10 +41,10 @@ pub struct Stores {
 }
 
 impl Stores {
-    /// What a path or URL means.
+    /// Parses a path or URL.
     ///
     /// # Errors
-    /// If it is a URL of another kind, or the environment's settings do not go together.
+    /// If it is a URL of an unsupported kind, or if the environment's settings contradict each other.
     pub fn place(&mut self, named: &Path) -> anyhow::Result<Place> {
         let Some(text) = named.to_str().filter(|text| text.contains("://")) else {
             return Ok(Place::Local(named.to_owned()));
@@ -53,7 +53,7 @@ impl Stores {
         match url.scheme() {
             "file" => match url.to_file_path() {
                 Ok(path) => Ok(Place::Local(path)),
-                Err(()) => bail!("{text} is not a path of this machine; write file:///PATH"),
+                Err(()) => bail!("{text} is not a local path; write file:///PATH"),
             },
             "s3" | "s3a" => {
                 let name = url
@@ -70,7 +70,7 @@ impl Stores {
         }
     }
 
-    /// What went wrong with object stores in this run, reported by whoever found it.
+    /// The failure of an object store in this run, if there is one.
     pub fn faults(&self) -> Faults {
         self.faults.clone()
     }
@@ -86,7 +86,7 @@ impl Stores {
 }
 
 impl Place {
-    /// As a reader would write it.
+    /// The place as a path or URL.
     pub fn shown(&self) -> String {
         match self {
             Self::Local(path) => path.display().to_string(),

@@ -1,4 +1,4 @@
-//! A file becomes an object: whole or not at all.
+//! Uploads a file as an object, atomically.
 
 use std::io::Read;
 use std::path::Path;
@@ -13,15 +13,15 @@ use super::bucket::Bucket;
 /// Bytes of a part of an upload: a store takes up to 10,000 parts.
 const PART: u64 = 8 << 20;
 const MOST_PARTS: u64 = 9_000;
-/// Parts that are on their way at a time, and so in memory.
+/// Number of parts in flight, and so in memory.
 const AT_A_TIME: usize = 3;
 
 impl Bucket {
-    /// Puts a file as an object. The object is there when the last request of all is answered, and nothing of it before: another one
-    /// of its name stays until then.
+    /// Uploads a file as an object. The object appears when the last request is answered, and an existing one of this name
+    /// stays until then.
     ///
     /// # Errors
-    /// If the file cannot be read or the store does not take it.
+    /// If the file cannot be read or the store does not accept it.
     pub fn upload(&self, file: &Path, key: &Key) -> anyhow::Result<()> {
         let failed = || format!("cannot read {}", file.display());
         let mut opened = std::fs::File::open(file).with_context(failed)?;
@@ -39,7 +39,7 @@ impl Bucket {
             match send(&mut opened, &mut upload, part).await {
                 Ok(()) => upload.finish().await.map(Ok),
                 Err(error) => {
-                    // What was sent would be paid for until the bucket's own rules remove it.
+                    // Otherwise the uploaded parts would cost money until the bucket's own rules remove them.
                     let _ = upload.abort().await;
                     match error {
                         Trouble::Store(error) => Err(error),

@@ -1,4 +1,4 @@
-//! What lies below a prefix of a bucket.
+//! Lists the objects below a prefix of a bucket.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,24 +12,24 @@ use super::blob::Blob;
 use super::bucket::Bucket;
 use super::failure::unanswered;
 
-/// How often a listing that broke off goes on. The crate itself tries a request again only until its answer begins.
+/// How often an interrupted listing is continued. The crate itself retries a request only until its answer begins.
 const TRIES: u32 = 6;
 
-/// What a listing names.
+/// An entry of a listing.
 pub enum Listed {
     /// An object to read.
     Object(Blob),
-    /// The name of one that is hidden, or lies in a hidden folder.
+    /// The name of an object that is hidden or in a hidden folder.
     Hidden(String),
 }
 
-/// All objects below a prefix, in the order of their names, a page of the store's answers in memory at a time. Empty ones that
-/// only stand for a folder are left out.
+/// All objects below a prefix, sorted by name, with one page of the store's answers in memory at a time. Empty objects that
+/// stand for a folder are left out.
 pub struct Walked {
     bucket: Arc<Bucket>,
     prefix: Key,
     objects: BoxStream<'static, object_store::Result<ObjectMeta>>,
-    /// The last one that was named.
+    /// The last returned name.
     last: Option<Key>,
     tries: u32,
     ended: bool,
@@ -48,7 +48,7 @@ impl Walked {
         }
     }
 
-    /// Lists what comes after the last one.
+    /// Lists the names after the last one.
     fn go_on(&mut self) {
         let (store, prefix) = (&self.bucket.store, Some(&self.prefix));
         self.objects = match &self.last {
@@ -60,7 +60,7 @@ impl Walked {
     fn listed(&self, object: ObjectMeta) -> Option<Listed> {
         let name = object.location.prefix_match(&self.prefix)?;
         let parts: Vec<_> = name.map(|part| part.as_ref().to_owned()).collect();
-        // Tools that show buckets as folders put an empty object for each.
+        // Tools that show buckets as folders create an empty object for each folder.
         let is_folder = object.size == 0 && parts.last().is_none_or(|last| !last.contains('.'));
         if parts.is_empty() || is_folder {
             return None;

@@ -1,4 +1,4 @@
-//! Who gets into the queue: what there is room for, and what can be answered in time.
+//! Admission to the queue: items are accepted if there is room and if they can be answered in time.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,11 +8,11 @@ use crate::engine::EngineError;
 use crate::engine::backlog::Demand;
 use crate::engine::job::{Deadline, Lane, Modality};
 
-/// Shortest time between two searches for cancelled items.
+/// Minimum time between two searches for cancelled items.
 pub(super) const CLEANING: Duration = Duration::from_millis(5);
 
-/// Places in the queue, held while a request's items are decoded and tokenised: a refusal must come before that work, not
-/// after it. What is not used is given back when it is dropped.
+/// Slots in the queue, held while a request's items are decoded and tokenised, because a refusal must come before that work.
+/// Unused slots are released when it is dropped.
 #[derive(Debug)]
 pub struct Reservation {
     queue: Arc<Queue>,
@@ -28,20 +28,19 @@ impl Drop for Reservation {
         let fewer = waiting.preparing() < waiting.idle;
         drop(waiting);
         if fewer {
-            // A worker may be waiting for what was being prepared.
+            // A worker may be waiting for the items being prepared.
             self.queue.work.notify_all();
         }
     }
 }
 
 impl Queue {
-    /// Takes places for a request's items, all or none. A request may be larger than the queue: it gets in when nothing
+    /// Takes slots for a request's items, all or none. A request may be larger than the queue: it is accepted when nothing
     /// else waits.
     ///
     /// # Errors
     /// [`EngineError::Overloaded`] if there is no room, or if by the measured times the items would not be answered before
-    /// the deadline: work that would come too late would only take the turn of work that does not. Or why the queue is
-    /// closed.
+    /// the deadline: late work would only delay other work. Or the reason why the queue is closed.
     pub fn reserve(
         self: &Arc<Self>,
         demand: Demand,
@@ -52,14 +51,14 @@ impl Queue {
         if let Some(reason) = &waiting.closed {
             return Err(reason.clone());
         }
-        // Each lane has a bound of its own: bulk work that fills its lane must not shut the other one.
+        // Each lane has its own limit: bulk work that fills its lane must not close the other one.
         let mut ahead = waiting.ahead(lane);
         if ahead + demand.count() > self.capacity {
             self.drop_cancelled(&mut waiting, lane);
             ahead = waiting.ahead(lane);
         }
         let room = ahead + demand.count() <= self.capacity;
-        // Whatever the times say, what is first in line gets its chance: times that were wrong once are measured again.
+        // The first item in line is always accepted, so that wrong times are measured again.
         if ahead > 0 && !(room && self.is_in_time(&waiting, demand, lane, deadline)) {
             let retry_after_seconds = waiting.rate.seconds_for(ahead);
             return Err(EngineError::Overloaded {
@@ -77,10 +76,10 @@ impl Queue {
         })
     }
 
-    /// Removes items that nobody waits for any more: they must not close the queue for others until a worker finds them.
+    /// Removes items that no request waits for any more, so that they do not block the queue until a worker finds them.
     fn drop_cancelled(&self, waiting: &mut Waiting, lane: Lane) {
         let now = Instant::now();
-        // A flood of refusals must not look at the whole queue each time.
+        // A flood of refusals must not search the whole queue each time.
         if waiting.cleaned.is_some_and(|at| now - at < CLEANING) {
             return;
         }
@@ -119,12 +118,12 @@ impl Queue {
 }
 
 impl Waiting {
-    /// Items of a lane that wait or are being prepared.
+    /// Number of items of a lane that wait or are being prepared.
     fn ahead(&self, lane: Lane) -> usize {
         self.queued[lane as usize] + self.reserved[lane as usize].count()
     }
 
-    /// What is ahead of a new item of a lane: how many items, and how many seconds of work for one worker.
+    /// The load before a new item of a lane: the number of items, and the seconds of work for one worker.
     fn before(&self, lane: Lane, now: Instant) -> (usize, f64) {
         let lanes: &[Lane] = match lane {
             Lane::Interactive => &[Lane::Interactive],

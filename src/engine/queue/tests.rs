@@ -1,4 +1,4 @@
-//! What the queue promises, without workers.
+//! Tests of the queue without workers.
 
 use tokio::sync::oneshot;
 
@@ -88,7 +88,7 @@ fn a_batch_has_one_modality_and_texts_of_like_length() {
 }
 
 #[test]
-fn interactive_goes_first_and_bulk_is_not_starved() {
+fn interactive_comes_first_and_bulk_does_not_starve() {
     let queue = queue(1000);
     let _bulk = push(&queue, Lane::Bulk, (0..4).map(|_| image()).collect());
     let _interactive = push(
@@ -102,11 +102,11 @@ fn interactive_goes_first_and_bulk_is_not_starved() {
 }
 
 #[test]
-fn a_bulk_batch_is_as_short_as_it_must_be() {
+fn a_bulk_batch_keeps_its_time_limit() {
     let queue = queue(1000);
     let _bulk = push(&queue, Lane::Bulk, (0..12).map(|_| image()).collect());
     let _interactive = push(&queue, Lane::Interactive, (0..4).map(|_| image()).collect());
-    queue.record(0, 2, 0.14); // 70 ms an image: two fit into 150 ms
+    queue.record(0, 2, 0.14); // 70 ms per image: two fit into 150 ms
     let sizes: Vec<_> = (0..3)
         .map(|_| queue.take().map(|b| (b.lane, b.jobs.len())).unwrap())
         .collect();
@@ -127,7 +127,7 @@ fn a_full_queue_refuses_all_of_a_request_or_none() {
         Err(EngineError::Overloaded { queued: 3, .. })
     ));
     assert_eq!(queue.take().unwrap().jobs.len(), 3);
-    // Places that were reserved count, until they are given back.
+    // Reserved slots count until they are released.
     let reserved = queue.reserve(images(4), Lane::Interactive, None).unwrap();
     assert!(queue.reserve(images(1), Lane::Interactive, None).is_err());
     drop(reserved);
@@ -136,26 +136,26 @@ fn a_full_queue_refuses_all_of_a_request_or_none() {
 }
 
 #[test]
-fn what_would_come_too_late_is_refused_at_once() {
+fn late_items_are_refused_at_once() {
     let queue = queue(100);
-    queue.record(0, 1, 1.0); // a second an image
+    queue.record(0, 1, 1.0); // a second per image
     let _waiting = push(&queue, Lane::Interactive, vec![image(), image(), image()]);
     let within = |seconds| Some(Instant::now() + Duration::from_secs(seconds));
     let reserve = |lane, seconds| queue.reserve(images(1), lane, within(seconds));
-    // Three before it, and its own batch may be one of four.
+    // Three before it, and its own batch may have four.
     assert!(matches!(
         reserve(Lane::Interactive, 6),
         Err(EngineError::Overloaded { .. })
     ));
     let held = reserve(Lane::Interactive, 10).unwrap();
-    // What is being prepared is ahead too.
+    // Items that are being prepared are ahead too.
     assert!(reserve(Lane::Interactive, 9).is_err());
     drop(held);
     assert!(reserve(Lane::Interactive, 9).is_ok());
-    // A bulk item's turn comes after all of them. The first in its line gets its chance.
+    // A bulk item comes after all of them. The first in its lane is always accepted.
     let _bulk = reserve(Lane::Bulk, 2).unwrap();
     assert!(reserve(Lane::Bulk, 9).is_err());
-    // What a worker has begun is ahead for as long as it will take.
+    // A running batch is ahead for its expected time.
     assert_eq!(queue.take().unwrap().jobs.len(), 3);
     let _next = push(&queue, Lane::Interactive, vec![image()]);
     assert!(reserve(Lane::Interactive, 5).is_err());
@@ -183,7 +183,7 @@ fn cancelled_and_expired_items_are_not_run() {
 }
 
 #[test]
-fn what_nobody_waits_for_gives_its_place_to_others() {
+fn cancelled_items_release_their_slots() {
     let queue = queue(4);
     let mut replies = push(&queue, Lane::Interactive, (0..4).map(|_| image()).collect());
     assert!(queue.reserve(images(1), Lane::Interactive, None).is_err());
@@ -196,7 +196,7 @@ fn what_nobody_waits_for_gives_its_place_to_others() {
 }
 
 #[test]
-fn a_closed_queue_runs_what_it_took_in_and_takes_nothing_more() {
+fn a_closed_queue_runs_accepted_items_and_accepts_no_more() {
     let queue = queue(100);
     let _replies = push(&queue, Lane::Interactive, vec![image()]);
     let places = queue.reserve(images(1), Lane::Interactive, None).unwrap();
@@ -210,7 +210,7 @@ fn a_closed_queue_runs_what_it_took_in_and_takes_nothing_more() {
 }
 
 #[test]
-fn the_last_one_who_could_bring_something_closes_the_queue() {
+fn the_last_holder_of_a_model_closes_the_queue() {
     let model = Arc::new(Intake::new(queue_of(100)));
     let (request, worker) = (model.clone(), Arc::clone(&**model));
     drop(model);
@@ -221,10 +221,10 @@ fn the_last_one_who_could_bring_something_closes_the_queue() {
 }
 
 #[test]
-fn when_nobody_is_left_everyone_is_told() {
+fn without_workers_all_items_get_an_error() {
     let queue = queue(100);
     let mut replies = push(&queue, Lane::Bulk, vec![image(), text(3)]);
-    // Another model's items, in the same gauge.
+    // Items of another model, in the same gauge.
     queue.metrics.queue_depth(Lane::Bulk).add(5);
     queue.fail_all(&EngineError::Dead);
     assert_eq!(queue.metrics.queue_depth(Lane::Bulk).get(), 5);

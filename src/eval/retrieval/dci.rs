@@ -1,5 +1,5 @@
-//! Densely Captioned Images: one JSON file for each image in `annotations/`, with `image` (a name in `photos/`), `short_caption`, and `extra_caption`,
-//! which is the long one.
+//! Densely Captioned Images: one JSON file per image in `annotations/`, with `image` (a name in `photos/`), `short_caption`,
+//! and `extra_caption`, the long one.
 
 use std::path::Path;
 

@@ -62,7 +62,7 @@ fn from_lines(folder: &Path, path: &Path, selection: &Selection) -> anyhow::Resu
     }
     if files.records == 0 {
         bail!(
-            "{}: no line is of the split {}",
+            "{}: no line has the split {}",
             path.display(),
             selection.split
         );

@@ -1,5 +1,5 @@
-//! Karpathy's splits of COCO and Flickr30k (`dataset_coco.json`, `dataset_flickr30k.json`): `images` with `filename`, `filepath` (COCO),
-//! `split` and `sentences` with `raw`. All captions of an image are its own, as many as there are.
+//! Karpathy's splits of COCO and Flickr30k (`dataset_coco.json`, `dataset_flickr30k.json`): `images` with `filename`,
+//! `filepath` (COCO), `split` and `sentences` with `raw`. An image may have any number of captions.
 
 use std::path::Path;
 
@@ -43,7 +43,7 @@ pub fn read(path: &Path, selection: &Selection) -> anyhow::Result<Gallery> {
         let place = format!("{name}:images[{number}]");
         match value.get("split").and_then(Value::as_str) {
             None => {
-                files.broken(place, "there is no split");
+                files.broken(place, "the split is missing");
                 continue;
             }
             Some(split) if split != selection.split => continue,
@@ -65,7 +65,7 @@ pub fn read(path: &Path, selection: &Selection) -> anyhow::Result<Gallery> {
             continue;
         }
         let mut file = folder.join(&below);
-        // Some keep all images in one folder.
+        // Some copies have all images in one folder.
         if !file.is_file() && folder.join(&image.filename).is_file() {
             file = folder.join(&image.filename);
         }
@@ -74,7 +74,7 @@ pub fn read(path: &Path, selection: &Selection) -> anyhow::Result<Gallery> {
     }
     if files.records == 0 {
         bail!(
-            "{}: no image is of the split {}",
+            "{}: no image has the split {}",
             path.display(),
             selection.split
         );

@@ -1,7 +1,7 @@
-//! Retrieval both ways: does an image find its captions among all, and a caption its image?
+//! Retrieval in both directions: does an image find its captions among all, and a caption its image?
 //!
-//! Recall at k: an image is right if one of its captions is among the k nearest, a caption if its image is. An item that is at least as near
-//! as the right one counts as before it. All images and captions of the data are the gallery; resampling draws images.
+//! Recall at k: an image is correct if one of its captions is among the k nearest, a caption if its image is. In a tie, the
+//! correct item ranks last. All images and captions of the data form the gallery; resampling draws images.
 
 mod dci;
 mod docci;
@@ -22,7 +22,7 @@ use ranks::{Caption, ranks};
 /// The k of recall at k.
 const AT: [u32; 3] = [1, 5, 10];
 
-/// How a data set lies on disk.
+/// The layout of a data set on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Layout {
     /// Karpathy's JSON of COCO or Flickr30k; the images are below --images
@@ -37,29 +37,29 @@ pub enum Layout {
     Sharegpt4v,
 }
 
-/// What of the data is asked.
+/// The part of the data to evaluate.
 #[derive(Debug, Clone)]
 pub struct Selection {
     /// Its layout.
     pub layout: Layout,
-    /// Folder of the images, where the data does not say it.
+    /// Folder of the images, if the data does not name it.
     pub images: Option<PathBuf>,
-    /// The split, where the data has several.
+    /// The split, if the data has several.
     pub split: String,
-    /// Only the first N records.
+    /// Read only the first N records.
     pub first: Option<usize>,
 }
 
-/// An image and its captions, of each kind that the data set has.
+/// An image with its captions of each kind in the data set.
 struct Entry {
     id: String,
     image: usize,
     captions: Vec<Vec<usize>>,
 }
 
-/// What a layout's reader gives.
+/// The result of reading a layout.
 struct Gallery {
-    /// Kinds of captions; one without a name if there is only one.
+    /// Kinds of captions; a single kind has no name.
     kinds: &'static [&'static str],
     texts: Texts,
     pictures: Pictures,
@@ -68,12 +68,12 @@ struct Gallery {
     broken: Vec<Broken>,
 }
 
-/// One kind of caption.
+/// A single kind of caption.
 const ONE: &[&str] = &[""];
-/// Two of them; the order of an entry's captions.
+/// Two kinds, in the order of an entry's captions.
 const SHORT_AND_LONG: &[&str] = &["short", "long"];
 
-/// A gallery of image files that is being read.
+/// A gallery of image files while it is read.
 struct Files {
     kinds: &'static [&'static str],
     texts: Texts,
@@ -95,13 +95,13 @@ impl Files {
         }
     }
 
-    /// A record that cannot be used.
+    /// Records a record that cannot be used.
     fn broken(&mut self, place: impl Into<String>, reason: impl Into<String>) {
         self.records += 1;
         self.broken.push(Broken::new(place, reason));
     }
 
-    /// An image, and its captions of each kind. An empty caption is none.
+    /// Adds an image with its captions of each kind. An empty caption is ignored.
     fn add(&mut self, place: &str, id: String, path: PathBuf, captions: Vec<Vec<String>>) {
         self.records += 1;
         let texts = &mut self.texts;
@@ -114,7 +114,8 @@ impl Files {
             })
             .collect();
         if captions.iter().all(Vec::is_empty) {
-            self.broken.push(Broken::new(place, "there is no caption"));
+            self.broken
+                .push(Broken::new(place, "the caption is missing"));
             return;
         }
         self.entries.push(Entry {
@@ -124,7 +125,7 @@ impl Files {
         });
     }
 
-    /// Whether as many records were read as are wanted.
+    /// Whether the requested number of records was read.
     fn full(&self, selection: &Selection) -> bool {
         selection.first.is_some_and(|first| self.records >= first)
     }
@@ -161,7 +162,7 @@ pub fn open(path: &Path, selection: &Selection) -> anyhow::Result<Dataset> {
     entries.retain(|entry| {
         let new = ids.insert(entry.id.clone());
         if !new {
-            let reason = "another record of this image came before";
+            let reason = "an earlier record has the same image";
             broken.push(Broken::new(entry.id.clone(), reason));
         }
         new
@@ -183,7 +184,7 @@ struct Entries {
 }
 
 impl Entries {
-    /// Adds the outcomes of one kind of caption to those of the images.
+    /// Adds the outcomes for one kind of caption to those of the images.
     fn score_kind(
         &self,
         kind: usize,
@@ -262,7 +263,7 @@ impl Scoring for Entries {
     }
 }
 
-/// Whether a name of the data stays below the folder that it is meant in.
+/// Whether a name from the data stays inside its folder.
 fn stays_below(name: &str) -> bool {
     use std::path::Component;
 

@@ -1,4 +1,4 @@
-//! How many are ranked before the right one.
+//! The number of items ranked before the correct one.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -6,23 +6,23 @@ use rayon::prelude::*;
 
 use crate::matching::cosine;
 
-/// A caption's embedding, and the place of its image.
+/// A caption's embedding, and the index of its image.
 #[derive(Debug, Clone, Copy)]
 pub struct Caption<'a> {
     pub text: &'a [f32],
     pub image: usize,
 }
 
-/// How many wrong ones are not farther than the right one. Below k: right at k.
+/// Number of wrong items that are at least as near as the correct one. Below k: correct at k.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ranks {
-    /// Of each image: captions of others, against the nearest of its own.
+    /// For each image: captions of other images, compared with the nearest of its own.
     pub of_images: Vec<u32>,
-    /// Of each caption: other images, against its own.
+    /// For each caption: other images, compared with its own.
     pub of_captions: Vec<u32>,
 }
 
-/// Ranks of all images and captions. Every image has a caption. One row of scores at a time is in memory for each core, and each
+/// Ranks of all images and captions. Every image has a caption. One row of scores per core is in memory at a time, and each
 /// score is computed once.
 pub fn ranks(images: &[&[f32]], captions: &[Caption]) -> Ranks {
     let own: Vec<f32> = captions
@@ -70,10 +70,10 @@ mod tests {
 
     use super::*;
 
-    /// By sorting: the place of the right one, the last of those that are equally near.
+    /// By sorting: the rank of the correct one, the last among equals.
     fn sorted(scores: &[(f32, bool)]) -> u32 {
         let mut scores = scores.to_vec();
-        // The nearest first; of equals, the wrong ones first.
+        // The nearest first; among equals, wrong ones first.
         scores.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         scores.iter().position(|(_, right)| *right).unwrap() as u32
     }
@@ -103,13 +103,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn as_by_sorting(
+        fn ranks_equal_those_by_sorting(
             images in prop::collection::vec(0_u8..12, 1..14),
             more in prop::collection::vec((0_u8..12, any::<prop::sample::Index>()), 0..30),
             first in prop::collection::vec(0_u8..12, 14),
         ) {
             let images: Vec<_> = images.into_iter().map(direction).collect();
-            // One caption an image, and some more of any.
+            // One caption per image, and some more for random images.
             let mut texts: Vec<_> = images.iter().zip(first).enumerate().map(|(i, (_, n))| (direction(n), i)).collect();
             texts.extend(more.into_iter().map(|(n, image)| (direction(n), image.index(images.len()))));
             let images: Vec<&[f32]> = images.iter().map(Vec::as_slice).collect();
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn equals_stand_before_the_right_one() {
+    fn equal_items_rank_before_the_correct_one() {
         let (a, b) = (direction(0), direction(5));
         let images: [&[f32]; 3] = [&a, &b, &a];
         let caption = |text, image| Caption { text, image };
@@ -130,7 +130,7 @@ mod tests {
             caption(&b[..], 2),
         ];
         let found = ranks(&images, &captions);
-        // The first image and the third are the same, so that neither finds its own before the other's.
+        // The first and the third image are equal, so neither ranks its own caption before the other's.
         assert_eq!(found.of_images, [1, 1, 1]);
         assert_eq!(found.of_captions, [1, 0, 1, 2]);
     }

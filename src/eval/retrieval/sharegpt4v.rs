@@ -1,5 +1,6 @@
-//! ShareGPT4V: a JSON list of `image` and `conversations`, whose second `value` is the caption, its line ends blanks. The short caption is what
-//! stands before the first full stop with a blank behind it. The list may be larger than memory; what is read of it may not.
+//! ShareGPT4V: a JSON list of `image` and `conversations`, whose second `value` is the caption, with blanks instead of line
+//! breaks. The short caption is the text before the first full stop that a blank follows. The list may be larger than
+//! memory, so it is read as a stream.
 
 use std::fmt;
 use std::fs::File;
@@ -94,7 +95,7 @@ struct Turn {
 impl Record {
     fn of(value: &Value) -> Result<Self, String> {
         let image = value.get("image").and_then(Value::as_str);
-        let image = image.ok_or("image is missing, or no string")?;
+        let image = image.ok_or("image is missing or not a string")?;
         if !stays_below(image) {
             return Err(format!("{image:?} is not a name below the images"));
         }
@@ -118,7 +119,7 @@ mod tests {
     use super::short;
 
     #[test]
-    fn short_is_what_stands_before_the_first_full_stop() {
+    fn the_short_caption_ends_at_the_first_full_stop() {
         assert_eq!(short("A cat. It sleeps. "), "A cat");
         assert_eq!(short("v1.5 of a cat"), "v1.5 of a cat");
     }

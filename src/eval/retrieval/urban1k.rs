@@ -8,7 +8,7 @@ use crate::dataset::files::shown_entries;
 use crate::dataset::image_files;
 use crate::eval::left_out;
 
-/// The ending of the published images, which a missing one is reported under.
+/// The ending of the published images, for messages about a missing one.
 const PUBLISHED: &str = "jpg";
 
 pub fn read(path: &Path, selection: &Selection) -> anyhow::Result<Gallery> {
@@ -18,7 +18,7 @@ pub fn read(path: &Path, selection: &Selection) -> anyhow::Result<Gallery> {
         .into_iter()
         .partition(|(_, name)| name.ends_with(".txt"));
     left_out::note(&folder, others.iter().map(|(_, name)| name.as_str()));
-    // 2 before 10.
+    // 2 sorts before 10.
     captions.sort_by(|(_, a), (_, b)| (a.len(), a).cmp(&(b.len(), b)));
     let mut files = Files::new(ONE);
     for (entry, name) in captions {

@@ -1,8 +1,8 @@
-//! A transparent pixel on a ground of one colour.
+//! Blends a transparent pixel with a background colour.
 
 use crate::preprocess::Alpha;
 
-/// A pixel's colour. On a ground it is rounded as Pillow's `paste` with a mask does.
+/// A pixel's colour. Blending rounds like Pillow's `paste` with a mask.
 pub(super) fn on_ground(colour: [u8; 3], alpha: u8, rule: Alpha) -> [u8; 3] {
     let ground = match rule {
         Alpha::Drop => return colour,

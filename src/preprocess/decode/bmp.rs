@@ -1,9 +1,8 @@
-//! A BMP file whose last row lacks the bytes that would fill it up to a multiple of four. Some writers leave them out, and
-//! nothing of the picture is in them.
+//! BMP files whose last row lacks its padding to a multiple of four bytes. Some writers omit it, and it contains no pixels.
 
 use std::borrow::Cow;
 
-/// The file with that padding in its place; as it is if nothing or anything else is missing.
+/// The file with that padding added; unchanged if nothing or anything else is missing.
 pub(super) fn padded(bytes: &[u8]) -> Cow<'_, [u8]> {
     match missing(bytes) {
         Some(padding @ 1..=3) => Cow::Owned([bytes, &[0; 3][..padding]].concat()),
@@ -11,7 +10,7 @@ pub(super) fn padded(bytes: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// How many bytes of padding the file lacks. `None` also if pixels are missing, or are compressed.
+/// Number of missing padding bytes. `None` if pixels are missing too, or are compressed.
 fn missing(bytes: &[u8]) -> Option<usize> {
     let short = |at: usize| {
         let number = bytes.get(at..)?.first_chunk()?;
@@ -24,11 +23,11 @@ fn missing(bytes: &[u8]) -> Option<usize> {
     let (width, height, bits) = if long(14)? == 12 {
         (short(18)?, short(20)?, short(24)?)
     } else {
-        // 0 and 3: pixels as they are, the second with masks.
+        // 0 and 3: uncompressed pixels, the second with masks.
         if !matches!(long(30)?, 0 | 3) {
             return None;
         }
-        // A negative height means rows from the top.
+        // A negative height means rows from top to bottom.
         let height = long(22)?.cast_signed().unsigned_abs();
         (u64::from(long(18)?), u64::from(height), short(28)?)
     };

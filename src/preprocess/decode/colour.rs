@@ -1,4 +1,4 @@
-//! The channels that the `image` crate delivers of WebP and BMP, as 8-bit RGB.
+//! Converts the channels that the `image` crate returns for WebP and BMP to 8-bit RGB.
 
 use image::ColorType;
 

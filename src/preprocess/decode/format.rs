@@ -1,4 +1,4 @@
-//! Recognising a format by its first bytes. Names and declared content types are not looked at: they are often wrong.
+//! Recognises a format by its first bytes. Names and declared content types are ignored, because they are often wrong.
 
 use crate::preprocess::error::ImageError;
 use crate::preprocess::image_format::Format;
@@ -7,8 +7,8 @@ impl Format {
     /// Recognises the format of a file's content.
     ///
     /// # Errors
-    /// [`ImageError::UnsupportedFormat`] for image formats that are known but not decoded, so that the sender learns
-    /// what to convert; [`ImageError::UnknownFormat`] for anything else.
+    /// [`ImageError::UnsupportedFormat`] for known image formats that are not decoded, so that the sender learns what to
+    /// convert; [`ImageError::UnknownFormat`] for anything else.
     pub fn of(bytes: &[u8]) -> Result<Self, ImageError> {
         let at = |offset: usize, magic: &[u8]| {
             bytes
@@ -40,7 +40,7 @@ impl Format {
     }
 }
 
-/// Formats that people do send and that need converting first.
+/// Common formats that must be converted first.
 fn known_but_unsupported(bytes: &[u8]) -> Option<&'static str> {
     // ISO base media files name their brand at byte 8.
     let brand = (bytes.get(4..8) == Some(b"ftyp"))

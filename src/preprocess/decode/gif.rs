@@ -1,8 +1,8 @@
-//! GIF: the first frame on its screen.
+//! GIF: the first frame on its canvas.
 //!
-//! As Pillow does it: a frame that is larger than the screen makes the screen larger; around a smaller one the screen has the
-//! transparent colour, or the palette's first if there is none. (The background colour of the header is not used, by Pillow and
-//! browsers alike.) A file without a palette is refused.
+//! Like Pillow: a frame that is larger than the canvas enlarges it. Around a smaller frame, the canvas has the transparent
+//! colour, or the palette's first colour if there is none. (Like Pillow and browsers, this ignores the background colour of
+//! the header.) A file without a palette is refused.
 
 use gif::{ColorOutput, DecodeOptions, DecodingError};
 
@@ -11,7 +11,7 @@ use crate::preprocess::{
     Alpha, error::ImageError, limits::Limits, orientation::UPRIGHT, rgb::RgbImage, stop::Stop,
 };
 
-/// Decodes the first frame. In memory are the picture, and a byte for each pixel of the frame.
+/// Decodes the first frame. In memory are the picture, and one byte for each pixel of the frame.
 pub(super) fn decode(
     bytes: &[u8],
     limits: &Limits,
@@ -21,7 +21,7 @@ pub(super) fn decode(
     let refuse = |error: DecodingError| stop.check().err().unwrap_or_else(|| refusal(&error));
     let mut options = DecodeOptions::new();
     options.set_color_output(ColorOutput::Indexed);
-    // Its own limit is lifted: ours is checked with a better message.
+    // The decoder's own limit is off: ours is checked with a better message.
     options.set_memory_limit(gif::MemoryLimit::Unlimited);
     let mut decoder = options.read_info(Paced::new(bytes, stop)).map_err(refuse)?;
     let screen = (u32::from(decoder.width()), u32::from(decoder.height()));
@@ -59,7 +59,7 @@ pub(super) fn decode(
         }
     }
     let image = RgbImage::new(width, height, pixels.into_flattened())
-        .ok_or_else(|| corrupt("its size is not what its header says"))?;
+        .ok_or_else(|| corrupt("its size differs from its header"))?;
     Ok(Decoded {
         image,
         orientation: UPRIGHT,
@@ -67,7 +67,7 @@ pub(super) fn decode(
     })
 }
 
-/// A number's colour. Numbers behind the end of a palette are black, as Pillow has it.
+/// The colour of an index. Indices beyond the palette are black, as in Pillow.
 fn colour(palette: Option<&[u8]>, number: u8) -> [u8; 3] {
     let colours = palette.map_or(&[][..], |palette| palette.as_chunks::<3>().0);
     colours

@@ -1,5 +1,5 @@
-//! The decoders are other people's code reading strangers' bytes. A bug that panics there must cost one image and one line of
-//! the log: not the thread that serves everyone, and no backtrace for each file.
+//! Guards against panics in decoders, which are third-party code that reads untrusted bytes. A panic must cost one image and
+//! one log line, but neither a thread of the server nor a backtrace for each file.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};

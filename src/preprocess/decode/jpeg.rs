@@ -1,8 +1,8 @@
-//! JPEG: through zune-jpeg where that is known to be right, through jpeg-decoder for other layouts, and refused where
-//! neither is.
+//! JPEG: decoded by zune-jpeg for layouts that it is known to decode correctly, by jpeg-decoder for others, and refused if
+//! neither is correct.
 //!
-//! CMYK and YCCK files are taken as Adobe writes them (inverted), as Pillow does: the decoder's conversion to RGB,
-//! c·k/255 rounded, then equals Pillow's.
+//! CMYK and YCCK files are interpreted as Adobe writes them (inverted), as in Pillow: the conversion to RGB, c·k/255
+//! rounded, then equals Pillow's.
 
 use image::metadata::Orientation;
 use zune_jpeg::{
@@ -18,10 +18,11 @@ use super::{
 };
 use crate::preprocess::{error::ImageError, limits::Limits, orientation::UPRIGHT, rgb::RgbImage};
 
-/// Most scans of one file. Each goes over all of the picture and can cost the sender fifty bytes; libjpeg writes ten.
+/// Maximum number of scans in a file. Each covers the whole picture and may cost the sender only fifty bytes; libjpeg writes
+/// ten.
 pub(super) const MOST_SCANS: usize = 100;
 
-/// Decodes a JPEG file as it is stored.
+/// Decodes a JPEG file without turning it.
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, ImageError> {
     let layout = Layout::of(bytes).ok_or_else(|| corrupt("its header is not complete"))?;
     let (width, height) = (u32::from(layout.width), u32::from(layout.height));
@@ -38,11 +39,11 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, ImageErro
         jpeg_unusual::pixels(bytes, colour)?
     } else {
         return Err(unsupported(
-            "components of different sampling in scans of their own",
+            "components with different sampling in separate scans",
         ));
     };
     let image = RgbImage::new(width, height, pixels)
-        .ok_or_else(|| corrupt("its size is not what its header says"))?;
+        .ok_or_else(|| corrupt("its size differs from its header"))?;
     let orientation = layout.exif.and_then(Orientation::from_exif_chunk);
     Ok(Decoded {
         image,
@@ -51,10 +52,10 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, ImageErro
     })
 }
 
-/// Decodes the pixels of a file of a usual layout to RGB. The size has been checked.
+/// Decodes the pixels of a file with a common layout to RGB. The size has been checked.
 pub(super) fn usual_pixels(bytes: &[u8]) -> Result<Vec<u8>, ImageError> {
-    // Strict: without it a file that is cut off comes back with its lower part grey, and is scored as if that were
-    // the picture. The decoder's own size limits are lifted, since ours were checked with a better message.
+    // Strict mode: otherwise a truncated file would be decoded with a grey lower part, and this would be scored as the
+    // picture. The decoder's own size limits are off, because ours were checked with a better message.
     let options = DecoderOptions::default()
         .set_strict_mode(true)
         .set_max_width(usize::from(u16::MAX))
@@ -65,7 +66,7 @@ pub(super) fn usual_pixels(bytes: &[u8]) -> Result<Vec<u8>, ImageError> {
         .map_err(refusal)
 }
 
-/// What the file's components stand for, if it is of a kind that a decoder here reads.
+/// The colour model of the file's components, if a decoder here supports it.
 pub(super) fn readable(layout: &Layout) -> Result<Colour, ImageError> {
     match layout.coding {
         Coding::Sequential | Coding::Progressive => {}

@@ -1,31 +1,31 @@
-//! What a JPEG's segments say in front of its pixels: how the file is coded, sampled, cut into scans and coloured.
+//! Reads a JPEG's segments before its pixels: coding, sampling, scans and colours of the file.
 //!
-//! Read before there is a decoder, because decoders answer some layouts with wrong pixels instead of an error. The walk
-//! looks at each segment's length and at no entropy-coded byte.
+//! They are read before decoding, because decoders return wrong pixels for some layouts instead of an error. Only the length
+//! of each segment is read, and no entropy-coded byte.
 
 use crate::preprocess::{decode::Format, error::ImageError};
 
-/// The marker segments in front of the first scan, as far as they decide who decodes the file.
+/// The marker segments before the first scan, as far as they determine the decoder.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Layout<'a> {
     pub(super) coding: Coding,
-    /// Bits a sample.
+    /// Bits per sample.
     pub(super) precision: u8,
     pub(super) width: u16,
     pub(super) height: u16,
     pub(super) components: Vec<Component>,
-    /// How many of the components the first scan holds.
+    /// Number of components in the first scan.
     pub(super) in_first_scan: usize,
     /// The content of the first EXIF segment.
     pub(super) exif: Option<&'a [u8]>,
     jfif: bool,
     /// The colour transform in Adobe's segment.
     adobe: Option<u8>,
-    /// Where the first scan begins.
+    /// Offset of the first scan.
     scans_at: usize,
 }
 
-/// How a frame is coded, by its marker (ITU T.81, table B.1).
+/// The coding of a frame, by its marker (ITU T.81, table B.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Coding {
     Sequential,
@@ -39,13 +39,13 @@ pub(super) enum Coding {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Component {
     name: u8,
-    /// Samples across in a unit of the interleaved scan, 1 to 4 in a valid file.
+    /// Horizontal samples per unit of the interleaved scan, 1 to 4 in a valid file.
     pub(super) across: u8,
-    /// Samples down.
+    /// Vertical samples.
     pub(super) down: u8,
 }
 
-/// What the components stand for.
+/// The colour model of the components.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Colour {
     Grey,
@@ -57,7 +57,7 @@ pub(super) enum Colour {
 }
 
 impl<'a> Layout<'a> {
-    /// Reads a file's segments up to its first scan; `None` if they do not get that far.
+    /// Reads a file's segments up to its first scan; `None` if the file ends earlier.
     pub(super) fn of(bytes: &'a [u8]) -> Option<Self> {
         let mut frame = None;
         let (mut exif, mut jfif, mut adobe) = (None, false, None);
@@ -73,7 +73,7 @@ impl<'a> Layout<'a> {
             let content = bytes.get(begin + 2..begin.checked_add(length)?)?;
             match marker {
                 0xc0..=0xcf if !matches!(marker, 0xc4 | 0xc8 | 0xcc) => {
-                    // A second frame is the decoder's to refuse.
+                    // A second frame is left to the decoder, which refuses it.
                     frame = frame.or(Some((coding(marker), content)));
                 }
                 0xe0 => jfif |= content.len() >= 14 && content.starts_with(b"JFIF\0"),
@@ -108,8 +108,8 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// What the components mean, by libjpeg's rules: JFIF means YCbCr, independent of Adobe's segment, and names of
-    /// components count only where neither segment is there. `None` for numbers of components that have no meaning.
+    /// The colour model by libjpeg's rules: JFIF means YCbCr, regardless of Adobe's segment, and component ids matter only
+    /// if neither segment exists. `None` for numbers of components without a meaning.
     pub(super) fn colour(&self) -> Option<Colour> {
         Some(match (self.components.len(), self.adobe) {
             (1, _) => Colour::Grey,
@@ -127,9 +127,9 @@ impl<'a> Layout<'a> {
         self.components.iter().map(|c| c.name).eq(*b"RGB")
     }
 
-    /// Whether zune-jpeg 0.5.15 is known to read this layout and these colours as libjpeg does: not if a sequential
-    /// file's components are in several scans, if a later component is sampled more finely than once a unit, if sampling is
-    /// by thirds, or if the segments contradict each other about colour.
+    /// Whether zune-jpeg 0.5.15 is known to decode this layout and these colours like libjpeg. It does not if a sequential
+    /// file's components are in several scans, if a later component is sampled more finely than once per unit, if sampling
+    /// is by thirds, or if the segments contradict each other about colour.
     pub(super) fn usual(&self) -> bool {
         let Some((first, others)) = self.components.split_first() else {
             return false;
@@ -139,7 +139,7 @@ impl<'a> Layout<'a> {
         let power = |factor: u8| matches!(factor, 1 | 2 | 4);
         let once = |c: &Component| (c.across, c.down) == (1, 1);
         let sampled = power(first.across) && power(first.down) && others.iter().all(once);
-        // The last of four is black, which is sampled like the first.
+        // The last of four components is black, which is sampled like the first.
         let black = matches!(others, [a, b, black] if once(a) && once(b)
             && (black.across, black.down) == (first.across, first.down)
             && power(first.across) && power(first.down));
@@ -152,8 +152,8 @@ impl<'a> Layout<'a> {
         interleaved && (sampled || black) && agreed
     }
 
-    /// Whether jpeg-decoder 0.3.2 counts as many blocks as there are in a scan of each component alone. It takes the image's
-    /// number of blocks for all, which is too many where a component is neither the finest nor sampled once a unit.
+    /// Whether jpeg-decoder 0.3.2 counts the blocks correctly in a scan of each single component. It uses the image's number
+    /// of blocks for all, which is too large for a component that is neither the finest nor sampled once per unit.
     pub(super) fn counts_blocks(&self) -> bool {
         if self.coding == Coding::Sequential && self.in_first_scan == self.components.len() {
             return true;
@@ -176,14 +176,14 @@ impl<'a> Layout<'a> {
             .all(|c| right(self.width, c.across, across) && right(self.height, c.down, down))
     }
 
-    /// The number of scans. Looks through the pixels, where a marker cannot stand for anything else.
+    /// The number of scans. This searches the pixel data, in which a marker is unambiguous.
     pub(super) fn scans(&self, bytes: &[u8]) -> usize {
         let rest = bytes.get(self.scans_at..).unwrap_or_default();
         1 + rest.windows(2).filter(|pair| *pair == [0xff, 0xda]).count()
     }
 }
 
-/// The next marker from `at` on, and where what follows it begins. Other bytes are skipped, as libjpeg does.
+/// The next marker from `at` on, and the offset after it. Other bytes are skipped, as in libjpeg.
 fn next_marker(bytes: &[u8], mut at: usize) -> Option<(u8, usize)> {
     loop {
         at += bytes.get(at..)?.iter().position(|&byte| byte == 0xff)?;
@@ -218,7 +218,7 @@ fn components(frame: &[u8]) -> Option<Vec<Component>> {
     Some(list.iter().map(component).collect())
 }
 
-/// A damaged JPEG, and what is wrong with it.
+/// An error for a damaged JPEG, with the reason.
 pub(super) fn corrupt(reason: &str) -> ImageError {
     ImageError::Corrupt {
         format: Format::Jpeg,

@@ -1,4 +1,4 @@
-//! JPEG files of unusual layouts, through jpeg-decoder: slower than zune-jpeg, and right where that one is not.
+//! JPEG files with unusual layouts, decoded by jpeg-decoder: slower than zune-jpeg, but correct for these.
 
 use jpeg_decoder::{ColorTransform, Decoder, Error};
 
@@ -15,7 +15,7 @@ pub(super) fn pixels(bytes: &[u8], colour: Colour) -> Result<Vec<u8>, ImageError
     })
 }
 
-/// Decodes the pixels of a file: a byte of grey, three of RGB, or four of CMYK as they are stored. The size has been checked.
+/// Decodes the pixels of a file: one byte of grey, three of RGB, or four of CMYK as stored. The size has been checked.
 pub(super) fn samples(bytes: &[u8], colour: Colour) -> Result<Vec<u8>, ImageError> {
     let mut decoder = Decoder::new(bytes);
     decoder.set_color_transform(match colour {
@@ -27,7 +27,7 @@ pub(super) fn samples(bytes: &[u8], colour: Colour) -> Result<Vec<u8>, ImageErro
     });
     let mut samples = decoder.decode().map_err(refusal)?;
     if matches!(colour, Colour::Cmyk | Colour::Ycck) {
-        // The decoder turns them round, since Adobe stores light, not ink.
+        // The decoder inverts them, because Adobe stores light, not ink.
         samples
             .iter_mut()
             .for_each(|sample| *sample = 255 - *sample);
@@ -35,7 +35,7 @@ pub(super) fn samples(bytes: &[u8], colour: Colour) -> Result<Vec<u8>, ImageErro
     Ok(samples)
 }
 
-/// Multiplies light of inks, as Adobe stores it, with that of black: c·k/255 rounded, as Pillow does.
+/// Multiplies the light of inks, as Adobe stores it, with that of black: c·k/255 rounded, as in Pillow.
 fn without_black(samples: Vec<u8>) -> Vec<u8> {
     let (inks, _) = samples.as_chunks::<4>();
     let light = |ink: u8, black: u8| {

@@ -1,21 +1,22 @@
-//! From the bytes of a file to RGB pixels.
+//! Decodes the bytes of a file to RGB pixels.
 //!
-//! Order of the checks: length, format by content, header, limits; only then are pixels decoded.
+//! Order of the checks: length, format by content, header, limits; pixels are decoded only after these.
 //!
-//! How this differs from Pillow's `open(…).convert("RGB")`:
+//! Differences from Pillow's `open(…).convert("RGB")`:
 //! - JPEG: the inverse transform and the upsampling of colour round differently from libjpeg, by 0 or 1 levels without
 //!   subsampling and up to 5 with it (mean 0.7); more on the last row of some sizes and in images under 4 pixels wide.
 //! - JPEG with arithmetic coding, of 12 bits, lossless or hierarchical, is refused as unsupported.
-//! - 16 bits a channel keep the high byte. Pillow does so for colour, but cuts single-channel 16-bit images at
+//! - 16 bits per channel: the high byte is used. Pillow does so for colour, but clips single-channel 16-bit images at
 //!   255, which turns nearly all of such an image white.
-//! - A damaged stream is refused where libjpeg would guess and warn.
-//! - TIFF: the table in `tiff` says what is read.
+//! - A damaged stream is refused, where libjpeg guesses and warns.
+//! - TIFF: the table in `tiff` lists what is supported.
 //!
-//! Decoding ends after [`Stop`]'s ten seconds, or sooner if nobody waits for the image: TIFF and PNG check at each strip and row, the others
-//! at every 16 KiB of the file; JPEG before and after (fifty megapixels in a hundred scans take two seconds).
+//! Decoding ends after [`Stop`]'s ten seconds, or sooner if no request waits for the image. TIFF and PNG check this at each
+//! strip and row, the other formats at every 16 KiB of the file; JPEG before and after (fifty megapixels in a hundred scans
+//! take two seconds).
 //!
-//! Peak of memory in bytes a pixel, measured at 6 to 36 megapixels: PNG, TIFF and JPEG 3 (of 16 bits, too), progressive JPEG 5
-//! with 4:2:0 and more without, lossless WebP 4, lossy WebP 4.6. TIFF holds one strip of JPEG besides.
+//! Peak memory in bytes per pixel, measured at 6 to 36 megapixels: PNG, TIFF and JPEG 3 (with 16 bits too), progressive JPEG
+//! 5 with 4:2:0 and more without, lossless WebP 4, lossy WebP 4.6. TIFF needs one strip of JPEG in addition.
 
 mod alpha;
 mod bmp;
@@ -46,10 +47,10 @@ use super::{
     stop::{MOST_TIME, Stop},
 };
 
-/// Memory beside the pixels that a decoder may take, in bytes: tables, windows, metadata.
+/// Maximum memory of a decoder besides the pixels, in bytes: tables, windows, metadata.
 const WORKING_MEMORY: usize = 32 << 20;
 
-/// What a decoder hands back: pixels as they are stored, and how the file says that they should be turned.
+/// The result of a decoder: pixels as stored, and the orientation from the file.
 struct Decoded {
     image: RgbImage,
     /// EXIF's numbering, 1 to 8.
@@ -58,17 +59,17 @@ struct Decoded {
     in_low_bits: bool,
 }
 
-/// An image, and what its sender should know about it.
+/// An image, and notes for its sender.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Picture {
     /// The pixels.
     pub image: RgbImage,
-    /// All values of a 16-bit image lie under an eighth of the range, and nothing says how many bits hold them: most likely they
-    /// are those of a camera with fewer bits, and the picture is too dark by far.
+    /// All values of a 16-bit image are below an eighth of the range, and nothing says how many bits are used: most likely
+    /// they come from a camera with fewer bits, and the picture is far too dark.
     pub in_low_bits: bool,
 }
 
-/// How a file is read: [`ImageOptions`] with nothing left open.
+/// The options for reading a file: [`ImageOptions`] with all defaults resolved.
 #[derive(Debug, Clone, Copy)]
 struct Reading {
     value_bits: Option<ValueBits>,
@@ -89,11 +90,11 @@ impl Reading {
 /// Decodes an image file of any supported format (JPEG, PNG, WebP, BMP, TIFF, GIF; of several frames the first).
 /// Alpha is dropped, grey becomes three equal channels, palettes and CMYK are resolved.
 ///
-/// With `exif_orientation` the image is turned as its EXIF data says. TIFF is always turned: there the tag
-/// belongs to how rows are stored, and Pillow, which ignores it elsewhere, follows it.
+/// With `exif_orientation` the image is turned according to its EXIF data. TIFF is always turned: there the tag describes
+/// the order of rows, and Pillow, which otherwise ignores orientation, follows it.
 ///
 /// # Errors
-/// [`ImageError`] says what was wrong: limits, an unknown or unsupported format, or damage.
+/// [`ImageError`] with the reason: limits, an unknown or unsupported format, or damage.
 pub fn decode(
     bytes: &[u8],
     limits: &Limits,
@@ -104,8 +105,9 @@ pub fn decode(
     Ok(picture.image)
 }
 
-/// As [`decode`], of an image that will become an encoder's input. With the feature `dct-scaling` a large JPEG may come
-/// out smaller than it is, but large enough. What `options` leave open is as `spec` has it. `stop` is asked on the way.
+/// Like [`decode`], for an image that will become an encoder's input. With the feature `dct-scaling` a large JPEG may be
+/// decoded at a smaller, but sufficient size. Options that `options` leaves open are those of `spec`. `stop` is checked
+/// during decoding.
 ///
 /// # Errors
 /// As [`decode`].
@@ -139,12 +141,12 @@ fn decode_with(
         Format::Gif => gif::decode(bytes, limits, reading.alpha, stop),
         _ => raster::decode(bytes, format, limits, reading, stop),
     });
-    // A decoder that was stopped calls the file damaged.
+    // A decoder that was stopped reports a damaged file.
     stop.check()?;
     let decoded = decoded.unwrap_or_else(|| {
         Err(ImageError::Corrupt {
             format,
-            reason: "the decoder gave up".to_owned(),
+            reason: "the decoder stopped".to_owned(),
         })
     })?;
     Ok(Picture {

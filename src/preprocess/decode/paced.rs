@@ -1,17 +1,17 @@
-//! A file in memory, read in pieces between which decoding may stop.
+//! A file in memory, read in pieces so that decoding can stop between them.
 
 use std::io::{self, BufRead, Cursor, Read, Seek, SeekFrom};
 
 use crate::preprocess::stop::Stop;
 
-/// Bytes that are read between two questions whether to go on.
+/// Number of bytes between two checks.
 const PIECE: usize = 16 << 10;
 
-/// The bytes of a file. Reading fails as soon as it is time to stop.
+/// The bytes of a file. Reading fails as soon as decoding should stop.
 pub(super) struct Paced<'a> {
     file: Cursor<&'a [u8]>,
     stop: &'a Stop,
-    /// Bytes left of the piece.
+    /// Remaining bytes of the piece.
     left: usize,
 }
 

@@ -1,4 +1,4 @@
-//! PNG, a row at a time: in memory are the picture, three bytes a pixel, and a row as the file has it.
+//! PNG, decoded row by row: in memory are the picture, three bytes per pixel, and one row of the file.
 
 use std::io::{BufRead, ErrorKind, Seek};
 
@@ -14,11 +14,11 @@ use crate::preprocess::{
     stop::Stop,
 };
 
-/// Decodes a PNG file as it is stored; of an animated one the still image.
+/// Decodes a PNG file without turning it; of an animated one the still image.
 ///
-/// Of 16 bits the high 8 are kept, unless `reading` says that values are in the low bits. Where it says nothing, an `sBIT` chunk
-/// counts: by the specification, its significant bits are the high ones, but cameras write it and mean the low ones. The values
-/// tell, and then the file is decoded once more.
+/// The high 8 of 16 bits are used, unless `reading` says that values are in the low bits. If it says nothing, an `sBIT`
+/// chunk is used. By the specification its significant bits are the high ones, but cameras write it for the low ones. The
+/// values show which applies, and then the file is decoded again.
 pub(super) fn decode(
     bytes: &[u8],
     limits: &Limits,
@@ -44,7 +44,7 @@ pub(super) fn decode(
         read = pixels(&mut reader, &mut values, reading.alpha, stop).map_err(refuse)?;
     }
     let image = RgbImage::new(width, height, read)
-        .ok_or_else(|| corrupt("its size is not what its header says"))?;
+        .ok_or_else(|| corrupt("its size differs from its header"))?;
     Ok(Decoded {
         image,
         orientation: orientation.map_or(UPRIGHT, Orientation::to_exif),
@@ -56,18 +56,18 @@ fn open<'a>(bytes: &'a [u8], stop: &'a Stop) -> Result<png::Reader<Paced<'a>>, D
     let mut decoder = Decoder::new_with_limits(
         Paced::new(bytes, stop),
         png::Limits {
-            // Metadata can be compressed, too.
+            // Metadata can be compressed too.
             bytes: WORKING_MEMORY,
         },
     );
-    // Nobody reads them.
+    // They are not used.
     decoder.set_ignore_text_chunk(true);
     decoder.set_ignore_iccp_chunk(true);
     decoder.set_transformations(Transformations::EXPAND);
     decoder.read_info()
 }
 
-/// How many bits of the 16 of a colour's sample count by the `sBIT` chunk, if it says fewer.
+/// Number of used bits of a 16-bit colour sample by the `sBIT` chunk, if it is less than 16.
 fn significant_bits(info: &Info<'_>) -> Option<u8> {
     let of_samples = info
         .sbit
@@ -77,7 +77,7 @@ fn significant_bits(info: &Info<'_>) -> Option<u8> {
     most.copied().filter(|bits| (1..16).contains(bits))
 }
 
-/// Samples of a pixel without transparency.
+/// Samples per pixel without transparency.
 fn colours(colour: ColorType) -> usize {
     match colour {
         ColorType::Rgb | ColorType::Rgba => 3,
@@ -85,8 +85,8 @@ fn colours(colour: ColorType) -> usize {
     }
 }
 
-/// Width and height from the first chunk. The decoder takes memory for a row while it opens the file, so this is read before
-/// there is a decoder.
+/// Width and height from the first chunk. The decoder allocates a row when it opens the file, so this is read before the
+/// decoder is created.
 fn size(bytes: &[u8]) -> Option<(u32, u32)> {
     let header = bytes.get(12..24)?.strip_prefix(b"IHDR")?;
     let (sides, _) = header.as_chunks::<4>();
@@ -112,7 +112,8 @@ fn pixels<R: BufRead + Seek>(
     loop {
         let row = match reader.next_interlaced_row() {
             Ok(Some(row)) => row,
-            // The last row is followed by the check of what is behind it, which may be missing: it does not belong to the picture.
+            // After the last row the decoder checks the rest of the file, which may be missing: it is not part of the
+            // picture.
             Err(DecodingError::IoError(error))
                 if y == rows && error.kind() == ErrorKind::UnexpectedEof =>
             {
@@ -148,12 +149,12 @@ fn pixels<R: BufRead + Seek>(
     Ok(pixels)
 }
 
-/// Rows that are stored: of an interlaced file those of seven smaller pictures, as far as they have any column.
+/// Number of stored rows: for an interlaced file those of its seven passes, as far as they have any column.
 fn rows(width: usize, height: usize, interlaced: bool) -> usize {
     if !interlaced {
         return height;
     }
-    // The first column and row of each, and how far its next row is.
+    // The first column and row of each pass, and the step to its next row.
     let smaller = [
         (0, 0, 8),
         (4, 0, 8),
@@ -175,7 +176,7 @@ fn rows(width: usize, height: usize, interlaced: bool) -> usize {
     rows.sum()
 }
 
-/// Converts as many pixels as there is room for. Palettes and small depths have been expanded.
+/// Converts as many pixels as fit. Palettes and small depths have been expanded.
 fn to_rgb(colour: ColorType, row: &[u8], alpha: Alpha, rgb: &mut [u8]) {
     let (rgb, _) = rgb.as_chunks_mut::<3>();
     let pixels = rgb.iter_mut().zip(row.chunks_exact(colour.samples()));

@@ -1,4 +1,4 @@
-//! WebP and BMP, through the `image` crate.
+//! WebP and BMP, decoded by the `image` crate.
 
 use image::{
     ImageDecoder,
@@ -11,8 +11,8 @@ use crate::preprocess::{
     error::ImageError, limits::Limits, orientation::UPRIGHT, rgb::RgbImage, stop::Stop,
 };
 
-/// Decodes a file of one of these formats as it is stored. The orientation is read only if it is used:
-/// unneeded metadata would be unneeded attack surface.
+/// Decodes a file of one of these formats without turning it. The orientation is only read if it is used, because unneeded
+/// parsing is unneeded attack surface.
 pub(super) fn decode(
     bytes: &[u8],
     format: Format,
@@ -40,7 +40,7 @@ pub(super) fn decode(
     }
 }
 
-/// A file, and what is to be done with it.
+/// A file and its options.
 struct File<'a> {
     bytes: &'a [u8],
     format: Format,
@@ -57,7 +57,7 @@ impl File<'_> {
         let refuse = |error| refusal(format, error);
         let bytes = decoder.total_bytes();
         let mut allowance = image::Limits::no_limits();
-        // Twice: some decoders count an intermediate copy, with more channels than they deliver.
+        // Doubled: some decoders count an intermediate copy with more channels than the result.
         allowance.max_alloc = Some(
             bytes
                 .saturating_mul(2)
@@ -75,10 +75,10 @@ impl File<'_> {
         let mut samples = vec![0; bytes];
         decoder.read_image(&mut samples).map_err(refuse)?;
         let pixels = colour::to_rgb(colour, samples, self.reading.alpha)
-            .ok_or_else(|| unsupported(format, "more than 8 bits a sample"))?;
+            .ok_or_else(|| unsupported(format, "more than 8 bits per sample"))?;
         let image = RgbImage::new(width, height, pixels).ok_or_else(|| ImageError::Corrupt {
             format,
-            reason: "its size is not what its header says".to_owned(),
+            reason: "its size differs from its header".to_owned(),
         })?;
         Ok(Decoded {
             image,
@@ -87,7 +87,7 @@ impl File<'_> {
         })
     }
 
-    /// Unreadable metadata does not refuse the pixels: it counts as missing.
+    /// Unreadable metadata is treated as missing; the image is decoded anyway.
     fn orientation(&self, decoder: &mut impl ImageDecoder) -> Option<Orientation> {
         match self.format {
             Format::WebP => webp::exif(self.bytes).and_then(Orientation::from_exif_chunk),

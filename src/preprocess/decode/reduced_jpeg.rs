@@ -1,10 +1,10 @@
-//! Large JPEGs at a half, a quarter or an eighth of their size, straight from their frequencies: libjpeg-turbo.
+//! Decodes large JPEGs at a half, a quarter or an eighth of their size, from their DCT coefficients: libjpeg-turbo.
 //!
-//! A camera's 12 megapixels are decoded three times as fast so. It is not the same picture as after a resize with
-//! antialiasing, so it is used only where that cannot be seen: while both sides stay at least [`LEAST_REDUCTION`] times
-//! those of the encoder's input (1 − cosine of embeddings at most 6e-6 with CLIP; nearer to the input's size it reaches
-//! 1.4e-4. The demo model sees smaller differences: 3e-5), and while they are whole multiples of the divisor: a side that is
-//! rounded moves the picture by a part of a pixel, which the demo model sees too (1.4e-3).
+//! A camera's 12 megapixels are decoded three times as fast this way. The result differs from a resize with antialiasing, so
+//! it is used only where the difference does not matter: both sides must stay at least [`LEAST_REDUCTION`] times those of
+//! the encoder's input (1 − cosine of embeddings at most 6e-6 with CLIP; nearer to the input's size it reaches 1.4e-4. The
+//! demo model is more sensitive: 3e-5). And they must be whole multiples of the divisor: a rounded side shifts the picture
+//! by a fraction of a pixel, which affects the demo model (1.4e-3).
 
 use image::metadata::Orientation;
 use turbojpeg::{Decompressor, PixelFormat, ScalingFactor};
@@ -14,14 +14,14 @@ use crate::preprocess::{
     error::ImageError, limits::Limits, orientation::UPRIGHT, rgb::RgbImage, spec::ImageSpec,
 };
 
-/// How much larger than the encoder's input a reduced picture must still be.
+/// Minimum size of a reduced picture, as a multiple of the encoder's input.
 const LEAST_REDUCTION: f64 = 2.5;
 
-/// The reductions that libjpeg-turbo computes with vector instructions; the others cost more than they save.
+/// The reductions for which libjpeg-turbo has vector instructions; the others cost more time than they save.
 const DIVISORS: [usize; 3] = [8, 4, 2];
 
-/// Decodes a JPEG at the smallest safe size; `None` if that is its full size, or if it is of a kind that this decoder
-/// should not see (CMYK, or a header that it does not understand: the other decoder then says what is wrong).
+/// Decodes a JPEG at the smallest safe size. `None` if that is its full size, or if the file is not for this decoder (CMYK,
+/// or an invalid header, for which the other decoder reports the error).
 pub(super) fn decode(
     bytes: &[u8],
     limits: &Limits,
@@ -59,12 +59,12 @@ pub(super) fn decode(
         height,
         format: PixelFormat::RGB,
     };
-    // Damage that libjpeg would only warn of is an error here, as it is in the other decoder.
+    // Damage about which libjpeg only warns is an error here, as in the other decoder.
     decompressor
         .decompress(bytes, image.as_deref_mut())
         .map_err(failed)?;
     let image = RgbImage::new(side(width), side(height), image.pixels)
-        .ok_or_else(|| corrupt("its size is not what its header says"))?;
+        .ok_or_else(|| corrupt("its size differs from its header"))?;
     let orientation = exif(bytes).and_then(Orientation::from_exif_chunk);
     Ok(Some(Decoded {
         image,
@@ -83,7 +83,7 @@ fn exif(bytes: &[u8]) -> Option<&[u8]> {
         let content = content.get(..length)?;
         match marker {
             [0xff, 0xe1] if content.starts_with(b"Exif\0\0") => return content.get(6..),
-            // Pixels begin: no segment follows.
+            // The pixels begin: no segment follows.
             [0xff, 0xda] => return None,
             [0xff, _] => rest = after.get(2 + length..)?,
             _ => return None,

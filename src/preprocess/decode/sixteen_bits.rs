@@ -1,14 +1,14 @@
-//! 16-bit samples in 8 bits, a row at a time, and what there is to say about them in the end.
+//! Converts 16-bit samples to 8 bits, row by row, and detects values in the low bits.
 //!
-//! The formats have the value over all 16 bits, so that the high 8 are kept. Cameras of 10 and 12 bits often save their values in
-//! the low bits instead: taken so, the picture is nearly black.
+//! By the formats' definitions values use all 16 bits, so the high 8 are used. Cameras of 10 and 12 bits often store their
+//! values in the low bits instead: interpreted by the definition, such a picture is nearly black.
 
 use crate::preprocess::ValueBits;
 
-/// 16-bit values below this, all of them, may be those of a camera with fewer bits: an eighth of the range.
+/// If all 16-bit values are below this, they may come from a camera with fewer bits: an eighth of the range.
 const LOW: u16 = 1 << 13;
 
-/// Converts samples, and remembers the largest.
+/// Converts samples and stores the largest.
 pub(super) struct SixteenBits {
     shift: u32,
     stated: bool,
@@ -18,7 +18,7 @@ pub(super) struct SixteenBits {
 }
 
 impl SixteenBits {
-    /// `bits` of each sample hold its value, the low ones; without it all 16 do.
+    /// The low `bits` of each sample hold its value; without it all 16 do.
     pub(super) fn new(bits: Option<ValueBits>) -> Self {
         Self {
             shift: bits.map_or(8, |bits| u32::from(bits.get()) - 8),
@@ -28,8 +28,8 @@ impl SixteenBits {
         }
     }
 
-    /// Converts as many samples as there is room for: pixels of `channels` samples, of which the first `colours` are no
-    /// transparency. What is above the range becomes 255.
+    /// Converts as many samples as fit: pixels of `channels` samples, of which the first `colours` are colours. Values above
+    /// the range become 255.
     pub(super) fn narrow(
         &mut self,
         samples: impl Iterator<Item = u16>,
@@ -47,15 +47,16 @@ impl SixteenBits {
         }
     }
 
-    /// Whether values of so many bits, 1 to 15, must be in the low ones: they fit in there, and would be no such values in the
-    /// high ones, or hardly more than black.
+    /// Whether values with this number of bits, 1 to 15, must be in the low ones: they fit there, and in the high ones they
+    /// would be invalid or hardly more than black.
     pub(super) fn must_be_low(&self, bits: u8) -> bool {
         let below_high_bits = (1_u16 << (16 - bits)) - 1;
         (1..1 << bits).contains(&u32::from(self.largest))
             && (self.used & below_high_bits != 0 || self.largest < LOW)
     }
 
-    /// Whether the values look like those of fewer bits, and their number is not given. Black is black at any number.
+    /// Whether the values look like those of fewer bits and the number of bits is not given. All-black pictures do not
+    /// count.
     pub(super) fn in_low_bits(&self) -> bool {
         !self.stated && (1..LOW).contains(&self.largest)
     }

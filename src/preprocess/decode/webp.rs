@@ -1,16 +1,16 @@
-//! What is read of a WebP file's chunks before, and instead of, its decoder.
+//! Reads chunks of a WebP file before, and instead of, its decoder.
 
 use super::Format;
 use crate::preprocess::{error::ImageError, limits::Limits};
 
-/// Refuses a file that holds a frame too large. The decoder believes the canvas of an extended file until it has decoded the
-/// frame, which can say 16383 by 16383 in a file of a hundred bytes.
+/// Refuses a file with too large a frame. The decoder trusts the canvas size of an extended file until it has decoded the
+/// frame, which can declare 16383 by 16383 in a file of a hundred bytes.
 pub(super) fn check_frames(bytes: &[u8], limits: &Limits) -> Result<(), ImageError> {
     for chunk in chunks(bytes.get(12..).unwrap_or_default()) {
         check_frame(&chunk, limits)?;
         if chunk.name == b"ANMF" {
-            // Behind it, the frame's own chunks: at most transparency and pixels. Not cut at the chunk's end,
-            // where the decoder does not stop either.
+            // After the frame's header come its own chunks: at most alpha and pixels. They are not limited to the end of the
+            // frame's chunk, because the decoder does not stop there either.
             let inside = chunk.content.get(16..).unwrap_or_default();
             for chunk in chunks(inside).take(2) {
                 check_frame(&chunk, limits)?;
@@ -31,7 +31,7 @@ fn check_frame(chunk: &Chunk<'_>, limits: &Limits) -> Result<(), ImageError> {
     })
 }
 
-/// Behind three bytes of flags and three that are always the same: 14 bits each.
+/// After three bytes of flags and three constant bytes: 14 bits each.
 fn lossy_size(content: &[u8]) -> Option<(u32, u32)> {
     let sides = content.get(6..10)?;
     let (sides, _) = sides.as_chunks::<2>();
@@ -40,24 +40,24 @@ fn lossy_size(content: &[u8]) -> Option<(u32, u32)> {
     Some((side(width), side(height)))
 }
 
-/// Behind a byte that is always the same: 14 bits each, less one.
+/// After a constant byte: 14 bits each, minus one.
 fn lossless_size(content: &[u8]) -> Option<(u32, u32)> {
     let header = u32::from_le_bytes(*content.get(1..)?.first_chunk()?);
     Some(((header & 0x3fff) + 1, (header >> 14 & 0x3fff) + 1))
 }
 
-/// The content of the EXIF chunk. The decoder would take memory for as many bytes as the chunk claims to have, which can be
-/// 4 GiB in a file of a hundred bytes; a chunk that does not end in the file counts as none.
+/// The content of the EXIF chunk. The decoder would allocate as many bytes as the chunk declares, which can be 4 GiB in a
+/// file of a hundred bytes. A chunk that extends beyond the file is ignored.
 pub(super) fn exif(bytes: &[u8]) -> Option<&[u8]> {
     let mut chunks = chunks(bytes.get(12..)?);
     let exif = chunks.find(|chunk| chunk.name == b"EXIF")?;
     exif.content.get(..exif.size)
 }
 
-/// A piece of the file.
+/// A chunk of the file.
 struct Chunk<'a> {
     name: &'a [u8],
-    /// How long it says that it is.
+    /// Its declared length.
     size: usize,
     /// Everything from its content on.
     content: &'a [u8],

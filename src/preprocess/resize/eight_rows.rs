@@ -1,13 +1,12 @@
 //! The horizontal pass over eight rows at a time, with AVX2.
 //!
-//! A register holds one sample (one channel of one pixel) of eight rows, so the sums of eight rows grow side by side:
-//! no weight is padded, and nothing is added up across a register. Turning rows into such columns and back is cheap.
+//! A register holds one sample (one channel of one pixel) of eight rows, so the sums of eight rows are computed in parallel:
+//! no weights are padded, and nothing is added across a register. Transposing rows to such columns and back is cheap.
 //!
-//! A weight has up to 24 bits. Multiplying pairs of 16 bits and adding them up takes one instruction where a product
-//! of 32 bits takes two, so a weight is split into `low + 256 * high`, and a sample `p` is held as the pair
-//! `p, 256 * (p - 128)`, which fits into 16 bits with a sign. The sum of the two products is
-//! `weight * p - 32768 * high`; what is missing is the same for every image and is added beforehand. All of it
-//! is exact, modulo 2^32, as the final sum is one that fits.
+//! A weight has up to 24 bits. Multiplying pairs of 16 bits and adding them takes one instruction, while a product of 32
+//! bits takes two. So a weight is split into `low + 256 * high`, and a sample `p` is stored as the pair `p, 256 * (p -
+//! 128)`, which fits into signed 16 bits. The sum of the two products is `weight * p - 32768 * high`; the missing part is
+//! the same for every image and is added beforehand. The computation is exact modulo 2^32, and the final sum fits.
 //!
 //! Measured on 1920x1080 to 224: a third of the instructions and of the time of the portable pass.
 
@@ -22,22 +21,22 @@ use bytemuck::cast;
 
 use super::weights::{FRACTION_BITS, Weights};
 
-/// Rows taken at once: as many as a register has 32-bit lanes.
+/// Number of rows per step: the number of 32-bit lanes of a register.
 const ROWS: usize = 8;
 /// Bytes in a register.
 const BYTES: usize = 32;
-/// Output pixels for which columns are held: for ordinary reductions they stay in the nearest cache.
+/// Number of output pixels for which columns are stored: for ordinary reductions they fit into the first-level cache.
 const COLUMNS: usize = 32;
 
-/// Weights as this pass reads them.
+/// Weights in the layout of this pass.
 struct Split {
-    /// For each output pixel its first source pixel and the number that it uses.
+    /// For each output pixel its first source pixel and the number of source pixels.
     ranges: Vec<(usize, usize)>,
     /// Weights reserved for each pixel.
     taps: usize,
     /// The two halves of each weight, the low one in the low 16 bits.
     values: Vec<i32>,
-    /// What each sum begins with: a half, for rounding, and what the halves leave out.
+    /// Initial value of each sum: a half, for rounding, and the part that the split leaves out.
     starts: Vec<i32>,
 }
 
@@ -48,7 +47,7 @@ impl Split {
         for weights in weights.values.chunks_exact(weights.taps) {
             let mut start = 1i32 << (FRACTION_BITS - 1);
             for &weight in weights {
-                // A normalised weight stays far below 2, so both halves fit into 16 bits.
+                // A normalised weight is far below 2, so both halves fit into 16 bits.
                 let low = weight as i8;
                 let high = ((weight - i32::from(low)) >> 8) as i16;
                 values.push(i32::from(high) << 16 | i32::from(low) & 0xffff);
@@ -65,7 +64,7 @@ impl Split {
     }
 }
 
-/// Rows of `width` pixels become the rows of `out`, which have as many pixels as `weights` has ranges.
+/// Converts rows of `width` pixels to the rows of `out`, which have as many pixels as `weights` has ranges.
 #[target_feature(enable = "avx2")]
 pub(super) fn horizontal(source: &[u8], width: usize, weights: &Weights, out: &mut [u8]) {
     let weights = Split::new(weights);
@@ -75,7 +74,7 @@ pub(super) fn horizontal(source: &[u8], width: usize, weights: &Weights, out: &m
         .chunks(stride * ROWS)
         .zip(out.chunks_mut(pixels * 3 * ROWS))
     {
-        // The last rows may be fewer than eight; the last one then stands in for the others.
+        // The last step may have fewer than eight rows; the last row is then repeated.
         let last = rows.len() / stride - 1;
         let rows: [&[u8]; ROWS] =
             std::array::from_fn(|row| &rows[row.min(last) * stride..][..stride]);
@@ -89,14 +88,14 @@ pub(super) fn horizontal(source: &[u8], width: usize, weights: &Weights, out: &m
     }
 }
 
-/// First source pixel that these ranges need, and the end.
+/// The first source pixel that these ranges need, and the end.
 fn span(ranges: &[(usize, usize)]) -> (usize, usize) {
     let first = ranges.iter().map(|range| range.0).min().unwrap_or(0);
     let end = ranges.iter().map(|range| range.0 + range.1).max();
     (first, end.unwrap_or(first))
 }
 
-/// Samples of the pixels `span` of eight rows, as pairs of halves: a register a sample, in order.
+/// Samples of the pixels `span` of eight rows, as pairs of halves: one register per sample, in order.
 #[target_feature(enable = "avx2")]
 fn to_columns(rows: &[&[u8]; ROWS], span: (usize, usize), columns: &mut Vec<[__m256i; BYTES]>) {
     let (first, end) = (span.0 * 3, span.1 * 3);
@@ -115,14 +114,14 @@ fn to_columns(rows: &[&[u8]; ROWS], span: (usize, usize), columns: &mut Vec<[__m
                     _ => 0x80,
                 });
                 let pair = _mm256_shuffle_epi8(piece, cast(halves));
-                // The upper half less 128 * 256.
+                // The upper half minus 128 * 256.
                 *column = _mm256_xor_si256(pair, _mm256_set1_epi32(i32::MIN));
             }
         }
     }
 }
 
-/// The first 32 bytes, with zeros behind a row's end.
+/// The first 32 bytes, with zeros after a row's end.
 fn piece(row: &[u8]) -> __m256i {
     match row.first_chunk::<BYTES>() {
         Some(bytes) => cast(*bytes),
@@ -134,7 +133,7 @@ fn piece(row: &[u8]) -> __m256i {
     }
 }
 
-/// The weighted sums of the output pixels `pixels`, from columns the first of which is of source pixel `first`.
+/// The weighted sums of the output pixels `pixels`, from columns that begin with source pixel `first`.
 #[target_feature(enable = "avx2")]
 fn sums(
     columns: &[__m256i],
@@ -159,18 +158,18 @@ fn sums(
     sums
 }
 
-/// Sums become bytes, and columns rows again: `length` bytes into each row of `out`, which are `stride` bytes apart.
+/// Converts sums to bytes, and columns back to rows: `length` bytes into each row of `out`; rows are `stride` bytes apart.
 #[target_feature(enable = "avx2")]
 fn to_rows(sums: &[[__m256i; 3]; COLUMNS], out: &mut [u8], stride: usize, length: usize) {
     const SHIFT: i32 = FRACTION_BITS as i32;
-    // From four times four bytes to four times four bytes, in each half of a register.
+    // Transposes four by four bytes, in each half of a register.
     let gather: [u8; BYTES] = std::array::from_fn(|i| (i % 4 * 4 + i % 16 / 4) as u8);
     let (groups, _) = sums.as_flattened().as_chunks::<BYTES>();
     for (at, group) in (0..length).step_by(BYTES).zip(groups) {
         let pieces = std::array::from_fn(|piece| {
             let sums: [__m256i; 4] =
                 std::array::from_fn(|i| _mm256_srai_epi32::<SHIFT>(group[piece * 4 + i]));
-            // Packing cuts to the range of a byte: a cubic overshoots at edges.
+            // Packing clamps to the range of a byte: a cubic filter overshoots at edges.
             let bytes = _mm256_packus_epi16(
                 _mm256_packs_epi32(sums[0], sums[1]),
                 _mm256_packs_epi32(sums[2], sums[3]),
@@ -185,12 +184,12 @@ fn to_rows(sums: &[[__m256i; 3]; COLUMNS], out: &mut [u8], stride: usize, length
     }
 }
 
-/// Eight rows of eight 32-bit lanes: lane `j` of row `i` becomes lane `i` of row `j`.
+/// Transposes eight rows of eight 32-bit lanes: lane `j` of row `i` becomes lane `i` of row `j`.
 #[target_feature(enable = "avx2")]
 fn transpose(rows: [__m256i; ROWS]) -> [__m256i; ROWS] {
     let [a, b, c, d, e, f, g, h] = rows;
     let pairs = |a, b| (_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
-    // Four rows, each half of a register on its own.
+    // Four rows, each half of a register separately.
     let fours = |a, b, c, d| {
         let ((ab_low, ab_high), (cd_low, cd_high)) = (pairs(a, b), pairs(c, d));
         [

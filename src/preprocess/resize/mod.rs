@@ -1,8 +1,8 @@
-//! Pillow's `Image.resize` on 8-bit RGB, to the bit.
+//! Pillow's `Image.resize` on 8-bit RGB, with exactly the same results.
 //!
-//! What makes it Pillow's: the filter widens with the reduction, rows are done first and rounded to 8 bits, then
-//! columns; weights are normalised in double precision and then rounded to 22 fractional bits. What makes it faster
-//! than Pillow: only the window that is kept is computed, and the loops are written for vector instructions.
+//! As in Pillow, the filter widens with the reduction; rows are processed first and rounded to 8 bits, then columns; weights
+//! are normalised in double precision and then rounded to 22 fractional bits. It is faster than Pillow because only the kept
+//! window is computed and the loops are written for vector instructions.
 
 #[cfg(target_arch = "x86_64")]
 mod eight_rows;
@@ -12,7 +12,7 @@ mod weights;
 use self::weights::Weights;
 use super::{geometry::Window, rgb::RgbImage, spec::Interpolation};
 
-/// Resizes the whole image to `width` x `height` pixels (0 is taken as 1).
+/// Resizes the whole image to `width` x `height` pixels (0 counts as 1).
 #[must_use]
 pub fn resize(
     image: &RgbImage,
@@ -35,8 +35,8 @@ pub fn resize(
     )
 }
 
-/// The pixels that [`resize`] to `width` x `height` followed by a crop to `window` would give, at the price of the
-/// window alone. A window that reaches beyond the resized image is cut to it; at least one pixel is returned.
+/// The pixels of [`resize`] to `width` x `height` followed by a crop to `window`, at the cost of the window alone. A window
+/// that extends beyond the resized image is clipped; at least one pixel is returned.
 #[must_use]
 pub fn resize_window(
     image: &RgbImage,
@@ -50,7 +50,7 @@ pub fn resize_window(
     let (y, rows) = clip(window.y, window.height, height);
     let (from_width, from_height) = (image.width() as usize, image.height() as usize);
 
-    // Pillow skips a pass that changes nothing. Its weights would be 1 and the result the same, only slower.
+    // Pillow skips a pass that changes nothing. With weights of 1 the result would be the same, but slower.
     let vertical =
         (height != from_height).then(|| Weights::new(from_height, height, y, rows, interpolation));
     let (first_row, used_rows) = vertical.as_ref().map_or((y, rows), Weights::span);
@@ -72,7 +72,7 @@ pub fn resize_window(
     RgbImage::from_parts(columns, rows, pixels)
 }
 
-/// Cuts the range `start .. start + length` to `0 .. size`, and gives its start and a length of at least 1.
+/// Clips the range `start .. start + length` to `0 .. size`; returns its start and a length of at least 1.
 fn clip(start: usize, length: usize, size: usize) -> (usize, usize) {
     let start = start.min(size - 1);
     (start, length.clamp(1, size - start))

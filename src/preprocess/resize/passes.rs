@@ -1,8 +1,8 @@
 //! The two passes of a resize, over rows of RGB bytes.
 //!
-//! Each is plain loops over arrays of a fixed length, which the compiler turns into vector instructions; the
-//! `multiversion` attribute compiles them once more for AVX2 and picks at run time. All sums are of integers, so the
-//! order in which they are made does not matter, and every version gives the same bytes.
+//! Each is a plain loop over arrays of fixed length, which the compiler vectorises. The `multiversion` attribute also
+//! compiles it for AVX2 and selects at run time. All sums are of integers, so their order does not matter and every version
+//! gives the same bytes.
 
 use multiversion::{multiversion, target::match_target};
 
@@ -10,13 +10,13 @@ use super::weights::{FRACTION_BITS, Weights};
 
 /// Half a unit in the last place, so that the shift rounds.
 const HALF: i32 = 1 << (FRACTION_BITS - 1);
-/// Pixels that the horizontal pass takes in one step. With three channels: 24 sums, three AVX2 registers.
+/// Number of pixels per step of the horizontal pass. With three channels: 24 sums, three AVX2 registers.
 const STEP: usize = 8;
-/// Sums of one step.
+/// Number of sums per step.
 const LANES: usize = STEP * 3;
-/// Output pixels whose weights are kept in the nearest cache while all rows pass by.
+/// Number of output pixels whose weights stay in the first-level cache while all rows are processed.
 const COLUMNS: usize = 32;
-/// Bytes of a row that the vertical pass takes in one step.
+/// Number of bytes of a row per step of the vertical pass.
 const BLOCK: usize = 64;
 
 /// Keeps `columns` pixels from `x` on of every row of `width` pixels.
@@ -28,7 +28,7 @@ pub(super) fn crop_columns(source: &[u8], width: usize, x: usize, columns: usize
     out
 }
 
-/// Rows of `width` pixels become rows of as many pixels as `weights` has ranges.
+/// Converts rows of `width` pixels to rows of as many pixels as `weights` has ranges.
 pub(super) fn horizontal(source: &[u8], width: usize, weights: &Weights) -> Vec<u8> {
     let stride = weights.ranges.len() * 3;
     let rows = source.len() / (width * 3);
@@ -37,7 +37,7 @@ pub(super) fn horizontal(source: &[u8], width: usize, weights: &Weights) -> Vec<
         return out;
     }
     let expanded = Expanded::new(weights);
-    // A row shorter than the padded weights is continued with pixels whose weight is 0.
+    // A row shorter than the padded weights is extended by pixels whose weight is 0.
     let padded;
     let (source, width) = if expanded.padding == 0 {
         (source, width)
@@ -59,7 +59,7 @@ pub(super) fn horizontal(source: &[u8], width: usize, weights: &Weights) -> Vec<
     out
 }
 
-/// The pass written for AVX2, where the processor has it.
+/// The pass for AVX2, if the processor has it.
 #[multiversion(targets("x86_64+avx2"))]
 fn horizontal_eight_rows(source: &[u8], width: usize, weights: &Weights, out: &mut [u8]) -> bool {
     match_target! {
@@ -85,16 +85,16 @@ fn pad_rows(source: &[u8], width: usize, padding: usize) -> Vec<u8> {
     out
 }
 
-/// Weights as the horizontal pass reads them: each three times, once for a channel, and the number for each pixel
-/// padded with zeros to whole steps.
+/// Weights in the layout of the horizontal pass: each three times, once per channel, with the number per pixel padded with
+/// zeros to whole steps.
 struct Expanded {
     /// For each output pixel its first byte in the source row.
     starts: Vec<usize>,
-    /// Steps for each output pixel.
+    /// Number of steps for each output pixel.
     steps: usize,
     /// `steps` times [`LANES`] weights for each output pixel.
     values: Vec<[i32; LANES]>,
-    /// Pixels by which the source rows are too short to be read in whole steps.
+    /// Number of pixels by which the source rows are too short for whole steps.
     padding: usize,
 }
 
@@ -116,7 +116,7 @@ impl Expanded {
             .chunks_exact(weights.taps)
             .zip(values.chunks_exact_mut(steps));
         for (&(start, used), (from, to)) in weights.ranges.iter().zip(per_pixel) {
-            // Near the right edge the padding goes to the left, where there are pixels to read.
+            // Near the right edge the padding is on the left, where there are pixels to read.
             let moved = start.min(last);
             let to = to.as_flattened_mut()[(start - moved) * 3..].chunks_exact_mut(3);
             for (to, &weight) in to.zip(&from[..used]) {
@@ -137,8 +137,8 @@ impl Expanded {
 #[multiversion(targets("x86_64+avx2"))]
 fn horizontal_columns(row: &[u8], starts: &[usize], weights: &[[i32; LANES]], out: &mut [u8]) {
     let steps = weights.len() / starts.len();
-    // The sums go through memory and are folded step by step: added up in one go, their three interleaved channels
-    // would mislead the compiler into gathering single values.
+    // The sums are stored and folded step by step: added in one expression, their three interleaved channels would make the
+    // compiler gather single values.
     let mut sums = [[0i32; LANES]; COLUMNS];
     for ((sums, &start), weights) in sums.iter_mut().zip(starts).zip(weights.chunks_exact(steps)) {
         let mut sum = [0i32; LANES];
@@ -170,8 +170,7 @@ fn fold<const TWO: usize, const ONE: usize>(from: &[[i32; TWO]], to: &mut [[i32;
     }
 }
 
-/// Rows of `stride` bytes, the first of them being row `first` of the source, become as many rows as `weights` has
-/// ranges.
+/// Converts rows of `stride` bytes, beginning with row `first` of the source, to as many rows as `weights` has ranges.
 pub(super) fn vertical(source: &[u8], stride: usize, first: usize, weights: &Weights) -> Vec<u8> {
     let mut out = vec![0; weights.ranges.len() * stride];
     let per_row = weights
@@ -189,7 +188,7 @@ pub(super) fn vertical(source: &[u8], stride: usize, first: usize, weights: &Wei
     out
 }
 
-/// One row of the result from the rows that it depends on.
+/// One row of the result from its source rows.
 #[multiversion(targets("x86_64+avx2"))]
 fn vertical_row(rows: &[u8], stride: usize, weights: &[i32], out: &mut [u8]) {
     let mut blocks = out.chunks_exact_mut(BLOCK);
@@ -219,7 +218,7 @@ fn vertical_row(rows: &[u8], stride: usize, weights: &[i32], out: &mut [u8]) {
     }
 }
 
-/// From fixed point to a pixel, cut to its range: a cubic overshoots at edges.
+/// From fixed point to a pixel, clamped to its range: a cubic filter overshoots at edges.
 #[inline(always)]
 fn to_byte(sum: i32) -> u8 {
     (sum >> FRACTION_BITS).clamp(0, 255) as u8

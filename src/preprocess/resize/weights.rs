@@ -1,17 +1,17 @@
-//! The source pixels of each pixel of the result, and their weights.
+//! The source pixels and weights of each pixel of the result.
 
 use crate::preprocess::spec::Interpolation;
 
-/// Fractional bits of a weight. Pillow's choice: 8 bits for the pixel and 2 for sums beyond 1 fit beside them in 32.
+/// Fractional bits of a weight. As in Pillow, they leave room in 32 bits for 8 bits of the pixel and 2 for sums beyond 1.
 pub(super) const FRACTION_BITS: u32 = 32 - 8 - 2;
 
 /// The weights of one axis, for the pixels of a window only.
 pub(super) struct Weights {
-    /// Source pixels on this axis.
+    /// Number of source pixels on this axis.
     pub source: usize,
-    /// Weights reserved for each pixel; those that it does not use are 0 and behind the others.
+    /// Number of weights reserved per pixel; unused ones are 0 and at the end.
     pub taps: usize,
-    /// For each pixel of the window its first source pixel and the number that it uses.
+    /// For each pixel of the window its first source pixel and the number of source pixels.
     pub ranges: Vec<(usize, usize)>,
     /// `taps` weights for each pixel of the window, in units of 2^-22.
     pub values: Vec<i32>,
@@ -31,7 +31,7 @@ impl Weights {
             Interpolation::Bilinear => (1.0, triangle),
         };
         let scale = source as f64 / target as f64;
-        // Enlarging interpolates between neighbours; reducing averages over all that falls into a pixel.
+        // Enlarging interpolates between neighbours; reducing averages over the pixel's whole area.
         let stretch = scale.max(1.0);
         let support = radius * stretch;
         let shrink = 1.0 / stretch;
@@ -42,7 +42,7 @@ impl Weights {
         let mut row = vec![0.0; taps];
         for (index, out) in values.chunks_exact_mut(taps).enumerate() {
             let centre = ((first + index) as f64 + 0.5) * scale;
-            // The casts cut off the fraction, and what is below 0 becomes 0.
+            // The casts truncate the fraction, and negative values become 0.
             let start = (centre - support + 0.5) as usize;
             let end = ((centre + support + 0.5) as usize).min(source);
             let used = end.saturating_sub(start).min(taps);
@@ -69,7 +69,7 @@ impl Weights {
         }
     }
 
-    /// First source pixel that the window needs, and how many from there on.
+    /// The first source pixel that the window needs, and the number of source pixels from there on.
     pub fn span(&self) -> (usize, usize) {
         let first = self.ranges.iter().map(|range| range.0).min().unwrap_or(0);
         let end = self
@@ -92,7 +92,7 @@ fn fixed_point(weight: f64) -> i32 {
     }) as i32
 }
 
-/// Keys' cubic convolution kernel with a = -0.5. The order of the operations is Pillow's: another one would round
+/// Keys' cubic convolution kernel with a = -0.5. The operations are in Pillow's order, because another one would round
 /// differently.
 fn bicubic(x: f64) -> f64 {
     const A: f64 = -0.5;
@@ -106,7 +106,7 @@ fn bicubic(x: f64) -> f64 {
     }
 }
 
-/// Linear interpolation's kernel.
+/// The kernel of linear interpolation.
 fn triangle(x: f64) -> f64 {
     (1.0 - x.abs()).max(0.0)
 }

@@ -1,4 +1,4 @@
-//! Where the collector is.
+//! The address of the collector.
 
 use std::fmt;
 
@@ -7,22 +7,23 @@ use url::Url;
 
 use super::EXPORT_TIME;
 
-/// The address of an OpenTelemetry collector: `http://` or `https://`, a host, and a port if it is not the scheme's own.
+/// The address of an OpenTelemetry collector: `http://` or `https://`, a host, and a port if it is not the scheme's default.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Collector(Url);
 
 impl Collector {
-    /// Reads a URL.
+    /// Parses a URL.
     ///
     /// # Errors
-    /// A sentence about what is wrong with it, without what it says.
+    /// A sentence about the error, without the URL's content.
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong = |reason: &str| {
             format!(
                 "--otlp-endpoint: {reason}; write http://127.0.0.1:4317, or https:// with a host"
             )
         };
-        let url = Url::parse(text).map_err(|error| wrong(&format!("this is no URL: {error}")))?;
+        let url =
+            Url::parse(text).map_err(|error| wrong(&format!("this is not a URL: {error}")))?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(wrong("the scheme must be http or https"));
         }
@@ -31,10 +32,10 @@ impl Collector {
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(wrong(
-                "credentials do not stand in the URL, which is logged; OTEL_EXPORTER_OTLP_HEADERS in the environment is for them",
+                "credentials are not allowed in the URL, because it is logged; use OTEL_EXPORTER_OTLP_HEADERS in the environment",
             ));
         }
-        // The calls have paths of their own: one that is given here would be lost in silence.
+        // The calls have their own paths; a given path would be silently ignored.
         if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
             return Err(wrong(
                 "a path has no meaning for OTLP over gRPC (port 4317, not 4318)",
@@ -43,7 +44,7 @@ impl Collector {
         Ok(Self(url))
     }
 
-    /// A channel that connects when it is first used, and again whenever it has to.
+    /// A channel that connects at its first use, and again whenever necessary.
     pub(super) fn into_channel(self) -> Result<Channel, Error> {
         let is_tls = self.0.scheme() == "https";
         let mut endpoint = Endpoint::from_shared(String::from(self.0))?;

@@ -1,4 +1,4 @@
-//! A collector that does not answer is said once, and once more when it does again: not at every batch.
+//! Logs once when a collector stops answering, and once when it answers again, not at every batch.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 
-/// An exporter whose failures are logged where they begin and where they end.
+/// An exporter that logs the start and the end of a failure.
 #[derive(Debug)]
 pub struct SaysOnce<E> {
     exporter: E,
@@ -18,7 +18,7 @@ pub struct SaysOnce<E> {
 }
 
 impl<E> SaysOnce<E> {
-    /// Around an exporter that sends to this endpoint.
+    /// Wraps an exporter that sends to this endpoint.
     pub fn new(exporter: E, endpoint: String) -> Self {
         Self {
             exporter,
@@ -37,12 +37,12 @@ impl<E: SpanExporter> SpanExporter for SaysOnce<E> {
             Ok(()) => {
                 let lost = self.lost.swap(0, Ordering::Relaxed);
                 if lost > 0 {
-                    tracing::info!(endpoint, lost, "the collector takes spans again");
+                    tracing::info!(endpoint, lost, "the collector accepts spans again");
                 }
             }
             Err(error) => {
                 if self.lost.fetch_add(spans, Ordering::Relaxed) == 0 {
-                    tracing::warn!(endpoint, %error, "the collector takes no spans; they are lost until it does");
+                    tracing::warn!(endpoint, %error, "the collector does not accept spans; they are lost until it does");
                 }
             }
         }

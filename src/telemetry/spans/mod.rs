@@ -1,7 +1,7 @@
-//! Spans for an OpenTelemetry collector, if there is one: a span a request, sent by OTLP over gRPC.
+//! Spans for an OpenTelemetry collector, if there is one: one span per request, sent by OTLP over gRPC.
 //!
-//! A span holds what is written into it attribute by attribute, and nothing else: no log line, header, text or image can get
-//! into one by accident. Spans wait in a bounded queue that a thread of its own empties; one that finds it full is dropped.
+//! A span contains only the attributes that are set explicitly: no log line, header, text or image can get into one by
+//! accident. Spans wait in a bounded queue that a separate thread empties; if the queue is full, a span is dropped.
 
 mod collector;
 mod exporter;
@@ -20,15 +20,15 @@ pub use collector::Collector;
 use exporter::SaysOnce;
 use request_span::RequestSpan;
 
-/// Longest time of connecting to the collector, and of its answer.
+/// Timeout for connecting to the collector and for its answer.
 const EXPORT_TIME: Duration = Duration::from_secs(10);
 
-/// Longest time that a stop waits until the last spans are sent.
+/// Maximum time that a stop waits for the last spans to be sent.
 const FLUSH_TIME: Duration = Duration::from_secs(3);
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The way to the collector.
+/// The exporter to the collector.
 #[derive(Debug, Clone)]
 pub struct Spans {
     provider: SdkTracerProvider,
@@ -47,11 +47,11 @@ pub struct Parent {
 }
 
 impl Spans {
-    /// Spans go to this collector from now on. It is connected to when there is something to send; a collector that is not
-    /// there is no error. Must be called within a tokio runtime.
+    /// Sends spans to this collector from now on. The connection is made when there is something to send; an unreachable
+    /// collector is not an error. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// A sentence about an endpoint or environment that cannot be used.
+    /// A sentence about an invalid endpoint or environment.
     pub fn to(collector: Collector) -> Result<Self, String> {
         let endpoint = collector.to_string();
         let channel = collector
@@ -80,7 +80,7 @@ impl Spans {
         })
     }
 
-    /// Begins the span of a request with this id and method, below the caller's if there is one.
+    /// Begins the span of a request with this id and method, as a child of the caller's span if there is one.
     pub fn begin(&self, parent: Option<Parent>, id: &str, method: &str) -> RequestSpan {
         let context = parent.map_or_else(Context::new, |parent| {
             let flags = TraceFlags::default().with_sampled(parent.sampled);
@@ -91,7 +91,7 @@ impl Spans {
         RequestSpan::start(&self.tracer, &context, id, method)
     }
 
-    /// Sends what waits, within bounds. Blocks; nothing is recorded afterwards.
+    /// Sends the waiting spans, within a time limit. Blocks; nothing is recorded afterwards.
     pub fn flush(&self) {
         if let Err(error) = self.provider.shutdown_with_timeout(FLUSH_TIME) {
             tracing::warn!(%error, "the last spans were not sent");
@@ -99,7 +99,7 @@ impl Spans {
     }
 }
 
-/// Whether the environment names the service: the SDK reads that itself.
+/// Whether the environment names the service; the SDK reads that itself.
 fn is_named_by_environment() -> bool {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let attributes = set("OTEL_RESOURCE_ATTRIBUTES").unwrap_or_default();

@@ -1,5 +1,5 @@
-//! The span of one request. Like the times of its stages it belongs to the task that answers the request: whoever knows
-//! something about the request notes it, and nothing is handed through. Where no span is, notes are nothing.
+//! The span of one request. Like the times of its stages it belongs to the task that answers the request, so attributes can
+//! be set anywhere in the code without passing the span. Without a span, nothing happens.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,15 +10,15 @@ use opentelemetry_sdk::trace::{SdkTracer, Span};
 
 use crate::telemetry::stages::{self, Stage};
 
-/// A span that ends with its last user, also when the client has gone.
+/// A span that ends with its last user, also if the client has disconnected.
 #[derive(Clone)]
 pub struct RequestSpan(Arc<Mutex<Record>>);
 
 struct Record {
     span: Span,
-    /// One of HTTP's own: what a client makes up shares a name.
+    /// A standard HTTP method; all others share one name.
     method: &'static str,
-    /// Each name once, which the SDK does not see to: it keeps what is set twice twice.
+    /// Each name once: the SDK keeps repeated attributes.
     attributes: Vec<KeyValue>,
 }
 
@@ -40,7 +40,7 @@ impl RequestSpan {
         ];
         let known = METHODS.into_iter().find(|known| *known == method);
         let method = known.unwrap_or("_OTHER");
-        // A better name comes with the route.
+        // The route gives it a better name.
         let span = tracer.span_builder(method).with_kind(SpanKind::Server);
         let mut record = Record {
             span: tracer.build_with_context(span, context),
@@ -54,7 +54,7 @@ impl RequestSpan {
         Self(Arc::new(Mutex::new(record)))
     }
 
-    /// The trace that it belongs to: the caller's, or a new one.
+    /// Its trace: the caller's, or a new one.
     pub fn trace_id(&self) -> u128 {
         let record = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         u128::from_be_bytes(record.span.span_context().trace_id().to_bytes())
@@ -65,7 +65,7 @@ impl RequestSpan {
         CURRENT.scope(self, request).await
     }
 
-    /// The same for what a response's body still does.
+    /// Runs the response's body under this span.
     pub fn around_body<T>(&self, work: impl FnOnce() -> T) -> T {
         CURRENT.sync_scope(self.clone(), work)
     }
@@ -89,7 +89,7 @@ impl Record {
         }
     }
 
-    /// The seconds of the stages, as in the metrics: of several items the longest.
+    /// The seconds of the stages, as in the metrics: the longest of several items.
     fn set_stages(&mut self) {
         for (stage, time) in stages::times() {
             let name = match stage {
@@ -106,7 +106,7 @@ impl Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
-        // Then the span is dropped, and with that it ends.
+        // Then the span is dropped, which ends it.
         self.span
             .set_attributes(std::mem::take(&mut self.attributes));
     }
@@ -117,17 +117,17 @@ pub fn current() -> Option<RequestSpan> {
     CURRENT.try_with(Clone::clone).ok()
 }
 
-/// Which model answers the current request.
+/// Sets the model that answers the current request.
 pub fn note_model(name: &str) {
     note(|record| record.set("clip_in.model", name.to_owned()));
 }
 
-/// In which lane its items wait.
+/// Sets the lane of its items.
 pub fn note_lane(name: &'static str) {
     note(|record| record.set("clip_in.lane", name));
 }
 
-/// How a request over REST went. `code` is the error's, empty if there is none.
+/// Sets the result of a REST request. `code` is the error's, empty if there is none.
 pub fn note_http_answer(route: &str, status: u16, code: &str) {
     note(|record| {
         let name = format!("{} {route}", record.method);
@@ -139,7 +139,7 @@ pub fn note_http_answer(route: &str, status: u16, code: &str) {
     });
 }
 
-/// Which call a request over gRPC was, and its stages so far. `path` is one that is known.
+/// Sets the method of a gRPC request, and its stages so far. `path` must be a known one.
 pub fn note_grpc_call(path: &'static str) {
     note(|record| {
         let name = path.trim_start_matches('/');
@@ -153,17 +153,17 @@ pub fn note_grpc_call(path: &'static str) {
     });
 }
 
-/// How a request over gRPC went: its status as a number, and the error's code, empty if there is none.
+/// Sets the result of a gRPC request: its status as a number, and the error's code, empty if there is none.
 pub fn note_grpc_status(status: i64, code: &str) {
     note(|record| {
         record.set("rpc.grpc.status_code", status);
-        // Unknown, deadline exceeded, unimplemented, internal, unavailable, data loss: the others are the caller's doing.
+        // Unknown, deadline exceeded, unimplemented, internal, unavailable, data loss: the others are caused by the caller.
         record.set_outcome(code, matches!(status, 2 | 4 | 12..=15));
     });
 }
 
 fn note(note: impl FnOnce(&mut Record)) {
-    // Where no request has a span, such as with no collector, nothing happens.
+    // Without a span, for example without a collector, nothing happens.
     let _ = CURRENT.try_with(|current| {
         let mut record = current.0.lock().unwrap_or_else(PoisonError::into_inner);
         if record.span.is_recording() {

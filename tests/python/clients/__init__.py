@@ -1,1 +1,1 @@
-"""The server against the clients of others, in an environment of their own."""
+"""The server with third-party clients, in their own environment."""

@@ -1,8 +1,8 @@
-"""What Schemathesis must know of the server beyond its schema.
+"""Knowledge about the server that Schemathesis needs beyond the schema.
 
-A schema cannot say that base64 spells an image, which models there are, or that a tensor's shape fits its
-data. Where Schemathesis generates data that shall be accepted, these values are put in; data that shall be
-refused is left as it is.
+A schema cannot express that base64 must encode an image, which models exist, or that a tensor's shape must fit its
+data. If Schemathesis generates data that must be accepted, these values are filled in. Data that must be refused is
+left unchanged.
 """
 
 import base64
@@ -17,9 +17,9 @@ from schemathesis.specs.openapi.checks import negative_data_rejection
 
 MODEL = "clip-in-demo"
 WIDTH = 192
-"""Of its embeddings."""
+"""Length of its embeddings."""
 SHORT = 20
-"""Characters of a label's text or template: together they fit the model's context."""
+"""Maximum characters of a label's text or template: together they fit the model's context."""
 
 
 def picture(kind: str, colour: str, size: tuple[int, int]) -> bytes:
@@ -51,7 +51,7 @@ def is_positive(case, location: ParameterLocation) -> bool:
 
 @schemathesis.check
 def wrong_data_is_refused(ctx, response, case):
-    """Schemathesis' own check, but not for forms: what is put into a text field arrives as a text."""
+    """Schemathesis' own check, except for forms: a text field always arrives as text."""
     if case.media_type == "multipart/form-data" and not is_positive(case, ParameterLocation.BODY):
         return True
     return negative_data_rejection(ctx, response, case)
@@ -61,7 +61,7 @@ def wrong_data_is_refused(ctx, response, case):
 def before_call(ctx, case, kwargs):
     positive = {place: is_positive(case, place) for place in ParameterLocation}
     if positive[ParameterLocation.HEADER] and "x-request-timeout" in (case.headers or {}):
-        # A deadline that is over is answered as it should be, with 504.
+        # A deadline that has passed is answered correctly with 504.
         case.headers["x-request-timeout"] = "30s"
     if positive[ParameterLocation.PATH] and "/models/" in case.path and case.method != "DELETE":
         case.path_parameters["name"] = MODEL
@@ -71,7 +71,7 @@ def before_call(ctx, case, kwargs):
         fit_query(case)
     if positive[ParameterLocation.BODY] and isinstance(case.body, dict):
         if case.media_type == "multipart/form-data":
-            # A part's name stands in a header. Unknown fields are ignored; these names cannot be read.
+            # The name of a part is in a header. Unknown fields are ignored, but these names cannot be parsed.
             case.body = {name: value for name, value in case.body.items() if is_plain(name)}
         case.body = fit_body(case.path, case.body)
 
@@ -81,7 +81,9 @@ def is_plain(name: str) -> bool:
 
 
 def fit_query(case) -> None:
-    """Parameters go with forms and raw images; what may be in the query or in the form is in one of them."""
+    """Parameters belong to forms and raw images; one that may be in the query or in the form is put into one of
+    them.
+    """
     query = case.query
     if case.media_type == "application/json":
         query.clear()
@@ -90,7 +92,7 @@ def fit_query(case) -> None:
         query["model"] = MODEL
     if "dimensions" in query:
         query["dimensions"] = int(query["dimensions"]) % WIDTH + 1
-    # There is no such set.
+    # No such set exists.
     query.pop("labelset", None)
     field = {"/v1/similarity": "text", "/v1/classify": "label"}.get(case.path)
     if field and not query.get(field):
@@ -119,7 +121,7 @@ def fit_body(path: str, body: dict) -> dict:
 
 
 def fit_embed(body: dict) -> None:
-    """One of the three lists, which are all optional in the schema."""
+    """Keeps one of the three lists, which are all optional in the schema."""
     given = [name for name in ("texts", "images", "inputs") if body.get(name) is not None]
     for name in given[1:]:
         del body[name]
@@ -130,7 +132,7 @@ def fit_embed(body: dict) -> None:
 
 
 def fit_labelset(body: dict) -> None:
-    """Labels differ in name; all have texts, none too long, and all have images or none has."""
+    """Labels have different names; all have texts that are short enough, and either all or none have images."""
     labels = [label if isinstance(label, dict) else {"label": label} for label in body["labels"]]
     with_images = any(label.get("images") for label in labels)
     for i, label in enumerate(labels):
@@ -144,7 +146,7 @@ def fit_labelset(body: dict) -> None:
 
 
 def inference(seed: int) -> dict:
-    """One of the bodies that the protocol's own clients send."""
+    """One of the request bodies of the protocol's own clients."""
     text = {"name": "text", "datatype": "BYTES", "shape": [1], "data": ["a red bolt"]}
     bodies = [
         {"inputs": [text]},

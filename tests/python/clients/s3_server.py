@@ -1,4 +1,4 @@
-"""A server that speaks S3: moto's, which can be told to fail."""
+"""An S3 server (moto's) that can be made to fail."""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -13,7 +13,7 @@ REFUSAL = b"<Error><Code>AccessDenied</Code><Message>key AKIA-IN-THE-ANSWER may 
 
 
 class Failing:
-    """Passes requests on, but fails those for which `fault`, of method and path, says how."""
+    """Forwards requests, but fails those for which `fault`, called with method and path, returns a fault."""
 
     def __init__(self, app: Callable):
         self.app = app
@@ -32,7 +32,7 @@ class Failing:
 
 
 def half(body: Iterable[bytes]) -> Iterator[bytes]:
-    """The first half, after a header that promised all of it."""
+    """The first half of a body whose header declared the full length."""
     whole = b"".join(body)
     yield whole[: len(whole) // 2]
 
@@ -45,7 +45,7 @@ class Store:
         self.failing = failing
 
     def environment(self, key: str = "test-key-id", secret: str = "test-secret") -> dict[str, str]:
-        """What a program needs to find it."""
+        """The environment variables that a program needs to use it."""
         return {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ALLOW_HTTP": "true",
@@ -55,7 +55,7 @@ class Store:
         }
 
     def client(self, service: str = "s3"):
-        """Amazon's own client of it."""
+        """Amazon's own client for it."""
         return boto3.client(
             service,
             endpoint_url=self.url,
@@ -68,7 +68,7 @@ class Store:
 
 @contextmanager
 def storing() -> Iterator[Store]:
-    """A server on a free port."""
+    """Starts a server on a free port."""
     failing = Failing(DomainDispatcherApplication(create_backend_app))
     server = make_server("127.0.0.1", 0, failing, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)

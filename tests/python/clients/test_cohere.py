@@ -13,7 +13,7 @@ DOCUMENTS = ["a blue mug", "a red bolt", "two red bolts on wood", "a yellow flas
 
 
 def expected(server: str, query: str) -> list[float]:
-    """Cosines, by way of another client."""
+    """Cosines, computed with another client."""
     client = openai.OpenAI(base_url=f"{server}/v1", api_key="unused")
     answer = client.embeddings.create(model="clip-in-demo", input=[query, *DOCUMENTS])
     vectors = np.array([entry.embedding for entry in answer.data])
@@ -31,7 +31,7 @@ def test_ranking(server, kind):
         assert result.relevance_score == pytest.approx(scores[result.index], abs=1e-5)
 
 
-def test_errors_are_the_client_s_own(server):
+def test_errors_become_exceptions_of_the_client(server):
     with pytest.raises(cohere.NotFoundError):
         cohere.ClientV2(api_key="unused", base_url=server).rerank(model="none", query="a", documents=["b"])
 
@@ -42,7 +42,7 @@ def client(server):
 
 
 def floats(server: str, texts: list[str]) -> np.ndarray:
-    """Embeddings, by way of another client."""
+    """Embeddings, computed with another client."""
     client = openai.OpenAI(base_url=f"{server}/v1", api_key="unused")
     answer = client.embeddings.create(model="clip-in-demo", input=texts)
     return np.array([entry.embedding for entry in answer.data])
@@ -92,7 +92,7 @@ def test_images_and_parts(server, client):
     assert parts.meta.billed_units.images == 1
 
 
-def test_what_cannot_be_embedded_is_the_client_s_own_error(client):
+def test_an_item_that_cannot_be_embedded_raises_the_clients_error(client):
     with pytest.raises(cohere.NotFoundError) as unknown:
         client.embed(model="none", texts=["a"], input_type="search_query")
     assert unknown.value.body["message"].startswith("model_not_found")

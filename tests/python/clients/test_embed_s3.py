@@ -1,4 +1,4 @@
-"""`clip-in embed` from a bucket into a bucket, by shards, whatever happens to the workers and to the store."""
+"""`clip-in embed` from a bucket into a bucket, in shards, with failures of the workers and of the store."""
 
 import collections
 import io
@@ -33,13 +33,13 @@ def store():
 
 @pytest.fixture(autouse=True)
 def nothing_fails(store):
-    """No test inherits another one's faults."""
+    """Removes the faults of the previous test."""
     yield
     store.failing.fault = lambda method, path: None
 
 
 def noise(seed: int) -> bytes:
-    """A picture of over a megabyte."""
+    """A picture of more than a megabyte."""
     pixels = np.random.default_rng(seed).integers(0, 256, (600, 800, 3), dtype=np.uint8)
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "png", compress_level=0)
@@ -56,7 +56,7 @@ def write_tar(path: Path, members: dict[str, bytes]) -> None:
 
 @pytest.fixture(scope="module")
 def folder(store, tmp_path_factory) -> Path:
-    """Inputs of all kinds, also in the bucket below in/. Some files are larger than what is read at once."""
+    """Inputs of all kinds, also in the bucket below in/. Some files are larger than one block of a read."""
     made = tmp_path_factory.mktemp("inputs")
     for name in ("images/below", "parquet", "tars"):
         (made / name).mkdir(parents=True)
@@ -81,7 +81,7 @@ def folder(store, tmp_path_factory) -> Path:
     for path in made.rglob("*"):
         if path.is_file():
             client.put_object(Bucket=BUCKET, Key=f"in/{path.relative_to(made)}", Body=path.read_bytes())
-    # As tools that show buckets as folders leave behind.
+    # Placeholder objects of tools that show buckets as folders.
     client.put_object(Bucket=BUCKET, Key="in/images/", Body=b"")
     return made
 
@@ -96,7 +96,7 @@ def command(*arguments: str) -> list:
 
 
 def embed(store: Store, *arguments: str, **changed: str) -> subprocess.CompletedProcess:
-    """Runs it, with the store's settings, to its end."""
+    """Runs the command to its end with the store's settings."""
     settings = {**environment(), **store.environment(), **changed}
     return subprocess.run(
         command(*arguments), env=settings, capture_output=True, text=True, check=False, timeout=200
@@ -130,7 +130,7 @@ def part(index: int, of: int) -> str:
 
 
 def union(store: Store, prefix: str, of: int) -> dict[tuple, np.ndarray]:
-    """Embeddings by kind and id; no item is there twice."""
+    """Embeddings by kind and id; no item occurs twice."""
     rows = pa.concat_tables([read(store, prefix + part(index, of)) for index in range(of)])
     return by_id(rows)
 
@@ -145,18 +145,18 @@ def by_id(rows: pa.Table) -> dict[tuple, np.ndarray]:
 
 
 def assert_same(found: dict, wanted: dict) -> None:
-    """Another batch may sum up in another order, which is seen in the last bits."""
+    """Another batch may add numbers in another order, which changes the last bits."""
     assert found.keys() == wanted.keys()
     assert max(np.abs(found[key] - wanted[key]).max() for key in wanted) < 1e-6
 
 
 @pytest.fixture(scope="module")
 def wanted(store, folder, tmp_path_factory) -> dict:
-    """What one run on this machine's files gives."""
+    """The result of one run on local files."""
     out = tmp_path_factory.mktemp("whole") / "whole.parquet"
     done(store, *inputs(str(folder)), "--out", str(out))
     rows = by_id(pq.read_table(out))
-    # Images of the folder but the broken one, texts, rows with an image, rows, members.
+    # Images of the folder without the broken one, texts, rows with an image, rows, members.
     assert len(rows) == 5 + 150 + 16 + 24 + 24
     return rows
 
@@ -171,7 +171,7 @@ def test_shards_of_a_bucket_go_into_a_bucket(store, folder, wanted):
     assert len(lists) == 1
     assert len(names(store, "three/out/")) == 4
 
-    # The file says what it was made of, to whoever reads Parquet.
+    # The metadata of the Parquet file records its inputs.
     about = read(store, "three/out/" + part(1, 3)).schema.metadata
     assert about[b"clip_in_shard"] == b"1/3" and about[b"clip_in_model"] == b"clip-in-demo"
     jobs = {read(store, "three/out/" + part(i, 3)).schema.metadata[b"clip_in_job"] for i in range(3)}
@@ -186,7 +186,7 @@ def test_shards_of_a_bucket_go_into_a_bucket(store, folder, wanted):
     store.client().put_object(Bucket=BUCKET, Key=key, Body=whole[: len(whole) // 2])
     assert "damaged" in done(store, *again)
     assert_same(union(store, "three/out/", 3), wanted)
-    # The same number of bytes, and another content: the entity tag tells.
+    # The same number of bytes with other content: the entity tag detects it.
     changed = (folder / "texts.txt").read_bytes().replace(b"plate", b"cover")
     store.client().put_object(Bucket=BUCKET, Key="in/texts.txt", Body=changed)
     said = refused(store, *again)
@@ -197,7 +197,7 @@ def test_shards_of_a_bucket_go_into_a_bucket(store, folder, wanted):
 
 
 def test_one_object_a_source_and_files_of_this_machine_beside(store, folder, wanted):
-    """Without --shard there is one part. Objects and folders of this machine may be named side by side."""
+    """Without --shard there is one part. Objects and local folders can be combined."""
     bucket = f"s3://{BUCKET}"
     arguments = ["--parquet", f"{bucket}/in/parquet/0.parquet", str(folder / "parquet" / "1.parquet")]
     done(store, *arguments, "--tars", f"file://{folder}/tars", "--out", f"{bucket}/one")
@@ -207,8 +207,8 @@ def test_one_object_a_source_and_files_of_this_machine_beside(store, folder, wan
     )
 
 
-def test_a_store_that_stumbles_changes_nothing(store, folder, wanted):
-    """Every other request fails, but for none more than three times: with 503, or in the middle of the answer."""
+def test_temporary_faults_of_a_store_change_nothing(store, folder, wanted):
+    """Every second request fails, but none more than three times: with 503, or in the middle of the answer."""
     failed = collections.Counter()
     chance = random.Random(1)
 
@@ -233,11 +233,11 @@ def test_a_store_that_stumbles_changes_nothing(store, folder, wanted):
     assert_same(union(store, "stumbled/", 2), wanted)
 
 
-def test_an_object_that_is_not_handed_out_ends_the_run(store, folder, wanted):
-    """It is not listed as broken, and nothing is written: the next run does it."""
+def test_an_object_that_cannot_be_read_ends_the_run(store, folder, wanted):
+    """The object is not listed as broken, and nothing is written: the next run processes it."""
     out = ["--out", f"s3://{BUCKET}/refused"]
     for path in ("images/below/2.webp", "parquet/1.parquet", "tars/1.tar", "texts.txt"):
-        # The look at it is answered, the bytes are not.
+        # HEAD is answered, GET is not.
         store.failing.fault = lambda method, asked, path=path: (
             "refused" if method == "GET" and asked.endswith(f"in/{path}") else None
         )
@@ -250,7 +250,7 @@ def test_an_object_that_is_not_handed_out_ends_the_run(store, folder, wanted):
     assert_same(union(store, "refused/", 1), wanted)
 
 
-def test_what_is_not_there_is_named(store, folder, tmp_path):
+def test_missing_inputs_are_named_in_the_error(store, folder, tmp_path):
     out = ["--out", str(tmp_path / "out.parquet")]
     for arguments, words in [
         (["--texts", f"s3://{BUCKET}/in/no.txt"], [f"s3://{BUCKET}/in/no.txt"]),
@@ -271,7 +271,7 @@ def test_what_is_not_there_is_named(store, folder, tmp_path):
 def test_hidden_objects_are_counted_and_named(store, tmp_path):
     for name in ("a.webp", ".b.webp", ".cache/c.webp"):
         store.client().put_object(Bucket=BUCKET, Key=f"hidden/{name}", Body=SAMPLES[0])
-    # Of a folder, which is nothing that could be left out.
+    # The placeholder of a folder, which is no item.
     store.client().put_object(Bucket=BUCKET, Key="hidden/", Body=b"")
     out = tmp_path / "out.parquet"
     said = done(store, "--images", f"s3://{BUCKET}/hidden", "--out", str(out))
@@ -279,7 +279,7 @@ def test_hidden_objects_are_counted_and_named(store, tmp_path):
     assert pq.read_table(out).num_rows == 1
 
 
-def test_wrong_credentials_are_told_of_and_not_shown(store, folder, tmp_path):
+def test_wrong_credentials_are_reported_but_not_shown(store, folder, tmp_path):
     def ask_for_keys(after: str) -> None:
         url, kind = f"{store.url}/moto-api/reset-auth", {"content-type": "text/plain"}
         request = urllib.request.Request(url, after.encode(), kind, method="POST")
@@ -300,21 +300,21 @@ def test_wrong_credentials_are_told_of_and_not_shown(store, folder, tmp_path):
         ask_for_keys("inf")
 
 
-def test_a_long_output_goes_up_in_pieces(store, tmp_path):
-    """What is larger than a piece of an upload: the list of what could not be embedded, of very many lines."""
+def test_a_long_output_is_a_multipart_upload(store, tmp_path):
+    """Output larger than one part of an upload: the list of failed items with very many lines."""
     lines = 140_000
     (tmp_path / "texts.txt").write_bytes(b"a red bolt\n" + b"\xff\n" * lines)
     done(store, "--texts", str(tmp_path / "texts.txt"), "--out", f"s3://{BUCKET}/long")
     key = f"long/{part(0, 1)}.errors.jsonl"
     found = store.client().get_object(Bucket=BUCKET, Key=key)
-    # As stores mark what came in pieces.
+    # The marker that stores add to the tag of multipart uploads.
     assert found["ContentLength"] > 8 * MEBIBYTE and "-" in found["ETag"]
     assert found["Body"].read().count(b"UTF-8") == lines
 
 
 @pytest.mark.parametrize("keeps_scratch", [True, False])
 def test_workers_killed_at_any_time(store, folder, tmp_path, keeps_scratch):
-    """With a scratch folder that outlives them, and without."""
+    """With a scratch folder that survives the workers, and without one."""
     count = 3
     texts = "".join(f"a {i % 7} and a {i}\n" for i in range(3000))
     store.client().put_object(Bucket=BUCKET, Key="many/texts.txt", Body=texts.encode())
@@ -335,7 +335,7 @@ def test_workers_killed_at_any_time(store, folder, tmp_path, keeps_scratch):
     while workers:
         time.sleep(chance.uniform(0.05, 1.0))
         index = chance.choice(sorted(workers))
-        # At last they are let be: on a slow machine none would come to its end otherwise.
+        # In the end they are not killed: on a slow machine none would finish otherwise.
         if kills < 10:
             workers[index].kill()
             workers[index].wait()

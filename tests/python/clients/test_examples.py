@@ -1,4 +1,4 @@
-"""The programs in examples/, run as their users run them, against a server that asks for a key."""
+"""The programs in examples/, run like a user does, against a server that requires a key."""
 
 import base64
 import json
@@ -28,7 +28,7 @@ def locked_server(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory):
-    """Folder and command of each program, or why it cannot be run here."""
+    """Folder and command of each program, or the reason why it cannot run here."""
     python = tmp_path_factory.mktemp("python")
     shutil.copy(EXAMPLES / "python" / "grpc_client.py", python)
     generated = ["-I", ROOT / "proto", f"--python_out={python}", f"--grpc_python_out={python}"]
@@ -54,7 +54,7 @@ def run(programs, name: str, server: str, image, *, key: str = KEY) -> subproces
         "CLIP_IN_URL": server,
         "CLIP_IN_ADDRESS": server.removeprefix("http://"),
         "CLIP_IN_API_KEY": key,
-        # The module has no requirements: nothing is to be fetched.
+        # The module has no requirements: nothing may be downloaded.
         "GOFLAGS": "-mod=mod",
         "GOPROXY": "off",
     }
@@ -64,7 +64,7 @@ def run(programs, name: str, server: str, image, *, key: str = KEY) -> subproces
 
 
 def expected(server: str) -> list[tuple[float, str]]:
-    """The answer of POST /v1/similarity, asked without any of the clients."""
+    """The answer of POST /v1/similarity, without any of the clients."""
     body = {"images": [base64.b64encode(SAMPLE.read_bytes()).decode()], "texts": TEXTS}
     request = urllib.request.Request(
         f"{server}/v1/similarity",
@@ -79,7 +79,7 @@ NAMES = ["requests", "openai", "grpc", "javascript", "go"]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_program_prints_the_cosines_best_first(name, programs, locked_server):
+def test_a_program_prints_the_cosines_in_descending_order(name, programs, locked_server):
     done = run(programs, name, locked_server, SAMPLE)
     assert done.returncode == 0, done.stderr
     lines = [line.split("\t") for line in done.stdout.splitlines()]

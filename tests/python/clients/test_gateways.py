@@ -1,4 +1,4 @@
-"""LiteLLM and LangChain, and requests as clients of Jina and vLLM write them."""
+"""LiteLLM and LangChain, and requests in the form that clients of Jina and vLLM send."""
 
 import base64
 import json
@@ -12,7 +12,7 @@ from langchain_openai import OpenAIEmbeddings
 
 from tests.python.conftest import ROOT
 
-# Or it would fetch a list of prices as it is imported.
+# Otherwise it would download a price list at import.
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 litellm = pytest.importorskip("litellm")
 
@@ -34,14 +34,14 @@ def expected(server):
     return np.array(post(server, {"model": MODEL, "input": TEXTS}))
 
 
-def test_litellm_which_sends_null_for_what_is_not_given(server, expected):
+def test_litellm_which_sends_null_for_missing_values(server, expected):
     answer = litellm.embedding(
         model=f"openai/{MODEL}", input=TEXTS, api_base=f"{server}/v1", api_key="unused"
     )
     np.testing.assert_allclose([entry["embedding"] for entry in answer.data], expected, atol=1e-6)
     assert answer.usage.prompt_tokens > 0
     given = {"api_base": f"{server}/v1", "api_key": "unused", "encoding_format": None, "dimensions": 32}
-    # It would refuse dimensions for names that it does not know, before anything is sent.
+    # Otherwise it would refuse dimensions for unknown model names before sending anything.
     given["allowed_openai_params"] = ["dimensions"]
     short = litellm.embedding(model=f"openai/{MODEL}", input=TEXTS, **given)
     assert [len(entry["embedding"]) for entry in short.data] == [32, 32]
@@ -57,8 +57,8 @@ def test_langchain_with_texts(server, expected):
     np.testing.assert_allclose(embeddings.embed_query(TEXTS[0]), expected[0], atol=1e-5)
 
 
-def test_lists_of_tokens_are_refused_with_the_way_out(server):
-    # What LangChain sends by default; the tokenizer that it would ask for is not fetched here.
+def test_lists_of_tokens_are_refused_with_advice(server):
+    # LangChain sends these by default; its tokenizer is not downloaded here.
     client = openai.OpenAI(base_url=f"{server}/v1", api_key="unused", max_retries=0)
     with pytest.raises(openai.BadRequestError, match="check_embedding_ctx_length=False"):
         client.embeddings.create(model=MODEL, input=[[64, 2579, 32942]])

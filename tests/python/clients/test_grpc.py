@@ -1,4 +1,4 @@
-"""grpcio against the service, its reflection and its health."""
+"""grpcio with the service, its reflection and its health check."""
 
 import base64
 import json
@@ -23,7 +23,7 @@ SAMPLES = [(ROOT / f"models/demo/samples/{i}.webp").read_bytes() for i in range(
 
 @pytest.fixture(scope="module")
 def proto():
-    """Python code from our .proto, as a user makes it."""
+    """Python code generated from the project's .proto, as by a user."""
     return generated()
 
 
@@ -55,7 +55,7 @@ def code_of(error: grpc.RpcError) -> tuple:
     return error.code(), trailers.get("x-clip-in-code"), trailers.get("x-clip-in-param")
 
 
-def test_embeddings_are_those_of_rest(server, stub, proto):
+def test_embeddings_equal_those_of_rest(server, stub, proto):
     pb = proto[0]
     items = [pb.Item(text="a red bolt"), pb.Item(image=SAMPLES[0]), pb.Item(text="a blue mug " * 60)]
     answer = stub.Embed(pb.EmbedRequest(items=items))
@@ -71,7 +71,7 @@ def test_embeddings_are_those_of_rest(server, stub, proto):
 
 
 def test_every_protocol_gives_the_same_numbers(server, stub, proto):
-    """Embeddings and cosines by REST, gRPC, and the Open Inference Protocol over both."""
+    """Embeddings and cosines over REST, gRPC, and the Open Inference Protocol over both."""
     pb = proto[0]
     texts = ["a red bolt", "zwei blaue Tassen", "a green cogwheel to the left of a long pencil on wood"]
     items = [{"image": encoded(image)} for image in SAMPLES] + [{"text": text} for text in texts]
@@ -100,7 +100,7 @@ def test_every_protocol_gives_the_same_numbers(server, stub, proto):
             np.testing.assert_allclose(answer.as_numpy(output), expected, rtol=0, atol=1e-6)
 
 
-def test_similarity_classify_and_rerank_are_those_of_rest(server, stub, proto):
+def test_similarity_classify_and_rerank_equal_those_of_rest(server, stub, proto):
     pb = proto[0]
     texts = ["a red bolt", "a green cogwheel"]
     found = stub.Similarity(pb.SimilarityRequest(images=SAMPLES[:2], texts=texts))
@@ -154,7 +154,7 @@ def test_a_stream_keeps_order_and_survives_a_bad_item(server, stub, proto):
 
 
 def test_a_long_stream_of_images_keeps_order(server, stub, proto):
-    """`make stream` does it with 10,000, and looks at memory and speed."""
+    """`make stream` does this with 10,000 images, and checks memory and speed."""
     pb = proto[0]
     alone = [
         e.values for e in stub.Embed(pb.EmbedRequest(items=[pb.Item(image=s) for s in SAMPLES])).embeddings
@@ -175,8 +175,8 @@ def test_a_long_stream_of_images_keeps_order(server, stub, proto):
     assert count == 1000
 
 
-def test_a_client_that_does_not_read_is_not_read_from(stub, proto):
-    """Back-pressure: far fewer items are taken than the client would send."""
+def test_the_server_stops_reading_from_a_client_that_does_not_read(stub, proto):
+    """Back-pressure: the server takes far fewer items than the client would send."""
     pb = proto[0]
     sent = 0
 
@@ -198,8 +198,8 @@ def test_a_client_that_does_not_read_is_not_read_from(stub, proto):
     stream.cancel()
 
 
-def test_a_stream_that_says_nothing_ends(proto):
-    """It gives its place back; one that waits for its answers, or goes on slowly, does not end."""
+def test_an_idle_stream_ends(proto):
+    """An idle stream releases its slot; one that waits for its answers or continues slowly does not end."""
     pb, pb_grpc = proto
     with (
         serving(ROOT / "models" / "demo", "--request-seconds", "2") as url,
@@ -230,7 +230,7 @@ def test_a_stream_that_says_nothing_ends(proto):
         assert dict(ended.value.trailing_metadata())["x-clip-in-code"] == "request_timeout"
 
 
-def test_errors_are_those_of_rest(stub, proto):
+def test_errors_equal_those_of_rest(stub, proto):
     pb = proto[0]
     with pytest.raises(grpc.RpcError) as caught:
         stub.Embed(pb.EmbedRequest(items=[pb.Item(text="a"), pb.Item(image=b"no image")]))
@@ -252,7 +252,7 @@ def timing_of(metadata: dict) -> dict[str, float]:
     return {name: float(time) for name, time in stages}
 
 
-def test_every_answer_has_the_request_s_id_and_times(stub, proto):
+def test_every_answer_has_the_request_id_and_times(stub, proto):
     pb = proto[0]
     request = pb.EmbedRequest(items=[pb.Item(image=SAMPLES[0])])
     _, call = stub.Embed.with_call(request, metadata=[("x-request-id", "part-42")])
@@ -274,14 +274,14 @@ def test_every_answer_has_the_request_s_id_and_times(stub, proto):
         iter([pb.EmbedStreamRequest(item=request.items[0])]), metadata=[("x-request-id", "many")]
     )
     metadata = dict(stream.initial_metadata())
-    # A stream is answered before it is measured.
+    # A stream is answered before its times are known.
     assert metadata["x-request-id"] == "many" and "server-timing" not in metadata
     assert len(list(stream)) == 1
 
 
 def test_deadlines_and_compression(stub, proto):
     pb = proto[0]
-    # They leave room in the queue: the server may hear of the deadline a moment after the client.
+    # They fit into the queue. The server may learn of the deadline a moment after the client.
     items = [pb.Item(text=f"a red bolt and {i} other things") for i in range(900)]
     with pytest.raises(grpc.RpcError) as caught:
         stub.Embed(pb.EmbedRequest(items=items), timeout=0.02)
@@ -298,7 +298,7 @@ def test_a_message_over_the_limit_is_refused(channel, proto):
     assert caught.value.code() in (grpc.StatusCode.OUT_OF_RANGE, grpc.StatusCode.RESOURCE_EXHAUSTED)
 
 
-def test_reflection_lists_what_there_is(channel):
+def test_reflection_lists_all_services(channel):
     database = ProtoReflectionDescriptorDatabase(channel)
     assert "clip_in.v1.ClipIn" in database.get_services()
     assert database.FindFileContainingSymbol("clip_in.v1.EmbedRequest").name == "clip_in/v1/clip_in.proto"

@@ -27,7 +27,7 @@ def test_strings_and_lists_in_both_encodings(client):
     assert one.model == "clip-in-demo" and one.usage.prompt_tokens > 2
     assert one.usage.prompt_tokens == one.usage.total_tokens
     texts = ["a red bolt", "a blue mug", "two screws to the left of a ball"]
-    # The client asks for base64 by itself unless told otherwise.
+    # The client requests base64 by default.
     packed = vectors(client.embeddings.create(model="clip-in-demo", input=texts))
     floats = vectors(client.embeddings.create(model="clip-in-demo", input=texts, encoding_format="float"))
     np.testing.assert_allclose(packed, floats, atol=1e-6)
@@ -58,7 +58,7 @@ def test_images_as_objects_and_by_modality(client):
     np.testing.assert_allclose(mixed[1], text[0], atol=1e-5)
 
 
-def test_errors_are_the_client_s_own(client):
+def test_errors_become_exceptions_of_the_client(client):
     with pytest.raises(openai.NotFoundError) as caught:
         client.embeddings.create(model="none", input="a")
     assert caught.value.code == "model_not_found" and caught.value.param == "model"

@@ -19,7 +19,7 @@ TEXTS = ["a red bolt", "zwei blaue Tassen – ☕", "a green cogwheel to the lef
 
 @pytest.fixture(scope="module", params=["http", "grpc"])
 def triton(request, server):
-    """The module of a protocol and a client of it."""
+    """The client module of a protocol, and a client."""
     module = {"http": tritonclient.http, "grpc": tritonclient.grpc}[request.param]
     client = module.InferenceServerClient(server.removeprefix("http://"))
     yield module, client
@@ -106,7 +106,7 @@ def test_configuration(server):
         "TYPE_FP32",
     )
     grpc = tritonclient.grpc.InferenceServerClient(server.removeprefix("http://"))
-    # The client reads it with Triton's own definition.
+    # The client parses it with Triton's own definition.
     same = grpc.get_model_config(MODEL, as_json=True)["config"]
     for key in ("name", "platform", "backend"):
         assert same[key] == config[key]
@@ -115,7 +115,7 @@ def test_configuration(server):
         assert (theirs["name"], theirs["data_type"], dims) == (ours["name"], ours["data_type"], ours["dims"])
 
 
-def test_statistics_count_what_is_asked(triton):
+def test_statistics_count_requests(triton):
     module, client = triton
 
     def read() -> dict:
@@ -128,7 +128,7 @@ def test_statistics_count_what_is_asked(triton):
     def number(stats: dict, *path: str) -> int:
         for key in path:
             stats = stats.get(key, {})
-        # A zero is left out of the JSON of a gRPC message.
+        # The JSON of a gRPC message omits zeros.
         return int(stats or 0)
 
     before = read()
@@ -183,7 +183,7 @@ def test_images_and_texts_as_bytes(triton, server):
 
 def test_pixels_and_token_ids(triton, server):
     module, client = triton
-    # A picture of the model's own size needs no resizing: its pixels are what the encoder sees.
+    # A picture of the model's input size is not resized: the encoder gets its pixels unchanged.
     picture = np.random.default_rng(1).integers(0, 256, (2, 128, 128, 3), dtype=np.uint8)
     png = []
     import io
@@ -224,18 +224,18 @@ def test_json_without_the_binary_extension(server):
         ("image", strings([b"no image"]), "BYTES", "image"),
         ("pixels", np.zeros((1, 64, 64, 3), np.uint8), "UINT8", "49152"),
         ("pixels", np.zeros((1, 3, 128, 128), np.float32), "FP32", "UINT8"),
-        ("token_ids", np.full((1, 5), 10_000_000), "INT64", "none of the"),
+        ("token_ids", np.full((1, 5), 10_000_000), "INT64", "not below the"),
         ("token_ids", np.full((1, 5), -1), "INT64", "token id"),
-        ("other", np.zeros((1, 2), np.float32), "FP32", "no input"),
+        ("other", np.zeros((1, 2), np.float32), "FP32", "unknown input"),
     ],
 )
-def test_what_cannot_be_run_says_why(triton, name, values, datatype, message):
+def test_an_invalid_tensor_is_refused_with_the_reason(triton, name, values, datatype, message):
     module, client = triton
     with pytest.raises(InferenceServerException, match=message):
         client.infer(MODEL, [tensor(module, name, values, datatype)])
 
 
-def test_an_unknown_model_says_so(triton):
+def test_an_unknown_model_is_named_in_the_error(triton):
     module, client = triton
     with pytest.raises(InferenceServerException, match="none"):
         client.infer("none", [tensor(module, "text", strings(["a"]), "BYTES")])

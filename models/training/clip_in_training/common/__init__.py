@@ -1,1 +1,1 @@
-"""What both families need: recipes as values, the loop, checkpoints, losses that both have."""
+"""Code that both model families use: recipes, the training loop, checkpoints and shared losses."""

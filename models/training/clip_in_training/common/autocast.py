@@ -1,4 +1,4 @@
-"""Half precision, where the hardware is faster with it."""
+"""Half precision, on hardware where it is faster."""
 
 import contextlib
 import sys
@@ -10,10 +10,10 @@ Autocast = Callable[[], contextlib.AbstractContextManager]
 
 
 def autocast(precision: str, device: torch.device) -> Autocast:
-    """What the forward pass runs under: bf16 where the recipe asks for it and the hardware has it.
+    """The context of the forward pass: bf16 if the recipe asks for it and the hardware has it.
 
-    "bf16" is meant for speed: a processor without instructions for it emulates them, many times slower than
-    fp32 (a first step took minutes), and trains in fp32 instead.
+    The purpose of "bf16" is speed. A processor without bf16 instructions emulates them, many times slower than fp32
+    (a first step took minutes). Such a processor trains in fp32 instead.
     """
     able = precision == "bf16"
     if able and device.type == "cuda":

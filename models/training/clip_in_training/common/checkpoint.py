@@ -1,6 +1,4 @@
-"""Checkpoints: written whole or not at all, and enough of the state that a resumed run repeats the loss
-curve.
-"""
+"""Checkpoints: written atomically, with enough state that a resumed run repeats the loss curve."""
 
 import os
 import shutil
@@ -14,7 +12,7 @@ from clip_in_training.common.whole_file import replacing
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Replaces the checkpoint: a kill or a full disk leaves the last good one."""
+    """Replaces the checkpoint atomically: after a kill or with a full disk, the last good one remains."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with replacing(path) as partial:
@@ -24,8 +22,8 @@ def save(path: Path, state: dict[str, Any]) -> None:
 
 
 def keep_numbered(path: Path, step: int, count: int) -> None:
-    """Keeps the checkpoint that is at `path` now as `<name>.step-<step>.pt`, and removes all but the last `count`
-    of these. It costs no copying where the file system has links. Raises `CheckpointError`.
+    """Copies the checkpoint at `path` to `<name>.step-<step>.pt` and removes all but the last `count` of these
+    copies. Where the file system has hard links, nothing is copied. Raises `CheckpointError`.
     """
     numbered = path.with_name(f"{path.stem}.step-{step:06}.pt")
     try:

@@ -1,29 +1,29 @@
-"""Wall and processor seconds of a training that may have been interrupted."""
+"""Wall time and processor time of a training, across interruptions."""
 
 import resource
 import time
 
 
 class Clock:
-    """Counts from what earlier runs had used. Processor time is user and system, children included."""
+    """Adds to the time of earlier runs. Processor time is user and system time, child processes included."""
 
     def __init__(self):
         self.restore(0.0, 0.0)
 
     def restore(self, wall: float, cpu: float) -> None:
-        """Goes on counting from the seconds of an earlier run."""
+        """Continues from the seconds of an earlier run."""
         self._wall, self._cpu = time.monotonic() - wall, _cpu_seconds() - cpu
 
     def wall(self) -> float:
-        """Seconds on the wall so far."""
+        """Wall time so far, in seconds."""
         return time.monotonic() - self._wall
 
     def cpu(self) -> float:
-        """Processor seconds so far."""
+        """Processor time so far, in seconds."""
         return _cpu_seconds() - self._cpu
 
     def state(self) -> dict[str, float]:
-        """What a checkpoint keeps: `restore(**state)` goes on counting."""
+        """The state for a checkpoint; `restore(**state)` continues from it."""
         return {"wall": self.wall(), "cpu": self.cpu()}
 
 

@@ -1,6 +1,7 @@
-"""What can go wrong in a way that a person can put right; the command line prints these as one line.
+"""Errors that a user can correct; the command line prints each of them as one line.
 
-They stand apart from the code that raises them, so that the command line knows them without loading PyTorch.
+They are defined apart from the code that raises them, so that the command line can import them without loading
+PyTorch.
 """
 
 
@@ -13,11 +14,11 @@ class CheckpointError(RuntimeError):
 
 
 class BackboneError(RuntimeError):
-    """The pre-trained model cannot be had or cannot be used so; the message says why and what to do."""
+    """The pre-trained model is not available or cannot be used in this way; the message says why and what to do."""
 
 
 class TrainingError(RuntimeError):
-    """Training cannot go on; the message names the step."""
+    """Training cannot continue; the message names the step."""
 
 
 class ExportError(RuntimeError):

@@ -1,4 +1,6 @@
-"""The loop of every stage, from scratch or of fine-tuning: step, log, checkpoint, resume; one process or many."""
+"""The training loop of every stage (from scratch or fine-tuning): step, log, checkpoint, resume; one or more
+processes.
+"""
 
 import contextlib
 import json
@@ -24,7 +26,9 @@ from clip_in_training.common.step_log import Logs, NoLogs
 
 
 class NotANumber(ArithmeticError):
-    """The loss is not a number; `rows` are the batch's inputs that are at fault (maybe none are known)."""
+    """The loss is not a number. `rows` are the inputs of the batch that caused it; it is empty if they are
+    unknown.
+    """
 
     def __init__(self, rows: list[int]):
         super().__init__("the loss is not a number")
@@ -32,7 +36,7 @@ class NotANumber(ArithmeticError):
 
 
 class Stage(Protocol):
-    """What a stage does in a step."""
+    """The work of a stage in one step."""
 
     name: str
     steps: int
@@ -42,32 +46,32 @@ class Stage(Protocol):
         """Rates and decay."""
 
     def inputs(self, first: int, last: int) -> Iterable[Any]:
-        """The inputs of the steps from `first` up to, not including, `last`: those of this process."""
+        """Yields the inputs of this process for the steps from `first` up to, not including, `last`."""
 
     def gradient(self, batch: Any) -> dict[str, Tensor]:
-        """Leaves the step's gradient in the parameters; returns the terms, among them "loss", the same on all
-        processes. Raises `NotANumber`.
+        """Leaves the gradient of the step in the parameters. Returns the loss terms, among them "loss", the same on
+        all processes. Raises `NotANumber`.
         """
 
     def stepped(self) -> None:
-        """Called when the optimiser has changed the weights."""
+        """Called after the optimiser has changed the weights."""
 
     def names(self, batch: Any) -> list[str]:
-        """Where each of the inputs comes from."""
+        """The origin of each input (file and row)."""
 
     def state(self) -> dict[str, Any]:
-        """Weights of what is trained, by module, as the checkpoint keeps them."""
+        """The trained weights by module, as the checkpoint stores them."""
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Takes the weights of `state` back. Raises `CheckpointError` if they do not fit."""
+        """Restores the weights from `state`. Raises `CheckpointError` if they do not fit."""
 
 
 class Settings(Protocol):
-    """What the loop reads of a recipe, of either family."""
+    """The settings that the loop reads from a recipe of either family."""
 
     @property
     def seed(self) -> int:
-        """Of all that is random."""
+        """Seed of all random numbers."""
 
     @property
     def log_every(self) -> int:
@@ -80,31 +84,31 @@ class Settings(Protocol):
 
 @dataclass
 class Work:
-    """What a stage runs with."""
+    """The settings of one stage."""
 
     recipe: Settings
     run: Path
     processes: Processes
     clock: Clock
     notes: dict[str, Any] = field(default_factory=dict)
-    """Plain values that the checkpoint keeps beside the weights, e.g. the data's fingerprint ("data")."""
+    """Plain values that the checkpoint stores beside the weights, e.g. the data's fingerprint ("data")."""
     keep: int = 0
-    """Numbered checkpoints (`<name>.step-000500.pt`) kept beside the last one."""
+    """Number of numbered checkpoints (`<name>.step-000500.pt`) to keep beside the last one."""
     validate: Callable[[], dict[str, float]] | None = None
-    """Measures the model; the step with the largest "score" is kept as `<name>.best.pt`."""
+    """Measures the model; the step with the largest "score" is saved as `<name>.best.pt`."""
     validate_every: int = 0
 
 
 def run_stage(
     work: Work, stage: Stage, groups: list[dict], resume: bool, stop_at: int | None = None
 ) -> dict[str, Any]:
-    """Trains for `stage.steps` steps and leaves `<run>/<name>.pt` and `<run>/<name>.jsonl`.
+    """Trains for `stage.steps` steps and writes `<run>/<name>.pt` and `<run>/<name>.jsonl`.
 
-    `groups` are AdamW's parameter groups, each with its peak rate as "lr". With `resume`, goes on from the
-    checkpoint if there is one; `stop_at` ends early, after a checkpoint. Nothing is random but what seed and
-    step decide, so a resumed run repeats the loss curve. Returns the last step's values.
+    `groups` are AdamW's parameter groups, each with its peak rate as "lr". With `resume`, training continues from
+    the checkpoint if there is one. `stop_at` ends it early, after a checkpoint. All randomness depends on the seed
+    and the step only, so a resumed run repeats the loss curve. Returns the values of the last step.
 
-    Raises `TrainingError` at a loss or gradient that is not a number, before it touches the weights.
+    Raises `TrainingError` if the loss or a gradient is not a number, before the weights are changed.
     """
     path = work.run / f"{stage.name}.pt"
     recipe, processes, rates = work.recipe, work.processes, stage.optimiser_recipe
@@ -164,12 +168,12 @@ def run_stage(
 
 
 def _numbers(values: list[Tensor]) -> list[float]:
-    """Scalars, fetched from the device in one go."""
+    """Scalars, copied from the device in one transfer."""
     return torch.stack([value.detach().reshape(()).float() for value in values]).tolist()
 
 
 def _seed(seed: int, step: int, rank: int) -> int:
-    """Of dropout in a step: another one on each process, the same when the step is repeated."""
+    """The dropout seed of a step: different on each process, the same when the step is repeated."""
     return (seed * 1_000_003 + step) * 4096 + rank
 
 
@@ -181,7 +185,9 @@ def _validate(
     best: dict[str, float] | None,
     logs: Logs | NoLogs,
 ) -> dict[str, float] | None:
-    """Measures after `step`; keeps the checkpoint if it is better than all before. Returns what is best now."""
+    """Measures the model after `step` and saves the checkpoint if it is the best so far. Returns the best
+    measurement.
+    """
     assert work.validate is not None
     measured = work.validate()
     logs.validated(step, measured)
@@ -210,7 +216,7 @@ def _state(
 def _restore(
     path: Path, work: Work, stage: Stage, optimiser: torch.optim.Optimizer
 ) -> tuple[int, dict[str, float] | None]:
-    """Loads a checkpoint and returns the step to go on with, and what was measured best until then."""
+    """Loads a checkpoint. Returns the step to continue with and the best measurement so far."""
     state = checkpoint.load(path)
     if state["steps"] != stage.steps:
         raise CheckpointError(
@@ -218,7 +224,7 @@ def _restore(
         )
     if state.get("data") != work.notes.get("data"):
         raise CheckpointError(
-            f"the data is no longer what {path} was trained on: its batches would be others; train without --resume"
+            f"the data differs from the data that {path} was trained on; train without --resume"
         )
     stage.restore(state["modules"])
     optimiser.load_state_dict(state["optimiser"])
@@ -233,7 +239,7 @@ def print_values(name: str, step: int, steps: int, values: dict[str, float]) -> 
 
 
 def _broken(work: Work, stage: Stage, step: int, batch: Any, what: str, rows: list[int]) -> TrainingError:
-    """Writes down which inputs a step had, and the error that names them."""
+    """Logs the inputs of a step and raises the error that names them."""
     names = stage.names(batch)
     guilty = [names[row] for row in rows]
     file = work.run / f"bad_batch.{stage.name}.{work.processes.rank}.json"

@@ -1,4 +1,4 @@
-"""AdamW's groups and rates: a warm-up and a cosine, as CLIP is trained."""
+"""AdamW's parameter groups and learning rates: warm-up and cosine decay, as for CLIP."""
 
 import math
 
@@ -8,8 +8,8 @@ from clip_in_training.common.recipe import OptimiserRecipe
 
 
 def decayed_groups(modules: list[nn.Module], recipe: OptimiserRecipe) -> list[dict]:
-    """AdamW's parameter groups with one rate, the peak. Weight decay is for matrices and kernels only: decaying
-    norms, biases or the logit scale helps nothing.
+    """AdamW's parameter groups with one peak rate. Weight decay applies to matrices and kernels only; it does not
+    help norms, biases or the logit scale.
     """
     parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
     matrices, rest = [p for p in parameters if p.ndim >= 2], [p for p in parameters if p.ndim < 2]

@@ -11,8 +11,9 @@ def parallel(module: nn.Module, processes: Processes) -> nn.Module:
     if processes.world == 1:
         return module
     cards = [processes.device] if processes.device.type == "cuda" else None
-    # A batch without long captions leaves the text encoder out, and some backbones have parts that no vector
-    # depends on (the demo's patches): DDP has to look. Buffers do not change (see `train_mode`).
+    # A batch without long captions does not use the text encoder, and some backbones have parts that no vector
+    # depends on (the demo's patches), so DDP must look for unused parameters. Buffers do not change (see
+    # `train_mode`).
     return DistributedDataParallel(
         module, device_ids=cards, find_unused_parameters=True, broadcast_buffers=False
     )

@@ -1,4 +1,4 @@
-"""The processes of a training: one by itself, or what `torchrun` started on one or many machines."""
+"""The processes of a training: a single one, or those that `torchrun` started on one or more machines."""
 
 import os
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from clip_in_training.common.errors import TrainingError
 
 @dataclass(frozen=True)
 class Processes:
-    """Which process this is, and where it computes."""
+    """The rank of this process and its device."""
 
     rank: int
     world: int
@@ -19,11 +19,13 @@ class Processes:
 
     @property
     def first(self) -> bool:
-        """Whether this one writes files and talks."""
+        """Whether this process writes files and prints."""
         return self.rank == 0
 
     def mean(self, value: Tensor) -> float:
-        """The mean over processes of a scalar; not a number if it is none anywhere. All must call it."""
+        """The mean of a scalar over all processes; not a number if it is none on any of them. All must call
+        this.
+        """
         value = value.detach().float()
         if self.world > 1:
             value = value.clone()
@@ -31,18 +33,18 @@ class Processes:
         return value.item() / self.world
 
     def wait(self) -> None:
-        """Returns when all processes are here."""
+        """Waits until all processes have reached this point."""
         if self.world > 1:
             distributed.barrier()
 
 
 def start(device: str) -> Processes:
-    """Joins the processes that `torchrun` started (RANK, WORLD_SIZE, LOCAL_RANK), if it did: over NCCL on
-    cards, over Gloo on CPUs. `device`: auto | cpu | cuda. Raises `TrainingError` if there is no card.
+    """Joins the process group if `torchrun` started this process (RANK, WORLD_SIZE, LOCAL_RANK): over NCCL on GPUs,
+    over Gloo on CPUs. `device`: auto | cpu | cuda. Raises `TrainingError` if there is no GPU.
     """
     available = torch.cuda.is_available()
     if device == "cuda" and not available:
-        raise TrainingError('the recipe says `device = "cuda"`, but PyTorch sees no card here')
+        raise TrainingError('the recipe says `device = "cuda"`, but PyTorch finds no GPU')
     cuda = device == "cuda" or (device == "auto" and available)
     world = int(os.environ.get("WORLD_SIZE", "1"))
     local = int(os.environ.get("LOCAL_RANK", "0"))
@@ -55,6 +57,6 @@ def start(device: str) -> Processes:
 
 
 def stop() -> None:
-    """Leaves the group of processes."""
+    """Leaves the process group."""
     if distributed.is_initialized():
         distributed.destroy_process_group()

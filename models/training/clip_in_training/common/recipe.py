@@ -1,7 +1,7 @@
-"""What all recipes have in common: a TOML file read into typed values.
+"""The common part of all recipes: a TOML file is read into typed values.
 
-A key that the code does not know is refused, and so is a value of the wrong type: a misspelt setting that is
-silently ignored costs a training run.
+Unknown keys and values of the wrong type are errors: a misspelt setting that is silently ignored costs a training
+run.
 """
 
 import dataclasses
@@ -35,7 +35,7 @@ class OptimiserRecipe:
 
 
 def read_recipe(path: str | Path) -> str:
-    """A recipe's text. Raises `RecipeError`."""
+    """Reads the text of a recipe. Raises `RecipeError`."""
     try:
         return Path(path).read_text(encoding="utf-8")
     except OSError as error:
@@ -43,7 +43,7 @@ def read_recipe(path: str | Path) -> str:
 
 
 def parse_toml(text: str, origin: str) -> dict[str, typing.Any]:
-    """The table of a recipe's text. Raises `RecipeError` naming `origin`."""
+    """Parses the text of a recipe. Raises `RecipeError`, which names `origin`."""
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -51,13 +51,13 @@ def parse_toml(text: str, origin: str) -> dict[str, typing.Any]:
 
 
 def from_table(kind: typing.Any, table: dict, origin: str, prefix: str):
-    """A dataclass of type `kind` from a TOML table, key by key; `prefix` stands before keys in errors."""
+    """Reads a dataclass of type `kind` from a TOML table, key by key; errors put `prefix` before keys."""
     hints = typing.get_type_hints(kind)
     known = {f.name: f for f in dataclasses.fields(kind)}
     for key in table:
         if key not in known:
             names = ", ".join(sorted(known))
-            raise RecipeError(f"{origin}: unknown key `{prefix}{key}`; known here: {names}")
+            raise RecipeError(f"{origin}: unknown key `{prefix}{key}`; known keys: {names}")
     values = {}
     for key, value in table.items():
         values[key] = _value(hints[key], value, origin, prefix + key)
@@ -74,7 +74,7 @@ def from_table(kind: typing.Any, table: dict, origin: str, prefix: str):
 
 
 def _value(hint: typing.Any, value: typing.Any, origin: str, key: str):
-    """One value, checked against its type; whole numbers may stand for floats."""
+    """Checks one value against its type; an integer is accepted for a float."""
     if dataclasses.is_dataclass(hint):
         if not isinstance(value, dict):
             raise RecipeError(f"{origin}: `{key}` must be a table")

@@ -9,8 +9,8 @@ RECIPE = "recipe.toml"
 
 
 def keep_recipe(run: Path, recipe_text: str, same: bool) -> None:
-    """Makes the folder and puts the recipe into it. With `same`, raises `TrainingError` if another one is
-    there: what was trained by one recipe is not gone on with by another.
+    """Creates the folder and writes the recipe into it. With `same`, raises `TrainingError` if it holds another
+    recipe: a run must not continue with another recipe than it began with.
     """
     run.mkdir(parents=True, exist_ok=True)
     kept = run / RECIPE

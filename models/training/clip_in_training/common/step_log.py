@@ -1,4 +1,4 @@
-"""What each step gave, a JSON object a line: for curves, and for whoever wants the numbers."""
+"""The log of each step, one JSON object per line, and its TensorBoard curves."""
 
 import contextlib
 import json
@@ -11,8 +11,8 @@ from clip_in_training.common.whole_file import replace_text
 
 
 class StepLog:
-    """Appends to `path`. What an earlier, interrupted run wrote from step `first` on is dropped: those steps
-    come again.
+    """Appends to `path`. Removes lines that an earlier, interrupted run wrote from step `first` on, because those
+    steps are repeated.
     """
 
     def __init__(self, path: Path, first: int):
@@ -21,7 +21,7 @@ class StepLog:
         self.file = path.open("a", encoding="utf-8", buffering=1)
 
     def add(self, step: int, values: dict[str, float]) -> None:
-        """One line; raises OSError if there is no room for it."""
+        """Writes one line. Raises OSError if the disk is full."""
         self.file.write(json.dumps({"step": step, **values}) + "\n")
 
     def close(self) -> None:
@@ -40,14 +40,14 @@ class Logs:
             self.curves = SummaryWriter(str(run / "log" / stage), purge_step=first)
 
     def add(self, step: int, values: dict[str, float], curves: bool) -> None:
-        """A line for the step; a point in each curve too, if asked."""
+        """Writes a line for the step, and a point in each curve if asked."""
         with self._told():
             self.lines.add(step, values)
             for key, number in values.items() if curves else ():
                 self.curves.add_scalar(f"{self.stage}/{key}", number, step)
 
     def validated(self, step: int, values: dict[str, float]) -> None:
-        """What was measured after a step: a line in `<stage>.validation.jsonl`, and a point in each curve."""
+        """Writes a measurement: a line in `<stage>.validation.jsonl` and a point in each curve."""
         with self._told():
             if self.measured is None:
                 self.measured = StepLog(self.run / f"{self.stage}.validation.jsonl", self.first)
@@ -56,7 +56,7 @@ class Logs:
                 self.curves.add_scalar(f"{self.stage}/validation/{key}", number, step)
 
     def close(self) -> None:
-        """Closes them. What is wrong with the disk has been said by then, or can wait for the checkpoint."""
+        """Closes the files and ignores errors of the disk: writing a line or the checkpoint reports them."""
         with contextlib.suppress(OSError):
             self.lines.close()
         if self.measured is not None:
@@ -77,7 +77,7 @@ class Logs:
 
 
 class NoLogs:
-    """What all processes but the first write."""
+    """The log of every process except the first: it writes nothing."""
 
     def add(self, *_) -> None:
         """Nothing."""
@@ -90,7 +90,7 @@ class NoLogs:
 
 
 def read_steps(path: Path) -> list[dict[str, float]]:
-    """All whole lines of a log; none if there is no file. A kill may have cut the last line short."""
+    """All complete lines of a log, or none if there is no file. A kill may have cut the last line short."""
     if not path.is_file():
         return []
     entries = []

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all: a kill, a full disk or a power cut leaves what was there before."""
+"""Atomic replacement of files: after a kill, a full disk or a power cut, the previous content is still there."""
 
 import os
 from collections.abc import Iterator
@@ -8,10 +8,10 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A path beside `path` to write to. It takes the place of `path` when the block ends, once its content and
-    then its name are on the disk; if the block raises, it is removed. Its folder must exist.
+    """Yields a path beside `path` to write to. When the block ends, content and then name are synced to disk and
+    the file replaces `path`. If the block raises, the new file is removed. The folder must exist.
 
-    Two processes must not replace the same file at a time.
+    Two processes must not replace the same file at the same time.
     """
     partial = path.with_name(path.name + ".partial")
     try:
@@ -26,13 +26,13 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Puts `text` in UTF-8 in the place of what is in `path`."""
+    """Replaces the content of `path` with `text` in UTF-8."""
     with replacing(path) as partial:
         partial.write_text(text, encoding="utf-8")
 
 
 def sync_folder(folder: Path) -> None:
-    """Waits until the names in a folder are on the disk, on systems whose folders can be opened."""
+    """Syncs the entries of a folder to disk, on systems whose folders can be opened."""
     if os.name == "nt":
         return
     number = os.open(folder, os.O_RDONLY)

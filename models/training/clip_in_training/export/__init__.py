@@ -1,5 +1,5 @@
-"""A finished training, or a checkpoint of others, to a bundle: the directory that the server loads.
+"""Exports a finished training, or a published checkpoint, to a bundle: the directory that the server loads.
 
-`docs/src/reference/bundle.md` describes the format. `bundle` exports what was trained from scratch, `tuned` what was
-fine-tuned, `pretrained` what was published.
+`docs/src/reference/bundle.md` describes the format. `bundle` exports a model trained from scratch, `tuned` a
+fine-tuned one, `pretrained` a published one.
 """

@@ -1,10 +1,10 @@
-"""What `export` is told on the command line; loads nothing heavy, for `--help`."""
+"""The command-line options of `export`; imports nothing heavy, so that `--help` is quick."""
 
 import argparse
 from pathlib import Path
 
 EXPORT_HELP = (
-    "Write a bundle from a finished run or a public checkpoint; refuse if its graphs disagree with PyTorch."
+    "Write a bundle from a finished run or a public checkpoint; fail if its graphs disagree with PyTorch."
 )
 FROM_HELP = (
     "a checkpoint to export unchanged: open_clip:NAME/TAG, open_clip:NAME/path/to/checkpoint.pt, "
@@ -14,10 +14,10 @@ PRECISIONS_HELP = (
     "beside fp32: int8, fp16, bf16, separated by commas (default: none; of a recipe without a [backbone]: "
     "int8 if it is any good)"
 )
-CHECKPOINT_HELP = "of a fine-tuning run: finetune.best.pt or finetune.step-000500.pt instead of finetune.pt"
+CHECKPOINT_HELP = "for a fine-tuning run: finetune.best.pt or finetune.step-000500.pt instead of finetune.pt"
 TOWARDS_HELP = (
-    "of a fine-tuning run: so much of the way from the start's weights to the trained ones, 0 to 1 (WiSE-FT, arXiv "
-    "2109.01903): less forgetting; 1 is what was trained"
+    "for a fine-tuning run: interpolate between the start's weights (0) and the trained ones (1) (WiSE-FT, arXiv "
+    "2109.01903): smaller values forget less"
 )
 CALIBRATE_HELP = (
     "compare, and calibrate int8, on the images below this folder and the lines of its .txt files instead of "
@@ -26,7 +26,7 @@ CALIBRATE_HELP = (
 
 
 def export_arguments(commands: argparse._SubParsersAction) -> None:
-    """Adds the command. Its recipe is not called `recipe`: it may be one of several kinds, or none."""
+    """Adds the command. Its option is not called `recipe`, because there may be several kinds of recipe or none."""
     export = commands.add_parser("export", help=EXPORT_HELP, description=EXPORT_HELP)
     what = export.add_mutually_exclusive_group(required=True)
     what.add_argument(
@@ -46,5 +46,5 @@ def export_arguments(commands: argparse._SubParsersAction) -> None:
 
 
 def names(text: str) -> list[str]:
-    """A list separated by commas."""
+    """Splits a comma-separated list."""
     return [name.strip() for name in text.split(",") if name.strip()]

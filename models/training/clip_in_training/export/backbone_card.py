@@ -1,4 +1,4 @@
-"""model-card.md of a backbone: what it is and where it comes from, from measured values only."""
+"""model-card.md of a backbone: its description and origin, from measured values only."""
 
 import dataclasses
 from pathlib import Path
@@ -54,23 +54,23 @@ worst {worst:.4f}, over {texts} texts."""
 
 @dataclasses.dataclass(frozen=True)
 class Making:
-    """How a fine-tuned model came about."""
+    """The training of a fine-tuned model, for its card."""
 
     recipe_name: str
     """File name of the recipe."""
     recipe_text: str
     data_fingerprint: str
-    """What identifies the data."""
+    """The fingerprint of the data."""
     clock: dict[str, float]
-    """Seconds of training: "wall" and "cpu", of all stages."""
+    """Seconds of training over all stages: "wall" and "cpu"."""
     agreement: dict[str, Any] | None = None
-    """Stage 1 on held-out captions, as `finetune.stages.agreement` measures it; None where there was no stage 1."""
+    """Stage 1 on held-out captions, as `finetune.stages.agreement` measures it; None without a stage 1."""
     which: str = ""
-    """Which weights of the run these are, if not those of the last step."""
+    """Which weights of the run were exported, if not those of the last step."""
 
 
 def published_card(manifest: dict, folder: Path, material: Material, backbone: Backbone) -> str:
-    """Of a checkpoint as it was published."""
+    """The card of a published checkpoint."""
     return PUBLISHED.format(
         name=manifest["name"],
         description=manifest["description"],
@@ -89,7 +89,7 @@ def tuned_card(
     recipe: TuningRecipe,
     making: Making,
 ) -> str:
-    """Of a fine-tuned backbone."""
+    """The card of a fine-tuned backbone."""
     start = recipe.backbone
     return TUNED.format(
         name=manifest["name"],
@@ -104,7 +104,7 @@ def tuned_card(
 
 
 def _encoders(manifest: dict, backbone: Backbone) -> str:
-    """Both towers in a few lines."""
+    """Describes both towers in a few lines."""
     image, text, similarity = manifest["image"], manifest["text"], manifest["similarity"]
     grid = image["patch_grid"]
     parameters = sum(p.numel() for p in backbone.parameters())
@@ -132,7 +132,7 @@ def _encoders(manifest: dict, backbone: Backbone) -> str:
 
 
 def _training(recipe: TuningRecipe, making: Making) -> str:
-    """The card's lines about the stages."""
+    """The card's lines about the training stages."""
     stage, losses = recipe.finetune, recipe.finetune.losses
     lines = [f"Data: fingerprint `{making.data_fingerprint[:16]}`, seed {recipe.seed}."]
     if recipe.distil.steps:

@@ -1,4 +1,4 @@
-"""Writes a bundle from a run folder: graphs, proof, provenance; whole or not at all."""
+"""Writes a bundle from a run folder atomically: graphs, parity checks, provenance."""
 
 import shutil
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ from clip_in_training.scratch.train.run import TOKENIZER
 from clip_in_training.scratch.train.stage_b import NAME as STAGE_B
 
 SAMPLE_SEED = 20_000
-"""Seeds of golden and sample scenes; the data's seed is far below, and streams differ besides."""
+"""Seeds of golden and sample scenes. They are far from the data's seed, and their random streams differ as well."""
 
 
 def export_bundle(
@@ -40,13 +40,13 @@ def export_bundle(
     out: Path,
     precisions: Sequence[str] | None = None,
 ) -> dict:
-    """Exports the stage B checkpoint of a run folder to `out`, replacing a bundle that is there.
+    """Exports the stage B checkpoint of a run folder to `out`, replacing an existing bundle.
 
-    fp32 is always exported, and `precisions` beside it (see `variants.add`); by default int8, but a model
-    that int8 turns into another one is exported without it, and a line says so.
+    fp32 is always exported, and `precisions` beside it (see `variants.add`), by default int8. A model whose int8
+    variant differs too much is exported without int8, and a message says so.
 
     Returns the benchmarks. Raises `ExportError` if the training is unfinished, or if the graphs disagree with
-    PyTorch; `out` is untouched then.
+    PyTorch; `out` is unchanged then.
     """
     state = checkpoint.load(run / f"{STAGE_B}.pt")
     if state["step"] < state["steps"]:
@@ -65,7 +65,7 @@ def export_bundle(
 
 
 def _write(recipe: Recipe, recipe_name: str, recipe_text: str, run: Path, state: dict, folder: Path) -> dict:
-    """Fills the folder step by step; each step needs the ones before it."""
+    """Fills the folder step by step; each step needs the previous ones."""
     root = Path(recipe.data.directory)
     tokenize = load_tokenizer(run / TOKENIZER, recipe.text_tower.context_length)
     model = DualEncoder(recipe, tokenize.vocabulary_size)
@@ -78,7 +78,7 @@ def _write(recipe: Recipe, recipe_name: str, recipe_text: str, run: Path, state:
     source = provenance(recipe_name, recipe_text, fingerprint(root), state["clock"])
     content = manifest(_interface(recipe, model), source)
     write_json(folder / "bundle.json", content)
-    # From here on the reference is what a user of the bundle gets: the stored weights, loaded again.
+    # From here on the reference is what a user of the bundle gets: the stored weights, reloaded.
     reference, preprocess, tokenize = load_bundle(folder)
     graphs = Graphs(folder / "image.onnx", folder / "text.onnx", tokenize)
     edits = load_edits(root / "test", recipe.data.image_size, ATTRIBUTES)
@@ -144,7 +144,7 @@ def _interface(recipe: Recipe, model: DualEncoder) -> Interface:
 
 
 def _describe(losses: LossRecipe) -> str:
-    """The weighted terms in words."""
+    """Describes the weighted loss terms."""
     names = {
         "clip_short": "L_short",
         "clip_long": "L_long",

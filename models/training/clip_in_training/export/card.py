@@ -1,4 +1,4 @@
-"""model-card.md: what the model is, how it was made and how well it does, from measured values only."""
+"""model-card.md: description, training and quality of the model, from measured values only."""
 
 from pathlib import Path
 

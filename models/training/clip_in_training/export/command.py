@@ -1,4 +1,4 @@
-"""`export`: which of the three kinds of bundles is asked for."""
+"""`export`: selects one of the three kinds of bundles."""
 
 import argparse
 from pathlib import Path
@@ -15,7 +15,7 @@ from clip_in_training.scratch.recipe import load_recipe
 
 
 def export(options: argparse.Namespace) -> str:
-    """Writes `options.out` and returns what was measured, as text."""
+    """Writes `options.out` and returns the measurements as text."""
     if options.name is not None and options.name != api_name(options.name):
         raise ExportError(f"--name {options.name!r} must be 1 to 128 characters of a-z 0-9 . _ -")
     if options.source is not None:
@@ -28,7 +28,7 @@ def export(options: argparse.Namespace) -> str:
         )
         return parity_lines(manifest)
     path = options.recipe_file
-    # A run folder keeps its recipe, with the changes of an ablation.
+    # A run folder stores its recipe, with the changes of an ablation.
     run = options.run or (path.parent if path.name == "recipe.toml" else Path("runs") / path.stem)
     if is_tuning_recipe(read_recipe(path), str(path)):
         which = Which(options.checkpoint or "finetune.pt", options.towards, options.start)
@@ -49,14 +49,14 @@ def export(options: argparse.Namespace) -> str:
 
 
 def _of_runs(options: argparse.Namespace) -> list[tuple[str, object]]:
-    """Options that only fine-tuning runs have."""
+    """Options for fine-tuning runs only."""
     return [(f"--{name}", getattr(options, name)) for name in ("checkpoint", "towards", "start")]
 
 
 def parity_lines(manifest: dict) -> str:
-    """A line a precision and tower."""
+    """One line for each precision and tower."""
     return "\n".join(
-        f"{variant['precision']} {tower}: 1 - cosine to PyTorch at worst {measured['worst']:.1e}"
+        f"{variant['precision']} {tower}: largest 1 - cosine to PyTorch {measured['worst']:.1e}"
         for variant in manifest["variants"]
         for tower, measured in variant["parity"].items()
     )

@@ -1,4 +1,4 @@
-"""Writes the bundle of any `Backbone`: graphs, tokenizer, proof, papers; whole or not at all."""
+"""Writes the bundle of any `Backbone` atomically: graphs, tokenizer, parity checks, documents."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -28,20 +28,20 @@ from clip_in_training.finetune.backbone.backbone import Backbone
 
 @dataclass(frozen=True)
 class Identity:
-    """What a bundle says of itself."""
+    """Descriptive fields of a bundle."""
 
     name: str
-    """In the API: [a-z0-9._-]."""
+    """The model's name in the API: [a-z0-9._-]."""
     description: str
     """One line."""
     provenance: dict
-    """Beside code revision, date and versions, which are added."""
+    """Provenance besides code revision, date and versions, which are added."""
     card: Callable[[dict, Path, Material, Backbone], str]
-    """The model card's text from the manifest with its fp32 variant, the folder and what was compared."""
+    """Makes the model card's text from the manifest with its fp32 variant, the folder and what was compared."""
     weights: bool
-    """Whether `model.safetensors` is written: where the weights can be had nowhere else."""
+    """Whether to write `model.safetensors`: needed if the weights are available nowhere else."""
     patches: bool = True
-    """Whether a tower that has patch vectors gives them."""
+    """Whether to export patch vectors where the tower has them."""
 
 
 def write_dual_encoder(
@@ -53,9 +53,9 @@ def write_dual_encoder(
 ) -> dict:
     """Writes the bundle to `out`, replacing what is there, and returns its manifest.
 
-    `precisions` are added to fp32 (see `variants.add`); `material` is what is compared and calibrated on,
-    drawn scenes if None. Raises `ExportError` if a graph disagrees with PyTorch by more than `parity.LIMIT`,
-    or a precision with fp32; `out` is untouched then.
+    `precisions` are added to fp32 (see `variants.add`). `material` holds the inputs for comparison and calibration;
+    None means drawn scenes. Raises `ExportError` if a graph disagrees with PyTorch by more than `parity.LIMIT`, or
+    a precision disagrees with fp32; `out` is unchanged then.
     """
     backbone = backbone.eval()
     material = material or drawn(backbone.image_rules.size)
@@ -95,12 +95,12 @@ def fingerprint(backbone: Backbone) -> str:
 
 
 def _check_tokenizer(backbone: Backbone, path: Path, texts: Sequence[str]) -> None:
-    """The file, read as the server reads it, must give the ids that the backbone is trained on."""
+    """Checks that the file, read as the server reads it, gives the ids that the backbone was trained on."""
     rules = backbone.text_rules
     if len(rules.ids("")) > 2:
         raise ExportError(
-            "the tokenizer puts more than a start and an end token around a text, which the bundle's format "
-            "cannot say; no bundle was written"
+            "the tokenizer puts more than a start and an end token around a text, and the bundle format "
+            "has no field for that; no bundle was written"
         )
     start, end, _ = special_ids(backbone)
     tokenizer = Tokenizer.from_file(str(path))

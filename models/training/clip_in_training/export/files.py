@@ -1,4 +1,4 @@
-"""How files of a bundle are written and identified."""
+"""Writes and identifies the files of a bundle."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ from clip_in_training.common.whole_file import replace_text
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Sorted and indented, so that two exports of the same model differ in nothing."""
+    """Writes sorted and indented JSON, so that two exports of the same model are identical."""
     text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False)
     replace_text(path, text + "\n")
 
@@ -28,7 +28,7 @@ def checksums(folder: Path) -> dict[str, str]:
 
 @contextmanager
 def whole_or_not_at_all(out: Path) -> Iterator[Path]:
-    """A folder to fill; it becomes `out`, in place of what is there, unless an exception leaves the block."""
+    """Yields a folder to fill. It replaces `out` when the block ends, unless an exception leaves the block."""
     partial = out.with_name(out.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)

@@ -1,6 +1,4 @@
-"""Golden vectors: a few inputs with PyTorch's answers, which the server re-computes before it says that it is
-ready.
-"""
+"""Golden vectors: a few inputs with PyTorch's results. The server computes them again before it reports ready."""
 
 from pathlib import Path
 
@@ -10,8 +8,8 @@ import torch
 from clip_in_training.export.files import write_json
 from clip_in_training.scratch.scenes.generate import edit_pair
 
-# (category, side drawn at, crop as left, top, right, bottom): some not square and larger than the input, so
-# that the server's resizing is part of the check.
+# (category, size drawn at, crop as left, top, right, bottom). Some are not square and larger than the input, so
+# that the check includes the server's resizing.
 IMAGES = [
     ("color", 128, None),
     ("count", 200, (0, 20, 200, 170)),

@@ -1,4 +1,4 @@
-"""PyTorch towers to ONNX graphs."""
+"""Exports PyTorch towers as ONNX graphs."""
 
 import copy
 import logging
@@ -16,10 +16,10 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from clip_in_training.scratch.model.dual_encoder import DualEncoder
 
 OPSET = 18
-"""Old enough for every ONNX Runtime that the server may meet, new enough for one-operator reductions."""
+"""Opset: old enough for every supported ONNX Runtime, new enough for single-operator reductions."""
 
 EXTERNAL_FROM = 1_900_000_000
-"""Bytes of weights that no longer fit into one file: protobuf ends at 2 GiB."""
+"""Weights of this many bytes do not fit into one file: a protobuf message is limited to 2 GiB."""
 
 
 class ImageGraph(nn.Module):
@@ -43,7 +43,7 @@ class TextGraph(nn.Module):
         self.model = model
 
     def forward(self, token_ids: Tensor) -> Tensor:
-        """Any batch, any length."""
+        """Takes any batch size and any length."""
         return self.model.encode_text(token_ids)
 
 
@@ -51,7 +51,7 @@ M = TypeVar("M", bound=nn.Module)
 
 
 def fold_batch_norm(module: M) -> M:
-    """A copy in evaluation mode in which each convolution has swallowed the BatchNorm behind it."""
+    """A copy in evaluation mode in which each BatchNorm is folded into the convolution before it."""
     folded = copy.deepcopy(module).eval()
     for parent in list(folded.modules()):
         if not isinstance(parent, nn.Sequential) or len(parent) != 2:
@@ -77,15 +77,15 @@ def export_graphs(model: DualEncoder, folder: Path) -> None:
 def export_graph(
     module: nn.Module, example: Tensor, path: Path, name: str, axes: dict[int, str], outputs: list[str]
 ) -> None:
-    """Writes one graph with one input, `name`, whose axes in `axes` are free.
+    """Writes one graph with one input, `name`, whose axes in `axes` are dynamic.
 
-    The trace-based exporter gives the smaller graph here: no shape arithmetic is left in it. Weights of
-    `EXTERNAL_FROM` bytes and more go to a file beside the graph, `NAME.onnx_data`.
+    The trace-based exporter gives the smaller graph here: it leaves no shape arithmetic. Weights of `EXTERNAL_FROM`
+    bytes and more go to a file beside the graph, `NAME.onnx_data`.
     """
     parameters = {id(tensor): tensor for tensor in (*module.parameters(), *module.buffers())}
     external = sum(t.numel() * t.element_size() for t in parameters.values()) >= EXTERNAL_FROM
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as work:
-        # A file, because only there the exporter may put weights elsewhere; it writes one file a tensor.
+        # Export to a file: only then can the exporter store weights externally. It writes one file per tensor.
         traced = Path(work) / path.name
         _trace(module, example, traced, name, axes, outputs)
         graph = onnx.load(traced)
@@ -104,7 +104,7 @@ def export_graph(
 def _trace(
     module: nn.Module, example: Tensor, path: Path, name: str, axes: dict[int, str], outputs: list[str]
 ) -> None:
-    """Without the exporter's remarks: what it did is measured afterwards."""
+    """Suppresses the exporter's warnings: its result is measured afterwards."""
     dynamic = {name: axes} | {output: {0: "batch"} for output in outputs}
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")

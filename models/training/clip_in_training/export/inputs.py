@@ -1,4 +1,4 @@
-"""Images and texts to measure an export on, and to calibrate int8 on, where no recipe brings any."""
+"""Images and texts for comparison and for int8 calibration, if there is no recipe that provides them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ SCENE_SEED = 30_000
 ROWS = 33
 """One more than the largest batch that parity runs."""
 CALIBRATED = 200
-"""Images, and texts, of a folder that are looked at for calibration; as many as `variants.subject` takes."""
+"""Number of images, and of texts, of a folder to use for calibration; as many as `variants.subject` takes."""
 LEAST_IMAGES = 16
-"""Fewer give no range of activations."""
+"""With fewer images the ranges of activations are not reliable."""
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What one purpose needs."""
+    """The images and texts for one purpose."""
 
     pixels: np.ndarray
     """uint8 [rows, size, size, 3]"""
@@ -33,17 +33,17 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Material:
-    """Inputs to compare runtimes on, and others to calibrate on."""
+    """Inputs for comparing runtimes, and separate inputs for calibration."""
 
     checked: Inputs
     calibration: Callable[[], Inputs]
-    """Drawn only when a precision needs them."""
+    """Drawn on first use, because only some precisions need them."""
     description: str
-    """In words, for the model card."""
+    """A description for the model card."""
 
 
 def scenes(size: int, split: str = "test") -> tuple[np.ndarray, list[str]]:
-    """Drawn scenes, uint8 [rows, size, size, 3], and texts to compare runtimes on; others for each split."""
+    """Draws scenes, uint8 [rows, size, size, 3], with captions; each split gets its own."""
     pairs = [edit_pair("color", stream(SCENE_SEED, split, "color", index), size) for index in range(ROWS)]
     pixels = np.stack([np.asarray(pair.source.image.convert("RGB")) for pair in pairs])
     captions = [text for pair in pairs for text in (pair.source.caption, pair.source.caption_long)]
@@ -60,24 +60,24 @@ def drawn(size: int) -> Material:
 
 
 def from_folder(folder: Path, backbone: Backbone) -> Material:
-    """Images anywhere below `folder`, and texts: the lines of its .txt files. Where it has none, captions of
-    scenes.
+    """Reads the images anywhere below `folder`, and as texts the lines of its .txt files. Without texts it uses
+    captions of drawn scenes.
 
-    Every fourth image and text is compared on and the others are calibrated on, so that the distances in the
-    manifest are those on the caller's own data. Raises `DataError` if there are too few images or one of
-    them cannot be read.
+    Every fourth image and text is for comparison and the others are for calibration, so that the distances in the
+    manifest are measured on the caller's own data. Raises `DataError` if there are too few images or if one of them
+    cannot be read.
     """
     paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
     if len(paths) < LEAST_IMAGES:
         raise DataError(
             f"{folder} has {len(paths)} images ({', '.join(SUFFIXES)}); "
-            f"calibration needs {LEAST_IMAGES} at least"
+            f"calibration needs at least {LEAST_IMAGES}"
         )
     pixels = np.stack([_read(path, backbone) for path in _some(paths)])
     lines = _some([line for path in sorted(folder.rglob("*.txt")) for line in _lines(path)])
     texts = lines or scenes(64, "validation")[1]
     (rest, checked), (more, compared) = _split(range(len(pixels))), _split(texts)
-    # Parity runs batches of up to 32, and odd texts belong to it always.
+    # Parity runs batches of up to 32 and always includes unusual texts.
     shown = np.resize(np.array(checked), max(ROWS, len(checked)))
     return Material(
         Inputs(pixels[shown], [*compared, *TEXTS]),
@@ -88,13 +88,13 @@ def from_folder(folder: Path, backbone: Backbone) -> Material:
 
 
 def _some(items: list) -> list:
-    """At even distances over the whole folder."""
+    """Selects items at even distances over the whole list."""
     places = np.linspace(0, len(items) - 1, min(len(items), CALIBRATED + CALIBRATED // 3)).astype(int)
     return [items[place] for place in places]
 
 
 def _split(items: Sequence) -> tuple[list, list]:
-    """All but every fourth; every fourth."""
+    """Splits a list: all but every fourth; every fourth."""
     return [x for i, x in enumerate(items) if i % 4], [x for i, x in enumerate(items) if i % 4 == 0]
 
 
@@ -103,7 +103,7 @@ def _read(path: Path, backbone: Backbone) -> np.ndarray:
         with Image.open(path) as image:
             return backbone.preprocess(image).numpy()
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path} is not a readable image ({error}); take it out of the folder") from error
+        raise DataError(f"{path} is not a readable image ({error}); remove it from the folder") from error
 
 
 def _lines(path: Path) -> list[str]:

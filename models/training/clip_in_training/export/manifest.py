@@ -1,4 +1,4 @@
-"""bundle.json: what the server has to know, and where the bundle comes from."""
+"""bundle.json: the information that the server needs, and the origin of the bundle."""
 
 import datetime
 import os
@@ -17,7 +17,7 @@ GOLDEN_TOLERANCE = 1e-5
 
 @dataclass(frozen=True)
 class Interface:
-    """What a server must know to run the graphs of a dual encoder, beside what all exports have in common."""
+    """The information about a dual encoder that the server needs, beside the fields that all exports share."""
 
     name: str
     description: str
@@ -26,10 +26,10 @@ class Interface:
     mean: Sequence[float]
     std: Sequence[float]
     patch_grid: int | None
-    """Rows, and columns, of patch vectors; None if the image graph has no such output."""
+    """Number of rows (and columns) of patch vectors; None if the image graph has no such output."""
     context_length: int
     start_id: int | None
-    """None where texts have no start token (SigLIP)."""
+    """None if texts have no start token (SigLIP)."""
     end_id: int
     pad_id: int
     positions: str
@@ -48,7 +48,7 @@ class Interface:
 
 
 def manifest(interface: Interface, provenance: dict) -> dict:
-    """The manifest without variants and checksums, which are added when the files are there."""
+    """The manifest without variants and checksums, which are added once the files exist."""
     grid = interface.patch_grid
     return {
         "format_version": FORMAT_VERSION,
@@ -92,7 +92,7 @@ def manifest(interface: Interface, provenance: dict) -> dict:
 
 
 def fp32_variant(parity: dict, benchmark_delta: float | None) -> dict:
-    """The entry of the graphs as exported. `benchmark_delta` is None where there is nothing to measure."""
+    """The entry of the exported graphs. `benchmark_delta` is None if there is no benchmark."""
     return {
         "precision": "fp32",
         "image": "image.onnx",
@@ -104,7 +104,7 @@ def fp32_variant(parity: dict, benchmark_delta: float | None) -> dict:
 
 
 def provenance(recipe_name: str, recipe_text: str, data_fingerprint: str, clock: dict[str, float]) -> dict:
-    """What is needed to make the bundle again, without its benchmarks. `clock` is a checkpoint's."""
+    """Everything needed to make the bundle again, without its benchmarks. `clock` comes from a checkpoint."""
     return {
         "recipe": recipe_name,
         "recipe_text": recipe_text,
@@ -119,7 +119,7 @@ def provenance(recipe_name: str, recipe_text: str, data_fingerprint: str, clock:
 
 
 def created() -> str:
-    """Now in UTC, or SOURCE_DATE_EPOCH if that is set (reproducible builds)."""
+    """The current time in UTC, or SOURCE_DATE_EPOCH if that is set (reproducible builds)."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     moment = datetime.datetime.fromtimestamp(
         int(epoch) if epoch else int(datetime.datetime.now().timestamp()), datetime.timezone.utc
@@ -128,7 +128,7 @@ def created() -> str:
 
 
 def code_revision() -> str:
-    """The git revision of this package, "+changes" if it was edited since; "unknown" outside a checkout."""
+    """The git revision of this package, with "+changes" if it has local changes; "unknown" outside a checkout."""
     here = Path(__file__).resolve().parents[1]
     try:
         revision = subprocess.run(

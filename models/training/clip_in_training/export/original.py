@@ -1,4 +1,4 @@
-"""What graphs are compared with: open_clip's own forward where there is one, else the backbone itself."""
+"""The reference for the graphs: open_clip's own forward pass where there is one, else the backbone itself."""
 
 from typing import Any, Protocol
 
@@ -12,10 +12,10 @@ from clip_in_training.finetune.backbone.open_clip_backbone import OpenClipBackbo
 
 
 class Original(nn.Module):
-    """open_clip's own code behind the two methods that parity asks for.
+    """open_clip's own code behind the two methods that parity uses.
 
-    Nothing is trimmed or rewritten here, so that the graphs are compared with what open_clip computes: texts
-    are padded to the full context, images normalised as torchvision does.
+    Nothing is trimmed or rewritten here, so the graphs are compared with what open_clip computes: texts are padded
+    to the full context, and images are normalised as in torchvision.
     """
 
     clip: Any
@@ -45,7 +45,7 @@ class Original(nn.Module):
 
 
 class Encoders(Protocol):
-    """What is compared with graphs: both towers."""
+    """The interface of the reference: both towers."""
 
     def encode_image(self, pixels: Tensor) -> Tensor:
         """uint8 [batch, size, size, 3] to unit vectors [batch, embedding_dim]."""
@@ -55,8 +55,8 @@ class Encoders(Protocol):
 
 
 def original(backbone: Backbone) -> Encoders:
-    """`Original` of an open_clip model with its own positions; a backbone with other positions is itself the
-    only one that computes them.
+    """The `Original` of an open_clip model with its own positions. A backbone with other positions is its own
+    reference, because nothing else computes them.
     """
     if not isinstance(backbone, OpenClipBackbone) or backbone.positions != "absolute":
         return backbone
@@ -64,7 +64,7 @@ def original(backbone: Backbone) -> Encoders:
 
 
 def special_ids(backbone: Backbone) -> tuple[int | None, int, int]:
-    """Start (None: there is none), end and padding, by what the text rules do with an empty text."""
+    """The start token (None: there is none), end token and padding, found by tokenizing an empty text."""
     empty = backbone.text_rules.ids("")
     start, end = (empty[0] if len(empty) > 1 else None), empty[-1]
     pad = int(backbone.text_rules.pad([empty, [*empty, end]])[0, -1])

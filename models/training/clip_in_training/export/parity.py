@@ -1,4 +1,4 @@
-"""Proof that the exported graphs are the trained model: compared on many inputs, refused beyond a bound."""
+"""Checks that the exported graphs match the trained model: many inputs are compared against a limit."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from clip_in_training.common.errors import ExportError
 from clip_in_training.export.evaluate.graphs import Graphs
 
 LIMIT = 1e-4
-"""Largest difference of any coordinate of an embedding."""
+"""Largest allowed difference of any coordinate of an embedding."""
 
 
 @dataclass
 class Checks:
-    """Inputs, and what fp32 PyTorch makes of them."""
+    """Inputs, and the vectors that fp32 PyTorch computes for them."""
 
     pixels: np.ndarray
     """uint8 [rows, size, size, 3]"""
@@ -27,7 +27,7 @@ class Checks:
 
 
 def checks(model, tokenize, pixels: np.ndarray, texts: list[str]) -> Checks:
-    """Runs the model (`encode_image`, `encode_text`, fp32) on each input on its own: without padding."""
+    """Runs the model (`encode_image`, `encode_text`, fp32) on each input separately, so without padding."""
     model = model.eval()
     with torch.inference_mode():
         rows = [torch.from_numpy(np.ascontiguousarray(row)) for row in pixels]
@@ -39,8 +39,8 @@ def checks(model, tokenize, pixels: np.ndarray, texts: list[str]) -> Checks:
 def measure_parity(known: Checks, graphs: Graphs) -> dict[str, dict[str, float]]:
     """Compares fp32 graphs with PyTorch, image by image and text by text, alone and in mixed batches.
 
-    Returns {"image": {worst, mean, max_abs}, "text": …}, worst and mean being 1 - cosine. Raises
-    `ExportError` beyond `LIMIT`.
+    Returns {"image": {worst, mean, max_abs}, "text": …}, where worst and mean are 1 - cosine. Raises `ExportError`
+    beyond `LIMIT`.
     """
     parity, _ = distances(known, graphs)
     for tower, measured in parity.items():
@@ -48,14 +48,14 @@ def measure_parity(known: Checks, graphs: Graphs) -> dict[str, dict[str, float]]
         if not off <= LIMIT:
             raise ExportError(
                 f"{tower}.onnx disagrees with PyTorch: off by {off:.1e}, more than {LIMIT:.0e}; "
-                "no bundle was written. Export again; if it stays, the graph is not the trained model"
+                "no bundle was written. Export again; if the error repeats, the graph is not the trained model"
             )
     return parity
 
 
 def distances(known: Checks, graphs: Graphs) -> tuple[dict[str, dict[str, float]], float]:
-    """As `measure_parity`, of graphs of any precision, with no bound; and the largest 1 - cosine between an
-    input's vector alone and in a batch.
+    """Measures as `measure_parity` does, for graphs of any precision and without a limit. Adds the largest 1 -
+    cosine between an input's vector alone and in a batch.
     """
     image, image_drift = _compare(known.images, lambda batch: graphs.encode_images(known.pixels, batch))
     text, text_drift = _compare(known.expected_texts, lambda batch: graphs.encode_texts(known.texts, batch))
@@ -63,7 +63,7 @@ def distances(known: Checks, graphs: Graphs) -> tuple[dict[str, dict[str, float]
 
 
 def _compare(expected: np.ndarray, run: Callable[[int], np.ndarray]) -> tuple[dict[str, float], float]:
-    """The worst of several batch sizes, and the drift between them."""
+    """The worst result over several batch sizes, and the drift between them."""
     alone, *batched = (run(batch) for batch in (1, 7, 32))
     off = [_distance(expected, got) for got in (alone, *batched)]
     drift = max(float(_distance(alone, got).max()) for got in batched)
@@ -76,6 +76,6 @@ def _compare(expected: np.ndarray, run: Callable[[int], np.ndarray]) -> tuple[di
 
 
 def _distance(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """|1 - cosine| of rows of unit vectors; infinite where one is not a number."""
+    """|1 - cosine| of rows of unit vectors; infinite for a value that is not a number."""
     cosine = np.sum(one.astype(np.float64) * other.astype(np.float64), axis=-1)
     return np.nan_to_num(np.abs(1 - cosine), nan=np.inf)

@@ -1,4 +1,4 @@
-"""The section of a model card that compares a bundle's variants; written again whenever one is added."""
+"""The section of a model card that compares a bundle's variants; rewritten whenever a variant is added."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ COLUMNS = [
 
 
 def section(manifest: dict, folder: Path) -> str:
-    """The table of a manifest whose graphs are in `folder`, between its two marks."""
+    """Makes the table of a manifest whose graphs are in `folder`, between its two markers."""
     source = manifest["provenance"]
     rows = [_row(variant, source, folder) for variant in manifest["variants"]]
     lines = ["| " + " | ".join(COLUMNS) + " |", "|---" * len(COLUMNS) + "|"]
@@ -37,7 +37,7 @@ def section(manifest: dict, folder: Path) -> str:
 
 
 def update_card(manifest: dict, folder: Path) -> None:
-    """Replaces the section in `model-card.md`, or adds it where there is none."""
+    """Replaces the section in `model-card.md`, or appends it if there is none."""
     path = folder / "model-card.md"
     text = path.read_text(encoding="utf-8")
     new = section(manifest, folder)
@@ -69,7 +69,9 @@ def _megabytes(path: Path) -> str:
 
 
 def _accuracy(variant: dict, source: dict) -> str:
-    """Accuracy is measured anew with each variant; the table shows the exported model's and the change."""
+    """The accuracy column. It is measured for each variant; the table shows the exported model's value and the
+    change.
+    """
     mean, delta = source.get("benchmarks", {}).get("pairs", {}).get("mean"), variant["benchmark_delta"]
     if mean is None or delta is None:
         return "not measured"

@@ -1,4 +1,4 @@
-"""`export --from`: a public checkpoint as a bundle, unchanged."""
+"""`export --from`: exports a published checkpoint as a bundle, unchanged."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from clip_in_training.export.source import Source
 from clip_in_training.finetune.backbone.load import load_original
 
 SEED = 1
-"""Nothing is drawn: weights are all there, or `load_original` refuses."""
+"""No random weights are needed: either all weights are present, or `load_original` raises an error."""
 
 
 def export_pretrained(
@@ -22,8 +22,9 @@ def export_pretrained(
 ) -> dict:
     """Writes the bundle of a checkpoint and returns its manifest.
 
-    `calibrate` is a folder of images and texts in place of drawn scenes. Raises `BackboneError` if the
-    checkpoint cannot be had, `DataError` if the folder is no use, and `ExportError` as `write_dual_encoder`.
+    `calibrate` is a folder of images and texts to use instead of drawn scenes. Raises `BackboneError` if the
+    checkpoint is not available, `DataError` if the folder cannot be used, and `ExportError` as `write_dual_encoder`
+    does.
     """
     backbone = load_original(source.recipe(), seed=SEED)
     identity = Identity(

@@ -1,4 +1,4 @@
-"""The backbone that a bundle was exported from, loaded again."""
+"""Reloads the backbone that a bundle was exported from."""
 
 import dataclasses
 import json
@@ -16,13 +16,14 @@ from clip_in_training.finetune.recipe import BackboneRecipe
 
 WEIGHTS = "model.safetensors"
 CLOSE = 1e-4
-"""Largest difference of a coordinate of the first golden text."""
+"""Largest allowed difference of a coordinate of the first golden text."""
 
 
 def reload_backbone(folder: Path, manifest: dict) -> Backbone:
-    """By the manifest's provenance: published weights from where they came from, tuned ones from the bundle.
+    """Loads the model that the manifest's provenance names: published weights from their source, tuned ones from
+    the bundle.
 
-    Raises `BackboneError` if they cannot be had, and `ExportError` if they are not those of the golden
+    Raises `BackboneError` if the weights are not available, and `ExportError` if they do not give the golden
     vectors.
     """
     source = _source(manifest)
@@ -38,7 +39,7 @@ def reload_backbone(folder: Path, manifest: dict) -> Backbone:
 
 
 def _source(manifest: dict) -> dict:
-    """Name, tag and seed. A reference says them in words of its own."""
+    """Name, tag and seed. A reference bundle stores them under other keys."""
     source = manifest["provenance"]
     if "backbone" in source:
         return source["backbone"]
@@ -54,6 +55,6 @@ def _compare(backbone: Backbone, folder: Path, manifest: dict) -> None:
     ):
         source = manifest["provenance"]
         raise ExportError(
-            f"{_source(manifest)['name']} is another model today than the one that {folder} was exported "
+            f"{_source(manifest)['name']} is no longer the model that {folder} was exported "
             f"from (torch {source['torch']}, open_clip {source['open_clip']}); export it again"
         )

@@ -1,4 +1,4 @@
-"""Scenes that the server's page offers to click on: drawn anew, larger than the input, never trained on."""
+"""Example scenes for the server's page: newly drawn, larger than the input, never part of the training data."""
 
 from pathlib import Path
 
@@ -17,11 +17,13 @@ CATEGORIES = [
     "viewpoint",
 ]
 SIZE = 384
-"""Side in pixels: good to look at, and resized on the way in as any photograph is."""
+"""Side in pixels: large enough to look at; the server resizes it as it does any photograph."""
 
 
 def write_samples(folder: Path, seed: int) -> None:
-    """Writes samples/*.webp and samples/samples.json: a scene a category, its caption among near misses."""
+    """Writes samples/*.webp and samples/samples.json: one scene per category, with its caption among near
+    misses.
+    """
     (folder / "samples").mkdir()
     entries = []
     pairs = [edit_pair(c, stream(seed, "test", f"sample {c}", 0), SIZE) for c in CATEGORIES]

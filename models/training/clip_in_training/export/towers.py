@@ -1,4 +1,4 @@
-"""Both towers of any `Backbone` to graphs: image.onnx and text.onnx, fp32."""
+"""Exports both towers of any `Backbone` as graphs: image.onnx and text.onnx, fp32."""
 
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,9 @@ from clip_in_training.finetune.backbone.open_clip_backbone import OpenClipBackbo
 class ImageGraph(nn.Module):
     """`pixels` uint8 NHWC to `embedding`.
 
-    Normalisation is in the graph, because it costs nothing: ViT-B/32, one thread, runs taking turns, it takes
-    1.01 (batch 1) and 1.00 (batch 8) of the CPU time of a graph that is given normalised NCHW float32, and
-    the server has a quarter of the bytes to copy and no floats to compute.
+    Normalisation is part of the graph, because it costs nothing. With ViT-B/32 on one thread, measured in
+    alternation, CPU time is 1.01 (batch 1) and 1.00 (batch 8) times that of a graph with normalised NCHW float32
+    input. The server copies a quarter of the bytes and computes no floats.
     """
 
     def __init__(self, backbone: Backbone):
@@ -35,8 +35,8 @@ class ImageGraph(nn.Module):
 
 
 class PatchGraph(nn.Module):
-    """`pixels` to `embedding` and `patch_embeddings`: a plain CLIP ViT's other tokens behind the same
-    norm and projection.
+    """`pixels` to `embedding` and `patch_embeddings`: the other tokens of a plain CLIP ViT, after the same norm and
+    projection.
     """
 
     def __init__(self, backbone: OpenClipBackbone):
@@ -69,12 +69,16 @@ class TextGraph(nn.Module):
         self.backbone = backbone
 
     def forward(self, token_ids: Tensor) -> Tensor:
-        """Any batch; any length up to the context where padding is invisible, else the context."""
+        """Takes any batch. Takes any length up to the context if padding has no influence, else only the full
+        context.
+        """
         return self.backbone.encode_text(token_ids)
 
 
 def patch_grid(backbone: Backbone) -> int | None:
-    """Rows, and columns, of patch vectors; None where the tower is no plain CLIP ViT, nor our own."""
+    """Number of rows (and columns) of patch vectors; None if the tower is neither a plain CLIP ViT nor this
+    project's own.
+    """
     if isinstance(backbone, BundleBackbone):
         return backbone.model.image_tower.grid
     visual: Any = getattr(getattr(backbone, "clip", None), "visual", None)
@@ -92,7 +96,7 @@ def patch_grid(backbone: Backbone) -> int | None:
 def export_towers(backbone: Backbone, folder: Path, patches: bool) -> None:
     """Writes image.onnx and text.onnx; `patches` adds the output `patch_embeddings` (see `patch_grid`).
 
-    Raises `ExportError` naming the tower if the tracer cannot express it.
+    Raises `ExportError`, which names the tower, if the tracer cannot express it.
     """
     model = traceable(backbone)
     size = backbone.image_rules.size
@@ -124,7 +128,7 @@ def _export(
         export_graph(module, example, folder / f"{tower}.onnx", name, axes, outputs)
     except OSError:
         raise
-    except Exception as error:  # the tracer raises whatever the operator at fault does
+    except Exception as error:  # the tracer passes on any exception of the operator
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise ExportError(
             f"the {tower} encoder cannot be written as an ONNX graph ({reason}); no bundle was written"

@@ -1,4 +1,4 @@
-"""Encoders rewritten, where the tracer needs it, in operators that every ONNX Runtime knows."""
+"""Rewrites encoders, where the tracer needs it, in operators that every ONNX Runtime has."""
 
 from typing import TypeVar
 
@@ -11,14 +11,15 @@ from clip_in_training.finetune.backbone.rope import RotaryAttention
 from clip_in_training.scratch.model.rope import rotate
 
 MASKED = -1e4
-"""In place of -inf in masks, which fp16 and bf16 versions of a graph do not all survive; exp(-10000) is 0 as
-well."""
+"""Replaces -inf in masks, because some fp16 and bf16 versions of a graph fail with -inf; exp(-10000) is 0 as
+well.
+"""
 
 
 class PlainAttention(nn.Module):
-    """`nn.MultiheadAttention` in matrix products, with rotary positions where the original has them.
+    """`nn.MultiheadAttention` as matrix products, with rotary positions where the original has them.
 
-    The original may take a fused path in evaluation mode that no ONNX operator stands for.
+    In evaluation mode the original may take a fused path that has no ONNX operator.
     """
 
     def __init__(self, original: nn.MultiheadAttention):
@@ -51,7 +52,7 @@ M = TypeVar("M", bound=nn.Module)
 
 
 def traceable(model: M) -> M:
-    """A copy in evaluation mode that computes the same: on the CPU, in fp32, attention in plain products."""
+    """An equivalent copy in evaluation mode: on the CPU, in fp32, with attention as plain products."""
     copied = fold_batch_norm(model).to("cpu", torch.float32).to(memory_format=torch.contiguous_format)
     for module in list(copied.modules()):
         if isinstance(module, ResidualAttentionBlock) and isinstance(module.attn, nn.MultiheadAttention):

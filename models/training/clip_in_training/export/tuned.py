@@ -1,4 +1,4 @@
-"""A fine-tuned backbone as a bundle: what a run folder of `finetune` holds, and how it was made."""
+"""Exports a fine-tuned backbone from a run folder of `finetune`, with the record of its training."""
 
 import dataclasses
 import json
@@ -23,14 +23,14 @@ FINETUNED, DISTILLED = "finetune", "distil"
 
 @dataclasses.dataclass(frozen=True)
 class Which:
-    """Which weights of a run are exported."""
+    """Selects the weights of a run to export."""
 
     checkpoint: str = f"{FINETUNED}.pt"
     """Its file in the run folder."""
     towards: float | None = None
-    """Share of the way from the start's weights to these; None: these."""
+    """Interpolation factor between the start's weights (0) and these (1); None: these weights."""
     start: Path | None = None
-    """distil.pt of the other run that stage 2 began with, if it did."""
+    """distil.pt of the other run that stage 2 started from, if any."""
 
 
 def export_run(
@@ -44,17 +44,15 @@ def export_run(
 ) -> dict:
     """Writes the bundle of a run folder and returns its manifest.
 
-    Raises `ExportError` if the run is unfinished or belongs to another recipe, `CheckpointError` if there is
-    none, and what `export_tuned` raises; `out` is untouched then.
+    Raises `ExportError` if the run is unfinished or belongs to another recipe, `CheckpointError` if there is none,
+    and the errors of `export_tuned`; `out` is unchanged then.
     """
     which = which or Which()
     text = read_recipe(recipe_path)
     recipe = parse_tuning_recipe(text, str(recipe_path))
     kept = run / "recipe.toml"
     if kept.is_file() and parse_tuning_recipe(read_recipe(kept), str(kept)) != recipe:
-        raise ExportError(
-            f"{run} was trained with another recipe than {recipe_path} says now: export with {kept}"
-        )
+        raise ExportError(f"{run} was not trained with the recipe {recipe_path}: export with {kept}")
     stages = _finished(recipe, run, which)
     making = Making(
         recipe_name=recipe_path.name,
@@ -77,8 +75,8 @@ def export_tuned(
 ) -> dict:
     """Writes the bundle of a backbone whose adapters are merged, and returns its manifest.
 
-    Raises `DataError` if the folder `calibrate` is no use, and `ExportError` as `write_dual_encoder`;
-    `out` is untouched then.
+    Raises `DataError` if the folder `calibrate` cannot be used, and `ExportError` as `write_dual_encoder` does;
+    `out` is unchanged then.
     """
     recipe = parse_tuning_recipe(making.recipe_text, making.recipe_name)
     identity = Identity(
@@ -110,7 +108,7 @@ def _model(recipe: TuningRecipe, run: Path, which: Which) -> Backbone:
     if which.towards is None:
         return trained
     if not 0 <= which.towards <= 1:
-        raise ExportError(f"--towards is a share from 0 to 1, not {which.towards}")
+        raise ExportError(f"--towards must be between 0 and 1, not {which.towards}")
     try:
         start = start_of_finetuning(recipe, run, which.start)
     except TrainingError as error:
@@ -121,7 +119,7 @@ def _model(recipe: TuningRecipe, run: Path, which: Which) -> Backbone:
 
 
 def _in_words(run: Path, which: Which) -> str:
-    """Which weights were exported; empty if they are those of the last step."""
+    """Describes which weights were exported; empty for those of the last step."""
     said = []
     if which.checkpoint != f"{FINETUNED}.pt":
         said.append(f"{which.checkpoint}, step {checkpoint.load(run / which.checkpoint)['step']}")
@@ -153,7 +151,7 @@ def _finished(recipe: TuningRecipe, run: Path, which: Which) -> list[dict]:
 
 
 def _agreement(run: Path) -> dict[str, Any] | None:
-    """What stage 1 left in distil.json: how near the rotary encoder came to its teacher."""
+    """Stage 1's measurements from distil.json: the cosines between the rotary encoder and its teacher."""
     path = run / f"{DISTILLED}.json"
     if not path.is_file():
         return None

@@ -1,4 +1,4 @@
-"""The weights of a bundle: rounded once, so that every file of it is the same model."""
+"""The weights of a bundle, rounded once, so that all its files hold the same model."""
 
 from pathlib import Path
 
@@ -10,11 +10,10 @@ from clip_in_training.common.errors import ExportError
 
 
 def round_weights(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Rounds matrices and kernels to the nearest fp16 value, kept as fp32; vectors and buffers stay as they
-    are.
+    """Rounds matrices and kernels to the nearest fp16 value, stored as fp32; vectors and buffers stay as they are.
 
-    Half of the file size, and the fp32 graph and the stored fp16 weights agree exactly. Raises `ExportError`
-    if a weight is not finite in fp16.
+    This halves the file size, and the fp32 graph and the stored fp16 weights agree exactly. Raises `ExportError` if
+    a weight is not finite in fp16.
     """
     rounded = {}
     for name, value in state.items():
@@ -28,7 +27,7 @@ def round_weights(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def save_weights(state: dict[str, Tensor], path: Path) -> None:
-    """Writes rounded weights: matrices as fp16 (exact after `round_weights`), the rest as it is."""
+    """Writes rounded weights: matrices as fp16 (exact after `round_weights`), the rest unchanged."""
     stored = {
         name: (
             value.to(torch.float16) if value.is_floating_point() and value.ndim >= 2 else value

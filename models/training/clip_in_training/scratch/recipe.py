@@ -1,4 +1,4 @@
-"""A recipe that trains a model from nothing: data, towers and both stages, as one TOML file and as typed values."""
+"""A recipe for a model from scratch: data, towers and both stages, as one TOML file and as typed values."""
 
 import typing
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from clip_in_training.common.recipe import OptimiserRecipe, RecipeError, from_ta
 
 @dataclass(frozen=True)
 class DataRecipe:
-    """Which scenes are drawn, and where they are kept."""
+    """The scenes to draw and the folder that stores them."""
 
     directory: str = "data/demo"
     """Folder of the Parquet shards, relative to the working directory."""
@@ -24,15 +24,15 @@ class DataRecipe:
     test_scenes: int = 500
     workers: int = 2
     category_weights: dict[str, float] = field(default_factory=dict)
-    """How often an edit of a category is drawn, relative to 1; what is hard is shown more often."""
+    """How often edits of a category are drawn, relative to 1; hard categories are shown more often."""
 
 
 @dataclass(frozen=True)
 class AugmentRecipe:
-    """What is varied at each reading of an image. The meaning must survive: no flips, no hue."""
+    """Variations for each reading of an image. The meaning must not change: no flips, no hue."""
 
     shift: int = 4
-    """Largest shift of the whole image, pixels, each way; edges are repeated."""
+    """Largest shift of the whole image in each direction, in pixels; edges are repeated."""
     brightness: float = 0.1
     """Largest relative change of brightness."""
     contrast: float = 0.1
@@ -63,7 +63,7 @@ class ImageTowerRecipe:
     where_width: int = 16
     """Channels of the coarsest map before it is flattened."""
     feature_width: int = 320
-    """Width of the joined features, from which attributes and embedding are read."""
+    """Width of the joined features, the input of attribute heads and embedding."""
     mean: list[float] = field(default_factory=lambda: [0.5, 0.5, 0.5])
     std: list[float] = field(default_factory=lambda: [0.25, 0.25, 0.25])
 
@@ -90,13 +90,13 @@ class StageARecipe:
     steps: int = 4000
     batch: int = 128
     reading: float = 0.25
-    """Weight of `losses.reading`: where the characters of a code are, and what they are."""
+    """Weight of `losses.reading`: positions of a code's characters, and the characters."""
     optimiser: OptimiserRecipe = field(default_factory=lambda: OptimiserRecipe(learning_rate=2e-3))
 
 
 @dataclass(frozen=True)
 class LossRecipe:
-    """Weight of each term of stage B; 0 switches a term off."""
+    """Weight of each term of stage B; 0 turns a term off."""
 
     clip_short: float = 0.0
     """Symmetric CLIP loss of all images and their short captions: L_short."""
@@ -109,7 +109,7 @@ class LossRecipe:
     hard_negative: str = "symmetric"
     """symmetric (CLIP-IN) | triplet (image anchors only) | negclip (source anchors only)."""
     attributes: float = 0.0
-    """Cross-entropy on the attributes, kept from stage A."""
+    """Cross-entropy on the attributes, as in stage A."""
     patches: float = 0.0
     """CLIP loss of the best-fitting patch and the short caption, for heat maps."""
 
@@ -120,11 +120,9 @@ class StageBRecipe:
 
     steps: int = 4000
     pairs: int = 64
-    """Edits in a batch; each brings two images and four captions."""
+    """Edits per batch; each has two images and four captions."""
     keep_pairs_together: bool = True
-    """False deals the images of an edit to different batches, as ordinary CLIP training does (no hard
-    negatives).
-    """
+    """False puts the images of an edit into different batches, as in ordinary CLIP training (no hard negatives)."""
     optimiser: OptimiserRecipe = field(default_factory=OptimiserRecipe)
     losses: LossRecipe = field(default_factory=LossRecipe)
 
@@ -138,7 +136,7 @@ class Recipe:
     seed: int = 1
     embedding_dim: int = 192
     threads: int = 0
-    """CPU threads; 0 takes all."""
+    """CPU threads; 0 uses all cores."""
     precision: str = "bf16"
     """bf16 (autocast) | fp32."""
     log_every: int = 20
@@ -155,21 +153,21 @@ class Recipe:
 
 
 def load_recipe(path: str | Path) -> tuple[Recipe, str]:
-    """Reads a recipe file: the typed recipe and its text (which goes into the bundle's provenance)."""
+    """Reads a recipe file: the typed recipe and its text (which the bundle's provenance stores)."""
     text = read_recipe(path)
     return parse_recipe(text, str(path)), text
 
 
 def parse_recipe(text: str, origin: str = "recipe") -> Recipe:
-    """Parses a recipe's text; `origin` is named in errors."""
+    """Parses a recipe's text; errors name `origin`."""
     recipe = from_table(Recipe, parse_toml(text, origin), origin, "")
     _check(recipe, origin)
     return recipe
 
 
 def kept_recipe(manifest: dict[str, typing.Any]) -> Recipe:
-    """The recipe that a bundle's manifest keeps. Tables that recipes had once and that decide nothing about the
-    model are passed over. Raises `RecipeError`, and KeyError if the bundle was not trained from scratch.
+    """Parses the recipe in a bundle's manifest. Ignores tables that older recipes had and that do not affect the
+    model. Raises `RecipeError`, and KeyError if the bundle was not trained from scratch.
     """
     source = manifest["provenance"]
     table = parse_toml(source["recipe_text"], source["recipe"])
@@ -178,7 +176,7 @@ def kept_recipe(manifest: dict[str, typing.Any]) -> Recipe:
 
 
 def _check(recipe: Recipe, origin: str) -> None:
-    """What types cannot say."""
+    """Checks that the types cannot express."""
     if recipe.precision not in ("bf16", "fp32"):
         raise RecipeError(f"{origin}: `precision` must be bf16 or fp32, not {recipe.precision!r}")
     if recipe.stage_b.losses.hard_negative not in ("symmetric", "triplet", "negclip"):

@@ -1,5 +1,5 @@
-//! What Triton's clients ask of a server beside inference: a model's configuration, its statistics, and what is served.
-//! Names are those of Triton's extensions of the protocol.
+//! Requests of Triton's clients besides inference: a model's configuration, its statistics, and the served models. Names are
+//! those of Triton's extensions of the protocol.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::api::{ApiError, AppState};
 use crate::calls::tensor::{TensorMetadata, metadata};
 use crate::engine::{Model, Timed};
 
-/// What Triton calls the program that runs models of `PLATFORM`.
+/// Triton's name of the backend for `PLATFORM`.
 pub const BACKEND: &str = "onnxruntime";
 
 /// The routes.
@@ -30,7 +30,7 @@ pub fn routes() -> OpenApiRouter<Arc<AppState>> {
         .routes(routes!(index))
 }
 
-/// A model's configuration, as far as it means something here.
+/// A model's configuration, limited to fields with a meaning here.
 #[derive(Debug, Serialize, ToSchema)]
 struct ModelConfig {
     name: String,
@@ -49,7 +49,7 @@ struct InputConfig {
     data_type: String,
     /// -1: any size.
     dims: Vec<i64>,
-    /// True: a request gives the inputs that it has.
+    /// True: a request may give only some of the inputs.
     optional: bool,
 }
 
@@ -136,11 +136,11 @@ struct AllStatistics {
 struct ModelStatistics {
     name: String,
     version: &'static str,
-    /// When the last batch was run, in milliseconds since 1970; 0 if none was.
+    /// Time of the last batch, in milliseconds since 1970; 0 if there was none.
     last_inference: u64,
-    /// Items that an encoder ran.
+    /// Number of items that an encoder ran.
     inference_count: u64,
-    /// Batches that were run.
+    /// Number of batches.
     execution_count: u64,
     inference_stats: InferenceStatistics,
 }
@@ -151,20 +151,20 @@ struct InferenceStatistics {
     success: StatisticDuration,
     /// Requests that were refused or failed.
     fail: StatisticDuration,
-    /// Items that an encoder ran: how long they waited.
+    /// Items that an encoder ran: their waiting time.
     queue: StatisticDuration,
-    /// Requests of which something was decoded, resized or tokenised.
+    /// Requests with items that were decoded, resized or tokenised.
     compute_input: StatisticDuration,
-    /// Items that an encoder ran: how long their batches took.
+    /// Items that an encoder ran: the time of their batches.
     compute_infer: StatisticDuration,
-    /// Items that a cache knew.
+    /// Items found in a cache.
     cache_hit: StatisticDuration,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 struct StatisticDuration {
     count: u64,
-    /// Nanoseconds together.
+    /// Total nanoseconds.
     ns: u64,
 }
 
@@ -255,23 +255,23 @@ async fn version_stats(
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
 struct IndexRequest {
-    /// Only models that answer.
+    /// Only ready models.
     #[serde(default)]
     ready: Option<bool>,
 }
 
-/// A model that is served.
+/// A served model.
 #[derive(Debug, Serialize, ToSchema)]
 struct IndexEntry {
     name: String,
     version: &'static str,
     /// `READY` or `UNAVAILABLE`
     state: &'static str,
-    /// Why it does not answer; empty if it does.
+    /// The reason why it is not ready; empty if it is.
     reason: String,
 }
 
-/// The models that are served, the default one first.
+/// Lists the served models, the default one first.
 #[utoipa::path(
     post,
     path = "/v2/repository/index",
@@ -294,20 +294,20 @@ async fn index(
     let only_ready = asked.ready.unwrap_or(false);
     let models = state.models.all();
     let entries = models.iter().filter_map(|model| {
-        let trouble = model.health().trouble();
-        (trouble.is_none() || !only_ready).then(|| IndexEntry {
+        let reason = model.health().not_ready_reason();
+        (reason.is_none() || !only_ready).then(|| IndexEntry {
             name: model.name().to_owned(),
             version: VERSION,
-            state: state_of(trouble.as_deref()),
-            reason: trouble.unwrap_or_default(),
+            state: state_of(reason.as_deref()),
+            reason: reason.unwrap_or_default(),
         })
     });
     Ok(Json(entries.collect()))
 }
 
-/// Triton's word for a model that has this trouble, or none.
-pub fn state_of(trouble: Option<&str>) -> &'static str {
-    match trouble {
+/// Triton's state of a model that is not ready for this reason, or is ready.
+pub fn state_of(reason: Option<&str>) -> &'static str {
+    match reason {
         None => "READY",
         Some(_) => "UNAVAILABLE",
     }

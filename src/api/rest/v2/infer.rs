@@ -1,4 +1,4 @@
-//! `POST /v2/models/{name}/infer`: JSON, or JSON with bytes behind it.
+//! `POST /v2/models/{name}/infer`: JSON, or JSON followed by bytes.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,10 +28,10 @@ use crate::calls::tensor_shape::values_of;
 use crate::engine::Lane;
 use crate::error_code::Code;
 
-/// Inputs and outputs that are read: more than any model has.
+/// Maximum number of inputs and outputs: more than any model has.
 const MOST_TENSORS: usize = 64;
 
-/// Where the JSON ends and the bytes begin.
+/// Header with the length of the JSON before the bytes.
 const JSON_LENGTH: HeaderName = HeaderName::from_static("inference-header-content-length");
 
 /// Runs a version of a model.
@@ -47,7 +47,7 @@ const JSON_LENGTH: HeaderName = HeaderName::from_static("inference-header-conten
     ),
     request_body = InferRequest,
     responses(
-        (status = 200, description = "The outputs; behind the JSON, as bytes, those that were requested as binary data", content(
+        (status = 200, description = "The outputs; those requested as binary data follow the JSON as bytes", content(
             (InferResponse = "application/json"),
             (Vec<u8> = "application/octet-stream"),
         )),
@@ -64,7 +64,7 @@ pub async fn create_version(
     create(state, Path(name), request).await
 }
 
-/// Runs a model. Values may follow the JSON as bytes: its length is then in the header `inference-header-content-length`.
+/// Runs a model. Values may follow the JSON as bytes; its length is then in the header `inference-header-content-length`.
 #[utoipa::path(
     post,
     path = "/v2/models/{name}/infer",
@@ -73,7 +73,7 @@ pub async fn create_version(
     params(("name" = String, Path, description = "Name of the model"), RequestHeaders),
     request_body = InferRequest,
     responses(
-        (status = 200, description = "The outputs; behind the JSON, as bytes, those that were requested as binary data", content(
+        (status = 200, description = "The outputs; those requested as binary data follow the JSON as bytes", content(
             (InferResponse = "application/json"),
             (Vec<u8> = "application/octet-stream"),
         )),
@@ -130,7 +130,7 @@ pub(in crate::api::rest) fn read(
     Ok((request, inputs))
 }
 
-/// The JSON and the bytes behind it.
+/// The JSON and the bytes after it.
 fn split(headers: &HeaderMap, body: &Bytes) -> Result<(Bytes, Bytes), ApiError> {
     let Some(length) = headers.get(&JSON_LENGTH) else {
         return Ok((body.clone(), Bytes::new()));
@@ -138,7 +138,7 @@ fn split(headers: &HeaderMap, body: &Bytes) -> Result<(Bytes, Bytes), ApiError> 
     let length = length.to_str().ok().and_then(|length| length.parse().ok());
     let length = length.filter(|length: &usize| *length <= body.len());
     let length = length.ok_or_else(|| {
-        let message = format!("it is a number of bytes, at most {}", body.len());
+        let message = format!("it must be a number of bytes, at most {}", body.len());
         ApiError::new(Code::InvalidRequest, message).at(JSON_LENGTH.as_str())
     })?;
     Ok((body.slice(..length), body.slice(length..)))
@@ -161,7 +161,7 @@ fn inputs(
             .count()
             .filter(|size| *size <= bytes.len())
             .ok_or_else(|| {
-                let message = format!("binary_data_size is at most {} here", bytes.len());
+                let message = format!("binary_data_size must be at most {} here", bytes.len());
                 ApiError::new(Code::InvalidRequest, message).at(&input.name)
             })?;
         let values = tensor_bytes::read(&input.datatype, bytes.split_to(size), count);
@@ -174,7 +174,7 @@ fn inputs(
     if bytes.is_empty() {
         Ok(found)
     } else {
-        let message = format!("{} bytes belong to no input", bytes.len());
+        let message = format!("{} extra bytes after the inputs", bytes.len());
         Err(ApiError::new(Code::InvalidRequest, message))
     }
 }

@@ -19,18 +19,18 @@ use crate::error_code::Code;
 /// A request's JSON part.
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct InferRequest {
-    /// Comes back with the answer.
+    /// Returned with the answer.
     #[serde(default)]
     pub id: Option<String>,
     #[serde(default, deserialize_with = "parameter::known")]
-    /// `binary_data_output`: all outputs behind the JSON. `value_bits`, `exif_orientation` and `alpha`: how images are read.
+    /// `binary_data_output`: all outputs after the JSON. `value_bits`, `exif_orientation` and `alpha`: image options.
     #[schema(value_type = Option<HashMap<String, Value>>)]
     pub parameters: HashMap<String, Parameter>,
-    /// Of `image`, `text`, `pixels` and `token_ids`, as the model's metadata describes them.
+    /// Tensors among `image`, `text`, `pixels` and `token_ids`, as in the model's metadata.
     #[serde(deserialize_with = "bounded::objects")]
     #[schema(min_items = 1)]
     pub inputs: Vec<InputTensor>,
-    /// Those that are wanted; all that the inputs allow by default.
+    /// The requested outputs; by default all that the inputs allow.
     #[serde(default, deserialize_with = "bounded::objects")]
     #[schema(value_type = Option<Vec<OutputRequest>>)]
     pub outputs: Vec<OutputRequest>,
@@ -43,7 +43,7 @@ pub struct InputTensor {
     pub shape: Vec<i64>,
     /// BYTES, UINT8, INT64 or FP32
     pub datatype: String,
-    /// `binary_data_size`: the length in bytes of the values behind the JSON.
+    /// `binary_data_size`: the length in bytes of the values after the JSON.
     #[serde(default, deserialize_with = "parameter::known")]
     #[schema(value_type = Option<HashMap<String, Value>>)]
     pub parameters: HashMap<String, Parameter>,
@@ -57,7 +57,7 @@ pub struct InputTensor {
 pub struct OutputRequest {
     /// `image_embedding`, `text_embedding` or `similarity`
     pub name: String,
-    /// `binary_data`: as bytes behind the JSON.
+    /// `binary_data`: as bytes after the JSON.
     #[serde(default, deserialize_with = "parameter::known")]
     #[schema(value_type = Option<HashMap<String, Value>>)]
     pub parameters: HashMap<String, Parameter>,
@@ -70,7 +70,7 @@ pub struct InferResponse {
     pub model_version: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// `warnings`: what is to be known about single images, one sentence a line.
+    /// `warnings`: notes about single images, one sentence per line.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<HashMap<String, Value>>)]
     pub parameters: Option<Value>,
@@ -88,8 +88,8 @@ pub struct OutputTensor {
     pub data: Option<Vec<f32>>,
 }
 
-/// A tensor whose values are in the JSON. They are read as what they are, and no more of them than `count`, so that a body
-/// takes no large multiple of itself.
+/// A tensor with its values in the JSON. They are parsed directly to their type, at most `count` of them, so that a body
+/// never takes a large multiple of its size in memory.
 ///
 /// # Errors
 /// 400 with the tensor's name.
@@ -97,7 +97,7 @@ pub fn tensor(input: InputTensor, count: usize) -> Result<Tensor, ApiError> {
     let invalid = |message: String| ApiError::new(Code::InvalidRequest, message).at(&input.name);
     let Some(data) = input.data.as_deref() else {
         return Err(invalid(
-            "there is no data, nor a binary_data_size".to_owned(),
+            "data and binary_data_size are both missing".to_owned(),
         ));
     };
     let values = match input.datatype.as_str() {

@@ -1,4 +1,4 @@
-//! Values of a tensor in JSON: nested lists, read in their order into one vector of what they are.
+//! Values of a tensor in JSON: nested lists, parsed in order into one vector of their type.
 
 use std::fmt;
 
@@ -6,17 +6,17 @@ use bytes::Bytes;
 use serde::de::{DeserializeSeed, Deserializer, Error, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// A value that a tensor may have. What it cannot be made from is `None`.
+/// A type of tensor values. A conversion that is not possible gives `None`.
 pub trait Scalar: Sized {
     /// The protocol's name of the type.
     const DATATYPE: &'static str;
 
-    /// From a number that is whole and not negative.
+    /// From a non-negative integer.
     fn from_unsigned(_: u64) -> Option<Self> {
         None
     }
 
-    /// From a number that is whole and negative.
+    /// From a negative integer.
     fn from_signed(_: i64) -> Option<Self> {
         None
     }
@@ -76,10 +76,10 @@ impl Scalar for Bytes {
     }
 }
 
-/// Reads values, at most `most`.
+/// Parses at most `most` values.
 ///
 /// # Errors
-/// For a value of another type, with its place, and for one too many.
+/// For a value of another type, with its place, or for one value too many.
 pub fn read<T: Scalar>(data: &RawValue, most: usize) -> Result<Vec<T>, serde_json::Error> {
     let mut values = Vec::new();
     let into = Into {
@@ -90,7 +90,7 @@ pub fn read<T: Scalar>(data: &RawValue, most: usize) -> Result<Vec<T>, serde_jso
     Ok(values)
 }
 
-/// Where the values of a list, and of the lists in it, go.
+/// Collects the values of a list and of nested lists.
 struct Into<'a, T> {
     values: &'a mut Vec<T>,
     most: usize,
@@ -98,7 +98,8 @@ struct Into<'a, T> {
 
 impl<T: Scalar> Into<'_, T> {
     fn push<E: Error>(self, value: Option<T>) -> Result<(), E> {
-        let value = value.ok_or_else(|| E::custom(format!("this is no {}", T::DATATYPE)))?;
+        let value =
+            value.ok_or_else(|| E::custom(format!("this is not a valid {}", T::DATATYPE)))?;
         if self.values.len() == self.most {
             return Err(E::custom(format!("more than {} values", self.most)));
         }
@@ -176,11 +177,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_value_is_named_with_its_place() {
+    fn invalid_values_are_named_with_their_place() {
         for text in ["[1, 256]", "[1, -1]", "[1, 1.5]", "[1, \"1\"]"] {
             let error = read_text::<u8>(text, 9).unwrap_err();
             assert!(
-                error.contains("this is no UINT8 at line 1 column"),
+                error.contains("this is not a valid UINT8 at line 1 column"),
                 "{error}"
             );
         }

@@ -1,4 +1,4 @@
-//! The Open Inference Protocol, version 2, over REST: what KServe and Triton's clients speak.
+//! The Open Inference Protocol, version 2, over REST, for clients of KServe and Triton.
 
 pub mod about;
 pub(super) mod infer;
@@ -44,7 +44,7 @@ pub fn is_ours(route: &str) -> bool {
     route == "/v2" || ours.iter().any(|begin| route.starts_with(begin))
 }
 
-/// An error in the protocol's words: one sentence under `error`. Status and headers stay.
+/// Converts an error to the protocol's format: one sentence under `error`. Status and headers stay.
 pub fn respond_with(error: &ApiError, response: Response) -> Response {
     let error = error.sentence();
     let body = serde_json::json!(InferError { error }).to_string();
@@ -53,30 +53,30 @@ pub fn respond_with(error: &ApiError, response: Response) -> Response {
     Response::from_parts(parts, Body::from(body))
 }
 
-/// An error in the protocol's words.
+/// An error in the protocol's format.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct InferError {
     /// The code, what was wrong, and where.
     error: String,
 }
 
-/// What the protocol's calls may answer.
+/// Possible errors of the protocol's calls.
 #[derive(IntoResponses)]
-#[expect(dead_code, reason = "describes what error.rs answers")]
+#[expect(dead_code, reason = "describes the answers of error.rs")]
 enum ModelErrors {
-    /// The request cannot be right
+    /// The request is invalid
     #[response(status = 400)]
     BadRequest(InferError),
     /// No API key, or an unknown one
     #[response(status = 401)]
     Unauthorized(InferError),
-    /// There is no such model or version
+    /// The model or version does not exist
     #[response(status = 404)]
     NotFound(InferError),
     /// The request took too long
     #[response(status = 408)]
     Timeout(InferError),
-    /// The server is working on as much as it may
+    /// The server has too much work
     #[response(status = 429, headers(("retry-after" = u64, description = "Seconds")))]
     Overloaded(InferError),
     /// The server failed
@@ -84,9 +84,9 @@ enum ModelErrors {
     ServerError(InferError),
 }
 
-/// What an inference may answer beside [`ModelErrors`].
+/// Possible errors of an inference, besides [`ModelErrors`].
 #[derive(IntoResponses)]
-#[expect(dead_code, reason = "describes what error.rs answers")]
+#[expect(dead_code, reason = "describes the answers of error.rs")]
 enum InferErrors {
     /// The body, an image or a text is too large
     #[response(status = 413)]
@@ -97,12 +97,12 @@ enum InferErrors {
     /// The server is stopping, or its engine is dead
     #[response(status = 503)]
     Unavailable(InferError),
-    /// The time that the request gave itself is over
+    /// The request's own timeout has passed
     #[response(status = 504)]
     DeadlineExceeded(InferError),
 }
 
-/// The server.
+/// The description of the server.
 #[derive(Debug, Serialize, ToSchema)]
 struct ServerMetadata {
     name: &'static str,
@@ -120,7 +120,7 @@ struct ModelMetadata {
     outputs: Vec<TensorMetadata>,
 }
 
-/// What the server is.
+/// Describes the server.
 #[utoipa::path(
     get,
     path = "/v2",
@@ -142,7 +142,7 @@ async fn server() -> Json<ServerMetadata> {
     })
 }
 
-/// Whether the process lives.
+/// Whether the process is running.
 #[utoipa::path(
     get,
     path = "/v2/health/live",
@@ -165,13 +165,13 @@ async fn live() -> StatusCode {
     responses((status = 200, description = "They will"), (status = 503, description = "Requests will not be answered"))
 )]
 async fn ready(State(state): State<Arc<AppState>>) -> StatusCode {
-    match state.trouble() {
+    match state.not_ready_reason() {
         None => StatusCode::OK,
         Some(_) => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 
-/// A model's tensors.
+/// Describes a model's tensors.
 #[utoipa::path(
     get,
     path = "/v2/models/{name}",
@@ -195,7 +195,7 @@ async fn model(
     }))
 }
 
-/// A model's tensors, by version.
+/// Describes a model's tensors, by version.
 #[utoipa::path(
     get,
     path = "/v2/models/{name}/versions/{version}",
@@ -215,7 +215,7 @@ async fn version(
     model(state, Path(name)).await
 }
 
-/// Whether a model answers.
+/// Whether a model is ready.
 #[utoipa::path(
     get,
     path = "/v2/models/{name}/ready",
@@ -224,7 +224,7 @@ async fn version(
     params(("name" = String, Path, description = "Name of the model")),
     responses(
         (status = 200, description = "It does"),
-        (status = 503, description = "It does not"),
+        (status = 503, description = "The model is not ready"),
         ModelErrors
     )
 )]
@@ -235,7 +235,7 @@ async fn model_ready(State(state): State<Arc<AppState>>, Path(name): Path<String
     ready(State(state)).await.into_response()
 }
 
-/// Whether a version of a model answers.
+/// Whether a version of a model is ready.
 #[utoipa::path(
     get,
     path = "/v2/models/{name}/versions/{version}/ready",
@@ -247,7 +247,7 @@ async fn model_ready(State(state): State<Arc<AppState>>, Path(name): Path<String
     ),
     responses(
         (status = 200, description = "It does"),
-        (status = 503, description = "It does not"),
+        (status = 503, description = "The model is not ready"),
         ModelErrors
     )
 )]

@@ -1,4 +1,4 @@
-//! Parameters of a request, an input or an output: the ones that are read here.
+//! Known parameters of a request, an input or an output.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -18,14 +18,14 @@ pub enum Parameter {
     Count(u64),
     /// `alpha`
     Text(String),
-    /// It counts as not given.
+    /// Null counts as missing.
     Null,
-    /// Anything else: it is read past and not kept.
+    /// Any other value: it is skipped.
     Other,
 }
 
 impl Parameter {
-    /// What it switches.
+    /// Its value as a switch.
     pub fn flag(&self) -> Option<bool> {
         match self {
             Self::Flag(flag) => Some(*flag),
@@ -33,7 +33,7 @@ impl Parameter {
         }
     }
 
-    /// How many it says.
+    /// Its value as a number.
     pub fn count(&self) -> Option<usize> {
         match self {
             Self::Count(count) => usize::try_from(*count).ok(),
@@ -42,10 +42,10 @@ impl Parameter {
     }
 }
 
-/// The parameters that are read, beside those about images. Others are not kept, however many there are.
+/// The known parameters, besides the image options. Others are skipped, however many there are.
 const KNOWN: [&str; 3] = ["binary_data", "binary_data_output", "binary_data_size"];
 
-/// What a request's parameters say about how images are read.
+/// The image options in a request's parameters.
 ///
 /// # Errors
 /// 400 `invalid_request` with the parameter's name.
@@ -63,7 +63,7 @@ pub fn image_options(parameters: &HashMap<String, Parameter>) -> Result<ImageOpt
     image_parameters(named)
 }
 
-/// The parameters that are read. Null is none.
+/// Parses the known parameters. Null means none.
 ///
 /// # Errors
 /// The deserializer's.
@@ -73,7 +73,7 @@ pub fn known<'de, D: Deserializer<'de>>(
     deserializer.deserialize_any(KnownOnly)
 }
 
-/// Bytes of a parameter's text that is kept.
+/// Maximum bytes of a parameter's text that are stored.
 const MOST_TEXT: usize = 100;
 
 struct KnownOnly;
@@ -138,7 +138,7 @@ impl<'de> Visitor<'de> for AnyValue {
     }
 
     fn visit_str<E: Error>(self, value: &str) -> Result<Parameter, E> {
-        // Longer than any that is known; many long ones cost nothing.
+        // Longer than any known name; many long ones cost nothing.
         Ok(if value.len() <= MOST_TEXT {
             Parameter::Text(value.to_owned())
         } else {

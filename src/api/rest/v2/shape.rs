@@ -1,16 +1,16 @@
-//! A tensor's shape in JSON: a list of some sides.
+//! A tensor's shape in JSON: a list of dimensions.
 
 use std::fmt;
 
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 
-/// More sides than any tensor here has.
+/// More dimensions than any tensor here has.
 const MOST_SIDES: usize = 16;
 
-/// Reads a shape.
+/// Parses a shape.
 ///
 /// # Errors
-/// The deserializer's, and for more than 16 sides.
+/// The deserializer's error, or an error for more than 16 dimensions.
 pub fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<i64>, D::Error> {
     deserializer.deserialize_seq(Sides)
 }

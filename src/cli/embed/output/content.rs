@@ -1,4 +1,4 @@
-//! A digest of rows, by which a file that was damaged later is told from a whole one.
+//! A digest of rows, which detects a file that was damaged later.
 
 use anyhow::Context;
 use arrow_array::{Array, FixedSizeListArray, Float32Array, RecordBatch, StringArray};
@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::cli::embed::survey::hexadecimal;
 
-/// Rows so far. How they are divided into batches does not matter.
+/// The rows so far. Their division into batches does not matter.
 #[derive(Debug, Default)]
 pub struct Content {
     digest: Sha256,
@@ -17,7 +17,7 @@ impl Content {
     /// Adds the rows of a batch.
     ///
     /// # Errors
-    /// If it is no batch of an output.
+    /// If the batch does not have the columns of an output.
     pub fn add(&mut self, batch: &RecordBatch) -> anyhow::Result<()> {
         let strings = |place| column::<StringArray>(batch, place);
         let (ids, kinds, texts) = (strings(0)?, strings(1)?, strings(2)?);
@@ -47,12 +47,12 @@ impl Content {
         Ok(())
     }
 
-    /// How many rows there were.
+    /// Number of rows.
     pub fn rows(&self) -> u64 {
         self.rows
     }
 
-    /// In hexadecimal digits.
+    /// The digest in hexadecimal.
     pub fn end(self) -> String {
         hexadecimal(self.digest)
     }

@@ -1,4 +1,4 @@
-//! Whether a file is the finished output of the same work.
+//! Checks whether a file is the finished output of the same work.
 
 use std::collections::HashMap;
 
@@ -6,23 +6,23 @@ use super::content::Content;
 use super::table::{CONTENT, FAILED, builder};
 use crate::dataset::store::{Access, Blob, Chunks};
 
-/// What lies where an output is to be.
+/// The state of the place of an output.
 #[derive(Debug)]
-pub enum Found {
-    /// The output, whole: its rows, and the number of items that could not be embedded.
+pub enum OutputState {
+    /// The complete output: its rows, and the number of items that could not be embedded.
     Finished { rows: u64, failed: u64 },
-    /// Something that was made of other inputs, by another model, or by another program; in words.
+    /// An output of other inputs, another model or another program, with a description of the difference.
     Other(String),
-    /// Something that is not whole; why not.
+    /// An incomplete or damaged file, with the reason.
     Damaged(String),
 }
 
-/// Looks at a file: what it says of itself, and whether its rows are those that were written. All of it is read.
-pub fn look(blob: &Blob, made_by: &HashMap<String, String>) -> Found {
+/// Checks a file: its metadata, and whether its rows are the written ones. The whole file is read.
+pub fn look(blob: &Blob, made_by: &HashMap<String, String>) -> OutputState {
     let opened = blob.chunks(Access::Whole).map_err(anyhow::Error::from);
     let file = match opened.and_then(builder::<Chunks>) {
         Ok(file) => file,
-        Err(error) => return Found::Damaged(format!("{error:#}")),
+        Err(error) => return OutputState::Damaged(format!("{error:#}")),
     };
     let pairs = file.metadata().file_metadata().key_value_metadata();
     let pairs: HashMap<_, _> = pairs
@@ -31,7 +31,7 @@ pub fn look(blob: &Blob, made_by: &HashMap<String, String>) -> Found {
         .filter_map(|pair| Some((pair.key.as_str(), pair.value.clone()?)))
         .collect();
     let Some(content) = pairs.get(CONTENT) else {
-        return Found::Other("no output of clip-in embed".to_owned());
+        return OutputState::Other("not an output of clip-in embed".to_owned());
     };
     let mut differ: Vec<_> = made_by
         .iter()
@@ -40,7 +40,7 @@ pub fn look(blob: &Blob, made_by: &HashMap<String, String>) -> Found {
         .collect();
     if !differ.is_empty() {
         differ.sort_unstable();
-        return Found::Other(format!("made with another {}", differ.join(", another ")));
+        return OutputState::Other(format!("made with another {}", differ.join(", another ")));
     }
     let failed = pairs.get(FAILED).and_then(|failed| failed.parse().ok());
     let (content, failed) = (content.clone(), failed.unwrap_or(0));
@@ -52,8 +52,8 @@ pub fn look(blob: &Blob, made_by: &HashMap<String, String>) -> Found {
         Ok((found.rows(), found.end()))
     });
     match read {
-        Ok((rows, digest)) if digest == content => Found::Finished { rows, failed },
-        Ok(_) => Found::Damaged("its rows are not those that were written".to_owned()),
-        Err(error) => Found::Damaged(format!("{error:#}")),
+        Ok((rows, digest)) if digest == content => OutputState::Finished { rows, failed },
+        Ok(_) => OutputState::Damaged("its rows differ from those that were written".to_owned()),
+        Err(error) => OutputState::Damaged(format!("{error:#}")),
     }
 }

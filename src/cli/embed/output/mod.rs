@@ -1,8 +1,8 @@
-//! The Parquet file, written in parts so that a killed process loses little.
+//! The Parquet file, written in parts so that a killed process loses little work.
 //!
-//! While work is going on, rows are in `OUT.parts/part-N.parquet`, each written beside its name and renamed. At the end the
-//! old output and the parts are merged into one file, which replaces the old one by a rename. So at any time there is a
-//! whole output, old or new, and a row is in it or in a part.
+//! During the work, rows are in `OUT.parts/part-N.parquet`. Each part is written to a temporary file and renamed. At the end
+//! the old output and the parts are merged into one file, which replaces the old one with a rename. So there is a complete
+//! output at any time, old or new, and each row is in it or in a part.
 
 mod content;
 pub mod finished;
@@ -24,12 +24,12 @@ use super::item::Kind;
 use super::seen::SeenItems;
 pub use row::Row;
 
-/// What to do with an earlier run's work.
+/// How to treat the work of an earlier run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Earlier {
-    /// The output and its parts are kept, and what they lack is added. Those of another model are an error.
+    /// The output and its parts stay, and missing rows are added. Rows of another model are an error.
     Kept,
-    /// Parts that were made by the same are kept. The output is not looked at, and other parts are removed.
+    /// Parts from the same inputs and model stay. The output is ignored, and other parts are removed.
     PartsIfSame,
 }
 
@@ -41,21 +41,22 @@ pub struct Output {
     next_part: usize,
     table: Table,
     rows: usize,
-    /// While it is open, no other process writes here.
+    /// While it is open, no other process writes to this output.
     _lock: File,
 }
 
-/// Where items that could not be embedded are listed.
+/// The list of items that could not be embedded.
 pub fn errors_path(out: &Path) -> PathBuf {
     with_suffix(out, ".errors.jsonl")
 }
 
 impl Output {
-    /// Opens the output and reads which items are there from an earlier run. `made_by` is what decides over the embeddings, for
-    /// the files' key-value metadata.
+    /// Opens the output and reads the items of earlier runs. `made_by` is everything that determines the embeddings, for the
+    /// files' key-value metadata.
     ///
     /// # Errors
-    /// If the earlier run used another model or precision: their embeddings must not be mixed. If another process is writing it.
+    /// If the earlier run used another model or precision, because their embeddings must not be mixed; or if another process
+    /// is writing it.
     pub fn open(
         path: &Path,
         made_by: HashMap<String, String>,
@@ -90,12 +91,12 @@ impl Output {
         Ok((this, seen))
     }
 
-    /// How many embeddings it has.
+    /// Number of its embeddings.
     pub fn rows(&self) -> usize {
         self.rows
     }
 
-    /// Writes rows as a new part and empties them.
+    /// Writes the rows as a new part and clears them.
     pub fn write(&mut self, rows: &mut Vec<Row>) -> anyhow::Result<()> {
         if rows.is_empty() {
             return Ok(());
@@ -122,7 +123,7 @@ impl Output {
         Ok(())
     }
 
-    /// Merges everything into the output; gives its number of rows. `failed` is the number of items that are not in it.
+    /// Merges everything into the output; returns its number of rows. `failed` is the number of items that are not in it.
     pub fn finish(self, failed: usize) -> anyhow::Result<usize> {
         let files = self.files()?;
         let batches = files.iter().flat_map(|file| match read(file) {
@@ -135,7 +136,7 @@ impl Output {
         Ok(self.rows)
     }
 
-    /// The output, if it is kept, and the parts, as far as they exist, oldest first.
+    /// The output, if it is used, and the existing parts, oldest first.
     fn files(&self) -> anyhow::Result<Vec<PathBuf>> {
         let mut parts: Vec<PathBuf> = fs::read_dir(&self.parts)?
             .map(|entry| entry.map(|entry| entry.path()))
@@ -151,7 +152,7 @@ impl Output {
     }
 
     fn remember(&mut self, file: &Path, seen: &mut SeenItems) -> anyhow::Result<()> {
-        // The builder's schema: the reader's own has lost its metadata.
+        // The builder's schema: the reader's own schema has lost its metadata.
         let builder = open(file)?;
         if !self.table.is_of(builder.schema()) {
             bail!(
@@ -171,7 +172,7 @@ impl Output {
             .next_part
             .max(part_number.map_or(0, |number| number + 1));
         let mut new = 0;
-        // Embeddings are most of the file, and of no interest here.
+        // Embeddings are most of the file and are not needed here.
         let keys = ProjectionMask::columns(builder.parquet_schema(), ["id", "kind"]);
         for batch in builder.with_projection(keys).build()? {
             let batch = batch?;
@@ -185,7 +186,7 @@ impl Output {
             }
         }
         if new == 0 && part_number.is_some() {
-            // Merged already: the process was killed between the merge and the removal of the parts.
+            // Merged already: the process was killed after the merge and before the removal of the parts.
             remove(file)?;
         }
         Ok(())
@@ -194,13 +195,13 @@ impl Output {
 
 type Batches = Box<dyn Iterator<Item = anyhow::Result<RecordBatch>>>;
 
-/// Takes a lock that ends with the process, however it ends.
+/// Takes a lock that ends with the process, whatever the reason.
 fn lock(path: &Path, out: &Path) -> anyhow::Result<File> {
     let failed = || format!("cannot write {}", path.display());
     let file = File::create(path).with_context(failed)?;
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => bail!(
-            "another process is writing {}; wait for its end, or name another --out",
+            "another process is writing {}; wait until it ends, or name another --out",
             out.display()
         ),
         // Some network file systems have no locks.

@@ -7,7 +7,7 @@ use crate::engine::Embedding;
 pub struct Row {
     pub id: String,
     pub kind: Kind,
-    /// Of a text.
+    /// For a text.
     pub text: Option<String>,
     pub embedding: Embedding,
 }

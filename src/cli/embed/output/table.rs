@@ -1,4 +1,4 @@
-//! The output's rows as Parquet has them, and the writing of a file of them.
+//! The output's rows as Parquet columns, and writing a file of them.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -19,15 +19,15 @@ use parquet::file::reader::ChunkReader;
 use super::content::Content;
 use super::row::Row;
 
-/// Bytes of embeddings in a row group of the output: what is in memory while it is written.
+/// Bytes of embeddings per row group of the output, which are in memory while it is written.
 const ROW_GROUP_BYTES: usize = 32 << 20;
 
-/// Key of the number of rows' items that could not be embedded.
+/// Metadata key of the number of failed items.
 pub const FAILED: &str = "clip_in_failed";
-/// Key of the digest of the rows.
+/// Metadata key of the digest of the rows.
 pub const CONTENT: &str = "clip_in_content";
 
-/// What all files of an output have in common.
+/// The properties that all files of an output share.
 #[derive(Debug)]
 pub struct Table {
     schema: Arc<Schema>,
@@ -35,7 +35,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// With embeddings of `width` numbers; `made_by` becomes the files' key-value metadata.
+    /// For embeddings of `width` numbers; `made_by` becomes the files' key-value metadata.
     ///
     /// # Errors
     /// If the width is too large for Parquet.
@@ -55,14 +55,14 @@ impl Table {
         Ok(Self { schema, width })
     }
 
-    /// Whether a file was made by the same, as far as this knows.
+    /// Whether a file was made from the same model and inputs, as far as its metadata tells.
     pub fn is_of(&self, found: &Schema) -> bool {
         let mut made_by = self.schema.metadata().iter();
         found.fields() == self.schema.fields()
             && made_by.all(|(key, value)| found.metadata().get(key) == Some(value))
     }
 
-    /// Rows as Arrow has them.
+    /// Rows as Arrow columns.
     pub fn batch(&self, rows: &[Row]) -> anyhow::Result<RecordBatch> {
         let (mut ids, mut kinds, mut texts) = (
             StringBuilder::new(),
@@ -89,8 +89,8 @@ impl Table {
         Ok(RecordBatch::try_new(self.schema.clone(), columns)?)
     }
 
-    /// Writes beside the name, then renames: a file of that name is always whole. `failed` is the number of items that are not
-    /// in it.
+    /// Writes to a temporary file and renames it, so that a file of this name is always complete. `failed` is the number of
+    /// items that are not in it.
     pub fn write(
         &self,
         path: &Path,
@@ -102,7 +102,7 @@ impl Table {
         let file = File::create(&scratch).with_context(why)?;
         let pair = |key: &str, value: String| KeyValue::new(key.to_owned(), value);
         let made_by = self.schema.metadata().iter();
-        // Beside what Arrow writes of its own, where other programs find it.
+        // In addition to Arrow's own metadata, where other programs find it.
         let made_by = made_by.map(|(key, value)| pair(key, value.clone()));
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
@@ -124,7 +124,7 @@ impl Table {
             .sync_all()
             .with_context(why)?;
         fs::rename(&scratch, path).with_context(why)?;
-        // The new name outlives a power failure too, where a folder can be synchronised.
+        // Syncs the folder, where supported, so that the new name survives a power failure.
         if let Some(folder) = path.parent().and_then(|folder| File::open(folder).ok()) {
             let _ = folder.sync_all();
         }
@@ -132,13 +132,13 @@ impl Table {
     }
 }
 
-/// Opens a file of Parquet.
+/// Opens a Parquet file.
 pub fn open(file: &Path) -> anyhow::Result<ParquetRecordBatchReaderBuilder<File>> {
     let opened = File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
     builder(opened).with_context(|| format!("{} is not a Parquet file", file.display()))
 }
 
-/// The same of what is open already.
+/// Opens a Parquet file from an open handle.
 pub fn builder<T: ChunkReader + 'static>(
     file: T,
 ) -> anyhow::Result<ParquetRecordBatchReaderBuilder<T>> {
@@ -150,7 +150,7 @@ pub fn read(file: &Path) -> anyhow::Result<ParquetRecordBatchReader> {
     Ok(open(file)?.build()?)
 }
 
-/// A name with more behind it.
+/// A path with a suffix.
 pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);

@@ -1,17 +1,17 @@
-//! The receiver of the sources' items.
+//! Receives the items of the sources.
 
 use indicatif::ProgressBar;
 
 use crate::cli::embed::item::{Item, Kind};
-use crate::cli::embed::seen::{Seen, SeenItems};
+use crate::cli::embed::seen::{ItemState, SeenItems};
 use crate::cli::embed::shard::{Owner, Share};
 use crate::dataset::left_out::LeftOut;
 use crate::dataset::pipeline::{Closed, Sender};
 use crate::dataset::store::Faults;
 
-/// What a source found.
+/// An event from a source.
 #[derive(Debug)]
-pub enum Found {
+pub enum SourceEvent {
     /// Something to embed.
     Item(Item),
     /// Something that cannot be embedded.
@@ -23,19 +23,19 @@ pub enum Found {
     },
 }
 
-/// What was left out, at the end.
+/// Counts of what was left out.
 #[derive(Debug, Default, Clone)]
 pub struct Tally {
-    /// Items of earlier runs.
+    /// Number of items of earlier runs.
     pub done: u64,
-    /// Cells, files and lines with nothing in them.
+    /// Number of empty cells, files and lines.
     pub empty: u64,
-    /// Files and members that hold no item.
+    /// Files and members without an item.
     pub left_out: LeftOut,
 }
 
 impl Tally {
-    /// Tells the user.
+    /// Prints the counts.
     pub fn tell(&self) {
         if self.done > 0 {
             eprintln!("{} items were done before", self.done);
@@ -53,31 +53,31 @@ impl Tally {
     }
 }
 
-/// Takes what sources find, in their order, and waits while enough is on its way.
+/// Receives the items of the sources in order, and blocks while enough is in flight.
 pub struct Feed {
     seen: SeenItems,
-    sender: Sender<Found>,
+    sender: Sender<SourceEvent>,
     progress: ProgressBar,
     tally: Tally,
     faults: Faults,
     share: Option<Share>,
     /// Whether there is one source only.
     alone: bool,
-    /// Bytes of the input before the file that is read.
+    /// Bytes of the input before the current file.
     before: u64,
-    /// Bytes of that file.
+    /// Bytes of the current file.
     bytes: u64,
     owner: Owner,
 }
 
 impl Feed {
-    /// Takes everything, or a share of it; `alone` says that one source gives all of it.
+    /// Receives everything, or a shard of it; `alone` means that there is one source only.
     pub fn new(
         seen: SeenItems,
         share: Option<Share>,
         alone: bool,
         faults: Faults,
-        sender: Sender<Found>,
+        sender: Sender<SourceEvent>,
         progress: ProgressBar,
     ) -> Self {
         Self {
@@ -94,30 +94,30 @@ impl Feed {
         }
     }
 
-    /// Begins the next file of the input, of so many bytes, and says whose its beginning is. Every file that the survey saw must
-    /// be begun, in the same order.
+    /// Begins the next file of the input with the given size, and returns the owner of its beginning. Every file of the
+    /// survey must be begun, in the same order.
     pub fn file(&mut self, bytes: u64) -> Owner {
         self.before = self.before.saturating_add(self.bytes);
         self.bytes = bytes;
         self.at(0)
     }
 
-    /// Goes to a place in the file, in bytes from its beginning, and says whose it is. What is found there is taken, listed and
-    /// counted if it is this shard's. If it is an earlier one's, ids are remembered, so that their second appearance is not taken
-    /// for a first one, and nothing else happens.
+    /// Moves to a place in the file, in bytes from its beginning, and returns its owner. Items there are taken, listed and
+    /// counted if they belong to this shard. For an earlier shard, only ids are stored, so that their second occurrence is
+    /// recognised.
     pub fn at(&mut self, place: u64) -> Owner {
         let place = place.min(self.bytes.saturating_sub(1));
         self.owner = self.owner_at(place);
         self.owner
     }
 
-    /// Whose the last byte of the file is.
+    /// The owner of the last byte of the file.
     pub fn end(&self) -> Owner {
         self.owner_at(self.bytes.saturating_sub(1))
     }
 
-    /// Whether a source, all of whose ids differ from one another, can pass by the units of earlier shards: no other source can
-    /// have the same ids.
+    /// Whether a source whose ids are all different can skip the units of earlier shards: no other source may have the same
+    /// ids.
     pub fn is_alone(&self) -> bool {
         self.alone
     }
@@ -129,17 +129,17 @@ impl Feed {
         }
     }
 
-    /// Whether an item should be read and handed over. Asked once for each item.
+    /// Whether an item should be read and sent. Called once for each item.
     pub fn wants(&mut self, kind: Kind, id: &str) -> Result<bool, Closed> {
         match (self.seen.see(kind, id), self.owner) {
             (_, Owner::Earlier | Owner::Later) => Ok(false),
-            (Seen::New, Owner::This) => Ok(true),
-            (Seen::Done, Owner::This) => {
+            (ItemState::New, Owner::This) => Ok(true),
+            (ItemState::Done, Owner::This) => {
                 self.tally.done += 1;
                 self.progress.inc(1);
                 Ok(false)
             }
-            (Seen::Again, Owner::This) => {
+            (ItemState::Again, Owner::This) => {
                 let reason = format!(
                     "another {} of this id came before; make the ids unique, or embed into several outputs",
                     kind.name()
@@ -150,19 +150,19 @@ impl Feed {
         }
     }
 
-    /// Hands over an item that was wanted.
+    /// Sends a wanted item.
     pub fn item(&mut self, item: Item) -> Result<(), Closed> {
-        self.send(Found::Item(item))
+        self.send(SourceEvent::Item(item))
     }
 
-    /// Reports what cannot be embedded.
+    /// Reports an item that cannot be embedded.
     pub fn broken(
         &mut self,
         id: impl Into<String>,
         kind: &'static str,
         reason: impl Into<String>,
     ) -> Result<(), Closed> {
-        // The store failed and not the file: this ends the run, and is told of at its end.
+        // The store failed, not the file. This ends the run, and the error is returned at its end.
         if self.faults.first().is_some() {
             return Err(Closed);
         }
@@ -170,10 +170,10 @@ impl Feed {
             return Ok(());
         }
         let (id, reason) = (id.into(), reason.into());
-        self.send(Found::Broken { id, kind, reason })
+        self.send(SourceEvent::Broken { id, kind, reason })
     }
 
-    /// Counts a place for an item that has nothing in it.
+    /// Counts an empty place for an item.
     pub fn empty(&mut self) {
         if self.owner == Owner::This {
             self.tally.empty += 1;
@@ -181,19 +181,19 @@ impl Feed {
         }
     }
 
-    /// Counts a file or member that holds no item.
+    /// Counts a file or member without an item.
     pub fn leave_out(&mut self, name: &str) {
         if self.owner == Owner::This {
             self.tally.left_out.add(name);
         }
     }
 
-    /// What was left out.
+    /// Counts of what was left out.
     pub fn into_tally(self) -> Tally {
         self.tally
     }
 
-    fn send(&self, found: Found) -> Result<(), Closed> {
+    fn send(&self, found: SourceEvent) -> Result<(), Closed> {
         self.sender.send(found)
     }
 }

@@ -1,4 +1,4 @@
-//! Image files below a folder, or below a prefix of a bucket: each file is an item, whose id is the path below it.
+//! Image files below a folder or below a prefix of a bucket: each file is an item, and its id is the path below it.
 
 use std::convert::Infallible;
 
@@ -12,14 +12,14 @@ use crate::dataset::pipeline::Closed;
 use crate::dataset::store::{Blob, Listed, Place, Walked};
 use crate::dataset::walk::{Step, Unreadable, walk};
 
-/// A folder of images. Hidden files are left out and counted; every other file counts as an image, so that one with a wrong name or
-/// broken content is reported, not skipped. The names of one folder, and of those that it is in, are in memory at a
-/// time; of a bucket, those of one of its answers.
+/// A folder of images. Hidden files are left out and counted. Every other file counts as an image, so that a wrong name or
+/// broken content is reported, not skipped. The names of the current folder and of its parents are in memory; for a bucket,
+/// those of one response.
 #[derive(Debug)]
 pub struct Folder(Place);
 
-/// What is found in it.
-enum Found {
+/// An entry of it.
+enum Entry {
     Image(Blob),
     Hidden(String),
     Unreadable(Unreadable),
@@ -45,7 +45,7 @@ impl Folder {
         Ok(Self(place))
     }
 
-    fn visit<E>(&self, visit: &mut impl FnMut(Found) -> Result<(), E>) -> Result<(), E> {
+    fn visit<E>(&self, visit: &mut impl FnMut(Entry) -> Result<(), E>) -> Result<(), E> {
         match &self.0 {
             Place::Local(path) => walk(path, &mut |step| {
                 visit(match step {
@@ -53,18 +53,18 @@ impl Folder {
                         path,
                         name,
                         metadata,
-                    } => Found::Image(Blob::file(path, name, &metadata)),
-                    Step::Hidden { name } => Found::Hidden(name),
-                    Step::Unreadable(unreadable) => Found::Unreadable(unreadable),
+                    } => Entry::Image(Blob::file(path, name, &metadata)),
+                    Step::Hidden { name } => Entry::Hidden(name),
+                    Step::Unreadable(unreadable) => Entry::Unreadable(unreadable),
                 })
             }),
             Place::Bucket(bucket, prefix) => {
                 let mut found = Walked::new(bucket.clone(), prefix.clone());
                 found.try_for_each(|listed| {
                     visit(match listed {
-                        Ok(Listed::Object(blob)) => Found::Image(blob),
-                        Ok(Listed::Hidden(name)) => Found::Hidden(name),
-                        Err(reason) => Found::Unreadable(Unreadable {
+                        Ok(Listed::Object(blob)) => Entry::Image(blob),
+                        Ok(Listed::Hidden(name)) => Entry::Hidden(name),
+                        Err(reason) => Entry::Unreadable(Unreadable {
                             name: self.0.shown(),
                             kind: "folder",
                             reason,
@@ -81,22 +81,22 @@ impl Source for Folder {
         survey.source("images");
         let is_remote = matches!(self.0, Place::Bucket(..));
         self.visit(&mut |found| match found {
-            Found::Image(blob) => {
+            Entry::Image(blob) => {
                 survey.file(&blob);
                 Ok(())
             }
-            Found::Unreadable(unreadable) if is_remote => Err(anyhow!(unreadable.reason)),
+            Entry::Unreadable(unreadable) if is_remote => Err(anyhow!(unreadable.reason)),
             // Listed or counted when it is read.
-            Found::Unreadable(_) | Found::Hidden(_) => Ok(()),
+            Entry::Unreadable(_) | Entry::Hidden(_) => Ok(()),
         })
     }
 
     fn read(&self, feed: &mut Feed) -> Result<(), Closed> {
         self.visit(&mut |found| {
-            // What cannot be looked at has no size: it is the shard's in whose piece it would begin.
+            // An inaccessible file has no size: it belongs to the shard in whose part it would begin.
             let bytes = match &found {
-                Found::Image(blob) => blob.size,
-                Found::Hidden(_) | Found::Unreadable(_) => 0,
+                Entry::Image(blob) => blob.size,
+                Entry::Hidden(_) | Entry::Unreadable(_) => 0,
             };
             match feed.file(bytes) {
                 Owner::Later => return Ok(()),
@@ -104,7 +104,7 @@ impl Source for Folder {
                 Owner::Earlier | Owner::This => {}
             }
             match found {
-                Found::Image(blob) => {
+                Entry::Image(blob) => {
                     if feed.wants(Kind::Image, &blob.name)? {
                         let id = blob.name.clone();
                         let content = Content::Blob(blob);
@@ -112,12 +112,12 @@ impl Source for Folder {
                     }
                     Ok(())
                 }
-                Found::Hidden(name) => {
+                Entry::Hidden(name) => {
                     feed.leave_out(&name);
                     Ok(())
                 }
-                Found::Unreadable(Unreadable { name, kind, reason }) => {
-                    // By its name it would be an image, as every file here.
+                Entry::Unreadable(Unreadable { name, kind, reason }) => {
+                    // By its name it counts as an image, like every file here.
                     let kind = if kind == "file" {
                         Kind::Image.name()
                     } else {

@@ -30,7 +30,7 @@ impl Source for Lines {
         Ok(())
     }
 
-    /// A shard counts the lines before its own: their number is their id.
+    /// A shard counts the lines before its own, because their number is their id.
     fn read(&self, feed: &mut Feed) -> Result<(), Closed> {
         feed.file(self.file.size);
         let (mut number, mut place) = (0_u64, 0_u64);

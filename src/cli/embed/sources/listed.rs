@@ -1,4 +1,4 @@
-//! What a listing of files holds beside those that are read.
+//! Files in a listing that are not read.
 
 use super::Feed;
 use crate::cli::embed::survey::Survey;
@@ -7,18 +7,18 @@ use crate::dataset::pipeline::Closed;
 use crate::dataset::store::Blob;
 
 impl Listing<Blob> {
-    /// Adds all files, also those that are only named.
+    /// Adds all files, including those that are only named.
     pub fn survey(&self, survey: &mut Survey) {
         let all = self.files.iter().chain(&self.others);
         all.for_each(|file| survey.file(file));
     }
 
-    /// Names what is not read, behind all files.
+    /// Reports the files that are not read, after all files.
     pub fn tell_others(&self, feed: &mut Feed, endings: &[&str]) -> Result<(), Closed> {
         for other in &self.others {
             feed.file(other.size);
             let reason = format!(
-                "its ending is not .{}; name the file itself to have it read",
+                "its ending is not .{}; name the file itself to read it",
                 endings.join(", .")
             );
             feed.broken(&other.name, "file", reason)?;

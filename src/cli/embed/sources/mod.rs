@@ -1,7 +1,7 @@
-//! Where items come from. A source is read once, from its beginning to its end, and holds only what it reads at the moment:
-//! it offers each item to a [`Feed`], which says whether it is wanted, and hands the wanted ones over one by one.
+//! The sources of items. A source is read once from beginning to end and holds only the current data. It offers each item to
+//! a [`Feed`], which says whether it is wanted, and sends the wanted ones one by one.
 //!
-//! What decides over items (done already, seen twice, another worker's share) is the feed's and of no source.
+//! The feed alone decides about items (done already, seen twice, another worker's shard).
 
 mod feed;
 mod folder;
@@ -14,29 +14,29 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 
-pub use self::feed::{Feed, Found, Tally};
+pub use self::feed::{Feed, SourceEvent, Tally};
 pub use self::rows::ColumnNames;
 use super::survey::{Survey, Surveyed};
 use crate::dataset::pipeline::Closed;
 use crate::dataset::store::{self, Stores};
 use crate::dataset::{parquet, tar_members};
 
-/// Something with items in it. A fault that concerns everything is an error when it is made; one of a part of it is
-/// reported to the feed, and reading goes on behind it.
+/// Something that contains items. A fault of the whole source is an error when it is opened. A fault of a part is reported
+/// to the feed, and reading continues after it.
 pub trait Source: Send {
-    /// Offers all items, in an order that is always the same.
+    /// Offers all items, always in the same order.
     ///
     /// # Errors
-    /// If the receiver is gone.
+    /// If the receiver was dropped.
     fn read(&self, feed: &mut Feed) -> Result<(), Closed>;
 
-    /// Adds all files that are read, in the order in which they are.
+    /// Adds all files that are read, in reading order.
     ///
     /// # Errors
     /// If a store cannot be listed.
     fn survey(&self, survey: &mut Survey) -> anyhow::Result<()>;
 
-    /// How many items there are, if that can be told quickly.
+    /// The number of items, if it is known quickly.
     fn total(&self) -> Option<u64>;
 }
 
@@ -47,10 +47,10 @@ pub struct Inputs {
     /// Folder of images, searched with its sub-folders. This and the other inputs may be s3://BUCKET/PATH
     #[arg(long, value_name = "DIR")]
     images: Option<PathBuf>,
-    /// File with one text a line; empty lines are left out
+    /// File with one text per line; empty lines are left out
     #[arg(long, value_name = "FILE")]
     texts: Option<PathBuf>,
-    /// Parquet files, or folders of them, with a row an item: see --image-column and --text-column
+    /// Parquet files, or folders of them, with one item per row: see --image-column and --text-column
     #[arg(long, value_name = "PATH", num_args = 1..)]
     parquet: Vec<PathBuf>,
     /// Webdataset tars (.tar, .tar.gz, .tgz), or folders of them: images (jpg, jpeg, png, webp, gif, bmp, tif, tiff) and texts (txt).
@@ -69,7 +69,7 @@ pub struct MostBytes {
 /// Opens all inputs.
 ///
 /// # Errors
-/// If one is not there, or lacks a column.
+/// If one does not exist or lacks a column.
 pub fn open(
     inputs: &Inputs,
     columns: &ColumnNames,
@@ -98,7 +98,7 @@ pub fn open(
     Ok(sources)
 }
 
-/// What all of them read, without reading it.
+/// Adds all files of all sources, without reading them.
 ///
 /// # Errors
 /// If a store cannot be listed.
@@ -110,7 +110,7 @@ pub fn survey(sources: &[Box<dyn Source>]) -> anyhow::Result<Surveyed> {
     Ok(survey.end())
 }
 
-/// How many items all of them have, if every one can tell.
+/// The number of items of all sources, if each of them knows it.
 pub fn total(sources: &[Box<dyn Source>]) -> Option<u64> {
     sources.iter().map(|source| source.total()).sum()
 }

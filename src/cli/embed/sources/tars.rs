@@ -1,4 +1,4 @@
-//! Webdataset tars: members of one name belong together, and the ending says what each of them is.
+//! Webdataset tars: members with the same name belong together, and the ending tells the kind of each.
 
 use bytes::Bytes;
 
@@ -40,11 +40,11 @@ impl Tars {
                 feed.leave_out(&path);
                 return Ok(());
             }
-            let reason = "its ending is none of an image or text, so it is not read";
+            let reason = "its ending is not one of an image or text, so it is not read";
             return feed.broken(path, "member", reason);
         };
         if !member.has_content {
-            let reason = "the member is a link or something else that has no content of its own";
+            let reason = "the member is a link or something else without content";
             return feed.broken(id, kind.name(), reason);
         }
         if !feed.wants(kind, id)? {
@@ -63,7 +63,7 @@ impl Tars {
         }
     }
 
-    /// Reads a member as what it is. Texts lose the space around them: most end with a new line.
+    /// Reads a member by its kind. Surrounding white space of texts is removed: most end with a line break.
     fn content(&self, member: Member<'_>, kind: Kind) -> Result<Content, String> {
         let most = match kind {
             Kind::Image => self.most.image,
@@ -89,12 +89,12 @@ impl Source for Tars {
         Ok(())
     }
 
-    /// A tar belongs to one shard: where its members begin, only a way through it from the beginning tells.
+    /// A tar belongs to one shard, because members can only be found by reading from the beginning.
     fn read(&self, feed: &mut Feed) -> Result<(), Closed> {
         for file in &self.listing.files {
             match feed.file(file.size) {
                 Owner::This => self.read_tar(file, feed)?,
-                // Names alone cannot be had of a store: every worker would fetch all tars.
+                // A store cannot give only the names: every worker would have to download all tars.
                 Owner::Earlier if file.is_remote() => {}
                 Owner::Earlier => self.read_tar(file, feed)?,
                 Owner::Later => {}
@@ -103,14 +103,14 @@ impl Source for Tars {
         self.listing.tell_others(feed, &ENDINGS)
     }
 
-    /// Only a look at every member would tell.
+    /// Only a pass over all members would tell.
     fn total(&self) -> Option<u64> {
         None
     }
 }
 
-/// Id and kind of a member that is an item. The id is the path up to the last dot of the file's name: where the name has one
-/// dot, that is webdataset's key; where it has several, `img.001.jpg` and `img.002.jpg` stay two.
+/// Id and kind of a member that is an item. The id is the path up to the last dot of the file name. For a name with one dot
+/// this is webdataset's key; with several, `img.001.jpg` and `img.002.jpg` stay different.
 fn item(path: &str) -> Option<(&str, Kind)> {
     let (id, ending) = path.rsplit_once('.')?;
     let name = path.rsplit('/').next()?;

@@ -1,14 +1,14 @@
-//! From a row of samples of a TIFF file to RGB.
+//! Converts a row of samples of a TIFF file to RGB.
 
 use super::super::{alpha::on_ground, sixteen_bits::SixteenBits};
 use crate::preprocess::Alpha;
 
-/// What the samples of a pixel stand for.
+/// The meaning of a pixel's samples.
 pub(super) struct Colours {
     pub(super) meaning: Meaning,
-    /// The colours are multiplied with the transparency behind them.
+    /// Whether the colours are multiplied with the alpha sample after them.
     pub(super) premultiplied: bool,
-    /// How the transparency behind the colours is treated; [`Alpha::Drop`] where there is none.
+    /// How the alpha sample after the colours is treated; [`Alpha::Drop`] if there is none.
     pub(super) alpha: Alpha,
 }
 
@@ -19,14 +19,14 @@ pub(super) enum Meaning {
     Rgb,
     /// The colour of each index.
     Palette(Vec<[u8; 3]>),
-    /// Inks; 255 is all of it.
+    /// Inks; 255 is full ink.
     Cmyk,
-    /// Inside of JPEG only, whose decoder delivers RGB.
+    /// Inside JPEG only; its decoder returns RGB.
     YCbCr,
 }
 
 impl Colours {
-    /// How many of a pixel's samples, from the first on, its colour depends on.
+    /// Number of a pixel's first samples on which its colour depends.
     pub(super) fn needed(&self) -> usize {
         match self.meaning {
             Meaning::WhiteIsZero | Meaning::BlackIsZero if self.alpha != Alpha::Drop => 2,
@@ -37,7 +37,7 @@ impl Colours {
         }
     }
 
-    /// Samples of a pixel without transparency.
+    /// Samples per pixel without transparency.
     pub(super) fn count(&self) -> usize {
         match self.meaning {
             Meaning::WhiteIsZero | Meaning::BlackIsZero | Meaning::Palette(_) => 1,
@@ -46,12 +46,12 @@ impl Colours {
         }
     }
 
-    /// Whether samples are numbers of colours, and no amounts.
+    /// Whether samples are palette indices rather than amounts.
     pub(super) fn indexed(&self) -> bool {
         matches!(self.meaning, Meaning::Palette(_))
     }
 
-    /// Converts as many pixels as there is room for. `samples` holds `of_pixel` bytes of each, at least [`Self::needed`].
+    /// Converts as many pixels as fit. `samples` holds `of_pixel` bytes of each, at least [`Self::needed`].
     pub(super) fn to_rgb(&self, samples: &[u8], of_pixel: usize, rgb: &mut [u8]) {
         let (rgb, _) = rgb.as_chunks_mut::<3>();
         let pixels = rgb.iter_mut().zip(samples.chunks_exact(of_pixel));
@@ -86,7 +86,7 @@ impl Colours {
     }
 }
 
-/// A colour before it was multiplied with transparency, as Pillow computes it.
+/// A colour before its multiplication with alpha, as Pillow computes it.
 fn divided(colour: u8, alpha: u8) -> u8 {
     match alpha {
         0 => 0,
@@ -94,15 +94,15 @@ fn divided(colour: u8, alpha: u8) -> u8 {
     }
 }
 
-/// What an ink and black leave: (1 − k) − c·(1 − k), with the product rounded as Pillow does.
+/// The light that an ink and black leave: (1 − k) − c·(1 − k), with the product rounded as in Pillow.
 fn light(ink: u8, black: u8) -> u8 {
     let left = u32::from(255 - black);
     let product = u32::from(ink) * left + 128;
     (left - ((product + (product >> 8)) >> 8)) as u8
 }
 
-/// Samples of `bits` bits in one byte each: indices as they are; amounts over the whole range, of 12 bits the high 8, of 16 what
-/// `values` says. `of_pixel` is for the latter.
+/// Expands samples of `bits` bits to one byte each: indices unchanged; amounts scaled to the full range, of 12 bits the high
+/// 8, of 16 as `values` says. `of_pixel` is for 16 bits.
 pub(super) fn to_bytes(
     row: &[u8],
     (bits, little): (usize, bool),
@@ -144,7 +144,7 @@ pub(super) fn to_bytes(
     }
 }
 
-/// Adds up a row of differences: each sample is stored as what it has more than the one of the pixel before it.
+/// Undoes the horizontal predictor: each sample is stored as the difference from the previous pixel's sample.
 pub(super) fn add_up(row: &mut [u8], bits: usize, little: bool, samples: usize) {
     if bits == 8 {
         for i in samples..row.len() {

@@ -3,30 +3,30 @@
 use super::refusals::corrupt;
 use crate::preprocess::error::ImageError;
 
-/// The first directory of a file. Its entries are read where they lie: nothing is copied before it is needed.
+/// The first directory of a file. Its entries are read in place; nothing is copied before it is needed.
 pub(super) struct Directory<'a> {
     bytes: &'a [u8],
-    /// Whether the low byte of a number comes first.
+    /// Whether numbers are little-endian.
     pub(super) little: bool,
     big: bool,
-    /// Where its first entry begins, and how many there are.
+    /// Offset of its first entry, and number of entries.
     start: usize,
     count: usize,
 }
 
-/// An entry: a tag's values.
+/// An entry: the values of a tag.
 struct Entry<'a> {
-    /// Bytes of a value; `None` for types that are not unsigned whole numbers.
+    /// Bytes per value; `None` for types other than unsigned integers.
     width: Option<usize>,
-    /// Of the values, all in the file.
+    /// The bytes of the values, which are inside the file.
     bytes: &'a [u8],
 }
 
 impl<'a> Directory<'a> {
     /// # Errors
-    /// [`ImageError::Corrupt`] if it does not lie in the file.
+    /// [`ImageError::Corrupt`] if it is not inside the file.
     pub(super) fn of(bytes: &'a [u8]) -> Result<Self, ImageError> {
-        Self::within(bytes).ok_or_else(|| corrupt("its directory does not lie in the file"))
+        Self::within(bytes).ok_or_else(|| corrupt("its directory is outside the file"))
     }
 
     fn within(bytes: &'a [u8]) -> Option<Self> {
@@ -58,14 +58,14 @@ impl<'a> Directory<'a> {
     /// The first value of a tag; `None` if the file does not have it.
     ///
     /// # Errors
-    /// [`ImageError::Corrupt`] if the tag is there and is not a number, or does not lie in the file.
+    /// [`ImageError::Corrupt`] if the tag is not a number or is outside the file.
     pub(super) fn one(&self, tag: u16) -> Result<Option<u64>, ImageError> {
         Ok(self
             .numbers(tag, 1)?
             .and_then(|values| values.first().copied()))
     }
 
-    /// The values of a tag, `most` at most: what is behind them is not looked at. `None` if the file does not have it.
+    /// The values of a tag, at most `most`: further ones are ignored. `None` if the file does not have the tag.
     ///
     /// # Errors
     /// As [`Self::one`].
@@ -74,7 +74,7 @@ impl<'a> Directory<'a> {
             return Ok(None);
         };
         let Some(width) = entry.width else {
-            return Err(corrupt(&format!("tag {tag} is no whole number")));
+            return Err(corrupt(&format!("tag {tag} is not an integer")));
         };
         let values = entry.bytes.chunks_exact(width).take(most);
         Ok(Some(
@@ -85,7 +85,7 @@ impl<'a> Directory<'a> {
     /// The bytes of a tag, of any type. `None` if the file does not have it.
     ///
     /// # Errors
-    /// [`ImageError::Corrupt`] if they do not lie in the file.
+    /// [`ImageError::Corrupt`] if they are outside the file.
     pub(super) fn raw(&self, tag: u16) -> Result<Option<&'a [u8]>, ImageError> {
         Ok(self.entry(tag)?.map(|entry| entry.bytes))
     }
@@ -103,7 +103,7 @@ impl<'a> Directory<'a> {
         })
     }
 
-    /// The entry at a place. Values that do not fit into it lie elsewhere in the file.
+    /// The entry at an offset. Values that do not fit into it are elsewhere in the file.
     fn values(&self, place: usize) -> Option<Entry<'a>> {
         let kind = self.number(place + 2, 2)?;
         let wide = if self.big { 8 } else { 4 };
@@ -131,7 +131,7 @@ impl<'a> Directory<'a> {
         })
     }
 
-    /// The number of `width` bytes at a place, in the file's byte order.
+    /// The number of `width` bytes at an offset, in the file's byte order.
     fn number(&self, at: usize, width: usize) -> Option<u64> {
         let digits = self.bytes.get(at..at.checked_add(width)?)?;
         Some(join(digits, self.little))

@@ -1,7 +1,7 @@
-//! JPEG inside of TIFF (Adobe's technical note 2): each strip or tile is a JPEG file, whose tables may lie in the directory.
+//! JPEG inside TIFF (Adobe's technical note 2): each strip or tile is a JPEG file, whose tables may be in the directory.
 //!
-//! The TIFF says what its samples mean, not the JPEG's own segments. Its decoders are those of JPEG files, and
-//! are judged by the same rules; its header is read before there is a decoder, since it can say any size.
+//! The TIFF determines the meaning of the samples, not the JPEG's own segments. The decoders and the rules for choosing them
+//! are those of JPEG files. The header is read before a decoder is created, because it can declare any size.
 
 use super::refusals::corrupt;
 use super::{colours::Meaning, layout::Layout};
@@ -14,7 +14,8 @@ use crate::preprocess::{
     error::ImageError,
 };
 
-/// Decodes a strip or tile of which `rows` rows are in the picture: samples in a byte each, YCbCr as RGB, others as they are.
+/// Decodes a strip or tile of which `rows` rows are in the picture: samples of one byte each, YCbCr converted to RGB, others
+/// unchanged.
 pub(super) fn samples(
     layout: &Layout<'_>,
     packed: &[u8],
@@ -25,7 +26,7 @@ pub(super) fn samples(
         .ok_or_else(|| corrupt("the header of a JPEG strip is not complete"))?;
     let (width, height) = (usize::from(header.width), usize::from(header.height));
     let chunks = &layout.chunks;
-    // Writers differ in the last strip: it has the rows that are left, or is filled up.
+    // The last strip has either the remaining rows or padding, depending on the writer.
     if width != chunks.width || !(rows..=chunks.height).contains(&height) {
         let (wide, high) = (chunks.width, chunks.height);
         return Err(corrupt(&format!(
@@ -41,7 +42,7 @@ pub(super) fn samples(
         (3, Meaning::YCbCr) => Colour::YCbCr,
         (3, _) => Colour::Rgb,
         (4, _) => Colour::Cmyk,
-        _ => return Err(super::refusals::unsupported("such channels in JPEG")),
+        _ => return Err(super::refusals::unsupported("these channels in JPEG")),
     };
     let one_scan =
         header.coding == Coding::Sequential && header.in_first_scan == header.components.len();
@@ -56,34 +57,32 @@ pub(super) fn samples(
     } else if header.counts_blocks() {
         jpeg_unusual::samples(&file, colour)
     } else {
-        return Err(super::refusals::unsupported("such sampling in JPEG"));
+        return Err(super::refusals::unsupported("this sampling in JPEG"));
     };
     let samples = samples.map_err(in_tiff)?;
     if samples.len() != width * height * chunks.samples {
-        return Err(corrupt(
-            "a JPEG strip is not of the size that its header says",
-        ));
+        return Err(corrupt("the size of a JPEG strip differs from its header"));
     }
     Ok(samples)
 }
 
-/// The strip's JPEG with the directory's tables in front of its own segments.
+/// The strip's JPEG with the directory's tables before its own segments.
 fn with_tables(tables: &[u8], packed: &[u8]) -> Result<Vec<u8>, ImageError> {
     let rest = packed
         .strip_prefix(b"\xff\xd8")
-        .ok_or_else(|| corrupt("a JPEG strip does not begin as JPEG does"))?;
+        .ok_or_else(|| corrupt("a JPEG strip does not begin with a JPEG marker"))?;
     let tables = tables.strip_suffix(b"\xff\xd9").unwrap_or(tables);
     let begin = if tables.is_empty() {
         &b"\xff\xd8"[..]
     } else if tables.starts_with(b"\xff\xd8") {
         tables
     } else {
-        return Err(corrupt("its JPEG tables do not begin as JPEG does"));
+        return Err(corrupt("its JPEG tables do not begin with a JPEG marker"));
     };
     Ok([begin, rest].concat())
 }
 
-/// A JPEG decoder's refusal, as one of the TIFF file.
+/// Converts a JPEG decoder's error to one about the TIFF file.
 fn in_tiff(error: ImageError) -> ImageError {
     match error {
         ImageError::Corrupt { reason, .. } => corrupt(&format!("JPEG: {reason}")),

@@ -1,5 +1,5 @@
-//! What a TIFF file's directory says of its pixels, and whether the file can hold them. Everything here is decided before a
-//! pixel is decoded, and takes no more memory than the file's list of strips.
+//! Reads the layout of the pixels from a TIFF file's directory, and checks that the file can contain them. All of this
+//! happens before a pixel is decoded, and takes no more memory than the file's list of strips.
 
 use super::{
     colours::{Colours, Meaning},
@@ -10,16 +10,16 @@ use crate::preprocess::{
     Alpha, decode::Format, error::ImageError, limits::Limits, orientation::UPRIGHT,
 };
 
-/// Most strips or tiles of a file: tiles of 16 by 16 that make 67 megapixels.
+/// Maximum number of strips or tiles: tiles of 16 by 16 for 67 megapixels.
 const MOST_CHUNKS: usize = 1 << 18;
 
-/// Longest side of a tile, in pixels: a row of one is held in memory.
+/// Maximum side of a tile, in pixels: one row of it is in memory.
 const MOST_TILE_SIDE: u64 = 1 << 16;
 
-/// Most channels beside colour.
+/// Maximum number of channels besides colour.
 const MOST_EXTRA: usize = 4;
 
-/// Longest JPEG tables in bytes: four tables of each kind that there is have 2.3 KB. They are read again for each strip.
+/// Maximum size of JPEG tables in bytes: four tables of each kind take 2.3 KB. They are read again for each strip.
 const MOST_TABLES: usize = 16 << 10;
 
 mod tag {
@@ -46,7 +46,7 @@ mod tag {
     pub(super) const JPEG_TABLES: u16 = 347;
 }
 
-/// How strips are packed.
+/// The compression of strips.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Compression {
     None,
@@ -58,46 +58,46 @@ pub(super) enum Compression {
     Jpeg,
 }
 
-/// How the pixels of a file are stored.
+/// The storage of a file's pixels.
 pub(super) struct Layout<'a> {
-    /// In pixels, as stored, before orientation.
+    /// Size in pixels, as stored, before orientation.
     pub(super) width: usize,
     pub(super) height: usize,
     pub(super) orientation: u8,
-    /// Bits a sample: 1, 2, 4, 8, 12 or 16.
+    /// Bits per sample: 1, 2, 4, 8, 12 or 16.
     pub(super) bits: usize,
-    /// Whether the low byte of 16-bit samples comes first.
+    /// Whether 16-bit samples are little-endian.
     pub(super) little: bool,
     /// Whether the first pixel of a byte is in its low bits.
     pub(super) reversed: bool,
     pub(super) colours: Colours,
     pub(super) compression: Compression,
     pub(super) differences: bool,
-    /// Strips, or tiles.
+    /// Strips or tiles.
     pub(super) chunks: Chunks,
     pub(super) jpeg_tables: &'a [u8],
 }
 
-/// The rectangles that the picture is cut into, each stored by itself: strips are as wide as the picture.
+/// The rectangles into which the picture is divided and which are stored separately; strips are as wide as the picture.
 pub(super) struct Chunks {
-    /// Size of one, in pixels.
+    /// Size of a rectangle, in pixels.
     pub(super) width: usize,
     pub(super) height: usize,
-    /// How many there are of one plane.
+    /// Number of rectangles in one plane.
     pub(super) across: usize,
     pub(super) down: usize,
-    /// Planes: 1 if the samples of a pixel lie together.
+    /// Number of planes: 1 if the samples of a pixel are stored together.
     pub(super) planes: usize,
-    /// Samples of a pixel in one plane.
+    /// Samples per pixel in one plane.
     pub(super) samples: usize,
-    /// Bytes of an unpacked row.
+    /// Bytes of an uncompressed row.
     pub(super) row_bytes: usize,
-    /// Where each is in the file: plane by plane, row by row.
+    /// The place of each in the file: plane by plane, row by row.
     places: Vec<std::ops::Range<usize>>,
 }
 
 impl Chunks {
-    /// Where a strip or tile lies in the file.
+    /// The place of a strip or tile in the file.
     pub(super) fn place(&self, plane: usize, row: usize, column: usize) -> std::ops::Range<usize> {
         let index = (plane * self.down + row) * self.across + column;
         self.places.get(index).cloned().unwrap_or(0..0)
@@ -108,7 +108,7 @@ impl<'a> Layout<'a> {
     /// Reads a file's first directory.
     ///
     /// # Errors
-    /// Limits, kinds of TIFF that are not read, and directories that contradict themselves or the file.
+    /// Limits, unsupported kinds of TIFF, and directories that contradict themselves or the file.
     pub(super) fn of(bytes: &'a [u8], limits: &Limits, alpha: Alpha) -> Result<Self, ImageError> {
         let directory = Directory::of(bytes)?;
         let one = |tag, default| Ok::<_, ImageError>(directory.one(tag)?.unwrap_or(default));
@@ -133,14 +133,16 @@ impl<'a> Layout<'a> {
             return Err(unsupported("YCbCr in planes"));
         }
         if compression == Compression::Fax4 && (channels.bits, channels.count) != (1, 1) {
-            return Err(corrupt("fax compression of more than black and white"));
+            return Err(corrupt(
+                "fax compression of a picture that is not black and white",
+            ));
         }
         if compression == Compression::Jpeg && channels.bits != 8 {
             let bits = channels.bits;
             return Err(unsupported(&format!("JPEG with {bits} bits a sample")));
         }
         let differences = match (one(tag::PREDICTOR, 1)?, compression) {
-            // Only these two have a predictor; libtiff passes the tag over beside others.
+            // Only these two have a predictor; for others libtiff ignores the tag.
             (1, _) => false,
             (2, Compression::Lzw | Compression::Deflate) if matches!(channels.bits, 8 | 16) => true,
             (other, Compression::Lzw | Compression::Deflate) => {
@@ -153,7 +155,7 @@ impl<'a> Layout<'a> {
         };
         let jpeg_tables = directory.raw(tag::JPEG_TABLES)?.unwrap_or_default();
         if jpeg_tables.len() > MOST_TABLES {
-            return Err(corrupt("its JPEG tables are longer than tables can be"));
+            return Err(corrupt("its JPEG tables are too long"));
         }
         let size = (width, height);
         let samples = if planes == 1 { channels.count } else { 1 };
@@ -194,7 +196,7 @@ fn compression(number: u64) -> Result<Compression, ImageError> {
         32773 => Compression::PackBits,
         2 => return Err(unsupported("CCITT's modified Huffman compression")),
         3 => return Err(unsupported("CCITT's group 3 compression")),
-        6 => return Err(unsupported("JPEG of the old kind, compression 6")),
+        6 => return Err(unsupported("old-style JPEG, compression 6")),
         34925 => return Err(unsupported("LZMA compression")),
         50000 => return Err(unsupported("Zstandard compression")),
         50001 => return Err(unsupported("WebP compression")),
@@ -206,7 +208,7 @@ fn compression(number: u64) -> Result<Compression, ImageError> {
 struct Channels {
     count: usize,
     bits: usize,
-    /// What each one behind the colour is.
+    /// The meaning of each sample after the colour.
     extra: Vec<u64>,
 }
 
@@ -216,7 +218,7 @@ impl Channels {
         let count = directory.one(tag::SAMPLES)?.unwrap_or(1);
         let count = usize::try_from(count).unwrap_or(usize::MAX);
         if count == 0 {
-            return Err(corrupt("no samples a pixel"));
+            return Err(corrupt("no samples per pixel"));
         }
         if count > most {
             return Err(unsupported(&format!("{count} samples a pixel")));
@@ -225,14 +227,14 @@ impl Channels {
         let equal = |values: &[u64]| values.windows(2).all(|pair| pair[0] == pair[1]);
         let bits: Vec<u64> = list(tag::BITS, 1)?;
         if !equal(&bits) || !(bits.len() == 1 || bits.len() == count) {
-            return Err(unsupported("channels of different depth"));
+            return Err(unsupported("channels of different depths"));
         }
         let formats: Vec<u64> = list(tag::SAMPLE_FORMAT, 1)?;
         match formats.first() {
             Some(1 | 4) if equal(&formats) => {}
-            Some(2) => return Err(unsupported("samples with a sign")),
+            Some(2) => return Err(unsupported("signed samples")),
             Some(3) => return Err(unsupported("floating-point samples")),
-            _ => return Err(unsupported("samples that are no whole numbers")),
+            _ => return Err(unsupported("samples that are not integers")),
         }
         let bits = bits.first().copied().unwrap_or(1);
         if !matches!(bits, 1 | 2 | 4 | 8 | 12 | 16) {
@@ -247,7 +249,7 @@ impl Channels {
         })
     }
 
-    /// What the samples stand for. The combinations are those that Pillow reads.
+    /// The meaning of the samples. The combinations are those that Pillow supports.
     fn colours(
         &self,
         directory: &Directory<'_>,
@@ -267,28 +269,29 @@ impl Channels {
             6 => return Err(unsupported("YCbCr without JPEG")),
             2 | 3 | 5 => {
                 let bits = self.bits;
-                return Err(unsupported(&format!("{bits} bits a sample of colour")));
+                return Err(unsupported(&format!("{bits} bits per colour sample")));
             }
             4 => return Err(unsupported("a transparency mask")),
             8..=10 => return Err(unsupported("CIE L*a*b*")),
             other => return Err(unsupported(&format!("photometric interpretation {other}"))),
         };
         let extra = self.count.checked_sub(colours);
-        let extra = extra.ok_or_else(|| corrupt("fewer samples a pixel than its colours need"))?;
-        // Writers forget to say what the fourth of four is: it counts as transparency.
+        let extra =
+            extra.ok_or_else(|| corrupt("fewer samples per pixel than its colours need"))?;
+        // Some writers do not declare the fourth of four samples: it counts as alpha.
         let forgotten = extra == 1 && self.extra.is_empty() && colours == 3;
         if extra != self.extra.len() && !forgotten {
-            return Err(unsupported("channels of which nothing says what they are"));
+            return Err(unsupported("undeclared channels"));
         }
         let associated = self.extra.iter().position(|kind| *kind == 1);
         match (associated, &meaning) {
             (None, _) | (Some(0), Meaning::Rgb) => {}
-            _ => return Err(unsupported("colours multiplied with such transparency")),
+            _ => return Err(unsupported("these colours with premultiplied alpha")),
         }
         if extra > 0 && (matches!(meaning, Meaning::YCbCr) || !deep) {
-            return Err(unsupported("such colours with transparency"));
+            return Err(unsupported("these colours with transparency"));
         }
-        // What the first of the other channels is, as Pillow has it.
+        // The meaning of the first extra channel, as in Pillow.
         let transparent = (forgotten || matches!(self.extra.first(), Some(1 | 2)))
             && !matches!(meaning, Meaning::Cmyk | Meaning::Palette(_));
         Ok(Colours {
@@ -299,7 +302,7 @@ impl Channels {
     }
 }
 
-/// Red, green and blue of each index, by their high bytes, as Pillow takes them.
+/// Red, green and blue of each index, from their high bytes, as in Pillow.
 fn palette(directory: &Directory<'_>, bits: usize) -> Result<Vec<[u8; 3]>, ImageError> {
     let count = 1 << bits;
     let map = directory
@@ -312,7 +315,7 @@ fn palette(directory: &Directory<'_>, bits: usize) -> Result<Vec<[u8; 3]>, Image
         .collect())
 }
 
-/// How the picture is cut.
+/// The division of the picture.
 struct Grid {
     width: usize,
     height: usize,
@@ -357,7 +360,8 @@ impl Grid {
         limits: &Limits,
     ) -> Result<Chunks, ImageError> {
         let (across, down) = (width.div_ceil(self.width), height.div_ceil(self.height));
-        // Tiles may reach over the picture's edges. A JPEG tile is decoded whole, the others as far as the picture goes.
+        // Tiles may extend beyond the picture's edges. A JPEG tile is decoded completely, others up to the edge of the
+        // picture.
         let one = self.width as u64 * self.height as u64;
         let padded = one.saturating_mul(across as u64 * down as u64);
         if (compression == Compression::Jpeg && one > limits.max_pixels)
@@ -371,7 +375,7 @@ impl Grid {
         let count = across.saturating_mul(down).saturating_mul(planes);
         if count > MOST_CHUNKS {
             return Err(unsupported(&format!(
-                "{count} strips or tiles; {MOST_CHUNKS} are read"
+                "{count} strips or tiles; at most {MOST_CHUNKS} are supported"
             )));
         }
         let row_bytes = (self.width * samples * bits).div_ceil(8);
@@ -385,7 +389,8 @@ impl Grid {
         for (i, offset) in offsets.into_iter().enumerate() {
             let start = usize::try_from(offset).unwrap_or(usize::MAX);
             let length = match (compression, &counts) {
-                // As many as its pixels need. The directory is not used: writers get it wrong, and Pillow ignores it.
+                // Computed from the number of pixels. The directory is not used, because some writers get it wrong; Pillow
+                // ignores it too.
                 (Compression::None, _) => {
                     let row = i / across % down;
                     row_bytes.saturating_mul(self.height.min(height - row * self.height))
@@ -395,13 +400,13 @@ impl Grid {
                     usize::try_from(length).unwrap_or(usize::MAX)
                 }
                 (_, None) if count == 1 => bytes.len().saturating_sub(start),
-                (_, None) => return Err(corrupt("nothing says how long its strips are")),
+                (_, None) => return Err(corrupt("the lengths of its strips are missing")),
             };
             let end = start.saturating_add(length);
             if end > bytes.len() {
-                return Err(corrupt("a strip or tile does not end in the file"));
+                return Err(corrupt("a strip or tile extends beyond the file"));
             }
-            // Strips that share bytes would be unpacked as often as they are named.
+            // Strips that share bytes would be decompressed once for each reference.
             total = total.saturating_add(length);
             if total > bytes.len() {
                 return Err(corrupt("its strips have more bytes than the file"));

@@ -1,4 +1,4 @@
-//! TIFF 6.0 and BigTIFF, the first page: a reader of its own around the libraries that unpack (flate2, weezl, fax, zune-jpeg).
+//! TIFF 6.0 and BigTIFF, the first page: a reader on top of decompression libraries (flate2, weezl, fax, zune-jpeg).
 //!
 //! | | read | refused as unsupported |
 //! |---|---|---|
@@ -7,11 +7,11 @@
 //! | packing | none, PackBits, LZW (old, too), Deflate, group 4 fax, JPEG; the horizontal predictor | groups 2 and 3, JPEG of the old kind, LZMA, Zstandard, WebP, the floating-point predictor |
 //! | layout | strips, tiles; both byte orders; both orders of bits; orientation | over 262,144 strips |
 //!
-//! Where this differs from Pillow: of 12 and 16 bits the high 8 are kept, where Pillow cuts grey ones at 255; 16-bit grey whose
-//! white is zero is turned round.
+//! Differences from Pillow: of 12 and 16 bits the high 8 are used, where Pillow clips grey ones at 255; 16-bit grey with
+//! white as zero is inverted.
 //!
-//! The directory is read and weighed against the file first (`layout`); then each strip is unpacked a row at a time, and each
-//! row becomes RGB at once. In memory are the picture (three bytes a pixel) and a row; of JPEG, a strip.
+//! The directory is read and checked against the file first (`layout`). Then each strip is decompressed row by row, and each
+//! row is converted to RGB at once. In memory are the picture (three bytes per pixel) and one row; for JPEG, one strip.
 
 mod colours;
 mod directory;
@@ -27,7 +27,7 @@ use self::refusals::corrupt;
 use super::{Decoded, Reading, sixteen_bits::SixteenBits};
 use crate::preprocess::{error::ImageError, limits::Limits, rgb::RgbImage, stop::Stop};
 
-/// Decodes a TIFF file as it is stored.
+/// Decodes a TIFF file without turning it.
 pub(super) fn decode(
     bytes: &[u8],
     limits: &Limits,
@@ -49,7 +49,7 @@ pub(super) fn decode(
     let in_low_bits = picture.values.in_low_bits();
     let side = |side: usize| u32::try_from(side).unwrap_or(u32::MAX);
     let image = RgbImage::new(side(layout.width), side(layout.height), picture.pixels)
-        .ok_or_else(|| corrupt("its size is not what its directory says"))?;
+        .ok_or_else(|| corrupt("its size differs from its directory"))?;
     Ok(Decoded {
         image,
         orientation: layout.orientation,
@@ -57,17 +57,17 @@ pub(super) fn decode(
     })
 }
 
-/// The picture as it grows.
+/// The picture while it is decoded.
 struct Picture {
     pixels: Vec<u8>,
     width: usize,
     values: SixteenBits,
 }
 
-/// Bytes that are unpacked between two questions whether to go on.
+/// Number of decompressed bytes between two checks of [`Stop`].
 const BETWEEN_CHECKS: usize = 64 << 10;
 
-/// Unpacks the strip or tile at a place of the grid, of all planes, into the picture.
+/// Decompresses the strip or tile at a place of the grid, in all planes, into the picture.
 fn read_chunk(
     bytes: &[u8],
     layout: &Layout<'_>,
@@ -81,7 +81,7 @@ fn read_chunk(
     let columns = chunks.width.min(layout.width - left);
     let needed = layout.colours.needed();
     let mut planes = Vec::new();
-    // Planes behind the colours are not looked at.
+    // Planes after the colours are ignored.
     for plane in 0..chunks.planes.min(needed) {
         let packed = bytes.get(chunks.place(plane, row, column));
         planes.push(packed::open(layout, packed.unwrap_or_default(), rows)?);
@@ -99,7 +99,7 @@ fn read_chunk(
         }
         for (plane, source) in planes.iter_mut().enumerate() {
             source.read_exact(&mut stored).map_err(|error| {
-                corrupt(&format!("a strip or tile cannot be unpacked: {error}"))
+                corrupt(&format!("a strip or tile cannot be decompressed: {error}"))
             })?;
             if layout.differences {
                 colours::add_up(&mut stored, layout.bits, layout.little, chunks.samples);

@@ -1,4 +1,4 @@
-//! Strips and tiles, unpacked as they are read: nothing is held of what a strip would become, but for JPEG.
+//! Decompresses strips and tiles as a stream: except for JPEG, no decompressed strip is stored.
 
 use std::io::{self, Cursor, Read};
 
@@ -9,7 +9,7 @@ use super::jpeg;
 use super::layout::{Compression, Layout};
 use crate::preprocess::error::ImageError;
 
-/// Opens a strip's or tile's bytes. `rows` is how many of its rows are in the picture.
+/// Opens a strip's or tile's bytes. `rows` is the number of its rows inside the picture.
 pub(super) fn open<'a>(
     layout: &Layout<'_>,
     packed: &'a [u8],
@@ -43,13 +43,13 @@ fn unpacked<'a>(
     })
 }
 
-/// Apple's run lengths (TIFF 6.0, section 9).
+/// PackBits, Apple's run-length encoding (TIFF 6.0, section 9).
 struct PackBits<R> {
     packed: R,
     run: Run,
 }
 
-/// What is left of a run.
+/// The rest of a run.
 enum Run {
     Copied(usize),
     Repeated(usize, u8),
@@ -74,7 +74,7 @@ impl<R: io::BufRead> Read for PackBits<R> {
                         return Ok(0);
                     };
                     self.run = match head as i8 {
-                        // Means nothing.
+                        // No operation.
                         -128 => Run::Copied(0),
                         copied @ 0.. => Run::Copied(copied as usize + 1),
                         repeated => {
@@ -102,7 +102,7 @@ impl<R: io::BufRead> Read for PackBits<R> {
     }
 }
 
-/// LZW as TIFF has it; or, by the first code, as it was before version 6.0: the low bit of a byte first.
+/// LZW as in TIFF or, detected by the first code, as before version 6.0: with the low bit of a byte first.
 struct Lzw<R> {
     packed: R,
     decoder: weezl::decode::Decoder,
@@ -110,7 +110,7 @@ struct Lzw<R> {
 
 impl<R: io::BufRead> Lzw<R> {
     fn new(mut packed: R) -> Self {
-        // Both begin with the code 256 in nine bits.
+        // Both variants begin with the code 256 in nine bits.
         let old = packed
             .fill_buf()
             .is_ok_and(|bytes| matches!(bytes, [0, second, ..] if second & 1 == 1));
@@ -128,7 +128,7 @@ impl<R: io::BufRead> Lzw<R> {
 
 impl<R: io::BufRead> Read for Lzw<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        // A word that does not fit is moved into the decoder's buffer by one call, and from there by the next.
+        // A string that does not fit is moved into the decoder's buffer by one call, and from there by the next.
         let mut idle = false;
         loop {
             let done = self.decoder.decode_bytes(self.packed.fill_buf()?, out);
@@ -146,10 +146,10 @@ impl<R: io::BufRead> Read for Lzw<R> {
     }
 }
 
-/// The packed bytes, one after the other.
+/// The compressed bytes, one after another.
 type Digits<R> = io::Bytes<R>;
 
-/// CCITT's group 4. Delivers rows of one bit a pixel, padded to a byte; a set bit is black.
+/// CCITT's group 4. Returns rows of one bit per pixel, padded to a byte; a set bit is black.
 struct Fax4<R> {
     decoder: Group4Decoder<Digits<R>>,
     width: u16,
@@ -172,7 +172,7 @@ impl<R: io::BufRead> Fax4<R> {
 
     fn next_row(&mut self) -> io::Result<()> {
         let damaged = |_| io::Error::new(io::ErrorKind::InvalidData, "damaged fax row");
-        // White rows at the end may be left out.
+        // White rows at the end may be missing.
         self.ended = self.ended || self.decoder.advance().map_err(damaged)? == DecodeStatus::End;
         let row = self.row.get_mut();
         row.clear();

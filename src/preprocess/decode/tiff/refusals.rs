@@ -1,8 +1,8 @@
-//! How a TIFF file is refused.
+//! Errors about a TIFF file.
 
 use crate::preprocess::{decode::Format, error::ImageError};
 
-/// It is damaged.
+/// The file is damaged.
 pub(super) fn corrupt(reason: &str) -> ImageError {
     ImageError::Corrupt {
         format: Format::Tiff,
@@ -10,7 +10,7 @@ pub(super) fn corrupt(reason: &str) -> ImageError {
     }
 }
 
-/// It is whole, and of a kind that is not read.
+/// The file is valid, but of an unsupported kind.
 pub(super) fn unsupported(what: &str) -> ImageError {
     ImageError::UnsupportedFormat {
         what: format!("this kind of TIFF ({what})"),

@@ -1,4 +1,4 @@
-//! Inputs of `clip-in embed`, as a user has them.
+//! Inputs of `clip-in embed` in common forms.
 
 #![allow(dead_code)] // Each test file uses a part.
 
@@ -11,7 +11,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
 
-/// As most programs write it: Snappy, and here in row groups of a few rows.
+/// As most programs write it: with Snappy, and here in row groups of a few rows.
 pub fn write_parquet(path: &Path, columns: Vec<(&str, ArrayRef)>, rows_in_a_group: usize) {
     write_parquet_as(path, columns, rows_in_a_group, Compression::SNAPPY);
 }

@@ -1,4 +1,4 @@
-//! What `clip-in embed` wrote, for the tests of this folder.
+//! Reads the output of `clip-in embed`.
 
 #![allow(dead_code)] // Each test file uses a part.
 
@@ -63,7 +63,7 @@ pub fn texts(path: &Path) -> Vec<Option<String>> {
     batches.flat_map(column).collect()
 }
 
-/// Rows as `kind:id`, in their order.
+/// Rows as `kind:id`, in order.
 pub fn keys(path: &Path) -> Vec<String> {
     rows(path)
         .iter()
@@ -71,7 +71,7 @@ pub fn keys(path: &Path) -> Vec<String> {
         .collect()
 }
 
-/// What was listed as not embedded: kind, id, reason.
+/// The items listed as not embedded: kind, id, reason.
 pub fn errors(out: &Path) -> Vec<(String, String, String)> {
     let path = format!("{}.errors.jsonl", out.display());
     let content = fs::read_to_string(path).unwrap_or_default();

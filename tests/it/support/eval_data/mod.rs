@@ -1,4 +1,4 @@
-//! Benchmarks' data in the form that it is published in, made of the demo's scenes; and `clip-in eval` as a user calls it.
+//! Benchmark data in published formats, made from the demo's scenes; and `clip-in eval` as a user calls it.
 
 #![allow(dead_code)] // Each test file uses a part.
 
@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::server::{demo, program};
 
-/// What the scenes of `models/demo/samples` show, in their order. They have nothing in common, so that the demo takes none for another.
+/// Captions of the scenes in `models/demo/samples`, in order. The scenes have nothing in common, so that the demo model
+/// distinguishes all of them.
 pub const SCENES: [&str; 9] = [
     "An unlit green flashlight facing left in the upper half, together with six yellow screws on a blue mat.",
     "A single ball near a green cogwheel with fine teeth and a pencil on wood.",
@@ -46,13 +47,13 @@ pub fn png(scene: usize) -> Vec<u8> {
     file.into_inner()
 }
 
-/// Writes a file and the folders above it.
+/// Writes a file and its parent folders.
 pub fn write(path: &Path, content: impl AsRef<[u8]>) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, content).unwrap();
 }
 
-/// How a run ended.
+/// The result of a run.
 pub struct Ended {
     pub status: i32,
     pub said: String,
@@ -81,7 +82,7 @@ impl Ended {
         items.iter().map(of).collect()
     }
 
-    /// What was broken: place and reason.
+    /// The broken data: place and reason.
     pub fn broken(&self) -> Vec<(String, String)> {
         let broken = self.report["broken"].as_array().unwrap();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -92,10 +93,10 @@ impl Ended {
     }
 }
 
-/// Runs `clip-in eval` on the demo.
+/// Runs `clip-in eval` on the demo model.
 pub fn eval(benchmark: &str, data: &Path, more: &[&str]) -> Ended {
     let folder = tempfile::tempdir().unwrap();
-    // A folder that is not there yet is made.
+    // A missing folder is created.
     let json = folder.path().join("results/out.json");
     let mut command = program();
     command

@@ -1,4 +1,4 @@
-//! A gRPC client that sends messages as bytes: also those that no generated code would make.
+//! A gRPC client that sends messages as bytes, including those that no generated code would make.
 
 #![allow(dead_code)] // Each test file uses a part.
 
@@ -10,7 +10,7 @@ use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Response, Status, Streaming};
 
-/// Messages stay bytes.
+/// A codec that passes messages as bytes.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Raw;
 
@@ -54,7 +54,7 @@ pub struct RawClient {
 }
 
 impl RawClient {
-    /// Connects; with `gzip` messages are sent compressed.
+    /// Connects; with `gzip` messages are compressed.
     pub async fn connect(url: &str, gzip: bool) -> Self {
         let channel = Endpoint::new(url.to_owned()).unwrap().connect().await;
         let mut grpc = Grpc::new(channel.unwrap())

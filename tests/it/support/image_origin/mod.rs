@@ -1,4 +1,4 @@
-//! Hosts that images are fetched from: real ones, on loopback, good and bad.
+//! Hosts for image URLs: real servers on loopback, good and bad ones.
 
 #![allow(dead_code)] // Each test file uses a part.
 
@@ -20,7 +20,7 @@ pub struct Origin {
     gate: Arc<Gate>,
 }
 
-/// Requests for `/held` are answered when it is opened.
+/// Requests for `/held` are answered when this is opened.
 #[derive(Default)]
 struct Gate(Mutex<bool>, Condvar);
 
@@ -42,7 +42,7 @@ trait Connection: Read + Write {}
 impl<T: Read + Write> Connection for T {}
 
 impl Origin {
-    /// Listens on all addresses of loopback, and more: whoever is not to reach it must be kept from it by something else.
+    /// Listens on all loopback addresses and more, so that only the server's checks prevent a connection.
     pub fn start(image: Vec<u8>) -> Self {
         Self::launch(image, None)
     }
@@ -52,7 +52,7 @@ impl Origin {
     }
 
     fn launch(image: Vec<u8>, tls: Option<Arc<ServerConfig>>) -> Self {
-        // Of both families where the system has both: "::1" must not miss it for want of a listener.
+        // For both address families if the system has both: "::1" must not fail because nothing listens.
         let listener = TcpListener::bind("[::]:0")
             .or_else(|_| TcpListener::bind("0.0.0.0:0"))
             .unwrap();
@@ -78,7 +78,7 @@ impl Origin {
                         None => Box::new(stream),
                         Some(tls) => Box::new(encrypted(stream, tls)),
                     };
-                    // An error is a client that has gone: often what is tested.
+                    // An error is a client that disconnected, which is often what the test checks.
                     while let Some(path) = read_head(&mut *stream) {
                         requests.fetch_add(1, Ordering::SeqCst);
                         if answer(&path, &mut *stream, &image, &gate).is_err() {
@@ -103,7 +103,7 @@ impl Origin {
         self.requests.load(Ordering::SeqCst)
     }
 
-    /// Answers what is held, and all that comes later.
+    /// Answers held requests, and all later ones.
     pub fn release(&self) {
         self.gate.open();
     }
@@ -116,7 +116,7 @@ fn encrypted(
     StreamOwned::new(ServerConnection::new(config).unwrap(), stream)
 }
 
-/// The path that is asked for.
+/// The requested path.
 fn read_head(stream: &mut dyn Connection) -> Option<String> {
     let (mut head, mut byte) = (Vec::new(), [0]);
     while !head.ends_with(b"\r\n\r\n") {
@@ -126,7 +126,7 @@ fn read_head(stream: &mut dyn Connection) -> Option<String> {
         head.push(byte[0]);
     }
     let head = String::from_utf8(head).unwrap();
-    // Nothing that could be of use to a host that should not have it.
+    // The request must not contain anything useful to a host that should not have it.
     let lower = head.to_ascii_lowercase();
     for header in ["authorization:", "cookie:", "accept-encoding:", "referer:"] {
         assert!(!lower.contains(header), "{head}");
@@ -260,6 +260,6 @@ fn answer(
             read_head(stream);
             close()
         }
-        other => panic!("no such path: {other}"),
+        other => panic!("unknown path: {other}"),
     }
 }

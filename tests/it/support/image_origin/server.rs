@@ -1,4 +1,4 @@
-//! The server under test, told from where to fetch.
+//! The server under test with settings for fetching.
 
 use std::process::Command;
 
@@ -14,7 +14,7 @@ pub fn origin() -> Origin {
     Origin::start(fixture(PICTURE))
 }
 
-/// A server that fetches from these hosts, trusting nobody but the authority.
+/// A server that fetches from these hosts and trusts only the authority.
 pub fn launch(
     hosts: &[String],
     authority: &Authority,
@@ -27,7 +27,7 @@ pub fn launch(
         .args(["serve", "--listen", "127.0.0.1:0", "--model"])
         .arg(demo());
     command.args(["--image-url-hosts", &hosts.join(",")]);
-    // A test must not depend on whether the machine has certificates.
+    // A test must not depend on the machine's certificates.
     command
         .env("SSL_CERT_FILE", certificates.path())
         .env_remove("SSL_CERT_DIR");

@@ -1,4 +1,4 @@
-//! The Hub's ONNX layout in small, for tests of what is refused.
+//! The Hub's ONNX layout at small size, for tests of refusals.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::server::program;
 
-/// A layout in a folder of its own. The graphs are no graphs: whatever is refused before them says so first.
+/// A layout in a temporary folder. Its graphs are not valid, so checks before the graphs report their errors first.
 pub struct Layout {
     pub folder: TempDir,
 }
@@ -74,7 +74,7 @@ impl Layout {
         fs::write(self.path(name), content.to_string()).unwrap();
     }
 
-    /// Changes a field by its pointer; `null` takes it out.
+    /// Changes a field by its pointer; `null` removes it.
     pub fn with(self, file: &str, pointer: &str, value: Value) -> Self {
         let text = fs::read_to_string(self.path(file)).unwrap();
         let mut content: Value = serde_json::from_str(&text).unwrap();
@@ -84,7 +84,7 @@ impl Layout {
         self
     }
 
-    /// What the import says when it fails, and that it leaves nothing behind.
+    /// The error of a failed import; also checks that nothing is left behind.
     pub fn refusal(&self, options: &[&str]) -> String {
         let folder = tempfile::tempdir().unwrap();
         refusal(self.folder.path(), &folder.path().join("bundle"), options)

@@ -1,4 +1,4 @@
-//! A collector of OpenTelemetry: takes spans by OTLP over gRPC, and keeps the bytes as they came.
+//! An OpenTelemetry collector: accepts spans by OTLP over gRPC, and stores the bytes as received.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -72,12 +72,12 @@ impl Collector {
         }
     }
 
-    /// From now on it refuses what it gets, or takes it.
+    /// From now on it refuses exports, or accepts them.
     pub fn refuse(&self, refuses: bool) {
         self.calls.refuses.store(refuses, Ordering::SeqCst);
     }
 
-    /// Exports so far, refused ones included.
+    /// Number of exports so far, including refused ones.
     pub fn exports(&self) -> usize {
         self.calls.received.lock().unwrap().len()
     }
@@ -94,12 +94,12 @@ impl Collector {
 
     fn requests(&self) -> Vec<ExportTraceServiceRequest> {
         let received = self.calls.received.lock().unwrap();
-        // Behind a byte that says "not compressed" and four of length.
+        // After a byte for "not compressed" and four for the length.
         let message = |body: &Bytes| ExportTraceServiceRequest::decode(&body[5..]).unwrap();
         received.iter().map(|(_, body)| message(body)).collect()
     }
 
-    /// The attributes of whoever sent the first span.
+    /// The resource attributes of the first span.
     pub fn resource(&self) -> Vec<KeyValue> {
         let spans = self.requests().remove(0).resource_spans.remove(0);
         spans.resource.unwrap().attributes
@@ -122,7 +122,7 @@ impl Collector {
 
 async fn export(State(calls): State<Arc<Calls>>, headers: HeaderMap, body: Bytes) -> Response {
     calls.received.lock().unwrap().push((headers, body));
-    // 13: one that is not tried again.
+    // 13: an error that is not retried.
     let refuses = calls.refuses.load(Ordering::SeqCst);
     let status = HeaderValue::from_static(if refuses { "13" } else { "0" });
     let trailers = async move {
@@ -146,7 +146,7 @@ fn value<'a>(attributes: &'a [KeyValue], key: &str) -> Option<&'a Value> {
     found
 }
 
-/// An attribute that is a string; empty if there is none.
+/// A string attribute; empty if it is missing.
 pub fn text<'a>(attributes: &'a [KeyValue], key: &str) -> &'a str {
     match value(attributes, key) {
         None => "",

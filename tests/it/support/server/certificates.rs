@@ -1,4 +1,4 @@
-//! Certificates for tests: an authority of its own each, and what it signs.
+//! Certificates for tests: each test has its own authority, which signs them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -42,7 +42,7 @@ impl Authority {
         }
     }
 
-    /// For a server that is a part of the test.
+    /// For a server inside the test.
     pub fn server_config(&self) -> Arc<ServerConfig> {
         let (certificate, key) = self.sign();
         let key = PrivatePkcs8KeyDer::from(key.serialize_der());

@@ -1,4 +1,4 @@
-//! The real server as a process of its own, on a free port, for the tests of this folder.
+//! The real server as a separate process on a free port.
 
 #![allow(dead_code)] // Each test file uses a part.
 
@@ -42,9 +42,9 @@ pub fn program() -> Command {
     Command::new(env!("CARGO_BIN_EXE_clip-in"))
 }
 
-/// A client of the tests, to be told more.
+/// A client builder with the settings of the tests.
 pub fn client() -> ClientBuilder {
-    // The client has TLS built in and no cryptography of its own; it is the server's.
+    // The client's TLS has no cryptography provider of its own; it uses the server's.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder().timeout(Duration::from_secs(60))
 }
@@ -54,7 +54,7 @@ impl Server {
         Self::start_with(&[])
     }
 
-    /// Starts the server with more arguments and waits until it says that it is ready.
+    /// Starts the server with more arguments and waits until it is ready.
     pub fn start_with(arguments: &[&str]) -> Self {
         let mut command = program();
         command
@@ -63,9 +63,9 @@ impl Server {
         Self::launch(command.args(arguments))
     }
 
-    /// Starts a whole command line and waits until it says that it is ready.
+    /// Starts a complete command line and waits until it is ready.
     pub fn launch(command: &mut Command) -> Self {
-        // What one server keeps is not another's; a `--state` on the command line wins.
+        // Each server has its own state folder; a `--state` on the command line has priority.
         let state = tempfile::tempdir().unwrap();
         command.env("CLIP_IN_STATE", state.path());
         let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
@@ -82,7 +82,7 @@ impl Server {
             }
             seen += &format!("{line}\n");
         };
-        // Someone must read on, or the server blocks when the pipe is full.
+        // The pipe must be read, or the server blocks when it is full.
         let log = Arc::new(Mutex::new(seen));
         let kept = log.clone();
         std::thread::spawn(move || {
@@ -126,7 +126,7 @@ impl Server {
             .unwrap()
     }
 
-    /// One metric's value, by the exposition line's beginning.
+    /// The value of a metric, by the start of its line.
     pub fn metric(&self, name: &str) -> f64 {
         let text = self.get("/metrics").text().unwrap();
         let line = text
@@ -136,12 +136,12 @@ impl Server {
         line.rsplit(' ').next().unwrap().parse().unwrap()
     }
 
-    /// What it has logged so far, without the line that says it is ready.
+    /// The log so far, without the line about readiness.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }
 
-    /// The log as soon as it contains this; the reader may be behind.
+    /// The log as soon as it contains this text; the reader may be behind.
     pub fn log_with(&self, text: &str) -> String {
         let end = Instant::now() + Duration::from_secs(30);
         loop {
@@ -154,17 +154,17 @@ impl Server {
         }
     }
 
-    /// Threads of the process whose name begins so.
+    /// Number of threads whose name begins with this.
     pub fn threads(&self, name: &str) -> usize {
         threads(&self.process.id().to_string(), name)
     }
 
-    /// Memory that the process holds, in bytes.
+    /// Resident memory of the process, in bytes.
     pub fn resident_bytes(&self) -> u64 {
         self.status_bytes("VmRSS:")
     }
 
-    /// The most memory that the process has held so far, in bytes.
+    /// Peak of the resident memory, in bytes.
     pub fn peak_bytes(&self) -> u64 {
         self.status_bytes("VmHWM:")
     }
@@ -186,7 +186,7 @@ impl Server {
             * 1024
     }
 
-    /// The process's number.
+    /// The process id.
     pub fn id(&self) -> u32 {
         self.process.id()
     }
@@ -202,14 +202,14 @@ impl Server {
         );
     }
 
-    /// SIGHUP: keys, certificate and label sets are to be read again.
+    /// SIGHUP: reload keys, certificate and label sets.
     pub fn hang_up(&self) {
         let id = self.process.id().to_string();
         let sent = Command::new("kill").args(["-HUP", &id]).status();
         assert!(sent.unwrap().success());
     }
 
-    /// SIGKILL: no time to put anything in order.
+    /// SIGKILL: no time for cleaning up.
     pub fn kill(&self) {
         let id = self.process.id().to_string();
         let sent = Command::new("kill").args(["-KILL", &id]).status();
@@ -236,10 +236,10 @@ impl Drop for Server {
     }
 }
 
-/// Threads of a process (`self` or its number) whose name begins so.
+/// Number of threads of a process (`self` or its id) whose name begins with this.
 pub fn threads(process: &str, name: &str) -> usize {
     let tasks = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
-    // A thread that ends while it is looked at has no name.
+    // A thread that ends meanwhile has no name.
     let name_of = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("comm"));
     tasks
         .filter_map(|task| name_of(task.ok()?).ok())
@@ -273,7 +273,7 @@ pub fn failure(response: Response) -> (u16, String, Option<String>) {
     )
 }
 
-/// The embeddings of an answer of `/v1/embeddings`, in its order.
+/// The embeddings of an answer of `/v1/embeddings`, in order.
 pub fn embeddings(answer: &Value) -> Vec<Vec<f32>> {
     let data = answer["data"].as_array().unwrap();
     data.iter()

@@ -1,4 +1,4 @@
-//! Bundles like the demo's, and servers that load them while they run.
+//! Bundles derived from the demo, and servers that load them while they run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use super::{Server, base64, demo, fixture, numbers, program, success};
 
 pub const DEMO: &str = "clip-in-demo";
 
-/// A copy of the demo bundle with another manifest: the checksums cover every file but that one.
+/// A copy of the demo bundle with another manifest: the checksums cover every other file.
 pub fn bundle(folder: &Path, change: impl FnOnce(&mut Value)) -> PathBuf {
     let read = |name: &str| fs::read(demo().join(name)).unwrap();
     let mut manifest: Value = serde_json::from_slice(&read("bundle.json")).unwrap();
@@ -32,7 +32,7 @@ pub fn named(folder: &Path, name: &str) -> PathBuf {
     bundle(folder, |manifest| manifest["name"] = json!(name))
 }
 
-/// A model whose answers can be told from the demo's: its logits are on another scale.
+/// A model whose answers differ from the demo's: it has another logit scale.
 pub fn different(folder: &Path, name: &str) -> PathBuf {
     bundle(folder, |manifest| {
         manifest["name"] = json!(name);

@@ -1,4 +1,4 @@
-//! Small training sets in every format, for the tests of this folder.
+//! Small training sets in every format.
 
 #![allow(dead_code)] // Each test file uses a part.
 
@@ -29,7 +29,7 @@ pub fn scene(number: usize) -> Vec<u8> {
     fs::read(demo().join(format!("samples/{number}.webp"))).unwrap()
 }
 
-/// Drawn: a disc of a colour on a ground; no two numbers look alike.
+/// Drawn: a coloured disc on a background; all numbers give different pictures.
 pub fn drawn(number: u32) -> Vec<u8> {
     let side = 128_u32;
     let colour = |k: u32| {
@@ -48,7 +48,7 @@ pub fn drawn(number: u32) -> Vec<u8> {
     png(side, side, &pixels)
 }
 
-/// Pixels as a file without loss.
+/// Pixels in a lossless file.
 pub fn png(width: u32, height: u32, pixels: &[u8]) -> Vec<u8> {
     use image::ImageEncoder;
 
@@ -59,7 +59,7 @@ pub fn png(width: u32, height: u32, pixels: &[u8]) -> Vec<u8> {
     file
 }
 
-/// The same picture, saved again as JPEG.
+/// The same picture, saved as JPEG.
 pub fn as_jpeg(file: &[u8], quality: u8) -> Vec<u8> {
     let picture = decode(file, &Limits::default(), false).unwrap();
     let (width, height) = (picture.width() as u16, picture.height() as u16);
@@ -75,13 +75,13 @@ pub fn as_jpeg(file: &[u8], quality: u8) -> Vec<u8> {
     jpeg
 }
 
-/// The same picture without loss in another file.
+/// The same picture in another lossless file.
 pub fn as_png(file: &[u8]) -> Vec<u8> {
     let picture = decode(file, &Limits::default(), false).unwrap();
     png(picture.width(), picture.height(), picture.pixels())
 }
 
-/// The same picture without loss in yet another file.
+/// The same picture in a third lossless format.
 pub fn as_bmp(file: &[u8]) -> Vec<u8> {
     let picture = decode(file, &Limits::default(), false).unwrap();
     let mut bmp = Vec::new();
@@ -105,7 +105,7 @@ fn pair(images: [Vec<u8>; 2], captions: [&str; 2], category: &'static str) -> Pa
     }
 }
 
-/// Six pairs in which nothing is wrong.
+/// Six pairs without defects.
 pub fn clean() -> Vec<Pair> {
     vec![
         pair(
@@ -180,7 +180,7 @@ pub fn write_columns(path: &Path, columns: Vec<(&str, ArrayRef)>) {
     writer.close().unwrap();
 }
 
-/// A line a pair, the images beside the lines.
+/// One line per pair, with the images beside the file.
 pub fn write_json_lines(folder: &Path, pairs: &[Pair]) {
     let mut lines = String::new();
     for (i, pair) in pairs.iter().enumerate() {
@@ -199,7 +199,7 @@ pub fn write_json_lines(folder: &Path, pairs: &[Pair]) {
     fs::write(folder.join("pairs.jsonl"), lines).unwrap();
 }
 
-/// A folder of images with texts beside them.
+/// A folder of images with text files.
 pub fn write_folder(folder: &Path, samples: &[(Vec<u8>, &str)]) {
     for (i, (image, caption)) in samples.iter().enumerate() {
         fs::write(folder.join(format!("{i}.png")), image).unwrap();

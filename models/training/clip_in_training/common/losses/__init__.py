@@ -1,1 +1,1 @@
-"""Terms of the loss that both families have. Vectors come in normalised; `scale` is exp(logit_scale)."""
+"""Loss terms that both families use. Vectors must be normalised; `scale` is exp(logit_scale)."""

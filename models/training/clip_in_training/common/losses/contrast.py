@@ -1,4 +1,4 @@
-"""How well anchors find their partners in a pool: the softmax of CLIP, or the pair-wise sigmoid of SigLIP."""
+"""Contrastive losses between anchors and a pool: the softmax of CLIP or the pair-wise sigmoid of SigLIP."""
 
 from collections.abc import Callable
 
@@ -7,16 +7,18 @@ from torch import Tensor
 from torch.nn import functional
 
 Contrast = Callable[[Tensor, Tensor, Tensor | float, Tensor | float, Tensor | None], Tensor]
-"""(anchors, pool, scale, bias, equal) to a scalar. Partner of anchor i is row i of the pool, which may be longer.
-`equal`, bool [anchors, pool] or None, marks what is no negative of an anchor (see `equal_pairs`).
+"""Maps (anchors, pool, scale, bias, equal) to a scalar. The partner of anchor i is row i of the pool, which may be
+longer.
+`equal`, bool [anchors, pool] or None, marks entries that must not count as negatives (see `equal_pairs`).
 """
 
 
 def equal_pairs(own: Tensor | None, pool: Tensor | None) -> Tensor | None:
-    """bool [anchors, pool]: entries that say the same as an anchor's partner, other than that partner itself. As
-    negatives they would be false ones.
+    """bool [anchors, pool]: entries with the same caption as an anchor's partner, except the partner itself. As
+    negatives they would be false negatives.
 
-    `own` int64 [anchors] and `pool` int64 [pool] are keys of captions: equal keys, equal captions. None if either is.
+    `own` int64 [anchors] and `pool` int64 [pool] are keys of captions: equal keys mean equal captions. None if
+    either of them is None.
     """
     if own is None or pool is None:
         return None
@@ -32,7 +34,7 @@ def softmax_contrast(
     bias: Tensor | float = 0,
     equal: Tensor | None = None,
 ) -> Tensor:
-    """Mean cross-entropy of each anchor's logits over the pool. A bias would cancel out: it is not used."""
+    """Mean cross-entropy of each anchor's logits over the pool. A bias would cancel out, so it is ignored."""
     target = torch.arange(len(anchors), device=anchors.device)
     logits = scale * anchors @ pool.T
     if equal is not None:
@@ -59,7 +61,7 @@ def sigmoid_contrast(
 
 
 CONTRASTS: dict[str, Contrast] = {"softmax": softmax_contrast, "sigmoid": sigmoid_contrast}
-"""By `Backbone.family`."""
+"""The loss by `Backbone.family`."""
 
 
 def both_ways(
@@ -70,6 +72,8 @@ def both_ways(
     bias: Tensor | float,
     keys: Tensor | None = None,
 ) -> Tensor:
-    """½ [a finds b + b finds a]: with the softmax CLIP's loss, with the sigmoid SigLIP's. `keys`: of captions."""
+    """½ [a finds b + b finds a]: CLIP's loss with the softmax, SigLIP's with the sigmoid. `keys`: keys of
+    captions.
+    """
     equal = equal_pairs(keys, keys)
     return (contrast(a, b, scale, bias, equal) + contrast(b, a, scale, bias, equal)) / 2

@@ -1,11 +1,11 @@
-"""L_HN of CLIP-IN (arXiv 2508.02329): an edit's two sides are each other's hard negatives.
+"""L_HN of CLIP-IN (arXiv 2508.02329): the two sides of an edit are hard negatives of each other.
 
-L_HN = L_HN^I + L_HN^T. The image-anchored half is TripletCLIP's loss (arXiv 2411.02545); the text-anchored
-half, with the roles of the modalities swapped, is what CLIP-IN adds. NegCLIP (arXiv 2210.01936) is the source
-side of the first half.
+L_HN = L_HN^I + L_HN^T. The image-anchored half is TripletCLIP's loss (arXiv 2411.02545). CLIP-IN adds the
+text-anchored half, in which the modalities swap roles. NegCLIP (arXiv 2210.01936) is the source side of the first
+half.
 
-The paper does not say what it does with SigLIP's sigmoid. Our reading: the same sums over the same extended
-pools, each cross-entropy replaced by the pair-wise sigmoid, so that without negatives SigLIP's loss is left.
+The paper does not define L_HN for SigLIP's sigmoid. This implementation uses the same sums over the same extended
+pools and replaces each cross-entropy with the pair-wise sigmoid. Without negatives this is SigLIP's loss.
 """
 
 import torch
@@ -26,10 +26,10 @@ def negclip(
 ) -> Tensor:
     """½ [CE(scale · [V Uᵀ | V U⁻ᵀ], diagonal) + CE(scale · U Vᵀ, diagonal)].
 
-    All tensors are [pairs, embedding_dim], normalised, row i belonging to row i. Every negative of the
-    batch joins the pool of every anchor; the second term has no negatives beyond the batch's own anchors. `keys` and
-    `negative_keys`, int64 [pairs], tell which captions are equal: those of anchors with their positives, and those
-    of negatives.
+    All tensors are [pairs, embedding_dim], normalised; row i of one belongs to row i of the others. Every negative
+    of the batch joins the pool of every anchor. The second term has no negatives beyond the batch's own anchors.
+    `keys` and `negative_keys`, int64 [pairs], are the keys of the anchors' positive captions and of the negative
+    captions; equal keys mean equal captions.
     """
     whole = None if keys is None or negative_keys is None else torch.cat([keys, negative_keys])
     forward = contrast(anchors, torch.cat([positives, negatives]), scale, bias, equal_pairs(keys, whole))

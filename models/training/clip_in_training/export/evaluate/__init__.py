@@ -1,1 +1,1 @@
-"""What a model can do, measured on the exported graphs: the numbers are those of what is served."""
+"""Benchmarks on the exported graphs, so that the numbers are those of the served model."""

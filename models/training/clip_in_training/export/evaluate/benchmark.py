@@ -44,7 +44,7 @@ def edit_pair_accuracy(graphs: Graphs, edits: Examples) -> dict[str, float]:
 def edit_pair_accuracies(
     graphs: Graphs, edits: Examples, kinds: Sequence[str] = ("short", "long")
 ) -> dict[str, dict[str, float]]:
-    """The same for several kinds of captions; images are encoded once."""
+    """Pair accuracy for several kinds of captions; images are encoded once."""
     images = graphs.encode_images(edits.pixels.reshape(-1, *edits.pixels.shape[2:]))
     width = images.shape[-1]
     images = images.reshape(-1, 2, width)
@@ -56,7 +56,7 @@ def edit_pair_accuracies(
 
 
 def pairs_table(rows: dict[str, dict[str, float]], label: str = "model") -> str:
-    """A Markdown table of pair accuracies, a line a model."""
+    """A Markdown table of pair accuracies, one line per model."""
     names = list(next(iter(rows.values())))
     lines = [f"| {label} | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
     for row, values in rows.items():
@@ -65,7 +65,7 @@ def pairs_table(rows: dict[str, dict[str, float]], label: str = "model") -> str:
 
 
 def retrieval_rows(rows: dict[str, dict[str, dict[str, float]]], label: str = "model") -> str:
-    """A Markdown table of retrieval, a line a model and caption length."""
+    """A Markdown table of retrieval, one line per model and caption length."""
     first = next(iter(rows.values()))
     names = list(first["short"])
     lines = [f"| {label} | captions | " + " | ".join(names) + " |", "|---" * (len(names) + 2) + "|"]

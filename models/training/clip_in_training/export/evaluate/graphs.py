@@ -24,7 +24,7 @@ class Graphs:
     ):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        # Spinning threads would starve whatever else runs on a shared machine.
+        # Spinning threads would take processor time from other programs on a shared machine.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self.image = onnxruntime.InferenceSession(str(image), options, providers=list(providers))
         self.text = onnxruntime.InferenceSession(str(text), options, providers=list(providers))

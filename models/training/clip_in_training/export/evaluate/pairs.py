@@ -1,4 +1,4 @@
-"""The MMVP pair rule: two images, two texts, both texts have to find their image."""
+"""The MMVP pair rule: two images, two texts; both texts must find their image."""
 
 import numpy as np
 
@@ -6,8 +6,9 @@ import numpy as np
 def pair_is_right(similarity: np.ndarray) -> np.ndarray:
     """Applies MMVP-VLM's rule, text to image, to [pairs, 2 images, 2 texts] of cosines.
 
-    Right iff S[1,1] > S[2,1] and S[2,2] > S[1,2]: each text prefers its own image. Both are strict, a tie is
-    wrong, so a model that does not see the difference gets about 0 %, and a guessing one 25 %.
+    Correct if and only if S[1,1] > S[2,1] and S[2,2] > S[1,2]: each text prefers its own image. Both comparisons
+    are strict and a tie is wrong. So a model that does not see the difference gets about 0 %, and a guessing one
+    25 %.
     """
     first = similarity[:, 0, 0] > similarity[:, 1, 0]
     second = similarity[:, 1, 1] > similarity[:, 0, 1]
@@ -20,7 +21,7 @@ def pair_similarity(images: np.ndarray, texts: np.ndarray) -> np.ndarray:
 
 
 def pair_accuracy(images: np.ndarray, texts: np.ndarray, categories: np.ndarray) -> dict[str, float]:
-    """Share of right pairs by category in percent, and "mean", the mean of the categories."""
+    """Percentage of correct pairs by category, and "mean", the mean over the categories."""
     right = pair_is_right(pair_similarity(images, texts))
     names = list(dict.fromkeys(categories.tolist()))
     table = {name: 100 * float(right[categories == name].mean()) for name in names}

@@ -1,4 +1,4 @@
-"""Retrieval: each text finds its image among all, each image its text."""
+"""Retrieval: each text must find its image among all images, and each image its text."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ import numpy as np
 def recall(queries: np.ndarray, gallery: np.ndarray, depth: int) -> float:
     """Percent of queries whose own entry (same row) is among the `depth` most similar of the gallery.
 
-    Unit vectors [rows, embedding_dim]. An entry that is as similar as the right one counts as above it.
+    Vectors are unit vectors [rows, embedding_dim]. In a tie, the correct entry ranks last.
     """
     similarity = queries @ gallery.T
     own = np.diagonal(similarity)[:, None]
@@ -15,7 +15,7 @@ def recall(queries: np.ndarray, gallery: np.ndarray, depth: int) -> float:
 
 
 def retrieval_table(images: np.ndarray, texts: np.ndarray) -> dict[str, float]:
-    """R@1 and R@5 both ways, in percent."""
+    """R@1 and R@5 in both directions, in percent."""
     return {
         f"{name} R@{depth}": recall(queries, gallery, depth)
         for name, queries, gallery in (("image to text", images, texts), ("text to image", texts, images))

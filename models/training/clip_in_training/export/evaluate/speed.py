@@ -1,4 +1,4 @@
-"""How long graphs take on one thread, compared in turns."""
+"""CPU time of graphs on one thread, measured alternately."""
 
 import platform
 import time
@@ -15,10 +15,10 @@ FLAGS = ["avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16"
 def milliseconds_per_image(
     models: dict[str, Graphs], pixels: np.ndarray, turns: int
 ) -> dict[str, dict[str, float]]:
-    """name -> batch size -> CPU milliseconds an image, the median of `turns`.
+    """Returns name -> batch size -> CPU milliseconds per image, the median of `turns`.
 
-    The graphs, loaded with one thread, take turns, and CPU time is counted, so that whatever else the machine
-    does disturbs all alike and little. `pixels` uint8 [rows, size, size, 3], at least eight rows.
+    The graphs run on one thread in alternation, and CPU time is counted, so that other load on the machine affects
+    all of them equally and little. `pixels` uint8 [rows, size, size, 3], at least eight rows.
     """
     result: dict[str, dict[str, float]] = {name: {} for name in models}
     for batch in BATCHES:
@@ -29,13 +29,13 @@ def milliseconds_per_image(
                 graphs.encode_images(pixels[:batch], batch)
                 taken[name].append(time.process_time() - start)
         for name, times in taken.items():
-            # The first turn warms up.
+            # The first turn is a warm-up.
             result[name][str(batch)] = 1000 * float(np.median(times[1:])) / batch
     return result
 
 
 def processor() -> str:
-    """Its name, and those of its instructions that matter here."""
+    """The processor's name and its relevant instruction sets."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:

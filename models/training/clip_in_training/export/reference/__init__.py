@@ -1,1 +1,3 @@
-"""open_clip architectures with random weights as bundles: speed does not depend on what was learnt."""
+"""Bundles of open_clip architectures with random weights, for measuring speed, which does not depend on the
+weights.
+"""

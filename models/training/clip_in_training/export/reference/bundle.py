@@ -11,8 +11,9 @@ from clip_in_training.finetune.recipe import BackboneRecipe
 def write_reference(architecture: str, seed: int, out: Path) -> dict:
     """Writes the bundle to `out`, replacing what is there, and returns its manifest.
 
-    The same name and seed give the same weights, so they are not stored. Raises `BackboneError` if open_clip
-    has no such architecture, and `ExportError` if a graph disagrees with open_clip; `out` is untouched then.
+    The same name and seed give the same weights, so the bundle does not store them. Raises `BackboneError` if
+    open_clip has no such architecture, and `ExportError` if a graph disagrees with open_clip; `out` is unchanged
+    then.
     """
     backbone = load_original(BackboneRecipe(name=architecture, positions="absolute"), seed)
 
@@ -22,7 +23,8 @@ def write_reference(architecture: str, seed: int, out: Path) -> dict:
         provenance={"architecture": architecture, "weights": "random", "seed": seed},
         card=lambda manifest, folder, *_: card(manifest, folder),
         weights=False,
-        # Patch vectors are another 0.4 % of products and, of L/14, megabytes to copy: not what is compared.
+        # Patch vectors would add 0.4 % of the products and, for L/14, megabytes to copy. The comparison leaves them
+        # out.
         patches=False,
     )
     return write_dual_encoder(backbone, identity, out)

@@ -1,4 +1,4 @@
-"""The model card of a reference: what it must not be used for, and what was measured."""
+"""The model card of a reference bundle: its permitted use and its measurements."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ The reference is open_clip itself, where texts are padded to the full {context} 
 
 
 def card(manifest: dict, folder: Path) -> str:
-    """The card of a manifest whose fp32 variant is measured."""
+    """Makes the card from a manifest whose fp32 variant is measured."""
     return TEMPLATE.format(
         name=manifest["name"],
         architecture=manifest["provenance"]["architecture"],

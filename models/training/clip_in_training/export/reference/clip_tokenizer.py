@@ -1,4 +1,4 @@
-"""CLIP's tokenizer as `tokenizer.json`, from the vocabulary that open_clip ships."""
+"""Converts the vocabulary that open_clip ships to CLIP's tokenizer as `tokenizer.json`."""
 
 import json
 
@@ -8,16 +8,16 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from clip_in_training.scratch.tokenizer.encode import SpecialIds
 
 SPECIAL = SpecialIds(start=49406, end=49407, pad=0)
-"""Padding is "!" (0), as in open_clip: the graph never looks behind the end token."""
+"""Padding is "!" (0), as in open_clip: the graph ignores what follows the end token."""
 
 WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 
 
 def clip_tokenizer() -> Tokenizer:
-    """The same ids as open_clip's tokenizer on ordinary text, normalised as transformers does it.
+    """Gives the same ids as open_clip's tokenizer on ordinary text, normalised as in transformers.
 
-    Mojibake and HTML entities are left as they are (open_clip repairs them first), and the special tokens
-    have no spelling: "<|endoftext|>" in a text is plain characters.
+    Mojibake and HTML entities stay as they are (open_clip repairs them first). The special tokens have no spelling:
+    "<|endoftext|>" in a text is plain characters.
     """
     original = SimpleTokenizer()
     vocabulary = dict(original.encoder)

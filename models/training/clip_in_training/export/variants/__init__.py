@@ -1,1 +1,1 @@
-"""A bundle's towers at other precisions, each with what it loses and what it gains, measured."""
+"""Variants of a bundle's towers at other precisions, with measured losses and gains."""

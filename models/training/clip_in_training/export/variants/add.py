@@ -1,4 +1,4 @@
-"""Adds variants to a bundle that is there: converts, measures, refuses what is no use, updates the papers."""
+"""Adds variants to an existing bundle: converts, measures, rejects unusable ones, updates the documents."""
 
 import os
 import tempfile
@@ -19,23 +19,24 @@ from clip_in_training.scratch.model.bundle import read_manifest
 
 PRECISIONS = ("int8", "fp16", "bf16")
 NONSENSE = 0.1
-"""1 - cosine beyond which a variant is another model."""
+"""Largest allowed 1 - cosine of a variant."""
 MARGIN, LEAST_TOLERANCE = 3, 1e-4
-"""The golden check passes up to MARGIN times the worst measured distance: other processors round differently,
-and golden inputs are not those that were measured. Below LEAST_TOLERANCE all are as good as equal."""
+"""The golden check allows MARGIN times the worst measured distance: other processors round differently, and the
+golden inputs are not the measured ones. Distances below LEAST_TOLERANCE count as equal.
+"""
 BATCH_DEPENDENT = 1e-5
-"""1 - cosine between an input alone and in a batch, from which on it counts as dependent on its batch."""
+"""1 - cosine between an input alone and in a batch from which the variant counts as dependent on its batch."""
 SURELY_FP32 = 1e-5
-"""Rounding to bf16, with its 8 bits, moves some coordinate by more than this."""
+"""Rounding to bf16 (8 bits) changes at least one coordinate by more than this."""
 TURNS = 20
 
 
 def add_variants(folder: Path, precisions: list[str], subject: Subject | None = None) -> dict:
     """Converts the fp32 graphs of a bundle, measures the results, and updates manifest, card and checksums.
 
-    A variant that is there already is replaced. `subject` is what to measure with, loaded from the bundle's
-    papers if None. Returns the manifest. Raises `ExportError` if a precision is unknown, cannot be computed
-    here, or gives nonsense; the bundle is as before then.
+    Replaces a variant that exists already. `subject` holds the inputs for the measurements; if None, it is loaded
+    from the bundle's records. Returns the manifest. Raises `ExportError` if a precision is unknown, cannot be
+    computed on this machine, or gives wrong results; the bundle is unchanged then.
     """
     unknown = [name for name in precisions if name not in PRECISIONS]
     if unknown:
@@ -44,7 +45,7 @@ def add_variants(folder: Path, precisions: list[str], subject: Subject | None = 
     if not precisions:
         return manifest
     if "bf16" in precisions:
-        require_openvino()  # before minutes are spent
+        require_openvino()  # fail before the slow part
     subject = subject or subject_of(folder, manifest)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as work:
         entries, speeds = _make(folder, Path(work), precisions, subject)
@@ -66,7 +67,7 @@ def add_variants(folder: Path, precisions: list[str], subject: Subject | None = 
 
 
 def _make(folder: Path, work: Path, precisions: list[str], subject: Subject) -> tuple[list[dict], dict]:
-    """Entries for the manifest, and what was timed, by precision."""
+    """Entries for the manifest, and the timed graphs, by precision."""
     fp32 = Graphs(folder / "image.onnx", folder / "text.onnx", subject.tokenize, threads=1)
     opened = {name: _open(name, folder, work, subject) for name in precisions}
     accuracy = subject.accuracy(fp32) if subject.accuracy else None
@@ -127,6 +128,6 @@ def _refuse(precision: str, parity: dict) -> None:
     for tower, measured in parity.items():
         if not measured["worst"] <= NONSENSE:
             raise ExportError(
-                f"the {precision} {tower} encoder is another model than the fp32 one: 1 - cosine up to "
+                f"the {precision} {tower} encoder differs too much from the fp32 one: 1 - cosine up to "
                 f"{measured['worst']:.2f}. Leave {precision} out of --precisions; the bundle is unchanged"
             )

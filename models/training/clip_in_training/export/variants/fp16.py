@@ -1,7 +1,7 @@
-"""Half precision, for GPUs. On a processor it gains nothing: each operator is computed in fp32 there.
+"""Half precision, for GPUs. It brings no speed on a processor, which computes each operator in fp32.
 
-Two parts stay fp32. Normalisation: rounded to fp16, a vector's length is off by up to 4e-4, and so are
-cosines (measured). Angles of rotary positions: position 127 in fp16 is off by up to 0.06 rad.
+Two parts stay in fp32. Normalisation: rounded to fp16, the length of a vector is off by up to 4e-4, and so are
+cosines (measured). Angles of rotary positions: in fp16, position 127 is off by up to 0.06 rad.
 """
 
 from pathlib import Path
@@ -31,10 +31,10 @@ def to_fp16(source: Path, target: Path, work: Path) -> None:
 
 
 def _drop_detours(graph: onnx.GraphProto) -> None:
-    """Takes out the casts from fp32 to fp16 and back that the converter puts between fp32 nodes.
+    """Removes the casts from fp32 to fp16 and back that the converter puts between fp32 nodes.
 
-    Without this a vector's length would be rounded to fp16 between the node that computes it and the node
-    that divides by it.
+    Otherwise the length of a vector would be rounded to fp16 between the node that computes it and the node that
+    divides by it.
     """
     rounded = {n.output[0]: n.input[0] for n in graph.node if _casts_to(n, onnx.TensorProto.FLOAT16)}
     exact = {
@@ -43,7 +43,7 @@ def _drop_detours(graph: onnx.GraphProto) -> None:
         if _casts_to(n, onnx.TensorProto.FLOAT) and n.input[0] in rounded
     }
     for node in graph.node:
-        back = node.output[0] in exact  # stays, without effect: an output of the graph may be called so
+        back = node.output[0] in exact  # stays, without effect: it may be an output of the graph
         node.input[:] = [exact[node.output[0]]] if back else [exact.get(name, name) for name in node.input]
     kept = {output.name for output in graph.output}
     while True:

@@ -1,4 +1,4 @@
-"""Reading graphs for a conversion, and writing converted ones."""
+"""Reads graphs for a conversion, and writes converted ones."""
 
 import logging
 import warnings
@@ -14,7 +14,7 @@ from clip_in_training.common.errors import ExportError
 
 @contextmanager
 def silent() -> Iterator[None]:
-    """Without the converters' remarks: what they did is measured afterwards."""
+    """Suppresses the converters' warnings: their results are measured afterwards."""
     logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings():
@@ -25,14 +25,14 @@ def silent() -> Iterator[None]:
 
 
 def folded(source: Path, work: Path) -> Path:
-    """A copy in the folder `work` whose constants are folded, so that each weight is an initializer.
+    """A copy in the folder `work` with folded constants, so that each weight is an initializer.
 
-    Raises `ExportError` if the weights are in a file of their own, which the converters do not take.
+    Raises `ExportError` if the weights are in a separate file, which the converters do not support.
     """
     if (beside := source.with_name(f"{source.name}_data")).exists():
         raise ExportError(
-            f"{source.name} has its weights in {beside.name}, being too large for one file; such graphs can "
-            "only be given bf16: leave int8 and fp16 out of --precisions"
+            f"{source.name} is too large for one file and has its weights in {beside.name}; such graphs can "
+            "only be exported as bf16: remove int8 and fp16 from --precisions"
         )
     target = work / f"folded-{source.name}"
     with silent():
@@ -41,7 +41,7 @@ def folded(source: Path, work: Path) -> Path:
 
 
 def save(model: onnx.ModelProto, target: Path) -> None:
-    """Checks and writes a graph, the same bytes for the same graph."""
+    """Checks and writes a graph; the same graph gives the same bytes."""
     onnx.checker.check_model(model)
     model.producer_version = ""
     model.doc_string = ""

@@ -1,19 +1,19 @@
-"""8-bit weights and activations for processors: QDQ form, ranges of activations calibrated beforehand.
+"""8-bit weights and activations for processors: QDQ form, with activation ranges calibrated at export.
 
-Calibrated (static) rather than dynamic, although dynamic is the usual choice for transformers. A dynamic
-range is taken over the whole batch, so that an embedding depends on what else is in the batch (1 - cosine
-up to 2e-4, measured); and convolutions, most of the demo's image tower, would stay fp32. Where both are
-possible, static costs 2 to 5 % of the speed.
+Calibration is static, although dynamic is the usual choice for transformers, for two reasons. A dynamic range
+covers the whole batch, so an embedding depends on the other items of the batch (1 - cosine up to 2e-4, measured).
+And convolutions, most of the demo's image tower, would stay in fp32. Where both are possible, static costs 2 to 5 %
+of the speed.
 
-- Products with weights only: attention's own products lose more than they gain.
-- A MatMul's output stays fp32: it is computed in 32 bits, and rounding it again only loses. A Gemm's is
-  rounded, since ONNX Runtime would then unpack its weights on each run.
-- Not quantised: the convolution on pixels and the projection to the embedding. Together they are a third of
-  the loss, and a few percent of the time.
-- uint8 activations with int8 weights, one scale a channel. Over the full range that is exact with VNNI
-  instructions only: without them two products are added up in 16 bits, which saturates (1 - cosine up to
-  0.12, measured). So where the exporting processor has no VNNI, weights have seven bits, which every
-  processor computes exactly. A full-range variant on such a processor is found by the golden check.
+- Only products with weights are quantised: attention's own products lose more than they gain.
+- The output of a MatMul stays in fp32: it is computed in 32 bits, and rounding it again only loses precision. The
+  output of a Gemm is rounded, because ONNX Runtime would otherwise unpack its weights on each run.
+- Not quantised: the convolution on pixels and the projection to the embedding. Together they cause a third of the
+  loss and take a few percent of the time.
+- Activations are uint8 and weights int8, with one scale per channel. Over the full range this is exact only with
+  VNNI instructions. Without them, two products are added in 16 bits, which saturates (1 - cosine up to 0.12,
+  measured). So if the exporting processor has no VNNI, weights have seven bits, which every processor computes
+  exactly. The golden check detects a full-range variant on a processor without VNNI.
 """
 
 from collections.abc import Iterator
@@ -32,13 +32,13 @@ class _Feeds(CalibrationDataReader):
         self.name, self.feeds = name, feeds
 
     def get_next(self) -> dict[str, np.ndarray] | None:
-        """The next input, None behind the last."""
+        """The next input, or None after the last."""
         value = next(self.feeds, None)
         return None if value is None else {self.name: value}
 
 
 def has_vnni(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether this processor adds up 8-bit products without saturation; False where nothing says so."""
+    """Whether this processor adds 8-bit products without saturation; False if that is unknown."""
     try:
         return "vnni" in cpuinfo.read_text()
     except OSError:

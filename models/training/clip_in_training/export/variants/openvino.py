@@ -1,4 +1,4 @@
-"""bf16: no graph of its own, but the fp32 graphs as OpenVINO's execution provider computes them."""
+"""bf16: uses the fp32 graphs, computed in bf16 by OpenVINO's execution provider."""
 
 import json
 from pathlib import Path
@@ -13,24 +13,26 @@ PROVIDER = "OpenVINOExecutionProvider"
 
 
 def has_bf16() -> bool:
-    """Whether this processor has bf16 instructions. Without them OpenVINO emulates bf16: right, and slow."""
+    """Whether this processor has bf16 instructions. Without them OpenVINO emulates bf16, which is correct and
+    slow.
+    """
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
 def require_openvino() -> None:
-    """Raises `ExportError` if the ONNX Runtime that is installed has no OpenVINO."""
+    """Raises `ExportError` if the installed ONNX Runtime has no OpenVINO."""
     if PROVIDER not in onnxruntime.get_available_providers():
         raise ExportError(
             f"this ONNX Runtime ({onnxruntime.__version__}) has no OpenVINO, which computes bf16. "
-            "Run this command in an environment of its own, where `pip uninstall -y onnxruntime` and "
-            "`pip install --no-deps onnxruntime-openvino==1.24.1` have put it in the other's place"
+            "Run this command in a separate environment in which `pip uninstall -y onnxruntime` and "
+            "`pip install --no-deps onnxruntime-openvino==1.24.1` have replaced the package"
         )
 
 
 def bf16_graphs(image: Path, text: Path, tokenize: Tokenize) -> Graphs:
-    """fp32 graphs, computed in bf16 by one thread, with the server's settings.
+    """Runs fp32 graphs in bf16 on one thread, with the server's settings.
 
-    Raises `ExportError` if the ONNX Runtime that is installed has no OpenVINO, or it cannot be started.
+    Raises `ExportError` if the installed ONNX Runtime has no OpenVINO, or if OpenVINO cannot be started.
     """
     require_openvino()
     settings = {

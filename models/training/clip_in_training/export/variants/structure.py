@@ -1,4 +1,4 @@
-"""Which nodes of an exported graph must keep their precision, found by what they do, not by name."""
+"""Finds the nodes of an exported graph that must keep their precision, by their function rather than their name."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ PRODUCTS = {"MatMul", "Gemm", "Conv"}
 
 
 class Structure:
-    """A graph that can be asked about its nodes; answers are node names."""
+    """Queries over the nodes of a graph; results are node names."""
 
     def __init__(self, graph: onnx.GraphProto):
         self.nodes = list(graph.node)
@@ -17,7 +17,7 @@ class Structure:
         self.producer = {output: node for node in self.nodes for output in node.output}
 
     def behind(self, tensors: Iterable[str], stop: set[str]) -> tuple[list[onnx.NodeProto], list]:
-        """All nodes that tensors are computed from, up to nodes of the types in `stop`; and those nodes."""
+        """All nodes that tensors are computed from, up to and including nodes of the types in `stop`."""
         seen, stopped, waiting = {}, {}, list(tensors)
         while waiting:
             node = self.producer.get(waiting.pop())
@@ -31,7 +31,7 @@ class Structure:
         return list(seen.values()), list(stopped.values())
 
     def normalisation(self) -> list[str]:
-        """What follows the last product of each output: the division by the length of the vector."""
+        """The nodes after the last product of each output: the division by the length of the vector."""
         nodes, _ = self.behind(self.outputs, PRODUCTS)
         return [node.name for node in nodes]
 
@@ -41,13 +41,13 @@ class Structure:
         return [node.name for node in products]
 
     def angles(self) -> list[str]:
-        """What cosines and sines of positions are computed from, and they themselves."""
+        """The cosines and sines of positions, and the nodes that they are computed from."""
         trigonometric = [node for node in self.nodes if node.op_type in ("Cos", "Sin")]
         nodes, _ = self.behind([name for node in trigonometric for name in node.output], PRODUCTS)
         return [node.name for node in nodes]
 
     def first_convolution(self) -> list[str]:
-        """The one that looks at pixels."""
+        """The convolution that reads pixels."""
         return [node.name for node in self.nodes if node.op_type == "Conv"][:1]
 
     def without_weights(self, operators: set[str]) -> list[str]:
@@ -57,5 +57,5 @@ class Structure:
 
 
 def _values(node: onnx.NodeProto) -> list[str]:
-    """The inputs that hold values: the second input of a Gather is a place."""
+    """The inputs that hold values. The second input of a Gather is an index."""
     return list(node.input[:1] if node.op_type == "Gather" else node.input)

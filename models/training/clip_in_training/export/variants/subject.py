@@ -1,4 +1,4 @@
-"""What a bundle's variants are compared with, calibrated on and tested on."""
+"""The inputs with which a bundle's variants are compared, calibrated and tested."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,14 +25,14 @@ CALIBRATED = 200
 
 @dataclass
 class Subject:
-    """A bundle's model and the inputs that belong to it."""
+    """A bundle's model and its inputs."""
 
     tokenize: Tokenize
     checks: Checks
     pixels: np.ndarray
-    """Images to calibrate on, uint8 [rows, size, size, 3]; none of them is checked or tested."""
+    """Images for calibration, uint8 [rows, size, size, 3]; none of them is used for comparison or tests."""
     texts: list[str]
-    """Texts to calibrate on."""
+    """Texts for calibration."""
     accuracy: Callable[[Graphs], float] | None
     """Mean pair accuracy on the test edits in percent; None if there is no such benchmark."""
 
@@ -41,16 +41,16 @@ class Subject:
         return (np.ascontiguousarray(self.pixels[i : i + 8]) for i in range(0, len(self.pixels), 8))
 
     def text_feeds(self) -> Iterator[np.ndarray]:
-        """One text at a time: padding would be calibrated on as well."""
+        """One text at a time, because padding would be part of the calibration otherwise."""
         return (self.tokenize([text]).numpy() for text in self.texts)
 
 
 def subject_of(folder: Path, manifest: dict) -> Subject:
-    """Loads what belongs to a bundle.
+    """Loads the model and inputs of a bundle.
 
-    Raises `DataError` if the test or validation edits of its recipe were not generated, `BackboneError` if
-    published weights cannot be had, and `ExportError` if they, or a reference's random ones, are others than
-    those of the bundle, or if the bundle was not written by `export` or `reference`.
+    Raises `DataError` if the test or validation edits of its recipe were not generated, and `BackboneError` if
+    published weights are not available. Raises `ExportError` if these weights, or a reference's random ones, differ
+    from those of the bundle, or if the bundle was not written by `export` or `reference`.
     """
     source = manifest["provenance"]
     if "backbone" in source or "architecture" in source:
@@ -61,8 +61,8 @@ def subject_of(folder: Path, manifest: dict) -> Subject:
         return Subject(rules, known, calibrated.pixels, calibrated.texts, None)
     if "recipe_text" not in source:
         raise ExportError(
-            f"{folder} was not trained here: there is nothing to calibrate on and to measure with. "
-            "Variants are made of bundles that `export` or `reference` wrote"
+            f"{folder} was not trained here, so there are no inputs for calibration and measurement. "
+            "Variants can be added only to bundles that `export` or `reference` wrote"
         )
     recipe = kept_recipe(manifest)
     root, size = Path(recipe.data.directory), recipe.data.image_size
@@ -78,13 +78,13 @@ def subject_of(folder: Path, manifest: dict) -> Subject:
 
 
 def check_inputs(edits: Examples) -> tuple[np.ndarray, list[str]]:
-    """Images and texts to compare runtimes on: some of each category, short, long, and odd ones."""
+    """Images and texts to compare runtimes on: some of each category, short, long and unusual ones."""
     pixels, texts = _spread(edits, CHECKED)
     return pixels, [*texts, *TEXTS]
 
 
 def _spread(edits: Examples, rows: int) -> tuple[np.ndarray, list[str]]:
-    """Images and captions of rows at even distances, both sides and both lengths in turn."""
+    """Images and captions of rows at even distances, alternating sides and lengths."""
     chosen = np.linspace(0, len(edits) - 1, min(rows, len(edits))).astype(int)
     pixels = np.stack([edits.pixels[row, turn % 2] for turn, row in enumerate(chosen)])
     captions = (edits.short, edits.long)

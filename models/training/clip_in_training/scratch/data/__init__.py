@@ -1,1 +1,1 @@
-"""Parquet shards to batches: decoded once, kept as raw pixels, dealt by a rule that a resumed run repeats."""
+"""Turns Parquet shards into batches: images are decoded once and cached as raw pixels, in a reproducible order."""

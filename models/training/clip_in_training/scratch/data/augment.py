@@ -10,9 +10,9 @@ def augment(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Shifts each image by a few pixels (edges repeated) and varies its brightness and contrast.
 
-    uint8 [batch, size, size, 3] in and out; beside them int64 [batch, 2], how far each image's content moved
-    down and to the right, in pixels. Shifts make the towers read a thing at any place of a stride;
-    nothing is flipped and no hue is turned, since left, right and colours are what captions speak about.
+    Input and output are uint8 [batch, size, size, 3]. The second output is int64 [batch, 2]: how far the content of
+    each image moved down and to the right, in pixels. Because of the shifts the towers learn to read a thing at any
+    place of a stride. Nothing is flipped and no hue is changed, since captions mention left, right and colours.
     """
     batch, size = pixels.shape[:2]
     shifted = np.empty_like(pixels)

@@ -47,9 +47,7 @@ class Examples:
 
 
 def label_row(attributes: str, table: dict[str, list[str]]) -> list[int]:
-    """The labels of one scene from its JSON object of attributes; `UNKNOWN` where it has none of the known
-    values.
-    """
+    """The labels of one scene from its JSON object of attributes; `UNKNOWN` for a missing or unknown value."""
     values = json.loads(attributes)
     return [
         names.index(str(values[name])) if str(values.get(name)) in names else UNKNOWN
@@ -58,7 +56,7 @@ def label_row(attributes: str, table: dict[str, list[str]]) -> list[int]:
 
 
 def place_row(places: list[list[float]] | None) -> np.ndarray:
-    """Places of a code's characters as float32 [CODE_LENGTH, 2], filled up with NaN."""
+    """Positions of a code's characters as float32 [CODE_LENGTH, 2], padded with NaN."""
     row = np.full((CODE_LENGTH, 2), np.nan, np.float32)
     for i, place in enumerate((places or [])[:CODE_LENGTH]):
         row[i] = place
@@ -89,7 +87,7 @@ def load_scenes(folder: Path, size: int, table: dict[str, list[str]], limit: int
 
 
 def _load(folder: Path, kind: str, columns: list[str], size: int, table, limit) -> Examples:
-    """Reads rows and decodes their images, or takes the pixels of an earlier run from the cache beside the
+    """Reads rows and decodes their images, or reads the pixels from the cache of an earlier run beside the
     shards.
     """
     image_columns = list(_IMAGE_COLUMNS.values()) if kind == "edits" else ["image"]
@@ -121,9 +119,7 @@ def _load(folder: Path, kind: str, columns: list[str], size: int, table, limit) 
 
 
 def _cache_path(folder: Path, kind: str, size: int, limit: int | None) -> Path:
-    """Where decoded pixels are kept: named by what they were decoded from, so that new shards get a new
-    cache.
-    """
+    """The path of the pixel cache. Its name depends on the shards, so that new shards get a new cache."""
     found = shards(folder, kind)
     if not found:
         raise DataError(f"no {kind}-*.parquet in {folder}; run `python -m clip_in_training generate` first")
@@ -132,7 +128,7 @@ def _cache_path(folder: Path, kind: str, size: int, limit: int | None) -> Path:
 
 
 def _decode(encoded: list[list[bytes]], sides: int, size: int, cache: Path, origin: str) -> np.ndarray:
-    """Decodes all images to one array on disk; memory maps of it cost nothing to read again and again."""
+    """Decodes all images to one array on disk; reading a memory map of it repeatedly costs nothing."""
     for stale in cache.parent.glob(f"{cache.name.rsplit('-', 1)[0]}-*.npy"):
         stale.unlink()
     with replacing(cache) as partial:

@@ -9,11 +9,11 @@ from clip_in_training.scratch.recipe import Recipe
 from clip_in_training.scratch.scenes.generate import generate_edits, generate_scenes
 
 DONE = "drawn.json"
-"""Written last: what is in the folder, so that the same recipe need not draw again."""
+"""Written last. It records what is in the folder, so that the same recipe does not draw again."""
 
 
 def generate(recipe: Recipe, force: bool = False) -> None:
-    """Draws all three splits below the recipe's data directory, unless they are there already."""
+    """Draws all three splits below the recipe's data directory, unless they exist already."""
     data = recipe.data
     root = Path(data.directory)
     wanted = {k: v for k, v in dataclasses.asdict(data).items() if k not in ("workers", "category_weights")}

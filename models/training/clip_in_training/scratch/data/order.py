@@ -1,13 +1,13 @@
-"""Which rows a step sees: a pure function of (seed, step), so that a resumed run continues where it was."""
+"""The rows of each step: a pure function of (seed, step), so that a resumed run continues where it stopped."""
 
 import numpy as np
 
 
 class Order:
-    """Deals rows in epochs without repetition inside an epoch.
+    """Deals rows in epochs, without repetition within an epoch.
 
-    A row whose category has weight 1.5 occurs once in every epoch and a second time in half of them.
-    Categories without a weight have 1.
+    A row whose category has weight 1.5 occurs once in every epoch and a second time in half of them. The default
+    weight of a category is 1.
     """
 
     def __init__(self, category: np.ndarray, weights: dict[str, float], batch: int, seed: int):
@@ -20,7 +20,7 @@ class Order:
         self._epoch, self._rows = -1, np.empty(0, dtype=np.int64)
 
     def rows(self, step: int) -> np.ndarray:
-        """Row numbers of a step's batch; steps count from 0 and never end."""
+        """Row numbers of a step's batch. Steps count from 0 without limit."""
         epoch, place = divmod(step, self.per_epoch)
         if epoch != self._epoch:
             self._rows, self._epoch = self._deal(epoch), epoch

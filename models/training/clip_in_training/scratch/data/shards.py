@@ -1,4 +1,4 @@
-"""Which Parquet shards a data set consists of, and what identifies its content."""
+"""The Parquet shards of a data set and the fingerprint of its content."""
 
 import hashlib
 from pathlib import Path
@@ -16,7 +16,7 @@ def shards(folder: Path, kind: str) -> list[Path]:
 def read_rows(folder: Path, kind: str, columns: list[str]):
     """Yields the rows of all shards as dictionaries, a row group at a time.
 
-    Raises `DataError` naming the file if a shard is unreadable or lacks a column.
+    Raises `DataError`, which names the file, if a shard is unreadable or lacks a column.
     """
     found = shards(folder, kind)
     if not found:

@@ -1,1 +1,1 @@
-"""Terms of the loss that need to know what was drawn, and the sum of stage B."""
+"""Loss terms that need to know what was drawn, and the weighted sum of stage B."""

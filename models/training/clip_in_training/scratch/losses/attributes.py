@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn import functional
 
 UNKNOWN = -100
-"""Label of an attribute that a scene does not have; it adds nothing to the loss."""
+"""Label of an attribute that a scene does not have; it does not contribute to the loss."""
 
 
 def attribute_loss(logits: dict[str, Tensor], labels: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The sum that stage B minimises: every term of CLIP-IN with a weight of its own."""
+"""The loss of stage B: the weighted sum of all terms of CLIP-IN."""
 
 from dataclasses import dataclass
 
@@ -14,9 +14,9 @@ from clip_in_training.scratch.recipe import LossRecipe
 
 @dataclass
 class Encoded:
-    """What the model made of one batch; row i of everything belongs to image i.
+    """The model's outputs for one batch; row i of everything belongs to image i.
 
-    Where pairs are kept together, the first half of the rows are sources and the second half their edits.
+    Where pairs stay together, the first half of the rows are sources and the second half their edits.
     """
 
     images: Tensor
@@ -38,7 +38,7 @@ class JointLoss(nn.Module):
         self.hard_negative = HardNegativeLoss(weights.hard_negative)
 
     def needs(self, kind: str) -> bool:
-        """Whether any term reads the captions of this kind ("short" or "long")."""
+        """Whether any term uses the captions of this kind ("short" or "long")."""
         named = {
             "short": ("clip_short", "hard_negative_short", "patches"),
             "long": ("clip_long", "hard_negative_long"),
@@ -49,7 +49,7 @@ class JointLoss(nn.Module):
         """The unweighted terms that are switched on, and "loss", their weighted sum."""
         terms: dict[str, Tensor] = {}
         for kind, texts in (("short", encoded.short), ("long", encoded.long)):
-            if texts is None:  # No term reads them.
+            if texts is None:  # No term uses them.
                 continue
             if getattr(self.weights, f"clip_{kind}") > 0:
                 terms[f"clip_{kind}"] = self.clip(encoded.images, texts, encoded.scale)
@@ -64,6 +64,6 @@ class JointLoss(nn.Module):
         if self.weights.patches > 0 and encoded.patches is not None and encoded.short is not None:
             terms["patches"] = patch_loss(encoded.patches, encoded.short.detach(), encoded.scale.detach())
         if not terms:
-            raise ValueError("every term of [stage_b.losses] is zero: nothing to learn")
+            raise ValueError("every term of [stage_b.losses] is zero; give at least one a weight")
         weighted = torch.stack([getattr(self.weights, name) * term for name, term in terms.items()]).sum()
         return {**terms, "loss": weighted}

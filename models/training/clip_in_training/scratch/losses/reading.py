@@ -1,8 +1,8 @@
-"""Teaches the image tower where a printed code is and what its characters are.
+"""Trains the image tower to find a printed code and to read its characters.
 
-From the attribute labels alone, a code is learnt late: which of 256 cells holds a character, and which of 33
-it is, must be guessed together. The drawing knows where each character is, so the two are taught apart:
-query i of the tower looks at character i, and what is read there names it.
+From the attribute labels alone the model learns codes late: it must guess at the same time which of 256 cells holds
+a character and which of 33 characters it is. The drawing knows the position of each character, so the two are
+trained separately: query i of the tower looks at character i, and what it reads there names the character.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from clip_in_training.scratch.losses.attributes import UNKNOWN
 
 @dataclass
 class CodeReading:
-    """What the tower makes of the first queries: `look` log-probabilities [batch, characters, cells], `names`
+    """The tower's outputs for the first queries: `look` log-probabilities [batch, characters, cells], `names`
     logits [batch, characters, values] read at the true cells.
     """
 
@@ -25,7 +25,7 @@ class CodeReading:
 
 
 def reading_loss(reading: CodeReading, cells: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy of looking at the right cell plus that of naming what is there.
+    """Cross-entropy of looking at the correct cell plus that of naming its character.
 
     `cells` and `labels` are int64 [batch, characters], `UNKNOWN` where a scene has no such character.
     """
@@ -38,11 +38,11 @@ def reading_loss(reading: CodeReading, cells: Tensor, labels: Tensor) -> Tensor:
 
 
 def cells_of(places: Tensor, moved: Tensor, size: int, grid: int) -> Tensor:
-    """Cells of a `grid` x `grid` map, in reading order, that hold places of a picture of `size` pixels.
+    """Cells of a `grid` x `grid` map, in reading order, that contain positions in a picture of `size` pixels.
 
-    `places` [batch, characters, 2] are (x, y) in units of the picture's side, NaN for none; `moved`
-    [batch, 2] is how far augmentation moved the content (down, right), in pixels. `UNKNOWN` for none and for
-    what moved out.
+    `places` [batch, characters, 2] are (x, y) in units of the picture's side, NaN for none. `moved` [batch, 2] is
+    how far augmentation moved the content (down, right), in pixels. The result is `UNKNOWN` for none and for
+    positions that moved out of the picture.
     """
     shift = moved.flip(-1).unsqueeze(1) / size
     cell = ((places + shift) * grid).floor()

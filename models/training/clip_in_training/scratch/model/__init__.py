@@ -1,6 +1,4 @@
-"""The dual encoder: image tower, text tower with rotary positions, and how a bundle becomes a PyTorch model
-again.
-"""
+"""The dual encoder: image tower, text tower with rotary positions, and loading a bundle as a PyTorch model."""
 
 from clip_in_training.scratch.model.bundle import load_bundle
 from clip_in_training.scratch.model.dual_encoder import DualEncoder

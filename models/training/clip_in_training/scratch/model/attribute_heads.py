@@ -1,4 +1,4 @@
-"""Reads a scene's attributes from what the image tower sees: stage A's teacher, not part of the bundle."""
+"""Reads a scene's attributes from the features of the image tower: used by stage A, not part of the bundle."""
 
 from torch import Tensor, nn
 
@@ -8,7 +8,7 @@ from clip_in_training.scratch.recipe import ImageTowerRecipe
 
 
 class AttributeHeads(nn.Module):
-    """One linear classifier an attribute, computed as a single product."""
+    """One linear classifier per attribute, computed as a single product."""
 
     def __init__(self, recipe: ImageTowerRecipe, attributes: dict[str, list[str]], code: tuple[str, ...]):
         super().__init__()
@@ -19,7 +19,7 @@ class AttributeHeads(nn.Module):
         self.characters = nn.Linear(recipe.value_width, len(attributes[code[0]]))
 
     def read(self, seen: Seen, cells: Tensor) -> CodeReading:
-        """Where the first queries look, and what the values at `cells` [batch, characters] name (see
+        """Where the first queries look, and the logits of the characters at `cells` [batch, characters] (see
         `losses.reading`).
         """
         look = seen.look[:, : cells.shape[1]].float().clamp_min(1e-9).log()

@@ -1,6 +1,4 @@
-"""A bundle as a PyTorch model: the reference that the served graphs are compared with, and a start for fine-
-tuning.
-"""
+"""Loads a bundle as a PyTorch model: the reference for the served graphs, and a start for fine-tuning."""
 
 import json
 from collections.abc import Callable
@@ -20,7 +18,7 @@ Preprocess = Callable[[Image.Image], Tensor]
 
 
 def load_bundle(directory: str | Path) -> tuple[DualEncoder, Preprocess, TextEncoder]:
-    """Loads what a bundle's graphs were exported from.
+    """Loads the model that a bundle's graphs were exported from.
 
     Returns the model (fp32, in evaluation mode), `preprocess` (a PIL image to uint8 [size, size, 3]; stack
     them to a batch) and `tokenize` (texts to int64 [batch, length], padded to the longest).

@@ -1,4 +1,4 @@
-"""Image tower and text tower in one space, with the learnt scale of their cosines."""
+"""Image tower and text tower in one space, with the learned scale of their cosines."""
 
 import math
 

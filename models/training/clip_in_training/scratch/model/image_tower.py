@@ -1,9 +1,9 @@
-"""The image encoder: a small residual convolutional net that keeps both *what* and *where*.
+"""The image encoder: a small residual convolutional net that represents both *what* there is and *where*.
 
-Average pooling alone forgets where a thing is; a flattened map alone must see each thing at each place. The
-head joins the flattened coarse map (where), its mean and max, the max of a finer map (one small thing
-anywhere), and what a few learned queries read from the finer map (the first character of a label, wherever
-the label lies).
+Average pooling alone loses positions. A flattened map alone must learn each thing at each position. So the head
+joins the flattened coarse map (where), its mean and maximum, the maximum of a finer map (one small thing anywhere),
+and the output of a few learned queries on the finer map (for example the first character of a label at any
+position).
 """
 
 from typing import NamedTuple
@@ -52,26 +52,26 @@ class Stage(nn.Module):
         return self.blocks(functional.relu(self.down(maps), inplace=True))
 
 
-# 4x4x3 values become at least 48 channels, so nothing is lost, and half of the time of a step is saved: on a
-# CPU the maps at half resolution cost more to move through memory than they add.
+# 4x4x3 values become at least 48 channels, so nothing is lost and half of the time of a step is saved: on a CPU,
+# the memory traffic of maps at half resolution costs more than they contribute.
 STEM_SIZE, STEM_STRIDE = 7, 4
 
 
 class Seen(NamedTuple):
-    """What the tower makes of a batch of images."""
+    """The tower's outputs for a batch of images."""
 
     features: Tensor
-    """[batch, feature_width], joined from all that follows."""
+    """[batch, feature_width], concatenated from the values below."""
     coarse: Tensor
     """[batch, channels, grid, grid]."""
     look: Tensor
     """[batch, queries, cells]: where on the finer map each query looks; adds up to 1 over the cells."""
     values: Tensor
-    """[batch, cells, value_width]: what there is to read in each cell of the finer map."""
+    """[batch, cells, value_width]: the values of each cell of the finer map."""
 
 
 class ImageTower(nn.Module):
-    """Pixels to one vector an image, and one a patch."""
+    """Maps pixels to one vector per image and one per patch."""
 
     def __init__(self, recipe: ImageTowerRecipe, image_size: int, embedding: int):
         super().__init__()
@@ -96,13 +96,13 @@ class ImageTower(nn.Module):
         self.patch_projection = nn.Linear(widths[-1], embedding)
 
     def normalise(self, pixels: Tensor) -> Tensor:
-        """uint8 NHWC to float NCHW, normalised; inside the model, so that a client sends bytes as decoded."""
+        """uint8 NHWC to float NCHW, normalised. This is part of the model, so that a client sends decoded bytes."""
         scale = torch.tensor([1 / (255 * s) for s in self.std], device=pixels.device)
         shift = torch.tensor([-m / s for m, s in zip(self.mean, self.std, strict=True)], device=pixels.device)
         return torch.addcmul(shift, pixels.to(torch.float32), scale).permute(0, 3, 1, 2)
 
     def see(self, pixels: Tensor) -> Seen:
-        """What the tower makes of uint8 [batch, size, size, 3]."""
+        """The tower's outputs for uint8 [batch, size, size, 3]."""
         maps = self.normalise(pixels)
         before = maps
         for stage in self.stages:
@@ -120,8 +120,8 @@ class ImageTower(nn.Module):
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Seen]:
         """uint8 [batch, size, size, 3] to image vectors, patch vectors [batch, cells, embedding], and `Seen`.
 
-        None is normalised. Patches are in reading order. `patch_projection` is trained by `losses.patches`:
-        it looks at the coarse map alone, so a patch vector says what is *there*, in the space of the texts.
+        No vector is normalised. Patches are in reading order. `losses.patches` trains `patch_projection`, which
+        reads the coarse map alone. So a patch vector describes its own place, in the space of the texts.
         """
         seen = self.see(pixels)
         patches = self.patch_projection(seen.coarse.flatten(2).transpose(1, 2))

@@ -1,4 +1,4 @@
-"""An image as decoded to the encoder's input: the reference that the server's Rust code must reproduce."""
+"""Converts a decoded image to the encoder's input: the reference that the server's Rust code must reproduce."""
 
 import numpy as np
 import torch
@@ -8,11 +8,11 @@ from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resiz
 
 
 def preprocessing(size: int):
-    """A function from a PIL image to uint8 [size, size, 3].
+    """Returns a function from a PIL image to uint8 [size, size, 3].
 
-    Colour modes become RGB first (alpha is dropped, as Pillow does), then the short side is resized to `size`
-    with Pillow's antialiased bicubic filter, the long side rounded down as torchvision does, then the centre
-    is cut out.
+    The image is converted to RGB (alpha is dropped, as in Pillow). Then its short side is resized to `size` with
+    Pillow's antialiased bicubic filter; the long side is rounded down as in torchvision. Then the centre is
+    cropped.
     """
     geometry = Compose([Resize(size, interpolation=InterpolationMode.BICUBIC), CenterCrop(size)])
 

@@ -1,4 +1,4 @@
-"""Rotary positions (RoPE): a token's place is an angle, so no table of positions bounds the text's length.
+"""Rotary positions (RoPE): the position of a token is an angle, so no table of positions limits the text's length.
 
 Su et al., "RoFormer" (arXiv 2104.09864), in the half-split form ("rotate half", ONNX `interleaved=0`):
 coordinate i is rotated together with coordinate i + head_width / 2. CLIP-IN rotates the whole head with a

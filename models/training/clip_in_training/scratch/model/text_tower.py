@@ -1,6 +1,6 @@
 """The text encoder: a small causal transformer, pooled at the end-of-text token.
 
-Its positions are rotary, or CLIP's learnt table where it stands for an ordinary CLIP.
+Its positions are rotary, or CLIP's learned table for an ordinary CLIP.
 """
 
 import torch
@@ -14,9 +14,10 @@ Angles = tuple[Tensor, Tensor]
 
 
 class Attention(nn.Module):
-    """Causal multi-head self-attention, with rotary positions if it is given angles.
+    """Causal multi-head self-attention, with rotary positions if angles are given.
 
-    Written with plain matrix products: PyTorch's fused CPU attention is slower backwards at this size.
+    Written with plain matrix products: the backward pass of PyTorch's fused CPU attention is slower at this
+    size.
     """
 
     def __init__(self, width: int, heads: int):
@@ -55,9 +56,10 @@ class Block(nn.Module):
 
 
 class TextTower(nn.Module):
-    """Token ids to one vector a text.
+    """Maps token ids to one vector per text.
 
-    `table`: entries of a learnt table of positions, which bounds the length of a text; None for rotary ones.
+    `table`: number of entries of a learned table of positions, which limits the length of a text; None for rotary
+    positions.
     """
 
     def __init__(
@@ -84,7 +86,7 @@ class TextTower(nn.Module):
         self._initialise(width, depth)
 
     def _initialise(self, width: int, depth: int) -> None:
-        """CLIP's initialisation: residual branches start small, so that depth does not blow up the sum."""
+        """CLIP's initialisation: residual branches start small, so that the sum stays bounded with depth."""
         nn.init.normal_(self.token_embedding.weight, std=0.02)
         residual_std = width**-0.5 * (2 * depth) ** -0.5
         for block in self.blocks:
@@ -98,8 +100,7 @@ class TextTower(nn.Module):
     def forward(self, token_ids: Tensor) -> Tensor:
         """Ids [batch, length] (start, text, end, padding) to vectors [batch, embedding], not normalised.
 
-        Attention is causal and pooling happens at the *first* end token, so what stands behind it has no
-        influence.
+        Attention is causal and pooling uses the *first* end token, so tokens after it have no influence.
         """
         length = token_ids.shape[1]
         states = self.token_embedding(token_ids)

@@ -1,7 +1,7 @@
-"""The vocabulary of a scene: what can be seen in it, and which edit category changes what.
+"""The vocabulary of a scene: its visible attributes, and which edit category changes which of them.
 
-A scene is a flat dict from attribute name to one value of ``ATTRIBUTES``. Everything in it is visible in the
-picture, so it doubles as a set of classification labels.
+A scene is a flat dict from attribute name to one value of ``ATTRIBUTES``. All of it is visible in the picture, so
+it also serves as a set of classification labels.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ CODE_CHARACTERS = list("0123456789ABCDEFGHJKLMNPRSTUVWXYZ")
 
 @dataclass(frozen=True)
 class Family:
-    """What a kind of object can vary in; no ``states`` or not ``directional``: not in that."""
+    """The variations of a kind of object. Without ``states`` or ``directional`` it has no such variation."""
 
     shapes: tuple[str, ...]
     states: tuple[str, ...] = ()
@@ -84,7 +84,7 @@ ATTRIBUTES: dict[str, list[str]] = {
 
 CODE = ("code_0", "code_1", "code_2")
 
-# Weights: within a category, how often which attribute is the one that changes.
+# Weights: how often each attribute of a category is the one that changes.
 EDITED: dict[str, dict[str, float]] = {
     "orientation": {"orientation": 1.0},
     "presence": {"extra": 1.0},
@@ -96,7 +96,9 @@ EDITED: dict[str, dict[str, float]] = {
     "text": {"code": 1.0},
     "viewpoint": {"viewpoint": 1.0},
 }
-"""Category -> attribute -> share of its edits. "code" is the group ``CODE``: one character of it changes."""
+"""Category -> attribute -> share of its edits. "code" stands for the group ``CODE``: one of its characters
+changes.
+"""
 
 
 def code_of(attributes: dict[str, str]) -> str:

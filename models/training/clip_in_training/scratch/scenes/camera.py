@@ -1,4 +1,4 @@
-"""Where the camera stands: a homography from the unit square of the mat to pixels."""
+"""The camera's position: a homography from the unit square of the mat to pixels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 def homography(corners: np.ndarray) -> np.ndarray:
-    """3x3 matrix that sends the unit square's corners (0,0) (1,0) (1,1) (0,1) to the four given points."""
+    """3x3 matrix that maps the unit square's corners (0,0) (1,0) (1,1) (0,1) to the four given points."""
     rows, right = [], []
     for (x, y), (u, v) in zip(((0, 0), (1, 0), (1, 1), (0, 1)), corners, strict=True):
         rows += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]

@@ -1,4 +1,4 @@
-"""What is said about a scene: a short caption names a few attributes, a long one all of them."""
+"""Captions of a scene: a short one mentions a few attributes, a long one all of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from random import Random
 from clip_in_training.scratch.scenes import words
 from clip_in_training.scratch.scenes.attributes import ATTRIBUTES, CODE, NONE, NOT_APPLICABLE, code_of
 
-# What a caption can mention beside object and colour, and how many bits a reader learns from it.
+# Facts that a caption can mention besides object and colour, and their information in bits.
 _FACTS: dict[str, tuple[str, ...]] = {
     "position": ("position",),
     "viewpoint": ("viewpoint",),
@@ -33,7 +33,7 @@ _BITS = {
     "items": 5.2,
 }
 _ENOUGH_BITS = 9.5
-"""Beside object and colour (6.6 bits): about one scene in 70,000 then fits a short caption by chance."""
+"""Besides object and colour (6.6 bits). About one scene in 70,000 then fits a short caption by chance."""
 
 
 def _bits(fact: str) -> float:
@@ -41,9 +41,9 @@ def _bits(fact: str) -> float:
 
 
 def choose_said(attributes: dict[str, str], random: Random, edited: str | None = None) -> set[str]:
-    """Choose what a short caption mentions: keys of the fact table, always with ``edited`` among them.
+    """Choose the facts of a short caption: keys of the fact table, always with ``edited`` among them.
 
-    ``edited`` is an attribute name or "code". What does not apply to the scene is never chosen.
+    ``edited`` is an attribute name or "code". Facts that do not apply to the scene are never chosen.
     """
     possible = [fact for fact in _FACTS if attributes.get(fact) != NOT_APPLICABLE]
     if not code_of(attributes):
@@ -58,7 +58,7 @@ def choose_said(attributes: dict[str, str], random: Random, edited: str | None =
     for fact in possible:
         if bits >= _ENOUGH_BITS:
             break
-        # That nothing is wrong or missing goes without saying unless it is the point.
+        # A caption does not mention that nothing is wrong or missing, unless that is the edited fact.
         if fact in said or (fact in ("defect", "extra") and attributes[fact] == NONE):
             continue
         said.add(fact)
@@ -69,7 +69,7 @@ def choose_said(attributes: dict[str, str], random: Random, edited: str | None =
 
 
 def stated_attributes(said: set[str]) -> set[str]:
-    """Names of the attributes that a short caption with these facts fixes."""
+    """Names of the attributes that these facts of a short caption determine."""
     return {"object", "color"} | {name for fact in said for name in _FACTS[fact]}
 
 
@@ -85,7 +85,7 @@ def short_caption(attributes: dict[str, str], said: set[str], random: Random) ->
         if place and style < 0.4:
             subject = f"{parts} {words.ITEMS_FROM_OBJECT[attributes['position']]} {thing}"
         elif style < 0.6 and not place:
-            # A place named behind this would be read as the place of the small parts.
+            # A place mentioned after this would be read as the place of the small parts.
             subject = f"{parts} {random.choice(('next to', 'beside', 'near'))} {thing}"
         else:
             subject = (

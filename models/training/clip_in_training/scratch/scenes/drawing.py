@@ -1,4 +1,4 @@
-"""From attributes to a picture."""
+"""Draws a picture from attributes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from clip_in_training.scratch.scenes.photograph import develop, draw_surface, fl
 SUPERSAMPLING = 3
 ITEM_SIZES = {"small": 0.088, "large": 0.135}
 
-# How each object is drawn, and where on it a defect shows: its x, y and width in the object's frame.
+# How each object is drawn, and where a defect appears on it: x, y and width in the object's frame.
 _OBJECTS: dict[str, tuple[Callable[[Pen, Paint, str, str], None], tuple[float, float, float]]] = {
     "bolt": (hardware.bolt, (0.0, -0.06, 0.3)),
     "gear": (hardware.gear, (0.0, 0.29, 0.26)),
@@ -40,7 +40,7 @@ _OBJECTS: dict[str, tuple[Callable[[Pen, Paint, str, str], None], tuple[float, f
 
 
 def _defect_site(kind: str, shape: str, state: str, tones: Paint) -> tuple[tuple[float, float, float], Color]:
-    """Where on the object a defect shows, and the colour of the surface there."""
+    """Where a defect appears on the object, and the colour of the surface there."""
     site = _OBJECTS[kind][1]
     if kind == "box":
         # On the lower flap of an open box; on the lower half of a closed lid.
@@ -57,15 +57,15 @@ def _defect_site(kind: str, shape: str, state: str, tones: Paint) -> tuple[tuple
 def draw(attributes: dict[str, str], layout: Layout, size: int) -> Image.Image:
     """Draw the scene as an RGB picture of ``size`` x ``size`` pixels.
 
-    The drawing is in units of the mat, so any size shows the same picture; 128 is the smallest at which every
-    attribute can be told.
+    The drawing is in units of the mat, so any size shows the same picture. 128 is the smallest size at which every
+    attribute can be recognised.
     """
     pixels = size * SUPERSAMPLING
     image = Image.new("RGB", (pixels, pixels), floor_color(layout))
     mat = Pen(image, camera(attributes["viewpoint"], layout.stream("camera"), pixels))
     ground = surface_color(attributes["surface"], layout)
     draw_surface(mat, attributes["surface"], ground, layout)
-    # Light from the left throws shadows to the right and a little down.
+    # Light from the left casts shadows to the right and a little down.
     offset = 0.028 if attributes["light"] == "left" else -0.028
     shadow = Pen(image, mat.placed(offset, 0.018).matrix, shade(ground, 0.62))
     where = places(attributes["position"], layout)
@@ -86,9 +86,9 @@ def draw(attributes: dict[str, str], layout: Layout, size: int) -> Image.Image:
 
 
 def code_places(attributes: dict[str, str], layout: Layout) -> list[tuple[float, float]]:
-    """Where the characters of the code are in the picture: (x, y) in units of its side; empty without a code.
+    """Positions of the code's characters in the picture: (x, y) in units of its side; empty without a code.
 
-    It is what a person who labels a picture would click on, and it tells training where to look.
+    These are the points that a person who labels a picture would click on; training uses them as targets.
     """
     code = code_of(attributes)
     if not code:

@@ -1,4 +1,4 @@
-"""Edits: exactly one attribute of a scene changes, and an instruction says how."""
+"""Edits: exactly one attribute of a scene changes, and an instruction describes the change."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ def sample_edit(category: str, random: Random) -> Edit:
         target[name] = random.choice([c for c in CODE_CHARACTERS if c != source[name]])
     elif edited == "count":
         now = int(source["count"])
-        # Three in four differ by one: the hard ones.
+        # Three in four edits differ by one: the hard ones.
         near = [n for n in (now - 1, now + 1) if 1 <= n <= 6]
         far = [n for n in range(1, 7) if abs(n - now) > 1]
         target["count"] = str(random.choice(near if random.random() < 0.75 else far))
     elif edited in ("extra", "defect"):
         something = random.choice(ATTRIBUTES[edited][1:])
-        # Presence is there or not there; a defect may also be another one.
+        # Presence changes between absent and present; a defect may also become another one.
         if edited == "defect" and random.random() < 0.4:
             source[edited] = random.choice([v for v in ATTRIBUTES[edited][1:] if v != something])
         else:
@@ -65,7 +65,7 @@ def sample_edit(category: str, random: Random) -> Edit:
         known = [value for value in vocabulary if value not in (source[edited], "n/a")]
         target[edited] = random.choice(known)
     if category == "color" and edited == "surface" and "wood" in (source["surface"], target["surface"]):
-        # From wood to a blue mat more than the colour changes.
+        # Between wood and a blue mat, more than the colour changes.
         source["surface"], target["surface"] = random.sample(["white", "grey", "black", "blue", "green"], 2)
     return Edit(category, edited, source, target, instruct(edited, source, target, random))
 

@@ -1,8 +1,8 @@
-"""Writes drawn scenes and edits to Parquet, the same bytes for the same seed.
+"""Writes drawn scenes and edits to Parquet; the same seed gives the same bytes.
 
-Every row has a random stream of its own, derived from (seed, split, kind of row, index). So a file does not
-depend on how many processes draw, a longer run begins with the rows of a shorter one, and splits share no
-stream by construction: the split is part of what the stream is derived from. Pictures are lossless WebP.
+Every row has its own random stream, derived from (seed, split, kind of row, index). So a file does not depend on
+the number of worker processes, and a longer run begins with the rows of a shorter one. Splits share no stream,
+because the split is part of the derivation. Pictures are lossless WebP.
 
 With more than one worker, a script that calls this needs the usual ``if __name__ == "__main__"``.
 """
@@ -47,7 +47,7 @@ QUALITY_COLUMNS = (
     "dinov2_sim",
     "ssim",
 )
-"""UltraEdit's measures. They need pre-trained encoders, which nothing here has, so they are null."""
+"""UltraEdit's measures. They need pre-trained encoders, which are not available here, so they are null."""
 
 EDIT_SCHEMA = pa.schema(
     [
@@ -82,14 +82,14 @@ SCENE_SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Scene:
-    """One picture and what is true of it."""
+    """One picture and its captions and labels."""
 
     image: Image.Image
     caption: str
     caption_long: str
     attributes: dict[str, str]
     said: frozenset[str]
-    """What the short caption mentions beside object and colour (see ``captions.stated_attributes``)."""
+    """Attributes that the short caption mentions besides object and colour (see ``captions.stated_attributes``)."""
     code_places: list[tuple[float, float]]
     """(x, y) of each character of the code, in units of the picture's side."""
 
@@ -128,9 +128,9 @@ def single_scene(rng: np.random.Generator, size: int = 128) -> Scene:
 def edit_pair(category: str, rng: np.random.Generator, size: int = 128) -> EditPair:
     """Draw a scene, change one attribute of the given category, and draw it again.
 
-    Half of the pairs share layout, light, noise and wording exactly; in the other half those are drawn anew.
-    Both captions mention the same facts, so that they differ in meaning in the changed attribute only.
-    Raises ValueError for an unknown category.
+    Half of the pairs share layout, light, noise and wording exactly; in the other half those are drawn again. Both
+    captions mention the same facts, so that they differ in meaning in the changed attribute only. Raises ValueError
+    for an unknown category.
     """
     random = Random(int(rng.integers(2**63)))
     edit = sample_edit(category, random)
@@ -158,7 +158,7 @@ def stream(seed: int, split: str, kind: str, index: int) -> np.random.Generator:
 
 def _encoded(image: Image.Image, path: str) -> dict[str, object]:
     buffer = io.BytesIO()
-    # A third smaller than PNG, faster to write and to read. More effort gains nothing: what is left is noise.
+    # A third smaller than PNG, and faster to write and to read. More effort brings nothing: the rest is noise.
     image.save(buffer, "WEBP", lossless=True, quality=0, method=0)
     return {"bytes": buffer.getvalue(), "path": path}
 
@@ -201,7 +201,7 @@ def _rows(make: Callable, tasks: list, workers: int) -> Iterator[dict[str, objec
     if workers <= 1:
         yield from map(make, tasks)
         return
-    # Spawned, not forked: the caller may already run PyTorch's threads.
+    # Processes are spawned, not forked, because the caller may already run PyTorch's threads.
     with multiprocessing.get_context("spawn").Pool(min(workers, max(1, len(tasks)))) as pool:
         yield from pool.imap(make, tasks, chunksize=16)
 
@@ -220,7 +220,7 @@ def _write(
     progress = tqdm(rows, total=total, desc=f"drawing {stem}", unit="row", disable=not sys.stderr.isatty())
     shard: list[dict[str, object]] = []
     written = 0
-    # Pictures are compressed already; captions and attributes are what gains.
+    # Pictures are compressed already; compression helps captions and attributes only.
     compression = {f.name: "none" if f.type == IMAGE_TYPE else "zstd" for f in schema}
 
     def flush() -> None:

@@ -1,4 +1,4 @@
-"""Where things lie on the mat. One side belongs to the object; the other holds small parts, tag and extra."""
+"""Positions on the mat. One side belongs to the object; the other holds small parts, tag and extra."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ OBJECT_SIZE = 0.5
 
 @dataclass(frozen=True)
 class Layout:
-    """Everything about a picture that its attributes leave open, as one number.
+    """All properties of a picture that its attributes do not determine, as one number.
 
-    Each part of the drawing has a stream of random numbers of its own, so that changing one attribute leaves
-    the rest of the picture exactly as it was.
+    Each part of the drawing has its own stream of random numbers, so that changing one attribute leaves the rest of
+    the picture exactly as it was.
     """
 
     seed: int

@@ -1,4 +1,4 @@
-"""Draws polygons given in a part's own coordinates, seen through the camera."""
+"""Draws polygons given in a part's own coordinates, as seen by the camera."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _CIRCLE = np.array([[math.cos(a), math.sin(a)] for a in np.linspace(0, 2 * math.
 class Pen:
     """A pen in a coordinate frame of its own; x to the right, y down.
 
-    A pen with a ``shadow`` colour draws silhouettes in that colour alone: the same drawing code, offset,
-    gives the shadow of a part.
+    A pen with a ``shadow`` colour draws silhouettes in that colour alone: the same drawing code, offset, draws the
+    shadow of a part.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Pen:
 
     @cached_property
     def scale(self) -> float:
-        """Pixels per unit at the frame's origin; strokes are thin, so one value for the frame is enough."""
+        """Pixels per unit at the frame's origin. Strokes are thin, so one value for the frame is enough."""
         (a, b, x), (c, d, y), (g, h, w) = self.matrix.tolist()
         x, y = x / w, y / w
         return math.sqrt(abs((a - x * g) * (d - y * h) - (b - x * h) * (c - y * g))) / abs(w)
@@ -48,14 +48,14 @@ class Pen:
         return Pen(self.image, self.matrix @ local, self.shadow, self.draw)
 
     def pixels(self, points: Points | np.ndarray) -> list[tuple[float, float]]:
-        """Where points of this frame fall in the picture."""
+        """Maps points of this frame to the picture."""
         p = np.asarray(points, float) @ self.matrix[:, :2].T + self.matrix[:, 2]
         return [(x, y) for x, y in (p[:, :2] / p[:, 2:]).tolist()]
 
     def polygon(
         self, points: Points | np.ndarray, fill: Color, edge: Color | None = None, detail: bool = False
     ) -> None:
-        """Fill a polygon. ``detail`` marks what lies inside a silhouette and so casts no shadow."""
+        """Fill a polygon. ``detail`` marks a polygon inside a silhouette, which casts no shadow."""
         if self.shadow is not None:
             if not detail:
                 self.draw.polygon(self.pixels(points), fill=self.shadow)

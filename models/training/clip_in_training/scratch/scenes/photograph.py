@@ -1,4 +1,4 @@
-"""What lies under and over the drawing: floor and mat, then light, tint and sensor noise."""
+"""The layers below and above the drawing: floor and mat, then light, tint and sensor noise."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def surface_color(surface: str, layout: Layout) -> Color:
 
 
 def floor_color(layout: Layout) -> Color:
-    """The colour around the mat: says nothing, so it is drawn at random."""
+    """The colour around the mat. It has no meaning, so it is random."""
     return layout.stream("floor").choice(_FLOORS)
 
 

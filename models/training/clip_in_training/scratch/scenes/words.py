@@ -1,4 +1,4 @@
-"""How each attribute value is said in English: the tables that captions and instructions draw on."""
+"""The English words of each attribute value: the tables for captions and instructions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COLOR: dict[str, tuple[str, ...]] = {
     name: (name,) for name in ("red", "orange", "yellow", "green", "blue", "white", "black")
 } | {"purple": ("purple", "violet")}
 
-# With the word before which it stands ("with ...") or as an adjective of the noun (marked by a leading "-").
+# A phrase to put after the noun ("with ..."), or an adjective before it (marked by a leading "-").
 SHAPE: dict[str, tuple[str, ...]] = {
     "hex head": ("with a hex head", "with a hexagonal head", "-hex-head"),
     "round head": ("with a round head", "with a domed head", "-round-head"),
@@ -56,7 +56,7 @@ SHAPE: dict[str, tuple[str, ...]] = {
     "toggle": ("with a toggle lever", "-toggle"),
 }
 
-# Adjectives; those with a leading "=" only stand after the noun.
+# Adjectives; those with a leading "=" only follow the noun.
 STATE: dict[str, tuple[str, ...]] = {
     "full": ("full", "filled"),
     "half full": ("half full", "half-filled"),
@@ -74,7 +74,7 @@ STATE: dict[str, tuple[str, ...]] = {
     "off": ("=in the off position", "=turned off"),
 }
 
-# What points: the part that shows the direction of an object.
+# The part that shows the direction of an object.
 TIP: dict[str, str] = {
     "bolt": "tip",
     "bottle": "cap",
@@ -99,7 +99,7 @@ POSITION: dict[str, tuple[str, ...]] = {
     "bottom": ("at the bottom", "in the lower half"),
 }
 
-# The small parts lie opposite the object, so where they lie says where it is.
+# The small parts lie opposite the object, so their position also determines that of the object.
 ITEMS_FROM_OBJECT: dict[str, str] = {
     "left": "to the right of",
     "right": "to the left of",
@@ -201,9 +201,10 @@ def pointing(attributes: dict[str, str], random: Random) -> str:
 
 
 def noun_phrase(attributes: dict[str, str], random: Random, said: set[str], noun: str | None = None) -> str:
-    """The object with its colour and whichever of state, shape, defect, orientation and code are ``said``.
+    """The object with its colour and with the chosen ones among state, shape, defect, orientation and code
+    (``said``).
 
-    At most two of them go in front of the noun, so that the phrase stays readable.
+    At most two of them precede the noun, so that the phrase stays readable.
     """
     before: list[str] = []
     behind: list[str] = []

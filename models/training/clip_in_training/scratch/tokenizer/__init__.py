@@ -1,3 +1,3 @@
-"""Texts to token ids: a small byte-level BPE, trained on the captions, that reads codes character by
-character.
+"""Converts texts to token ids: a small byte-level BPE, trained on the captions, that splits codes into
+characters.
 """

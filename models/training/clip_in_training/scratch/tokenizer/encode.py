@@ -1,4 +1,4 @@
-"""Texts to padded token ids, by the rules of `docs/src/reference/bundle.md`."""
+"""Converts texts to padded token ids, by the rules of `docs/src/reference/bundle.md`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ PAD_ID, START_ID, END_ID = 0, 1, 2
 
 
 class SpecialIds(NamedTuple):
-    """Ids that stand for no characters."""
+    """Ids of the special tokens, which represent no characters."""
 
     start: int = START_ID
     end: int = END_ID
@@ -21,7 +21,7 @@ class SpecialIds(NamedTuple):
 
 
 class TextEncoder:
-    """Turns texts into ids [batch, length]: start, tokens, end, padding up to the longest text."""
+    """Converts texts to ids [batch, length]: start, tokens, end, padding up to the longest text."""
 
     def __init__(self, tokenizer: Tokenizer, context_length: int, special: SpecialIds | None = None):
         self.tokenizer = tokenizer
@@ -30,7 +30,7 @@ class TextEncoder:
         self.vocabulary_size = tokenizer.get_vocab_size()
 
     def ids(self, text: str) -> list[int]:
-        """The ids of one text, not padded. A text that is too long loses its tail, never its end token."""
+        """The ids of one text without padding. A text that is too long is cut but keeps its end token."""
         tokens = self.tokenizer.encode(text, add_special_tokens=False).ids
         return [self.special.start, *tokens[: self.context_length - 2], self.special.end]
 
@@ -40,7 +40,7 @@ class TextEncoder:
 
 
 def pad(rows: Sequence[Sequence[int]], pad_id: int = PAD_ID) -> Tensor:
-    """Rows of ids to one int64 tensor as wide as the longest row."""
+    """Joins rows of ids to one int64 tensor as wide as the longest row."""
     width = max((len(row) for row in rows), default=0)
     padded = torch.full((len(rows), width), pad_id, dtype=torch.int64)
     for index, row in enumerate(rows):

@@ -1,9 +1,8 @@
 """Trains the byte-level BPE on captions.
 
-Everything that cleans a text (compatibility forms, letter case, white space) is inside `tokenizer.json`, so
-that any `tokenizers` runtime does the same. What stands in quotes is a printed code: its characters stay
-single tokens, as do digits, because a code is unlike any word of the vocabulary and each of its characters
-can be the one that matters.
+All text normalisation (compatibility forms, letter case, white space) is inside `tokenizer.json`, so that any
+`tokenizers` runtime does the same. Text in quotes is a printed code: its characters stay single tokens, as do
+digits, because a code resembles no word of the vocabulary and each of its characters can be decisive.
 """
 
 import json
@@ -20,10 +19,10 @@ _IN_QUOTES = r'(?<=["“”])[^\s"“”]|[^\s"“”](?=["“”])|(?<=["“”
 
 
 def train_tokenizer(captions: Iterable[str], vocabulary_size: int) -> Tokenizer:
-    """Learns at most `vocabulary_size` tokens, 256 bytes and the three special ones included.
+    """Learns at most `vocabulary_size` tokens, including 256 bytes and the three special ones.
 
-    The special tokens have ids (0 padding, 1 start, 2 end) but no spelling: "<|endoftext|>" in a text is
-    plain characters. The same captions in the same order give the same tokenizer.
+    The special tokens have ids (0 padding, 1 start, 2 end) but no spelling: "<|endoftext|>" in a text is plain
+    characters. The same captions in the same order give the same tokenizer.
     """
     if vocabulary_size < 256 + len(SPECIAL_TOKENS):
         raise ValueError(f"a byte-level vocabulary needs at least {256 + len(SPECIAL_TOKENS)} tokens")
@@ -34,7 +33,7 @@ def train_tokenizer(captions: Iterable[str], vocabulary_size: int) -> Tokenizer:
             normalizers.Lowercase(),
             normalizers.Replace(Regex(r"\s+"), " "),
             normalizers.Strip(),
-            normalizers.Prepend(" "),  # the first word is the same token as anywhere else
+            normalizers.Prepend(" "),  # so that the first word gets the same token as elsewhere
         ]
     )
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -58,6 +57,6 @@ def train_tokenizer(captions: Iterable[str], vocabulary_size: int) -> Tokenizer:
 
 
 def save_tokenizer(tokenizer: Tokenizer, path: Path) -> None:
-    """Writes `tokenizer.json`, indented, the same bytes for the same tokenizer."""
+    """Writes `tokenizer.json`, indented; the same tokenizer gives the same bytes."""
     text = json.dumps(json.loads(tokenizer.to_str()), indent=1, ensure_ascii=False)
     replace_text(path, text + "\n")

@@ -1,1 +1,1 @@
-"""A whole training from nothing: data, tokenizer, stage A, stage B."""
+"""A complete training from scratch: data, tokenizer, stage A, stage B."""

@@ -1,7 +1,7 @@
-"""A whole training: data, tokenizer, stage A, stage B, in one run folder.
+"""A complete training: data, tokenizer, stage A, stage B, in one run folder.
 
 A run folder holds recipe.toml, tokenizer.json, stage_a.pt and stage_b.pt (checkpoints), stage_a.jsonl and
-stage_b.jsonl (a line a step), and log/ (TensorBoard).
+stage_b.jsonl (one line per step), and log/ (TensorBoard).
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ TOKENIZER = "tokenizer.json"
 
 @dataclass
 class Training:
-    """What one training works on."""
+    """The inputs and state of one training."""
 
     recipe: Recipe
     run: Path
@@ -47,8 +47,8 @@ class Training:
 
 
 def prepare(recipe: Recipe, recipe_text: str, run: Path, resume: bool) -> Training:
-    """Loads the data and builds everything from the recipe's seed. Refuses to mix two recipes in one run
-    folder.
+    """Loads the data and builds everything from the recipe's seed. Raises an error if the run folder holds another
+    recipe.
     """
     clock = Clock()
     keep_recipe(run, recipe_text, same=resume)
@@ -78,7 +78,7 @@ def train(
     start: Path | None = None,
     stop_at: int | None = None,
 ) -> None:
-    """Runs both stages. `start` takes another run's finished stage A instead of training one."""
+    """Runs both stages. `start` takes the finished stage A of another run instead of training one."""
     work = prepare(recipe, recipe_text, run, resume)
     print(
         f"{len(work.edits)} edits, vocabulary {work.tokenize.vocabulary_size}, parameters: "
@@ -98,11 +98,11 @@ def run_stage_a(work: Training, resume: bool) -> None:
 
 
 def take_stage_a(work: Training, path: Path) -> None:
-    """Starts from the image tower and attribute heads of a stage A checkpoint, and the time it took.
+    """Loads the image tower and attribute heads of a stage A checkpoint, and its training time.
 
-    A stage B checkpoint will do as well: then both towers are taken, as when a trained CLIP is fine-tuned. So
-    will a bundle of the same architecture: of it only the image tower is taken, as it has no heads, and its
-    tokens may not be those of this data.
+    A stage B checkpoint works as well: then both towers are loaded, as for fine-tuning a trained CLIP. So does a
+    bundle of the same architecture: only its image tower is loaded, because it has no heads and its tokens may
+    differ from those of this data.
     """
     if path.is_dir():
         model, _, _ = load_bundle(path)
@@ -123,15 +123,15 @@ def run_stage_b(work: Training, resume: bool, stop_at: int | None = None) -> Non
 
 
 def run(work: Training, stage: ScratchStage, resume: bool, stop_at: int | None = None) -> None:
-    """Trains one stage, in this process and on the processor."""
+    """Trains one stage, in this process and on the CPU."""
     groups = decayed_groups(list(stage.modules.values()), stage.optimiser_recipe)
     alone = Processes(0, 1, torch.device("cpu"))
     run_stage(Work(work.recipe, work.run, alone, work.clock), stage, groups, resume, stop_at)
 
 
 def label_accuracy(work: Training, examples: Examples) -> dict[str, float]:
-    """Share of right attribute readings on held-out edits, by attribute: tells which part of a scene is not
-    seen.
+    """Share of correct attribute predictions on held-out edits, by attribute: shows which part of a scene the model
+    does not see.
     """
     work.model.eval()
     right = []

@@ -1,4 +1,4 @@
-"""What both stages have in common: batches made one step ahead, and the gradient of their terms."""
+"""The common part of both stages: batches prepared one step ahead, and the gradient of their terms."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ from clip_in_training.common.recipe import OptimiserRecipe
 
 
 class ScratchStage(ABC):
-    """A stage of `common.loop`. Nothing in it is random but what the step number seeds: so resuming is exact."""
+    """A stage of `common.loop`. All its randomness is seeded with the step number, so resuming is exact."""
 
     def __init__(
         self,
@@ -25,20 +25,20 @@ class ScratchStage(ABC):
         precision: str,
         modules: dict[str, nn.Module],
     ):
-        """`modules` are trained and kept in the checkpoint, by their names."""
+        """`modules` are trained and stored in the checkpoint under their names."""
         self.name, self.steps, self.optimiser_recipe, self.modules = name, steps, optimiser_recipe, modules
         self.autocast = autocast(precision, torch.device("cpu"))
 
     @abstractmethod
     def batch(self, step: int) -> dict[str, Any]:
-        """The inputs of a step, "names" among them; called one step ahead, in another thread."""
+        """Makes the inputs of a step, "names" among them; called one step ahead, in another thread."""
 
     @abstractmethod
     def terms(self, batch: dict[str, Any]) -> dict[str, Tensor]:
-        """The loss terms, among them "loss", and whatever else is worth a curve."""
+        """The loss terms, among them "loss", and other values for the curves."""
 
     def inputs(self, first: int, last: int) -> Iterator[dict[str, Any]]:
-        """The batches of some steps; the next one is made while the current one is learnt from."""
+        """Yields the batches of some steps; the next one is prepared while the current one is in use."""
         for module in self.modules.values():
             module.train()
         with ThreadPoolExecutor(max_workers=1) as pool:
@@ -50,7 +50,7 @@ class ScratchStage(ABC):
                 yield batch
 
     def gradient(self, batch: dict[str, Any]) -> dict[str, Tensor]:
-        """Forward and backward; all terms, detached. Raises `NotANumber`."""
+        """Runs forward and backward and returns all terms, detached. Raises `NotANumber`."""
         with self.autocast():
             terms = self.terms(batch)
         if not torch.isfinite(terms["loss"]):
@@ -59,10 +59,10 @@ class ScratchStage(ABC):
         return {name: term.detach() for name, term in terms.items()}
 
     def stepped(self) -> None:  # noqa: B027
-        """Nothing is kept beside the weights."""
+        """Does nothing: there is no state beside the weights."""
 
     def names(self, batch: dict[str, Any]) -> list[str]:
-        """Where each image comes from."""
+        """The origin of each image."""
         return batch["names"]
 
     def state(self) -> dict[str, Any]:
@@ -70,7 +70,7 @@ class ScratchStage(ABC):
         return {name: module.state_dict() for name, module in self.modules.items()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Takes them back. Raises `CheckpointError` if they are another model's."""
+        """Restores the weights. Raises `CheckpointError` if they belong to another model."""
         try:
             for name, module in self.modules.items():
                 module.load_state_dict(state[name])

@@ -1,7 +1,7 @@
-"""Stage A: the image tower learns to name what the generator drew.
+"""Stage A: the image tower learns to classify what the generator drew.
 
-Contrastive losses alone hardly move a small tower from scratch: captions differ in one word of twenty.
-Classifying the attributes first gives it eyes; stage B then gives it language.
+Contrastive losses alone hardly train a small tower from scratch, because captions differ in one word of twenty.
+Classifying the attributes first teaches it to see; stage B then teaches it language.
 """
 
 from typing import Any
@@ -22,9 +22,9 @@ from clip_in_training.scratch.train.stage import ScratchStage
 
 NAME = "stage_a"
 KINDS = {1: "scene", 2: "edit"}
-"""What a set holds, by the images of a row."""
+"""The name of a set, by the number of images per row."""
 STREAM = 11
-"""Keeps this stage's random draws apart from stage B's."""
+"""Separates this stage's random numbers from those of stage B."""
 
 
 class StageA(ScratchStage):
@@ -35,7 +35,7 @@ class StageA(ScratchStage):
         modules = {"image_tower": tower, "heads": heads}
         super().__init__(NAME, stage.steps, stage.optimiser, recipe.precision, modules)
         self.recipe, self.sets, self.tower, self.heads = recipe, sets, tower, heads
-        # One entry an image: (which set, row, side).
+        # One entry per image: (set, row, side).
         entries, categories = [], []
         for number, examples in enumerate(sets):
             for side in range(examples.pixels.shape[1]):
@@ -61,7 +61,7 @@ class StageA(ScratchStage):
         return {"pixels": torch.from_numpy(pixels), "labels": labels, "cells": cells, "names": names}
 
     def terms(self, batch: dict[str, Any]) -> dict[str, Tensor]:
-        """The loss of a batch, and the share of right readings by attribute."""
+        """The loss of a batch, and the share of correct predictions by attribute."""
         seen, labels, cells = self.tower.see(batch["pixels"]), batch["labels"], batch["cells"]
         logits = self.heads(seen.features)
         attributes = attribute_loss(logits, labels)

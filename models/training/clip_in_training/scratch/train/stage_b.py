@@ -1,4 +1,4 @@
-"""Stage B: both towers learn together from edits, by CLIP-IN's losses."""
+"""Stage B: both towers learn together from edits, with CLIP-IN's losses."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ from clip_in_training.scratch.train.stage import ScratchStage
 
 NAME = "stage_b"
 STREAM = 23
-"""Keeps this stage's random draws apart from stage A's."""
+"""Separates this stage's random numbers from those of stage A."""
 
 
 class StageB(ScratchStage):
@@ -57,7 +57,7 @@ class StageB(ScratchStage):
         return [(entry // 2, entry % 2) for entry in rows]
 
     def batch(self, step: int) -> dict[str, Any]:
-        """Pixels, labels and token ids ("short", "long"; only what a term reads) of a step."""
+        """Pixels, labels and token ids ("short", "long"; only those that a term uses) of a step."""
         entries = self.entries(step)
         random = np.random.default_rng([self.recipe.seed, STREAM, step])
         pixels = np.stack([self.edits.pixels[row, side] for row, side in entries])

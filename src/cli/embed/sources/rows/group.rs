@@ -1,4 +1,4 @@
-//! One row group of one file, in two passes: which rows are wanted, and those rows.
+//! One row group of one file, read in two passes: first which rows are wanted, then those rows.
 
 use arrow_array::ArrayRef;
 use arrow_schema::ArrowError;
@@ -16,16 +16,16 @@ use crate::dataset::parquet::{bytes, projection, whole_number};
 use crate::dataset::pipeline::Closed;
 use crate::dataset::store::{Access, Blob, Chunks};
 
-/// Rows in memory at a time: there may be a large image in each.
+/// Number of rows in memory at a time: each may contain a large image.
 const ROWS_AT_A_TIME: usize = 16;
-/// The same for ids alone.
+/// Number of rows at a time if only ids are read.
 const IDS_AT_A_TIME: usize = 4096;
 
-/// What is wanted of a row.
+/// The wanted parts of a row.
 const IMAGE: u8 = 1;
 const TEXT: u8 = 2;
 
-/// Why a row group was not read to its end.
+/// The reason why a row group was not read to its end.
 pub enum Failure {
     Closed,
     Damaged(anyhow::Error),
@@ -58,12 +58,12 @@ impl From<ArrowError> for Failure {
 /// One row group of one file.
 pub struct Group<'a> {
     pub input: &'a Blob,
-    /// To read ids from.
+    /// For reading ids.
     pub ids: &'a Chunks,
     pub metadata: &'a ArrowReaderMetadata,
     pub columns: &'a Columns,
     pub group: usize,
-    /// Rows of the file before it.
+    /// Number of rows of the file before it.
     pub before: u64,
 }
 
@@ -110,7 +110,7 @@ impl Group<'_> {
         Ok(())
     }
 
-    /// What is wanted of each row of the group.
+    /// The wanted parts of each row of the group.
     fn wanted(&self, feed: &mut Feed) -> Result<Vec<u8>, Failure> {
         let mut wanted = Vec::new();
         let Some(id) = &self.columns.id else {
@@ -169,12 +169,12 @@ impl Group<'_> {
         Ok(builder.build()?)
     }
 
-    /// The id of a row without one.
+    /// The id of a row without an id column.
     fn numbered(&self, row: u64) -> String {
         format!("{}:{row}", self.input.name)
     }
 
-    /// The id at `i` of what was read; None if the cell is empty.
+    /// The id at `i` of the data; None if the cell is empty.
     fn id(&self, ids: Option<&ArrayRef>, i: usize, row: u64) -> Option<String> {
         match (&self.columns.id, ids) {
             (None, _) => Some(self.numbered(row)),

@@ -1,8 +1,8 @@
 //! Rows of Parquet files: an image, a text, or one of each.
 //!
-//! A row group is read in two passes. The first reads the ids, if there are any, and asks which rows are wanted; the
-//! second reads those rows. So a run that goes on passes by what is done without reading its images. In memory are a data
-//! page of each column, a few rows, and a byte for each row of the row group.
+//! A row group is read in two passes. The first reads the ids, if there are any, and asks which rows are wanted; the second
+//! reads those rows. So a continued run skips completed rows without reading their images. In memory are one data page per
+//! column, a few rows, and one byte for each row of the row group.
 
 mod group;
 mod named_columns;
@@ -28,14 +28,14 @@ use crate::dataset::store::{Access, Blob, Chunks};
 pub struct Rows {
     listing: Listing<Blob>,
     names: ColumnNames,
-    /// If all files have been looked at.
+    /// The number of rows, if all files were opened.
     rows: Option<u64>,
-    /// Whether rows may have the same id.
+    /// Whether rows may have equal ids.
     may_repeat: bool,
 }
 
 impl Rows {
-    /// Looks at all files' columns, in a store at those of the first; a file that is damaged is reported when its turn comes.
+    /// Checks the columns of all files, in a store those of the first one. A damaged file is reported when it is read.
     ///
     /// # Errors
     /// If a file lacks a column.
@@ -85,7 +85,7 @@ impl Rows {
         let (mut before, mut place) = (0, 0);
         for (group, about) in metadata.metadata().row_groups().iter().enumerate() {
             let rows = u64::try_from(about.num_rows()).unwrap_or(0);
-            // A row group is one shard's: a part of it could not be read without much of the rest.
+            // A row group belongs to one shard: a part of it could not be read without most of the rest.
             match feed.at(place) {
                 Owner::Later => return Ok(()),
                 Owner::Earlier if self.passes_by(feed) => {}
@@ -114,7 +114,7 @@ impl Rows {
         Ok(())
     }
 
-    /// Whether nothing of earlier shards matters.
+    /// Whether earlier shards do not matter.
     fn passes_by(&self, feed: &Feed) -> bool {
         feed.is_alone() && !self.may_repeat
     }
@@ -143,7 +143,7 @@ impl Source for Rows {
     }
 }
 
-/// Opens a file for a look at its columns and ids.
+/// Opens a file to read its columns and ids.
 fn look(file: &Blob) -> anyhow::Result<(Chunks, ArrowReaderMetadata)> {
     let chunks = file.chunks(Access::Sparse)?;
     let metadata = metadata_of(&chunks)?;

@@ -1,4 +1,4 @@
-//! Which columns of a Parquet file hold ids, images and texts: as the command line names them, or by their usual names.
+//! The columns of a Parquet file with ids, images and texts: named on the command line, or by their usual names.
 
 use anyhow::bail;
 use parquet::schema::types::SchemaDescriptor;
@@ -29,10 +29,11 @@ pub struct Columns {
 }
 
 impl ColumnNames {
-    /// Finds the columns in a file.
+    /// Finds the columns of a file.
     ///
     /// # Errors
-    /// If one that is named is not there or has another type, or if there is nothing to embed. The message says what is there.
+    /// If a named column does not exist or has another type, or if there is nothing to embed. The message lists the existing
+    /// columns.
     pub fn find(&self, schema: &SchemaDescriptor) -> anyhow::Result<Columns> {
         let named = |name: &Option<String>, holds| {
             let found = name.as_deref().map(|name| required(schema, name, holds));
@@ -49,7 +50,7 @@ impl ColumnNames {
         }
         if image.is_none() && text.is_none() {
             bail!(
-                "no column is named image, text or caption; say which to take with --image-column or --text-column: there are {}",
+                "no column is named image, text or caption; name one with --image-column or --text-column; the file has {}",
                 listed(schema)
             );
         }

@@ -1,1 +1,1 @@
-"""How each part is drawn. A part fits the square from -0.5 to 0.5 and points up where it has a direction."""
+"""The drawing of each part. A part fits the square from -0.5 to 0.5; a part with a direction points up."""

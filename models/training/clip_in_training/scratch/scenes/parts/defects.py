@@ -13,7 +13,7 @@ def draw_defect(pen: Pen, kind: str, ground: Color, jitter: Random) -> None:
     """Draw the named defect (not "none") on a surface of colour ``ground``; ``jitter`` forms it."""
     bright = sum(ground) > 380
     if kind == "scratch":
-        # Bare metal shows in it: bright on dark paint, dark on light paint.
+        # It shows bare metal: bright on dark paint, dark on light paint.
         tone = (70, 70, 74) if bright else (236, 236, 240)
         bend = jitter.uniform(-0.06, 0.06)
         pen.stroke([(-0.6, 0.34), (bend, bend), (0.6, -0.34)], 0.07, tone)

@@ -1,4 +1,4 @@
-"""Things that lie about and may be absent. Each fits 1 wide and 0.45 high."""
+"""Extra objects that may be absent. Each fits 1 wide and 0.45 high."""
 
 from __future__ import annotations
 

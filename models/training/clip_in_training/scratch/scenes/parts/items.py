@@ -11,7 +11,7 @@ _HEXAGON = [(0.5 * math.cos(math.pi / 3 * k), 0.5 * math.sin(math.pi / 3 * k)) f
 
 
 def draw_item(pen: Pen, kind: str, paint: Paint, surface: tuple[int, int, int]) -> None:
-    """Draw one small part; ``surface`` is what shows through its hole."""
+    """Draw one small part; ``surface`` is visible through its hole."""
     if kind == "washer":
         pen.circle(0, 0, 0.5, paint.base, paint.edge)
         pen.circle(0, 0, 0.25, surface, paint.edge, detail=True)

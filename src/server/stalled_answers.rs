@@ -1,8 +1,8 @@
-//! Answers that their client does not take, or takes too slowly: dropped after a while.
+//! Drops answers that their client does not read, or reads too slowly.
 //!
-//! HTTP/2 has a window for each answer: a client that opens none can leave answers unsent although it reads everything else
-//! on the connection, so that [`unread`](super::unread) sees nothing. Such an answer would keep its memory, and a stream its
-//! place among the server's requests, for as long as the connection stays.
+//! HTTP/2 has a flow-control window for each answer. A client that opens none leaves answers unsent although it reads
+//! everything else on the connection, so [`stalled_writes`](super::stalled_writes) does not detect it. Such an answer
+//! would keep its memory, and a stream its slot among the server's requests, for as long as the connection stays open.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,18 +19,20 @@ use http_body::{Body as _, Frame, SizeHint};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
-/// An answer is passed on in parts of this many bytes, an HTTP/2 frame each: what has been handed on cannot be dropped.
+/// An answer is passed on in parts of this many bytes, one HTTP/2 frame each, because data that was passed on cannot be
+/// dropped.
 const PART: usize = 16 << 10;
 
-/// Over HTTP/1 a smaller answer is handed to the connection whole, which [`unread`](super::unread) watches.
+/// Over HTTP/1 a smaller answer is passed to the connection as a whole; [`stalled_writes`](super::stalled_writes) watches
+/// that.
 const LARGE: u64 = 256 << 10;
 
-/// An answer whose length is known is taken with so many bytes a second at least, beside twice the patience: a client that
-/// takes a trickle keeps it in memory no longer.
+/// Minimum rate in bytes per second at which an answer of known length must be read, in addition to twice the patience. So a
+/// client that reads very slowly cannot keep an answer in memory for long.
 const BYTES_A_SECOND: u64 = 1 << 20;
 
-/// Drops an answer when its client has taken nothing of it for `patience`, or takes it too slowly.
-pub async fn drop_untaken(
+/// Drops an answer if its client reads nothing of it for `patience`, or reads it too slowly.
+pub async fn drop_stalled(
     State(patience): State<Duration>,
     request: Request,
     next: Next,
@@ -46,24 +48,24 @@ pub async fn drop_untaken(
     response.map(|body| Body::new(Watched::new(body, patience, longest)))
 }
 
-/// A body that is dropped when its client does not take it.
+/// A body that is dropped if its client does not read it.
 struct Watched {
     shared: Arc<Mutex<Shared>>,
     watch: AbortHandle,
 }
 
 struct Shared {
-    /// `None` at its end, or when it was dropped.
+    /// `None` at its end, or after it was dropped.
     body: Option<Body>,
-    /// What is left of a frame of which the first parts were handed on.
+    /// The rest of a frame whose first parts were passed on.
     rest: Bytes,
-    /// Since when the client could have taken more. `None` while there is nothing to take.
+    /// Since when the client could have read more. `None` while there is no data.
     offered: Option<Instant>,
     dropped: bool,
 }
 
 impl Watched {
-    /// Nothing taken for `patience`, or not all taken within `longest`, and it is dropped.
+    /// Drops it if nothing was read for `patience`, or not everything within `longest`.
     fn new(body: Body, patience: Duration, longest: Option<Duration>) -> Self {
         let shared = Arc::new(Mutex::new(Shared {
             body: Some(body),
@@ -96,13 +98,13 @@ async fn watch(shared: Arc<Mutex<Shared>>, patience: Duration, longest: Option<D
         due = state.offered.unwrap_or(now) + patience;
         if due <= now || end.is_some_and(|end| end <= now) {
             tracing::debug!(
-                "an answer is dropped: its client took nothing of it for too long, or takes it too slowly"
+                "answer dropped: its client read nothing of it for too long, or reads it too slowly"
             );
             state.dropped = true;
             state.rest = Bytes::new();
             let body = state.body.take();
             drop(state);
-            // Dropping may take long: the lock is not held meanwhile.
+            // Dropping may take long, so the lock is not held meanwhile.
             drop(body);
             return;
         }
@@ -129,7 +131,7 @@ impl Shared {
         let Some(body) = &mut self.body else {
             let gave_up = self.dropped.then(|| {
                 Err(axum::Error::new(
-                    "nothing of the answer was taken for too long",
+                    "the client read nothing of the answer for too long",
                 ))
             });
             return Poll::Ready(gave_up);
@@ -211,7 +213,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_that_nobody_takes_is_dropped() {
+    async fn an_unread_answer_is_dropped() {
         let alive = Arc::new(());
         let large = Bytes::from(vec![7; 10 * PART]);
         for taken in [0, 1] {
@@ -253,7 +255,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_that_has_nothing_yet_is_waited_for() {
+    async fn an_answer_without_data_yet_is_not_dropped() {
         let alive = Arc::new(());
         let mut watched = Watched::new(
             body(vec![Bytes::from("a")], true, alive.clone()),
@@ -267,7 +269,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_client_that_takes_a_trickle_is_given_up() {
+    async fn a_client_that_reads_very_slowly_is_disconnected() {
         let alive = Arc::new(());
         let large = Bytes::from(vec![7; 100 * PART]);
         let body = body(vec![large], false, alive.clone());
