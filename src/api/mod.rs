@@ -2,11 +2,11 @@
 
 mod admin;
 pub(crate) mod admission;
-mod answer_body;
 pub(crate) mod answer_size;
 mod awaited;
 pub(crate) mod browsers;
 pub(crate) mod contract;
+mod frame;
 pub mod grpc;
 mod gzip_answer;
 mod held;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::admin::AdminAccess;
 use super::admission::Admission;
-use super::answer_body::Open;
+use super::frame::answer_body::Open;
 use super::{ApiError, ApiKeys};
 use crate::engine::{Model, Registry, RegistryError};
 use crate::images_by_url::Fetcher;

@@ -6,9 +6,9 @@ mod health;
 mod inference;
 mod inference_about;
 mod message_body;
-mod observe;
 mod options;
 mod patience;
+mod protocol;
 mod service;
 mod status;
 mod stream;
@@ -27,7 +27,9 @@ use tonic::service::Routes;
 use tonic_health::pb::health_server::HealthServer;
 use tower::ServiceExt;
 
+use self::protocol::Grpc;
 use super::AppState;
+use super::frame::{self, Frame};
 
 /// What `build.rs` made of `proto/clip_in/v1`.
 #[allow(missing_docs, clippy::all)]
@@ -79,12 +81,12 @@ pub fn router(state: &Arc<AppState>) -> Result<Router, Box<dyn std::error::Error
         .add_service(reflection().build_v1()?)
         // Tools of some age ask for this one.
         .add_service(reflection().build_v1alpha()?);
-    let frame = observe::Frame {
+    let frame = Frame {
         state: state.clone(),
-        costs: Arc::new(wire_cost::WireCosts::new(proto::DESCRIPTORS)?),
+        protocol: Grpc(Arc::new(wire_cost::WireCosts::new(proto::DESCRIPTORS)?)),
     };
-    let observed = axum::middleware::from_fn_with_state(frame, observe::observe);
-    Ok(routes.prepare().into_axum_router().layer(observed))
+    let framed = axum::middleware::from_fn_with_state(frame, frame::pass::<Grpc>);
+    Ok(routes.prepare().into_axum_router().layer(framed))
 }
 
 /// Sends gRPC requests to their services, and all others on to REST.

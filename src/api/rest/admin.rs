@@ -1,7 +1,6 @@
 //! `POST /v1/admin/models` and `DELETE /v1/admin/models/{name}`: what is served, changed while it serves.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::{Path, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
@@ -21,8 +20,6 @@ use crate::api::contract::ErrorBody;
 use crate::api::{ApiError, AppState};
 use crate::engine::{Loaded, RegistryError};
 use crate::error_code::Code;
-/// Longest time of a request to an admin route: a large model is read, checked and warmed for minutes.
-pub const TIME: Duration = Duration::from_secs(3600);
 
 /// The admin routes; none if they are off.
 pub fn routes(state: &Arc<AppState>) -> OpenApiRouter<Arc<AppState>> {

@@ -14,8 +14,8 @@ mod item_list;
 mod json_body;
 mod labelsets;
 mod models;
-mod observe;
 pub mod openapi;
+mod protocol;
 mod request_form;
 mod rerank;
 mod schemas;
@@ -35,11 +35,17 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::protocol::Rest;
+use super::frame::{self, Frame};
 use super::{ApiError, AppState, page};
 use crate::error_code::Code;
 
 /// All routes: those of the API with their description, and the pages.
 pub fn router(state: Arc<AppState>) -> Router {
+    let frame = Frame {
+        state: state.clone(),
+        protocol: Rest,
+    };
     let (api, document) = OpenApiRouter::with_openapi(openapi::Document::openapi())
         .routes(routes!(embeddings::create))
         .routes(routes!(similarity::create))
@@ -65,8 +71,8 @@ pub fn router(state: Arc<AppState>) -> Router {
         .layer(DefaultBodyLimit::disable())
         .layer(CatchPanicLayer::custom(panicked))
         .layer(axum::middleware::from_fn_with_state(
-            state.clone(),
-            observe::observe,
+            frame,
+            frame::pass::<Rest>,
         ))
         .with_state(state)
 }

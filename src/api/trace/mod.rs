@@ -10,6 +10,7 @@ use axum::response::Response;
 use tracing::Instrument as _;
 use tracing::field::Empty;
 
+use super::routes;
 use crate::telemetry::{Spans, stages};
 
 pub use request_id::REQUEST_ID;
@@ -24,7 +25,7 @@ pub async fn trace(State(spans): State<Option<Spans>>, request: Request, next: N
     let id = request_id::of(request.headers());
     let mut context = TraceContext::of(request.headers());
     let exported = spans
-        .filter(|_| is_work(request.uri().path()))
+        .filter(|_| routes::of_path(request.uri().path()).has_span())
         .map(|spans| {
             let exported = spans.begin(context.parent(), &id, request.method().as_str());
             // A trace that begins here is named by the span.
@@ -54,12 +55,6 @@ pub async fn trace(State(spans): State<Option<Spans>>, request: Request, next: N
         response.headers_mut().insert(REQUEST_ID, id);
     }
     response
-}
-
-/// Whether a request is worth a span: those of probes, monitoring, pages and scanners would bury the others.
-fn is_work(path: &str) -> bool {
-    let apis = ["/v1/", "/v2/", "/clip_in.v1.", "/inference."];
-    apis.iter().any(|api| path.starts_with(api)) && !path.starts_with("/v2/health/")
 }
 
 /// Says in a response how long the stages of the current request took.

@@ -11,13 +11,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{ModelErrors, PLATFORM, VERSION, check_version};
+use crate::api::contract::inference_protocol::{BACKEND, state_of};
 use crate::api::rest::json_body;
 use crate::api::{ApiError, AppState};
 use crate::calls::tensor::{TensorMetadata, metadata};
 use crate::engine::{Model, Timed};
-
-/// What Triton calls the program that runs models of `PLATFORM`.
-pub const BACKEND: &str = "onnxruntime";
 
 /// The routes.
 pub fn routes() -> OpenApiRouter<Arc<AppState>> {
@@ -303,12 +301,4 @@ async fn index(
         })
     });
     Ok(Json(entries.collect()))
-}
-
-/// Triton's word for a model that has this trouble, or none.
-pub fn state_of(trouble: Option<&str>) -> &'static str {
-    match trouble {
-        None => "READY",
-        Some(_) => "UNAVAILABLE",
-    }
 }

@@ -1,6 +1,6 @@
 //! The Open Inference Protocol, version 2, over REST: what KServe and Triton's clients speak.
 
-pub mod about;
+mod about;
 pub(super) mod infer;
 mod json;
 mod json_values;

@@ -9,7 +9,8 @@ use axum::response::Response;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
-use super::held::Held;
+use super::Entry;
+use crate::api::held::Held;
 
 /// A token of each request that is not answered to its end; a stop waits for the last one.
 pub type Open = Arc<()>;
@@ -18,15 +19,17 @@ struct AnswerBody {
     body: Body,
     _held: Held,
     _open: Open,
+    _entry: Option<Entry>,
 }
 
 /// The same answer; what was held is given back when its body was handed on, or is dropped.
-pub fn holding(response: Response, held: Held, open: Open) -> Response {
+pub fn holding(response: Response, held: Held, open: Open, entry: Option<Entry>) -> Response {
     response.map(|body| {
         Body::new(AnswerBody {
             body,
             _held: held,
             _open: open,
+            _entry: entry,
         })
     })
 }
