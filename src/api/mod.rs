@@ -18,6 +18,7 @@ mod routes;
 mod state;
 pub(crate) mod trace;
 mod unpacked;
+mod unpacking;
 
 pub use admin::{AdminAccess, AdminError};
 pub use contract::ApiError;

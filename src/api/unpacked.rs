@@ -1,74 +1,62 @@
-//! A request's body that may come compressed: it is unpacked step by step, and each step is paid for from the byte budget
-//! before it is there, so that a few packed bytes cannot become more than others have left.
-
-use std::io::Read;
+//! A request's body that may come compressed, over REST.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
-use flate2::read::MultiGzDecoder;
 
 use super::ApiError;
 use super::admission::{Admission, AdmittedBody, ByteShare};
+use super::unpacking::{Broken, Coding, Unpacking};
 use crate::error_code::Code;
 
-/// Bytes that are unpacked at a time.
-const STEP: usize = 64 << 10;
-
-/// How a body is compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Coding {
-    /// It is not.
-    Plain,
-    /// gzip, one member or several.
-    Gzip,
-}
-
-impl Coding {
-    /// What the headers say.
-    ///
-    /// # Errors
-    /// 415 `unsupported_content_encoding` for any other coding, and for several.
-    pub fn of(headers: &HeaderMap) -> Result<Self, ApiError> {
-        let mut coding = Self::Plain;
-        for value in headers.get_all(header::CONTENT_ENCODING) {
-            let value = value.as_bytes().trim_ascii();
-            let is = |name: &str| value.eq_ignore_ascii_case(name.as_bytes());
-            if value.is_empty() || is("identity") {
-                continue;
-            }
-            if coding != Self::Plain || !(is("gzip") || is("x-gzip")) {
-                let message = "the only content-encoding that is read is gzip, once; send the body so, or as it is";
-                return Err(ApiError::new(Code::UnsupportedContentEncoding, message));
-            }
-            coding = Self::Gzip;
+/// How the headers say that a body is compressed, if it is.
+///
+/// # Errors
+/// 415 `unsupported_content_encoding` for any coding but gzip, and for several.
+pub fn coding_of(headers: &HeaderMap) -> Result<Option<Coding>, ApiError> {
+    let mut coding = None;
+    for value in headers.get_all(header::CONTENT_ENCODING) {
+        let value = value.as_bytes().trim_ascii();
+        let is = |name: &str| value.eq_ignore_ascii_case(name.as_bytes());
+        if value.is_empty() || is("identity") {
+            continue;
         }
-        Ok(coding)
+        if coding.is_some() || !(is("gzip") || is("x-gzip")) {
+            let message = "the only content-encoding that is read is gzip, once; send the body so, or as it is";
+            return Err(ApiError::new(Code::UnsupportedContentEncoding, message));
+        }
+        coding = Some(Coding::Gzip);
     }
+    Ok(coding)
 }
 
 impl Admission {
     /// Reads a body as [`Admission::read`] does, and unpacks it if its headers say that it is compressed.
     ///
     /// # Errors
-    /// As [`Admission::read`], for what it unpacks to as well; 400 `invalid_gzip`; and as [`Coding::of`].
+    /// As [`Admission::read`], for what it unpacks to as well; 400 `invalid_gzip`; and as [`coding_of`].
     pub async fn read_unpacked(
         &self,
         headers: &HeaderMap,
         body: Body,
     ) -> Result<AdmittedBody, ApiError> {
-        let coding = Coding::of(headers);
+        let coding = coding_of(headers);
         let packed = self.read(headers, body).await?;
-        if coding? == Coding::Plain {
+        let Some(coding) = coding? else {
             return Ok(packed);
-        }
+        };
         let (share, most) = (self.share(), self.max_body_bytes());
         // 64 MiB take a third of a second, too long for a thread that others wait for.
-        let unpacked = tokio::task::spawn_blocking(move || unpack(&packed.bytes, share, most));
+        let bytes = packed.bytes.clone();
+        let unpacked = tokio::task::spawn_blocking(move || unpack(coding, bytes, share, most));
         match unpacked.await {
             Ok(Ok((bytes, share))) => Ok(AdmittedBody::new(bytes, share)),
             Ok(Err(Broken::TooLarge)) => Err(self.too_large()),
             Ok(Err(Broken::Refused(error))) => Err(error),
+            Ok(Err(Broken::Invalid(error))) => {
+                let message = format!("the body is no gzip, as its content-encoding says: {error}");
+                Err(ApiError::new(Code::InvalidGzip, message))
+            }
             Err(_) => {
                 let message = "the body could not be unpacked";
                 Err(ApiError::new(Code::InternalError, message))
@@ -77,27 +65,13 @@ impl Admission {
     }
 }
 
-/// Why a body was not unpacked.
-enum Broken {
-    TooLarge,
-    Refused(ApiError),
-}
-
-fn unpack(packed: &[u8], mut share: ByteShare, most: usize) -> Result<(Bytes, ByteShare), Broken> {
-    let mut reader = MultiGzDecoder::new(packed);
-    let mut plain = Vec::new();
-    loop {
-        share.resize(plain.len() + STEP).map_err(Broken::Refused)?;
-        let mut step = reader.by_ref().take(STEP as u64);
-        let read = step.read_to_end(&mut plain).map_err(|error| {
-            let message = format!("the body is no gzip, as its content-encoding says: {error}");
-            Broken::Refused(ApiError::new(Code::InvalidGzip, message))
-        })?;
-        if plain.len() > most {
-            return Err(Broken::TooLarge);
-        }
-        if read < STEP {
-            return Ok((plain.into(), share));
-        }
-    }
+fn unpack(
+    coding: Coding,
+    packed: Bytes,
+    mut share: ByteShare,
+    most: usize,
+) -> Result<(Bytes, ByteShare), Broken> {
+    let mut unpacking = Unpacking::begin(coding, packed)?;
+    while unpacking.step(most, |more| share.resize(share.bytes() + more))? {}
+    Ok((unpacking.plain.into(), share))
 }

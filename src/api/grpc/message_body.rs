@@ -18,12 +18,12 @@ use http_body::{Body as _, Frame};
 use tokio::time::{Sleep, sleep};
 use tonic::Status;
 
-use super::unpacking::{Compression, STEP, Unpacking};
 use super::wire_cost::WireCosts;
 use crate::api::ApiError;
 use crate::api::admission::ByteShare;
 use crate::api::awaited::gave_way;
 use crate::api::lease::Lease;
+use crate::api::unpacking::{Broken, Coding, Unpacking};
 use crate::error_code::Code;
 use crate::telemetry::stages::{self, Stage};
 
@@ -61,10 +61,10 @@ impl SharedBytes {
     }
 
     /// Takes more bytes, or gives some back.
-    fn change(&self, from: usize, to: usize) -> Result<(), Status> {
+    fn change(&self, from: usize, to: usize) -> Result<(), ApiError> {
         self.with(|shared| {
             let total = (shared.share.bytes() + to).saturating_sub(from);
-            shared.share.resize(total).map_err(Status::from)
+            shared.share.resize(total)
         })
     }
 
@@ -127,13 +127,15 @@ pub struct MessageRules {
 pub struct MessageBody {
     body: Body,
     rules: MessageRules,
-    compression: Compression,
+    /// How its messages are compressed; `None` if they are not, or so that tonic will refuse it by its name.
+    coding: Option<Coding>,
     share: SharedBytes,
     /// The share's.
     bytes: Arc<Lease>,
     /// What came of the next message. It is paid for.
     came: BytesMut,
-    unpacking: Option<Unpacking>,
+    /// With what its message has taken of the byte budget so far.
+    unpacking: Option<(Unpacking, usize)>,
     /// What is handed on next.
     ready: VecDeque<Bytes>,
     ended: bool,
@@ -145,11 +147,15 @@ pub struct MessageBody {
 impl MessageBody {
     /// Of a request with these headers.
     pub fn new(body: Body, headers: &HeaderMap, rules: MessageRules, share: SharedBytes) -> Self {
-        let compression = Compression::of(headers);
+        let coding = match headers.get("grpc-encoding").map(|value| value.as_bytes()) {
+            Some(b"gzip") => Some(Coding::Gzip),
+            Some(b"zstd") => Some(Coding::Zstd),
+            _ => None,
+        };
         Self {
             body,
             rules,
-            compression,
+            coding,
             bytes: share.lease(),
             share,
             came: BytesMut::new(),
@@ -181,8 +187,9 @@ impl MessageBody {
         let head = message.split_to(HEAD);
         // Paid for so far: head and message as they came.
         let paid = HEAD + length;
-        if packed && self.compression != Compression::Other {
-            self.unpacking = Some(Unpacking::begin(self.compression, message, paid)?);
+        if packed && let Some(coding) = self.coding {
+            let unpacking = Unpacking::begin(coding, message);
+            self.unpacking = Some((unpacking.map_err(|error| self.broken(error))?, paid));
             return self.unpack_on();
         }
         self.hand_on(head, message, paid)?;
@@ -207,19 +214,16 @@ impl MessageBody {
 
     /// Unpacks some more of a message; each step is paid for before it is there.
     fn unpack_on(&mut self) -> Result<Next, Status> {
-        let Some(unpacking) = &mut self.unpacking else {
+        let Some((mut unpacking, mut paid)) = self.unpacking.take() else {
             return Ok(Next::Missing);
         };
         for _ in 0..STEPS {
-            self.share.change(0, STEP)?;
-            unpacking.paid += STEP;
-            let read = unpacking.step()?;
-            if unpacking.plain.len() > self.rules.most {
-                return Err(self.too_large());
-            }
-            if read < STEP {
-                let (message, paid) = (std::mem::take(&mut unpacking.plain), unpacking.paid);
-                self.unpacking = None;
+            let more = unpacking.step(self.rules.most, |step| {
+                paid += step;
+                self.share.change(0, step)
+            });
+            if !more.map_err(|error| self.broken(error))? {
+                let message = unpacking.plain;
                 let mut head = BytesMut::with_capacity(HEAD);
                 head.put_u8(0);
                 head.put_u32(u32::try_from(message.len()).map_err(|_| self.too_large())?);
@@ -227,7 +231,16 @@ impl MessageBody {
                 return Ok(Next::Ready);
             }
         }
+        self.unpacking = Some((unpacking, paid));
         Ok(Next::UnderWay)
+    }
+
+    fn broken(&self, error: Broken) -> Status {
+        match error {
+            Broken::TooLarge => self.too_large(),
+            Broken::Invalid(_) => Status::invalid_argument("the message cannot be decompressed"),
+            Broken::Refused(error) => error.into(),
+        }
     }
 
     fn too_large(&self) -> Status {

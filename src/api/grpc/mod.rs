@@ -12,7 +12,6 @@ mod protocol;
 mod service;
 mod status;
 mod stream;
-mod unpacking;
 mod wire_cost;
 
 use std::sync::Arc;
