@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -18,9 +18,9 @@ use http_body::{Body as _, Frame};
 use tokio::time::{Sleep, sleep};
 use tonic::Status;
 
+use super::message_share::SharedBytes;
 use super::wire_cost::WireCosts;
 use crate::api::ApiError;
-use crate::api::admission::ByteShare;
 use crate::api::awaited::gave_way;
 use crate::api::lease::Lease;
 use crate::api::unpacking::{Broken, Coding, Unpacking};
@@ -32,71 +32,6 @@ const HEAD: usize = 5;
 
 /// After so many steps others have their turn: a message of megabytes takes tenths of a second.
 const STEPS: usize = 16;
-
-/// What a gRPC request holds of the byte budget, by message.
-#[derive(Debug, Clone)]
-pub struct SharedBytes(Arc<Mutex<Shared>>);
-
-#[derive(Debug)]
-struct Shared {
-    share: ByteShare,
-    /// Costs of the messages that were handed on and not yet asked about, in order.
-    handed_on: VecDeque<usize>,
-}
-
-impl SharedBytes {
-    /// For one request.
-    pub fn new(share: ByteShare) -> Self {
-        let handed_on = VecDeque::new();
-        Self(Arc::new(Mutex::new(Shared { share, handed_on })))
-    }
-
-    fn with<T>(&self, change: impl FnOnce(&mut Shared) -> T) -> T {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// What gives way to others while the client is waited for.
-    fn lease(&self) -> Arc<Lease> {
-        self.with(|shared| shared.share.lease().clone())
-    }
-
-    /// Takes more bytes, or gives some back.
-    fn change(&self, from: usize, to: usize) -> Result<(), ApiError> {
-        self.with(|shared| {
-            let total = (shared.share.bytes() + to).saturating_sub(from);
-            shared.share.resize(total)
-        })
-    }
-
-    /// The cost of the next message that was handed on, in their order. It stays held.
-    pub fn take_cost(&self) -> Option<usize> {
-        self.with(|shared| shared.handed_on.pop_front())
-    }
-
-    /// The cost of the next message of a stream, which is given back when the result is dropped. To be called once a message,
-    /// in their order.
-    pub fn next_message(&self) -> MessageShare {
-        let bytes = self.take_cost().unwrap_or(0);
-        MessageShare {
-            shared: self.clone(),
-            bytes,
-        }
-    }
-}
-
-/// What one message of a stream holds of the byte budget.
-#[derive(Debug)]
-pub struct MessageShare {
-    shared: SharedBytes,
-    bytes: usize,
-}
-
-impl Drop for MessageShare {
-    fn drop(&mut self) {
-        // Giving back cannot fail.
-        let _ = self.shared.change(self.bytes, 0);
-    }
-}
 
 /// What became of the next message.
 enum Next {
@@ -206,7 +141,7 @@ impl MessageBody {
             return Err(self.too_large());
         }
         self.share.change(paid, cost)?;
-        self.share.with(|shared| shared.handed_on.push_back(cost));
+        self.share.hand_on(cost);
         self.ready.push_back(head);
         self.ready.push_back(message);
         Ok(())

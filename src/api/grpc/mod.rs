@@ -6,6 +6,7 @@ mod health;
 mod inference;
 mod inference_about;
 mod message_body;
+mod message_share;
 mod options;
 mod patience;
 mod protocol;

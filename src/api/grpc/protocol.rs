@@ -13,7 +13,8 @@ use bytes::Bytes;
 use http_body::Frame;
 use tonic::Status;
 
-use super::message_body::{MessageBody, MessageRules, SharedBytes};
+use super::message_body::{MessageBody, MessageRules};
+use super::message_share::SharedBytes;
 use super::status::CODE;
 use super::wire_cost::WireCosts;
 use crate::api::ApiError;
