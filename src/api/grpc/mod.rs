@@ -28,8 +28,7 @@ use tonic_health::pb::health_server::HealthServer;
 use tower::ServiceExt;
 
 use self::protocol::Grpc;
-use super::AppState;
-use super::frame::{self, Frame};
+use super::{AppState, frame};
 
 /// What `build.rs` made of `proto/clip_in/v1`.
 #[allow(missing_docs, clippy::all)]
@@ -81,11 +80,9 @@ pub fn router(state: &Arc<AppState>) -> Result<Router, Box<dyn std::error::Error
         .add_service(reflection().build_v1()?)
         // Tools of some age ask for this one.
         .add_service(reflection().build_v1alpha()?);
-    let frame = Frame {
-        state: state.clone(),
-        protocol: Grpc(Arc::new(wire_cost::WireCosts::new(proto::DESCRIPTORS)?)),
-    };
-    let framed = axum::middleware::from_fn_with_state(frame, frame::pass::<Grpc>);
+    let costs = wire_cost::WireCosts::new(proto::DESCRIPTORS)?;
+    let frame = (state.clone(), Grpc(Arc::new(costs)));
+    let framed = axum::middleware::from_fn_with_state(frame, frame::pass);
     Ok(routes.prepare().into_axum_router().layer(framed))
 }
 

@@ -17,10 +17,11 @@ use super::message_body::{MessageBody, MessageRules};
 use super::message_share::SharedBytes;
 use super::status::CODE;
 use super::wire_cost::WireCosts;
-use crate::api::ApiError;
 use crate::api::admission::UNCOUNTED_BYTES;
-use crate::api::frame::{Admitted, Outcome, Protocol};
+use crate::api::frame::Protocol;
+use crate::api::lease::Lease;
 use crate::api::routes::{self, Place, Route};
+use crate::api::{ApiError, AppState};
 use crate::telemetry::spans::request_span::{self, RequestSpan};
 
 /// Knows what messages cost.
@@ -35,12 +36,14 @@ impl Protocol for Grpc {
         routes::of_grpc(request.uri().path()).clone()
     }
 
-    async fn answer(&self, admitted: &Admitted<'_>, request: Request, next: Next) -> Response {
-        let Admitted {
-            state,
-            route,
-            place,
-        } = admitted;
+    async fn answer(
+        &self,
+        state: &AppState,
+        route: &Route,
+        place: Option<&Arc<Lease>>,
+        request: Request,
+        next: Next,
+    ) -> Response {
         let admission = &state.admission;
         let share = SharedBytes::new(match place {
             Some(_) => admission.body_share(),
@@ -79,24 +82,21 @@ impl Protocol for Grpc {
         Status::from(error).into_http()
     }
 
-    fn finish(route: &Route, response: Response) -> (Response, Outcome) {
+    fn finish(route: &Route, response: Response) -> (Response, u16, String) {
         request_span::note_grpc_call(route.path);
         // Trailers of an error that comes before any message are headers.
-        let outcome = noted(response.headers()).unwrap_or(Outcome {
-            status: 0,
-            code: String::new(),
-        });
-        (response, outcome)
+        let (status, code) = noted(response.headers()).unwrap_or_default();
+        (response, status, code)
     }
 }
 
 /// How a call went, if these are its trailers; its span learns it.
-fn noted(trailers: &HeaderMap) -> Option<Outcome> {
+fn noted(trailers: &HeaderMap) -> Option<(u16, String)> {
     let text = |name: &str| trailers.get(name).and_then(|value| value.to_str().ok());
     let status = text("grpc-status")?.parse().ok()?;
     let code = text(CODE).unwrap_or_default().to_owned();
     request_span::note_grpc_status(status, &code);
-    Some(Outcome { status, code })
+    Some((status, code))
 }
 
 /// A response's body.

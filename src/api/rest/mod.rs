@@ -36,16 +36,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::protocol::Rest;
-use super::frame::{self, Frame};
-use super::{ApiError, AppState, page};
+use super::{ApiError, AppState, frame, page};
 use crate::error_code::Code;
 
 /// All routes: those of the API with their description, and the pages.
 pub fn router(state: Arc<AppState>) -> Router {
-    let frame = Frame {
-        state: state.clone(),
-        protocol: Rest,
-    };
     let (api, document) = OpenApiRouter::with_openapi(openapi::Document::openapi())
         .routes(routes!(embeddings::create))
         .routes(routes!(similarity::create))
@@ -71,8 +66,8 @@ pub fn router(state: Arc<AppState>) -> Router {
         .layer(DefaultBodyLimit::disable())
         .layer(CatchPanicLayer::custom(panicked))
         .layer(axum::middleware::from_fn_with_state(
-            frame,
-            frame::pass::<Rest>,
+            (state.clone(), Rest),
+            frame::pass,
         ))
         .with_state(state)
 }

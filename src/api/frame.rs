@@ -2,18 +2,17 @@
 //! limit, its answer, and what the metrics, its span and the log say of it. [`Protocol`] is what differs. Before this come
 //! the request's id and span ([`super::trace`]) and the rules for browsers ([`super::browsers`]).
 
-pub mod answer_body;
-
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use axum::middleware::Next;
 use axum::response::Response;
+use http_body_util::BodyExt as _;
 use tokio::sync::OwnedSemaphorePermit;
 
-use self::answer_body::Open;
 use super::admission::drain;
 use super::held::Held;
 use super::lease::Lease;
@@ -33,10 +32,12 @@ pub trait Protocol: Clone + Send + Sync + 'static {
     /// The row of the table of routes.
     fn route(request: &Request) -> Route;
 
-    /// Answers a request that was let in. Here its body is counted.
+    /// Answers a request that was let in, and counts its body. `place` is its place among all requests, if the route counts it.
     fn answer(
         &self,
-        frame: &Admitted<'_>,
+        state: &AppState,
+        route: &Route,
+        place: Option<&Arc<Lease>>,
         request: Request,
         next: Next,
     ) -> impl Future<Output = Response> + Send;
@@ -44,35 +45,9 @@ pub trait Protocol: Clone + Send + Sync + 'static {
     /// An error as an answer.
     fn refusal(error: ApiError) -> Response;
 
-    /// Puts an answer in the route's words, and tells the request's span how it went.
-    fn finish(route: &Route, response: Response) -> (Response, Outcome);
-}
-
-/// What metrics and log say of an answer.
-pub struct Outcome {
-    /// The protocol's status.
-    pub status: u16,
-    /// The error's code; empty if there is none.
-    pub code: String,
-}
-
-/// The frame around the requests of one protocol.
-#[derive(Clone)]
-pub struct Frame<P> {
-    /// The server.
-    pub state: Arc<AppState>,
-    /// What differs from the other protocols.
-    pub protocol: P,
-}
-
-/// A request that was let in.
-pub struct Admitted<'a> {
-    /// The server.
-    pub state: &'a AppState,
-    /// The row of the table of routes.
-    pub route: &'a Route,
-    /// Its place among all requests, if the route counts it.
-    pub place: Option<&'a Arc<Lease>>,
+    /// Puts an answer in the route's words, and tells the request's span how it went: the status, and the error's code, which is
+    /// empty if there is none.
+    fn finish(route: &Route, response: Response) -> (Response, u16, String);
 }
 
 /// What a request takes of the server until it is dropped.
@@ -85,7 +60,7 @@ pub struct Entry {
 
 /// Lets a request in if its key is known and there is a place, gives it its time, and records how it went.
 pub async fn pass<P: Protocol>(
-    State(Frame { state, protocol }): State<Frame<P>>,
+    State((state, protocol)): State<(Arc<AppState>, P)>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -94,7 +69,7 @@ pub async fn pass<P: Protocol>(
     let held = Held::default();
     // A stop does not wait for clients that only watch.
     let open = match route.place {
-        Place::Control => Open::default(),
+        Place::Control => Arc::default(),
         _ => state.open.clone(),
     };
     let (response, entry) = match enter(&state, &route, request.headers()) {
@@ -102,16 +77,11 @@ pub async fn pass<P: Protocol>(
             if let Some(caller) = &entry.caller {
                 request.extensions_mut().insert(caller.clone());
             }
-            let admitted = Admitted {
-                state: &state,
-                route: &route,
-                place: entry.place.as_ref(),
-            };
             let under_way = InFlight::of(&state.metrics.requests_in_flight);
-            let answer = held.during(protocol.answer(&admitted, request, next));
+            let answer = protocol.answer(&state, &route, entry.place.as_ref(), request, next);
             // The beginning of a stream is its answer's head; how long it lasts is its own matter.
             let limit = route.time(state.request_time);
-            let answered = tokio::time::timeout(limit, answer).await;
+            let answered = tokio::time::timeout(limit, held.during(answer)).await;
             drop(under_way);
             let late = |_| P::refusal(ApiError::request_timeout(limit));
             // A stream keeps its places until its body ends. Any other answer is there, and is sent at the client's pace: a
@@ -127,7 +97,14 @@ pub async fn pass<P: Protocol>(
         }
     };
     let response = record::<P>(&state, &route, started.elapsed(), response);
-    answer_body::holding(response, held, open, entry)
+    // Its body owns what the request holds until the answer is taken.
+    let holds = (held, open, entry);
+    response.map(|body| {
+        Body::new(body.map_err(move |error| {
+            let _holds = &holds;
+            error
+        }))
+    })
 }
 
 /// Asks for the key and the places that a route needs, in this order.
@@ -167,7 +144,7 @@ fn record<P: Protocol>(
         add_server_timing(&mut response, total);
         metrics.observe_stages();
     }
-    let (response, Outcome { status, code }) = P::finish(route, response);
+    let (response, status, code) = P::finish(route, response);
     let (path, seconds) = (route.path, total.as_secs_f64());
     let labels = [path, &format!("{}{status}", P::STATUS_PREFIX), &code];
     metrics.requests.with_label_values(&labels).inc();
