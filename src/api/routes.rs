@@ -246,6 +246,8 @@ mod tests {
         for route in GRPC.iter().filter(open) {
             assert!(!matches!(route.place, Place::Request | Place::Stream));
         }
+        // REST alone asks for the admin token.
+        assert!(GRPC.iter().all(|route| route.access != Access::Admin));
     }
 
     #[test]
