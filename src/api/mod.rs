@@ -2,13 +2,13 @@
 
 mod admin;
 pub(crate) mod admission;
-mod answer_body;
 pub(crate) mod answer_size;
 mod awaited;
 pub(crate) mod browsers;
 mod chunks;
 mod collected;
 pub(crate) mod contract;
+mod frame;
 pub mod grpc;
 mod gzip_answer;
 mod held;
@@ -21,6 +21,7 @@ mod routes;
 mod state;
 pub(crate) mod trace;
 mod unpacked;
+mod unpacking;
 
 pub use admin::{AdminAccess, AdminError};
 pub use contract::ApiError;

@@ -1,7 +1,12 @@
 //! The table of routes: for each REST route and gRPC method, who may call it, what it is counted as, and how long it may
 //! take. REST, gRPC and the Open Inference Protocol read the same table.
 
+use std::time::Duration;
+
 use axum::http::Method;
+
+/// Longest time of a request to an admin route: a large model is read, checked and warmed for minutes.
+const ADMIN_TIME: Duration = Duration::from_secs(3600);
 
 /// Who may call a route of a server that has API keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +45,35 @@ pub struct Route {
     pub access: Access,
     /// What it is counted as.
     pub place: Place,
+}
+
+impl Route {
+    /// Whether its answer goes on after its head.
+    pub fn is_stream(&self) -> bool {
+        matches!(self.place, Place::Stream | Place::Control)
+    }
+
+    /// How long its answer's head may take, where `usual` is the time of most requests.
+    pub fn time(&self, usual: Duration) -> Duration {
+        match self.access {
+            Access::Admin => ADMIN_TIME,
+            Access::Open | Access::Key => usual,
+        }
+    }
+
+    /// Whether requests get a span: those of probes, monitoring, pages and scanners would bury the others.
+    pub fn has_span(&self) -> bool {
+        self.access != Access::Open && self.place != Place::Control
+    }
+
+    /// Whether a path is one of the pattern's. The router decides about that; this is for what comes before it.
+    fn fits(&self, path: &str) -> bool {
+        let (wanted, found) = (self.path.split('/'), path.split('/'));
+        wanted.clone().count() == found.clone().count()
+            && wanted
+                .zip(found)
+                .all(|(wanted, found)| wanted == found || wanted.starts_with('{'))
+    }
 }
 
 const fn route(method: Method, path: &'static str, access: Access, place: Place) -> Route {
@@ -151,6 +185,12 @@ pub fn of_rest(method: &Method, pattern: Option<&str>) -> Route {
     }
 }
 
+/// The rule of a request by its path alone: no router has seen it yet, and nothing is refused or allowed by it.
+pub fn of_path(path: &str) -> &'static Route {
+    let mut all = GRPC.iter().chain(REST);
+    all.find(|route| route.fits(path)).unwrap_or(OTHER)
+}
+
 /// The rule of a gRPC request, by its path.
 pub fn of_grpc(path: &str) -> &'static Route {
     GRPC.iter()
@@ -206,6 +246,8 @@ mod tests {
         for route in GRPC.iter().filter(open) {
             assert!(!matches!(route.place, Place::Request | Place::Stream));
         }
+        // REST alone asks for the admin token.
+        assert!(GRPC.iter().all(|route| route.access != Access::Admin));
     }
 
     #[test]
@@ -220,5 +262,31 @@ mod tests {
             Access::Open
         );
         assert_eq!(of_rest(&Method::GET, None).path, "other");
+    }
+
+    #[test]
+    fn what_is_worth_a_span() {
+        for path in [
+            "/v1/embeddings",
+            "/v1/models/a%20name",
+            "/v2/models/clip/versions/1/infer",
+            "/v1/admin/models",
+            "/clip_in.v1.ClipIn/EmbedStream",
+            "/inference.GRPCInferenceService/ModelReady",
+        ] {
+            assert!(of_path(path).has_span(), "{path}");
+        }
+        for path in [
+            "/",
+            "/docs/get-started/index.html",
+            "/v2/health/ready",
+            "/v1/wp-login.php",
+            "/v1/models/a/b",
+            "/inference.GRPCInferenceService/ServerLive",
+            "/grpc.health.v1.Health/Watch",
+            "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        ] {
+            assert!(!of_path(path).has_span(), "{path}");
+        }
     }
 }

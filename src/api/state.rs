@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use super::admin::AdminAccess;
 use super::admission::Admission;
-use super::answer_body::Open;
 use super::{ApiError, ApiKeys};
 use crate::engine::{Model, Registry, RegistryError};
 use crate::images_by_url::Fetcher;
@@ -34,8 +33,8 @@ pub struct AppState {
     pub(crate) admission: Admission,
     pub(crate) keys: Arc<ApiKeys>,
     pub(crate) stopping: AtomicBool,
-    /// Each unfinished request holds a clone.
-    pub(crate) open: Open,
+    /// Each request that is not answered to its end has a clone; a stop waits for the last one.
+    pub(crate) open: Arc<()>,
 }
 
 impl AppState {

@@ -1,74 +1,67 @@
-//! A request's body that may be compressed. It is decompressed step by step, and each step is taken from the byte budget
-//! before it is allocated, so that a few compressed bytes cannot exceed what others leave.
-
-use std::io::Read;
+//! A request's body that may come compressed, over REST.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
-use flate2::read::MultiGzDecoder;
+use bytes::Bytes;
 
 use super::ApiError;
 use super::admission::{Admission, AdmittedBody, ByteShare};
 use super::collected::Collected;
+use super::unpacking::{Broken, Coding, STEP, Unpacking};
 use crate::error_code::Code;
 
-/// Number of bytes per step.
-const STEP: usize = 64 << 10;
-
-/// The compression of a body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Coding {
-    /// Not compressed.
-    Plain,
-    /// gzip, one member or several.
-    Gzip,
-}
-
-impl Coding {
-    /// Reads it from the headers.
-    ///
-    /// # Errors
-    /// 415 `unsupported_content_encoding` for any other coding, or for several.
-    pub fn of(headers: &HeaderMap) -> Result<Self, ApiError> {
-        let mut coding = Self::Plain;
-        for value in headers.get_all(header::CONTENT_ENCODING) {
-            let value = value.as_bytes().trim_ascii();
-            let is = |name: &str| value.eq_ignore_ascii_case(name.as_bytes());
-            if value.is_empty() || is("identity") {
-                continue;
-            }
-            if coding != Self::Plain || !(is("gzip") || is("x-gzip")) {
-                let message = "the only content-encoding that is read is gzip, once; send the body so, or as it is";
-                return Err(ApiError::new(Code::UnsupportedContentEncoding, message));
-            }
-            coding = Self::Gzip;
+/// How the headers say that a body is compressed, if it is.
+///
+/// # Errors
+/// 415 `unsupported_content_encoding` for any coding but gzip, and for several.
+pub fn coding_of(headers: &HeaderMap) -> Result<Option<Coding>, ApiError> {
+    let mut coding = None;
+    for value in headers.get_all(header::CONTENT_ENCODING) {
+        let value = value.as_bytes().trim_ascii();
+        let is = |name: &str| value.eq_ignore_ascii_case(name.as_bytes());
+        if value.is_empty() || is("identity") {
+            continue;
         }
-        Ok(coding)
+        if coding.is_some() || !(is("gzip") || is("x-gzip")) {
+            let message = "the only content-encoding that is read is gzip, once; send the body so, or as it is";
+            return Err(ApiError::new(Code::UnsupportedContentEncoding, message));
+        }
+        coding = Some(Coding::Gzip);
     }
+    Ok(coding)
 }
 
 impl Admission {
     /// Reads a body like [`Admission::read`], and decompresses it if its headers say so.
     ///
     /// # Errors
-    /// Those of [`Admission::read`], also for the decompressed size; 400 `invalid_gzip`; and those of [`Coding::of`].
+    /// Those of [`Admission::read`], also for the decompressed size; 400 `invalid_gzip`; and those of [`coding_of`].
     pub async fn read_unpacked(
         &self,
         headers: &HeaderMap,
         body: Body,
     ) -> Result<AdmittedBody, ApiError> {
-        let coding = Coding::of(headers);
+        let coding = coding_of(headers);
         let packed = self.read(headers, body).await?;
-        if coding? == Coding::Plain {
+        let Some(coding) = coding? else {
             return Ok(packed);
-        }
+        };
         let (share, most) = (self.share(), self.max_body_bytes());
         // 64 MiB take a third of a second, too long for a thread that serves others.
-        let unpacked = tokio::task::spawn_blocking(move || unpack(&packed.bytes, share, most));
+        let unpacked = tokio::task::spawn_blocking(move || {
+            let unpacked = unpack(coding, packed.bytes.clone(), share, most);
+            drop(packed);
+            unpacked
+        });
         match unpacked.await {
             Ok(Ok(body)) => Ok(body),
-            Ok(Err(Broken::TooLarge)) => Err(self.too_large()),
-            Ok(Err(Broken::Refused(error))) => Err(error),
+            Ok(Err(Refusal::Broken(Broken::TooLarge))) => Err(self.too_large()),
+            Ok(Err(Refusal::NoRoom(error))) => Err(error),
+            Ok(Err(Refusal::Broken(Broken::Invalid(error)))) => {
+                let message =
+                    format!("the body is not gzip, although its content-encoding says so: {error}");
+                Err(ApiError::new(Code::InvalidGzip, message))
+            }
             Err(_) => {
                 let message = "the body could not be unpacked";
                 Err(ApiError::new(Code::InternalError, message))
@@ -78,27 +71,24 @@ impl Admission {
 }
 
 /// The reason why a body was not decompressed.
-enum Broken {
-    TooLarge,
-    Refused(ApiError),
+enum Refusal {
+    Broken(Broken),
+    /// The byte budget has no room for it.
+    NoRoom(ApiError),
 }
 
-fn unpack(packed: &[u8], share: ByteShare, most: usize) -> Result<AdmittedBody, Broken> {
-    let mut reader = MultiGzDecoder::new(packed);
+fn unpack(
+    coding: Coding,
+    packed: Bytes,
+    share: ByteShare,
+    most: usize,
+) -> Result<AdmittedBody, Refusal> {
+    let mut unpacking = Unpacking::begin(coding, packed).map_err(Refusal::Broken)?;
     // One step beyond the bound shows that there is more.
     let mut collected = Collected::new(share, most + STEP);
     loop {
-        let plain = collected.with_room(STEP).map_err(Broken::Refused)?;
-        let mut step = reader.by_ref().take(STEP as u64);
-        let read = step.read_to_end(plain).map_err(|error| {
-            let message =
-                format!("the body is not gzip, although its content-encoding says so: {error}");
-            Broken::Refused(ApiError::new(Code::InvalidGzip, message))
-        })?;
-        if plain.len() > most {
-            return Err(Broken::TooLarge);
-        }
-        if read < STEP {
+        let plain = collected.with_room(STEP).map_err(Refusal::NoRoom)?;
+        if !unpacking.step(plain, most).map_err(Refusal::Broken)? {
             return Ok(collected.finish());
         }
     }

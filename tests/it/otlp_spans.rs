@@ -185,6 +185,7 @@ fn requests_arrive_as_spans_below_their_callers_and_without_secrets() {
         "/metrics",
         "/",
         "/wp-login.php",
+        "/v1/wp-login.php",
         "/v2/health/ready",
     ] {
         server.get(path);

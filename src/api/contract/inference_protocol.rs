@@ -11,6 +11,16 @@ use crate::quoted::quoted;
 pub const VERSION: &str = "1";
 /// The name of the runtime.
 pub const PLATFORM: &str = "onnxruntime_onnx";
+/// What Triton calls the program that runs models of [`PLATFORM`].
+pub const BACKEND: &str = "onnxruntime";
+
+/// Triton's word for a model that has this trouble, or none.
+pub fn state_of(trouble: Option<&str>) -> &'static str {
+    match trouble {
+        None => "READY",
+        Some(_) => "UNAVAILABLE",
+    }
+}
 
 /// 404 for any version but [`VERSION`].
 pub fn check_version(version: &str) -> Result<(), ApiError> {

@@ -11,7 +11,8 @@ use http_body_util::BodyExt;
 use prost::Message;
 use tonic::Status;
 
-use super::message_body::{MessageBody, MessageRules, SharedBytes};
+use super::message_body::{MessageBody, MessageRules};
+use super::message_share::SharedBytes;
 use super::wire_cost::WireCosts;
 use super::{inference_proto as oip, proto};
 use crate::api::admission::Admission;

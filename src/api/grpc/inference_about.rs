@@ -3,8 +3,7 @@
 
 use super::inference_proto as oip;
 use super::inference_proto::repository_index_response::ModelIndex;
-use crate::api::contract::inference_protocol::{PLATFORM, VERSION};
-use crate::api::rest::v2::about::{BACKEND, state_of};
+use crate::api::contract::inference_protocol::{BACKEND, PLATFORM, VERSION, state_of};
 use crate::calls::tensor::{TensorMetadata, metadata};
 use crate::engine::{Model, Timed};
 

@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -18,12 +18,12 @@ use http_body::{Body as _, Frame};
 use tokio::time::{Sleep, sleep};
 use tonic::Status;
 
-use super::unpacking::{Compression, STEP, Unpacking};
+use super::message_share::SharedBytes;
 use super::wire_cost::WireCosts;
 use crate::api::ApiError;
-use crate::api::admission::ByteShare;
 use crate::api::awaited::gave_way;
 use crate::api::lease::Lease;
+use crate::api::unpacking::{Broken, Coding, STEP, Unpacking};
 use crate::error_code::Code;
 use crate::telemetry::stages::{self, Stage};
 
@@ -33,69 +33,12 @@ const HEAD: usize = 5;
 /// Number of steps after which other tasks run: a message of megabytes takes tenths of a second.
 const STEPS: usize = 16;
 
-/// The shares of the byte budget that a gRPC request holds, by message.
-#[derive(Debug, Clone)]
-pub struct SharedBytes(Arc<Mutex<Shared>>);
-
-#[derive(Debug)]
-struct Shared {
-    share: ByteShare,
-    /// Costs of the messages that were passed on and not yet requested, in order.
-    handed_on: VecDeque<usize>,
-}
-
-impl SharedBytes {
-    /// For one request.
-    pub fn new(share: ByteShare) -> Self {
-        let handed_on = VecDeque::new();
-        Self(Arc::new(Mutex::new(Shared { share, handed_on })))
-    }
-
-    fn with<T>(&self, change: impl FnOnce(&mut Shared) -> T) -> T {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// The lease that others may take while the client is waited for.
-    fn lease(&self) -> Arc<Lease> {
-        self.with(|shared| shared.share.lease().clone())
-    }
-
-    /// Takes more bytes, or releases some.
-    fn change(&self, from: usize, to: usize) -> Result<(), Status> {
-        self.with(|shared| {
-            let total = (shared.share.bytes() + to).saturating_sub(from);
-            shared.share.resize(total).map_err(Status::from)
-        })
-    }
-
-    /// The cost of the next message that was passed on. It stays held.
-    pub fn take_cost(&self) -> Option<usize> {
-        self.with(|shared| shared.handed_on.pop_front())
-    }
-
-    /// The cost of the next message of a stream, which is released when the result is dropped. Must be called once per
-    /// message, in order.
-    pub fn next_message(&self) -> MessageShare {
-        let bytes = self.take_cost().unwrap_or(0);
-        MessageShare {
-            shared: self.clone(),
-            bytes,
-        }
-    }
-}
-
-/// The share of the byte budget that one message of a stream holds.
-#[derive(Debug)]
-pub struct MessageShare {
-    shared: SharedBytes,
-    bytes: usize,
-}
-
-impl Drop for MessageShare {
-    fn drop(&mut self) {
-        // Releasing cannot fail.
-        let _ = self.shared.change(self.bytes, 0);
-    }
+/// A compressed message, in the middle of its decompression.
+struct Compressed {
+    rest: Unpacking,
+    plain: Vec<u8>,
+    /// Bytes counted for it so far.
+    paid: usize,
 }
 
 /// The state of the next message.
@@ -127,14 +70,15 @@ pub struct MessageRules {
 pub struct MessageBody {
     body: Body,
     rules: MessageRules,
-    compression: Compression,
+    /// How its messages are compressed; `None` if they are not, or so that tonic will refuse it by its name.
+    coding: Option<Coding>,
     share: SharedBytes,
     /// The share's lease.
     bytes: Arc<Lease>,
     /// The state of the next message, already counted.
     came: BytesMut,
-    unpacking: Option<Unpacking>,
-    /// The data that is passed on next.
+    unpacking: Option<Compressed>,
+    /// What is handed on next.
     ready: VecDeque<Bytes>,
     ended: bool,
     /// When it was first requested.
@@ -145,11 +89,15 @@ pub struct MessageBody {
 impl MessageBody {
     /// For a request with these headers.
     pub fn new(body: Body, headers: &HeaderMap, rules: MessageRules, share: SharedBytes) -> Self {
-        let compression = Compression::of(headers);
+        let coding = match headers.get("grpc-encoding").map(|value| value.as_bytes()) {
+            Some(b"gzip") => Some(Coding::Gzip),
+            Some(b"zstd") => Some(Coding::Zstd),
+            _ => None,
+        };
         Self {
             body,
             rules,
-            compression,
+            coding,
             bytes: share.lease(),
             share,
             came: BytesMut::new(),
@@ -181,8 +129,13 @@ impl MessageBody {
         let head = message.split_to(HEAD);
         // Counted so far: header and message as received.
         let paid = HEAD + length;
-        if packed && self.compression != Compression::Other {
-            self.unpacking = Some(Unpacking::begin(self.compression, message, paid)?);
+        if packed && let Some(coding) = self.coding {
+            let rest = Unpacking::begin(coding, message);
+            self.unpacking = Some(Compressed {
+                rest: rest.map_err(|error| self.broken(&error))?,
+                plain: Vec::new(),
+                paid,
+            });
             return self.unpack_on();
         }
         self.hand_on(head, message, paid)?;
@@ -199,7 +152,7 @@ impl MessageBody {
             return Err(self.too_large());
         }
         self.share.change(paid, cost)?;
-        self.share.with(|shared| shared.handed_on.push_back(cost));
+        self.share.hand_on(cost);
         self.ready.push_back(head);
         self.ready.push_back(message);
         Ok(())
@@ -207,27 +160,31 @@ impl MessageBody {
 
     /// Decompresses another part of a message; each step is counted before it is allocated.
     fn unpack_on(&mut self) -> Result<Next, Status> {
-        let Some(unpacking) = &mut self.unpacking else {
+        let Some(mut message) = self.unpacking.take() else {
             return Ok(Next::Missing);
         };
         for _ in 0..STEPS {
             self.share.change(0, STEP)?;
-            unpacking.paid += STEP;
-            let read = unpacking.step()?;
-            if unpacking.plain.len() > self.rules.most {
-                return Err(self.too_large());
-            }
-            if read < STEP {
-                let (message, paid) = (std::mem::take(&mut unpacking.plain), unpacking.paid);
-                self.unpacking = None;
+            message.paid += STEP;
+            let more = message.rest.step(&mut message.plain, self.rules.most);
+            if !more.map_err(|error| self.broken(&error))? {
                 let mut head = BytesMut::with_capacity(HEAD);
                 head.put_u8(0);
-                head.put_u32(u32::try_from(message.len()).map_err(|_| self.too_large())?);
-                self.hand_on(head.freeze(), message.into(), paid)?;
+                let length = u32::try_from(message.plain.len());
+                head.put_u32(length.map_err(|_| self.too_large())?);
+                self.hand_on(head.freeze(), message.plain.into(), message.paid)?;
                 return Ok(Next::Ready);
             }
         }
+        self.unpacking = Some(message);
         Ok(Next::UnderWay)
+    }
+
+    fn broken(&self, error: &Broken) -> Status {
+        match error {
+            Broken::TooLarge => self.too_large(),
+            Broken::Invalid(_) => Status::invalid_argument("the message cannot be decompressed"),
+        }
     }
 
     fn too_large(&self) -> Status {

@@ -6,13 +6,13 @@ mod health;
 mod inference;
 mod inference_about;
 mod message_body;
-mod observe;
+mod message_share;
 mod options;
 mod patience;
+mod protocol;
 mod service;
 mod status;
 mod stream;
-mod unpacking;
 mod wire_cost;
 
 use std::sync::Arc;
@@ -27,7 +27,8 @@ use tonic::service::Routes;
 use tonic_health::pb::health_server::HealthServer;
 use tower::ServiceExt;
 
-use super::AppState;
+use self::protocol::Grpc;
+use super::{AppState, frame};
 
 /// The code that `build.rs` generates from `proto/clip_in/v1`.
 #[allow(missing_docs, clippy::all)]
@@ -79,12 +80,10 @@ pub fn router(state: &Arc<AppState>) -> Result<Router, Box<dyn std::error::Error
         .add_service(reflection().build_v1()?)
         // Older tools use this version.
         .add_service(reflection().build_v1alpha()?);
-    let frame = observe::Frame {
-        state: state.clone(),
-        costs: Arc::new(wire_cost::WireCosts::new(proto::DESCRIPTORS)?),
-    };
-    let observed = axum::middleware::from_fn_with_state(frame, observe::observe);
-    Ok(routes.prepare().into_axum_router().layer(observed))
+    let costs = wire_cost::WireCosts::new(proto::DESCRIPTORS)?;
+    let frame = (state.clone(), Grpc(Arc::new(costs)));
+    let framed = axum::middleware::from_fn_with_state(frame, frame::pass);
+    Ok(routes.prepare().into_axum_router().layer(framed))
 }
 
 /// Routes gRPC requests to their services, and all others to REST.

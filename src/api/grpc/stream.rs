@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use futures_util::{Stream, StreamExt};
 use tonic::{Request, Status, Streaming};
 
-use super::message_body::SharedBytes;
+use super::message_share::SharedBytes;
 use super::patience::{Activity, while_heard};
 use super::proto::embed_stream_response::Result as Outcome;
 use super::{convert, options, proto};

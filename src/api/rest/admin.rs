@@ -1,7 +1,6 @@
 //! `POST /v1/admin/models` and `DELETE /v1/admin/models/{name}`: change the models of a running server.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Extension;
 use axum::extract::{Path, Request, State};
@@ -22,8 +21,6 @@ use crate::api::json_answer::Json;
 use crate::api::{ApiError, AppState};
 use crate::engine::{Loaded, RegistryError};
 use crate::error_code::Code;
-/// Time limit of a request to an admin route: reading, checking and warming up a large model takes minutes.
-pub const TIME: Duration = Duration::from_secs(3600);
 
 /// The admin routes; none if they are off.
 pub fn routes(state: &Arc<AppState>) -> OpenApiRouter<Arc<AppState>> {

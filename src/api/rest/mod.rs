@@ -14,8 +14,8 @@ mod item_list;
 mod json_body;
 mod labelsets;
 mod models;
-mod observe;
 pub mod openapi;
+mod protocol;
 mod request_form;
 mod rerank;
 mod schemas;
@@ -35,7 +35,8 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{ApiError, AppState, page};
+use self::protocol::Rest;
+use super::{ApiError, AppState, frame, page};
 use crate::error_code::Code;
 
 /// All routes: those of the API with their description, and the pages.
@@ -65,8 +66,8 @@ pub fn router(state: Arc<AppState>) -> Router {
         .layer(DefaultBodyLimit::disable())
         .layer(CatchPanicLayer::custom(panicked))
         .layer(axum::middleware::from_fn_with_state(
-            state.clone(),
-            observe::observe,
+            (state.clone(), Rest),
+            frame::pass,
         ))
         .with_state(state)
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::api::admission::{AdmittedBody, drain};
 use crate::api::chunks::Chunks;
 use crate::api::contract::request_options;
-use crate::api::unpacked::Coding;
+use crate::api::unpacked::coding_of;
 use crate::api::{ApiError, AppState, Caller};
 use crate::engine::{EmbedOptions, Lane};
 use crate::error_code::Code;
@@ -204,7 +204,7 @@ impl Head {
             .map_err(|e| ApiError::new(Code::InvalidQuery, e.body_text()))?;
         let caller = parts.extensions.get::<Caller>();
         let options = request_options::read(&parts.headers, caller, Lane::default())?;
-        Coding::of(&parts.headers)?;
+        coding_of(&parts.headers)?;
         let form = form_of(&parts.headers)?;
         Ok(Self {
             query,

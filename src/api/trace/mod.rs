@@ -10,6 +10,7 @@ use axum::response::Response;
 use tracing::Instrument as _;
 use tracing::field::Empty;
 
+use super::routes;
 use crate::telemetry::{Spans, stages};
 
 pub use request_id::REQUEST_ID;
@@ -24,7 +25,7 @@ pub async fn trace(State(spans): State<Option<Spans>>, request: Request, next: N
     let id = request_id::of(request.headers());
     let mut context = TraceContext::of(request.headers());
     let exported = spans
-        .filter(|_| is_work(request.uri().path()))
+        .filter(|_| routes::of_path(request.uri().path()).has_span())
         .map(|spans| {
             let exported = spans.begin(context.parent(), &id, request.method().as_str());
             // A trace that begins here gets its id from the span.
@@ -56,13 +57,7 @@ pub async fn trace(State(spans): State<Option<Spans>>, request: Request, next: N
     response
 }
 
-/// Whether a request gets a span: those of probes, monitoring, pages and scanners would hide the others.
-fn is_work(path: &str) -> bool {
-    let apis = ["/v1/", "/v2/", "/clip_in.v1.", "/inference."];
-    apis.iter().any(|api| path.starts_with(api)) && !path.starts_with("/v2/health/")
-}
-
-/// Adds the times of the stages of the current request to a response.
+/// Says in a response how long the stages of the current request took.
 pub fn add_server_timing(response: &mut Response, total: std::time::Duration) {
     if let Ok(value) = HeaderValue::try_from(stages::server_timing(total)) {
         response.headers_mut().insert(SERVER_TIMING, value);

@@ -153,11 +153,11 @@ pub fn note_grpc_call(path: &'static str) {
     });
 }
 
-/// Sets the result of a gRPC request: its status as a number, and the error's code, empty if there is none.
-pub fn note_grpc_status(status: i64, code: &str) {
+/// How a request over gRPC went: its status as a number, and the error's code, empty if there is none.
+pub fn note_grpc_status(status: u16, code: &str) {
     note(|record| {
-        record.set("rpc.grpc.status_code", status);
-        // Unknown, deadline exceeded, unimplemented, internal, unavailable, data loss: the others are caused by the caller.
+        record.set("rpc.grpc.status_code", i64::from(status));
+        // Unknown, deadline exceeded, unimplemented, internal, unavailable, data loss: the others are the caller's doing.
         record.set_outcome(code, matches!(status, 2 | 4 | 12..=15));
     });
 }

@@ -9,24 +9,21 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{ModelErrors, PLATFORM, VERSION, check_version};
+use super::by_version::{ModelPath, with_versions};
+use super::{ModelErrors, PLATFORM, VERSION};
+use crate::api::contract::inference_protocol::{BACKEND, state_of};
 use crate::api::json_answer::Json;
 use crate::api::rest::json_body;
 use crate::api::{ApiError, AppState};
 use crate::calls::tensor::{TensorMetadata, metadata};
 use crate::engine::{Model, Timed};
 
-/// Triton's name of the backend for `PLATFORM`.
-pub const BACKEND: &str = "onnxruntime";
-
 /// The routes.
 pub fn routes() -> OpenApiRouter<Arc<AppState>> {
     OpenApiRouter::new()
-        .routes(routes!(config))
-        .routes(routes!(version_config))
+        .routes(with_versions(routes!(config)))
         .routes(routes!(all_stats))
-        .routes(routes!(stats))
-        .routes(routes!(version_stats))
+        .routes(with_versions(routes!(stats)))
         .routes(routes!(index))
 }
 
@@ -81,9 +78,9 @@ fn data_type(tensor: &TensorMetadata) -> String {
 )]
 async fn config(
     State(state): State<Arc<AppState>>,
-    Path(name): Path<String>,
+    Path(path): Path<ModelPath>,
 ) -> Result<Json<ModelConfig>, ApiError> {
-    let model = state.model(Some(&name))?;
+    let model = path.model(&state)?;
     let tensors = metadata(model.manifest());
     let input = tensors.inputs.into_iter().map(|tensor| InputConfig {
         data_type: data_type(&tensor),
@@ -104,26 +101,6 @@ async fn config(
         input: input.collect(),
         output: output.collect(),
     }))
-}
-
-/// A model's configuration, by version.
-#[utoipa::path(
-    get,
-    path = "/v2/models/{name}/versions/{version}/config",
-    operation_id = "v2_version_config",
-    tag = "open inference protocol",
-    params(
-        ("name" = String, Path, description = "Name of the model"),
-        ("version" = String, Path, description = "1, the only version")
-    ),
-    responses((status = 200, description = "The configuration", body = ModelConfig), ModelErrors)
-)]
-async fn version_config(
-    state: State<Arc<AppState>>,
-    Path((name, version)): Path<(String, String)>,
-) -> Result<Json<ModelConfig>, ApiError> {
-    check_version(&version)?;
-    config(state, Path(name)).await
 }
 
 /// Statistics of models since they were loaded.
@@ -225,32 +202,12 @@ async fn all_stats(State(state): State<Arc<AppState>>) -> Json<AllStatistics> {
 )]
 async fn stats(
     State(state): State<Arc<AppState>>,
-    Path(name): Path<String>,
+    Path(path): Path<ModelPath>,
 ) -> Result<Json<AllStatistics>, ApiError> {
-    let model = state.model(Some(&name))?;
+    let model = path.model(&state)?;
     Ok(Json(AllStatistics {
         model_stats: vec![statistics(&model)],
     }))
-}
-
-/// Statistics of a model, by version.
-#[utoipa::path(
-    get,
-    path = "/v2/models/{name}/versions/{version}/stats",
-    operation_id = "v2_version_stats",
-    tag = "open inference protocol",
-    params(
-        ("name" = String, Path, description = "Name of the model"),
-        ("version" = String, Path, description = "1, the only version")
-    ),
-    responses((status = 200, description = "Statistics since the model was loaded", body = AllStatistics), ModelErrors)
-)]
-async fn version_stats(
-    state: State<Arc<AppState>>,
-    Path((name, version)): Path<(String, String)>,
-) -> Result<Json<AllStatistics>, ApiError> {
-    check_version(&version)?;
-    stats(state, Path(name)).await
 }
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -303,12 +260,4 @@ async fn index(
         })
     });
     Ok(Json(entries.collect()))
-}
-
-/// Triton's state of a model that is not ready for this reason, or is ready.
-pub fn state_of(reason: Option<&str>) -> &'static str {
-    match reason {
-        None => "READY",
-        Some(_) => "UNAVAILABLE",
-    }
 }

@@ -9,12 +9,13 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde_json::json;
 
+use super::by_version::ModelPath;
 use super::json as tensors;
 use super::json::{InferRequest, InferResponse, InputTensor, OutputTensor};
 use super::parameter::{self, Parameter};
 use super::{InferErrors, ModelErrors};
 use crate::api::chunks::Chunks;
-use crate::api::contract::inference_protocol::{VERSION, WARNINGS, check_version, warnings};
+use crate::api::contract::inference_protocol::{VERSION, WARNINGS, warnings};
 use crate::api::contract::{request_options, tensor_bytes};
 use crate::api::held;
 use crate::api::json_answer::Json;
@@ -34,37 +35,7 @@ const MOST_TENSORS: usize = 64;
 /// Header with the length of the JSON before the bytes.
 const JSON_LENGTH: HeaderName = HeaderName::from_static("inference-header-content-length");
 
-/// Runs a version of a model.
-#[utoipa::path(
-    post,
-    path = "/v2/models/{name}/versions/{version}/infer",
-    operation_id = "v2_version_infer",
-    tag = "open inference protocol",
-    params(
-        ("name" = String, Path, description = "Name of the model"),
-        ("version" = String, Path, description = "1, the only version"),
-        RequestHeaders
-    ),
-    request_body = InferRequest,
-    responses(
-        (status = 200, description = "The outputs; those requested as binary data follow the JSON as bytes", content(
-            (InferResponse = "application/json"),
-            (Vec<u8> = "application/octet-stream"),
-        )),
-        ModelErrors,
-        InferErrors
-    )
-)]
-pub async fn create_version(
-    state: State<Arc<AppState>>,
-    Path((name, version)): Path<(String, String)>,
-    request: Request,
-) -> Result<Response, ApiError> {
-    check_version(&version)?;
-    create(state, Path(name), request).await
-}
-
-/// Runs a model. Values may follow the JSON as bytes; its length is then in the header `inference-header-content-length`.
+/// Runs a model. Values may follow the JSON as bytes: its length is then in the header `inference-header-content-length`.
 #[utoipa::path(
     post,
     path = "/v2/models/{name}/infer",
@@ -83,9 +54,10 @@ pub async fn create_version(
 )]
 pub async fn create(
     State(state): State<Arc<AppState>>,
-    Path(name): Path<String>,
+    Path(path): Path<ModelPath>,
     request: Request,
 ) -> Result<Response, ApiError> {
+    let model = path.name()?;
     let (parts, body) = request.into_parts();
     let mut body = state.admission.read_unpacked(&parts.headers, body).await?;
     let (request, inputs) = read(&parts.headers, &body.bytes, state.max_items)?;
@@ -105,7 +77,7 @@ pub async fn create(
     let mut options = request_options::read(&parts.headers, caller, Lane::default())?;
     options.images = parameter::image_options(&request.parameters)?;
     let call = InferCall {
-        model: name,
+        model,
         inputs,
         outputs: request.outputs.iter().map(|o| o.name.clone()).collect(),
         options,

@@ -1,6 +1,7 @@
 //! The Open Inference Protocol, version 2, over REST, for clients of KServe and Triton.
 
-pub mod about;
+mod about;
+mod by_version;
 pub(super) mod infer;
 mod json;
 mod json_values;
@@ -12,13 +13,14 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde::Serialize;
 use utoipa::{IntoResponses, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::contract::inference_protocol::{PLATFORM, VERSION, check_version};
+use self::by_version::{ModelPath, with_versions};
+use crate::api::contract::inference_protocol::{PLATFORM, VERSION};
 use crate::api::json_answer::Json;
 use crate::api::{ApiError, AppState};
 use crate::calls::tensor::{self as tensors, TensorMetadata, metadata};
@@ -29,12 +31,9 @@ pub fn routes() -> OpenApiRouter<Arc<AppState>> {
         .routes(routes!(server))
         .routes(routes!(live))
         .routes(routes!(ready))
-        .routes(routes!(model))
-        .routes(routes!(model_ready))
-        .routes(routes!(infer::create))
-        .routes(routes!(version))
-        .routes(routes!(version_ready))
-        .routes(routes!(infer::create_version))
+        .routes(with_versions(routes!(model)))
+        .routes(with_versions(routes!(model_ready)))
+        .routes(with_versions(routes!(infer::create)))
         .merge(about::routes())
 }
 
@@ -182,9 +181,9 @@ async fn ready(State(state): State<Arc<AppState>>) -> StatusCode {
 )]
 async fn model(
     State(state): State<Arc<AppState>>,
-    Path(name): Path<String>,
+    Path(path): Path<ModelPath>,
 ) -> Result<Json<ModelMetadata>, ApiError> {
-    let model = state.model(Some(&name))?;
+    let model = path.model(&state)?;
     let tensors::ModelMetadata { inputs, outputs } = metadata(model.manifest());
     Ok(Json(ModelMetadata {
         name: model.name().to_owned(),
@@ -195,27 +194,7 @@ async fn model(
     }))
 }
 
-/// Describes a model's tensors, by version.
-#[utoipa::path(
-    get,
-    path = "/v2/models/{name}/versions/{version}",
-    operation_id = "v2_version",
-    tag = "open inference protocol",
-    params(
-        ("name" = String, Path, description = "Name of the model"),
-        ("version" = String, Path, description = "1, the only version")
-    ),
-    responses((status = 200, description = "The model", body = ModelMetadata), ModelErrors)
-)]
-async fn version(
-    state: State<Arc<AppState>>,
-    Path((name, version)): Path<(String, String)>,
-) -> Result<Json<ModelMetadata>, ApiError> {
-    check_version(&version)?;
-    model(state, Path(name)).await
-}
-
-/// Whether a model is ready.
+/// Whether a model answers.
 #[utoipa::path(
     get,
     path = "/v2/models/{name}/ready",
@@ -228,35 +207,10 @@ async fn version(
         ModelErrors
     )
 )]
-async fn model_ready(State(state): State<Arc<AppState>>, Path(name): Path<String>) -> Response {
-    if let Err(error) = state.model(Some(&name)) {
-        return error.into_response();
-    }
-    ready(State(state)).await.into_response()
-}
-
-/// Whether a version of a model is ready.
-#[utoipa::path(
-    get,
-    path = "/v2/models/{name}/versions/{version}/ready",
-    operation_id = "v2_version_ready",
-    tag = "open inference protocol",
-    params(
-        ("name" = String, Path, description = "Name of the model"),
-        ("version" = String, Path, description = "1, the only version")
-    ),
-    responses(
-        (status = 200, description = "It does"),
-        (status = 503, description = "The model is not ready"),
-        ModelErrors
-    )
-)]
-async fn version_ready(
-    state: State<Arc<AppState>>,
-    Path((name, version)): Path<(String, String)>,
-) -> Response {
-    match check_version(&version) {
-        Ok(()) => model_ready(state, Path(name)).await,
-        Err(error) => error.into_response(),
-    }
+async fn model_ready(
+    State(state): State<Arc<AppState>>,
+    Path(path): Path<ModelPath>,
+) -> Result<StatusCode, ApiError> {
+    path.model(&state)?;
+    Ok(ready(State(state)).await)
 }
