@@ -53,9 +53,7 @@ ENV CLIP_IN_LISTEN=0.0.0.0:8080 \
     CLIP_IN_MODEL=/opt/clip-in/models/demo \
     CLIP_IN_STATE=/var/lib/clip-in \
     CLIP_IN_LOG_FORMAT=json \
-    ORT_DISABLE_TELEMETRY=1 \
-    MALLOC_ARENA_MAX=2 \
-    MIMALLOC_ARENA_RESERVE=64MiB
+    ORT_DISABLE_TELEMETRY=1
 EXPOSE 8080
 VOLUME /var/lib/clip-in
 WORKDIR /var/lib/clip-in
