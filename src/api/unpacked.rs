@@ -85,7 +85,7 @@ enum Broken {
 
 fn unpack(packed: &[u8], share: ByteShare, most: usize) -> Result<AdmittedBody, Broken> {
     let mut reader = MultiGzDecoder::new(packed);
-    // One step beyond the bound shows that there is more.
+    // One step beyond the limit shows whether there is more.
     let mut collected = Collected::new(share, most + STEP);
     loop {
         let plain = collected.with_room(STEP).map_err(Broken::Refused)?;

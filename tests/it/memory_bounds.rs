@@ -1,5 +1,5 @@
-//! What large bodies and answers take in memory while several clients send and ask for them at once. Each test failed while buffers
-//! doubled, bodies stayed beside what was parsed from them, and 1 GiB of address space was set aside at the start.
+//! Memory of large bodies and answers with several concurrent clients. Each test failed while buffers were doubled, bodies
+//! stayed in memory beside their parsed form, and 1 GiB of address space was reserved at the start.
 
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -17,7 +17,7 @@ fn answers(server: &Server) {
 }
 
 #[test]
-fn little_address_space_is_set_aside() {
+fn little_address_space_is_reserved() {
     let server = Server::start_with(&["--prepare-threads", "2"]);
     answers(&server);
     // It was 1,600 MiB on two cores; a thread's stack takes up to 8 MiB.
@@ -26,10 +26,10 @@ fn little_address_space_is_set_aside() {
 }
 
 #[test]
-fn label_sets_that_are_put_at_once_are_counted_with_what_is_made_of_them() {
+fn concurrent_puts_of_label_sets_are_counted_with_their_embeddings() {
     let server = Server::start();
     answers(&server);
-    // Images with a tail, 50 MB of base64.
+    // Images with extra bytes, 50 MB of base64.
     let mut large = fixture("420.jpg");
     large.resize(19 << 20, 0);
     let image = base64(&large);
@@ -59,7 +59,7 @@ fn label_sets_that_are_put_at_once_are_counted_with_what_is_made_of_them() {
 }
 
 #[test]
-fn large_answers_that_nobody_reads_take_what_was_reserved_for_them() {
+fn unread_large_answers_take_only_their_reservation() {
     let server = Server::start();
     answers(&server);
     // 100 names of 10 KB for each of 100 images: an answer of 100 MB.
@@ -81,7 +81,7 @@ fn large_answers_that_nobody_reads_take_what_was_reserved_for_them() {
                 let mut unread = Vec::new();
                 while Instant::now() < until {
                     let mut client = TcpStream::connect(address).unwrap();
-                    // One that is refused may be closed before all was sent.
+                    // A refused connection may be closed before everything was sent.
                     let _ = client.write_all(head.as_bytes());
                     let _ = client.write_all(body.as_bytes());
                     unread.push(client);
