@@ -55,16 +55,16 @@ impl AdmittedBody {
         Self { bytes, share }
     }
 
-    /// To be called when the body was parsed: what was read from it is as large, and takes its place in the budget. The bytes
+    /// Must be called after the body was parsed: the result is as large and takes the body's place in the budget. The bytes
     /// are dropped, so that they are not in memory twice.
     pub fn was_parsed(&mut self) {
         self.bytes = Bytes::new();
     }
 
-    /// Counts `bytes` for what is made from the body, if they are more than the body has.
+    /// Counts `bytes` for the data made from the body, if that is more than the body itself.
     ///
     /// # Errors
-    /// As [`ByteShare::resize`].
+    /// The errors of [`ByteShare::resize`].
     pub fn grows_to(&mut self, bytes: usize) -> Result<(), ApiError> {
         match bytes > self.share.bytes() {
             true => self.share.resize(bytes),

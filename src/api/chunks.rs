@@ -1,5 +1,5 @@
-//! Bytes in chunks. One buffer for all of a large answer would double again and again, and take up to three times its size while
-//! it is moved; a chunk stays where it is, and is given back as soon as the client has taken it.
+//! Bytes in chunks. A single buffer for a large answer would be doubled repeatedly and take up to three times its size while
+//! it is copied. A chunk is never moved, and is freed as soon as the client has read it.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -14,11 +14,11 @@ use serde::Serialize;
 use super::ApiError;
 use crate::error_code::Code;
 
-/// Bytes of a chunk that was written; only the last one may have fewer.
+/// Size of a complete chunk; only the last one may be smaller.
 pub const CHUNK: usize = 64 << 10;
 
-/// Bytes in chunks, in order. Writing to them cannot fail, and takes as long as writing to one buffer; to count first, and then
-/// write to a buffer of the right size, takes 1.8 times as long.
+/// Bytes in chunks, in order. Writing to them cannot fail and is as fast as writing to one buffer. Counting first and then
+/// writing to a buffer of the exact size takes 1.8 times as long.
 #[derive(Debug, Default)]
 pub struct Chunks {
     full: VecDeque<Bytes>,
@@ -27,10 +27,10 @@ pub struct Chunks {
 }
 
 impl Chunks {
-    /// A value as JSON.
+    /// Serialises a value as JSON.
     ///
     /// # Errors
-    /// 500 `internal_error` for a value that JSON has no form for.
+    /// 500 `internal_error` for a value that JSON cannot represent.
     pub fn of_json<T: Serialize>(value: &T) -> Result<Self, ApiError> {
         let mut chunks = Self::default();
         serde_json::to_writer(&mut chunks, value)
@@ -38,12 +38,12 @@ impl Chunks {
         Ok(chunks)
     }
 
-    /// Bytes written so far.
+    /// Number of bytes written so far.
     pub fn bytes(&self) -> usize {
         self.closed_bytes + self.last.len()
     }
 
-    /// Slices of a chunk's size, which share the memory of these bytes.
+    /// Slices of a chunk's size that share the memory of these bytes.
     pub fn of(mut bytes: Bytes) -> Self {
         let mut chunks = Self::default();
         while !bytes.is_empty() {
@@ -59,13 +59,13 @@ impl Chunks {
         self.full.push_back(bytes);
     }
 
-    /// The chunks as the body of an answer, whose length is known.
+    /// The chunks as the body of an answer with a known length.
     pub fn into_body(mut self) -> Body {
         self.close();
         Body::new(self)
     }
 
-    /// Appends at least what the last chunk has room for.
+    /// Appends data that at least fills the last chunk.
     fn fill(&mut self, mut data: &[u8]) {
         while let Some((now, later)) = data.split_at_checked(CHUNK - self.last.len()) {
             self.last.extend_from_slice(now);
@@ -90,7 +90,7 @@ impl Write for Chunks {
         Ok(data.len())
     }
 
-    /// Inlined: JSON comes in pieces of a few bytes.
+    /// Inlined, because JSON is written in pieces of a few bytes.
     #[inline]
     fn write_all(&mut self, data: &[u8]) -> io::Result<()> {
         if data.len() < CHUNK - self.last.len() {
@@ -106,7 +106,7 @@ impl Write for Chunks {
     }
 }
 
-/// Of what is closed.
+/// Returns the closed chunks.
 impl http_body::Body for Chunks {
     type Data = Bytes;
     type Error = io::Error;
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_json_has_no_form_for_is_an_error_and_no_panic() {
+    fn a_value_that_json_cannot_represent_is_an_error() {
         let no_key = std::collections::HashMap::from([((1, 2), 3)]);
         let error = Chunks::of_json(&no_key).unwrap_err();
         assert_eq!(error.code, "internal_error");

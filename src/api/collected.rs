@@ -1,19 +1,19 @@
-//! Bytes that are collected piece by piece, and whose room is paid for before it is there.
+//! Collects bytes piece by piece; memory is taken from the budget before it is allocated.
 
 use bytes::Bytes;
 
 use super::ApiError;
 use super::admission::{AdmittedBody, ByteShare};
 
-/// Room for the first bytes, if no fewer are announced.
+/// Initial capacity, unless the announced length is smaller.
 const FIRST: usize = 256 << 10;
 
-/// How many times as large each room is as the one before. The rooms before are garbage that the allocator keeps for a while: with 2,
-/// they would be as large together as the last one.
+/// Growth factor of the capacity. The allocator keeps freed buffers for a while: with a factor of 2, they would add up to
+/// the size of the last one.
 const GROWTH: usize = 4;
 
-/// What has come so far. Its share is as large as its room, which grows by [`GROWTH`] up to what may come at most: an announcement alone
-/// costs next to nothing. Only while it moves are both rooms there, at most once for each thread.
+/// The data so far. Its share of the budget equals its capacity, which grows by [`GROWTH`] up to the maximum, so that an
+/// announcement alone costs almost nothing. Both buffers exist only while the data is copied, at most once per thread.
 #[derive(Debug)]
 pub struct Collected {
     bytes: Vec<u8>,
@@ -22,7 +22,7 @@ pub struct Collected {
 }
 
 impl Collected {
-    /// Nothing yet, of `most` bytes at most if the sender keeps its word.
+    /// Empty, for at most `most` bytes if the announced length is correct.
     pub fn new(share: ByteShare, most: usize) -> Self {
         Self {
             bytes: Vec::new(),
@@ -31,15 +31,15 @@ impl Collected {
         }
     }
 
-    /// Bytes so far.
+    /// Number of bytes so far.
     pub fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Makes room for so many more, and gives the bytes to be appended to.
+    /// Reserves room for more bytes and returns the buffer to append to.
     ///
     /// # Errors
-    /// As [`ByteShare::resize`].
+    /// The errors of [`ByteShare::resize`].
     pub fn with_room(&mut self, more: usize) -> Result<&mut Vec<u8>, ApiError> {
         let needed = self.bytes.len() + more;
         if needed > self.bytes.capacity() {
@@ -51,7 +51,7 @@ impl Collected {
         Ok(&mut self.bytes)
     }
 
-    /// All that has come, with the share that stands for it.
+    /// All the data, with its share of the budget.
     pub fn finish(self) -> AdmittedBody {
         AdmittedBody::new(Bytes::from(self.bytes), self.share)
     }

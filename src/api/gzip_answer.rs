@@ -58,7 +58,7 @@ pub async fn packed(state: &AppState, is_accepted: bool, response: Response) -> 
         return Response::from_parts(parts, body);
     }
     let mut plain = Vec::new();
-    // All of it is in memory already.
+    // The whole answer is in memory already.
     while let Some(frame) = body.frame().await {
         plain.extend(frame.ok().and_then(|frame| frame.into_data().ok()));
     }
@@ -75,13 +75,13 @@ pub async fn packed(state: &AppState, is_accepted: bool, response: Response) -> 
     Response::from_parts(parts, packed.into_body())
 }
 
-/// Bytes that so many become at most: what cannot be made smaller is stored as it is, in blocks with a few bytes each.
+/// Maximum compressed size of this many bytes: incompressible data is stored in blocks with a few extra bytes each.
 fn most_packed(length: u64) -> usize {
     let length = usize::try_from(length).unwrap_or(usize::MAX);
     length.saturating_add(length >> 10).saturating_add(CHUNK)
 }
 
-/// Each piece is given back as soon as it is packed.
+/// Each piece is freed as soon as it is compressed.
 fn pack(plain: Vec<Bytes>) -> std::io::Result<Chunks> {
     let mut packer = GzEncoder::new(Chunks::default(), Compression::fast());
     for piece in plain {

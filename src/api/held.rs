@@ -19,7 +19,7 @@ impl Held {
     }
 }
 
-/// Gives back what the current request holds beyond so many bytes: its answer was written, and is all that is left of it.
+/// Shrinks the share of the current request to this many bytes: its answer is written, and only the answer remains.
 pub fn shrink_to(bytes: usize) {
     let _ = HELD.try_with(|held| {
         let mut left = bytes;

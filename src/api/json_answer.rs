@@ -1,4 +1,4 @@
-//! Answers in JSON.
+//! Answers as JSON.
 
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::chunks::Chunks;
 use super::held;
 
-/// An answer in JSON. What was reserved for it beyond its size is given back as soon as it is written.
+/// An answer as JSON. The unused part of its reservation is released as soon as it is written.
 #[derive(Debug)]
 pub struct Json<T>(pub T);
 

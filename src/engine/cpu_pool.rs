@@ -12,7 +12,7 @@ use super::job::Lane;
 use crate::preprocess::Stop;
 use crate::telemetry::Metrics;
 
-/// A pool of named threads. A free thread takes interactive work first. Within a lane a [`FairQueue`] selects the next piece
+/// A pool of named threads. A free thread takes interactive work first. Within a lane a `FairQueue` selects the next piece
 /// of work, so neither a request with many or large items nor a tenant with many requests delays the others. Work whose
 /// request was cancelled is skipped.
 #[derive(Debug, Clone)]

@@ -54,8 +54,8 @@ fn images_of(definition: &Definition) -> impl Iterator<Item = Part> {
     })
 }
 
-/// The mean direction of each label's items; `None` if there are no items. Items are made when it is their turn: of a large set
-/// only those that are being embedded are in memory once more.
+/// The mean direction of each label's items; `None` if there are no items. Items are made when they are needed, so that of a
+/// large set only those being embedded are in memory twice.
 async fn means(
     labels: usize,
     parts: impl Iterator<Item = Part>,

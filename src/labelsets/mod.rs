@@ -162,7 +162,7 @@ impl LabelSets {
         model: &Model,
     ) -> Result<(Arc<LabelSet>, bool), LabelSetError> {
         self.check(name, &definition)?;
-        // Nothing is embedded that will be refused.
+        // Nothing is embedded for a set that will be refused.
         self.check_room(name, &definition)?;
         let embedded = embedding::embed(&definition, model).await?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -183,7 +183,7 @@ impl LabelSets {
         Ok((set, is_new))
     }
 
-    /// Whether there is room for a set beside the others; true if it is new.
+    /// Checks whether there is room for a set beside the others; true if it is new.
     fn check_room(&self, name: &str, definition: &Definition) -> Result<bool, LabelSetError> {
         let is_new = self.get(name).is_err();
         let all = self.all();

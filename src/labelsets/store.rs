@@ -42,14 +42,14 @@ pub struct Stored {
     pub embedded: Option<Embedded>,
 }
 
-/// The same, to be written: a set with many images is not in memory once more.
+/// The same for writing: a set with many images is not copied in memory.
 #[derive(Debug, Serialize)]
 pub struct ToStore<'a> {
-    /// What the user put.
+    /// The definition from the user.
     pub definition: &'a Definition,
-    /// When it was put, in seconds since 1970.
+    /// Time of the PUT, in seconds since 1970.
     pub created: u64,
-    /// Its vectors, and of which model they are.
+    /// Its vectors, and the model that computed them.
     pub embedded: Option<&'a Embedded>,
 }
 

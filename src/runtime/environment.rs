@@ -1,4 +1,4 @@
-//! Environment variables that libraries read before any code of ours runs, or that they read only once.
+//! Environment variables that libraries read only once, or before any code of this program runs.
 
 use std::env;
 use std::ffi::OsStr;
@@ -8,14 +8,15 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::thread;
 
-/// ONNX Runtime from 1.29 on sends telemetry about the models that run, on Linux too: it keeps an identifier and a queue of events
-/// below the home folder, and sends them unless this variable is 1 before the library is loaded. Its
-/// `DisableTelemetryEvents` comes too late for that (`docs/Privacy.md` of its repository).
+/// From version 1.29 on, ONNX Runtime sends telemetry about the models, on Linux too: it stores an identifier and a queue of
+/// events below the home folder, and sends them unless this variable is 1 before the library is loaded. Its
+/// `DisableTelemetryEvents` comes too late for that (`docs/Privacy.md` in its repository).
 const NO_TELEMETRY: (&str, &str) = ("ORT_DISABLE_TELEMETRY", "1");
 
-/// What allocators set aside: address space that is counted where it is limited (`ulimit -v`), although most of it is never used.
-/// A value that is set already is left as it is.
+/// Reserves of allocators: address space that counts towards a limit (`ulimit -v`), although most of it is never used. A
+/// value that is already set is not changed.
 ///
+<<<<<<< HEAD
 /// - glibc, from which ONNX Runtime takes its memory: 64 MiB for each arena, and eight arenas for each core. One for each core is
 ///   as many as there are threads that compute at a time.
 /// - mimalloc, from which everything else is taken: 1 GiB at a time.
@@ -26,12 +27,20 @@ fn small_reserves() -> [(&'static str, String); 2] {
         ("MIMALLOC_ARENA_RESERVE", "64MiB".to_owned()),
     ]
 }
+=======
+/// - glibc, which allocates for ONNX Runtime: 64 MiB for each arena, and eight arenas for each core.
+/// - mimalloc, which allocates everything else: 1 GiB at a time.
+const SMALL_RESERVES: [(&str, &str); 2] = [
+    ("MALLOC_ARENA_MAX", "2"),
+    ("MIMALLOC_ARENA_RESERVE", "64MiB"),
+];
+>>>>>>> prose
 
-/// Sets them: if one is missing, the program starts again in its own place (same process, same arguments) with all of them. To
-/// be called before anything else: a process cannot change its own environment safely, as others may be reading it.
+/// Sets the variables: if one is missing, the program replaces itself (same process, same arguments) with all of them set.
+/// Must be called first: a process cannot change its own environment safely, because other threads may read it.
 ///
 /// # Errors
-/// If the program cannot be started again; then nothing that uses ONNX Runtime must be done.
+/// If the program cannot be started again; ONNX Runtime must not be used then.
 pub fn prepare_environment() -> io::Result<()> {
     let (name, value) = NO_TELEMETRY;
     let telemetry = env::var_os(name).is_none_or(|found| found != OsStr::new(value));

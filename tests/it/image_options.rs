@@ -15,7 +15,7 @@ fn picture(name: &str) -> Vec<u8> {
     fixture(name)
 }
 
-/// Asks by the Open Inference Protocol about one image, which stands behind the JSON.
+/// Sends one image by the Open Inference Protocol, as bytes after the JSON.
 fn infer(server: &Server, image: &[u8], parameters: &Value) -> reqwest::blocking::Response {
     let json = json!({
         "parameters": parameters,

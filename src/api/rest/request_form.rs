@@ -129,7 +129,7 @@ impl RequestForm {
         })
     }
 
-    /// To be called when JSON was parsed: see [`AdmittedBody::was_parsed`].
+    /// Must be called after JSON was parsed: see [`AdmittedBody::was_parsed`].
     pub fn was_parsed(&mut self) {
         if let Content::Json(bytes) = &mut self.content {
             *bytes = Bytes::new();

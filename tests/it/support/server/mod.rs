@@ -169,7 +169,7 @@ impl Server {
         self.status_bytes("VmHWM:")
     }
 
-    /// The address space that the process takes now, in bytes.
+    /// The current address space of the process, in bytes.
     pub fn address_bytes(&self) -> u64 {
         self.status_bytes("VmSize:")
     }
