@@ -77,7 +77,6 @@ enum Refusal {
     NoRoom(ApiError),
 }
 
-<<<<<<< HEAD
 fn unpack(
     coding: Coding,
     packed: Bytes,
@@ -86,11 +85,6 @@ fn unpack(
 ) -> Result<AdmittedBody, Refusal> {
     let mut unpacking = Unpacking::begin(coding, packed).map_err(Refusal::Broken)?;
     // One step beyond the bound shows that there is more.
-=======
-fn unpack(packed: &[u8], share: ByteShare, most: usize) -> Result<AdmittedBody, Broken> {
-    let mut reader = MultiGzDecoder::new(packed);
-    // One step beyond the limit shows whether there is more.
->>>>>>> prose
     let mut collected = Collected::new(share, most + STEP);
     loop {
         let plain = collected.with_room(STEP).map_err(Refusal::NoRoom)?;

@@ -16,7 +16,6 @@ const NO_TELEMETRY: (&str, &str) = ("ORT_DISABLE_TELEMETRY", "1");
 /// Reserves of allocators: address space that counts towards a limit (`ulimit -v`), although most of it is never used. A
 /// value that is already set is not changed.
 ///
-<<<<<<< HEAD
 /// - glibc, from which ONNX Runtime takes its memory: 64 MiB for each arena, and eight arenas for each core. One for each core is
 ///   as many as there are threads that compute at a time.
 /// - mimalloc, from which everything else is taken: 1 GiB at a time.
@@ -27,14 +26,6 @@ fn small_reserves() -> [(&'static str, String); 2] {
         ("MIMALLOC_ARENA_RESERVE", "64MiB".to_owned()),
     ]
 }
-=======
-/// - glibc, which allocates for ONNX Runtime: 64 MiB for each arena, and eight arenas for each core.
-/// - mimalloc, which allocates everything else: 1 GiB at a time.
-const SMALL_RESERVES: [(&str, &str); 2] = [
-    ("MALLOC_ARENA_MAX", "2"),
-    ("MIMALLOC_ARENA_RESERVE", "64MiB"),
-];
->>>>>>> prose
 
 /// Sets the variables: if one is missing, the program replaces itself (same process, same arguments) with all of them set.
 /// Must be called first: a process cannot change its own environment safely, because other threads may read it.

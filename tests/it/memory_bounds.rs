@@ -1,10 +1,5 @@
-<<<<<<< HEAD
 //! What large bodies take in memory while several clients send them at once. Each test failed while buffers doubled, bodies
 //! stayed beside what was parsed from them, and 1 GiB of address space was set aside at the start.
-=======
-//! Memory of large bodies and answers with several concurrent clients. Each test failed while buffers were doubled, bodies
-//! stayed in memory beside their parsed form, and 1 GiB of address space was reserved at the start.
->>>>>>> prose
 
 use std::thread::scope;
 use std::time::Duration;
@@ -60,43 +55,3 @@ fn concurrent_puts_of_label_sets_are_counted_with_their_embeddings() {
     assert!(grown < 850 * MIB, "{} MiB", grown / MIB);
     answers(&server);
 }
-<<<<<<< HEAD
-=======
-
-#[test]
-fn unread_large_answers_take_only_their_reservation() {
-    let server = Server::start();
-    answers(&server);
-    // 100 names of 10 KB for each of 100 images: an answer of 100 MB.
-    let labels: Vec<_> = (0..100)
-        .map(|i| format!("{i} {}", "x".repeat(10_000)))
-        .collect();
-    let image = base64(&fixture("420.jpg"));
-    let body = json!({"images": vec![image; 100], "labels": labels}).to_string();
-    let address = server.url.strip_prefix("http://").unwrap();
-    let head = format!(
-        "POST /v1/classify HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-        body.len()
-    );
-    let before = server.resident_bytes();
-    let until = Instant::now() + Duration::from_secs(5);
-    scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| {
-                let mut unread = Vec::new();
-                while Instant::now() < until {
-                    let mut client = TcpStream::connect(address).unwrap();
-                    // A refused connection may be closed before everything was sent.
-                    let _ = client.write_all(head.as_bytes());
-                    let _ = client.write_all(body.as_bytes());
-                    unread.push(client);
-                    sleep(Duration::from_millis(50));
-                }
-            });
-        }
-    });
-    let grown = server.peak_bytes() - before;
-    assert!(grown < 900 * MIB, "{} MiB", grown / MIB);
-    answers(&server);
-}
->>>>>>> prose
