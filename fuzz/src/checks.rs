@@ -47,6 +47,8 @@ pub fn load() {
 
 /// An image file, converted to an encoder's input.
 pub fn image(bytes: &[u8]) {
+    // An estimate: it may be wrong for a broken file, but it must end.
+    let _ = clip_in::preprocess::announced_pixels(bytes);
     let decoded = decode(bytes, &LIMITS, true);
     match &decoded {
         Ok(image) => {

@@ -24,6 +24,8 @@ from service import Service, combined
 from vectors import Vectors
 
 DEPTH = 10
+CANDIDATES = 100
+"""Of a search by bits: so many are compared again by their 8-bit numbers."""
 SIZE = 128
 WAYS = ("text", "image", "both")
 
@@ -79,17 +81,65 @@ def brute_force(vectors: Vectors, queries: Queries) -> tuple[Measured, dict[str,
     results.
     """
     ids, embeddings = image_vectors(vectors)
+    found, seconds = _search(ids, queries, lambda query: embeddings @ query)
+    return _measured("brute force (numpy)", queries, found, found, None, seconds), found
+
+
+def smaller_numbers(vectors: Vectors, queries: Queries, exact: dict) -> list[Measured]:
+    """The exhaustive search through vectors in the formats `int8` and `ubinary`, in which the server gives them too."""
+    ids, embeddings = image_vectors(vectors)
+    eight_bits, bits = int8(embeddings), ubinary(embeddings)
+    # int8 as float: NumPy has no fast product of integers.
+    numbers = eight_bits.astype(np.float32)
+
+    def by_int8(query: np.ndarray) -> np.ndarray:
+        return numbers @ int8(query).astype(np.float32)
+
+    def by_bits(query: np.ndarray) -> np.ndarray:
+        return -np.bitwise_count(bits ^ ubinary(query)).sum(axis=1, dtype=np.int32).astype(np.float32)
+
+    def by_bits_then_int8(query: np.ndarray) -> np.ndarray:
+        nearest = np.argpartition(-by_bits(query), CANDIDATES)[:CANDIDATES]
+        similarity = np.full(len(ids), -np.inf, np.float32)
+        similarity[nearest] = numbers[nearest] @ int8(query).astype(np.float32)
+        return similarity
+
+    width = embeddings.shape[1]
+    ways = {
+        f"brute force, int8 ({width} bytes a vector, not {4 * width})": by_int8,
+        f"brute force, ubinary ({width // 8} bytes)": by_bits,
+        f"ubinary, the first {CANDIDATES} by int8 ({width // 8 + width} bytes)": by_bits_then_int8,
+    }
+    measured = []
+    for name, way in ways.items():
+        found, seconds = _search(ids, queries, way)
+        measured.append(_measured(name, queries, found, exact, None, seconds))
+    return measured
+
+
+def int8(vectors: np.ndarray) -> np.ndarray:
+    """Unit vectors as the server writes them with `encoding_format` int8."""
+    return np.rint(vectors * 127).astype(np.int8)
+
+
+def ubinary(vectors: np.ndarray) -> np.ndarray:
+    """Unit vectors as the server writes them with `encoding_format` ubinary."""
+    return np.packbits(vectors > 0, axis=-1)
+
+
+def _search(ids: list[str], queries: Queries, similarity) -> tuple[dict, list[float]]:
+    """The first ten results of each query by a similarity to every image, and the seconds of each query."""
     found, seconds = {}, []
     for way in WAYS:
         found[way] = []
         for query in queries.vectors[way]:
             started = time.perf_counter()
-            similarity = embeddings @ query
-            best = np.argpartition(-similarity, DEPTH)[:DEPTH]
-            best = best[np.argsort(-similarity[best])]
+            similar = similarity(query)
+            best = np.argpartition(-similar, DEPTH)[:DEPTH]
+            best = best[np.argsort(-similar[best])]
             seconds.append(time.perf_counter() - started)
             found[way].append([ids[row] for row in best])
-    return _measured("brute force (numpy)", queries, found, found, None, seconds), found
+    return found, seconds
 
 
 def through(database: Database, name: str, vectors: Vectors, queries: Queries, exact: dict) -> Measured:
@@ -156,7 +206,7 @@ def main() -> None:
     vectors = Vectors(options.vectors)
     queries = draw_queries(options.scenes, options.queries, Service(options.service))
     first, exact = brute_force(vectors, queries)
-    measured = [first]
+    measured = [first, *smaller_numbers(vectors, queries, exact)]
     for address in options.database:
         database = connect(address)
         measured.append(through(database, type(database).__name__, vectors, queries, exact))

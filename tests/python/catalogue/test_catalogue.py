@@ -8,7 +8,9 @@ import tempfile
 from pathlib import Path
 
 # pytest.ini names the folder of the example, because its programs import each other by their bare names.
+import httpx
 import measure
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from database import connect
@@ -124,6 +126,30 @@ def test_a_database_finds_the_results_of_an_exhaustive_search(database, vectors,
     for way in measure.WAYS:
         assert through.recall[way] >= exact[0].recall[way] - 1, (way, through, exact[0])
         assert through.same[way] > 95, (way, through)
+
+
+def test_the_recall_of_smaller_numbers(vectors, queries, exact, measured):
+    int8, bits, both = measure.smaller_numbers(vectors, queries, exact[1])
+    measured += [int8, bits, both]
+    for way in measure.WAYS:
+        assert int8.recall[way] >= exact[0].recall[way] - 2, (way, int8)
+        # Bits lose more, but far from everything; comparing the first hundred again gives most of it back.
+        assert exact[0].recall[way] - 25 < bits.recall[way] <= both.recall[way] + 1, (way, bits, both)
+
+
+def test_smaller_numbers_are_those_of_the_server(server):
+    texts = ["a red bolt with a scratch", "two blue mugs on wood"]
+
+    def answer(encoding: str) -> np.ndarray:
+        body = {"input": texts, "encoding_format": encoding}
+        data = httpx.post(f"{server}/v1/embeddings", json=body, timeout=60).json()["data"]
+        return np.array([entry["embedding"] for entry in data])
+
+    numbers = answer("float").astype(np.float32)
+    # A number halfway between two others may be rounded to either: JSON has fewer digits.
+    assert np.abs(measure.int8(numbers) - answer("int8")).max() <= 1
+    assert (measure.int8(numbers) != answer("int8")).mean() < 0.01
+    np.testing.assert_array_equal(measure.ubinary(numbers), answer("ubinary"))
 
 
 def test_an_exhaustive_search_finds_the_scenes(exact):
