@@ -46,16 +46,23 @@ class ClipIn:
 
     embeddings = Embeddings()
 
-    def __init__(self, bundle: Path, *arguments: str, precision: str = "fp32"):
-        self.bundle, self.arguments, self.precision = bundle, arguments, precision
+    def __init__(
+        self,
+        bundle: Path,
+        *arguments: str,
+        precision: str = "fp32",
+        binary: Path | None = None,
+        name: str = "clip-in",
+    ):
+        self.bundle, self.arguments, self.precision, self.binary = bundle, arguments, precision, binary
         self.same_vectors = precision == "fp32"
-        self.name = "clip-in" if self.same_vectors else f"clip-in {precision}"
+        self.name = name if self.same_vectors else f"{name} {precision}"
 
     def start(self) -> Server:
         """A fresh process."""
         port = free_port()
-        command = [server_binary(), "serve", "--model", self.bundle, "--listen", f"{HOST}:{port}"]
-        command += ["--precision", self.precision, *self.arguments]
+        command = [self.binary or server_binary(), "serve", "--model", self.bundle]
+        command += ["--listen", f"{HOST}:{port}", "--precision", self.precision, *self.arguments]
         environment = {"ORT_DYLIB_PATH": onnxruntime_library()}
         return Server(self.name, command, port, "/readyz", environment)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.bench import (
     machine,
+    scenario_before,
     scenario_images,
     scenario_lanes,
     scenario_overload,
@@ -37,6 +38,9 @@ SCENARIOS = {
     "overload": scenario_overload.reference,
     "overload-demo": scenario_overload.demo,
     "resize": scenario_resize.run,
+    "before-image": scenario_before.image,
+    "before-text": scenario_before.text,
+    "before-texts": scenario_before.texts,
 }
 BASELINES = ("fastapi", "infinity", "limit")
 
