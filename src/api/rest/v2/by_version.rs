@@ -59,7 +59,7 @@ pub fn with_versions((schemas, mut paths, methods): Routes) -> Routes {
                 };
             }
             if let Some(summary) = &mut operation.summary {
-                summary.push_str(", by version");
+                *summary = summary.replacen('.', ", by version.", 1);
             }
             let parameters = operation.parameters.get_or_insert_default();
             parameters.insert(1, version.clone().into());
