@@ -11,7 +11,7 @@ use super::image_option_fields::{ImageOptionsQuery, with_image_options};
 use super::item_list::{Entry, EntryList};
 use super::json_body;
 use super::openapi::{InferenceErrors, LookupErrors, RequestHeaders};
-use super::request_form::{Content, Field, RequestForm};
+use super::request_form::{Content, Field, RequestForm, value_of};
 use super::schemas::{ImageFile, Items};
 use super::usage::Usage;
 use crate::api::contract::ErrorObject;
@@ -22,7 +22,6 @@ use crate::bounded;
 use crate::calls::Warning;
 use crate::calls::{self, EmbedCall, Embeddings};
 use crate::engine::{EmbedOptions, ImageSource, Item};
-use crate::error_code::Code;
 use crate::preprocess::ImageOptions;
 
 with_image_options! {
@@ -260,36 +259,16 @@ impl EmbeddingsRequest {
         images: &mut ImageOptions,
         items: &mut Vec<Item>,
     ) -> Result<(), ApiError> {
-        let invalid = |message: &str| ApiError::new(Code::InvalidRequest, message).at(name);
         match name {
             "text" | "texts" => items.push(Item::Text(value.to_owned())),
             "model" => self.model = Some(value.to_owned()),
             "dimensions" => {
-                self.dimensions = Some(
-                    value
-                        .parse()
-                        .map_err(|_| invalid("dimensions is a whole number"))?,
-                );
+                self.dimensions = Some(value_of(name, value, "dimensions is a whole number")?);
             }
-            "truncate" => {
-                self.truncate = Some(
-                    value
-                        .parse()
-                        .map_err(|_| invalid("truncate is true or false"))?,
-                )
-            }
-            "partial" => {
-                self.partial = Some(
-                    value
-                        .parse()
-                        .map_err(|_| invalid("partial is true or false"))?,
-                )
-            }
+            "truncate" => self.truncate = Some(value_of(name, value, "truncate is true or false")?),
+            "partial" => self.partial = Some(value_of(name, value, "partial is true or false")?),
             "modality" => {}
-            "encoding_format" => {
-                let format = EncodingFormat::named(value);
-                self.encoding_format = Some(format.ok_or_else(|| invalid(FORMATS))?);
-            }
+            "encoding_format" => self.encoding_format = Some(value_of(name, value, FORMATS)?),
             // Unknown fields are ignored, as in JSON.
             _ => request_options::image_option(images, name, value)?,
         }

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::image_option_fields::with_image_options;
 use super::item_list::{Entry, EntryList};
 use super::json_body;
-use super::request_form::{Content, Field, RequestForm};
+use super::request_form::{Content, Field, RequestForm, value_of};
 use super::schemas::{ImageFile, Images, Texts};
 use crate::api::contract::request_options;
 use crate::api::{ApiError, AppState};
@@ -259,10 +259,7 @@ impl ImagesAndTexts {
                 self.texts.push(value.to_owned());
             }
             "truncate" => {
-                let expected = |_| {
-                    ApiError::new(Code::InvalidRequest, "truncate is true or false").at("truncate")
-                };
-                self.options.truncate = value.parse().map_err(expected)?;
+                self.options.truncate = value_of(name, value, "truncate is true or false")?;
             }
             // Unknown fields are ignored, as in JSON.
             _ => request_options::image_option(&mut self.options.images, name, value)?,
