@@ -51,7 +51,7 @@ const TABLE_SHARE: usize = 128;
 
 impl<K: Key> Weighter<K, Encoding> for Bytes {
     fn weight(&self, key: &K, encoding: &Encoding) -> u64 {
-        (key.bytes() + size_of_val::<[f32]>(&encoding.embedding) + TABLE_SHARE) as u64
+        (key.bytes() + encoding.bytes() + TABLE_SHARE) as u64
     }
 }
 

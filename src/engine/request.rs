@@ -64,6 +64,13 @@ pub struct Encoding {
     pub in_low_bits: bool,
 }
 
+impl Encoding {
+    /// Bytes of memory besides its own size.
+    pub fn bytes(&self) -> usize {
+        size_of_val::<[f32]>(&self.embedding)
+    }
+}
+
 impl AsRef<[f32]> for Encoding {
     fn as_ref(&self) -> &[f32] {
         &self.embedding
