@@ -203,13 +203,8 @@ impl Measurer {
 
     /// The inner error is the item's fault.
     async fn embed(&self, item: Item) -> Result<Result<Embedding, String>, EngineError> {
-        match pipeline::embed(&self.model, item, Lane::Bulk).await? {
-            Ok(embedded) => match embedded.embeddings.into_iter().next() {
-                Some(embedding) => Ok(Ok(embedding)),
-                None => Err(EngineError::Dead),
-            },
-            Err(reason) => Ok(Err(reason)),
-        }
+        let encoding = pipeline::embed(&self.model, item, Lane::Bulk).await?;
+        Ok(encoding.map(|encoding| encoding.embedding))
     }
 }
 

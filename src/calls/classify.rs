@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Cost, Warning, check_items, embed_both, no_images};
+use super::{Warning, check_items, embed_both, no_images};
 use crate::api::answer_size::{self, OBJECT, of_text};
 use crate::api::{ApiError, AppState};
 use crate::engine::{EmbedOptions, ImageSource};
@@ -13,6 +13,7 @@ use crate::error_code::Code;
 use crate::labelsets::LabelSet;
 use crate::matching::{RankedLabel, probabilities, rank, score};
 use crate::quoted::quoted;
+use crate::tokenize::TokenCount;
 
 /// Images to classify.
 #[derive(Debug)]
@@ -46,7 +47,7 @@ pub struct Classified {
     /// Results in the order of the images.
     pub results: Vec<Classification>,
     /// The tokens of the call.
-    pub cost: Cost,
+    pub tokens: TokenCount,
     /// Notes about single images.
     pub warnings: Vec<Warning>,
 }
@@ -142,7 +143,7 @@ async fn with_labels(
         model: model.name().to_owned(),
         labelset: None,
         results: results.collect(),
-        cost: both.cost,
+        tokens: both.tokens,
         warnings: both.warnings,
     })
 }
@@ -177,7 +178,7 @@ async fn with_set(
     };
     let both = embed_both(state, &model, call.images, &[], "labels", options).await?;
     let results = both.images.iter().map(|image| {
-        let cosines = embedded.prototypes.cosines(image);
+        let cosines = embedded.prototypes.cosines(&image.embedding);
         let rule = &model.manifest().similarity;
         let (_, probabilities) = probabilities(&cosines, rule, definition.temperature);
         let ranked = rank(&cosines, &probabilities);
@@ -192,7 +193,7 @@ async fn with_set(
         model: model.name().to_owned(),
         labelset: Some(set.name.clone()),
         results: results.collect(),
-        cost: both.cost,
+        tokens: both.tokens,
         warnings: both.warnings,
     })
 }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{Cost, Warning, check_items, embed_each_item, embed_items};
+use super::{Warning, check_items, embed_each_item, embed_items, tokens_of};
 use crate::api::answer_size::{self, NUMBER, OBJECT};
 use crate::api::{ApiError, AppState};
 use crate::engine::{EmbedOptions, Item, Model};
 use crate::error_code::Code;
 use crate::matching::shorten;
+use crate::tokenize::TokenCount;
 
 /// Items to embed.
 #[derive(Debug)]
@@ -32,7 +33,7 @@ pub struct Embeddings<V = Vec<f32>> {
     /// One per item.
     pub vectors: Vec<V>,
     /// The tokens of the call.
-    pub cost: Cost,
+    pub tokens: TokenCount,
     /// Notes about single images.
     pub warnings: Vec<Warning>,
 }
@@ -44,13 +45,14 @@ pub struct Embeddings<V = Vec<f32>> {
 pub async fn embed(state: &AppState, call: EmbedCall) -> Result<Embeddings, ApiError> {
     let (model, dimensions) = check(state, &call, 0)?;
     let param_of = |i: usize| format!("{}[{i}]", call.field);
-    let (embedded, warnings) =
+    let (encodings, warnings) =
         embed_items(state, &model, call.items, call.options, param_of).await?;
-    let vectors = embedded.embeddings.iter();
+    let vectors = encodings.iter();
+    let vectors = vectors.map(|encoding| shorten(&encoding.embedding, dimensions));
     Ok(Embeddings {
         model: model.name().to_owned(),
-        vectors: vectors.map(|vector| shorten(vector, dimensions)).collect(),
-        cost: Cost::from(&embedded),
+        vectors: vectors.collect(),
+        tokens: tokens_of(&encodings),
         warnings,
     })
 }
@@ -68,14 +70,15 @@ pub async fn embed_each(
 ) -> Result<Embeddings<Result<Vec<f32>, ApiError>>, ApiError> {
     let (model, dimensions) = check(state, &call, ERROR)?;
     let param_of = |i: usize| format!("{}[{i}]", call.field);
-    let (found, cost, warnings) =
+    let (results, warnings) =
         embed_each_item(state, &model, call.items, call.options, param_of).await?;
-    let vectors = found.into_iter();
-    let vectors = vectors.map(|found| found.map(|vector| shorten(&vector, dimensions)));
+    let tokens = tokens_of(results.iter().flatten());
+    let vectors = results.into_iter();
+    let vectors = vectors.map(|result| Ok(shorten(&result?.embedding, dimensions)));
     Ok(Embeddings {
         model: model.name().to_owned(),
         vectors: vectors.collect(),
-        cost,
+        tokens,
         warnings,
     })
 }

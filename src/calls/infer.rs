@@ -5,15 +5,16 @@ use super::tensor::{
     side,
 };
 use super::tensor_shape::{self, product};
-use super::{Cost, Warning, check_items, warnings};
+use super::{Warning, check_items, tokens_of, warnings};
 use crate::api::answer_size::{self, NUMBER};
 use crate::api::{ApiError, AppState};
 use crate::bundle::TextSide;
-use crate::engine::{EmbedOptions, Embedding, ImageSource, Item};
+use crate::engine::{EmbedOptions, Encoding, ImageSource, Item};
 use crate::error_code::Code;
 use crate::matching::cosine;
 use crate::preprocess::Pixels;
 use crate::quoted::quoted;
+use crate::tokenize::TokenCount;
 
 /// Tensors for a model.
 #[derive(Debug)]
@@ -36,7 +37,7 @@ pub struct Inferred {
     /// The tensors, in the requested order.
     pub outputs: Vec<Tensor>,
     /// The tokens of the call.
-    pub cost: Cost,
+    pub tokens: TokenCount,
     /// Notes about single images.
     pub warnings: Vec<Warning>,
 }
@@ -90,11 +91,10 @@ pub async fn infer(state: &AppState, call: InferCall) -> Result<Inferred, ApiErr
         None => format!("{image_name}[{i}]"),
         Some(text) => format!("{text_name}[{text}]"),
     };
-    let embedded = model.embed(all, call.options).await;
-    let embedded = embedded.map_err(|e| ApiError::from_embed(e, row))?;
-    let warnings = warnings(state, &embedded.in_low_bits, row)?;
-    let cost = Cost::from(&embedded);
-    let (images, texts) = embedded.embeddings.split_at(count);
+    let encodings = model.embed(all, call.options).await;
+    let encodings = encodings.map_err(|e| ApiError::from_embed(e, row))?;
+    let warnings = warnings(state, encodings.iter().enumerate(), row)?;
+    let (images, texts) = encodings.split_at(count);
     let outputs = wanted.into_iter().map(|name| {
         let (shape, values) = match name {
             IMAGE_EMBEDDING => ([images.len(), width], rows(images)),
@@ -110,7 +110,7 @@ pub async fn infer(state: &AppState, call: InferCall) -> Result<Inferred, ApiErr
     Ok(Inferred {
         model: model.name().to_owned(),
         outputs: outputs.collect(),
-        cost,
+        tokens: tokens_of(&encodings),
         warnings,
     })
 }
@@ -212,16 +212,17 @@ fn tokens(row: &[i64], text: &TextSide) -> Result<Item, ApiError> {
     Ok(Item::Tokens(ids))
 }
 
-fn rows(embeddings: &[Embedding]) -> Vec<f32> {
-    embeddings
-        .iter()
-        .flat_map(|row| row.iter().copied())
-        .collect()
+fn rows(encodings: &[Encoding]) -> Vec<f32> {
+    let rows = encodings.iter().flat_map(|row| row.embedding.iter());
+    rows.copied().collect()
 }
 
-fn cosines(images: &[Embedding], texts: &[Embedding]) -> Vec<f32> {
-    let rows = images.iter();
-    rows.flat_map(|image| texts.iter().map(move |text| cosine(image, text)))
+fn cosines(images: &[Encoding], texts: &[Encoding]) -> Vec<f32> {
+    let pairs = images
+        .iter()
+        .flat_map(|i| texts.iter().map(move |t| (i, t)));
+    pairs
+        .map(|(image, text)| cosine(&image.embedding, &text.embedding))
         .collect()
 }
 

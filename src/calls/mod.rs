@@ -26,26 +26,9 @@ use std::collections::HashMap;
 
 use crate::api::answer_size::{self, OBJECT, of_text};
 use crate::api::{ApiError, AppState};
-use crate::engine::{EmbedOptions, Embedded, EmbeddedEach, Embedding, ImageSource, Item, Model};
+use crate::engine::{EmbedOptions, Encoding, ImageSource, Item, Model};
 use crate::error_code::Code;
-
-/// The tokens of a call.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Cost {
-    /// Tokens of the texts, including start and end tokens.
-    pub tokens: usize,
-    /// Tokens of texts beyond the model's context, which were cut off.
-    pub truncated: usize,
-}
-
-impl From<&Embedded> for Cost {
-    fn from(embedded: &Embedded) -> Self {
-        Self {
-            tokens: embedded.tokens,
-            truncated: embedded.truncated,
-        }
-    }
-}
+use crate::tokenize::TokenCount;
 
 /// A note for the sender of an item that was processed.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -64,31 +47,23 @@ const IN_LOW_BITS: &str = "all values of this 16-bit image are below an eighth o
                            if its camera has fewer bits, say how many in value_bits (16 if the image is meant to be so dark)";
 
 /// The notes about the embedded items, counted before they are made.
-fn warnings(
+fn warnings<'a>(
     state: &AppState,
-    in_low_bits: &[usize],
+    encodings: impl Iterator<Item = (usize, &'a Encoding)> + Clone,
     param_of: impl Fn(usize) -> String,
 ) -> Result<Vec<Warning>, ApiError> {
-    let count = in_low_bits.len();
+    let in_low_bits = encodings.filter(|(_, encoding)| encoding.in_low_bits);
+    let count = in_low_bits.clone().count();
     if count == 0 {
         return Ok(Vec::new());
     }
     answer_size::reserve(state, count * (OBJECT + of_text(IN_LOW_BITS.len())))?;
-    let warnings = in_low_bits.iter().map(|index| Warning {
+    let warnings = in_low_bits.map(|(index, _)| Warning {
         code: "values_in_low_bits",
         message: IN_LOW_BITS,
-        param: param_of(*index),
+        param: param_of(index),
     });
     Ok(warnings.collect())
-}
-
-impl From<&EmbeddedEach> for Cost {
-    fn from(embedded: &EmbeddedEach) -> Self {
-        Self {
-            tokens: embedded.tokens,
-            truncated: embedded.truncated,
-        }
-    }
 }
 
 /// 400 `too_many_items` if a call exceeds the maximum number of items.
@@ -113,7 +88,7 @@ async fn embed_items(
     mut items: Vec<Item>,
     options: EmbedOptions,
     param_of: impl Fn(usize) -> String,
-) -> Result<(Embedded, Vec<Warning>), ApiError> {
+) -> Result<(Vec<Encoding>, Vec<Warning>), ApiError> {
     let mut fetched = None;
     if let Some(fetcher) = &state.images_by_url {
         let urls = urls_of(&items);
@@ -127,19 +102,24 @@ async fn embed_items(
             put_images(&mut items, &mut found.images);
         }
     }
-    let embedded = model.embed(items, options).await;
+    let encodings = model.embed(items, options).await;
     // The bytes count towards the budget until they are no longer needed.
     drop(fetched);
-    let embedded = embedded.map_err(|error| ApiError::from_embed(error, &param_of))?;
-    let warnings = warnings(state, &embedded.in_low_bits, param_of)?;
-    Ok((embedded, warnings))
+    let encodings = encodings.map_err(|error| ApiError::from_embed(error, &param_of))?;
+    let warnings = warnings(state, encodings.iter().enumerate(), param_of)?;
+    Ok((encodings, warnings))
 }
 
-/// Embeddings of images and texts.
+/// The tokens of all items.
+fn tokens_of<'a>(encodings: impl IntoIterator<Item = &'a Encoding>) -> TokenCount {
+    encodings.into_iter().map(|encoding| encoding.tokens).sum()
+}
+
+/// Encodings of images and texts.
 struct Both {
-    images: Vec<Embedding>,
-    texts: Vec<Embedding>,
-    cost: Cost,
+    images: Vec<Encoding>,
+    texts: Vec<Encoding>,
+    tokens: TokenCount,
     warnings: Vec<Warning>,
 }
 
@@ -150,7 +130,7 @@ async fn embed_each_item(
     mut items: Vec<Item>,
     options: EmbedOptions,
     param_of: impl Fn(usize) -> String,
-) -> Result<(Vec<Result<Embedding, ApiError>>, Cost, Vec<Warning>), ApiError> {
+) -> Result<(Vec<Result<Encoding, ApiError>>, Vec<Warning>), ApiError> {
     let mut fetched = None;
     let mut failed = HashMap::new();
     if let Some(fetcher) = &state.images_by_url {
@@ -165,24 +145,23 @@ async fn embed_each_item(
     }
     let count = items.len();
     let at_hand = items.into_iter().enumerate();
-    let at_hand = at_hand.filter(|(i, _)| !failed.contains_key(i));
-    let (places, at_hand): (Vec<_>, Vec<_>) = at_hand.unzip();
-    let embedded = model.embed_each(at_hand, options).await;
+    let at_hand = at_hand.filter_map(|(i, item)| (!failed.contains_key(&i)).then_some(item));
+    let encodings = model.embed_each(at_hand.collect(), options).await;
     drop(fetched);
-    let embedded = embedded.map_err(|error| ApiError::from_embed(error, &param_of))?;
-    let cost = Cost::from(&embedded);
-    let in_low_bits = embedded.in_low_bits.iter();
-    let in_low_bits = in_low_bits.filter_map(|i| places.get(*i).copied());
-    let warnings = warnings(state, &in_low_bits.collect::<Vec<_>>(), &param_of)?;
-    let mut embedded = embedded.embeddings.into_iter();
-    let outcomes = (0..count).filter_map(|i| match failed.remove(&i) {
+    let encodings = encodings.map_err(|error| ApiError::from_embed(error, &param_of))?;
+    let mut encodings = encodings.into_iter();
+    let results = (0..count).filter_map(|i| match failed.remove(&i) {
         Some(error) => Some(Err(error.at(param_of(i)))),
         None => {
-            let embedding = embedded.next()?;
-            Some(embedding.map_err(|error| ApiError::from(error).at(param_of(i))))
+            let encoding = encodings.next()?;
+            Some(encoding.map_err(|error| ApiError::from(error).at(param_of(i))))
         }
     });
-    Ok((outcomes.collect(), cost, warnings))
+    let results: Vec<Result<Encoding, ApiError>> = results.collect();
+    let embedded = results.iter().enumerate();
+    let embedded = embedded.filter_map(|(i, result)| Some((i, result.as_ref().ok()?)));
+    let warnings = warnings(state, embedded, param_of)?;
+    Ok((results, warnings))
 }
 
 /// The images that are named by URL, by index.
@@ -219,13 +198,13 @@ async fn embed_both(
         None => format!("images[{i}]"),
         Some(text) => format!("{texts_field}[{text}]"),
     };
-    let (mut embedded, warnings) = embed_items(state, model, items, options, param_of).await?;
-    let cost = Cost::from(&embedded);
-    let texts = embedded.embeddings.split_off(count);
+    let (mut images, warnings) = embed_items(state, model, items, options, param_of).await?;
+    let tokens = tokens_of(&images);
+    let texts = images.split_off(count);
     Ok(Both {
-        images: embedded.embeddings,
+        images,
         texts,
-        cost,
+        tokens,
         warnings,
     })
 }

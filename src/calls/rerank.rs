@@ -1,11 +1,12 @@
 //! Ranks documents by their similarity to a query; both may be texts or images.
 
-use super::{Cost, Warning, check_items, embed_items};
+use super::{Warning, check_items, embed_items, tokens_of};
 use crate::api::answer_size::{self, OBJECT, of_text};
 use crate::api::{ApiError, AppState};
 use crate::engine::{EmbedOptions, ImageSource, Item};
 use crate::error_code::Code;
 use crate::matching::nearest;
+use crate::tokenize::TokenCount;
 
 /// A query and the documents to rank.
 #[derive(Debug)]
@@ -62,7 +63,7 @@ pub struct Reranked {
     /// Closest first.
     pub results: Vec<RankedDocument>,
     /// The tokens of the call.
-    pub cost: Cost,
+    pub tokens: TokenCount,
     /// Notes about single images.
     pub warnings: Vec<Warning>,
 }
@@ -99,10 +100,10 @@ pub async fn rerank(state: &AppState, call: RerankCall) -> Result<Reranked, ApiE
         None => "query".to_owned(),
         Some(i) => format!("documents[{i}]"),
     };
-    let (embedded, warnings) =
+    let (encodings, warnings) =
         embed_items(state, &model, items.collect(), call.options, param_of).await?;
-    let (query, documents) = match embedded.embeddings.split_first() {
-        Some((query, documents)) => (&**query, documents),
+    let (query, documents) = match encodings.split_first() {
+        Some((query, documents)) => (query.as_ref(), documents),
         None => (&[] as &[f32], &[] as &[_]),
     };
     let found = nearest(query, documents, call.top_n.unwrap_or(count)).into_iter();
@@ -116,7 +117,7 @@ pub async fn rerank(state: &AppState, call: RerankCall) -> Result<Reranked, ApiE
     Ok(Reranked {
         model: model.name().to_owned(),
         results: results.collect(),
-        cost: Cost::from(&embedded),
+        tokens: tokens_of(&encodings),
         warnings,
     })
 }

@@ -1,11 +1,12 @@
 //! Compares every image with every text.
 
-use super::{Cost, Warning, check_items, embed_both, no_images};
+use super::{Warning, check_items, embed_both, no_images};
 use crate::api::answer_size::{self, NUMBER};
 use crate::api::{ApiError, AppState};
 use crate::engine::{EmbedOptions, ImageSource};
 use crate::error_code::Code;
 use crate::matching::{Scores, score};
+use crate::tokenize::TokenCount;
 
 /// Images and texts to compare.
 #[derive(Debug)]
@@ -28,7 +29,7 @@ pub struct Similarities {
     /// Cosines, logits and probabilities.
     pub scores: Scores,
     /// The tokens of the call.
-    pub cost: Cost,
+    pub tokens: TokenCount,
     /// Notes about single images.
     pub warnings: Vec<Warning>,
 }
@@ -62,7 +63,7 @@ pub async fn similarity(state: &AppState, call: SimilarityCall) -> Result<Simila
     Ok(Similarities {
         model: model.name().to_owned(),
         scores: score(&both.images, &both.texts, &model.manifest().similarity),
-        cost: both.cost,
+        tokens: both.tokens,
         warnings: both.warnings,
     })
 }

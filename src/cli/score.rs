@@ -42,26 +42,24 @@ pub fn run(arguments: &ScoreArguments) -> anyhow::Result<()> {
     items.extend(arguments.text.iter().cloned().map(Item::Text));
     let result = block_on(model.embed(items, EmbedOptions::default()))?;
     model.stop();
-    let embedded = result.map_err(|error| match error {
+    let encodings = result.map_err(|error| match error {
         EmbedError::Item { index: 0, error } => {
             anyhow::anyhow!("{}: {error}", arguments.image.display())
         }
         EmbedError::Item { index, error } => anyhow::anyhow!("text {index}: {error}"),
         EmbedError::Engine(error) => error.into(),
     })?;
-    let (image, texts) = embedded.embeddings.split_at(1);
+    let (image, texts) = encodings.split_at(1);
     let scores = score(image, texts, &model.manifest().similarity);
     let (cosines, probabilities) = (&scores.cosines[0], &scores.probabilities[0]);
-    if embedded.truncated > 0 {
-        eprintln!(
-            "note: {} tokens did not fit into the model's context and were cut off",
-            embedded.truncated
-        );
+    let truncated: usize = texts.iter().map(|text| text.tokens.truncated).sum();
+    if truncated > 0 {
+        eprintln!("note: {truncated} tokens did not fit into the model's context and were cut off");
     }
     if arguments.json {
         let result = json!({
             "model": model.name(), "texts": arguments.text, "scores": cosines, "logits": scores.logits[0],
-            "probabilities": probabilities, "truncated_tokens": embedded.truncated,
+            "probabilities": probabilities, "truncated_tokens": truncated,
         });
         println!("{result}");
         return Ok(());

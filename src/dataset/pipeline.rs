@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::engine::{
-    EmbedError, EmbedOptions, Embedded, EngineError, EngineSettings, Item, Lane, Model,
+    EmbedError, EmbedOptions, Encoding, EngineError, EngineSettings, Item, Lane, Model,
 };
 
 /// Number of items that are read ahead.
@@ -108,13 +108,18 @@ pub async fn embed(
     model: &Model,
     item: Item,
     lane: Lane,
-) -> Result<Result<Embedded, String>, EngineError> {
+) -> Result<Result<Encoding, String>, EngineError> {
     let options = EmbedOptions {
         lane,
         ..EmbedOptions::default()
     };
     match model.embed(vec![item], options).await {
-        Ok(embedded) => Ok(Ok(embedded)),
+        // One item has one encoding.
+        Ok(encodings) => encodings
+            .into_iter()
+            .next()
+            .map(Ok)
+            .ok_or(EngineError::Dead),
         Err(EmbedError::Item { error, .. }) => Ok(Err(error.to_string())),
         Err(EmbedError::Engine(EngineError::Inference(reason))) => Ok(Err(reason)),
         Err(EmbedError::Engine(error)) => Err(error),

@@ -5,13 +5,14 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 
 use super::backlog::Demand;
-use super::embedding_cache::{Cached, EmbeddingCache, ImageDigest};
+use super::caches::CacheKey;
 use super::error::{EmbedError, EngineError, ItemError};
-use super::job::{Embedding, Encoded, Job};
+use super::job::{EncoderResult, Job};
 use super::model::Model;
-use super::prepare::Known;
-use super::request::{EmbedOptions, Embedded, EmbeddedEach, Item};
+use super::prepare::Prepared;
+use super::request::{EmbedOptions, Encoding, Item};
 use crate::telemetry::stages::{self, Stage};
+use crate::tokenize::TokenCount;
 
 /// The effect of an invalid item on the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,25 +21,18 @@ enum BadItem {
     StandsAlone,
 }
 
-/// An item that is not in the text cache.
-struct Missing {
-    index: usize,
-    /// The key for storing its embedding.
-    text: Option<String>,
-}
-
-/// An item in progress, and its result if it is known already.
-struct Pending {
-    answer: Answer,
-    digest: Option<ImageDigest>,
-    tokens: usize,
-    truncated: usize,
-    in_low_bits: bool,
-}
-
+/// An item on its way to its encoding.
 enum Answer {
-    Known(Embedding),
-    Reply(oneshot::Receiver<Result<Encoded, EngineError>>),
+    Cached(Encoding),
+    Pending(Pending),
+}
+
+/// An item that waits for its encoder.
+struct Pending {
+    reply: oneshot::Receiver<Result<EncoderResult, EngineError>>,
+    tokens: TokenCount,
+    in_low_bits: bool,
+    key: CacheKey,
 }
 
 impl Model {
@@ -62,17 +56,11 @@ impl Model {
         &self,
         items: Vec<Item>,
         options: EmbedOptions,
-    ) -> Result<Embedded, EmbedError> {
+    ) -> Result<Vec<Encoding>, EmbedError> {
         let each = self.bounded(items, options, BadItem::RefusesAll).await?;
-        let embeddings = each.embeddings.into_iter().enumerate();
-        let embeddings = embeddings
-            .map(|(index, embedding)| embedding.map_err(|error| EmbedError::Item { index, error }));
-        Ok(Embedded {
-            embeddings: embeddings.collect::<Result<_, _>>()?,
-            tokens: each.tokens,
-            truncated: each.truncated,
-            in_low_bits: each.in_low_bits,
-        })
+        let each = each.into_iter().enumerate();
+        each.map(|(index, found)| found.map_err(|error| EmbedError::Item { index, error }))
+            .collect()
     }
 
     /// Embeds what can be embedded: an invalid item has its error in its place, and the others are run.
@@ -83,7 +71,7 @@ impl Model {
         &self,
         items: Vec<Item>,
         options: EmbedOptions,
-    ) -> Result<EmbeddedEach, EmbedError> {
+    ) -> Result<Vec<Result<Encoding, ItemError>>, EmbedError> {
         self.bounded(items, options, BadItem::StandsAlone).await
     }
 
@@ -92,7 +80,7 @@ impl Model {
         items: Vec<Item>,
         options: EmbedOptions,
         bad_item: BadItem,
-    ) -> Result<EmbeddedEach, EmbedError> {
+    ) -> Result<Vec<Result<Encoding, ItemError>>, EmbedError> {
         let started = Instant::now();
         let work = self.embed_unbounded(items, options, bad_item);
         let result = match options.deadline {
@@ -114,93 +102,65 @@ impl Model {
         items: Vec<Item>,
         options: EmbedOptions,
         bad_item: BadItem,
-    ) -> Result<EmbeddedEach, EmbedError> {
-        let mut answer = EmbeddedEach::default();
-        let mut found: Vec<Option<Result<Embedding, ItemError>>> = Vec::with_capacity(items.len());
-        let (mut missing, mut unknown) = (Vec::new(), Vec::new());
+    ) -> Result<Vec<Result<Encoding, ItemError>>, EmbedError> {
+        let mut answers = Vec::with_capacity(items.len());
+        let mut missing = Vec::new();
         for (index, item) in items.into_iter().enumerate() {
-            let cached = self
-                .text_cache()
-                .and_then(|cache| lookup(cache, &item, options.truncate));
-            if let Some(cached) = &cached {
-                answer.tokens += cached.tokens;
-                answer.truncated += cached.truncated;
-                self.statistics().note_cached();
-            } else {
-                let text = match &item {
-                    Item::Text(text) if self.text_cache().is_some() => Some(text.clone()),
-                    _ => None,
-                };
-                missing.push(Missing { index, text });
-                unknown.push(item);
+            let cached = self.caches().text(&item, options.truncate);
+            if cached.is_none() {
+                missing.push((index, item));
             }
-            found.push(cached.map(|cached| Ok(cached.embedding)));
+            answers.push(cached.map(|encoding| Ok(Answer::Cached(encoding))));
         }
-        let pending = self.submit(unknown, &missing, options, bad_item).await?;
-        for (pending, missing) in pending.into_iter().zip(missing) {
-            let pending = match pending {
-                Ok(pending) => pending,
-                Err(error) => {
-                    if let Some(slot) = found.get_mut(missing.index) {
-                        *slot = Some(Err(error));
-                    }
-                    continue;
-                }
-            };
-            let (embedding, known) = match pending.answer {
-                Answer::Known(embedding) => {
+        for (index, answer) in self.submit(missing, options, bad_item).await? {
+            if let Some(slot) = answers.get_mut(index) {
+                *slot = Some(answer);
+            }
+        }
+        let mut encodings = Vec::with_capacity(answers.len());
+        for answer in answers.into_iter().flatten() {
+            encodings.push(match answer {
+                Ok(Answer::Cached(encoding)) => {
                     self.statistics().note_cached();
-                    (embedding, true)
+                    Ok(encoding)
                 }
-                Answer::Reply(reply) => {
-                    // A reply that was dropped without an answer belonged to a worker that died.
-                    let encoded = reply.await.map_err(|_| EngineError::Dead)??;
-                    stages::note(Stage::Queue, encoded.queued);
-                    stages::note(Stage::Inference, encoded.inference);
-                    self.statistics().queue.note(encoded.queued);
-                    self.statistics().inference.note(encoded.inference);
-                    (encoded.embedding, false)
-                }
-            };
-            let cached = Cached {
-                embedding,
-                tokens: pending.tokens,
-                truncated: pending.truncated,
-                in_low_bits: pending.in_low_bits,
-            };
-            answer.tokens += cached.tokens;
-            answer.truncated += cached.truncated;
-            if cached.in_low_bits {
-                answer.in_low_bits.push(missing.index);
-            }
-            if let Some(slot) = found.get_mut(missing.index) {
-                *slot = Some(Ok(cached.embedding.clone()));
-            }
-            if let (Some(text), Some(cache)) = (missing.text, self.text_cache()) {
-                cache.insert(text, cached);
-            } else if let (Some(digest), Some(cache), false) =
-                (pending.digest, self.image_cache(), known)
-            {
-                cache.insert(digest, cached);
-            }
+                Ok(Answer::Pending(pending)) => Ok(self.finish(pending).await?),
+                Err(error) => Err(error),
+            });
         }
-        answer.embeddings = found.into_iter().flatten().collect();
         stages::note_embedded();
-        Ok(answer)
+        Ok(encodings)
     }
 
-    /// Prepares items and queues together those that no cache has. With [`BadItem::RefusesAll`] nothing is queued if one is
-    /// invalid.
+    /// Waits for an item's encoder, and stores the encoding.
+    async fn finish(&self, pending: Pending) -> Result<Encoding, EngineError> {
+        // A reply that was dropped without an answer belonged to a worker that died.
+        let result = pending.reply.await.map_err(|_| EngineError::Dead)??;
+        stages::note(Stage::Queue, result.queued);
+        stages::note(Stage::Inference, result.inference);
+        self.statistics().queue.note(result.queued);
+        self.statistics().inference.note(result.inference);
+        let encoding = Encoding {
+            embedding: result.embedding,
+            tokens: pending.tokens,
+            in_low_bits: pending.in_low_bits,
+        };
+        self.caches().insert(pending.key, &encoding);
+        Ok(encoding)
+    }
+
+    /// Prepares items, each with its index in the request, and queues together those that no cache has. With
+    /// [`BadItem::RefusesAll`] nothing is queued if one is invalid.
     async fn submit(
         &self,
-        items: Vec<Item>,
-        missing: &[Missing],
+        items: Vec<(usize, Item)>,
         options: EmbedOptions,
         bad_item: BadItem,
-    ) -> Result<Vec<Result<Pending, ItemError>>, EmbedError> {
+    ) -> Result<Vec<(usize, Result<Answer, ItemError>)>, EmbedError> {
         if items.is_empty() {
             return Ok(Vec::new());
         }
+        let (indices, items): (Vec<usize>, Vec<Item>) = items.into_iter().unzip();
         // Before anything is decoded: an overloaded server must not spend work on requests that it will refuse.
         let images = items.iter().filter(|i| i.is_image()).count();
         let texts = items.len() - images;
@@ -213,55 +173,37 @@ impl Model {
         stages::note(Stage::Prepare, started.elapsed());
         self.statistics().prepare.note(started.elapsed());
         let mut jobs = Vec::with_capacity(prepared.len());
-        let mut pending = Vec::with_capacity(prepared.len());
+        let mut answers = Vec::with_capacity(prepared.len());
         let enqueued = Instant::now();
-        for (item, missing) in prepared.into_iter().zip(missing) {
-            let item = match (item, bad_item) {
-                (Ok(item), _) => item,
-                (Err(error), BadItem::StandsAlone) => {
-                    pending.push(Err(error));
-                    continue;
-                }
-                (Err(error), BadItem::RefusesAll) => {
-                    let index = missing.index;
-                    return Err(EmbedError::Item { index, error });
-                }
-            };
-            let answer = match item.input {
-                Known::Embedding(embedding) => Answer::Known(embedding),
-                Known::Input(input) => {
+        for (index, item) in indices.into_iter().zip(prepared) {
+            let answer = match item {
+                Ok(Prepared::Cached(encoding)) => Ok(Answer::Cached(encoding)),
+                Ok(Prepared::Missing(item)) => {
                     let (reply, receiver) = oneshot::channel();
                     jobs.push(Job {
-                        input,
+                        input: item.input,
                         deadline: options.deadline,
                         enqueued,
                         reply,
                         span: tracing::Span::current(),
                     });
-                    Answer::Reply(receiver)
+                    Ok(Answer::Pending(Pending {
+                        reply: receiver,
+                        tokens: item.tokens,
+                        in_low_bits: item.in_low_bits,
+                        key: item.key,
+                    }))
                 }
+                Err(error) if bad_item == BadItem::RefusesAll => {
+                    return Err(EmbedError::Item { index, error });
+                }
+                Err(error) => Err(error),
             };
-            pending.push(Ok(Pending {
-                answer,
-                digest: item.digest,
-                tokens: item.tokens,
-                truncated: item.truncated,
-                in_low_bits: item.in_low_bits,
-            }));
+            answers.push((index, answer));
         }
         if !jobs.is_empty() {
             self.queue().push(jobs, places)?;
         }
-        Ok(pending)
-    }
-}
-
-/// The cached embedding of an item. A text that would be truncated is not a hit for a request that refuses truncation.
-fn lookup(cache: &EmbeddingCache<String>, item: &Item, truncate: bool) -> Option<Cached> {
-    match item {
-        Item::Text(text) => cache
-            .get(text.as_str())
-            .filter(|cached| truncate || cached.truncated == 0),
-        _ => None,
+        Ok(answers)
     }
 }

@@ -1,4 +1,4 @@
-//! A cache of embeddings: an inspection line sends the same labels all day, a catalogue the same picture twice.
+//! A cache of encodings: an inspection line sends the same labels all day, a catalogue the same picture twice.
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -7,36 +7,12 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use prometheus::{IntCounter, IntGauge};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
-use sha2::{Digest, Sha256};
 
-use super::Embedding;
-use crate::preprocess::{ImageOptions, ValueBits};
+use super::request::Encoding;
 use crate::telemetry::Metrics;
-
-/// The cached data of an item.
-#[derive(Debug, Clone)]
-pub struct Cached {
-    pub embedding: Embedding,
-    pub tokens: usize,
-    pub truncated: usize,
-    /// For an image: see [`crate::preprocess::Picture`].
-    pub in_low_bits: bool,
-}
 
 /// The key of an image: the SHA-256 of its file's bytes and of its image options.
 pub type ImageDigest = [u8; 32];
-
-/// The digest of an encoded image with these options.
-pub fn digest(bytes: &[u8], options: ImageOptions) -> ImageDigest {
-    let mut hash = Sha256::new_with_prefix(bytes);
-    // Always three bytes, so that another file with other options cannot give the same digest.
-    hash.update([
-        options.value_bits.map_or(0, ValueBits::get),
-        options.exif_orientation.map_or(2, u8::from),
-        options.alpha.map_or(u8::MAX, |alpha| alpha as u8),
-    ]);
-    hash.finalize().into()
-}
 
 /// A key, and the bytes of memory that it owns.
 pub trait Key: Hash + Eq + Clone {
@@ -58,7 +34,7 @@ impl Key for ImageDigest {
 /// A cache of embeddings with a limit on its bytes.
 #[derive(Debug)]
 pub struct EmbeddingCache<K: Key> {
-    cache: Cache<K, Cached, Bytes>,
+    cache: Cache<K, Encoding, Bytes>,
     hits: IntCounter,
     misses: IntCounter,
     /// The sum over the caches of all models.
@@ -73,9 +49,9 @@ struct Bytes;
 
 const TABLE_SHARE: usize = 128;
 
-impl<K: Key> Weighter<K, Cached> for Bytes {
-    fn weight(&self, key: &K, cached: &Cached) -> u64 {
-        (key.bytes() + size_of_val::<[f32]>(&cached.embedding) + TABLE_SHARE) as u64
+impl<K: Key> Weighter<K, Encoding> for Bytes {
+    fn weight(&self, key: &K, encoding: &Encoding) -> u64 {
+        (key.bytes() + encoding.bytes() + TABLE_SHARE) as u64
     }
 }
 
@@ -117,8 +93,8 @@ impl<K: Key> EmbeddingCache<K> {
         })
     }
 
-    /// The item's embedding, if it is cached.
-    pub fn get<Q>(&self, key: &Q) -> Option<Cached>
+    /// The item's encoding, if it is cached.
+    pub fn get<Q>(&self, key: &Q) -> Option<Encoding>
     where
         Q: Hash + quick_cache::Equivalent<K> + ?Sized,
     {
@@ -130,9 +106,9 @@ impl<K: Key> EmbeddingCache<K> {
         found
     }
 
-    /// Stores an item's embedding; others are evicted if necessary.
-    pub fn insert(&self, key: K, cached: Cached) {
-        self.cache.insert(key, cached);
+    /// Stores an item's encoding; others are evicted if necessary.
+    pub fn insert(&self, key: K, encoding: Encoding) {
+        self.cache.insert(key, encoding);
         self.count(self.cache.weight() as i64);
     }
 
@@ -151,12 +127,12 @@ impl<K: Key> Drop for EmbeddingCache<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tokenize::TokenCount;
 
-    fn cached() -> Cached {
-        Cached {
+    fn encoding() -> Encoding {
+        Encoding {
             embedding: vec![0.0; 192].into(),
-            tokens: 5,
-            truncated: 0,
+            tokens: TokenCount::default(),
             in_low_bits: false,
         }
     }
@@ -166,11 +142,11 @@ mod tests {
         let metrics = Arc::new(Metrics::new().unwrap());
         let cache = EmbeddingCache::of_texts(100_000, 192, &metrics).unwrap();
         for i in 0..10_000 {
-            cache.insert(format!("text {i}"), cached());
+            cache.insert(format!("text {i}"), encoding());
         }
         assert!(cache.cache.weight() <= 100_000);
         assert!(metrics.text_cache_bytes.get() > 50_000);
-        cache.insert("again".to_owned(), cached());
+        cache.insert("again".to_owned(), encoding());
         assert!(cache.get("again").is_some() && cache.get("never").is_none());
         assert_eq!(
             (
@@ -187,8 +163,8 @@ mod tests {
         let metrics = Arc::new(Metrics::new().unwrap());
         let [first, second] =
             [(); 2].map(|()| EmbeddingCache::of_texts(100_000, 192, &metrics).unwrap());
-        first.insert("a text".to_owned(), cached());
-        second.insert("a text".to_owned(), cached());
+        first.insert("a text".to_owned(), encoding());
+        second.insert("a text".to_owned(), encoding());
         let both = metrics.text_cache_bytes.get();
         drop(first);
         assert_eq!(metrics.text_cache_bytes.get(), both / 2);

@@ -142,7 +142,11 @@ pub fn verify(bundle: &Bundle, variant: &Variant) -> Result<Vec<(String, f64)>, 
 
 fn without_server(bundle: &Bundle, variant: &Variant) -> Result<(Preparer, Encoders), LoadError> {
     let metrics = Metrics::new().map_err(std::io::Error::other)?;
-    let preparer = Preparer::new(bundle, &EngineSettings::default(), metrics.into())?;
+    let settings = EngineSettings {
+        text_cache_bytes: 0,
+        ..EngineSettings::default()
+    };
+    let preparer = Preparer::new(bundle, &settings, metrics.into())?;
     let session = SessionSettings {
         bf16: variant.precision == "bf16",
         ..SessionSettings::cpu(1)

@@ -71,14 +71,14 @@ pub struct Job {
     pub input: Input,
     pub deadline: Deadline,
     pub enqueued: Instant,
-    pub reply: oneshot::Sender<Result<Encoded, EngineError>>,
+    pub reply: oneshot::Sender<Result<EncoderResult, EngineError>>,
     /// The request's span, for log lines of a worker about the item.
     pub span: tracing::Span,
 }
 
-/// The result for an input.
+/// What the worker answers for an input.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Encoded {
+pub struct EncoderResult {
     pub embedding: Embedding,
     /// How long it waited for its batch.
     pub queued: Duration,
@@ -98,13 +98,13 @@ impl Job {
 
     /// Answers with an embedding of a batch that was taken and started at these times.
     pub fn succeed(self, embedding: Embedding, taken: Instant, started: Instant) {
-        let encoded = Encoded {
+        let result = EncoderResult {
             embedding,
             queued: taken.saturating_duration_since(self.enqueued),
             inference: started.elapsed(),
         };
         // The receiver may have been dropped meanwhile; the answer is dropped then.
-        let _ = self.reply.send(Ok(encoded));
+        let _ = self.reply.send(Ok(result));
     }
 
     pub fn fail(self, error: EngineError) {

@@ -12,6 +12,7 @@
 mod alias;
 mod backlog;
 mod batching;
+mod caches;
 mod cost;
 mod cpu_pool;
 mod embed;
@@ -49,6 +50,6 @@ pub use job::{Deadline, Embedding, Lane, Modality};
 pub use model::Model;
 pub use precision::{Choice, choices, unsupported_reason};
 pub use registry::{Loaded, Loader, Registry};
-pub use request::{EmbedOptions, Embedded, EmbeddedEach, Item};
+pub use request::{EmbedOptions, Encoding, Item};
 pub use settings::EngineSettings;
 pub use statistics::{Statistics, Timed};

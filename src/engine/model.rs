@@ -6,8 +6,8 @@ use std::thread::JoinHandle;
 
 use sha2::{Digest, Sha256};
 
+use super::caches::Caches;
 use super::cpu_pool::CpuPool;
-use super::embedding_cache::{EmbeddingCache, ImageDigest};
 use super::error::{EngineError, ItemError, LoadError};
 use super::health::Health;
 use super::intake::Intake;
@@ -48,7 +48,6 @@ pub struct Model {
     samples: Vec<Sample>,
     preparer: Arc<Preparer>,
     pool: CpuPool,
-    text_cache: Option<EmbeddingCache<String>>,
     queue: Intake,
     health: Arc<Health>,
     statistics: Arc<Statistics>,
@@ -93,7 +92,6 @@ impl Model {
                 statistics.clone(),
             )?);
         }
-        let bundle_width = bundle.manifest.embedding_dim;
         Ok(Arc::new(Self {
             samples: bundle.samples()?,
             fingerprint: fingerprint(&bundle, &choice.variant.precision),
@@ -102,7 +100,6 @@ impl Model {
             devices: settings.devices.clone(),
             bundle,
             preparer,
-            text_cache: EmbeddingCache::of_texts(settings.text_cache_bytes, bundle_width, &metrics),
             pool,
             queue,
             health,
@@ -179,12 +176,8 @@ impl Model {
         self.preparer.image_options
     }
 
-    pub(super) fn text_cache(&self) -> Option<&EmbeddingCache<String>> {
-        self.text_cache.as_ref()
-    }
-
-    pub(super) fn image_cache(&self) -> Option<&EmbeddingCache<ImageDigest>> {
-        self.preparer.image_cache.as_ref()
+    pub(super) fn caches(&self) -> &Caches {
+        &self.preparer.caches
     }
 
     pub(super) fn queue(&self) -> &Arc<Queue> {

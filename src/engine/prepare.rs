@@ -6,51 +6,50 @@ use std::time::Instant;
 
 use futures_util::future::try_join_all;
 
-use super::embedding_cache::{EmbeddingCache, ImageDigest, digest as digest_of};
-use super::job::{Embedding, Input};
-
+use super::caches::{CacheKey, Caches};
 use super::cost;
 use super::cpu_pool::CpuPool;
 use super::error::{EngineError, ItemError};
 use super::fair_queue::Flow;
-use super::request::{EmbedOptions, Item};
+use super::image_source::ImageSource;
+use super::job::Input;
+use super::request::{EmbedOptions, Encoding, Item};
 use super::settings::EngineSettings;
 use crate::bundle::{Bundle, BundleError};
 use crate::preprocess::{self, ImageOptions, ImageSpec, InputLayout, Limits, Pixels, Stop};
 use crate::telemetry::Metrics;
-use crate::tokenize::TextTokenizer;
+use crate::tokenize::{TextTokenizer, TokenCount};
 
-/// An encoder input, and how many tokens it has and lost.
+/// An item, ready for the next step.
 #[derive(Debug)]
-pub struct Prepared {
-    pub input: Known,
-    pub tokens: usize,
-    pub truncated: usize,
-    /// The cache key of an image.
-    pub digest: Option<ImageDigest>,
+pub enum Prepared {
+    /// A cache had its encoding.
+    Cached(Encoding),
+    /// An encoder must run.
+    Missing(EncoderInput),
+}
+
+/// An encoder input, and what is known about its item.
+#[derive(Debug)]
+pub struct EncoderInput {
+    pub input: Input,
+    pub tokens: TokenCount,
     /// For an image: see [`preprocess::Picture`].
     pub in_low_bits: bool,
+    /// The place of the encoding in a cache.
+    pub key: CacheKey,
 }
 
-impl Prepared {
-    fn of(input: Input, tokens: usize) -> Self {
+impl EncoderInput {
+    /// Of an item that the client prepared.
+    fn of(input: Input) -> Self {
         Self {
-            input: Known::Input(input),
-            tokens,
-            truncated: 0,
-            digest: None,
+            input,
+            tokens: TokenCount::default(),
             in_low_bits: false,
+            key: CacheKey::None,
         }
     }
-}
-
-/// The remaining work for an item.
-#[derive(Debug)]
-pub enum Known {
-    /// An encoder must run.
-    Input(Input),
-    /// The cache had its embedding.
-    Embedding(Embedding),
 }
 
 /// The parts of a model that preparing needs.
@@ -63,7 +62,7 @@ pub struct Preparer {
     /// The defaults of the image options.
     pub image_options: ImageOptions,
     pub max_text_bytes: usize,
-    pub image_cache: Option<EmbeddingCache<ImageDigest>>,
+    pub caches: Caches,
     pub metrics: Arc<Metrics>,
 }
 
@@ -93,11 +92,7 @@ impl Preparer {
             limits: settings.image_limits,
             image_options: settings.image_options,
             max_text_bytes: settings.max_text_bytes,
-            image_cache: EmbeddingCache::of_images(
-                settings.image_cache_bytes,
-                manifest.embedding_dim,
-                &metrics,
-            ),
+            caches: Caches::new(settings, manifest.embedding_dim, &metrics),
             metrics,
         })
     }
@@ -154,77 +149,78 @@ impl Preparer {
         options: EmbedOptions,
         stop: &Stop,
     ) -> Result<Prepared, ItemError> {
-        let started = Instant::now();
-        match item {
-            Item::Image(source) => {
-                let bytes = source.bytes()?;
-                let options = options.images.or(self.image_options);
-                let digest = self.image_cache.as_ref();
-                let digest = digest.map(|_| digest_of(&bytes, options));
-                let cache = self.image_cache.as_ref().zip(digest.as_ref());
-                let cached = cache.and_then(|(cache, digest)| cache.get(digest));
-                let (input, in_low_bits) = match cached {
-                    Some(cached) => (Known::Embedding(cached.embedding), cached.in_low_bits),
-                    None => {
-                        let (limits, spec) = (&self.limits, &self.spec);
-                        let picture = preprocess::decode_for(&bytes, limits, spec, options, stop)?;
-                        let decoded = started.elapsed();
-                        let pixels = preprocess::to_input(&picture.image, spec);
-                        let resized = started.elapsed() - decoded;
-                        let metrics = &self.metrics;
-                        metrics.decode_seconds.observe(decoded.as_secs_f64());
-                        metrics.resize_seconds.observe(resized.as_secs_f64());
-                        (Known::Input(Input::Image(pixels)), picture.in_low_bits)
-                    }
-                };
-                Ok(Prepared {
-                    input,
-                    tokens: 0,
-                    truncated: 0,
-                    digest,
-                    in_low_bits,
-                })
-            }
+        Ok(Prepared::Missing(match item {
+            Item::Image(source) => return self.image(&source, options.images, stop),
             Item::Pixels(pixels) => {
                 self.check_pixels(&pixels)?;
-                Ok(Prepared::of(Input::Image(pixels), 0))
+                EncoderInput::of(Input::Image(pixels))
             }
             Item::Tokens(ids) => {
                 self.check_tokens(&ids)?;
-                let count = ids.len();
-                Ok(Prepared::of(Input::Text(ids), count))
+                let (read, truncated) = (ids.len(), 0);
+                EncoderInput {
+                    tokens: TokenCount { read, truncated },
+                    ..EncoderInput::of(Input::Text(ids))
+                }
             }
-            Item::Text(text) => {
-                if text.len() > self.max_text_bytes {
-                    return Err(ItemError::TextTooLong {
-                        bytes: text.len(),
-                        most: self.max_text_bytes,
-                    });
-                }
-                let tokens = self.tokenizer.encode(&text).map_err(ItemError::Tokenize)?;
-                if tokens.truncated > 0 && !options.truncate {
-                    let (truncated, context) = (tokens.truncated, self.context_length);
-                    return Err(ItemError::WouldTruncate { truncated, context });
-                }
-                self.metrics
-                    .tokenize_seconds
-                    .observe(started.elapsed().as_secs_f64());
-                self.metrics
-                    .truncated_tokens
-                    .inc_by(tokens.truncated as u64);
-                if tokens.truncated > 0 {
-                    self.metrics.truncated_texts.inc();
-                }
-                let (count, truncated) = (tokens.ids.len(), tokens.truncated);
-                Ok(Prepared {
-                    input: Known::Input(Input::Text(tokens.ids)),
-                    tokens: count,
-                    truncated,
-                    digest: None,
-                    in_low_bits: false,
-                })
-            }
+            Item::Text(text) => self.text(text, options.truncate)?,
+        }))
+    }
+
+    fn image(
+        &self,
+        source: &ImageSource,
+        options: ImageOptions,
+        stop: &Stop,
+    ) -> Result<Prepared, ItemError> {
+        let started = Instant::now();
+        let bytes = source.bytes()?;
+        let options = options.or(self.image_options);
+        let key = match self.caches.image(&bytes, options) {
+            Ok(encoding) => return Ok(Prepared::Cached(encoding)),
+            Err(key) => key,
+        };
+        let picture = preprocess::decode_for(&bytes, &self.limits, &self.spec, options, stop)?;
+        let decoded = started.elapsed();
+        let pixels = preprocess::to_input(&picture.image, &self.spec);
+        let resized = started.elapsed() - decoded;
+        let metrics = &self.metrics;
+        metrics.decode_seconds.observe(decoded.as_secs_f64());
+        metrics.resize_seconds.observe(resized.as_secs_f64());
+        Ok(Prepared::Missing(EncoderInput {
+            in_low_bits: picture.in_low_bits,
+            key,
+            ..EncoderInput::of(Input::Image(pixels))
+        }))
+    }
+
+    fn text(&self, text: String, truncate: bool) -> Result<EncoderInput, ItemError> {
+        let started = Instant::now();
+        if text.len() > self.max_text_bytes {
+            return Err(ItemError::TextTooLong {
+                bytes: text.len(),
+                most: self.max_text_bytes,
+            });
         }
+        let tokens = self.tokenizer.encode(&text).map_err(ItemError::Tokenize)?;
+        let count = tokens.count();
+        if count.truncated > 0 && !truncate {
+            return Err(ItemError::WouldTruncate {
+                truncated: count.truncated,
+                context: self.context_length,
+            });
+        }
+        let (took, metrics) = (started.elapsed(), &self.metrics);
+        metrics.tokenize_seconds.observe(took.as_secs_f64());
+        metrics.truncated_tokens.inc_by(count.truncated as u64);
+        if count.truncated > 0 {
+            metrics.truncated_texts.inc();
+        }
+        Ok(EncoderInput {
+            tokens: count,
+            key: self.caches.key_of_text(text),
+            ..EncoderInput::of(Input::Text(tokens.ids))
+        })
     }
 
     fn check_pixels(&self, pixels: &Pixels) -> Result<(), ItemError> {

@@ -1,10 +1,10 @@
 //! A request to the engine, and its result.
 
-use super::error::ItemError;
 use super::fair_queue::Tenant;
 use super::image_source::ImageSource;
 use super::job::{Deadline, Embedding, Lane};
 use crate::preprocess::{ImageOptions, Pixels};
+use crate::tokenize::TokenCount;
 
 /// An item to embed.
 #[derive(Debug, Clone)]
@@ -53,28 +53,26 @@ impl Default for EmbedOptions {
     }
 }
 
-/// Embeddings of a request, in order of its items.
-#[derive(Debug, Clone, Default)]
-pub struct Embedded {
-    /// One for each item.
-    pub embeddings: Vec<Embedding>,
-    /// Tokens of the texts, including start and end tokens.
-    pub tokens: usize,
-    /// Tokens that did not fit into the context.
-    pub truncated: usize,
-    /// Indices of the 16-bit images whose values look like those of fewer bits: see [`crate::preprocess::Picture`].
-    pub in_low_bits: Vec<usize>,
+/// What the engine gives for an item. Caches keep it as it is.
+#[derive(Debug, Clone)]
+pub struct Encoding {
+    /// The L2-normalised embedding.
+    pub embedding: Embedding,
+    /// The tokens of a text.
+    pub tokens: TokenCount,
+    /// Whether the values of a 16-bit image look like those of fewer bits: see [`crate::preprocess::Picture`].
+    pub in_low_bits: bool,
 }
 
-/// The result for each item of a request, in order.
-#[derive(Debug, Clone, Default)]
-pub struct EmbeddedEach {
-    /// An embedding, or the error of the item.
-    pub embeddings: Vec<Result<Embedding, ItemError>>,
-    /// Tokens of the texts, as in [`Embedded`]; those of invalid items are not counted.
-    pub tokens: usize,
-    /// Tokens that did not fit into the context.
-    pub truncated: usize,
-    /// As in [`Embedded`].
-    pub in_low_bits: Vec<usize>,
+impl Encoding {
+    /// Bytes of memory besides its own size.
+    pub fn bytes(&self) -> usize {
+        size_of_val::<[f32]>(&self.embedding)
+    }
+}
+
+impl AsRef<[f32]> for Encoding {
+    fn as_ref(&self) -> &[f32] {
+        &self.embedding
+    }
 }

@@ -15,7 +15,7 @@ use super::pictures::Pictures;
 use super::texts::Texts;
 use crate::dataset::pipeline::{self, at_a_time};
 use crate::engine::{
-    Embedded, Embedding, EngineError, EngineSettings, ImageSource, Item, Lane, Model,
+    Embedding, Encoding, EngineError, EngineSettings, ImageSource, Item, Lane, Model,
 };
 
 /// A model and the number of items in flight.
@@ -61,7 +61,7 @@ enum Read {
 
 /// The result for it.
 enum Done {
-    Embedded(usize, [u8; 32], Result<Embedded, Broken>),
+    Embedded(usize, [u8; 32], Result<Encoding, Broken>),
     Repeated(usize, [u8; 32], usize, String),
     Broken(Broken),
 }
@@ -91,9 +91,9 @@ impl Encoder<'_> {
                     digest,
                 } => {
                     let item = Item::Image(ImageSource::Bytes(bytes));
-                    let embedded = pipeline::embed(self.model, item, Lane::Bulk).await?;
-                    let embedded = embedded.map_err(|reason| Broken::new(place, reason));
-                    Done::Embedded(index, digest, embedded)
+                    let encoding = pipeline::embed(self.model, item, Lane::Bulk).await?;
+                    let encoding = encoding.map_err(|reason| Broken::new(place, reason));
+                    Done::Embedded(index, digest, encoding)
                 }
                 Read::Repeated {
                     index,
@@ -106,8 +106,8 @@ impl Encoder<'_> {
         };
         let take = |done: Result<Done, EngineError>| {
             let (index, digest, embedding) = match done.context("the engine failed")? {
-                Done::Embedded(index, digest, Ok(embedded)) => {
-                    (index, digest, embedded.embeddings.into_iter().next())
+                Done::Embedded(index, digest, Ok(encoding)) => {
+                    (index, digest, Some(encoding.embedding))
                 }
                 Done::Embedded(index, digest, Err(fault)) => {
                     broken.push(fault);
@@ -178,10 +178,10 @@ impl Encoder<'_> {
         let mut broken = Vec::new();
         while let Some(item) = found.next().await {
             match item.context("the engine failed")? {
-                (index, Ok(embedded)) => {
-                    result.truncated += usize::from(embedded.truncated > 0);
+                (index, Ok(encoding)) => {
+                    result.truncated += usize::from(encoding.tokens.truncated > 0);
                     if let Some(slot) = result.embeddings.get_mut(index) {
-                        *slot = embedded.embeddings.into_iter().next();
+                        *slot = Some(encoding.embedding);
                     }
                 }
                 (index, Err(reason)) => broken.push((index, reason)),

@@ -14,9 +14,9 @@ mod error;
 mod graphs;
 mod hub;
 mod image;
+mod logit_scale;
 mod safetensors;
 mod samples;
-mod similarity;
 mod spelling;
 mod tokenizer_file;
 mod tokens;
@@ -128,7 +128,7 @@ pub fn import(
     let layout = Layout::read(&folder)?;
     let family = layout.architecture.family;
     let similarity =
-        similarity::similarity(family, options.logit_scale, options.logit_bias, learnt)?;
+        logit_scale::similarity(family, options.logit_scale, options.logit_bias, learnt)?;
     let bundle = scratch.path().join("bundle");
     progress("computing golden embeddings");
     write::write(&folder, &bundle, layout, similarity, &origin, options)?;

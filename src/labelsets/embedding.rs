@@ -2,7 +2,7 @@
 
 use super::definition::Definition;
 use super::{Embedded, LabelSetError};
-use crate::engine::{EmbedError, EmbedOptions, Embedding, ImageSource, Item, Lane, Model};
+use crate::engine::{EmbedError, EmbedOptions, Encoding, ImageSource, Item, Lane, Model};
 use crate::matching::{Prototypes, mean_direction};
 use crate::preprocess::ImageOptions;
 
@@ -62,7 +62,7 @@ async fn means(
     definition: &Definition,
     model: &Model,
 ) -> Result<Option<Vec<Vec<f32>>>, LabelSetError> {
-    let mut vectors: Vec<Vec<Embedding>> = vec![Vec::new(); labels];
+    let mut vectors: Vec<Vec<Encoding>> = vec![Vec::new(); labels];
     let mut parts = parts.peekable();
     if parts.peek().is_none() {
         return Ok(None);
@@ -79,8 +79,8 @@ async fn means(
             images: definition.image_options(),
             ..EmbedOptions::default()
         };
-        let embedded = model.embed(items, options).await;
-        let embedded = embedded.map_err(|error| match error {
+        let encodings = model.embed(items, options).await;
+        let encodings = encodings.map_err(|error| match error {
             EmbedError::Item { index, error } => LabelSetError::Item {
                 field: places
                     .get(index)
@@ -89,9 +89,9 @@ async fn means(
             },
             EmbedError::Engine(error) => LabelSetError::Engine(error),
         })?;
-        for ((label, _), vector) in places.iter().zip(embedded.embeddings) {
+        for ((label, _), encoding) in places.iter().zip(encodings) {
             if let Some(of_label) = vectors.get_mut(*label) {
-                of_label.push(vector);
+                of_label.push(encoding);
             }
         }
     }

@@ -5,11 +5,11 @@ mod dot;
 mod nearest;
 mod prototypes;
 mod ranking;
-mod similarity;
+mod scores;
 
 pub use dimensions::shorten;
 pub use dot::{cosine, dot};
 pub use nearest::{Neighbour, nearest};
 pub use prototypes::{Prototypes, mean_direction};
 pub use ranking::{RankedLabel, rank};
-pub use similarity::{Scores, probabilities, score};
+pub use scores::{Scores, probabilities, score};

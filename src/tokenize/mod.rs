@@ -1,8 +1,12 @@
 //! Converts texts to token ids by the rules of `docs/src/reference/bundle.md`. The ids must equal those of the training.
 
+mod token_count;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tokenizers::Tokenizer;
+
+pub use token_count::TokenCount;
 
 use crate::bundle::{Bundle, BundleError, TextSide};
 use crate::byte_order_mark;
@@ -23,6 +27,16 @@ pub struct Tokens {
     pub ids: Vec<u32>,
     /// Number of tokens that did not fit and were cut off.
     pub truncated: usize,
+}
+
+impl Tokens {
+    /// How many tokens there are, and how many were cut off.
+    pub fn count(&self) -> TokenCount {
+        TokenCount {
+            read: self.ids.len(),
+            truncated: self.truncated,
+        }
+    }
 }
 
 impl TextTokenizer {

@@ -192,7 +192,7 @@ async fn requests_that_hold_an_old_model_are_answered_by_it() {
     let ask = async |model: &Model, text: &str| {
         let items = vec![Item::Text(text.to_owned())];
         let answer = model.embed(items, EmbedOptions::default()).await;
-        answer.map(|embedded| embedded.embeddings.len())
+        answer.map(|encodings| encodings.len())
     };
     let workers = || threads("self", "worker-");
     let registry = Registry::open(&[first], vec![], loader).unwrap();

@@ -5,10 +5,11 @@ use tonic::Status;
 use super::proto;
 use super::proto::item::Content;
 use crate::api::ApiError;
-use crate::calls::{Classification, Cost, Document, RankedDocument, Warning};
+use crate::calls::{Classification, Document, RankedDocument, Warning};
 use crate::engine::{ImageSource, Item};
 use crate::error_code::Code;
 use crate::preprocess::{Alpha, ImageOptions, ValueBits};
+use crate::tokenize::TokenCount;
 
 /// proto3 strings are always present: an empty name means none.
 pub fn name(text: String) -> Option<String> {
@@ -104,10 +105,10 @@ pub fn warnings(warnings: Vec<Warning>) -> Vec<proto::Warning> {
     warnings.collect()
 }
 
-pub fn usage(cost: Cost) -> Option<proto::Usage> {
+pub fn usage(tokens: TokenCount) -> Option<proto::Usage> {
     Some(proto::Usage {
-        tokens: cost.tokens as u64,
-        truncated_tokens: cost.truncated as u64,
+        tokens: tokens.read as u64,
+        truncated_tokens: tokens.truncated as u64,
     })
 }
 

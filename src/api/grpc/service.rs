@@ -54,7 +54,7 @@ impl ClipIn for Service {
             embeddings: embeddings
                 .map(|values| proto::Embedding { values })
                 .collect(),
-            usage: convert::usage(found.cost),
+            usage: convert::usage(found.tokens),
             warnings: convert::warnings(found.warnings),
         }))
     }
@@ -92,7 +92,7 @@ impl ClipIn for Service {
             scores: convert::matrix(found.scores.cosines),
             logits: convert::matrix(found.scores.logits),
             probabilities: convert::matrix(found.scores.probabilities),
-            usage: convert::usage(found.cost),
+            usage: convert::usage(found.tokens),
             warnings: convert::warnings(found.warnings),
         }))
     }
@@ -129,7 +129,7 @@ impl ClipIn for Service {
             model: found.model,
             labelset: found.labelset.unwrap_or_default(),
             results: results.collect(),
-            usage: convert::usage(found.cost),
+            usage: convert::usage(found.tokens),
             warnings: convert::warnings(found.warnings),
         }))
     }
@@ -159,7 +159,7 @@ impl ClipIn for Service {
         Ok(Response::new(proto::RerankResponse {
             model: found.model,
             results: found.results.into_iter().map(convert::ranked).collect(),
-            usage: convert::usage(found.cost),
+            usage: convert::usage(found.tokens),
             warnings: convert::warnings(found.warnings),
         }))
     }

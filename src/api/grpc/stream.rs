@@ -55,7 +55,7 @@ pub fn embed(
                     let embedding = Outcome::Embedding(proto::Embedding { values });
                     (
                         embedding,
-                        convert::usage(found.cost),
+                        convert::usage(found.tokens),
                         convert::warnings(found.warnings),
                     )
                 }

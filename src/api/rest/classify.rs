@@ -6,6 +6,7 @@ use axum::extract::{Request, State};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
+use super::image_option_fields::ImageOptionsQuery;
 use super::images_and_texts::{ClassifyForm, ClassifyRequest, ImagesAndTexts};
 use super::openapi::{InferenceErrors, LookupErrors, RequestHeaders};
 use super::schemas::ImageFile;
@@ -13,7 +14,6 @@ use super::usage::Usage;
 use crate::api::json_answer::Json;
 use crate::api::{ApiError, AppState};
 use crate::calls::{self, ClassifyCall, Decision, LabelScore, Labels, Warning};
-use crate::preprocess::Alpha;
 
 /// One result per image, in the request's order.
 #[derive(Debug, Serialize, ToSchema)]
@@ -56,14 +56,6 @@ struct ClassifyQuery {
     model: Option<String>,
     /// Whether labels longer than the model's context are truncated (the default) or refused.
     truncate: Option<bool>,
-    /// Number of low bits of 16-bit images that hold the value.
-    #[param(minimum = 8, maximum = 16)]
-    value_bits: Option<u8>,
-    /// Whether images are turned according to their EXIF data.
-    exif_orientation: Option<bool>,
-    /// How transparency is treated.
-    #[param(inline)]
-    alpha: Option<Alpha>,
 }
 
 /// Ranks labels for each image.
@@ -72,7 +64,7 @@ struct ClassifyQuery {
     path = "/v1/classify",
     operation_id = "classify",
     tag = "inference",
-    params(RequestHeaders, ClassifyQuery),
+    params(RequestHeaders, ClassifyQuery, ImageOptionsQuery),
     request_body(
         content(
             (ClassifyRequest = "application/json"),
@@ -108,7 +100,7 @@ pub async fn create(
                 decision: result.decision,
             })
             .collect(),
-        usage: found.cost.into(),
+        usage: found.tokens.into(),
         warnings: found.warnings,
     }))
 }

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::embeddings;
 use super::encoding::{EncodingFormat, Vector};
+use super::image_option_fields::with_image_options;
 use super::item_list::{Entry, EntryList};
 use super::json_body;
 use super::openapi::RequestHeaders;
@@ -25,60 +26,43 @@ use crate::bounded;
 use crate::calls::EmbedCall;
 use crate::engine::{EmbedOptions, ImageSource, Item};
 use crate::error_code::Code;
-use crate::preprocess::{Alpha, ImageOptions, ValueBits};
+use crate::preprocess::ImageOptions;
 
 /// The route.
 pub const PATH: &str = "/v2/embed";
 
-/// One of `texts`, `images` and `inputs`.
-#[derive(Debug, Deserialize, ToSchema)]
-pub(super) struct CohereEmbedRequest {
-    /// The model; the default one if none is named.
-    #[serde(default)]
-    model: Option<String>,
-    /// Texts to embed.
-    #[serde(default)]
-    #[schema(value_type = Option<Texts>)]
-    texts: Option<EntryList>,
-    /// Images to embed, as data URIs, base64 or URLs.
-    #[serde(default)]
-    #[schema(value_type = Option<Images>)]
-    images: Option<EntryList>,
-    /// Texts and images to embed: `{"content": [{"type": "text", "text": …}]}`, one part each.
-    #[serde(default)]
-    #[schema(value_type = Option<Items>)]
-    inputs: Option<EntryList>,
-    /// The purpose of the embeddings. It makes no difference for these models.
-    #[serde(default)]
-    #[expect(dead_code, reason = "taken, so that a wrong type is refused")]
-    input_type: Option<String>,
-    /// The requested types; `float` by default.
-    #[serde(default)]
-    #[schema(inline)]
-    embedding_types: Option<Vec<EncodingFormat>>,
-    /// Length of the embeddings: their first numbers, normalised again; the full length by default.
-    #[serde(default, deserialize_with = "json_body::whole_number")]
-    #[schema(minimum = 1)]
-    output_dimension: Option<usize>,
-    /// `END` truncates texts that are longer than the model's context (the default); `NONE` refuses them.
-    #[serde(default)]
-    #[schema(value_type = Option<Truncation>, inline)]
-    truncate: Option<String>,
-    /// Embed the valid items even if others are invalid; those have an empty list in their places and are listed in
-    /// `errors`.
-    #[serde(default)]
-    partial: Option<bool>,
-    /// Number of low bits of 16-bit images that hold the value.
-    #[serde(default)]
-    #[schema(value_type = Option<u8>, minimum = 8, maximum = 16)]
-    value_bits: Option<ValueBits>,
-    /// Whether images are turned according to their EXIF data.
-    #[serde(default)]
-    exif_orientation: Option<bool>,
-    /// How transparency is treated.
-    #[serde(default)]
-    #[schema(inline)]
-    alpha: Option<Alpha>,
+with_image_options! {
+    /// One of `texts`, `images` and `inputs`.
+    #[derive(Debug, Deserialize, ToSchema)]
+    pub(super) struct CohereEmbedRequest {
+        /// The model; the default one if none is named.
+        model: Option<String>,
+        /// Texts to embed.
+        #[schema(value_type = Option<Texts>)]
+        texts: Option<EntryList>,
+        /// Images to embed, as data URIs, base64 or URLs.
+        #[schema(value_type = Option<Images>)]
+        images: Option<EntryList>,
+        /// Texts and images to embed: `{"content": [{"type": "text", "text": …}]}`, one part each.
+        #[schema(value_type = Option<Items>)]
+        inputs: Option<EntryList>,
+        /// The purpose of the embeddings. It makes no difference for these models.
+        #[expect(dead_code, reason = "taken, so that a wrong type is refused")]
+        input_type: Option<String>,
+        /// The requested types; `float` by default.
+        #[schema(inline)]
+        embedding_types: Option<Vec<EncodingFormat>>,
+        /// Length of the embeddings: their first numbers, normalised again; the full length by default.
+        #[serde(default, deserialize_with = "json_body::whole_number")]
+        #[schema(minimum = 1)]
+        output_dimension: Option<usize>,
+        /// `END` truncates texts that are longer than the model's context (the default); `NONE` refuses them.
+        #[schema(value_type = Option<Truncation>, inline)]
+        truncate: Option<String>,
+        /// Embed the valid items even if others are invalid; those have an empty list in their places and are listed in
+        /// `errors`.
+        partial: Option<bool>,
+    }
 }
 
 #[derive(ToSchema)]
@@ -212,22 +196,22 @@ pub async fn create(
         let message = "this route takes JSON: {\"texts\": […]} or {\"images\": […]}";
         return Err(ApiError::new(Code::InvalidRequest, message));
     };
-    let asked = bounded::within(state.max_items, || from_json(body))?;
+    let request = bounded::within(state.max_items, || from_json(body))?;
     form.was_parsed();
-    let texts = asked.echo(&state)?;
-    let images: Vec<bool> = asked.items.iter().map(Item::is_image).collect();
+    let texts = request.echo(&state)?;
+    let is_image: Vec<bool> = request.items.iter().map(Item::is_image).collect();
     let call = EmbedCall {
-        model: asked.model,
-        items: asked.items,
-        dimensions: asked.dimensions,
+        model: request.model,
+        items: request.items,
+        dimensions: request.dimensions,
         options: EmbedOptions {
-            truncate: asked.truncate,
-            images: asked.image_options,
+            truncate: request.truncate,
+            images: request.images,
             ..form.options
         },
-        field: asked.field,
+        field: request.field,
     };
-    let embedded = embeddings::embed(&state, call, asked.partial).await;
+    let embedded = embeddings::embed(&state, call, request.partial).await;
     let embedded = embedded.map_err(in_cohere_s_words)?;
     let mut errors = Vec::new();
     let mut vectors = Vec::with_capacity(embedded.vectors.len());
@@ -238,9 +222,9 @@ pub async fn create(
         });
         vectors.push(found.ok());
     }
-    let embedded_images = images.iter().zip(&vectors);
+    let embedded_images = is_image.iter().zip(&vectors);
     let embedded_images = embedded_images.filter(|(is_image, found)| **is_image && found.is_some());
-    let cut = embedded.cost.truncated;
+    let cut = embedded.tokens.truncated;
     let cut = (cut > 0)
         .then(|| format!("{cut} tokens beyond the model's context were cut off from the texts"));
     let of_images = embedded.warnings.iter();
@@ -251,12 +235,12 @@ pub async fn create(
         meta: Meta {
             api_version: ApiVersion { version: "2" },
             billed_units: BilledUnits {
-                input_tokens: embedded.cost.tokens,
+                input_tokens: embedded.tokens.read,
                 images: embedded_images.count(),
             },
             warnings: cut.into_iter().chain(of_images).collect(),
         },
-        embeddings: EmbeddingsByType::of(&vectors, &asked.formats),
+        embeddings: EmbeddingsByType::of(&vectors, &request.formats),
         texts,
         errors,
     }))
@@ -264,7 +248,7 @@ pub async fn create(
 
 /// The parsed request.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(super) struct ParsedRequest {
     model: Option<String>,
     pub(super) items: Vec<Item>,
     /// The name of the list that was given.
@@ -273,10 +257,10 @@ pub(super) struct Asked {
     dimensions: Option<usize>,
     truncate: bool,
     partial: bool,
-    image_options: ImageOptions,
+    images: ImageOptions,
 }
 
-impl Asked {
+impl ParsedRequest {
     /// The texts to return, and bytes reserved for the parts of the answer besides one list of embeddings.
     fn echo(&self, state: &AppState) -> Result<Vec<String>, ApiError> {
         let width = state.model(self.model.as_deref())?.manifest().embedding_dim;
@@ -295,8 +279,9 @@ impl Asked {
     }
 }
 
-pub(super) fn from_json(body: &[u8]) -> Result<Asked, ApiError> {
+pub(super) fn from_json(body: &[u8]) -> Result<ParsedRequest, ApiError> {
     let request: CohereEmbedRequest = json_body::parse(body)?;
+    let images = ImageOptions::from(&request);
     let lists = [
         ("texts", request.texts),
         ("images", request.images),
@@ -323,7 +308,7 @@ pub(super) fn from_json(body: &[u8]) -> Result<Asked, ApiError> {
     if formats.is_empty() {
         formats.push(EncodingFormat::Float);
     }
-    Ok(Asked {
+    Ok(ParsedRequest {
         model: request.model,
         items: items.collect::<Result<_, _>>()?,
         field,
@@ -338,11 +323,7 @@ pub(super) fn from_json(body: &[u8]) -> Result<Asked, ApiError> {
             }
         },
         partial: request.partial.unwrap_or(false),
-        image_options: ImageOptions {
-            value_bits: request.value_bits,
-            exif_orientation: request.exif_orientation,
-            alpha: request.alpha,
-        },
+        images,
     })
 }
 

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::encoding::{EncodingFormat, FORMATS, Vector};
+use super::image_option_fields::{ImageOptionsQuery, with_image_options};
 use super::item_list::{Entry, EntryList};
 use super::json_body;
 use super::openapi::{InferenceErrors, LookupErrors, RequestHeaders};
-use super::request_form::{Content, Field, RequestForm};
+use super::request_form::{Content, Field, RequestForm, value_of};
 use super::schemas::{ImageFile, Items};
 use super::usage::Usage;
 use crate::api::contract::ErrorObject;
@@ -21,81 +22,60 @@ use crate::bounded;
 use crate::calls::Warning;
 use crate::calls::{self, EmbedCall, Embeddings};
 use crate::engine::{EmbedOptions, ImageSource, Item};
-use crate::error_code::Code;
-use crate::preprocess::{Alpha, ImageOptions, ValueBits};
+use crate::preprocess::ImageOptions;
 
-#[derive(Debug, Default, Deserialize, ToSchema)]
-pub(super) struct EmbeddingsRequest {
-    /// The model; the default one if none is named.
-    #[serde(default)]
-    model: Option<String>,
-    /// What to embed.
-    #[schema(value_type = Items)]
-    input: EntryList,
-    #[serde(default)]
-    #[schema(inline)]
-    modality: Option<Modality>,
-    #[serde(default)]
-    #[schema(inline)]
-    encoding_format: Option<EncodingFormat>,
-    /// Length of the embeddings: their first numbers, normalised again; the full length by default.
-    #[serde(default, deserialize_with = "json_body::whole_number")]
-    #[schema(minimum = 1)]
-    dimensions: Option<usize>,
-    /// Whether texts longer than the model's context are truncated (the default) or refused.
-    #[serde(default)]
-    truncate: Option<bool>,
-    /// Number of low bits of 16-bit images that hold the value.
-    #[serde(default)]
-    #[schema(value_type = Option<u8>, minimum = 8, maximum = 16)]
-    value_bits: Option<ValueBits>,
-    /// Whether images are turned according to their EXIF data.
-    #[serde(default)]
-    exif_orientation: Option<bool>,
-    /// How transparency is treated.
-    #[serde(default)]
-    #[schema(inline)]
-    alpha: Option<Alpha>,
-    /// Embed the valid items even if others are invalid; those have an error in their places. By default one invalid item
-    /// fails the request.
-    #[serde(default)]
-    partial: Option<bool>,
+with_image_options! {
+    #[derive(Debug, Default, Deserialize, ToSchema)]
+    pub(super) struct EmbeddingsRequest {
+        /// The model; the default one if none is named.
+        model: Option<String>,
+        /// What to embed.
+        #[schema(value_type = Items)]
+        input: EntryList,
+        #[schema(inline)]
+        modality: Option<Modality>,
+        #[schema(inline)]
+        encoding_format: Option<EncodingFormat>,
+        /// Length of the embeddings: their first numbers, normalised again; the full length by default.
+        #[serde(default, deserialize_with = "json_body::whole_number")]
+        #[schema(minimum = 1)]
+        dimensions: Option<usize>,
+        /// Whether texts longer than the model's context are truncated (the default) or refused.
+        truncate: Option<bool>,
+        /// Embed the valid items even if others are invalid; those have an error in their places. By default one invalid item
+        /// fails the request.
+        partial: Option<bool>,
+    }
 }
 
-/// The same as a form.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the fields that are read below")]
-struct EmbeddingsForm {
-    /// Images.
-    #[schema(inline, required = false)]
-    image: Vec<ImageFile>,
-    /// Texts.
-    #[schema(required = false)]
-    text: Vec<String>,
-    /// The model; the default one if none is named.
-    #[schema(value_type = String, required = false)]
-    model: Option<String>,
-    /// Length of the embeddings: their first numbers, normalised again.
-    #[schema(value_type = usize, required = false, minimum = 1)]
-    dimensions: Option<usize>,
-    /// Format of the embeddings.
-    #[schema(value_type = EncodingFormat, required = false, inline)]
-    encoding_format: Option<EncodingFormat>,
-    /// Whether texts longer than the model's context are truncated (the default) or refused.
-    #[schema(value_type = bool, required = false)]
-    truncate: Option<bool>,
-    /// Number of low bits of 16-bit images that hold the value.
-    #[schema(value_type = u8, required = false, minimum = 8, maximum = 16)]
-    value_bits: Option<u8>,
-    /// Whether images are turned according to their EXIF data.
-    #[schema(value_type = bool, required = false)]
-    exif_orientation: Option<bool>,
-    /// How transparency is treated.
-    #[schema(value_type = Alpha, required = false, inline)]
-    alpha: Option<Alpha>,
-    /// Embed the valid items even if others are invalid; those have an error in their places.
-    #[schema(value_type = bool, required = false)]
-    partial: Option<bool>,
+with_image_options! {
+    form
+    /// The same as a form.
+    #[derive(ToSchema)]
+    #[expect(dead_code, reason = "describes the fields that are read below")]
+    struct EmbeddingsForm {
+        /// Images.
+        #[schema(inline, required = false)]
+        image: Vec<ImageFile>,
+        /// Texts.
+        #[schema(required = false)]
+        text: Vec<String>,
+        /// The model; the default one if none is named.
+        #[schema(value_type = String, required = false)]
+        model: Option<String>,
+        /// Length of the embeddings: their first numbers, normalised again.
+        #[schema(value_type = usize, required = false, minimum = 1)]
+        dimensions: Option<usize>,
+        /// Format of the embeddings.
+        #[schema(value_type = EncodingFormat, required = false, inline)]
+        encoding_format: Option<EncodingFormat>,
+        /// Whether texts longer than the model's context are truncated (the default) or refused.
+        #[schema(value_type = bool, required = false)]
+        truncate: Option<bool>,
+        /// Embed the valid items even if others are invalid; those have an error in their places.
+        #[schema(value_type = bool, required = false)]
+        partial: Option<bool>,
+    }
 }
 
 /// Query parameters beside a form or a raw image.
@@ -115,14 +95,6 @@ struct EmbeddingsQuery {
     encoding_format: Option<EncodingFormat>,
     /// Whether texts longer than the model's context are truncated (the default) or refused.
     truncate: Option<bool>,
-    /// Number of low bits of 16-bit images that hold the value.
-    #[param(minimum = 8, maximum = 16)]
-    value_bits: Option<u8>,
-    /// Whether images are turned according to their EXIF data.
-    exif_orientation: Option<bool>,
-    /// How transparency is treated.
-    #[param(inline)]
-    alpha: Option<Alpha>,
     /// Embed the valid items even if others are invalid; those have an error in their places.
     partial: Option<bool>,
 }
@@ -188,7 +160,7 @@ impl EmbeddingObject {
     path = "/v1/embeddings",
     operation_id = "embeddings",
     tag = "inference",
-    params(RequestHeaders, EmbeddingsQuery),
+    params(RequestHeaders, EmbeddingsQuery, ImageOptionsQuery),
     request_body(
         content(
             (EmbeddingsRequest = "application/json"),
@@ -203,7 +175,7 @@ pub async fn create(
     request: Request,
 ) -> Result<Json<EmbeddingsResponse>, ApiError> {
     let mut form = RequestForm::read(&state, request).await?;
-    let (request, items) = bounded::within(state.max_items, || read(&form))?;
+    let (request, images, items) = bounded::within(state.max_items, || read(&form))?;
     form.was_parsed();
     let call = EmbedCall {
         model: request.model,
@@ -211,11 +183,7 @@ pub async fn create(
         dimensions: request.dimensions,
         options: EmbedOptions {
             truncate: request.truncate.unwrap_or(true),
-            images: ImageOptions {
-                value_bits: request.value_bits,
-                exif_orientation: request.exif_orientation,
-                alpha: request.alpha,
-            },
+            images,
             ..form.options
         },
         field: "input",
@@ -228,7 +196,7 @@ pub async fn create(
         object: "list",
         data: data.collect(),
         model: embedded.model,
-        usage: embedded.cost.into(),
+        usage: embedded.tokens.into(),
         warnings: embedded.warnings,
     }))
 }
@@ -247,24 +215,26 @@ pub(super) async fn embed(
     Ok(Embeddings {
         model: embedded.model,
         vectors: embedded.vectors.into_iter().map(Ok).collect(),
-        cost: embedded.cost,
+        tokens: embedded.tokens,
         warnings: embedded.warnings,
     })
 }
 
-fn read(form: &RequestForm) -> Result<(EmbeddingsRequest, Vec<Item>), ApiError> {
+fn read(form: &RequestForm) -> Result<(EmbeddingsRequest, ImageOptions, Vec<Item>), ApiError> {
     if let Content::Json(body) = &form.content {
-        return from_json(body);
+        let (request, items) = from_json(body)?;
+        let images = ImageOptions::from(&request);
+        return Ok((request, images, items));
     }
     let mut request = EmbeddingsRequest::default();
-    let mut items = Vec::new();
+    let (mut images, mut items) = (ImageOptions::default(), Vec::new());
     for field in form.fields()? {
         match field {
             Field::Image(bytes) => items.push(Item::Image(ImageSource::Bytes(bytes))),
-            Field::Named(name, value) => request.field(name, value, &mut items)?,
+            Field::Named(name, value) => request.field(name, value, &mut images, &mut items)?,
         }
     }
-    Ok((request, items))
+    Ok((request, images, items))
 }
 
 pub(super) fn from_json(body: &[u8]) -> Result<(EmbeddingsRequest, Vec<Item>), ApiError> {
@@ -282,49 +252,25 @@ pub(super) fn from_json(body: &[u8]) -> Result<(EmbeddingsRequest, Vec<Item>), A
 
 impl EmbeddingsRequest {
     /// A form field or query parameter.
-    fn field(&mut self, name: &str, value: &str, items: &mut Vec<Item>) -> Result<(), ApiError> {
-        let invalid = |message: &str| ApiError::new(Code::InvalidRequest, message).at(name);
+    fn field(
+        &mut self,
+        name: &str,
+        value: &str,
+        images: &mut ImageOptions,
+        items: &mut Vec<Item>,
+    ) -> Result<(), ApiError> {
         match name {
             "text" | "texts" => items.push(Item::Text(value.to_owned())),
             "model" => self.model = Some(value.to_owned()),
             "dimensions" => {
-                self.dimensions = Some(
-                    value
-                        .parse()
-                        .map_err(|_| invalid("dimensions is a whole number"))?,
-                );
+                self.dimensions = Some(value_of(name, value, "dimensions is a whole number")?);
             }
-            "truncate" => {
-                self.truncate = Some(
-                    value
-                        .parse()
-                        .map_err(|_| invalid("truncate is true or false"))?,
-                )
-            }
-            "partial" => {
-                self.partial = Some(
-                    value
-                        .parse()
-                        .map_err(|_| invalid("partial is true or false"))?,
-                )
-            }
+            "truncate" => self.truncate = Some(value_of(name, value, "truncate is true or false")?),
+            "partial" => self.partial = Some(value_of(name, value, "partial is true or false")?),
             "modality" => {}
-            "encoding_format" => {
-                let format = EncodingFormat::named(value);
-                self.encoding_format = Some(format.ok_or_else(|| invalid(FORMATS))?);
-            }
+            "encoding_format" => self.encoding_format = Some(value_of(name, value, FORMATS)?),
             // Unknown fields are ignored, as in JSON.
-            _ => {
-                let mut options = ImageOptions {
-                    value_bits: self.value_bits,
-                    exif_orientation: self.exif_orientation,
-                    alpha: self.alpha,
-                };
-                request_options::image_option(&mut options, name, value)?;
-                self.value_bits = options.value_bits;
-                self.exif_orientation = options.exif_orientation;
-                self.alpha = options.alpha;
-            }
+            _ => request_options::image_option(images, name, value)?,
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! Formats of an embedding: numbers, base64, or smaller numbers.
 
+use std::str::FromStr;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::de::{Deserializer, Error};
@@ -54,20 +56,23 @@ impl PartialSchema for Vector {
 
 impl ToSchema for Vector {}
 
-impl EncodingFormat {
-    /// The format with this name.
-    pub fn named(name: &str) -> Option<Self> {
-        Some(match name {
+impl FromStr for EncodingFormat {
+    type Err = &'static str;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Ok(match name {
             "float" => Self::Float,
             "base64" => Self::Base64,
             "int8" => Self::Int8,
             "uint8" => Self::Uint8,
             "binary" => Self::Binary,
             "ubinary" => Self::Ubinary,
-            _ => return None,
+            _ => return Err(FORMATS),
         })
     }
+}
 
+impl EncodingFormat {
     /// Encodes a normalised embedding.
     pub fn write(self, numbers: Vec<f32>) -> Vector {
         match self {
@@ -95,7 +100,7 @@ impl EncodingFormat {
 impl<'de> Deserialize<'de> for EncodingFormat {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
-        Self::named(&name).ok_or_else(|| D::Error::custom(FORMATS))
+        name.parse().map_err(D::Error::custom)
     }
 }
 
@@ -118,14 +123,13 @@ mod tests {
     #[test]
     fn numbers_become_bytes_and_bits() {
         let numbers = vec![0.5, -0.5, 1.0, -1.0, 0.0, 0.1, 0.1, 0.1, -0.1, 0.2];
-        let write = |name: &str| {
-            serde_json::to_value(EncodingFormat::named(name).unwrap().write(numbers.clone()))
-        };
+        let format = |name: &str| name.parse::<EncodingFormat>();
+        let write = |name: &str| serde_json::to_value(format(name).unwrap().write(numbers.clone()));
         let json = |name: &str| write(name).unwrap().to_string();
         assert_eq!(json("int8"), "[64,-64,127,-127,0,13,13,13,-13,25]");
         assert_eq!(json("uint8"), "[192,64,255,1,128,141,141,141,115,153]");
         assert_eq!(json("ubinary"), "[167,64]");
         assert_eq!(json("binary"), "[39,-64]");
-        assert_eq!(EncodingFormat::named("int4"), None);
+        assert!(format("int4").is_err());
     }
 }

@@ -4,9 +4,10 @@ use axum::extract::Request;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::image_option_fields::with_image_options;
 use super::item_list::{Entry, EntryList};
 use super::json_body;
-use super::request_form::{Content, Field, RequestForm};
+use super::request_form::{Content, Field, RequestForm, value_of};
 use super::schemas::{ImageFile, Images, Texts};
 use crate::api::contract::request_options;
 use crate::api::{ApiError, AppState};
@@ -34,47 +35,37 @@ pub struct ImagesAndTexts {
     _form: Option<RequestForm>,
 }
 
-#[derive(Debug, Deserialize)]
-struct Json {
-    #[serde(default)]
-    model: Option<String>,
-    #[serde(default, alias = "image")]
-    images: Option<EntryList>,
-    #[serde(default, alias = "text")]
-    texts: Option<EntryList>,
-    #[serde(default, alias = "label")]
-    labels: Option<EntryList>,
-    #[serde(default)]
-    labelset: Option<String>,
-    #[serde(default)]
-    truncate: Option<bool>,
-    #[serde(default)]
-    value_bits: Option<ValueBits>,
-    #[serde(default)]
-    exif_orientation: Option<bool>,
-    #[serde(default)]
-    alpha: Option<Alpha>,
+with_image_options! {
+    #[derive(Debug, Deserialize, ToSchema)]
+    struct Json {
+        model: Option<String>,
+        #[serde(alias = "image")]
+        #[schema(value_type = Option<Images>)]
+        images: Option<EntryList>,
+        #[serde(alias = "text")]
+        #[schema(value_type = Option<Texts>)]
+        texts: Option<EntryList>,
+        #[serde(alias = "label")]
+        #[schema(value_type = Option<Texts>)]
+        labels: Option<EntryList>,
+        labelset: Option<String>,
+        truncate: Option<bool>,
+    }
 }
 
-/// Images and texts in JSON.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes what Json reads for /v1/similarity")]
-pub struct SimilarityRequest {
-    /// The model; the default one if none is named.
-    model: Option<String>,
-    images: Images,
-    texts: Texts,
-    /// Whether texts longer than the model's context are truncated or refused.
-    #[schema(default = true)]
-    truncate: Option<bool>,
-    /// Number of low bits of 16-bit images that hold the value.
-    #[schema(value_type = Option<u8>, minimum = 8, maximum = 16)]
-    value_bits: Option<ValueBits>,
-    /// Whether images are turned according to their EXIF data.
-    exif_orientation: Option<bool>,
-    /// How transparency is treated.
-    #[schema(inline)]
-    alpha: Option<Alpha>,
+with_image_options! {
+    /// Images and texts in JSON.
+    #[derive(ToSchema)]
+    #[expect(dead_code, reason = "describes what Json reads for /v1/similarity")]
+    pub struct SimilarityRequest {
+        /// The model; the default one if none is named.
+        model: Option<String>,
+        images: Images,
+        texts: Texts,
+        /// Whether texts longer than the model's context are truncated or refused.
+        #[schema(default = true)]
+        truncate: Option<bool>,
+    }
 }
 
 /// Images and labels in JSON, or a label set.
@@ -119,61 +110,49 @@ pub enum ClassifyRequest {
     },
 }
 
-/// Images and texts as a form.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the fields that are read below")]
-pub struct SimilarityForm {
-    /// Images.
-    #[schema(inline, min_items = 1)]
-    image: Vec<ImageFile>,
-    /// Texts; may be in the query instead.
-    #[schema(required = false)]
-    text: Vec<String>,
-    /// The model; the default one if none is named.
-    #[schema(required = false)]
-    model: String,
-    /// Whether texts longer than the model's context are truncated (the default) or refused.
-    #[schema(required = false)]
-    truncate: bool,
-    /// Number of low bits of 16-bit images that hold the value.
-    #[schema(value_type = u8, required = false, minimum = 8, maximum = 16)]
-    value_bits: Option<u8>,
-    /// Whether images are turned according to their EXIF data.
-    #[schema(value_type = bool, required = false)]
-    exif_orientation: Option<bool>,
-    /// How transparency is treated.
-    #[schema(value_type = Alpha, required = false, inline)]
-    alpha: Option<Alpha>,
+with_image_options! {
+    form
+    /// Images and texts as a form.
+    #[derive(ToSchema)]
+    #[expect(dead_code, reason = "describes the fields that are read below")]
+    pub struct SimilarityForm {
+        /// Images.
+        #[schema(inline, min_items = 1)]
+        image: Vec<ImageFile>,
+        /// Texts; may be in the query instead.
+        #[schema(required = false)]
+        text: Vec<String>,
+        /// The model; the default one if none is named.
+        #[schema(required = false)]
+        model: String,
+        /// Whether texts longer than the model's context are truncated (the default) or refused.
+        #[schema(required = false)]
+        truncate: bool,
+    }
 }
 
-/// Images and labels as a form.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the fields that are read below")]
-pub struct ClassifyForm {
-    /// Images.
-    #[schema(inline, min_items = 1)]
-    image: Vec<ImageFile>,
-    /// Labels; may be in the query instead, or come from a label set.
-    #[schema(required = false)]
-    label: Vec<String>,
-    /// A label set, instead of labels.
-    #[schema(required = false)]
-    labelset: String,
-    /// The model; the label set's, or the default one, if none is named.
-    #[schema(required = false)]
-    model: String,
-    /// Whether labels longer than the model's context are truncated (the default) or refused.
-    #[schema(required = false)]
-    truncate: bool,
-    /// Number of low bits of 16-bit images that hold the value.
-    #[schema(value_type = u8, required = false, minimum = 8, maximum = 16)]
-    value_bits: Option<u8>,
-    /// Whether images are turned according to their EXIF data.
-    #[schema(value_type = bool, required = false)]
-    exif_orientation: Option<bool>,
-    /// How transparency is treated.
-    #[schema(value_type = Alpha, required = false, inline)]
-    alpha: Option<Alpha>,
+with_image_options! {
+    form
+    /// Images and labels as a form.
+    #[derive(ToSchema)]
+    #[expect(dead_code, reason = "describes the fields that are read below")]
+    pub struct ClassifyForm {
+        /// Images.
+        #[schema(inline, min_items = 1)]
+        image: Vec<ImageFile>,
+        /// Labels; may be in the query instead, or come from a label set.
+        #[schema(required = false)]
+        label: Vec<String>,
+        /// A label set, instead of labels.
+        #[schema(required = false)]
+        labelset: String,
+        /// The model; the label set's, or the default one, if none is named.
+        #[schema(required = false)]
+        model: String,
+        /// Whether labels longer than the model's context are truncated (the default) or refused.
+        #[schema(required = false)]
+        truncate: bool,
+    }
 }
 
 impl ImagesAndTexts {
@@ -203,6 +182,7 @@ impl ImagesAndTexts {
 
     pub(super) fn from_json(body: &[u8], texts_field: &'static str) -> Result<Self, ApiError> {
         let json: Json = json_body::parse(body)?;
+        let options = ImageOptions::from(&json);
         if json.texts.is_some() && json.labels.is_some() {
             return Err(twice());
         }
@@ -236,11 +216,7 @@ impl ImagesAndTexts {
             labelset: json.labelset,
             options: EmbedOptions {
                 truncate: json.truncate.unwrap_or(true),
-                images: ImageOptions {
-                    value_bits: json.value_bits,
-                    exif_orientation: json.exif_orientation,
-                    alpha: json.alpha,
-                },
+                images: options,
                 ..EmbedOptions::default()
             },
             texts_field,
@@ -283,10 +259,7 @@ impl ImagesAndTexts {
                 self.texts.push(value.to_owned());
             }
             "truncate" => {
-                let expected = |_| {
-                    ApiError::new(Code::InvalidRequest, "truncate is true or false").at("truncate")
-                };
-                self.options.truncate = value.parse().map_err(expected)?;
+                self.options.truncate = value_of(name, value, "truncate is true or false")?;
             }
             // Unknown fields are ignored, as in JSON.
             _ => request_options::image_option(&mut self.options.images, name, value)?,

@@ -9,6 +9,7 @@ mod docs;
 mod embeddings;
 mod encoding;
 mod health;
+mod image_option_fields;
 mod images_and_texts;
 mod item_list;
 mod json_body;

@@ -1,5 +1,7 @@
 //! The three forms of a request: JSON, multipart/form-data, or an image as the raw body.
 
+use std::str::FromStr;
+
 use axum::extract::{FromRequest, Multipart, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
@@ -168,6 +170,15 @@ pub enum Field<'a> {
     Image(Bytes),
     /// Any other field: name and value.
     Named(&'a str, &'a str),
+}
+
+/// The value of a field; `expected` says in the error what it must be.
+///
+/// # Errors
+/// 400 `invalid_request` with the field's name.
+pub fn value_of<T: FromStr>(name: &str, value: &str, expected: &str) -> Result<T, ApiError> {
+    let invalid = |_| ApiError::new(Code::InvalidRequest, expected).at(name);
+    value.parse().map_err(invalid)
 }
 
 impl Part {

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::image_option_fields::with_image_options;
 use super::item_list::{Entry, EntryList};
 use super::json_body;
 use super::openapi::{InferenceErrors, LookupErrors, RequestHeaders};
@@ -21,38 +22,26 @@ use crate::bounded;
 use crate::calls::{self, Document, RerankCall, Warning};
 use crate::engine::{EmbedOptions, ImageSource};
 use crate::error_code::Code;
-use crate::preprocess::{Alpha, ImageOptions, ValueBits};
+use crate::preprocess::ImageOptions;
 
-#[derive(Debug, Deserialize, ToSchema)]
-struct RerankRequest {
-    /// The model; the default one if none is named.
-    #[serde(default)]
-    model: Option<String>,
-    #[schema(value_type = schemas::Item)]
-    query: Entry,
-    /// The documents.
-    #[schema(value_type = schemas::Items)]
-    documents: EntryList,
-    /// Maximum number of results; all by default.
-    #[serde(default, deserialize_with = "json_body::whole_number")]
-    top_n: Option<usize>,
-    /// Return the documents with their scores.
-    #[serde(default)]
-    return_documents: Option<bool>,
-    /// Whether texts longer than the model's context are truncated (the default) or refused.
-    #[serde(default)]
-    truncate: Option<bool>,
-    /// Number of low bits of 16-bit images that hold the value.
-    #[serde(default)]
-    #[schema(value_type = Option<u8>, minimum = 8, maximum = 16)]
-    value_bits: Option<ValueBits>,
-    /// Whether images are turned according to their EXIF data.
-    #[serde(default)]
-    exif_orientation: Option<bool>,
-    /// How transparency is treated.
-    #[serde(default)]
-    #[schema(inline)]
-    alpha: Option<Alpha>,
+with_image_options! {
+    #[derive(Debug, Deserialize, ToSchema)]
+    struct RerankRequest {
+        /// The model; the default one if none is named.
+        model: Option<String>,
+        #[schema(value_type = schemas::Item)]
+        query: Entry,
+        /// The documents.
+        #[schema(value_type = schemas::Items)]
+        documents: EntryList,
+        /// Maximum number of results; all by default.
+        #[serde(default, deserialize_with = "json_body::whole_number")]
+        top_n: Option<usize>,
+        /// Return the documents with their scores.
+        return_documents: Option<bool>,
+        /// Whether texts longer than the model's context are truncated (the default) or refused.
+        truncate: Option<bool>,
+    }
 }
 
 /// The documents, closest first.
@@ -117,13 +106,14 @@ pub async fn create(
         model: found.model,
         object: "list",
         results: results.collect(),
-        usage: found.cost.into(),
+        usage: found.tokens.into(),
         warnings: found.warnings,
     }))
 }
 
 pub(super) fn from_json(body: &[u8], options: EmbedOptions) -> Result<RerankCall, ApiError> {
     let request: RerankRequest = json_body::parse(body)?;
+    let images = ImageOptions::from(&request);
     Ok(RerankCall {
         model: request.model,
         query: document_of(request.query),
@@ -132,11 +122,7 @@ pub(super) fn from_json(body: &[u8], options: EmbedOptions) -> Result<RerankCall
         return_documents: request.return_documents.unwrap_or(false),
         options: EmbedOptions {
             truncate: request.truncate.unwrap_or(true),
-            images: ImageOptions {
-                value_bits: request.value_bits,
-                exif_orientation: request.exif_orientation,
-                alpha: request.alpha,
-            },
+            images,
             ..options
         },
     })

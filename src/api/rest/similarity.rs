@@ -6,6 +6,7 @@ use axum::extract::{Request, State};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
+use super::image_option_fields::ImageOptionsQuery;
 use super::images_and_texts::{ImagesAndTexts, SimilarityForm, SimilarityRequest};
 use super::openapi::{InferenceErrors, LookupErrors, RequestHeaders};
 use super::schemas::ImageFile;
@@ -13,7 +14,6 @@ use super::usage::Usage;
 use crate::api::json_answer::Json;
 use crate::api::{ApiError, AppState};
 use crate::calls::{self, SimilarityCall, Warning};
-use crate::preprocess::Alpha;
 
 /// Images × texts.
 #[derive(Debug, Serialize, ToSchema)]
@@ -46,14 +46,6 @@ struct SimilarityQuery {
     model: Option<String>,
     /// Whether texts longer than the model's context are truncated (the default) or refused.
     truncate: Option<bool>,
-    /// Number of low bits of 16-bit images that hold the value.
-    #[param(minimum = 8, maximum = 16)]
-    value_bits: Option<u8>,
-    /// Whether images are turned according to their EXIF data.
-    exif_orientation: Option<bool>,
-    /// How transparency is treated.
-    #[param(inline)]
-    alpha: Option<Alpha>,
 }
 
 /// Compares images with texts.
@@ -62,7 +54,7 @@ struct SimilarityQuery {
     path = "/v1/similarity",
     operation_id = "similarity",
     tag = "inference",
-    params(RequestHeaders, SimilarityQuery),
+    params(RequestHeaders, SimilarityQuery, ImageOptionsQuery),
     request_body(
         content(
             (SimilarityRequest = "application/json"),
@@ -89,7 +81,7 @@ pub async fn create(
         scores: found.scores.cosines,
         logits: found.scores.logits,
         probabilities: found.scores.probabilities,
-        usage: found.cost.into(),
+        usage: found.tokens.into(),
         warnings: found.warnings,
     }))
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::calls::Cost;
+use crate::tokenize::TokenCount;
 
 /// OpenAI's usage object, and the number of truncated tokens, because truncation must be visible.
 #[derive(Debug, Clone, Copy, Default, Serialize, ToSchema)]
@@ -16,12 +16,12 @@ pub struct Usage {
     pub truncated_tokens: usize,
 }
 
-impl From<Cost> for Usage {
-    fn from(cost: Cost) -> Self {
+impl From<TokenCount> for Usage {
+    fn from(tokens: TokenCount) -> Self {
         Self {
-            prompt_tokens: cost.tokens,
-            total_tokens: cost.tokens,
-            truncated_tokens: cost.truncated,
+            prompt_tokens: tokens.read,
+            total_tokens: tokens.read,
+            truncated_tokens: tokens.truncated,
         }
     }
 }

@@ -73,16 +73,16 @@ pub async fn embed_all(
     let mut rows = Vec::new();
     let take = |result| {
         match result {
-            Settled::Row(row) => rows.push(row),
-            Settled::Broken { id, kind, reason } => {
+            EmbedResult::Row(row) => rows.push(row),
+            EmbedResult::Broken { id, kind, reason } => {
                 failed += 1;
                 progress.suspend(|| eprintln!("skipped {id}: {reason}"));
                 output.report(&id, kind, &reason)?;
             }
-            Settled::Engine(error) => {
+            EmbedResult::Engine(error) => {
                 return Err(error).context("the engine failed; run the command again to continue");
             }
-            Settled::Unread(reason) => {
+            EmbedResult::StoreFailed(reason) => {
                 output.write(&mut rows)?;
                 bail!(reason);
             }
@@ -93,7 +93,7 @@ pub async fn embed_all(
         }
         Ok(())
     };
-    let work = |found| settle(model, found, most_bytes);
+    let work = |found| embed_event(model, found, most_bytes);
     let read = pipeline::run(pipeline::at_a_time(settings), read, bytes, work, take).await;
     // Rows that were embedded before an error are stored.
     output.write(&mut rows)?;
@@ -105,7 +105,7 @@ pub async fn embed_all(
 }
 
 /// The result for one thing that a source found.
-enum Settled {
+enum EmbedResult {
     Row(Row),
     Broken {
         id: String,
@@ -114,13 +114,15 @@ enum Settled {
     },
     Engine(EngineError),
     /// A store did not deliver an item, so nothing is known about the item itself.
-    Unread(String),
+    StoreFailed(String),
 }
 
-async fn settle(model: &Model, found: SourceEvent, most_bytes: usize) -> Settled {
+async fn embed_event(model: &Model, found: SourceEvent, most_bytes: usize) -> EmbedResult {
     let item = match found {
         SourceEvent::Item(item) => item,
-        SourceEvent::Broken { id, kind, reason } => return Settled::Broken { id, kind, reason },
+        SourceEvent::Broken { id, kind, reason } => {
+            return EmbedResult::Broken { id, kind, reason };
+        }
     };
     let (kind, Item { id, content }) = (item.kind(), item);
     let text = match &content {
@@ -128,19 +130,19 @@ async fn settle(model: &Model, found: SourceEvent, most_bytes: usize) -> Settled
         Content::Blob(_) | Content::Image(_) => None,
     };
     match embed(model, content, most_bytes).await {
-        Ok(embedding) => Settled::Row(Row {
+        Ok(embedding) => EmbedResult::Row(Row {
             id,
             kind,
             text,
             embedding,
         }),
-        Err(Failure::Item(reason)) => Settled::Broken {
+        Err(Failure::Item(reason)) => EmbedResult::Broken {
             id,
             kind: kind.name(),
             reason,
         },
-        Err(Failure::Engine(error)) => Settled::Engine(error),
-        Err(Failure::Store(reason)) => Settled::Unread(reason),
+        Err(Failure::Engine(error)) => EmbedResult::Engine(error),
+        Err(Failure::Store(reason)) => EmbedResult::StoreFailed(reason),
     }
 }
 
@@ -160,10 +162,7 @@ async fn embed(model: &Model, content: Content, most_bytes: usize) -> Result<Emb
         Content::Text(text) => engine::Item::Text(text),
     };
     match pipeline::embed(model, item, Lane::Bulk).await {
-        Ok(Ok(embedded)) => {
-            let first = embedded.embeddings.into_iter().next();
-            first.ok_or(Failure::Engine(EngineError::Dead))
-        }
+        Ok(Ok(encoding)) => Ok(encoding.embedding),
         Ok(Err(reason)) => Err(Failure::Item(reason)),
         Err(error) => Err(Failure::Engine(error)),
     }

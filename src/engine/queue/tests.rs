@@ -5,11 +5,11 @@ use tokio::sync::oneshot;
 use super::admission::CLEANING;
 use super::*;
 use crate::engine::intake::Intake;
-use crate::engine::job::Encoded;
+use crate::engine::job::EncoderResult;
 use crate::preprocess::Pixels;
 use crate::runtime::Device;
 
-type Reply = oneshot::Receiver<Result<Encoded, EngineError>>;
+type Reply = oneshot::Receiver<Result<EncoderResult, EngineError>>;
 
 fn queue(capacity: usize) -> Arc<Queue> {
     Arc::new(queue_of(capacity))
