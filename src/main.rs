@@ -10,7 +10,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     if let Err(error) = clip_in::runtime::prepare_environment() {
         eprintln!(
-            "clip-in: cannot start again with the environment that its libraries need: {error}; set ORT_DISABLE_TELEMETRY=1, MALLOC_ARENA_MAX and MIMALLOC_ARENA_RESERVE"
+            "clip-in: cannot start again with the environment that its libraries need: {error}; set ORT_DISABLE_TELEMETRY=1, MALLOC_ARENA_MAX, MIMALLOC_ARENA_RESERVE and MIMALLOC_PURGE_DELAY"
         );
         return ExitCode::FAILURE;
     }

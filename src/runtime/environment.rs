@@ -13,17 +13,18 @@ use std::thread;
 /// `DisableTelemetryEvents` comes too late for that (`docs/Privacy.md` in its repository).
 const NO_TELEMETRY: (&str, &str) = ("ORT_DISABLE_TELEMETRY", "1");
 
-/// Reserves of allocators: address space that counts towards a limit (`ulimit -v`), although most of it is never used. A
-/// value that is already set is not changed.
+/// Reserves of allocators: address space that counts towards a limit (`ulimit -v`), although most of it is never used, and freed
+/// memory that is kept for reuse. A value that is already set is not changed (`docs/src/decisions/0007-mimalloc.md` has figures).
 ///
 /// - glibc, from which ONNX Runtime takes its memory: 64 MiB for each arena, and eight arenas for each core. One for each core is
 ///   as many as there are threads that compute at a time.
-/// - mimalloc, from which everything else is taken: 1 GiB at a time.
-fn small_reserves() -> [(&'static str, String); 2] {
+/// - mimalloc, from which everything else is taken: 1 GiB at a time, and freed memory for a second.
+fn small_reserves() -> [(&'static str, String); 3] {
     let cores = thread::available_parallelism().map_or(2, NonZero::get);
     [
         ("MALLOC_ARENA_MAX", cores.max(2).to_string()),
         ("MIMALLOC_ARENA_RESERVE", "64MiB".to_owned()),
+        ("MIMALLOC_PURGE_DELAY", "100".to_owned()),
     ]
 }
 
