@@ -168,7 +168,7 @@ fn failed_sessions_are_rebuilt_once_and_then_the_server_is_not_ready() {
         success(server.get("/readyz"));
     }
     assert_eq!(server.metric("clip_in_inference_failures_total"), 0.0);
-    server.log_with("were rebuilt");
+    server.log_with("sessions of a worker rebuilt");
     assert_eq!(
         refused(&server, &["a red bolt"]),
         (503, "engine_dead".to_owned())
