@@ -16,8 +16,8 @@ from toy_backbone import ToyBackbone, rows_of, toy_batch, with_prompts_and_keys
 from clip_in_training.common.recipe import RecipeError
 from clip_in_training.finetune.losses.clip_in import ClipInLoss
 from clip_in_training.finetune.losses.pool import Pool
-from clip_in_training.finetune.losses.within_pair import WithinPairLoss
-from clip_in_training.finetune.recipe import TuningLossRecipe, parse_tuning_recipe
+from clip_in_training.finetune.losses.within_pair import FORMS, WithinPairLoss
+from clip_in_training.finetune.recipe import WITHIN_PAIR, TuningLossRecipe, parse_tuning_recipe
 from clip_in_training.finetune.stages.encoder import Encoder
 from clip_in_training.finetune.stages.gradients import StepGradient
 
@@ -87,6 +87,34 @@ def test_the_margin_is_the_mean_lead_of_the_step_before(family):
     one = torch.tensor(1.0, dtype=torch.float64)
     wrong = kept(turned(0), turned(90), turned(90), turned(0), one, one)
     assert wrong.item() == pytest.approx(3.0 + 1.0, rel=1e-12) and kept.margin.item() == 0.0
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_direction_form_by_hand(family):
+    # Images turn from 0 to 60 degrees: the change points to 120. Captions from 0 to 90: to 135. So 15 apart.
+    expected = math.log(1 + math.exp(-2 * math.cos(math.radians(15))))
+    assert by_hand("direction", family)[0] == pytest.approx(expected, rel=1e-12)
+    sharper = math.log(1 + math.exp(-6 * math.cos(math.radians(15))))
+    assert by_hand("direction", family, 3.0)[0] == pytest.approx(sharper, rel=1e-12)
+
+
+def test_the_direction_form_learns_from_twins_that_the_others_hardly_see():
+    """Twins that differ by a little, image and caption in other ways: the less, the less the softmax form pulls."""
+    two, zero = torch.tensor(2.0, dtype=torch.float64), torch.tensor(0.0, dtype=torch.float64)
+
+    def near(axis, little):
+        row = torch.zeros(1, 3, dtype=torch.float64)
+        row[0, 0], row[0, axis] = math.cos(little), math.sin(little)
+        return row
+
+    def gradient(form, little):
+        after = near(1, little).requires_grad_()
+        WithinPairLoss(form, "softmax")(near(1, 0), near(2, 0), after, near(2, little), two, zero).backward()
+        return after.grad.norm().item()
+
+    assert gradient("softmax", 0.01) == pytest.approx(gradient("softmax", 0.04) / 4, rel=0.05)
+    assert gradient("direction", 0.01) == pytest.approx(4 * gradient("direction", 0.04), rel=0.05)
+    assert math.isfinite(gradient("direction", 0.0))
 
 
 def test_a_step_that_is_no_number_leaves_the_margin():
@@ -245,7 +273,7 @@ def test_the_term_tells_twins_apart_that_differ_slightly():
         return rows.requires_grad_()
 
     images, texts = twins(), twins()
-    for form in ("softmax", "margin"):
+    for form in FORMS:
         loss = ClipInLoss(replace(ONLY, within_pair=form), "softmax")
         free = [images.detach().clone().requires_grad_(), texts.detach().clone().requires_grad_()]
         optimiser = torch.optim.Adam(free, 0.02)
@@ -259,13 +287,17 @@ def test_the_term_tells_twins_apart_that_differ_slightly():
         cosines = np.array((unit[0] @ unit[1].T).tolist())
         own = cosines.diagonal()
         other = np.array([cosines[i, (i + PAIRS) % (2 * PAIRS)] for i in range(2 * PAIRS)])
-        assert (own > other).all(), form
+        if form == "direction":
+            sums = own[:PAIRS] + own[PAIRS:] - other[:PAIRS] - other[PAIRS:]
+            assert (sums > 0).all()
+        else:
+            assert (own > other).all(), form
 
 
 @pytest.mark.parametrize(
     ("losses", "message"),
     [
-        ('within_pair = "hinge"', "`finetune.losses.within_pair` must be one of softmax, margin"),
+        ('within_pair = "hinge"', "`finetune.losses.within_pair` must be one of softmax, margin, direction"),
         ("within_pair_short = -1.0", "no weight in `finetune.losses` may be negative"),
         (
             "within_pair_short = 1.0\nwithin_pair_sharpness = 0.0",
@@ -289,3 +321,7 @@ def test_a_term_of_edits_needs_edits():
     )
     with pytest.raises(RecipeError, match=r"within_pair_.*are about edits"):
         parse_tuning_recipe(text + "[finetune.losses]\nwithin_pair_long = 0.5\n")
+
+
+def test_every_form_of_the_loss_is_one_of_the_recipes():
+    assert WITHIN_PAIR == FORMS

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 from clip_in_training.common.recipe import OptimiserRecipe, RecipeError, from_table, parse_toml
 
+WITHIN_PAIR = ("softmax", "margin", "direction")
+"""Forms of the loss within an edit."""
+
 
 @dataclass(frozen=True)
 class BackboneRecipe:
@@ -115,7 +118,9 @@ class TuningLossRecipe:
     """The two sides of an edit against each other only, with their short captions."""
     within_pair_long: float = 0.0
     within_pair: str = "softmax"
-    """softmax (over two candidates) | margin (FG-CLIP 2's ranking loss, arXiv 2510.10921)."""
+    """softmax (over two candidates) | margin (FG-CLIP 2's ranking loss, arXiv 2510.10921) | direction (the change of
+    the image's vector and of its caption's point the same way).
+    """
     within_pair_sharpness: float = 1.0
     """Multiplies the scale of the logits there: a temperature of its own."""
 
@@ -219,7 +224,7 @@ def check(recipe: TuningRecipe, origin: str) -> None:
             recipe.finetune.losses.hard_negative,
             ("symmetric", "triplet", "negclip"),
         ),
-        "finetune.losses.within_pair": (recipe.finetune.losses.within_pair, ("softmax", "margin")),
+        "finetune.losses.within_pair": (recipe.finetune.losses.within_pair, WITHIN_PAIR),
     }
     for key, (value, allowed) in choices.items():
         if value not in allowed:

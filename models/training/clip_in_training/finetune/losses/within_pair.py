@@ -9,9 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-FORMS = ("softmax", "margin")
+FORMS = ("softmax", "margin", "direction")
 LARGEST_MARGIN = 10.0
 """In logits. FG-CLIP 2's."""
+_SHORTEST = 1e-3
+"""Differences of unit vectors below this length are not stretched to length 1, as rounding would decide them."""
 
 
 class WithinPairLoss(nn.Module):
@@ -23,6 +25,10 @@ class WithinPairLoss(nn.Module):
     `form` "margin": FG-CLIP 2's ranking loss (arXiv 2510.10921), max(0, τ + other - own) in both families. τ is the
     mean of own - other in the step before, from 0 to `LARGEST_MARGIN`, so what is below average is pushed. The
     paper ranks captions for an image; here images are ranked for a caption too. τ is this module's state.
+
+    `form` "direction": log(1 + exp(-scale · sharpness · cosine(ΔI, ΔT))) with ΔI = image after - image before and
+    ΔT = caption after - caption before, in both families. Where both sides are nearly the same vectors, the other
+    forms have next to no gradient, as it is proportional to these differences; this one has.
     """
 
     margin: Tensor
@@ -44,6 +50,13 @@ class WithinPairLoss(nn.Module):
         bias: Tensor,
     ) -> Tensor:
         """Vectors are [edits, embedding_dim], normalised, at least one edit; returns a scalar."""
+
+        if self.form == "direction":
+            change, said = (
+                functional.normalize(after - before, dim=-1, eps=_SHORTEST)
+                for before, after in ((source_image, target_image), (source_text, target_text))
+            )
+            return functional.softplus(-scale * self.sharpness * (change * said).sum(-1)).mean()
 
         def logits(images: Tensor, texts: Tensor) -> Tensor:
             return scale * self.sharpness * (images * texts).sum(-1) + bias
