@@ -89,6 +89,7 @@ def _write(recipe: Recipe, recipe_name: str, recipe_text: str, run: Path, state:
     write_golden(reference, preprocess, tokenize, folder, SAMPLE_SEED)
     write_samples(folder, SAMPLE_SEED)
     content["provenance"]["benchmarks"] = benchmarks
+    content["provenance"]["edit_categories"] = recipe.data.categories
     content["variants"] = [fp32_variant(parity, benchmark_delta=0.0)]
     write_card(
         folder / "model-card.md",

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from clip_in_training.common.recipe import OptimiserRecipe, RecipeError, from_table, parse_toml, read_recipe
-from clip_in_training.scratch.scenes.attributes import ALL_CATEGORIES
+from clip_in_training.scratch.scenes.attributes import ALL_CATEGORIES, CATEGORIES
 
 
 @dataclass(frozen=True)
@@ -175,6 +175,8 @@ def kept_recipe(manifest: dict[str, typing.Any]) -> Recipe:
     source = manifest["provenance"]
     table = parse_toml(source["recipe_text"], source["recipe"])
     table.pop("ablation", None)
+    # Recipes had only the nine kinds of edits before they could name them.
+    table.setdefault("data", {}).setdefault("categories", source.get("edit_categories", list(CATEGORIES)))
     return from_table(Recipe, table, source["recipe"], "")
 
 
