@@ -9,6 +9,7 @@ from PIL import Image, ImageFilter
 
 _DIGITS = {"a single": "1", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5", "six": "6"}
 _NUMBER = re.compile(r"\b(a single|one|two|three|four|five|six)\b(?! (?:prongs|holes|sides))", re.IGNORECASE)
+_CODE = re.compile(r'("[^"]*")')
 _LITTLE = re.compile(
     r"\b(?:a|an|the|and|with|its|it|is|in|on|of|to|together|that|reading|by)\b", re.IGNORECASE
 )
@@ -16,12 +17,16 @@ _LITTLE = re.compile(
 
 def digits(text: str, random: Random) -> str:
     """Counts of parts in digits: "3 red washers"."""
-    return _NUMBER.sub(lambda found: _DIGITS[found[0].lower()], text)
+    parts = re.split(_CODE, text)
+    return "".join(
+        part if part.startswith('"') else _NUMBER.sub(lambda found: _DIGITS[found[0].lower()], part)
+        for part in parts
+    )
 
 
 def keywords(text: str, random: Random) -> str:
     """Without the small words, in lower case but for codes: "red bolt left, three washers"."""
-    parts = re.split(r'("[^"]*")', text.rstrip("."))
+    parts = re.split(_CODE, text.rstrip("."))
     parts = [part if part.startswith('"') else _LITTLE.sub(" ", part).lower() for part in parts]
     return " ".join("".join(parts).split())
 
