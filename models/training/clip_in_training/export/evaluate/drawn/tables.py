@@ -24,7 +24,8 @@ def report(measured: Measured, missing: Sequence[str]) -> str:
             _categories(measured.short, measured.long),
             _range(measured.short),
             "**What changes between the two sides.** “none ↔ x”: it is there or not; “x ↔ y”: one in the place of "
-            "another. “Own caption”: an image prefers its own caption to the other side's (chance 50).",
+            "another. “Own caption”: an image prefers its own caption to the other side's (chance 50); a pair's two "
+            "answers depend on each other, so those intervals are somewhat too narrow.",
             _changes(measured.short, measured.long),
             _missing(missing),
             f"**One image alone**, {measured.scenes} scenes: each possible value of an attribute in a short caption "
@@ -115,7 +116,10 @@ def _missing(missing: Sequence[str]) -> str:
     if not missing:
         return "Everything that captions state changes in some edit of the training."
     listed = ", ".join(f"`{name}`" for name in missing).replace("<->", "↔")
-    return f"Stated by captions, and changed by **no edit of the training**: {listed}. Do not rely on these."
+    return (
+        f"Stated by captions, and changed by **no edit of the training**: {listed}. Rely on these only where the table "
+        "above is high."
+    )
 
 
 def _absolute(measured: Measured) -> str:
