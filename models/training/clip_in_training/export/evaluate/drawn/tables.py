@@ -117,8 +117,8 @@ def _missing(missing: Sequence[str]) -> str:
         return "Everything that captions state changes in some edit of the training."
     listed = ", ".join(f"`{name}`" for name in missing).replace("<->", "↔")
     return (
-        f"Stated by captions, and changed by **no edit of the training**: {listed}. Rely on these only where the table "
-        "above is high."
+        f"Stated by captions, and changed by **no edit of the training**: {listed}. Rely on these only where the "
+        "table above is high."
     )
 
 
