@@ -146,7 +146,7 @@ train-demo: python ## generate scenes, train the demo model, export it to models
 evaluate-demo: python ## measure models/demo on fresh scenes: intervals, both directions, false alarms, what no edit changes (EVALUATE="--write": into its card)
 	$(TRAIN) card --bundle models/demo $(EVALUATE)
 
-ablation: python ## what each ingredient of CLIP-IN is worth: twelve variants, three seeds (some two hours on two cores with bf16; resumable; longer, on a card: ABLATION="--run runs/ablation-long --jobs 1 --set finetune.steps=2000")
+ablation: python ## what each ingredient of CLIP-IN is worth: thirteen variants, three seeds (some two hours on two cores with bf16; resumable; longer, on a card: ABLATION="--run runs/ablation-long --jobs 1 --set finetune.steps=2000")
 	$(TRAIN) generate --recipe models/recipes/demo-clip.toml
 	test -f runs/demo-clip/bundle/bundle.json || { $(TRAIN) train --recipe models/recipes/demo-clip.toml --start models/demo --resume && \
 		$(TRAIN) export --recipe models/recipes/demo-clip.toml --out runs/demo-clip/bundle --precisions ''; }
