@@ -7,9 +7,10 @@ from torch import Tensor
 from torch.nn import functional
 
 Contrast = Callable[..., Tensor]
-"""Maps (anchors, pool, scale, bias, equal, offsets) to a scalar. The partner of anchor i is row i of the pool, which may
-be longer. `equal`, bool [anchors, pool] or None, marks entries that must not count as negatives (see `equal_pairs`).
-`offsets`, [anchors, pool] or None, is added to the logits: above 0 a negative counts for more, -inf leaves it out.
+"""Maps (anchors, pool, scale, bias, equal, offsets) to a scalar. The partner of anchor i is row i of the pool, which
+may be longer. `equal`, bool [anchors, pool] or None, marks entries that must not count as negatives (see
+`equal_pairs`). `offsets`, [anchors, pool] or None, is added to the logits: above 0 a negative counts for more, -inf
+leaves it out.
 """
 
 
