@@ -19,7 +19,7 @@ FETCH := { test -x .cache/pip/bin/python || $(PYTHON) -m venv .cache/pip; } && .
 CLIP_IN := target/release/clip-in
 TRAIN := $(VENV)/bin/clip-in-training
 
-.PHONY: help serve test check test-rust test-python end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint lint-code docs onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo ablation bench bench-setup stream textile kills rolling-restart faults abuse fuzz soak reference gpu-bundle lock clean
+.PHONY: help serve test check test-rust test-python end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint lint-code docs onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo evaluate-demo ablation bench bench-setup stream textile kills rolling-restart faults abuse fuzz soak reference gpu-bundle lock clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | column -t -s '	'
@@ -141,8 +141,12 @@ train-demo: python ## generate scenes, train the demo model, export it to models
 	$(TRAIN) generate --recipe models/recipes/demo.toml
 	$(TRAIN) train --recipe models/recipes/demo.toml --resume
 	$(TRAIN) export --recipe models/recipes/demo.toml --out models/demo
+	$(TRAIN) card --bundle models/demo --write
 
-ablation: python ## what each ingredient of CLIP-IN is worth: eight variants, three seeds (under two hours on two cores; resumable; longer, on a card: ABLATION="--run runs/ablation-long --jobs 1 --set finetune.steps=2000")
+evaluate-demo: python ## measure models/demo on fresh scenes: intervals, both directions, false alarms, what no edit changes (EVALUATE="--write": into its card)
+	$(TRAIN) card --bundle models/demo $(EVALUATE)
+
+ablation: python ## what each ingredient of CLIP-IN is worth: thirteen variants, three seeds (some two hours on two cores with bf16; resumable; longer, on a card: ABLATION="--run runs/ablation-long --jobs 1 --set finetune.steps=2000")
 	$(TRAIN) generate --recipe models/recipes/demo-clip.toml
 	test -f runs/demo-clip/bundle/bundle.json || { $(TRAIN) train --recipe models/recipes/demo-clip.toml --start models/demo --resume && \
 		$(TRAIN) export --recipe models/recipes/demo-clip.toml --out runs/demo-clip/bundle --precisions ''; }

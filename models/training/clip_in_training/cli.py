@@ -26,6 +26,9 @@ STAGES_HELP = {
 }
 VARIANTS_HELP = "Add other precisions to a bundle, each with its loss and speed measured."
 PRECISIONS_HELP = "in addition to fp32: int8, fp16, bf16, separated by commas (default: int8"
+CARD_HELP = (
+    "Measure a bundle of the drawn scenes on scenes drawn afresh, five seeds, and print its card's tables."
+)
 REFERENCE_HELP = "Write an open_clip architecture with random weights as a bundle, to measure speed with."
 KNOWN_ERRORS = (
     RecipeError,
@@ -84,6 +87,14 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--split", default="test", choices=["test", "validation"], help="which scenes")
     evaluate.add_argument("--json", action="store_true", help="print JSON instead of tables")
 
+    card = commands.add_parser("card", help=CARD_HELP, description=CARD_HELP)
+    card.add_argument("--bundle", type=Path, required=True, help="the bundle's directory")
+    card.add_argument("--pairs", type=_count, default=150, help="edits a category and seed (default: 150)")
+    card.add_argument("--scenes", type=_count, default=100, help="single scenes a seed (default: 100)")
+    card.add_argument(
+        "--write", action="store_true", help="also put the tables into the bundle's model-card.md"
+    )
+
     ablation = command(
         "ablation", "Fine-tune every variant of [ablation] with several seeds and compare them."
     )
@@ -109,6 +120,13 @@ def parser() -> argparse.ArgumentParser:
     reference.add_argument("--seed", type=int, default=1, help="seed of the weights (default: 1)")
     reference.add_argument("--out", type=Path, required=True, help="the bundle's directory")
     return root
+
+
+def _count(text: str) -> int:
+    number = int(text) if text.isdecimal() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text[:40]!r}")
+    return number
 
 
 def _numbers(text: str) -> list[int]:
@@ -211,6 +229,15 @@ def _evaluate(options: argparse.Namespace, recipe: Recipe, text: str) -> None:
     print(json.dumps(benchmarks, indent=1) if options.json else _report(benchmarks))
 
 
+def _card(options: argparse.Namespace) -> None:
+    from clip_in_training.export.evaluate.drawn.card import measured_section, put_into_card
+
+    tables = measured_section(options.bundle, options.pairs, options.scenes)
+    print(f"\n{tables}")
+    if options.write:
+        put_into_card(options.bundle, tables)
+
+
 def _ablation(options: argparse.Namespace, recipe: TuningRecipe, text: str) -> None:
     from clip_in_training.common.whole_file import replace_text
     from clip_in_training.finetune.ablation.measure import measure_backbone
@@ -263,6 +290,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "export": _export,
     "evaluate": _evaluate,
     "ablation": _ablation,
+    "card": _card,
     "reference": _reference,
     "variants": _variants,
 }

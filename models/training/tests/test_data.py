@@ -70,7 +70,7 @@ def folder(tmp_path):
 
 def test_edits_are_read_and_cached(folder):
     first, second = load_edits(folder, 64, ATTRIBUTES), load_edits(folder, 64, ATTRIBUTES)
-    assert first.pixels.shape == (9, 2, 64, 64, 3) and first.labels.shape == (9, 2, len(ATTRIBUTES))
+    assert first.pixels.shape == (10, 2, 64, 64, 3) and first.labels.shape == (10, 2, len(ATTRIBUTES))
     assert (first.pixels == second.pixels).all() and first.short == second.short
     assert (first.labels != UNKNOWN).all()
     assert all(a != b for a, b in first.short)

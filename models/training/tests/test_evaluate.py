@@ -31,6 +31,8 @@ def test_accuracy_is_the_mean_of_the_categories():
     texts = np.stack([one, two, one])
     table = pair_accuracy(images, texts, np.array(["color", "color", "count"]))
     assert table == {"color": 50.0, "count": 100.0, "mean": 75.0}
+    beside = pair_accuracy(images, texts, np.array(["color", "count", "other"]))
+    assert beside == {"color": 100.0, "count": 0.0, "other": 100.0, "mean": 50.0}
 
 
 def test_recall_counts_ties_against_the_model():

@@ -36,6 +36,8 @@ def test_every_recipe_of_the_repository_is_valid(path):
         ("data = 3", "`data` must be a table"),
         ('precision = "fp8"', "`precision` must be bf16 or fp32"),
         ('[stage_b.losses]\nhard_negative = "most"', "hard_negative` must be"),
+        ('[data]\ncategories = ["size"]', "data.categories` must name some of"),
+        ("[data]\ncategories = []", "data.categories` must name some of"),
         ("[image_tower]\nwidths = [8, 8]\nblocks = [1]", "equal lengths"),
         ("[", "not valid TOML"),
     ],

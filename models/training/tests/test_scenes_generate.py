@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from clip_in_training.scratch.scenes.attributes import ATTRIBUTES, CATEGORIES
+from clip_in_training.scratch.scenes.attributes import ALL_CATEGORIES, ATTRIBUTES, CATEGORIES
 from clip_in_training.scratch.scenes.drawing import draw
 from clip_in_training.scratch.scenes.edits import sample_edit
 from clip_in_training.scratch.scenes.generate import (
@@ -47,7 +47,7 @@ def test_columns_and_rows_of_edits(edits):
     table = pq.read_table(edits / "edits-00000.parquet")
     assert table.schema.equals(EDIT_SCHEMA)
     rows = table.to_pylist() + pq.read_table(edits / "edits-00001.parquet").to_pylist()
-    assert [row["category"] for row in rows] == CATEGORIES * 6
+    assert [row["category"] for row in rows] == ALL_CATEGORIES * 6
     for row in rows:
         assert all(row[name] is None for name in QUALITY_COLUMNS)
         for side in ("source", "target"):
@@ -89,7 +89,7 @@ def test_unknown_split_is_refused_before_anything_is_written(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("category", CATEGORIES)
+@pytest.mark.parametrize("category", ALL_CATEGORIES)
 def test_unjittered_pairs_differ_where_the_edit_is_and_nowhere_else(category):
     shares = []
     for index in range(60):
@@ -102,7 +102,7 @@ def test_unjittered_pairs_differ_where_the_edit_is_and_nowhere_else(category):
         if not pair.rejittered:
             shares.append((pair.edited, (difference > 0).mean()))
     assert len(shares) > 15
-    limits = {"viewpoint": 1.0, "surface": 1.0, "position": 0.7}
+    limits = {"light": 1.0, "object": 0.6, "viewpoint": 1.0, "surface": 1.0, "position": 0.7}
     for edited, share in shares:
         # A part and its shadow, never the whole picture.
         assert share < limits.get(edited, 0.36), (edited, share)
@@ -113,7 +113,7 @@ def test_every_value_of_every_attribute_shows():
     from random import Random
 
     random = Random(0)
-    for category in CATEGORIES:
+    for category in ALL_CATEGORIES:
         for _ in range(6):
             edit = sample_edit(category, random)
             layout = Layout(random.getrandbits(60))
@@ -121,6 +121,16 @@ def test_every_value_of_every_attribute_shows():
     edit = sample_edit("color", random)
     lit = [draw({**edit.source, "light": side}, Layout(1), 64).tobytes() for side in ("left", "right")]
     assert lit[0] != lit[1]
+
+
+def test_a_category_more_leaves_the_others_as_they_are(tmp_path):
+    generate_edits(tmp_path / "nine", 2, seed=7, size=32, workers=1, categories=CATEGORIES)
+    generate_edits(tmp_path / "all", 2, seed=7, size=32, workers=1)
+    nine, everything = (
+        pq.read_table(tmp_path / name / "edits-00000.parquet").to_pylist() for name in ("nine", "all")
+    )
+    assert nine == [row for row in everything if row["category"] in CATEGORIES]
+    assert len(everything) == 20
 
 
 def test_any_size_shows_the_same_picture():

@@ -7,6 +7,7 @@ import torch
 from tuning_data import RECIPE, write_edits
 
 from clip_in_training.common import checkpoint
+from clip_in_training.common.errors import CheckpointError
 from clip_in_training.common.recipe import RecipeError
 from clip_in_training.common.step_log import read_steps
 from clip_in_training.export.evaluate.pairs import pair_is_right, pair_similarity
@@ -112,6 +113,28 @@ def test_a_resumed_run_measures_and_averages_as_one_that_was_not_interrupted(run
     assert ours["modules"]["average"]["steps"] == 14
     for name, value in theirs["modules"]["average"].items():
         torch.testing.assert_close(torch.as_tensor(ours["modules"]["average"][name]), torch.as_tensor(value))
+
+
+def test_a_resumed_run_goes_on_from_the_margin_that_it_had(text, tmp_path):
+    text = text.replace(
+        "[finetune.losses]", '[finetune.losses]\nwithin_pair_short = 1.0\nwithin_pair = "margin"'
+    )
+    recipe, path = parse_tuning_recipe(text), tmp_path / "finetune.pt"
+    finetune(recipe, text, tmp_path, stop_at=6)
+    state = checkpoint.load(path)
+    assert list(state["modules"]["loss"]) == ["within_pair.short.margin"]
+    # What the step before left, made so large that the next step must show it.
+    state["modules"]["loss"]["within_pair.short.margin"].fill_(7.5)
+    checkpoint.save(path, state)
+    finetune(recipe, text, tmp_path, resume=True, stop_at=9)
+    costs = [step["within_pair_short"] for step in read_steps(tmp_path / "finetune.jsonl")]
+    assert costs[6] == pytest.approx(7.5, abs=0.5) and max(costs[:6] + costs[7:]) < 2
+    # A checkpoint of losses that remember nothing does not fit this recipe.
+    state = checkpoint.load(path)
+    state["modules"]["loss"] = {}
+    checkpoint.save(path, state)
+    with pytest.raises(CheckpointError, match=r"within_pair\.short\.margin"):
+        finetune(recipe, text, tmp_path, resume=True)
 
 
 def test_the_average_is_the_textbook_one():

@@ -143,6 +143,8 @@ def _training(recipe: TuningRecipe, making: Making) -> str:
             "L_long": losses.clip_long,
             f"L_HN ({losses.hard_negative}) on short captions": losses.hard_negative_short,
             f"L_HN ({losses.hard_negative}) on long captions": losses.hard_negative_long,
+            f"within edits ({losses.within_pair}) on short captions": losses.within_pair_short,
+            f"within edits ({losses.within_pair}) on long captions": losses.within_pair_long,
             "difference of an edit's images and its prompt (PC-CLIP)": losses.difference,
             "distance of single images and captions to the start": losses.anchor,
         }

@@ -89,6 +89,7 @@ def _write(recipe: Recipe, recipe_name: str, recipe_text: str, run: Path, state:
     write_golden(reference, preprocess, tokenize, folder, SAMPLE_SEED)
     write_samples(folder, SAMPLE_SEED)
     content["provenance"]["benchmarks"] = benchmarks
+    content["provenance"]["edit_categories"] = recipe.data.categories
     content["variants"] = [fp32_variant(parity, benchmark_delta=0.0)]
     write_card(
         folder / "model-card.md",
@@ -103,7 +104,8 @@ def _write(recipe: Recipe, recipe_name: str, recipe_text: str, run: Path, state:
             "depth": recipe.text_tower.depth,
             "width": recipe.text_tower.width,
             "context": recipe.text_tower.context_length,
-            "edits": recipe.data.train_pairs_per_category * 9,
+            "edits": recipe.data.train_pairs_per_category * len(recipe.data.categories),
+            "categories": ", ".join(recipe.data.categories),
             "fingerprint": source["data_fingerprint"][:16],
             "seed": recipe.seed,
             "steps_a": recipe.stage_a.steps,

@@ -18,7 +18,7 @@ tell a scene from the same scene with one thing changed.
 
 ## Training
 
-{edits:,} training edits over nine categories (fingerprint `{fingerprint}`), seed {seed}. Stage A ({steps_a} steps)
+{edits:,} training edits, the same number of each of these kinds: {categories} (fingerprint `{fingerprint}`), seed {seed}. Stage A ({steps_a} steps)
 teaches the image encoder the drawn attributes and where the characters of a code are; stage B ({steps_b} steps, {batch_pairs} edits a batch) trains both with:
 {losses}. It took {wall:.0f} minutes on the wall and {cpu:.0f} core-minutes on CPU (two cores, {precision}). The recipe is in
 `bundle.json` under `provenance`.
@@ -27,7 +27,7 @@ teaches the image encoder the drawn attributes and where the characters of a cod
 
 All numbers are computed on the exported graphs, on held-out scenes whose seeds training never saw.
 
-Pair rule of MMVP-VLM, text to image, short captions, {per_category} pairs a category, percent (chance 25; a tie is wrong):
+Pair rule of MMVP-VLM, text to image, short captions, {per_category} pairs a category, percent (chance 25; a tie is wrong), one draw:
 
 {pairs}
 
@@ -49,6 +49,12 @@ serve heat maps.
 It has seen drawn scenes only: twelve kinds of objects, eight colours, six kinds of small parts, six surfaces, tags of two or three
 characters. On photographs, other objects and free language its scores mean little; train it on your own data first.
 Where the table above is low, a difference is small in pixels (a shape variant, a small mark, one character): do not rely on it there.
+
+## How sure, and where not
+
+<!-- measured: written by code -->
+Not measured yet: `python -m clip_in_training card --bundle DIR --write` does it.
+<!-- end of measured -->
 """
 
 

@@ -1,9 +1,13 @@
 """A fine-tuning recipe: backbone, data and both stages of CLIP-IN, as one TOML file and as typed values."""
 
+import math
 import typing
 from dataclasses import dataclass, field
 
 from clip_in_training.common.recipe import OptimiserRecipe, RecipeError, from_table, parse_toml
+
+WITHIN_PAIR = ("softmax", "margin", "direction")
+"""Forms of the loss within an edit."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,23 @@ class TuningLossRecipe:
     """Which images L_short and L_long read: all | singles. Both sides of an edit in one pool are hard negatives
     already, so "singles" keeps what L_HN adds apart from them.
     """
+    clip_partners: bool = True
+    """Whether the two sides of an edit are negatives of each other in L_short and L_long. false leaves telling them
+    apart to the terms that are made for it, and nothing counts twice.
+    """
+    clip_partner_margin: float = 0.0
+    """Added to the logit of an edit's other side in L_short and L_long, at least 0: telling the two sides apart then
+    counts for more than telling them from other images; e^margin times as much where a softmax is undecided.
+    """
+    within_pair_short: float = 0.0
+    """The two sides of an edit against each other only, with their short captions."""
+    within_pair_long: float = 0.0
+    within_pair: str = "softmax"
+    """softmax (over two candidates) | margin (FG-CLIP 2's ranking loss, arXiv 2510.10921) | direction (the change of
+    the image's vector and of its caption's point the same way).
+    """
+    within_pair_sharpness: float = 1.0
+    """Multiplies the scale of the logits there: a temperature of its own."""
 
 
 @dataclass(frozen=True)
@@ -203,6 +224,7 @@ def check(recipe: TuningRecipe, origin: str) -> None:
             recipe.finetune.losses.hard_negative,
             ("symmetric", "triplet", "negclip"),
         ),
+        "finetune.losses.within_pair": (recipe.finetune.losses.within_pair, WITHIN_PAIR),
     }
     for key, (value, allowed) in choices.items():
         if value not in allowed:
@@ -248,7 +270,8 @@ def check(recipe: TuningRecipe, origin: str) -> None:
     )
     if min(singles + pairs) < 0:
         raise RecipeError(f"{origin}: no weight in `finetune.losses` may be negative")
-    if min(losses.difference, losses.anchor) < 0:
+    within = [losses.within_pair_short, losses.within_pair_long]
+    if min(losses.difference, losses.anchor, *within) < 0:
         raise RecipeError(f"{origin}: no weight in `finetune.losses` may be negative")
     if losses.anchor and not stage.singles:
         raise RecipeError(
@@ -256,6 +279,29 @@ def check(recipe: TuningRecipe, origin: str) -> None:
         )
     if losses.difference and not stage.pairs:
         raise RecipeError(f"{origin}: `finetune.losses.difference` is about edits: set `finetune.pairs`")
-    if max(singles + ([*pairs, losses.difference] if stage.pairs else [])) == 0:
+    _check_within_pair(losses, stage.pairs, origin)
+    if max(singles + ([*pairs, *within, losses.difference] if stage.pairs else [])) == 0:
         why = "every weight is 0" if stage.pairs else "hard negatives need `finetune.pairs`"
         raise RecipeError(f"{origin}: `finetune.losses` leave nothing to learn: {why}")
+
+
+def _check_within_pair(losses: TuningLossRecipe, pairs: int, origin: str) -> None:
+    """What concerns the two sides of an edit. Raises `RecipeError` naming the key."""
+    name = f"{origin}: `finetune.losses."
+    if max(losses.within_pair_short, losses.within_pair_long) and not pairs:
+        raise RecipeError(f"{name}within_pair_*` are about edits: set `finetune.pairs`")
+    for key, value, smallest in (
+        ("clip_partner_margin", losses.clip_partner_margin, 0.0),
+        ("within_pair_sharpness", losses.within_pair_sharpness, 1e-3),
+    ):
+        if not smallest <= value < math.inf:
+            raise RecipeError(f"{name}{key}` must be a finite number of at least {smallest:g}, not {value}")
+    if losses.clip_partner_margin and not losses.clip_partners:
+        raise RecipeError(
+            f"{name}clip_partner_margin` has no effect while `clip_partners` is false: remove one of them"
+        )
+    if losses.clip_images == "singles" and (losses.clip_partner_margin or not losses.clip_partners):
+        raise RecipeError(
+            f'{name}clip_partner_margin` and `clip_partners` are about edits, which `clip_images = "singles"` leaves '
+            'out of L_short and L_long: set it to "all"'
+        )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from clip_in_training.common.recipe import OptimiserRecipe, RecipeError, from_table, parse_toml, read_recipe
+from clip_in_training.scratch.scenes.attributes import ALL_CATEGORIES, CATEGORIES
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class DataRecipe:
     validation_pairs_per_category: int = 50
     test_scenes: int = 500
     workers: int = 2
+    categories: list[str] = field(default_factory=lambda: list(ALL_CATEGORIES))
+    """Kinds of edits. Without "other", some of what captions state changes in no edit, and is not learnt well."""
     category_weights: dict[str, float] = field(default_factory=dict)
     """How often edits of a category are drawn, relative to 1; hard categories are shown more often."""
 
@@ -172,6 +175,8 @@ def kept_recipe(manifest: dict[str, typing.Any]) -> Recipe:
     source = manifest["provenance"]
     table = parse_toml(source["recipe_text"], source["recipe"])
     table.pop("ablation", None)
+    # Recipes had only the nine kinds of edits before they could name them.
+    table.setdefault("data", {}).setdefault("categories", source.get("edit_categories", list(CATEGORIES)))
     return from_table(Recipe, table, source["recipe"], "")
 
 
@@ -179,6 +184,12 @@ def _check(recipe: Recipe, origin: str) -> None:
     """Checks that the types cannot express."""
     if recipe.precision not in ("bf16", "fp32"):
         raise RecipeError(f"{origin}: `precision` must be bf16 or fp32, not {recipe.precision!r}")
+    unknown = [name for name in recipe.data.categories if name not in ALL_CATEGORIES]
+    if unknown or not recipe.data.categories:
+        known = ", ".join(ALL_CATEGORIES)
+        raise RecipeError(
+            f"{origin}: `data.categories` must name some of {known}; it is {recipe.data.categories}"
+        )
     if recipe.stage_b.losses.hard_negative not in ("symmetric", "triplet", "negclip"):
         raise RecipeError(f"{origin}: `stage_b.losses.hard_negative` must be symmetric, triplet or negclip")
     if recipe.text_tower.positions not in ("rope", "absolute"):

@@ -6,10 +6,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-Contrast = Callable[[Tensor, Tensor, Tensor | float, Tensor | float, Tensor | None], Tensor]
-"""Maps (anchors, pool, scale, bias, equal) to a scalar. The partner of anchor i is row i of the pool, which may be
-longer.
-`equal`, bool [anchors, pool] or None, marks entries that must not count as negatives (see `equal_pairs`).
+Contrast = Callable[..., Tensor]
+"""Maps (anchors, pool, scale, bias, equal, offsets) to a scalar. The partner of anchor i is row i of the pool, which
+may be longer. `equal`, bool [anchors, pool] or None, marks entries that must not count as negatives (see
+`equal_pairs`). `offsets`, [anchors, pool] or None, is added to the logits: above 0 a negative counts for more, -inf
+leaves it out.
 """
 
 
@@ -33,10 +34,13 @@ def softmax_contrast(
     scale: Tensor | float,
     bias: Tensor | float = 0,
     equal: Tensor | None = None,
+    offsets: Tensor | None = None,
 ) -> Tensor:
     """Mean cross-entropy of each anchor's logits over the pool. A bias would cancel out, so it is ignored."""
     target = torch.arange(len(anchors), device=anchors.device)
     logits = scale * anchors @ pool.T
+    if offsets is not None:
+        logits = logits + offsets
     if equal is not None:
         logits = logits.masked_fill(equal, -torch.inf)
     return functional.cross_entropy(logits, target)
@@ -48,11 +52,14 @@ def sigmoid_contrast(
     scale: Tensor | float,
     bias: Tensor | float,
     equal: Tensor | None = None,
+    offsets: Tensor | None = None,
 ) -> Tensor:
     """-Σ log σ(±(scale · cosine + bias)) over all pairs, divided by the anchors, as in SigLIP (arXiv
     2303.15343, and open_clip's SigLipLoss): + for partners, - for all others.
     """
     logits = scale * anchors @ pool.T + bias
+    if offsets is not None:
+        logits = logits + offsets
     signs = 2 * torch.eye(*logits.shape, dtype=logits.dtype, device=logits.device) - 1
     terms = functional.logsigmoid(signs * logits)
     if equal is not None:
@@ -71,9 +78,10 @@ def both_ways(
     scale: Tensor | float,
     bias: Tensor | float,
     keys: Tensor | None = None,
+    offsets: Tensor | None = None,
 ) -> Tensor:
     """½ [a finds b + b finds a]: CLIP's loss with the softmax, SigLIP's with the sigmoid. `keys`: keys of
-    captions.
+    captions; `offsets`: symmetric, added to the logits of both directions.
     """
     equal = equal_pairs(keys, keys)
-    return (contrast(a, b, scale, bias, equal) + contrast(b, a, scale, bias, equal)) / 2
+    return (contrast(a, b, scale, bias, equal, offsets) + contrast(b, a, scale, bias, equal, offsets)) / 2

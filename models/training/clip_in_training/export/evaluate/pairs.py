@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from clip_in_training.scratch.scenes.attributes import OTHER
+
 
 def pair_is_right(similarity: np.ndarray) -> np.ndarray:
     """Applies MMVP-VLM's rule, text to image, to [pairs, 2 images, 2 texts] of cosines.
@@ -21,8 +23,9 @@ def pair_similarity(images: np.ndarray, texts: np.ndarray) -> np.ndarray:
 
 
 def pair_accuracy(images: np.ndarray, texts: np.ndarray, categories: np.ndarray) -> dict[str, float]:
-    """Percentage of correct pairs by category, and "mean", the mean over the categories."""
+    """Percentage of correct pairs by category, and "mean", the mean over MMVP's categories: "other" is left out."""
     right = pair_is_right(pair_similarity(images, texts))
     names = list(dict.fromkeys(categories.tolist()))
     table = {name: 100 * float(right[categories == name].mean()) for name in names}
-    return {**table, "mean": float(np.mean(list(table.values())))}
+    counted = [name for name in names if name != OTHER] or names
+    return {**table, "mean": float(np.mean([table[name] for name in counted]))}

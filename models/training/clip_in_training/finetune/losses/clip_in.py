@@ -1,4 +1,4 @@
-"""The sum that stage 2 of fine-tuning minimises: L_short + L_long + L_HN, each with a weight."""
+"""The sum that stage 2 of fine-tuning minimises: L_short + L_long + L_HN and further terms, each with a weight."""
 
 from typing import TYPE_CHECKING
 
@@ -9,6 +9,7 @@ from torch.nn import functional
 from clip_in_training.common.losses.contrast import CONTRASTS, both_ways
 from clip_in_training.common.losses.hard_negative import HardNegativeLoss
 from clip_in_training.finetune.losses.pool import Pool
+from clip_in_training.finetune.losses.within_pair import WithinPairLoss
 
 if TYPE_CHECKING:
     from clip_in_training.finetune.recipe import TuningLossRecipe
@@ -26,18 +27,27 @@ class ClipInLoss(nn.Module):
         self.weights = weights
         self.contrast = CONTRASTS[family]
         self.hard_negative = HardNegativeLoss(weights.hard_negative, family)
+        self.within_pair = nn.ModuleDict(
+            {
+                kind: WithinPairLoss(weights.within_pair, family, weights.within_pair_sharpness)
+                for kind in ("short", "long")
+                if getattr(weights, f"within_pair_{kind}") > 0
+            }
+        )
 
     def needs(self, kind: str) -> bool:
         """Whether any term reads the captions of this kind ("short", "long" or "prompt")."""
         if kind == "prompt":
             return self.weights.difference > 0
-        return getattr(self.weights, f"clip_{kind}") > 0 or getattr(self.weights, f"hard_negative_{kind}") > 0
+        return any(
+            getattr(self.weights, f"{term}_{kind}") > 0 for term in ("clip", "hard_negative", "within_pair")
+        )
 
     def forward(self, pool: Pool) -> dict[str, Tensor]:
         """The unweighted terms that are switched on, and "loss", their weighted sum.
 
-        A caption that is missing takes its image out of that term, and of L_HN the whole edit. A term that
-        nothing is left for is 0.
+        A caption that is missing takes its image out of that term, and of L_HN and the loss within edits the
+        whole edit. A term that nothing is left for is 0.
         """
         terms: dict[str, Tensor] = {}
         for kind, texts, there, keys in (
@@ -52,6 +62,8 @@ class ClipInLoss(nn.Module):
                 terms[f"clip_{kind}"] = self._clip(pool, texts, there, keys)
             if getattr(self.weights, f"hard_negative_{kind}") > 0:
                 terms[f"hard_negative_{kind}"] = self._hard_negative(pool, texts, there, keys)
+            if kind in self.within_pair:
+                terms[f"within_pair_{kind}"] = self._within_pair(kind, pool, texts, there, keys)
         if self.weights.difference > 0:
             terms["difference"] = self._difference(pool)
         if self.weights.anchor > 0:
@@ -68,7 +80,22 @@ class ClipInLoss(nn.Module):
         if len(images) == 0:
             return _nothing(pool)
         keys = None if keys is None else keys[there]
-        return both_ways(self.contrast, images, texts, pool.scale, pool.bias, keys)
+        offsets = self._partner_offsets(pool, there)
+        return both_ways(self.contrast, images, texts, pool.scale, pool.bias, keys, offsets)
+
+    def _partner_offsets(self, pool: Pool, there: Tensor) -> Tensor | None:
+        """What is added to the logits of L_short and L_long where the other side of an edit is the negative: float
+        [images, images] over the rows that are `there`, None if they are as all others.
+        """
+        offset = self.weights.clip_partner_margin if self.weights.clip_partners else -torch.inf
+        if offset == 0 or pool.pairs == 0:
+            return None
+        rows = torch.arange(len(there), device=there.device)
+        partner = torch.full_like(rows, -1)
+        partner[: pool.pairs] = rows[pool.pairs : 2 * pool.pairs]
+        partner[pool.pairs : 2 * pool.pairs] = rows[: pool.pairs]
+        partners = partner[there][:, None] == rows[there][None, :]
+        return torch.zeros_like(partners, dtype=pool.images.dtype).masked_fill(partners, offset)
 
     def _difference(self, pool: Pool) -> Tensor:
         """PC-CLIP's loss (arXiv 2409.09721): what an edit changes, in words, and the difference of the images'
@@ -113,6 +140,24 @@ class ClipInLoss(nn.Module):
             pool.bias,
             None if keys is None else keys[source][both],
             None if keys is None else keys[target][both],
+        )
+
+    def _within_pair(
+        self, kind: str, pool: Pool, texts: Tensor, there: Tensor, keys: Tensor | None
+    ) -> Tensor:
+        source, target = slice(0, pool.pairs), slice(pool.pairs, 2 * pool.pairs)
+        both = there[source] & there[target]
+        if keys is not None:  # Captions that say the same do not tell the sides apart.
+            both = both & (keys[source] != keys[target])
+        if not both.any():
+            return _nothing(pool)
+        return self.within_pair[kind](
+            pool.images[source][both],
+            texts[source][both],
+            pool.images[target][both],
+            texts[target][both],
+            pool.scale,
+            pool.bias,
         )
 
 

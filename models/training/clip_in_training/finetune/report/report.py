@@ -19,6 +19,8 @@ TITLES = {
     "clip_long": "L_long",
     "hard_negative_short": "L_HN, short captions",
     "hard_negative_long": "L_HN, long captions",
+    "within_pair_short": "within edits, short captions",
+    "within_pair_long": "within edits, long captions",
     "difference": "difference of an edit's images and its prompt",
     "anchor": "anchor: 1 - cosine to the start",
     "logit_scale": "scale = exp(logit_scale)",

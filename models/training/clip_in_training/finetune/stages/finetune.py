@@ -11,7 +11,7 @@ from torch import Tensor
 
 from clip_in_training.common.autocast import autocast
 from clip_in_training.common.clock import Clock
-from clip_in_training.common.errors import TrainingError
+from clip_in_training.common.errors import CheckpointError, TrainingError
 from clip_in_training.common.loop import Work, run_stage
 from clip_in_training.common.parallel import parallel
 from clip_in_training.common.processes import Processes, start
@@ -60,10 +60,10 @@ class Finetuning:
         self.average = MovingAverage(backbone, stage.ema) if stage.ema else None
         self.autocast = autocast(recipe.precision, processes.device)
         encoder = Encoder(backbone)
-        loss = ClipInLoss(stage.losses, backbone.family)
+        self.loss = ClipInLoss(stage.losses, backbone.family).to(processes.device)
         frozen = None if start is None else Encoder(start)
         self.gradient_of = StepGradient(
-            parallel(encoder, processes), loss, stage.chunk, self.autocast, frozen
+            parallel(encoder, processes), self.loss, stage.chunk, self.autocast, frozen
         )
 
     def inputs(self, first: int, last: int) -> Iterable[Batch]:
@@ -84,15 +84,18 @@ class Finetuning:
             self.average.update()
 
     def state(self) -> dict[str, Any]:
-        """The backbone's weights, and their average if there is one."""
+        """The backbone's weights, their average if there is one, and what the losses remember."""
         average = {} if self.average is None else {"average": self.average.state()}
-        return {"backbone": state_of(self.backbone), **average}
+        return {"backbone": state_of(self.backbone), **average, "loss": self.loss.state_dict()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Takes them back. Raises `CheckpointError` if they are another backbone's, or another recipe's."""
         restore(self.backbone, state["backbone"])
         if self.average is not None:
             self.average.restore(state.get("average", {}))
+        missing = self.loss.load_state_dict(state.get("loss", {}), strict=False).missing_keys
+        if missing:
+            raise CheckpointError(f"the checkpoint has no {missing[0]} of the losses: it is another recipe's")
 
     def measure(self, validation: Validation) -> dict[str, float]:
         """What the model that would be exported now is worth."""

@@ -23,10 +23,13 @@ def generate(recipe: Recipe, force: bool = False) -> None:
         return
     done.unlink(missing_ok=True)
     common = {"seed": data.seed, "size": data.image_size, "workers": data.workers}
-    generate_edits(root / "validation", data.validation_pairs_per_category, split="validation", **common)
-    generate_edits(root / "test", data.test_pairs_per_category, split="test", **common)
+    for split, pairs in (
+        ("validation", data.validation_pairs_per_category),
+        ("test", data.test_pairs_per_category),
+        ("train", data.train_pairs_per_category),
+    ):
+        generate_edits(root / split, pairs, split=split, categories=data.categories, **common)
     generate_scenes(root / "test", data.test_scenes, split="test", **common)
-    generate_edits(root / "train", data.train_pairs_per_category, split="train", **common)
     if data.train_scenes:
         generate_scenes(root / "train", data.train_scenes, split="train", **common)
     replace_text(done, json.dumps(wanted, indent=1) + "\n")

@@ -22,6 +22,14 @@ CATEGORIES = [
 ]
 """The nine MMVP categories, in the order in which edits are interleaved."""
 
+OTHER = "other"
+"""What captions state and no edit of the nine categories changes: one thing in the place of another, where the light
+comes from, a tag or none, wood or a mat. It is no category of MMVP, so tables of the nine do not count it.
+"""
+
+ALL_CATEGORIES = [*CATEGORIES, OTHER]
+"""With edits of all of these, everything that a caption can state changes in some edit."""
+
 NOT_APPLICABLE = "n/a"
 NONE = "none"
 
@@ -95,9 +103,10 @@ EDITED: dict[str, dict[str, float]] = {
     "structure": {"defect": 0.45, "shape": 0.4, "item_size": 0.15},
     "text": {"code": 1.0},
     "viewpoint": {"viewpoint": 1.0},
+    OTHER: {"extra": 0.25, "light": 0.25, "item": 0.15, "object": 0.1, "tag": 0.15, "surface": 0.1},
 }
-"""Category -> attribute -> share of its edits. "code" stands for the group ``CODE``: one of its characters
-changes.
+"""Category -> attribute -> share of its edits. "code" is the group ``CODE``: one character of it changes. "tag"
+is the same group: a whole code is there or not.
 """
 
 
@@ -107,7 +116,7 @@ def code_of(attributes: dict[str, str]) -> str:
 
 
 def sample_attributes(random: Random, edited: str | None = None) -> dict[str, str]:
-    """Draw a scene in which ``edited`` (an attribute, "code" or None) applies and so can be changed."""
+    """Draw a scene in which ``edited`` (an attribute, "code", "tag" or None) applies and so can be changed."""
     kinds = list(FAMILIES)
     if edited == "state":
         kinds = [kind for kind in kinds if FAMILIES[kind].states]
@@ -115,7 +124,7 @@ def sample_attributes(random: Random, edited: str | None = None) -> dict[str, st
         kinds = [kind for kind in kinds if FAMILIES[kind].directional]
     kind = random.choice(kinds)
     family = FAMILIES[kind]
-    if edited == "code" or random.random() < 0.65:
+    if edited in ("code", "tag") or random.random() < 0.65:
         length = random.choice((2, 3))
         code = [random.choice(CODE_CHARACTERS) for _ in range(length)] + [NONE] * (3 - length)
     else:

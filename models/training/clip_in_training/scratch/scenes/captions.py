@@ -22,7 +22,12 @@ _FACTS: dict[str, tuple[str, ...]] = {
     "defect": ("defect",),
     "extra": ("extra",),
     "code": CODE,
+    "light": ("light",),
 }
+_BY_CHANCE = [fact for fact in _FACTS if fact != "light"]
+"""A short caption says where the light comes from only where that is the point; a long one always does."""
+_FACT_OF_EDIT = {"count": "items", "item": "items", "tag": "code", "color": None, "object": None}
+"""The fact that says an edited attribute, if its name is another one; object and colour are always said."""
 _BITS = {
     "shape": 1.2,
     "state": 1.2,
@@ -43,17 +48,19 @@ def _bits(fact: str) -> float:
 def choose_said(attributes: dict[str, str], random: Random, edited: str | None = None) -> set[str]:
     """Choose the facts of a short caption: keys of the fact table, always with ``edited`` among them.
 
-    ``edited`` is an attribute name or "code". Facts that do not apply to the scene are never chosen.
+    ``edited`` is an attribute name, "code" or "tag". What does not apply to the scene is never chosen, and where the
+    object is another one afterwards nothing that only one kind of object has.
     """
-    possible = [fact for fact in _FACTS if attributes.get(fact) != NOT_APPLICABLE]
+    possible = [fact for fact in _BY_CHANCE if attributes.get(fact) != NOT_APPLICABLE]
     if not code_of(attributes):
         possible.remove("code")
+    if edited == "object":
+        possible = [fact for fact in possible if fact not in ("shape", "state", "orientation")]
     random.shuffle(possible)
     said: set[str] = set()
-    if edited == "count":
-        said.add("items")
-    elif edited not in (None, "color"):
-        said.add(edited)
+    fact_of_edit = _FACT_OF_EDIT.get(edited, edited) if edited else None
+    if fact_of_edit:
+        said.add(fact_of_edit)
     bits = sum(_bits(fact) for fact in said)
     for fact in possible:
         if bits >= _ENOUGH_BITS:
@@ -97,6 +104,8 @@ def short_caption(attributes: dict[str, str], said: set[str], random: Random) ->
         tail.append(random.choice(("with {} beside it", "with {} nearby", "and {}")).format(what))
     if "surface" in said:
         tail.insert(random.randint(0, len(tail)), random.choice(words.SURFACE[attributes["surface"]]))
+    if "light" in said:
+        tail.append(random.choice(words.LIT[attributes["light"]]))
     text = " ".join([subject.strip(), *tail])
     if "viewpoint" in said:
         view = random.choice(words.VIEWPOINT[attributes["viewpoint"]])

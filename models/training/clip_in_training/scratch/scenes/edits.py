@@ -1,4 +1,4 @@
-"""Edits: exactly one attribute of a scene changes, and an instruction describes the change."""
+"""Edits: exactly one thing about a scene changes, and an instruction describes the change."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from clip_in_training.scratch.scenes.attributes import (
     EDITED,
     FAMILIES,
     NONE,
+    NOT_APPLICABLE,
+    OTHER,
     code_of,
     sample_attributes,
 )
@@ -20,7 +22,9 @@ from clip_in_training.scratch.scenes.attributes import (
 
 @dataclass(frozen=True)
 class Edit:
-    """Attributes before and after; ``edited`` is the attribute that differs, or "code"."""
+    """Attributes before and after; ``edited`` is the attribute that differs, "code" (one character of it) or "tag"
+    (there or not). Another "object" brings its own shape, state and orientation.
+    """
 
     category: str
     edited: str
@@ -32,7 +36,7 @@ class Edit:
 def sample_edit(category: str, random: Random) -> Edit:
     """Draw a scene and one change of the given category.
 
-    Raises ValueError for a category that is not one of ``CATEGORIES``.
+    Raises ValueError for a category that is not one of ``ALL_CATEGORIES``.
     """
     if category not in EDITED:
         raise ValueError(f"unknown edit category {category!r}; known: {', '.join(EDITED)}")
@@ -49,6 +53,17 @@ def sample_edit(category: str, random: Random) -> Edit:
         near = [n for n in (now - 1, now + 1) if 1 <= n <= 6]
         far = [n for n in range(1, 7) if abs(n - now) > 1]
         target["count"] = str(random.choice(near if random.random() < 0.75 else far))
+    elif category == OTHER and edited == "extra":
+        source[edited], target[edited] = random.sample(ATTRIBUTES[edited][1:], 2)
+    elif category == OTHER and edited == "surface":
+        sides = ["wood", random.choice([value for value in ATTRIBUTES[edited] if value != "wood"])]
+        source[edited], target[edited] = random.sample(sides, 2)
+    elif edited == "tag":
+        target.update(dict.fromkeys(CODE, NONE))
+        if random.random() < 0.5:
+            source, target = target, source
+    elif edited == "object":
+        target = _replaced(source, random)
     elif edited in ("extra", "defect"):
         something = random.choice(ATTRIBUTES[edited][1:])
         # Presence changes between absent and present; a defect may also become another one.
@@ -70,6 +85,20 @@ def sample_edit(category: str, random: Random) -> Edit:
     return Edit(category, edited, source, target, instruct(edited, source, target, random))
 
 
+def _replaced(source: dict[str, str], random: Random) -> dict[str, str]:
+    """The scene with an object of another kind. It keeps state and orientation where it can have them."""
+    kind = random.choice([kind for kind in FAMILIES if kind != source["object"]])
+    family = FAMILIES[kind]
+    target = {**source, "object": kind, "shape": random.choice(family.shapes)}
+    if source["state"] not in family.states:
+        target["state"] = random.choice(family.states) if family.states else NOT_APPLICABLE
+    if not family.directional:
+        target["orientation"] = NOT_APPLICABLE
+    elif source["orientation"] == NOT_APPLICABLE:
+        target["orientation"] = random.choice(ATTRIBUTES["orientation"][1:])
+    return target
+
+
 def _bare(phrase: str) -> str:
     return phrase.lstrip("-=")
 
@@ -82,6 +111,20 @@ def instruct(edited: str, source: dict[str, str], target: dict[str, str], random
     if edited == "code":
         before, after = code_of(source), code_of(target)
         options = (f'change the code from "{before}" to "{after}"', f'make the tag read "{after}"')
+    elif edited == "tag":
+        if code_of(target):
+            options = (f'add a tag that reads "{code_of(target)}"', f'label the {noun} "{code_of(target)}"')
+        else:
+            options = ("remove the tag", "take the label away")
+    elif edited == "object":
+        other = random.choice(words.OBJECT[new])
+        options = (f"replace the {noun} by {words.article(other)}", f"make it {words.article(other)} instead")
+    elif edited == "item":
+        kind = words.ITEM[new][0 if source["count"] == "1" else 1]
+        instead = kind if kind.endswith("s") else words.article(kind)
+        options = (f"replace the {parts} by {instead}", f"use {instead} in place of the {parts}")
+    elif edited == "light":
+        options = (f"let the light come from the {new}", f"light the scene from the {new}")
     elif edited == "count":
         amount = words.COUNT[new][0]
         verb = "add" if int(new) > int(old) else "remove"
@@ -92,7 +135,10 @@ def instruct(edited: str, source: dict[str, str], target: dict[str, str], random
             f"make it {amount} {kind}",
         )
     elif edited == "extra":
-        if new == NONE:
+        if NONE not in (old, new):
+            what, by = words.EXTRA[old][0].removeprefix("a "), random.choice(words.EXTRA[new])
+            options = (f"replace the {what} by {by}", f"take the {what} away and put {by} there")
+        elif new == NONE:
             what = words.EXTRA[old][0].removeprefix("a ")
             options = (f"remove the {what}", f"take the {what} away")
         else:

@@ -14,7 +14,7 @@ import json
 import multiprocessing
 import sys
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -26,7 +26,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from clip_in_training.common.whole_file import replacing
-from clip_in_training.scratch.scenes.attributes import CATEGORIES, sample_attributes
+from clip_in_training.scratch.scenes.attributes import ALL_CATEGORIES, sample_attributes
 from clip_in_training.scratch.scenes.captions import choose_said, long_caption, short_caption
 from clip_in_training.scratch.scenes.drawing import code_places, draw
 from clip_in_training.scratch.scenes.edits import sample_edit
@@ -126,7 +126,7 @@ def single_scene(rng: np.random.Generator, size: int = 128) -> Scene:
 
 
 def edit_pair(category: str, rng: np.random.Generator, size: int = 128) -> EditPair:
-    """Draw a scene, change one attribute of the given category, and draw it again.
+    """Draw a scene, change one thing of the given category, and draw it again.
 
     Half of the pairs share layout, light, noise and wording exactly; in the other half those are drawn again. Both
     captions mention the same facts, so that they differ in meaning in the changed attribute only. Raises ValueError
@@ -248,6 +248,7 @@ def generate_edits(
     workers: int = 2,
     shard_rows: int = 2000,
     split: str = "train",
+    categories: Sequence[str] = ALL_CATEGORIES,
 ) -> None:
     """Write ``edits-00000.parquet`` and so on: ``pairs_per_category`` edits of each category, interleaved.
 
@@ -255,7 +256,7 @@ def generate_edits(
     Raises ValueError for an unknown split.
     """
     stream(seed, split, "", 0)
-    tasks = [(seed, split, category, i, size) for i in range(pairs_per_category) for category in CATEGORIES]
+    tasks = [(seed, split, category, i, size) for i in range(pairs_per_category) for category in categories]
     _write(_rows(_edit_row, tasks, workers), len(tasks), Path(out_dir), "edits", EDIT_SCHEMA, shard_rows)
 
 

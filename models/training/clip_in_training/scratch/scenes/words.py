@@ -169,10 +169,20 @@ LIGHT: dict[str, tuple[str, ...]] = {
     "right": ("The light comes from the right.", "It is lit from the right, so shadows fall to the left."),
 }
 
+LIT: dict[str, tuple[str, ...]] = {
+    "left": ("lit from the left", "with light from the left"),
+    "right": ("lit from the right", "with light from the right"),
+}
+"""The same behind a noun, for short captions."""
+
 
 def article(phrase: str) -> str:
     """The phrase with "a" or "an" in front."""
     return ("an " if phrase[0] in "aeiou" else "a ") + phrase
+
+
+NO_TAG = ("without a tag", "without a label")
+"""What a short caption says of a scene without a code, where that is the point."""
 
 
 def sentence(text: str) -> str:
@@ -224,7 +234,8 @@ def noun_phrase(attributes: dict[str, str], random: Random, said: set[str], noun
         behind.insert(random.randint(0, len(behind)), pointing(attributes, random))
     if "code" in said:
         verb = random.choice(("marked", "labelled", "tagged", "with a tag reading", "with the code"))
-        behind.insert(random.randint(0, len(behind)), f'{verb} "{code_of(attributes)}"')
+        label = f'{verb} "{code_of(attributes)}"' if code_of(attributes) else random.choice(NO_TAG)
+        behind.insert(random.randint(0, len(behind)), label)
     if len(behind) > 2:
         behind = [*behind[:-1], "and " + behind[-1]]
     noun = noun or random.choice(OBJECT[attributes["object"]])
