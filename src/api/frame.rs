@@ -51,7 +51,7 @@ pub trait Protocol: Clone + Send + Sync + 'static {
 }
 
 /// What a request takes of the server until it is dropped.
-pub struct Entry {
+struct Entry {
     /// Has its place among its key's requests.
     caller: Option<Caller>,
     place: Option<Arc<Lease>>,
