@@ -181,6 +181,7 @@ impl Model {
                 Ok(Prepared::Missing(item)) => {
                     let (reply, receiver) = oneshot::channel();
                     jobs.push(Job {
+                        rank: 0,
                         input: item.input,
                         deadline: options.deadline,
                         enqueued,

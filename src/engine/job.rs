@@ -71,6 +71,8 @@ pub struct Job {
     pub input: Input,
     pub deadline: Deadline,
     pub enqueued: Instant,
+    /// Its position in its lane, which the queue gives it: see [`super::queue`].
+    pub rank: u64,
     pub reply: oneshot::Sender<Result<EncoderResult, EngineError>>,
     /// The request's span, for log lines of a worker about the item.
     pub span: tracing::Span,

@@ -31,6 +31,7 @@ fn job(input: Input, deadline: Option<Instant>) -> (Job, Reply) {
             input,
             deadline,
             enqueued: Instant::now(),
+            rank: 0,
             reply,
             span: tracing::Span::none(),
         },
@@ -55,6 +56,63 @@ fn push(queue: &Arc<Queue>, lane: Lane, jobs: Vec<(Job, Reply)>) -> Vec<Reply> {
     let places = queue.reserve(images(jobs.len()), lane, None).unwrap();
     queue.push(jobs, places).unwrap();
     replies
+}
+
+/// Lengths of the texts of the next batches.
+fn batches(queue: &Queue, count: usize) -> Vec<Vec<usize>> {
+    let lengths = |batch: Batch| {
+        let lengths = batch.jobs.iter().map(|job| match &job.input {
+            Input::Text(ids) => ids.len(),
+            Input::Image(_) => 0,
+        });
+        lengths.collect()
+    };
+    (0..count)
+        .map(|_| queue.take().map(lengths).unwrap())
+        .collect()
+}
+
+#[test]
+fn a_small_request_does_not_wait_for_the_rest_of_a_large_one() {
+    let queue = queue(100);
+    let large = |count| (0..count).map(|_| text(60)).collect();
+    let _large = push(&queue, Lane::Interactive, large(40));
+    assert_eq!(batches(&queue, 1), [[60; 4]]);
+    // Of the same group, and of another one.
+    let _small = push(&queue, Lane::Interactive, vec![text(50)]);
+    let _other = push(&queue, Lane::Interactive, vec![text(5), text(6)]);
+    let next = batches(&queue, 3);
+    assert_eq!(next[0], [50, 60, 60, 60]);
+    assert_eq!(next[1], [5, 6]);
+    assert_eq!(next[2], [60; 4]);
+}
+
+#[test]
+fn a_large_request_is_not_put_off_by_small_ones() {
+    let queue = queue(100);
+    let _large = push(
+        &queue,
+        Lane::Interactive,
+        vec![image(), image(), image(), image(), image()],
+    );
+    let mut replies = Vec::new();
+    let mut images = 0;
+    // Four clients, each of which sends the next text when one is answered.
+    for _ in 0..4 {
+        replies.extend(push(&queue, Lane::Interactive, vec![text(5)]));
+    }
+    for _ in 0..12 {
+        let batch = queue.take().unwrap();
+        match batch.modality {
+            Modality::Image => images += batch.jobs.len(),
+            Modality::Text => {
+                for _ in &batch.jobs {
+                    replies.extend(push(&queue, Lane::Interactive, vec![text(5)]));
+                }
+            }
+        }
+    }
+    assert_eq!(images, 5);
 }
 
 #[test]
