@@ -155,7 +155,7 @@ async fn with_set(
 ) -> Result<Classified, ApiError> {
     let definition = &set.definition;
     let model = state.model(definition.model.as_deref())?;
-    // Another model would require embedding the set again each time.
+    // The set's threshold and temperature are chosen for one model.
     let is_other = |name: &&String| {
         let asked = state.model(Some(name.as_str()));
         asked.map_or(true, |asked| asked.name() != model.name())

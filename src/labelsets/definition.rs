@@ -11,6 +11,7 @@ use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, SchemaType, Ty
 use super::error::LabelSetError;
 use crate::bounded;
 use crate::engine::ImageSource;
+use crate::named::Storable;
 use crate::preprocess::{Alpha, ImageOptions, ValueBits};
 
 /// A set of labels to choose from, as stored by PUT. Field names are those of the API.
@@ -183,15 +184,6 @@ impl Definition {
         }
     }
 
-    /// Bytes of all texts and images.
-    pub fn bytes(&self) -> usize {
-        let labels = self.labels.iter().flat_map(|label| {
-            let described = label.texts.iter().chain(&label.images);
-            described.chain(std::iter::once(&label.label))
-        });
-        labels.chain(&self.templates).map(String::len).sum()
-    }
-
     /// Checks that the types cannot express.
     ///
     /// # Errors
@@ -302,6 +294,17 @@ impl Definition {
     }
 }
 
+impl Storable for Definition {
+    /// Bytes of all texts and images.
+    fn bytes(&self) -> usize {
+        let labels = self.labels.iter().flat_map(|label| {
+            let described = label.texts.iter().chain(&label.images);
+            described.chain(std::iter::once(&label.label))
+        });
+        labels.chain(&self.templates).map(String::len).sum()
+    }
+}
+
 impl Label {
     fn has_texts(&self) -> bool {
         !self.texts.is_empty()
@@ -309,20 +312,6 @@ impl Label {
 
     fn has_images(&self) -> bool {
         !self.images.is_empty()
-    }
-}
-
-/// Checks the name of a set, which is also a file name.
-///
-/// # Errors
-/// [`LabelSetError::BadName`].
-pub fn check_name(name: &str) -> Result<(), LabelSetError> {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let good = (1..=64).contains(&name.len()) && name.chars().all(allowed);
-    if good && !name.starts_with('.') {
-        Ok(())
-    } else {
-        Err(LabelSetError::BadName(name.to_owned()))
     }
 }
 
@@ -399,15 +388,5 @@ mod tests {
         let many: Vec<_> = (0..101).map(|i| i.to_string()).collect();
         let json = serde_json::json!({"labels": many}).to_string();
         assert!(read(&json).unwrap_err().contains("101 items"));
-    }
-
-    #[test]
-    fn a_name_is_a_file_s_name() {
-        for good in ["a", "line-3.front_left", "2026"] {
-            assert!(check_name(good).is_ok(), "{good}");
-        }
-        for bad in ["", ".", "..", ".hidden", "a/b", "ä", "a b", &"x".repeat(65)] {
-            assert!(check_name(bad).is_err(), "{bad}");
-        }
     }
 }

@@ -1,13 +1,36 @@
 //! Embeds a label set's texts and images: one vector for each label.
 
+use serde::{Deserialize, Serialize};
+
+use super::LabelSetError;
 use super::definition::Definition;
-use super::{Embedded, LabelSetError};
 use crate::engine::{EmbedError, EmbedOptions, Encoding, ImageSource, Item, Lane, Model};
 use crate::matching::{Prototypes, mean_direction};
+use crate::named::Storable;
 use crate::preprocess::ImageOptions;
 
 /// Number of items that are embedded at a time: a large set must share the queue with other work.
 const AT_A_TIME: usize = 128;
+
+/// Vectors of a set's labels, and the model that computed them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Embedded {
+    /// Name of the model.
+    pub model: String,
+    /// The model's content: see [`Model::fingerprint`].
+    pub fingerprint: String,
+    /// The image options of its example images.
+    #[serde(default)]
+    pub image_options: ImageOptions,
+    /// The vectors.
+    pub prototypes: Prototypes,
+}
+
+impl Storable for Embedded {
+    fn bytes(&self) -> usize {
+        self.prototypes.bytes()
+    }
+}
 
 /// Embeds a definition.
 ///

@@ -1,13 +1,8 @@
-//! Errors about label sets, and the limits of their number and size.
+//! Errors about label sets.
 
 use crate::engine::{EngineError, ItemError};
+use crate::named::StoreError;
 use crate::quoted::quoted;
-
-/// Maximum number of sets: far beyond normal use, and a limit on memory.
-pub const MOST_SETS: usize = 10_000;
-
-/// Maximum bytes of texts and images in all sets together, in memory and on disk.
-pub const MOST_BYTES: usize = 256 << 20;
 
 /// The reason why an operation on a label set failed.
 #[derive(Debug, thiserror::Error)]
@@ -41,16 +36,32 @@ pub enum LabelSetError {
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// The maximum number of sets is reached.
-    #[error("there are {MOST_SETS} label sets already; delete some")]
-    TooMany,
+    #[error("there are {0} label sets already; delete some")]
+    TooMany(usize),
     /// The maximum size of all sets is reached.
     #[error(
         "all label sets together would have {} MiB of texts and images; at most {} MiB are allowed; delete some, or use fewer images",
-        .0 >> 20,
-        MOST_BYTES >> 20
+        bytes >> 20,
+        most >> 20
     )]
-    TooManyBytes(usize),
+    TooManyBytes {
+        /// Bytes that there would be.
+        bytes: usize,
+        /// Bytes that are allowed.
+        most: usize,
+    },
     /// Writing to disk failed.
     #[error("the label set cannot be stored: {0}")]
     Disk(#[from] std::io::Error),
+}
+
+impl From<StoreError> for LabelSetError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::BadName(name) => Self::BadName(name),
+            StoreError::TooMany(most) => Self::TooMany(most),
+            StoreError::TooManyBytes { bytes, most } => Self::TooManyBytes { bytes, most },
+            StoreError::Disk(error) => Self::Disk(error),
+        }
+    }
 }

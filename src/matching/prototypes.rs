@@ -32,6 +32,12 @@ impl Prototypes {
             (None, None) => Vec::new(),
         }
     }
+
+    /// Bytes of all vectors.
+    pub fn bytes(&self) -> usize {
+        let rows = self.texts.iter().chain(&self.images).flatten();
+        rows.map(|row| size_of_val(row.as_slice())).sum()
+    }
 }
 
 /// The direction of the sum of unit vectors, as a unit vector; zeros if they cancel out, so that no cosine prefers this

@@ -41,6 +41,7 @@ mod image_urls;
 mod import;
 mod input_forms;
 mod jpeg_layouts;
+mod labelset_models;
 mod labelsets;
 mod labelsets_kill;
 mod lanes;

@@ -144,7 +144,7 @@ impl From<LabelSetError> for ApiError {
             }
             LabelSetError::Item { field, error } => Self::from(error).at(field),
             LabelSetError::Engine(error) => error.into(),
-            LabelSetError::TooMany | LabelSetError::TooManyBytes(_) => {
+            LabelSetError::TooMany(_) | LabelSetError::TooManyBytes { .. } => {
                 Self::new(Code::TooManyLabelsets, message)
             }
             LabelSetError::Disk(_) => {

@@ -16,6 +16,7 @@ use crate::api::{ApiError, AppState};
 use crate::bounded;
 use crate::calls;
 use crate::labelsets::{Definition, LabelSet};
+use crate::named::Storable;
 use crate::preprocess::{Alpha, ValueBits};
 
 /// A set in an answer: without its example images, which can be large.
@@ -80,7 +81,7 @@ impl From<&LabelSet> for LabelSetObject {
             object: "labelset",
             name: set.name.clone(),
             created: set.created,
-            model: set.embedded().map(|embedded| embedded.model.clone()),
+            model: set.last_computed().map(|embedded| embedded.model.clone()),
             labels: labels.collect(),
             templates: definition.templates.clone(),
             temperature: definition.temperature,

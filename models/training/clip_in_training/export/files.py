@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from clip_in_training.common.whole_file import replace_text
+from clip_in_training.common.whole_file import replace_text, sync_folder
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -36,5 +36,6 @@ def whole_or_not_at_all(out: Path) -> Iterator[Path]:
         yield partial
         shutil.rmtree(out, ignore_errors=True)
         partial.rename(out)
+        sync_folder(out.parent)
     finally:
         shutil.rmtree(partial, ignore_errors=True)

@@ -1,7 +1,7 @@
 //! The output's rows as Parquet columns, and writing a file of them.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,6 +18,7 @@ use parquet::file::reader::ChunkReader;
 
 use super::content::Content;
 use super::row::Row;
+use crate::whole_file;
 
 /// Bytes of embeddings per row group of the output, which are in memory while it is written.
 const ROW_GROUP_BYTES: usize = 32 << 20;
@@ -89,17 +90,24 @@ impl Table {
         Ok(RecordBatch::try_new(self.schema.clone(), columns)?)
     }
 
-    /// Writes to a temporary file and renames it, so that a file of this name is always complete. `failed` is the number of
-    /// items that are not in it.
+    /// Replaces a file atomically, so that a file of this name is always complete. `failed` is the number of items that are
+    /// not in it.
     pub fn write(
         &self,
         path: &Path,
         batches: impl Iterator<Item = anyhow::Result<RecordBatch>>,
         failed: usize,
     ) -> anyhow::Result<()> {
-        let scratch = with_suffix(path, ".writing");
-        let why = || format!("cannot write {}", path.display());
-        let file = File::create(&scratch).with_context(why)?;
+        let written = whole_file::replace(path, |file| self.write_to(file, batches, failed));
+        written.with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    fn write_to(
+        &self,
+        file: &File,
+        batches: impl Iterator<Item = anyhow::Result<RecordBatch>>,
+        failed: usize,
+    ) -> anyhow::Result<()> {
         let pair = |key: &str, value: String| KeyValue::new(key.to_owned(), value);
         let made_by = self.schema.metadata().iter();
         // In addition to Arrow's own metadata, where other programs find it.
@@ -114,20 +122,11 @@ impl Table {
         for batch in batches {
             let batch = batch?;
             content.add(&batch)?;
-            writer.write(&batch).with_context(why)?;
+            writer.write(&batch)?;
         }
         writer.append_key_value_metadata(pair(FAILED, failed.to_string()));
         writer.append_key_value_metadata(pair(CONTENT, content.end()));
-        writer
-            .into_inner()
-            .with_context(why)?
-            .sync_all()
-            .with_context(why)?;
-        fs::rename(&scratch, path).with_context(why)?;
-        // Syncs the folder, where supported, so that the new name survives a power failure.
-        if let Some(folder) = path.parent().and_then(|folder| File::open(folder).ok()) {
-            let _ = folder.sync_all();
-        }
+        writer.close()?;
         Ok(())
     }
 }

@@ -40,6 +40,18 @@ pub fn different(folder: &Path, name: &str) -> PathBuf {
     })
 }
 
+/// A model whose embeddings differ from the demo's: its only graphs are the quantised ones.
+pub fn quantised(folder: &Path, name: &str) -> PathBuf {
+    bundle(folder, |manifest| {
+        manifest["name"] = json!(name);
+        let variants = manifest["variants"].as_array_mut().unwrap();
+        variants.retain(|variant| variant["precision"] == "int8");
+        variants[0]["precision"] = json!("fp32");
+        let files = manifest["files"].as_object_mut().unwrap();
+        files.retain(|file, _| !["image.onnx", "text.onnx"].contains(&file.as_str()));
+    })
+}
+
 pub fn serve(models: &[&Path], arguments: &[&str]) -> Command {
     let mut command = program();
     command.args(["serve", "--listen", "127.0.0.1:0", "--precision", "fp32"]);

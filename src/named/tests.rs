@@ -1,0 +1,201 @@
+//! The store, with things that only these tests know.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde::Deserialize;
+
+use super::*;
+
+/// Each letter counts as a byte.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Recipe(String);
+
+/// Computed from a recipe by a model.
+#[derive(Debug, Serialize, Deserialize)]
+struct Dish {
+    model: u32,
+    bytes: usize,
+}
+
+impl Storable for Recipe {
+    fn bytes(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl Storable for Dish {
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+type Recipes = Store<Recipe, Dish>;
+
+const LIMITS: Limits = Limits {
+    entries: 3,
+    bytes: 100,
+    old_versions: 2,
+};
+
+fn open(folder: &Path) -> Recipes {
+    Store::open(folder.to_owned(), LIMITS).unwrap()
+}
+
+async fn put(store: &Recipes, name: &str, text: &str) -> Arc<Entry<Recipe, Dish>> {
+    store
+        .put(name, Recipe(text.to_owned()), None)
+        .await
+        .unwrap()
+        .0
+}
+
+/// What a model computed; `times` counts the computations.
+async fn dish(
+    store: &Recipes,
+    entry: &Arc<Entry<Recipe, Dish>>,
+    (model, bytes): (u32, usize),
+    times: &AtomicUsize,
+) -> Arc<Dish> {
+    let cook = async {
+        times.fetch_add(1, Ordering::SeqCst);
+        tokio::task::yield_now().await;
+        Ok::<_, ()>(Dish { model, bytes })
+    };
+    let done = store
+        .computed(entry, |dish| dish.model == model, cook)
+        .await;
+    done.unwrap()
+}
+
+fn models(entry: &Entry<Recipe, Dish>) -> Vec<u32> {
+    entry.all_computed().iter().map(|dish| dish.model).collect()
+}
+
+fn files(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = names.collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_name_is_a_file_s_name() {
+    for good in ["a", "line-3.front_left", "2026"] {
+        assert!(check_name(good).is_ok(), "{good}");
+    }
+    for bad in ["", ".", "..", ".hidden", "a/b", "ä", "a b", &"x".repeat(65)] {
+        assert!(check_name(bad).is_err(), "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn versions_are_counted_and_the_last_old_ones_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    for (text, version) in [("a", 1), ("b", 2), ("c", 3), ("d", 4)] {
+        assert_eq!(put(&store, "soup", text).await.version, version);
+    }
+    put(&store, "soup.x", "other").await;
+    // The numbers go on after a restart.
+    let store = open(folder.path());
+    assert_eq!(put(&store, "soup", "e").await.version, 5);
+    for (version, text) in [
+        (5, Some("e")),
+        (4, Some("d")),
+        (3, Some("c")),
+        (2, None),
+        (6, None),
+    ] {
+        let found = store.version("soup", version).await.unwrap();
+        let found = found.map(|entry| (entry.version, entry.definition.0.clone()));
+        assert_eq!(found, text.map(|text| (version, text.to_owned())));
+    }
+    let names = ["soup.json", "soup.x.json", "soup@3.json", "soup@4.json"];
+    assert_eq!(files(folder.path()), names);
+    assert!(store.delete("soup", |_| ()).await.unwrap());
+    assert!(!store.delete("soup", |_| ()).await.unwrap());
+    assert_eq!(files(folder.path()), ["soup.x.json"]);
+    assert!(store.version("soup", 4).await.unwrap().is_none());
+    assert_eq!(put(&store, "soup", "f").await.version, 1);
+}
+
+#[tokio::test]
+async fn limits_count_what_stays_beside_the_new_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let refused = async |name: &str, length| {
+        let recipe = Recipe("x".repeat(length));
+        store.put(name, recipe, None).await.unwrap_err().to_string()
+    };
+    put(&store, "a", &"x".repeat(60)).await;
+    assert!(refused("b", 41).await.contains("all together"));
+    put(&store, "b", &"x".repeat(40)).await;
+    // A replaced definition makes room.
+    put(&store, "a", &"x".repeat(59)).await;
+    put(&store, "c", "x").await;
+    assert!(refused("d", 0).await.contains("there are 3 already"));
+    assert!(refused("../d", 0).await.contains("is not a name"));
+    assert_eq!(store.all().len(), 3);
+    assert_eq!(open(folder.path()).all().len(), 3);
+}
+
+#[tokio::test]
+async fn each_model_computes_once_and_the_last_four_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let soup = put(&store, "soup", "x").await;
+    let times = AtomicUsize::new(0);
+    let (first, second) = tokio::join!(
+        dish(&store, &soup, (1, 5), &times),
+        dish(&store, &soup, (1, 5), &times)
+    );
+    assert!(Arc::ptr_eq(&first, &second));
+    for model in [2, 1, 2, 1, 3, 4, 1] {
+        assert_eq!(dish(&store, &soup, (model, 5), &times).await.model, model);
+    }
+    assert_eq!(times.load(Ordering::SeqCst), 4);
+    dish(&store, &soup, (5, 5), &times).await;
+    assert_eq!(models(&soup), [3, 4, 1, 5]);
+    assert_eq!(
+        models(&open(folder.path()).get("soup").unwrap()),
+        [3, 4, 1, 5]
+    );
+
+    // Another entry has what is left of 100 bytes for models before the last one.
+    let stew = put(&store, "stew", "x").await;
+    for model in [(1, 50), (2, 35), (3, 500)] {
+        dish(&store, &stew, model, &times).await;
+    }
+    assert_eq!(models(&stew), [1, 2, 3]);
+    dish(&store, &stew, (4, 1), &times).await;
+    assert_eq!(models(&stew), [4]);
+    // Nothing is stored for an entry that is out of use.
+    put(&store, "soup", "y").await;
+    dish(&store, &soup, (6, 1), &times).await;
+    assert!(models(&open(folder.path()).get("soup").unwrap()).is_empty());
+}
+
+#[tokio::test]
+async fn files_of_a_program_that_knew_one_model_are_read_and_it_reads_ours() {
+    #[derive(Deserialize)]
+    struct OfOneModel {
+        definition: Recipe,
+        created: u64,
+        embedded: Option<Dish>,
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("soup.json");
+    let text = r#"{"definition": "x", "created": 7, "embedded": {"model": 1, "bytes": 5}}"#;
+    std::fs::write(&file, text).unwrap();
+    let store = open(folder.path());
+    let soup = store.get("soup").unwrap();
+    assert_eq!((soup.version, soup.created, models(&soup)), (0, 7, vec![1]));
+    dish(&store, &soup, (2, 5), &AtomicUsize::new(0)).await;
+    let old: OfOneModel = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    assert_eq!((old.definition, old.created), (Recipe("x".to_owned()), 7));
+    assert_eq!(old.embedded.unwrap().model, 2);
+    assert_eq!(models(&open(folder.path()).get("soup").unwrap()), [1, 2]);
+    assert_eq!(put(&store, "soup", "y").await.version, 1);
+}
