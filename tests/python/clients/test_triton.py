@@ -56,7 +56,7 @@ def test_parameters_say_how_images_are_read(triton, server):
     np.testing.assert_allclose(bright.as_numpy("image_embedding"), expected, atol=1e-5)
     dark = client.infer(MODEL, [image])
     assert np.abs(dark.as_numpy("image_embedding") - expected).max() > 0.01
-    with pytest.raises(InferenceServerException, match=r"parameters\.value_bits"):
+    with pytest.raises(InferenceServerException, match="value_bits"):
         client.infer(MODEL, [image], parameters={"value_bits": 99})
 
 
