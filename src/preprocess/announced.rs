@@ -8,7 +8,8 @@ pub const HEADER_BYTES: usize = 80 << 10;
 /// Width times height in the header of a file, from its first [`HEADER_BYTES`]. `None` if they do not contain it, for
 /// example for a TIFF with its directory at the end, or for other content.
 ///
-/// Decoding reads the header itself: this is only for estimates of the cost.
+/// Decoding reads the header itself: this is only for the order of work, in which an image without a size counts as one
+/// of the largest.
 #[must_use]
 pub fn announced_pixels(head: &[u8]) -> Option<u64> {
     Format::of(head).ok()?;
@@ -38,6 +39,10 @@ mod tests {
                 formats.insert(Format::of(&bytes).unwrap());
             }
         }
-        assert_eq!(formats.len(), 6, "{formats:?}");
+        assert_eq!(
+            formats.len(),
+            6,
+            "tests/fixtures/images needs a file of each format of Format, and this test their number: {formats:?}"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Parses request bodies as the routes do, without a server, for fuzz tests.
+//! Parses request bodies as the routes do, without a server, for fuzz tests: `json_body` and others in
+//! `fuzz/src/checks.rs` call them.
 
 use axum::http::HeaderMap;
 use bytes::Bytes;
