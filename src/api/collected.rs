@@ -41,10 +41,7 @@ impl Collected {
     /// # Errors
     /// The errors of [`ByteShare::resize`].
     pub fn with_room(&mut self, more: usize) -> Result<&mut Vec<u8>, ApiError> {
-        let needed = self.bytes.len() + more;
-        if needed > self.bytes.capacity() {
-            let grown = self.bytes.capacity().saturating_mul(GROWTH).max(FIRST);
-            let room = grown.min(self.most).max(needed);
+        if let Some(room) = room_for(&self.bytes, more, self.most) {
             self.share.resize(room)?;
             self.bytes.reserve_exact(room - self.bytes.len());
         }
@@ -55,4 +52,11 @@ impl Collected {
     pub fn finish(self) -> AdmittedBody {
         AdmittedBody::new(Bytes::from(self.bytes), self.share)
     }
+}
+
+/// The room that bytes need for so many more, of which `most` may come in all; `None` if there is enough.
+pub fn room_for(bytes: &Vec<u8>, more: usize, most: usize) -> Option<usize> {
+    let needed = bytes.len() + more;
+    let grown = bytes.capacity().saturating_mul(GROWTH).max(FIRST);
+    (needed > bytes.capacity()).then(|| grown.min(most).max(needed))
 }

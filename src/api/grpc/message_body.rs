@@ -22,6 +22,7 @@ use super::message_share::SharedBytes;
 use super::wire_cost::WireCosts;
 use crate::api::ApiError;
 use crate::api::awaited::gave_way;
+use crate::api::collected::room_for;
 use crate::api::lease::Lease;
 use crate::api::unpacking::{Broken, Coding, STEP, Unpacking};
 use crate::error_code::Code;
@@ -164,8 +165,14 @@ impl MessageBody {
             return Ok(Next::Missing);
         };
         for _ in 0..STEPS {
-            self.share.change(0, STEP)?;
-            message.paid += STEP;
+            // One step beyond the bound shows that there is more.
+            let most = self.rules.most + STEP;
+            if let Some(room) = room_for(&message.plain, STEP, most) {
+                let before = message.plain.capacity();
+                self.share.change(before, room)?;
+                message.paid += room.saturating_sub(before);
+                message.plain.reserve_exact(room - message.plain.len());
+            }
             let more = message.rest.step(&mut message.plain, self.rules.most);
             if !more.map_err(|error| self.broken(&error))? {
                 let mut head = BytesMut::with_capacity(HEAD);
