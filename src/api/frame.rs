@@ -1,6 +1,6 @@
-//! How a request passes, over REST, gRPC and the Open Inference Protocol alike: its route, its key, its place, its time
-//! limit, its answer, and what the metrics, its span and the log say of it. [`Protocol`] is what differs. Before this come
-//! the request's id and span ([`super::trace`]) and the rules for browsers ([`super::browsers`]).
+//! The steps of every request, over REST, gRPC and the Open Inference Protocol: route, key, place, time limit, answer, and then
+//! metrics, span and log. [`Protocol`] has the steps that differ. The request's id and span ([`super::trace`]) and the rules
+//! for browsers ([`super::browsers`]) come before.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,18 +21,18 @@ use super::trace::add_server_timing;
 use super::{ApiError, AppState, Caller};
 use crate::telemetry::InFlight;
 
-/// What a protocol does in its own way.
+/// The steps that differ between protocols.
 pub trait Protocol: Clone + Send + Sync + 'static {
-    /// What stands before an answer's status in the metrics.
+    /// Prefix of a status in the metrics.
     const STATUS_PREFIX: &str;
 
-    /// Whether the body of a refused request is read: HTTP/1.1 clients see the answer only then.
+    /// Whether the body of a refused request is read. HTTP/1.1 clients need this to see the answer.
     const DRAINS: bool;
 
     /// The row of the table of routes.
     fn route(request: &Request) -> Route;
 
-    /// Answers a request that was let in, and counts its body. `place` is its place among all requests, if the route counts it.
+    /// Answers an admitted request, and counts its body. `place` is its place among all requests, if the route counts it.
     fn answer(
         &self,
         state: &AppState,
@@ -45,20 +45,20 @@ pub trait Protocol: Clone + Send + Sync + 'static {
     /// An error as an answer.
     fn refusal(error: ApiError) -> Response;
 
-    /// Puts an answer in the route's words, and tells the request's span how it went: the status, and the error's code, which is
-    /// empty if there is none.
+    /// Gives an error the shape that the route's clients expect, and sets the result of the request's span. Returns the status and
+    /// the error's code too; the code is empty if there is no error.
     fn finish(route: &Route, response: Response) -> (Response, u16, String);
 }
 
-/// What a request takes of the server until it is dropped.
+/// The places that a request occupies until this is dropped.
 struct Entry {
-    /// Has its place among its key's requests.
+    /// Holds the place among the requests of its key.
     caller: Option<Caller>,
     place: Option<Arc<Lease>>,
     _stream: Option<OwnedSemaphorePermit>,
 }
 
-/// Lets a request in if its key is known and there is a place, gives it its time, and records how it went.
+/// Admits a request if its key is known and there is a place, limits its time, and records its result.
 pub async fn pass<P: Protocol>(
     State((state, protocol)): State<(Arc<AppState>, P)>,
     mut request: Request,
@@ -79,13 +79,13 @@ pub async fn pass<P: Protocol>(
             }
             let under_way = InFlight::of(&state.metrics.requests_in_flight);
             let answer = protocol.answer(&state, &route, entry.place.as_ref(), request, next);
-            // The beginning of a stream is its answer's head; how long it lasts is its own matter.
+            // For a stream, the limit applies until its answer begins, not to its length.
             let limit = route.time(state.request_time);
             let answered = tokio::time::timeout(limit, held.during(answer)).await;
             drop(under_way);
             let late = |_| P::refusal(ApiError::request_timeout(limit));
-            // A stream keeps its places until its body ends. Any other answer is there, and is sent at the client's pace: a
-            // client that does not take it holds no place.
+            // A stream keeps its places until its body ends. Any other answer is complete now: a client that reads it slowly
+            // occupies no place.
             let entry = route.is_stream().then_some(entry);
             (answered.unwrap_or_else(late), entry)
         }
@@ -107,16 +107,16 @@ pub async fn pass<P: Protocol>(
     })
 }
 
-/// Asks for the key and the places that a route needs, in this order.
+/// Checks the key, then takes the places that the route needs.
 fn enter(state: &AppState, route: &Route, headers: &HeaderMap) -> Result<Entry, ApiError> {
     let caller = match route.access {
-        // The admin routes ask for a token of their own.
+        // The admin routes check their own token.
         Access::Open | Access::Admin => None,
         Access::Key => state.keys.check(headers)?,
     };
     let admission = &state.admission;
     let place = match route.place {
-        // Monitoring must see an overloaded server, and it can still be given another model.
+        // Monitoring and the admin routes must work on an overloaded server.
         Place::Uncounted | Place::Control => None,
         Place::Request | Place::Stream => Some(admission.enter()?),
     };
@@ -132,7 +132,7 @@ fn enter(state: &AppState, route: &Route, headers: &HeaderMap) -> Result<Entry, 
     })
 }
 
-/// Writes down how a request went, and says in its response how long it took. A stream has only begun.
+/// Records the result of a request in metrics and log, and adds its duration to the response. A stream has only begun.
 fn record<P: Protocol>(
     state: &AppState,
     route: &Route,

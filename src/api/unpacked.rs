@@ -1,4 +1,4 @@
-//! A request's body that may come compressed, over REST.
+//! Reads a request's body over REST, which may be compressed.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
@@ -10,7 +10,7 @@ use super::collected::Collected;
 use super::unpacking::{Broken, Coding, STEP, Unpacking};
 use crate::error_code::Code;
 
-/// How the headers say that a body is compressed, if it is.
+/// The compression of a body according to its headers, if any.
 ///
 /// # Errors
 /// 415 `unsupported_content_encoding` for any coding but gzip, and for several.

@@ -79,7 +79,7 @@ pub struct MessageBody {
     /// The state of the next message, already counted.
     came: BytesMut,
     unpacking: Option<Compressed>,
-    /// What is handed on next.
+    /// The data that is passed on next.
     ready: VecDeque<Bytes>,
     ended: bool,
     /// When it was first requested.

@@ -1,4 +1,4 @@
-//! gRPC in the frame around all requests: messages have their share of the byte budget, and trailers say how calls went.
+//! The steps of a request that are special to gRPC: messages take their share of the byte budget, and trailers contain the status.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use crate::api::routes::{self, Place, Route};
 use crate::api::{ApiError, AppState};
 use crate::telemetry::spans::request_span::{self, RequestSpan};
 
-/// Knows what messages cost.
+/// gRPC, with the costs of its messages.
 #[derive(Clone)]
 pub struct Grpc(pub Arc<WireCosts>);
 
@@ -57,7 +57,7 @@ impl Protocol for Grpc {
                 Place::Request | Place::Stream => admission.max_body_bytes(),
                 Place::Uncounted | Place::Control => UNCOUNTED_BYTES,
             },
-            // Watchers send one message; what embeds streams knows better when it waits for its client.
+            // A health watch sends one message and then waits. `EmbedStream` limits the waiting itself.
             patience: match route.place {
                 Place::Control if !route.path.ends_with("/Watch") => Some(state.request_time),
                 _ => None,
@@ -90,7 +90,7 @@ impl Protocol for Grpc {
     }
 }
 
-/// How a call went, if these are its trailers; its span learns it.
+/// The status and the error's code in the trailers of a call, which its span gets too. `None` if these are no trailers.
 fn noted(trailers: &HeaderMap) -> Option<(u16, String)> {
     let text = |name: &str| trailers.get(name).and_then(|value| value.to_str().ok());
     let status = text("grpc-status")?.parse().ok()?;
@@ -102,11 +102,11 @@ fn noted(trailers: &HeaderMap) -> Option<(u16, String)> {
 /// A response's body.
 struct Answer {
     body: Body,
-    /// Of a stream: what its messages hold of the byte budget.
+    /// The share of the byte budget that the messages of a stream hold.
     _share: Option<SharedBytes>,
-    /// What a stream logs is its request's.
+    /// Log lines of a stream belong to its request.
     span: tracing::Span,
-    /// For a collector, if there is one: it ends with the body.
+    /// The span for a collector, if there is one. It ends with the body.
     exported: Option<RequestSpan>,
 }
 

@@ -1,4 +1,4 @@
-//! API keys as they are written, in a file or in the environment.
+//! Reads API keys from a file or from the environment.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::byte_order_mark;
 use crate::config::Secret;
 use crate::engine::{Lane, Tenant};
 
-/// A key that is shorter can be guessed.
+/// Minimum length; a shorter key could be guessed.
 const SHORTEST: usize = 16;
 
 /// The file: `[[key]]` tables.

@@ -1,4 +1,4 @@
-//! REST and the Open Inference Protocol over REST in the frame around all requests.
+//! The steps of a request that are special to REST, with the Open Inference Protocol over REST.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::api::routes::{self, Route};
 use crate::api::{ApiError, AppState, gzip_answer};
 use crate::telemetry::spans::request_span;
 
-/// Errors are JSON, and large answers may be packed.
+/// REST: errors are JSON, and large answers may be compressed.
 #[derive(Clone)]
 pub struct Rest;
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from clip_in_training.common.whole_file import replace_text
+from clip_in_training.export.card_section import put_section
 
 BEGIN, END = "<!-- precisions: written by code -->", "<!-- end of precisions -->"
 
@@ -38,15 +38,7 @@ def section(manifest: dict, folder: Path) -> str:
 
 def update_card(manifest: dict, folder: Path) -> None:
     """Replaces the section in `model-card.md`, or appends it if there is none."""
-    path = folder / "model-card.md"
-    text = path.read_text(encoding="utf-8")
-    new = section(manifest, folder)
-    if BEGIN in text and END in text:
-        before, rest = text.split(BEGIN, 1)
-        text = before + new + rest.split(END, 1)[1]
-    else:
-        text = f"{text.rstrip()}\n\n## Precisions\n\n{new}\n"
-    replace_text(path, text)
+    put_section(folder, BEGIN, END, "## Precisions", section(manifest, folder))
 
 
 def _row(variant: dict, source: dict, folder: Path) -> list[str]:

@@ -132,10 +132,7 @@ class ClipInLoss(nn.Module):
         if not both.any():
             return _nothing(pool)
         return self.hard_negative(
-            pool.images[source][both],
-            texts[source][both],
-            pool.images[target][both],
-            texts[target][both],
+            *_sides(pool, texts, both),
             pool.scale,
             pool.bias,
             None if keys is None else keys[source][both],
@@ -151,14 +148,14 @@ class ClipInLoss(nn.Module):
             both = both & (keys[source] != keys[target])
         if not both.any():
             return _nothing(pool)
-        return self.within_pair[kind](
-            pool.images[source][both],
-            texts[source][both],
-            pool.images[target][both],
-            texts[target][both],
-            pool.scale,
-            pool.bias,
-        )
+        return self.within_pair[kind](*_sides(pool, texts, both), pool.scale, pool.bias)
+
+
+def _sides(pool: Pool, texts: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Image and text of the source, then of the target, of the chosen edits."""
+    source, target = slice(0, pool.pairs), slice(pool.pairs, 2 * pool.pairs)
+    images = pool.images
+    return images[source][chosen], texts[source][chosen], images[target][chosen], texts[target][chosen]
 
 
 def _nothing(pool: Pool) -> Tensor:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from clip_in_training.common.whole_file import replace_text
+from clip_in_training.export.card_section import put_section
 from clip_in_training.export.evaluate.drawn.measure import measure_drawn
 from clip_in_training.export.evaluate.drawn.tables import report
 from clip_in_training.export.evaluate.graphs import Graphs
@@ -29,15 +29,7 @@ def measured_section(bundle: Path, pairs: int, scenes: int) -> str:
 
 def put_into_card(bundle: Path, tables: str) -> None:
     """Replaces the section in `model-card.md`, or adds it where there is none, and the card's checksum."""
-    path = bundle / "model-card.md"
-    text = path.read_text(encoding="utf-8")
-    new = f"{BEGIN}\n{tables}\n{END}"
-    if BEGIN in text and END in text:
-        before, rest = text.split(BEGIN, 1)
-        text = before + new + rest.split(END, 1)[1]
-    else:
-        text = f"{text.rstrip()}\n\n{TITLE}\n\n{new}\n"
-    replace_text(path, text)
+    put_section(bundle, BEGIN, END, TITLE, f"{BEGIN}\n{tables}\n{END}")
     manifest = read_manifest(bundle)
     manifest["files"] = checksums(bundle)
     write_json(bundle / "bundle.json", manifest)
