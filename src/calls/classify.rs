@@ -64,8 +64,9 @@ pub struct Classification {
 /// A label with its scores.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct LabelScore {
-    /// The label.
-    pub label: String,
+    /// The label, shared by all images: repeated names take memory in the written answer only.
+    #[schema(value_type = String)]
+    pub label: Arc<str>,
     /// Index of the label in the call or the set.
     pub index: usize,
     /// Probability: the scores of an image add up to 1 for a softmax model.
@@ -78,7 +79,8 @@ pub struct LabelScore {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Decision {
     /// The best label; none if it does not reach the set's threshold, so that a person should decide.
-    pub label: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub label: Option<Arc<str>>,
     /// Probability of the best label.
     pub score: f32,
     /// Its lead over the second probability; the probability itself if there is only one label.
@@ -106,37 +108,45 @@ pub async fn classify(state: &AppState, call: ClassifyCall) -> Result<Classified
     if call.images.is_empty() {
         return Err(no_images());
     }
-    match &call.labels {
+    let ClassifyCall {
+        model,
+        images,
+        labels,
+        options,
+    } = call;
+    match labels {
         Labels::Inline(labels) if labels.is_empty() => {
             let error = ApiError::new(Code::NoTexts, "at least one label is needed");
             Err(error.at("labels"))
         }
         Labels::Inline(labels) => {
-            check_items(call.images.len() + labels.len(), state.max_items)?;
-            let labels = labels.clone();
-            with_labels(state, call, labels).await
+            check_items(images.len() + labels.len(), state.max_items)?;
+            with_labels(state, model, images, labels, options).await
         }
         Labels::Set(name) => {
-            check_items(call.images.len(), state.max_items)?;
-            let set = state.labelsets.get(name)?;
-            with_set(state, call, &set).await
+            check_items(images.len(), state.max_items)?;
+            let set = state.labelsets.get(&name)?;
+            with_set(state, model, images, &set, options).await
         }
     }
 }
 
 async fn with_labels(
     state: &AppState,
-    call: ClassifyCall,
+    model: Option<String>,
+    images: Vec<ImageSource>,
     labels: Vec<String>,
+    options: EmbedOptions,
 ) -> Result<Classified, ApiError> {
-    let model = state.model(call.model.as_deref())?;
-    let names = labels.iter().map(String::len);
-    answer_size::reserve(state, size_of_answer(call.images.len(), names))?;
-    let both = embed_both(state, &model, call.images, &labels, "labels", call.options).await?;
+    let model = state.model(model.as_deref())?;
+    let lengths = labels.iter().map(String::len);
+    answer_size::reserve(state, size_of_answer(images.len(), lengths))?;
+    let both = embed_both(state, &model, images, &labels, "labels", options).await?;
+    let names: Vec<Arc<str>> = labels.into_iter().map(Arc::from).collect();
     let scores = score(&both.images, &both.texts, &model.manifest().similarity);
     let rows = scores.cosines.iter().zip(&scores.probabilities);
     let results = rows.map(|(cosines, probabilities)| Classification {
-        labels: named(rank(cosines, probabilities), |i| labels.get(i)),
+        labels: named(rank(cosines, probabilities), &names),
         decision: None,
     });
     Ok(Classified {
@@ -150,17 +160,19 @@ async fn with_labels(
 
 async fn with_set(
     state: &AppState,
-    call: ClassifyCall,
+    asked: Option<String>,
+    images: Vec<ImageSource>,
     set: &Arc<LabelSet>,
+    options: EmbedOptions,
 ) -> Result<Classified, ApiError> {
     let definition = &set.definition;
     let model = state.model(definition.model.as_deref())?;
     // The set's threshold and temperature are chosen for one model.
     let is_other = |name: &&String| {
-        let asked = state.model(Some(name.as_str()));
-        asked.map_or(true, |asked| asked.name() != model.name())
+        let other = state.model(Some(name.as_str()));
+        other.map_or(true, |other| other.name() != model.name())
     };
-    if let Some(other) = call.model.as_ref().filter(is_other) {
+    if let Some(other) = asked.as_ref().filter(is_other) {
         let message = format!(
             "the label set {} is for the model {}, not {}; leave the model out, or put a set for it",
             quoted(&set.name),
@@ -169,20 +181,21 @@ async fn with_set(
         );
         return Err(ApiError::new(Code::LabelsetOfOtherModel, message).at("model"));
     }
-    let names = definition.labels.iter().map(|label| label.label.len());
-    answer_size::reserve(state, size_of_answer(call.images.len(), names))?;
+    let lengths = definition.labels.iter().map(|label| label.label.len());
+    answer_size::reserve(state, size_of_answer(images.len(), lengths))?;
     let embedded = state.labelsets.embedded_by(set, &model).await?;
     let options = EmbedOptions {
-        images: call.options.images.or(definition.image_options()),
-        ..call.options
+        images: options.images.or(definition.image_options()),
+        ..options
     };
-    let both = embed_both(state, &model, call.images, &[], "labels", options).await?;
+    let both = embed_both(state, &model, images, &[], "labels", options).await?;
+    let names = definition.labels.iter().map(|label| &*label.label);
+    let names: Vec<Arc<str>> = names.map(Arc::from).collect();
     let results = both.images.iter().map(|image| {
         let cosines = embedded.prototypes.cosines(&image.embedding);
         let rule = &model.manifest().similarity;
         let (_, probabilities) = probabilities(&cosines, rule, definition.temperature);
-        let ranked = rank(&cosines, &probabilities);
-        let labels = named(ranked, |i| definition.labels.get(i).map(|l| &l.label));
+        let labels = named(rank(&cosines, &probabilities), &names);
         let decision = Decision::new(&labels, definition.threshold);
         if let Some(Decision { label, score, .. }) = &decision {
             state.labelsets.count(set, label.is_some(), *score);
@@ -204,12 +217,9 @@ fn size_of_answer(images: usize, names: impl Iterator<Item = usize>) -> usize {
     images.saturating_mul(row)
 }
 
-fn named<'a>(
-    ranked: Vec<RankedLabel>,
-    name: impl Fn(usize) -> Option<&'a String>,
-) -> Vec<LabelScore> {
+fn named(ranked: Vec<RankedLabel>, names: &[Arc<str>]) -> Vec<LabelScore> {
     let labels = ranked.into_iter().map(|label| LabelScore {
-        label: name(label.index).cloned().unwrap_or_default(),
+        label: names.get(label.index).cloned().unwrap_or_default(),
         index: label.index,
         score: label.score,
         similarity: label.cosine,

@@ -351,3 +351,17 @@ fn a_body_over_the_limit_is_refused_before_it_is_read() {
     let answer = server.post_bytes("/v1/embeddings", "application/json", vec![b' '; 2 << 20]);
     assert_eq!(failure(answer).1, "body_too_large");
 }
+
+#[test]
+fn a_long_head_is_refused_because_it_would_be_memory_that_no_budget_counts() {
+    let server = Server::start();
+    for (kilobytes, status) in [(60, 200), (200, 431)] {
+        let answer = server
+            .client
+            .get(format!("{}/healthz", server.url))
+            .header("x-note", "n".repeat(kilobytes << 10))
+            .send()
+            .unwrap();
+        assert_eq!(answer.status(), status, "{kilobytes} KiB");
+    }
+}

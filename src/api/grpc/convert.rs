@@ -122,7 +122,7 @@ pub fn matrix(rows: Vec<Vec<f32>>) -> Option<proto::Matrix> {
 
 pub fn classification(found: Classification) -> proto::Classification {
     let labels = found.labels.into_iter().map(|label| proto::LabelScore {
-        label: label.label,
+        label: label.label.to_string(),
         index: count(label.index),
         score: label.score,
         similarity: label.similarity,
@@ -130,7 +130,7 @@ pub fn classification(found: Classification) -> proto::Classification {
     proto::Classification {
         labels: labels.collect(),
         decision: found.decision.map(|decision| proto::Decision {
-            label: decision.label,
+            label: decision.label.map(|label| label.to_string()),
             score: decision.score,
             margin: decision.margin,
         }),
