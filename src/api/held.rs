@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::admission::ByteShare;
+use super::byte_share::ByteShare;
 
 tokio::task_local! {
     static HELD: Held;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::api::ApiError;
-use crate::api::admission::ByteShare;
+use crate::api::byte_share::ByteShare;
 use crate::api::lease::Lease;
 
 /// What a gRPC request holds of the byte budget, by message.

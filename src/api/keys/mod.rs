@@ -1,6 +1,7 @@
 //! API keys: who may call the server, in which lane, and with how many concurrent requests.
 
 mod entries;
+mod key;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,35 +10,16 @@ use std::sync::{Arc, PoisonError, RwLock};
 use axum::http::{HeaderMap, header};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 
 use self::entries::{checked, from_environment, from_file};
+use self::key::Key;
+pub use self::key::KeyError;
 use super::ApiError;
 use crate::config::Secret;
 use crate::engine::{Lane, Tenant};
 use crate::error_code::Code;
 use crate::file_watch::FileWatch;
-
-/// Why keys cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum KeyError {
-    /// The file cannot be read.
-    #[error("cannot read the API keys in {path}: {reason}")]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// The system's error.
-        reason: std::io::Error,
-    },
-    /// The content is invalid. The message never shows a key.
-    #[error("API keys in {place}: {reason}")]
-    Invalid {
-        /// The file or the environment variable.
-        place: String,
-        /// The error.
-        reason: String,
-    },
-}
 
 /// A caller who showed a key; the place among the key's requests is free again when this is dropped.
 #[derive(Debug, Clone)]
@@ -49,14 +31,6 @@ pub struct Caller {
     /// The tenant of requests with this key.
     pub tenant: Tenant,
     _place: Option<Arc<OwnedSemaphorePermit>>,
-}
-
-struct Key {
-    name: Arc<str>,
-    digest: [u8; 32],
-    lane: Option<Lane>,
-    tenant: Tenant,
-    limit: Option<(usize, Arc<Semaphore>)>,
 }
 
 /// All keys of a server. Without any, everyone may call it.
