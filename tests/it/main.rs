@@ -55,7 +55,6 @@ mod preprocess_decode;
 #[cfg(feature = "dct-scaling")]
 mod preprocess_reduced;
 mod preprocess_resize;
-mod raster_suite;
 mod reload;
 mod request_tracing;
 mod rerank;
