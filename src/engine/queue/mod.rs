@@ -47,8 +47,8 @@ struct Waiting {
     /// The rank of the last batch of each lane.
     clock: [u64; 2],
     queued: [usize; 2],
-    /// Slots of items that are still being prepared.
-    reserved: [Demand; 2],
+    /// The requests whose items are still being prepared.
+    reserved: [Vec<Demand>; 2],
     /// Number of workers that wait for a batch.
     idle: usize,
     turns_without_bulk: u32,
@@ -84,7 +84,7 @@ impl Queue {
             lanes,
             clock: [0; 2],
             queued: [0; 2],
-            reserved: [Demand::default(); 2],
+            reserved: [Vec::new(), Vec::new()],
             idle: 0,
             turns_without_bulk: 0,
             closed: None,
@@ -293,7 +293,11 @@ impl Queue {
 impl Waiting {
     /// Items that are being decoded or tokenised.
     fn preparing(&self) -> usize {
-        self.reserved.iter().map(|lane| lane.count()).sum()
+        self.reserved
+            .iter()
+            .flatten()
+            .map(|demand| demand.count())
+            .sum()
     }
 
     fn choose_lane(&mut self) -> Lane {
