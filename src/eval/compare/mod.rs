@@ -1,15 +1,20 @@
 //! Compares two results on the same data: their difference, its significance, and whether it is permitted.
 
+mod difference;
+mod table;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use serde::Serialize;
 
-use super::bootstrap::{Resampling, paired};
-use super::mcnemar::p_value;
-use super::report::{Metric, Report};
-use super::scoring::{Outcome, Over, ScoredItem, strata, value};
+pub use self::difference::Difference;
+use self::difference::difference;
+use self::table::listed;
+pub use self::table::table;
+use super::report::Report;
+use super::scoring::ScoredItem;
 
 /// The settings of a comparison.
 #[derive(Debug, Clone)]
@@ -56,29 +61,6 @@ pub struct Compared {
     pub unpaired: usize,
     /// Metrics by name.
     pub metrics: BTreeMap<String, Difference>,
-}
-
-/// A metric of both results, over the items that both scored; in percent and points.
-#[derive(Debug, Clone, Serialize)]
-pub struct Difference {
-    /// The baseline's value.
-    pub baseline: f64,
-    /// The candidate's value.
-    pub candidate: f64,
-    /// Candidate − baseline.
-    pub difference: f64,
-    /// Lower bound of its 95 % interval.
-    pub low: f64,
-    /// Upper bound.
-    pub high: f64,
-    /// Two-sided p-value.
-    pub p: f64,
-    /// `mcnemar` (exact), or `bootstrap`.
-    pub test: &'static str,
-    /// Whether it is a headline metric.
-    pub headline: bool,
-    /// Whether it is a headline metric of a protected benchmark that decreased by more than the margin.
-    pub fell: bool,
 }
 
 /// Compares candidates with a baseline. Each is a result, or a folder of them.
@@ -188,15 +170,6 @@ fn short(fingerprint: &str) -> &str {
     fingerprint.get(..16).unwrap_or(fingerprint)
 }
 
-fn listed(options: &BTreeMap<String, String>) -> String {
-    let all: Vec<_> = options.iter().map(|(k, v)| format!("{k} {v:?}")).collect();
-    if all.is_empty() {
-        String::new()
-    } else {
-        format!(" [{}]", all.join(", "))
-    }
-}
-
 fn one(a: &Report, b: &Report, protected: bool, terms: &Terms) -> anyhow::Result<Compared> {
     let known: HashMap<&str, &ScoredItem> = b.items.iter().map(|i| (i.id.as_str(), i)).collect();
     let (mut first, mut second) = (Vec::new(), Vec::new());
@@ -252,126 +225,4 @@ fn both(
     let has = |item: &ScoredItem| item.outcomes.contains_key(outcome);
     let pairs = first.iter().zip(second).filter(|(a, b)| has(a) && has(b));
     pairs.map(|(a, b)| (a.clone(), b.clone())).unzip()
-}
-
-fn difference(
-    metric: &Metric,
-    a: &[ScoredItem],
-    b: &[ScoredItem],
-    terms: &Terms,
-) -> Option<Difference> {
-    let (x, y) = (
-        strata(a, &metric.outcome, &metric.over),
-        strata(b, &metric.outcome, &metric.over),
-    );
-    let (baseline, candidate) = (value(&x)?, value(&y)?);
-    let pairs: Vec<Vec<(Outcome, Outcome)>> = x
-        .iter()
-        .zip(&y)
-        .map(|(x, y)| x.iter().copied().zip(y.iter().copied()).collect())
-        .collect();
-    let found = paired(
-        &pairs,
-        Resampling {
-            resamples: terms.resamples,
-            seed: terms.seed,
-        },
-    );
-    let exact = plain(metric, &pairs).then(|| {
-        let count = |first: u32, second: u32| {
-            pairs
-                .iter()
-                .flatten()
-                .filter(|(a, b)| (a.right, b.right) == (first, second))
-                .count()
-        };
-        p_value(count(1, 0), count(0, 1))
-    });
-    Some(Difference {
-        baseline,
-        candidate,
-        difference: candidate - baseline,
-        low: found.low,
-        high: found.high,
-        p: exact.unwrap_or(found.p),
-        test: if exact.is_some() {
-            "mcnemar"
-        } else {
-            "bootstrap"
-        },
-        headline: metric.headline,
-        fell: false,
-    })
-}
-
-/// Whether a metric is the share of correct items; then McNemar's test is exact. A mean over groups of equal size is such a
-/// share.
-fn plain(metric: &Metric, pairs: &[Vec<(Outcome, Outcome)>]) -> bool {
-    let one = |(a, b): &(Outcome, Outcome)| a.of == 1 && b.of == 1;
-    let equal = pairs.windows(2).all(|two| two[0].len() == two[1].len());
-    pairs.iter().flatten().all(one) && (metric.over != Over::Groups || equal)
-}
-
-/// Comparisons as text.
-pub fn table(comparisons: &[Comparison], margin: f64) -> String {
-    use std::fmt::Write;
-
-    let mut text = String::new();
-    for comparison in comparisons {
-        for one in &comparison.benchmarks {
-            // Writing to a String cannot fail.
-            let _ = writeln!(
-                text,
-                "{}{}: {} → {}; {} items paired{}{}",
-                one.benchmark,
-                listed(&one.options),
-                one.baseline,
-                one.candidate,
-                one.paired,
-                match one.unpaired {
-                    0 => String::new(),
-                    n => format!(", {n} in one result only"),
-                },
-                if one.protected { "" } else { "; not protected" },
-            );
-            let width = one
-                .metrics
-                .keys()
-                .map(|name| name.chars().count())
-                .max()
-                .unwrap_or(0)
-                .max(6);
-            let _ = writeln!(
-                text,
-                "{:width$}  before   after  points  95 % interval          p  test",
-                "metric"
-            );
-            let mut metrics: Vec<_> = one.metrics.iter().collect();
-            metrics.sort_by_key(|(name, metric)| (name.contains('/'), !metric.headline));
-            for (name, m) in metrics {
-                let mark = match (m.fell, m.headline) {
-                    (true, _) => "  * FELL",
-                    (false, true) => "  *",
-                    (false, false) => "",
-                };
-                let _ = writeln!(
-                    text,
-                    "{name:width$}  {:>6.2}  {:>6.2}  {:>+6.2}  {:>+6.2} .. {:>+6.2}  {:>7.4}  {}{mark}",
-                    m.baseline, m.candidate, m.difference, m.low, m.high, m.p, m.test
-                );
-            }
-            text.push('\n');
-        }
-        let verdict = if comparison.fell {
-            "fell by more than"
-        } else {
-            "did not fall by more than"
-        };
-        let _ = writeln!(
-            text,
-            "{}: what is protected (*) {verdict} {margin} points",
-            comparison.candidate
-        );
-    }
-    text
 }
