@@ -1,6 +1,7 @@
 //! Checks of a manifest that do not need another file.
 
-use super::{Element, Manifest};
+use super::Manifest;
+use super::graph::Element;
 
 impl Manifest {
     pub(super) fn check(&self) -> Result<(), String> {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Element, yes};
+use super::graph::{Element, yes};
 use crate::preprocess::{CropRounding, ImageSpec, InputLayout, Interpolation, ResizeMode};
 
 /// The image encoder: its input and outputs.

@@ -1,6 +1,7 @@
 //! `bundle.json`: the description of a model as data. `docs/src/reference/bundle.md` describes the format field by field.
 
 mod check;
+mod graph;
 mod image_side;
 mod text_side;
 mod variant;
@@ -9,6 +10,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::graph::Element;
 pub use self::image_side::{ImageInput, ImageSide, Layout};
 pub use self::text_side::{Cleaning, PadTo, Positions, TextInput, TextSide};
 pub use self::variant::{Parity, ParityPair, Variant};
@@ -72,23 +74,6 @@ pub enum SimilarityKind {
     Softmax,
     /// SigLIP: each pair separately.
     Sigmoid,
-}
-
-/// Element type of an input tensor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Element {
-    /// 8-bit pixels; the graph normalises.
-    Uint8,
-    /// Normalised pixels.
-    Float32,
-    /// Token ids.
-    Int64,
-}
-
-/// The default, true for every bundle of the training module.
-fn yes() -> bool {
-    true
 }
 
 impl Manifest {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Element, yes};
+use super::graph::{Element, yes};
 
 /// The text encoder: its input and output.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -1,8 +1,11 @@
 //! Tests of the queue without workers.
 
+use std::time::Duration;
+
 use tokio::sync::oneshot;
 
 use super::admission::CLEANING;
+use super::next_batch::BULK_TURN;
 use super::*;
 use crate::engine::intake::Intake;
 use crate::engine::job::{Deadline, EncoderResult};

@@ -1,35 +1,10 @@
 //! The difference of one metric between two results, and its significance.
 
-use serde::Serialize;
-
-use super::Terms;
+use super::comparison::{Difference, Terms};
 use crate::eval::bootstrap::{Resampling, paired};
 use crate::eval::mcnemar::p_value;
 use crate::eval::report::Metric;
 use crate::eval::scoring::{Outcome, Over, ScoredItem, strata, value};
-
-/// A metric of both results, over the items that both scored; in percent and points.
-#[derive(Debug, Clone, Serialize)]
-pub struct Difference {
-    /// The baseline's value.
-    pub baseline: f64,
-    /// The candidate's value.
-    pub candidate: f64,
-    /// Candidate − baseline.
-    pub difference: f64,
-    /// Lower bound of its 95 % interval.
-    pub low: f64,
-    /// Upper bound.
-    pub high: f64,
-    /// Two-sided p-value.
-    pub p: f64,
-    /// `mcnemar` (exact), or `bootstrap`.
-    pub test: &'static str,
-    /// Whether it is a headline metric.
-    pub headline: bool,
-    /// Whether it is a headline metric of a protected benchmark that decreased by more than the margin.
-    pub fell: bool,
-}
 
 /// The difference over paired items; `None` if one of the results has no value.
 pub(super) fn difference(

@@ -1,5 +1,6 @@
 //! Compares two results on the same data: their difference, its significance, and whether it is permitted.
 
+mod comparison;
 mod difference;
 mod table;
 
@@ -7,61 +8,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use serde::Serialize;
 
-pub use self::difference::Difference;
+pub use self::comparison::{Compared, Comparison, Difference, Terms};
 use self::difference::difference;
 use self::table::listed;
 pub use self::table::table;
 use super::report::Report;
 use super::scoring::ScoredItem;
-
-/// The settings of a comparison.
-#[derive(Debug, Clone)]
-pub struct Terms {
-    /// Benchmarks that must not become worse; None: all of the baseline.
-    pub protect: Option<Vec<String>>,
-    /// Permitted decrease of a headline metric, in points.
-    pub margin: f64,
-    /// Number of resamples for an interval.
-    pub resamples: usize,
-    /// Seed of the resampling.
-    pub seed: u64,
-}
-
-/// One candidate, compared with the baseline.
-#[derive(Debug, Clone, Serialize)]
-pub struct Comparison {
-    /// The path of the candidate's results.
-    pub candidate: String,
-    /// Whether a protected benchmark decreased by more than the margin.
-    pub fell: bool,
-    /// One entry per benchmark and data set.
-    pub benchmarks: Vec<Compared>,
-}
-
-/// One benchmark on one data set.
-#[derive(Debug, Clone, Serialize)]
-pub struct Compared {
-    /// Name of the benchmark.
-    pub benchmark: String,
-    /// Its options.
-    pub options: BTreeMap<String, String>,
-    /// The data of both results.
-    pub data_fingerprint: String,
-    /// Model and precision of the baseline.
-    pub baseline: String,
-    /// Model and precision of the candidate.
-    pub candidate: String,
-    /// Whether it must not become worse.
-    pub protected: bool,
-    /// Number of items that both scored.
-    pub paired: usize,
-    /// Number of items that only one of them scored.
-    pub unpaired: usize,
-    /// Metrics by name.
-    pub metrics: BTreeMap<String, Difference>,
-}
 
 /// Compares candidates with a baseline. Each is a result, or a folder of them.
 ///

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Comparison;
+use super::comparison::Comparison;
 
 /// Comparisons as text.
 pub fn table(comparisons: &[Comparison], margin: f64) -> String {
