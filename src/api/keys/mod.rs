@@ -5,9 +5,10 @@ mod key;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use axum::http::{HeaderMap, header};
+use parking_lot::RwLock;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tokio::sync::OwnedSemaphorePermit;
@@ -84,18 +85,10 @@ impl ApiKeys {
             entries.extend(from_file(path)?);
             place = path.display().to_string();
         }
-        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-        let before = keys.take().unwrap_or_default();
-        match checked(entries, &before) {
-            Ok(new) => {
-                *keys = Some(new);
-                Ok(())
-            }
-            Err(reason) => {
-                *keys = Some(before);
-                Err(KeyError::Invalid { place, reason })
-            }
-        }
+        let mut keys = self.keys.write();
+        let new = checked(entries, keys.as_deref().unwrap_or_default());
+        *keys = Some(new.map_err(|reason| KeyError::Invalid { place, reason })?);
+        Ok(())
     }
 
     /// Watches the file from now on, and reads it again when it has changed.
@@ -128,7 +121,7 @@ impl ApiKeys {
     }
 
     fn count(&self) -> usize {
-        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let keys = self.keys.read();
         keys.as_ref().map_or(0, Vec::len)
     }
 
@@ -137,7 +130,7 @@ impl ApiKeys {
     /// # Errors
     /// 401 without a key or with a wrong one, 429 if the key has too many requests.
     pub fn check(&self, headers: &HeaderMap) -> Result<Option<Caller>, ApiError> {
-        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let keys = self.keys.read();
         let Some(keys) = &*keys else {
             return Ok(None);
         };

@@ -22,7 +22,7 @@ pub struct Reservation {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        let mut waiting = self.queue.lock();
+        let mut waiting = self.queue.waiting.lock();
         let reserved = &mut waiting.reserved[self.lane as usize];
         // If two requests are alike, either one may be removed.
         if let Some(place) = reserved.iter().position(|demand| *demand == self.demand) {
@@ -50,7 +50,7 @@ impl Queue {
         lane: Lane,
         deadline: Deadline,
     ) -> Result<Reservation, EngineError> {
-        let mut waiting = self.lock();
+        let mut waiting = self.waiting.lock();
         if let Some(reason) = &waiting.closed {
             return Err(reason.clone());
         }

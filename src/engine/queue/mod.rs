@@ -11,8 +11,10 @@ mod admission;
 mod next_batch;
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
+
+use parking_lot::{Condvar, Mutex};
 
 pub use self::admission::Reservation;
 pub use self::next_batch::Batch;
@@ -50,6 +52,7 @@ struct Waiting {
 /// The queue of one model.
 #[derive(Debug)]
 pub struct Queue {
+    /// Consistent between statements, so a panic elsewhere does not corrupt it.
     waiting: Mutex<Waiting>,
     work: Condvar,
     capacity: usize,
@@ -96,7 +99,7 @@ impl Queue {
     pub fn push(&self, jobs: Vec<Job>, reservation: Reservation) -> Result<(), EngineError> {
         let lane = reservation.lane;
         let count = jobs.len();
-        let mut waiting = self.lock();
+        let mut waiting = self.waiting.lock();
         if let Some(reason) = waiting.closed.clone() {
             drop(waiting); // dropping the reservation needs the lock
             return Err(reason);
@@ -122,13 +125,12 @@ impl Queue {
 
     /// The next batch; waits for one. `None` if the queue is closed and empty.
     pub fn take(&self) -> Option<Batch> {
-        let mut waiting = self.lock();
+        let mut waiting = self.waiting.lock();
         waiting.idle += 1;
         loop {
             while waiting.queued != [0; 2] {
                 if let Some(rest) = self.still_gathering(&waiting) {
-                    let woken = self.work.wait_timeout(waiting, rest);
-                    waiting = woken.unwrap_or_else(PoisonError::into_inner).0;
+                    self.work.wait_for(&mut waiting, rest);
                     continue;
                 }
                 let batch = self.next_batch(&mut waiting);
@@ -142,29 +144,29 @@ impl Queue {
                 return None;
             }
             waiting.rate.pause();
-            waiting = self
-                .work
-                .wait(waiting)
-                .unwrap_or_else(PoisonError::into_inner);
+            self.work.wait(&mut waiting);
         }
     }
 
     /// Records the time of a batch, for the size of later ones.
     pub fn record(&self, group: usize, items: usize, seconds: f64) {
-        let mut waiting = self.lock();
+        let mut waiting = self.waiting.lock();
         let modality = modality_of(group);
         waiting.times.finish(group, modality, items, seconds);
     }
 
     /// Closes the queue; queued items are still run.
     pub fn close(&self) {
-        self.lock().closed.get_or_insert(EngineError::Stopping);
+        self.waiting
+            .lock()
+            .closed
+            .get_or_insert(EngineError::Stopping);
         self.work.notify_all();
     }
 
     /// Closes the queue and answers all waiting items with an error, because no worker is left.
     pub fn fail_all(&self, reason: &EngineError) {
-        let mut waiting = self.lock();
+        let mut waiting = self.waiting.lock();
         waiting.closed = Some(reason.clone());
         let queued = std::mem::take(&mut waiting.queued);
         let jobs: Vec<Job> = waiting
@@ -182,11 +184,6 @@ impl Queue {
             job.fail(reason.clone());
         }
         self.work.notify_all();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        // The state is consistent between statements, so a panic elsewhere does not corrupt it.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
