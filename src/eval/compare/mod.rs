@@ -11,10 +11,10 @@ use anyhow::{Context, bail};
 
 pub use self::comparison::{Compared, Comparison, Difference, Terms};
 use self::difference::difference;
-use self::table::listed;
 pub use self::table::table;
 use super::report::Report;
 use super::scoring::ScoredItem;
+use super::table::listed;
 
 /// Compares candidates with a baseline. Each is a result, or a folder of them.
 ///

@@ -1,8 +1,7 @@
 //! Comparisons as text.
 
-use std::collections::BTreeMap;
-
 use super::comparison::Comparison;
+use crate::eval::table::listed;
 
 /// Comparisons as text.
 pub fn table(comparisons: &[Comparison], margin: f64) -> String {
@@ -66,14 +65,4 @@ pub fn table(comparisons: &[Comparison], margin: f64) -> String {
         );
     }
     text
-}
-
-/// Options as text; empty if there are none.
-pub(super) fn listed(options: &BTreeMap<String, String>) -> String {
-    let all: Vec<_> = options.iter().map(|(k, v)| format!("{k} {v:?}")).collect();
-    if all.is_empty() {
-        String::new()
-    } else {
-        format!(" [{}]", all.join(", "))
-    }
 }

@@ -10,12 +10,13 @@ use axum::extract::{Request, State};
 use uuid::Uuid;
 
 use self::answer::{ApiVersion, BadItem, BilledUnits, CohereEmbedResponse, EmbeddingsByType, Meta};
-use self::errors::CohereErrors;
 pub use self::errors::respond_with;
 use self::request::{CohereEmbedRequest, from_json};
 use super::embeddings;
+use super::error_responses::{InferenceErrors, LookupErrors};
 use super::openapi::RequestHeaders;
 use super::request_form::{Content, RequestForm};
+use crate::api::contract::CohereError;
 use crate::api::json_answer::Json;
 use crate::api::{ApiError, AppState};
 use crate::bounded;
@@ -34,7 +35,7 @@ pub const PATH: &str = "/v2/embed";
     tag = "inference",
     params(RequestHeaders),
     request_body = CohereEmbedRequest,
-    responses((status = 200, description = "Embeddings by type, in the order of the items", body = CohereEmbedResponse), CohereErrors)
+    responses((status = 200, description = "Embeddings by type, in the order of the items", body = CohereEmbedResponse), LookupErrors<CohereError>, InferenceErrors<CohereError>)
 )]
 pub async fn create(
     State(state): State<Arc<AppState>>,
