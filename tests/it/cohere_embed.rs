@@ -1,10 +1,6 @@
 //! Cohere's `POST /v2/embed`: the same embeddings, errors with a message.
 
-use std::io::Read;
-
-use crate::support::server::{
-    Server, base64, demo, distance, embeddings, fixture, numbers, success,
-};
+use crate::support::server::{Server, base64, distance, fixture, numbers, success};
 use serde_json::{Value, json};
 
 #[test]

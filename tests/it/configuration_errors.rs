@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::support::settings::{clean, defaults, effective, file, name, run};
-use serde_json::json;
+use crate::support::settings::{clean, effective, file, name, run};
 use tempfile::TempDir;
 
 /// The errors in a file, as reported by `config check`; `serve` must report the same and not start.

@@ -1,7 +1,7 @@
 //! Messages, label sets and answers are counted by the memory that they take: a single client without a key must not
 //! take it from others. Each test failed before requests were admitted by their cost.
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::net::TcpStream;
 use std::thread::sleep;
 use std::time::{Duration, Instant};

@@ -3,12 +3,12 @@
 use std::fs::{self, File};
 use std::sync::Arc;
 
-use crate::support::embed_input::{blobs, images, strings, write_parquet, write_tar};
-use crate::support::embed_output::{errors, keys, rows, texts};
+use crate::support::embed_input::{blobs, strings, write_parquet, write_tar};
+use crate::support::embed_output::{errors, keys, texts};
 use crate::support::embed_run::{command, done, embed};
 use crate::support::server::fixture;
 use arrow_array::StringArray;
-use parquet::file::reader::SerializedFileReader;
+use parquet::file::reader::{FileReader, SerializedFileReader};
 
 #[test]
 fn a_damaged_file_is_listed_and_the_others_are_read() {

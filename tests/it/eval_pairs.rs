@@ -3,9 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::eval_data::{
-    SCENES, caption, eval, jpeg, pictures, png, strings, write, write_parquet,
-};
+use crate::support::eval_data::{SCENES, eval, jpeg, pictures, png, strings, write, write_parquet};
 use serde_json::{Value, json};
 
 /// MMVP's folder: pairs of scenes with the statements of their rows, with one type per line.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::server::{Server, answers, base64, fixture, success};
+use crate::support::server::{Server, answers, base64, fixture};
 
 const MIB: u64 = 1 << 20;
 

@@ -3,9 +3,7 @@
 use std::io::Read;
 use std::process::Stdio;
 
-use crate::support::server::{
-    Server, base64, demo, embeddings, failure, fixture, program, success,
-};
+use crate::support::server::{Server, base64, demo, failure, fixture, program, success};
 use serde_json::json;
 
 #[test]

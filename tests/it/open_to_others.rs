@@ -1,7 +1,4 @@
-//! Who may call the server: gRPC asks for the same keys as REST, and no web page may use a server without keys.
-
-use std::io::{Read as _, Write as _};
-
+//! Who may call the server: gRPC asks for the same keys as REST, and no web page may
 use crate::support::grpc_client::{
     CHECK, EMBED, INFER, METADATA, READY, REFLECTION, RawClient, runtime,
 };

@@ -1,7 +1,5 @@
 //! `partial`: one invalid item does not take the embeddings of the others.
 
-use std::io::Read;
-
 use crate::support::server::{
     Server, base64, distance, embeddings, failure, fixture, numbers, success,
 };

@@ -1,7 +1,6 @@
 //! Slots of requests: a client that is slow, silent or large must not take them from others. Each test failed before
 //! requests were admitted by their cost.
 
-use std::io::{Read as _, Write as _};
 use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
