@@ -15,8 +15,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::ApiError;
 use super::awaited::{GaveWay, gave_way};
+use super::byte_share::{AdmittedBody, ByteShare, UNIT};
 use super::collected::Collected;
-use super::lease::{Budget, Lease, Refused};
+use super::lease::{Budget, Lease};
 use crate::error_code::Code;
 use crate::telemetry::stages::{self, Stage};
 
@@ -41,79 +42,11 @@ const LEAST_ANSWER_BYTES: usize = 256 << 20;
 /// Maximum body of an uncounted request, and maximum message of a control stream, in bytes.
 pub const UNCOUNTED_BYTES: usize = 64 << 10;
 
-/// A body that was read; its share of the byte budget is released when this is dropped.
-#[derive(Debug)]
-pub struct AdmittedBody {
-    /// The whole body.
-    pub bytes: Bytes,
-    share: ByteShare,
-}
-
-impl AdmittedBody {
-    /// Bytes with their share of the budget.
-    pub(super) fn new(bytes: Bytes, share: ByteShare) -> Self {
-        Self { bytes, share }
-    }
-
-    /// Must be called after the body was parsed: the result is as large and takes the body's place in the budget. The bytes
-    /// are dropped, so that they are not in memory twice.
-    pub fn was_parsed(&mut self) {
-        self.bytes = Bytes::new();
-    }
-
-    /// Counts `bytes` for the data made from the body, if that is more than the body itself.
-    ///
-    /// # Errors
-    /// The errors of [`ByteShare::resize`].
-    pub fn grows_to(&mut self, bytes: usize) -> Result<(), ApiError> {
-        match bytes > self.share.bytes() {
-            true => self.share.resize(bytes),
-            false => Ok(()),
-        }
-    }
-}
-
-/// The share of the byte budget that a request holds; released when this is dropped.
-#[derive(Debug)]
-pub struct ByteShare {
-    lease: Arc<Lease>,
-    bytes: usize,
-    /// Bytes that are free of charge.
-    free: usize,
-    /// The message if the budget is used up.
-    full: &'static str,
-}
-
-impl ByteShare {
-    /// Grows or shrinks the share to `bytes`. If the budget is used up, it takes the shares of slow senders.
-    ///
-    /// # Errors
-    /// 429 if there are none, 408 if this request itself lost its share; what is held stays held.
-    pub fn resize(&mut self, bytes: usize) -> Result<(), ApiError> {
-        let resized = self
-            .lease
-            .resize(bytes.saturating_sub(self.free).div_ceil(UNIT));
-        resized.map_err(|refused| match refused {
-            Refused::Full => ApiError::overloaded(self.full, 1),
-            Refused::Lost => gave_way(),
-        })?;
-        self.bytes = bytes;
-        Ok(())
-    }
-
-    /// The lease through which slow senders lose their share.
-    pub fn lease(&self) -> &Arc<Lease> {
-        &self.lease
-    }
-
-    /// Its size in bytes.
-    pub fn bytes(&self) -> usize {
-        self.bytes
-    }
-}
-
-/// The unit of the byte budget, so that a body does not take a lock for every packet.
-const UNIT: usize = 64 * 1024;
+/// Messages of a refusal when a budget is used up.
+const BODIES_FULL: &str =
+    "the bodies of other requests fill the memory set aside for them; try again";
+const ANSWERS_FULL: &str =
+    "answers that their clients have not taken yet fill the memory set aside for them; try again";
 
 impl Admission {
     /// At most `requests` at a time, with bodies of `bytes_in_flight` in total and `max_body_bytes` each. Unread answers
@@ -232,31 +165,18 @@ impl Admission {
 
     /// An empty share of the byte budget.
     pub fn share(&self) -> ByteShare {
-        ByteShare {
-            lease: self.body_units.lease(),
-            bytes: 0,
-            free: 0,
-            full: "the bodies of other requests fill the memory set aside for them; try again",
-        }
+        ByteShare::new(self.body_units.lease(), 0, BODIES_FULL)
     }
 
     /// The same for the body of a request with a slot. The first 64 KiB are included in the slot, so a small body is
     /// accepted however large other bodies are.
     pub fn body_share(&self) -> ByteShare {
-        ByteShare {
-            free: UNIT,
-            ..self.share()
-        }
+        ByteShare::new(self.body_units.lease(), UNIT, BODIES_FULL)
     }
 
     /// An empty share of the budget of answers.
     pub fn answer_share(&self) -> ByteShare {
-        ByteShare {
-            lease: self.answer_units.lease(),
-            bytes: 0,
-            free: 0,
-            full: "answers that their clients have not taken yet fill the memory set aside for them; try again",
-        }
+        ByteShare::new(self.answer_units.lease(), 0, ANSWERS_FULL)
     }
 
     /// Maximum size of an answer, in bytes of memory.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::ApiError;
-use super::admission::{AdmittedBody, ByteShare};
+use super::byte_share::{AdmittedBody, ByteShare};
 
 /// Initial capacity, unless the announced length is smaller.
 const FIRST: usize = 256 << 10;

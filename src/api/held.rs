@@ -1,8 +1,10 @@
 //! The resources that a request holds until its answer is sent: shares of the byte budgets that its calls took.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use super::admission::ByteShare;
+use parking_lot::Mutex;
+
+use super::byte_share::ByteShare;
 
 tokio::task_local! {
     static HELD: Held;
@@ -23,7 +25,7 @@ impl Held {
 pub fn shrink_to(bytes: usize) {
     let _ = HELD.try_with(|held| {
         let mut left = bytes;
-        let mut shares = held.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shares = held.0.lock();
         for share in shares.iter_mut() {
             let kept = share.bytes().min(left);
             left -= kept;
@@ -37,9 +39,6 @@ pub fn shrink_to(bytes: usize) {
 /// at once.
 pub fn until_taken(share: ByteShare) {
     let _ = HELD.try_with(|held| {
-        held.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(share);
+        held.0.lock().push(share);
     });
 }

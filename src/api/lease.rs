@@ -4,10 +4,11 @@
 //! per second could hold all of them for as long as a request may take. So when a budget is used up, a request that needs
 //! some of it takes what the slowest sender holds. Nothing can be taken from a request whose body is complete.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 
 /// A sender is slow if it is below this rate, in bytes per second.
@@ -84,18 +85,18 @@ impl Budget {
         let owing = self.owing();
         let behind = owing
             .iter()
-            .filter_map(|lease| Some((lock(&lease.state).behind(now)?, lease)));
+            .filter_map(|lease| Some((lease.state.lock().behind(now)?, lease)));
         let slowest = behind.max_by_key(|(behind, _)| *behind);
-        slowest.is_some_and(|(_, lease)| lock(&lease.state).lose(now))
+        slowest.is_some_and(|(_, lease)| lease.state.lock().lose(now))
     }
 
     /// The leases whose clients have something to send; the others are removed.
     fn owing(&self) -> Vec<Arc<Lease>> {
         let mut found = Vec::new();
-        lock(&self.owing).retain(|lease| {
+        self.owing.lock().retain(|lease| {
             let lease = lease
                 .upgrade()
-                .filter(|lease| lock(&lease.state).due.is_some());
+                .filter(|lease| lease.state.lock().due.is_some());
             let owes = lease.is_some();
             found.extend(lease);
             owes
@@ -112,7 +113,7 @@ impl Lease {
     pub fn resize(&self, units: usize) -> Result<(), Refused> {
         let held = self.held()?;
         if units <= held {
-            let mut state = lock(&self.state);
+            let mut state = self.state.lock();
             if let Some(permit) = &mut state.held {
                 drop(permit.split(permit.num_permits() - units));
             }
@@ -120,7 +121,7 @@ impl Lease {
         }
         // Not while its own state is locked, because others read it.
         let more = self.budget.acquire(units - held)?;
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         if state.lost {
             return Err(Refused::Lost);
         }
@@ -132,7 +133,7 @@ impl Lease {
     }
 
     fn held(&self) -> Result<usize, Refused> {
-        let state = lock(&self.state);
+        let state = self.state.lock();
         if state.lost {
             return Err(Refused::Lost);
         }
@@ -142,13 +143,13 @@ impl Lease {
 
     /// The client has to send a body from now on, unless it has to already.
     pub fn owed(self: &Arc<Self>) {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         if state.due.is_some() {
             return;
         }
         state.due = Some(Instant::now() + PATIENCE);
         drop(state);
-        let mut owing = lock(&self.budget.owing);
+        let mut owing = self.budget.owing.lock();
         if owing.len() == owing.capacity() {
             // Before the list grows: removes those of finished requests.
             owing.retain(|lease| lease.strong_count() > 0);
@@ -158,7 +159,7 @@ impl Lease {
 
     /// Records that bytes of the expected body arrived, if one is expected.
     pub fn received(&self, bytes: usize) {
-        if let Some(due) = &mut lock(&self.state).due {
+        if let Some(due) = &mut self.state.lock().due {
             let later = *due + Duration::from_secs_f64(bytes as f64 / BYTES_A_SECOND);
             *due = later.min(Instant::now() + PATIENCE);
         }
@@ -166,12 +167,12 @@ impl Lease {
 
     /// The client has nothing to send any more.
     pub fn settled(&self) {
-        lock(&self.state).due = None;
+        self.state.lock().due = None;
     }
 
     /// Ready when what was held has been taken.
     pub fn poll_lost(&self, context: &mut Context<'_>) -> Poll<()> {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         if state.lost {
             return Poll::Ready(());
         }
@@ -201,10 +202,6 @@ impl State {
         }
         true
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 
 use super::ApiError;
-use super::admission::{Admission, AdmittedBody, ByteShare};
+use super::admission::Admission;
+use super::byte_share::{AdmittedBody, ByteShare};
 use super::collected::Collected;
 use super::unpacking::{Broken, Coding, STEP, Unpacking};
 use crate::error_code::Code;

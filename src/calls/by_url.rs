@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use crate::api::admission::ByteShare;
+use crate::api::byte_share::ByteShare;
 use crate::api::{ApiError, AppState};
 use crate::engine::{Deadline, EngineError};
 use crate::error_code::Code;

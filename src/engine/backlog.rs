@@ -23,22 +23,6 @@ impl Demand {
     pub fn count(self) -> usize {
         self.images + self.texts
     }
-
-    /// Sum of both.
-    pub fn plus(self, other: Self) -> Self {
-        Self {
-            images: self.images + other.images,
-            texts: self.texts + other.texts,
-        }
-    }
-
-    /// The difference; `other` must be a part of it.
-    pub fn minus(self, other: Self) -> Self {
-        Self {
-            images: self.images.saturating_sub(other.images),
-            texts: self.texts.saturating_sub(other.texts),
-        }
-    }
 }
 
 /// A batch that a worker is running.
@@ -120,21 +104,22 @@ impl<const GROUPS: usize> ItemTimes<GROUPS> {
         left.sum()
     }
 
-    /// Time until a demand is answered that has `ahead` items and `work` seconds of work before it.
+    /// Time until a demand is answered that has `work` seconds of work before it, and `others` items in the queue that may
+    /// share its batch.
     ///
-    /// The workers share the work ahead. Then the demand waits for its own batch, which has at most `most` items and is
+    /// The workers share the work before it. Then the demand waits for its own batch, which has at most `most` items and is
     /// larger with a longer queue.
     pub fn until_answered(
         &self,
         demand: Demand,
-        ahead: usize,
+        others: usize,
         work: f64,
         workers: usize,
         most: usize,
     ) -> Duration {
         let own = self.work(demand);
         let each = own / demand.count().max(1) as f64;
-        let batch = (ahead + demand.count()).div_ceil(workers).min(most) as f64 * each;
+        let batch = (others + demand.count()).div_ceil(workers).min(most) as f64 * each;
         let seconds = MARGIN * ((work + own) / workers as f64 + batch - each / workers as f64);
         Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
     }

@@ -1,9 +1,10 @@
 //! Threads for work that would block the asynchronous runtime: decoding, resizing, tokenising.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::error::EngineError;
@@ -63,7 +64,7 @@ struct Waiting(Mutex<Shared>);
 
 impl Waiting {
     fn with<T>(&self, change: impl FnOnce(&mut Shared) -> T) -> T {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        change(&mut self.0.lock())
     }
 
     /// Runs waiting work until none may run.
@@ -169,7 +170,7 @@ mod tests {
         });
         let note = |name: &'static str| {
             let order = order.clone();
-            move |_: &Stop| order.lock().unwrap().push(name)
+            move |_: &Stop| order.lock().push(name)
         };
         let release = async {
             while pool.metrics.prepare_pending.get() < 2 {
@@ -188,7 +189,7 @@ mod tests {
         );
         let (busy, first, second, ()) = tokio::join!(busy, first, second, release);
         assert!(busy.is_ok() && first.is_ok() && second.is_ok());
-        assert_eq!(*order.lock().unwrap(), ["interactive", "bulk"]);
+        assert_eq!(*order.lock(), ["interactive", "bulk"]);
     }
 
     #[tokio::test]
@@ -200,7 +201,7 @@ mod tests {
             .map(|_| {
                 let (pool, held) = (pool.clone(), held.clone());
                 let flow = Flow::next(Tenant::default());
-                let work = move |_: &Stop| held.lock().unwrap().recv().unwrap();
+                let work = move |_: &Stop| held.lock().recv().unwrap();
                 async move { pool.run(Lane::Interactive, flow, LONG + 1, work).await }
             })
             .collect();

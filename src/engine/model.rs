@@ -1,9 +1,10 @@
 //! A model that is loaded, verified and running: the engine's public interface.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
 use super::caches::Caches;
@@ -195,7 +196,7 @@ impl Model {
 
     /// The threads to wait for. They end when the queue is closed and empty.
     pub(super) fn take_workers(&self) -> Vec<JoinHandle<()>> {
-        std::mem::take(&mut *self.workers.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.workers.lock())
     }
 
     /// Closes the queue; accepted items are still run.

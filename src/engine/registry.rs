@@ -7,7 +7,9 @@
 
 use std::iter::once;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock};
 
 use super::alias;
 use super::cpu_pool::CpuPool;
@@ -62,6 +64,7 @@ pub struct Loaded {
 pub struct Registry {
     loader: Loader,
     aliases: Vec<Alias>,
+    /// Changed by single assignments, so a panic elsewhere does not corrupt it.
     served: RwLock<Served>,
     /// Held while a model is being loaded: concurrent loads would compete for memory and cores.
     loading: Mutex<()>,
@@ -107,14 +110,18 @@ impl Registry {
 
     /// The model for requests without one.
     pub fn default_model(&self) -> Arc<Model> {
-        self.read().default.clone()
+        self.served.read().default.clone()
     }
 
     /// The model with this name or alias.
     pub fn get(&self, name: &str) -> Option<Arc<Model>> {
         let alias = self.aliases.iter().find(|alias| alias.name == name);
         let name = alias.map_or(name, |alias| &alias.model);
-        self.read().iter().find(|m| m.name() == name).cloned()
+        self.served
+            .read()
+            .iter()
+            .find(|m| m.name() == name)
+            .cloned()
     }
 
     /// Aliases of models. An unloaded model keeps its aliases until it is loaded again.
@@ -124,7 +131,7 @@ impl Registry {
 
     /// All models at one moment, the default one first.
     pub fn all(&self) -> Vec<Arc<Model>> {
-        self.read().iter().cloned().collect()
+        self.served.read().iter().cloned().collect()
     }
 
     /// Loads a bundle while the other models serve, verifies it and warms it up, and only then lets it accept requests. It
@@ -134,12 +141,8 @@ impl Registry {
     /// [`RegistryError::Busy`], [`RegistryError::Stopping`], or the reason why the bundle cannot be served; the old model
     /// continues.
     pub fn load(&self, folder: &Path) -> Result<Loaded, RegistryError> {
-        let _alone = match self.loading.try_lock() {
-            Ok(guard) => guard,
-            Err(TryLockError::Poisoned(guard)) => guard.into_inner(),
-            Err(TryLockError::WouldBlock) => return Err(RegistryError::Busy),
-        };
-        if self.read().stopped {
+        let _alone = self.loading.try_lock().ok_or(RegistryError::Busy)?;
+        if self.served.read().stopped {
             return Err(RegistryError::Stopping);
         }
         for name in distinct_names(&[folder.to_owned()])? {
@@ -149,7 +152,7 @@ impl Registry {
         }
         let model = self.loader.load(folder)?;
         let old = {
-            let mut served = self.write();
+            let mut served = self.served.write();
             let old = served.put(model.clone())?;
             old.iter().for_each(|old| self.hide(old));
             self.publish(&model);
@@ -172,7 +175,7 @@ impl Registry {
     /// [`RegistryError::Unknown`] or [`RegistryError::IsDefault`].
     pub fn unload(&self, name: &str) -> Result<(), RegistryError> {
         let model = {
-            let mut served = self.write();
+            let mut served = self.served.write();
             let model = served.take(name)?;
             self.hide(&model);
             model
@@ -195,7 +198,7 @@ impl Registry {
 
     /// Closes all queues, runs the accepted items, and waits until all workers have ended. Blocks.
     pub fn stop(&self) {
-        self.write().stopped = true;
+        self.served.write().stopped = true;
         let models = self.all();
         // All are closed before the first one is waited for, so that they finish concurrently.
         models.iter().for_each(|model| model.close());
@@ -218,16 +221,6 @@ impl Registry {
         let labels = [model.name(), model.precision(), &device, model.provider()];
         // Only fails for a model that was never published.
         let _ = self.loader.metrics.model_info.remove_label_values(&labels);
-    }
-
-    // The list is changed by single assignments, so a panic elsewhere does not corrupt it.
-
-    fn read(&self) -> RwLockReadGuard<'_, Served> {
-        self.served.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn write(&self) -> RwLockWriteGuard<'_, Served> {
-        self.served.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,7 +1,9 @@
 //! Models that were removed from the list and whose workers have not ended yet.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
+
+use parking_lot::Mutex;
 
 use super::Model;
 use super::queue::Queue;
@@ -27,7 +29,7 @@ impl Retirement {
             tracing::info!(model = name, "old model released");
         };
         let thread = std::thread::Builder::new().name("retire".to_owned());
-        let mut retiring = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut retiring = self.0.lock();
         retiring.retain(|model| !model.wait.is_finished());
         match thread.spawn(wait) {
             Ok(wait) => retiring.push(Retiring { queue, wait }),
@@ -38,13 +40,13 @@ impl Retirement {
 
     /// Closes the queues of old models, even for requests that still hold them; accepted items are still run.
     pub fn close(&self) {
-        let retiring = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let retiring = self.0.lock();
         retiring.iter().for_each(|model| model.queue.close());
     }
 
     /// Waits until the workers of all old models have ended. Blocks.
     pub fn wait(&self) {
-        let retiring = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let retiring = std::mem::take(&mut *self.0.lock());
         for model in retiring {
             let _ = model.wait.join();
         }

@@ -1,5 +1,6 @@
 //! A report as a table of text.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::Report;
@@ -17,17 +18,11 @@ pub fn table(report: &Report) -> String {
 }
 
 fn write(text: &mut String, report: &Report) -> std::fmt::Result {
-    let options: Vec<_> = report.options.iter().collect();
-    let options: Vec<_> = options.iter().map(|(k, v)| format!("{k} {v:?}")).collect();
     writeln!(
         text,
         "{}{}: {} ({}), data {}",
         report.benchmark,
-        if options.is_empty() {
-            String::new()
-        } else {
-            format!(" [{}]", options.join(", "))
-        },
+        listed(&report.options),
         report.model.name,
         report.model.precision,
         report.data_fingerprint.get(..16).unwrap_or_default(),
@@ -126,4 +121,14 @@ fn lengths(text: &mut String, report: &Report) -> std::fmt::Result {
         writeln!(text)?;
     }
     Ok(())
+}
+
+/// Options as text; empty if there are none.
+pub(super) fn listed(options: &BTreeMap<String, String>) -> String {
+    let all: Vec<_> = options.iter().map(|(k, v)| format!("{k} {v:?}")).collect();
+    if all.is_empty() {
+        String::new()
+    } else {
+        format!(" [{}]", all.join(", "))
+    }
 }

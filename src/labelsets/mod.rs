@@ -4,16 +4,19 @@
 //! are stored and are embedded by the first request (or at the start) with another model. The vectors of several models are
 //! stored, so that two of them can use a set in turn.
 
+mod check;
 mod definition;
 mod embedding;
 mod error;
+mod label;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-pub use definition::{Definition, Label};
+pub use definition::Definition;
 pub use embedding::Embedded;
 pub use error::LabelSetError;
+pub use label::Label;
 
 use crate::engine::Model;
 use crate::named::{Changes, Entry, Limits, Store, StoreError, check_name};

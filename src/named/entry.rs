@@ -1,7 +1,9 @@
 //! A definition under a name, and what models computed from it.
 
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use parking_lot::RwLock;
 
 use super::Storable;
 use super::files::Stored;
@@ -63,7 +65,7 @@ impl<D, E: Storable> Entry<D, E> {
 
     /// What was used last, of any model.
     pub fn last_computed(&self) -> Option<Arc<E>> {
-        self.read().last().cloned()
+        self.computed.read().last().cloned()
     }
 
     /// The one that is wanted, if there is one.
@@ -72,10 +74,7 @@ impl<D, E: Storable> Entry<D, E> {
         if is_wanted(&last) {
             return Some(last);
         }
-        let mut all = self
-            .computed
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.computed.write();
         let found = all.iter().position(|one| is_wanted(one))?;
         let found = all.remove(found);
         all.push(found.clone());
@@ -84,10 +83,7 @@ impl<D, E: Storable> Entry<D, E> {
 
     /// Adds one; those that were not used for longest go, so that all but the new one have at most `room` bytes.
     pub(super) fn add(&self, new: Arc<E>, room: usize) {
-        let mut all = self
-            .computed
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.computed.write();
         while all.len() >= MOST_MODELS || all.iter().map(|one| one.bytes()).sum::<usize>() > room {
             all.remove(0);
         }
@@ -96,16 +92,12 @@ impl<D, E: Storable> Entry<D, E> {
 
     /// Bytes for other models than the last one.
     pub(super) fn bytes_of_earlier(&self) -> usize {
-        let all = self.read();
+        let all = self.computed.read();
         all.iter().rev().skip(1).map(|one| one.bytes()).sum()
     }
 
     /// All, the one that was used last being the last.
     pub(super) fn all_computed(&self) -> Vec<Arc<E>> {
-        self.read().clone()
-    }
-
-    fn read(&self) -> RwLockReadGuard<'_, Vec<Arc<E>>> {
-        self.computed.read().unwrap_or_else(PoisonError::into_inner)
+        self.computed.read().clone()
     }
 }

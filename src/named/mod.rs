@@ -13,8 +13,9 @@ mod tests;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
+use parking_lot::RwLock;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -74,13 +75,13 @@ impl<D: Storable + PartialEq, E: Storable> Store<D, E> {
 
     /// The entry with this name.
     pub fn get(&self, name: &str) -> Option<Arc<Entry<D, E>>> {
-        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let entries = self.entries.read();
         entries.get(name).cloned()
     }
 
     /// All entries, sorted by name.
     pub fn all(&self) -> Vec<Arc<Entry<D, E>>> {
-        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let entries = self.entries.read();
         let mut all: Vec<_> = entries.values().cloned().collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
         all
@@ -88,7 +89,7 @@ impl<D: Storable + PartialEq, E: Storable> Store<D, E> {
 
     /// Calls `act` if there is an entry with this name, before a concurrent deletion or after it, not during it.
     pub fn while_known(&self, name: &str, act: impl FnOnce()) {
-        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let entries = self.entries.read();
         if entries.contains_key(name) {
             act();
         }
@@ -103,7 +104,7 @@ impl<D: Storable + PartialEq, E: Storable> Store<D, E> {
         name: &str,
         definition: &D,
     ) -> Result<Option<Arc<Entry<D, E>>>, StoreError> {
-        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let entries = self.entries.read();
         let before = entries.get(name).cloned();
         if before.is_none() && entries.len() >= self.limits.entries {
             return Err(StoreError::TooMany(self.limits.entries));
@@ -226,7 +227,7 @@ impl<D: Storable + PartialEq, E: Storable> Store<D, E> {
 
     /// Bytes that an entry may keep for other models than its last one.
     fn room_beside(&self, entry: &Entry<D, E>) -> usize {
-        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let entries = self.entries.read();
         let others = entries.values().filter(|other| other.name != entry.name);
         let used: usize = others.map(|other| other.bytes_of_earlier()).sum();
         self.limits.bytes.saturating_sub(used)
@@ -244,10 +245,7 @@ impl<D: Storable + PartialEq, E: Storable> Store<D, E> {
         let work = move || {
             let _writing = writing;
             let done = disk(&files)?;
-            map(
-                &mut entries.write().unwrap_or_else(PoisonError::into_inner),
-                done,
-            );
+            map(&mut entries.write(), done);
             Ok(())
         };
         let done = tokio::task::spawn_blocking(work).await;

@@ -1,6 +1,6 @@
 //! Reads the folder again, to find entries of another process.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use super::{Entry, Storable, Store, StoreError};
 
@@ -39,7 +39,7 @@ impl<D: Storable + PartialEq, E: Storable> Store<D, E> {
             if read.len() > most {
                 return Err(StoreError::TooMany(most));
             }
-            let mut entries = entries.write().unwrap_or_else(PoisonError::into_inner);
+            let mut entries = entries.write();
             let mut before = std::mem::take(&mut *entries);
             let mut found = Changes {
                 all: read.len(),

@@ -1,7 +1,7 @@
 //! Connections: accepts them, encrypts them if configured, and limits the time that they may be silent.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -11,6 +11,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use axum_server::{Handle, Server};
+use parking_lot::Mutex;
 use tokio::net::TcpListener;
 
 use super::stalled_writes::ReadersOnly;
@@ -52,7 +53,7 @@ pub async fn serve(
             Some(address) => tracing::debug!(%address, %error, "connection not established"),
             // For example, too many open files.
             None => {
-                let mut last = complained.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut last = complained.lock();
                 if last.is_none_or(|last| last.elapsed() > COMPLAINTS) {
                     *last = Some(Instant::now());
                     tracing::warn!(%error, "cannot accept connections at the moment");

@@ -5,7 +5,7 @@
 //! would keep its memory, and a stream its slot among the server's requests, for as long as the connection stays open.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
+use parking_lot::Mutex;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
@@ -91,7 +92,7 @@ async fn watch(shared: Arc<Mutex<Shared>>, patience: Duration, longest: Option<D
     loop {
         sleep_until(end.map_or(due, |end| due.min(end))).await;
         let now = Instant::now();
-        let mut state = lock(&shared);
+        let mut state = shared.lock();
         if state.body.is_none() && state.rest.is_empty() {
             return;
         }
@@ -109,10 +110,6 @@ async fn watch(shared: Arc<Mutex<Shared>>, patience: Duration, longest: Option<D
             return;
         }
     }
-}
-
-fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Shared {
@@ -162,20 +159,20 @@ impl http_body::Body for Watched {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let mut state = lock(&self.shared);
+        let mut state = self.shared.lock();
         let frame = state.poll_frame(context);
         state.offered = frame.is_ready().then(Instant::now);
         frame
     }
 
     fn is_end_stream(&self) -> bool {
-        let state = lock(&self.shared);
+        let state = self.shared.lock();
         let ended = state.body.as_ref().is_none_or(Body::is_end_stream);
         ended && state.rest.is_empty() && !state.dropped
     }
 
     fn size_hint(&self) -> SizeHint {
-        let state = lock(&self.shared);
+        let state = self.shared.lock();
         let rest = state.rest.len() as u64;
         let hint = state
             .body

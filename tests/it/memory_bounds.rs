@@ -6,13 +6,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::server::{Server, base64, fixture, success};
+use crate::support::server::{Server, answers, base64, fixture};
 
 const MIB: u64 = 1 << 20;
-
-fn answers(server: &Server) {
-    success(server.post("/v1/embeddings", &json!({"input": "a red bolt"})));
-}
 
 #[test]
 fn little_address_space_is_reserved() {

@@ -1,10 +1,8 @@
 //! The errors of the API: what was wrong, where, and what to do. Only this module assigns status and code to a cause.
 
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
 
-use super::error_body::{ErrorBody, ErrorObject};
-use crate::api::json_answer::Json;
+use super::error_body::ErrorObject;
 use crate::bundle::{BundleError, NotInRoot};
 use crate::engine::{EmbedError, EngineError, ItemError, LoadError, RegistryError};
 use crate::error_code::Code;
@@ -215,27 +213,5 @@ impl From<NotInRoot> for ApiError {
             NotInRoot::Missing(_) => Self::new(Code::BundleNotFound, message),
             NotInRoot::Bundle(error) => error.into(),
         }
-    }
-}
-
-impl IntoResponse for ApiError {
-    fn into_response(self) -> Response {
-        let body = ErrorBody {
-            error: self.object(),
-        };
-        let mut response = (self.status(), Json(body)).into_response();
-        if let Some(seconds) = self.retry_after_seconds {
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        if self.status() == StatusCode::UNAUTHORIZED {
-            response
-                .headers_mut()
-                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        // For the metrics, and for protocols with another error format.
-        response.extensions_mut().insert(self);
-        response
     }
 }

@@ -1,10 +1,12 @@
 //! What the messages of a request hold of the byte budget.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use crate::api::ApiError;
-use crate::api::admission::ByteShare;
+use crate::api::byte_share::ByteShare;
 use crate::api::lease::Lease;
 
 /// What a gRPC request holds of the byte budget, by message.
@@ -25,13 +27,9 @@ impl SharedBytes {
         Self(Arc::new(Mutex::new(Shared { share, handed_on })))
     }
 
-    fn with<T>(&self, change: impl FnOnce(&mut Shared) -> T) -> T {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
     /// What gives way to others while the client is waited for.
     pub fn lease(&self) -> Arc<Lease> {
-        self.with(|shared| shared.share.lease().clone())
+        self.0.lock().share.lease().clone()
     }
 
     /// Takes more bytes, or gives some back.
@@ -39,20 +37,18 @@ impl SharedBytes {
     /// # Errors
     /// As [`ByteShare::resize`].
     pub fn change(&self, from: usize, to: usize) -> Result<(), ApiError> {
-        self.with(|shared| {
-            let total = (shared.share.bytes() + to).saturating_sub(from);
-            shared.share.resize(total)
-        })
+        let share = &mut self.0.lock().share;
+        share.resize((share.bytes() + to).saturating_sub(from))
     }
 
     /// Notes the cost of a message that is handed on.
     pub fn hand_on(&self, cost: usize) {
-        self.with(|shared| shared.handed_on.push_back(cost));
+        self.0.lock().handed_on.push_back(cost);
     }
 
     /// The cost of the next message that was handed on, in their order. It stays held.
     pub fn take_cost(&self) -> Option<usize> {
-        self.with(|shared| shared.handed_on.pop_front())
+        self.0.lock().handed_on.pop_front()
     }
 
     /// The cost of the next message of a stream, which is given back when the result is dropped. To be called once a message,

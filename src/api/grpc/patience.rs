@@ -1,10 +1,11 @@
 //! The idle timeout of streams, so that an idle stream does not hold its slot forever.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::Stream;
 use futures_util::stream;
+use parking_lot::Mutex;
 use tokio::time::{Instant, sleep_until};
 use tonic::Status;
 
@@ -42,7 +43,7 @@ impl Activity {
     }
 
     fn note(&self, open: impl Fn(usize) -> usize) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.0.lock();
         state.open = open(state.open);
         state.last = Instant::now();
     }
@@ -54,7 +55,7 @@ impl Activity {
             let due = since + patience;
             sleep_until(due).await;
             let (open, last) = {
-                let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+                let state = self.0.lock();
                 (state.open, state.last)
             };
             let now = Instant::now();

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
-use super::{Key, KeyError};
+use super::key::{Key, KeyError};
 use crate::byte_order_mark;
 use crate::config::Secret;
 use crate::engine::{Lane, Tenant};

@@ -1,43 +1,26 @@
 //! API keys: who may call the server, in which lane, and with how many concurrent requests.
 
 mod entries;
+mod key;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use axum::http::{HeaderMap, header};
+use parking_lot::RwLock;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 
 use self::entries::{checked, from_environment, from_file};
+use self::key::Key;
+pub use self::key::KeyError;
 use super::ApiError;
 use crate::config::Secret;
 use crate::engine::{Lane, Tenant};
 use crate::error_code::Code;
 use crate::file_watch::FileWatch;
-
-/// Why keys cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum KeyError {
-    /// The file cannot be read.
-    #[error("cannot read the API keys in {path}: {reason}")]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// The system's error.
-        reason: std::io::Error,
-    },
-    /// The content is invalid. The message never shows a key.
-    #[error("API keys in {place}: {reason}")]
-    Invalid {
-        /// The file or the environment variable.
-        place: String,
-        /// The error.
-        reason: String,
-    },
-}
 
 /// A caller who showed a key; the place among the key's requests is free again when this is dropped.
 #[derive(Debug, Clone)]
@@ -49,14 +32,6 @@ pub struct Caller {
     /// The tenant of requests with this key.
     pub tenant: Tenant,
     _place: Option<Arc<OwnedSemaphorePermit>>,
-}
-
-struct Key {
-    name: Arc<str>,
-    digest: [u8; 32],
-    lane: Option<Lane>,
-    tenant: Tenant,
-    limit: Option<(usize, Arc<Semaphore>)>,
 }
 
 /// All keys of a server. Without any, everyone may call it.
@@ -110,18 +85,10 @@ impl ApiKeys {
             entries.extend(from_file(path)?);
             place = path.display().to_string();
         }
-        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-        let before = keys.take().unwrap_or_default();
-        match checked(entries, &before) {
-            Ok(new) => {
-                *keys = Some(new);
-                Ok(())
-            }
-            Err(reason) => {
-                *keys = Some(before);
-                Err(KeyError::Invalid { place, reason })
-            }
-        }
+        let mut keys = self.keys.write();
+        let new = checked(entries, keys.as_deref().unwrap_or_default());
+        *keys = Some(new.map_err(|reason| KeyError::Invalid { place, reason })?);
+        Ok(())
     }
 
     /// Watches the file from now on, and reads it again when it has changed.
@@ -154,7 +121,7 @@ impl ApiKeys {
     }
 
     fn count(&self) -> usize {
-        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let keys = self.keys.read();
         keys.as_ref().map_or(0, Vec::len)
     }
 
@@ -163,7 +130,7 @@ impl ApiKeys {
     /// # Errors
     /// 401 without a key or with a wrong one, 429 if the key has too many requests.
     pub fn check(&self, headers: &HeaderMap) -> Result<Option<Caller>, ApiError> {
-        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let keys = self.keys.read();
         let Some(keys) = &*keys else {
             return Ok(None);
         };

@@ -7,16 +7,16 @@ use axum::extract::{Path, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoResponses, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::error_responses::AdminErrors;
 use super::models::ModelObject;
 use super::request_form::{Content, RequestForm};
 use super::{json_body, models};
 use crate::api::admin::AdminAccess;
 use crate::api::admission::drain;
-use crate::api::contract::ErrorBody;
 use crate::api::json_answer::Json;
 use crate::api::{ApiError, AppState};
 use crate::engine::{Loaded, RegistryError};
@@ -67,45 +67,6 @@ struct UnloadedModel {
     id: String,
     object: &'static str,
     deleted: bool,
-}
-
-/// Possible errors of admin routes.
-#[derive(IntoResponses)]
-#[expect(dead_code, reason = "describes the answers of error.rs")]
-enum AdminErrors {
-    /// The request is invalid
-    #[response(status = 400)]
-    BadRequest(ErrorBody),
-    /// The admin token is missing or wrong
-    #[response(status = 401)]
-    Unauthorized(ErrorBody),
-    /// Without a token, only requests to a loopback address are answered
-    #[response(status = 403)]
-    Forbidden(ErrorBody),
-    /// The model or bundle does not exist
-    #[response(status = 404)]
-    NotFound(ErrorBody),
-    /// Another load is running, or the model is the default one
-    #[response(status = 409)]
-    Conflict(ErrorBody),
-    /// The body is too large
-    #[response(status = 413)]
-    TooLarge(ErrorBody),
-    /// The body is not JSON
-    #[response(status = 415)]
-    UnsupportedMediaType(ErrorBody),
-    /// The bundle cannot be served
-    #[response(status = 422)]
-    Unprocessable(ErrorBody),
-    /// The bodies of other requests use all memory for bodies
-    #[response(status = 429)]
-    Overloaded(ErrorBody),
-    /// The server failed
-    #[response(status = 500)]
-    ServerError(ErrorBody),
-    /// The server is stopping
-    #[response(status = 503)]
-    Unavailable(ErrorBody),
 }
 
 /// Loads a bundle and serves it. It replaces the model with the same name if there is one. A load continues even if its

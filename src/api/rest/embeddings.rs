@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::encoding::{EncodingFormat, FORMATS, Vector};
+use super::error_responses::{InferenceErrors, LookupErrors};
 use super::image_option_fields::{ImageOptionsQuery, with_image_options};
 use super::item_list::{Entry, EntryList};
 use super::json_body;
-use super::openapi::{InferenceErrors, LookupErrors, RequestHeaders};
+use super::openapi::RequestHeaders;
 use super::request_form::{Content, Field, RequestForm, value_of};
 use super::schemas::{ImageFile, Items};
 use super::usage::Usage;

@@ -7,8 +7,8 @@ use axum::http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::error_responses::{InferenceErrors, LookupErrors};
 use super::json_body;
-use super::openapi::{InferenceErrors, LookupErrors};
 use crate::api::answer_size::{self, OBJECT, of_text};
 use crate::api::contract::ErrorBody;
 use crate::api::json_answer::Json;

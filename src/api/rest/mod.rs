@@ -8,6 +8,7 @@ mod cohere_embed;
 mod docs;
 mod embeddings;
 mod encoding;
+mod error_responses;
 mod health;
 mod image_option_fields;
 mod images_and_texts;

@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::openapi::LookupErrors;
+use super::error_responses::LookupErrors;
 use crate::api::json_answer::Json;
 use crate::api::{ApiError, AppState};
 use crate::bundle::Similarity;

@@ -1,9 +1,8 @@
 //! `/openapi.json`: the interface in [OpenAPI 3.1](https://spec.openapis.org/oas/v3.1.0), built from the routes themselves,
 //! so that no route of the API can be missing.
 
-use crate::api::contract::ErrorBody;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::{IntoParams, IntoResponses, Modify, OpenApi, ToSchema};
+use utoipa::{IntoParams, Modify, OpenApi, ToSchema};
 
 use super::v2::InferError;
 use crate::api::contract::CohereError;
@@ -74,47 +73,4 @@ pub struct RequestHeaders {
 enum LaneName {
     Interactive,
     Bulk,
-}
-
-/// Possible errors of calls about something by name.
-#[derive(IntoResponses)]
-pub enum LookupErrors {
-    /// The request is invalid
-    #[response(status = 400)]
-    BadRequest(ErrorBody),
-    /// No API key, or an unknown one
-    #[response(status = 401)]
-    Unauthorized(ErrorBody),
-    /// There is no such model or label set
-    #[response(status = 404)]
-    NotFound(ErrorBody),
-    /// The request took too long
-    #[response(status = 408)]
-    Timeout(ErrorBody),
-    /// The server, or the API key, has too many requests
-    #[response(status = 429, headers(("retry-after" = u64, description = "Seconds")))]
-    Overloaded(ErrorBody),
-    /// The server failed
-    #[response(status = 500)]
-    ServerError(ErrorBody),
-}
-
-/// Possible errors of a call that embeds, besides [`LookupErrors`].
-#[derive(IntoResponses)]
-pub enum InferenceErrors {
-    /// The body, an image or a text is too large
-    #[response(status = 413)]
-    TooLarge(ErrorBody),
-    /// The content type is not supported
-    #[response(status = 415)]
-    UnsupportedMediaType(ErrorBody),
-    /// An image could not be fetched from its URL
-    #[response(status = 422)]
-    NotFetched(ErrorBody),
-    /// The server is stopping, or its engine is dead
-    #[response(status = 503)]
-    Unavailable(ErrorBody),
-    /// The request's own timeout has passed
-    #[response(status = 504)]
-    DeadlineExceeded(ErrorBody),
 }

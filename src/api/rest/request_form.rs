@@ -7,7 +7,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 
-use crate::api::admission::{AdmittedBody, drain};
+use crate::api::admission::drain;
+use crate::api::byte_share::AdmittedBody;
 use crate::api::chunks::Chunks;
 use crate::api::contract::request_options;
 use crate::api::unpacked::coding_of;

@@ -9,10 +9,11 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::error_responses::{InferenceErrors, LookupErrors};
 use super::image_option_fields::with_image_options;
 use super::item_list::{Entry, EntryList};
 use super::json_body;
-use super::openapi::{InferenceErrors, LookupErrors, RequestHeaders};
+use super::openapi::RequestHeaders;
 use super::request_form::{Content, RequestForm};
 use super::schemas;
 use super::usage::Usage;

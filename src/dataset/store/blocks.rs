@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use object_store::GetRange;
 use object_store::path::Path;
+use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 
 use super::bucket::{Bucket, handle};
@@ -108,7 +109,7 @@ impl Blocks {
 
     fn number(&self, number: u64) -> io::Result<Bytes> {
         // A panic in another thread leaves the cache consistent, because blocks are inserted as a whole.
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept.lock();
         if let Some((_, bytes)) = kept.blocks.iter().find(|(there, _)| *there == number) {
             return Ok(bytes.clone());
         }

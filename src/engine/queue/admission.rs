@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Queue, Waiting};
+use super::{Queue, Waiting, modality_of};
 use crate::engine::EngineError;
 use crate::engine::backlog::Demand;
 use crate::engine::job::{Deadline, Lane, Modality};
@@ -22,9 +22,12 @@ pub struct Reservation {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        let mut waiting = self.queue.lock();
+        let mut waiting = self.queue.waiting.lock();
         let reserved = &mut waiting.reserved[self.lane as usize];
-        *reserved = reserved.minus(self.demand);
+        // If two requests are alike, either one may be removed.
+        if let Some(place) = reserved.iter().position(|demand| *demand == self.demand) {
+            reserved.swap_remove(place);
+        }
         let fewer = waiting.preparing() < waiting.idle;
         drop(waiting);
         if fewer {
@@ -47,7 +50,7 @@ impl Queue {
         lane: Lane,
         deadline: Deadline,
     ) -> Result<Reservation, EngineError> {
-        let mut waiting = self.lock();
+        let mut waiting = self.waiting.lock();
         if let Some(reason) = &waiting.closed {
             return Err(reason.clone());
         }
@@ -66,8 +69,7 @@ impl Queue {
                 retry_after_seconds,
             });
         }
-        let reserved = &mut waiting.reserved[lane as usize];
-        *reserved = reserved.plus(demand);
+        waiting.reserved[lane as usize].push(demand);
         drop(waiting);
         Ok(Reservation {
             queue: self.clone(),
@@ -106,39 +108,73 @@ impl Queue {
             return true;
         };
         let now = Instant::now();
-        let (ahead, work) = waiting.before(lane, now);
         let most = if demand.images > 0 {
             self.policy.most(Modality::Image)
         } else {
             self.policy.most(Modality::Text)
         };
+        let others: usize = waiting.lanes_up_to(lane).map(|l| waiting.ahead(l)).sum();
+        let work = self.work_before(waiting, demand, lane, now);
         let times = &waiting.times;
-        now + times.until_answered(demand, ahead, work, self.workers, most) <= deadline
+        now + times.until_answered(demand, others, work, self.workers, most) <= deadline
+    }
+
+    /// The seconds of work, for one worker, until the last batch of a new demand starts. The requests of a lane alternate,
+    /// so of a larger request only as many items come before as the demand has itself, and those that share their batches.
+    fn work_before(&self, waiting: &Waiting, demand: Demand, lane: Lane, now: Instant) -> f64 {
+        let times = &waiting.times;
+        let mut work = times.remaining(now);
+        for before in waiting.lanes_up_to(lane) {
+            // All interactive items come before a bulk item.
+            let turns = if before == lane {
+                demand.count()
+            } else {
+                usize::MAX
+            };
+            let last_rank = waiting.clock[before as usize].saturating_add(turns as u64);
+            for (group, jobs) in waiting.lanes[before as usize].iter().enumerate() {
+                let first = jobs.partition_point(|job| job.rank <= last_rank);
+                let most = self.policy.most(modality_of(group));
+                // The last batch of the demand's own group is the demand's own.
+                let is_own = group == 0 && demand.texts == 0;
+                let taken = if is_own {
+                    first
+                } else {
+                    in_batches(first, most)
+                };
+                work += taken.min(jobs.len()) as f64 * times.of(group);
+            }
+            // Items that are being prepared get their ranks later, so at most these come first.
+            for request in &waiting.reserved[before as usize] {
+                let first = |items: usize, modality| {
+                    in_batches(turns.min(items), self.policy.most(modality)).min(items)
+                };
+                work += times.work(Demand {
+                    images: first(request.images, Modality::Image),
+                    texts: first(request.texts, Modality::Text),
+                });
+            }
+        }
+        work
     }
 }
 
 impl Waiting {
     /// Number of items of a lane that wait or are being prepared.
     fn ahead(&self, lane: Lane) -> usize {
-        self.queued[lane as usize] + self.reserved[lane as usize].count()
+        let reserved = self.reserved[lane as usize].iter();
+        self.queued[lane as usize] + reserved.map(|demand| demand.count()).sum::<usize>()
     }
 
-    /// The load before a new item of a lane: the number of items, and the seconds of work for one worker.
-    fn before(&self, lane: Lane, now: Instant) -> (usize, f64) {
-        let lanes: &[Lane] = match lane {
-            Lane::Interactive => &[Lane::Interactive],
-            Lane::Bulk => &Lane::ALL,
-        };
-        let (mut ahead, mut work) = (0, self.times.remaining(now));
-        for lane in lanes {
-            let reserved = self.reserved[*lane as usize];
-            ahead += reserved.count() + self.queued[*lane as usize];
-            work += self.times.work(reserved);
-            let groups = self.lanes[*lane as usize].iter().enumerate();
-            work += groups
-                .map(|(group, jobs)| jobs.len() as f64 * self.times.of(group))
-                .sum::<f64>();
-        }
-        (ahead, work)
+    /// The lanes whose items come before a new item of a lane, or take turns with it.
+    fn lanes_up_to(&self, lane: Lane) -> impl Iterator<Item = Lane> {
+        Lane::ALL
+            .into_iter()
+            .filter(move |other| *other == lane || lane == Lane::Bulk)
     }
+}
+
+/// Items of full batches that contain this many.
+fn in_batches(items: usize, most: usize) -> usize {
+    items.div_ceil(most.max(1)).saturating_mul(most)
 }

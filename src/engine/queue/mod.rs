@@ -8,12 +8,16 @@
 //! the first was taken (self-clocked fair queueing, Golestani, 1994). So one image does not wait for a thousand texts.
 
 mod admission;
+mod next_batch;
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
+
+use parking_lot::{Condvar, Mutex};
 
 pub use self::admission::Reservation;
+pub use self::next_batch::Batch;
 use super::backlog::{Demand, ItemTimes};
 use super::batching::BatchPolicy;
 use super::error::EngineError;
@@ -25,21 +29,6 @@ use crate::telemetry::Metrics;
 const TEXT_GROUPS: usize = 17;
 const GROUPS: usize = 1 + TEXT_GROUPS;
 
-/// While interactive work continues, one batch in this many is bulk, so that bulk work does not starve.
-const BULK_TURN: u32 = 16;
-
-/// Items of one modality for one run of an encoder.
-#[derive(Debug)]
-pub struct Batch {
-    /// The group of its items; for [`Queue::record`].
-    pub group: usize,
-    pub modality: Modality,
-    pub lane: Lane,
-    pub jobs: Vec<Job>,
-    /// When its items were taken from the queue.
-    pub taken: Instant,
-}
-
 #[derive(Debug)]
 struct Waiting {
     /// By rank, and by arrival among equal ranks.
@@ -47,8 +36,8 @@ struct Waiting {
     /// The rank of the last batch of each lane.
     clock: [u64; 2],
     queued: [usize; 2],
-    /// Slots of items that are still being prepared.
-    reserved: [Demand; 2],
+    /// The requests whose items are still being prepared.
+    reserved: [Vec<Demand>; 2],
     /// Number of workers that wait for a batch.
     idle: usize,
     turns_without_bulk: u32,
@@ -63,6 +52,7 @@ struct Waiting {
 /// The queue of one model.
 #[derive(Debug)]
 pub struct Queue {
+    /// Consistent between statements, so a panic elsewhere does not corrupt it.
     waiting: Mutex<Waiting>,
     work: Condvar,
     capacity: usize,
@@ -84,7 +74,7 @@ impl Queue {
             lanes,
             clock: [0; 2],
             queued: [0; 2],
-            reserved: [Demand::default(); 2],
+            reserved: [Vec::new(), Vec::new()],
             idle: 0,
             turns_without_bulk: 0,
             closed: None,
@@ -109,7 +99,7 @@ impl Queue {
     pub fn push(&self, jobs: Vec<Job>, reservation: Reservation) -> Result<(), EngineError> {
         let lane = reservation.lane;
         let count = jobs.len();
-        let mut waiting = self.lock();
+        let mut waiting = self.waiting.lock();
         if let Some(reason) = waiting.closed.clone() {
             drop(waiting); // dropping the reservation needs the lock
             return Err(reason);
@@ -135,13 +125,12 @@ impl Queue {
 
     /// The next batch; waits for one. `None` if the queue is closed and empty.
     pub fn take(&self) -> Option<Batch> {
-        let mut waiting = self.lock();
+        let mut waiting = self.waiting.lock();
         waiting.idle += 1;
         loop {
             while waiting.queued != [0; 2] {
                 if let Some(rest) = self.still_gathering(&waiting) {
-                    let woken = self.work.wait_timeout(waiting, rest);
-                    waiting = woken.unwrap_or_else(PoisonError::into_inner).0;
+                    self.work.wait_for(&mut waiting, rest);
                     continue;
                 }
                 let batch = self.next_batch(&mut waiting);
@@ -155,29 +144,29 @@ impl Queue {
                 return None;
             }
             waiting.rate.pause();
-            waiting = self
-                .work
-                .wait(waiting)
-                .unwrap_or_else(PoisonError::into_inner);
+            self.work.wait(&mut waiting);
         }
     }
 
     /// Records the time of a batch, for the size of later ones.
     pub fn record(&self, group: usize, items: usize, seconds: f64) {
-        let mut waiting = self.lock();
+        let mut waiting = self.waiting.lock();
         let modality = modality_of(group);
         waiting.times.finish(group, modality, items, seconds);
     }
 
     /// Closes the queue; queued items are still run.
     pub fn close(&self) {
-        self.lock().closed.get_or_insert(EngineError::Stopping);
+        self.waiting
+            .lock()
+            .closed
+            .get_or_insert(EngineError::Stopping);
         self.work.notify_all();
     }
 
     /// Closes the queue and answers all waiting items with an error, because no worker is left.
     pub fn fail_all(&self, reason: &EngineError) {
-        let mut waiting = self.lock();
+        let mut waiting = self.waiting.lock();
         waiting.closed = Some(reason.clone());
         let queued = std::mem::take(&mut waiting.queued);
         let jobs: Vec<Job> = waiting
@@ -196,132 +185,16 @@ impl Queue {
         }
         self.work.notify_all();
     }
-
-    /// How long to wait for more items; `None` if a batch should be run now: a group is full, its first item has waited long
-    /// enough, or no more items will arrive.
-    ///
-    /// The policy defines "long enough". If it has no value (a CPU), it is the time of one item, while at least as many
-    /// items are being prepared as workers are free: preparing keeps the cores busy, and a larger batch saves some time
-    /// (ViT-B/32: 78 ms per image alone, 67 in pairs, 61 in fours). So no core is idle.
-    fn still_gathering(&self, waiting: &Waiting) -> Option<Duration> {
-        if waiting.closed.is_some() {
-            return None;
-        }
-        let greedy = self.policy.wait.is_zero();
-        if greedy && waiting.preparing() < waiting.idle {
-            return None;
-        }
-        let mut rest = Duration::MAX;
-        for lane in &waiting.lanes {
-            for (group, jobs) in lane.iter().enumerate() {
-                let Some(first) = jobs.front() else { continue };
-                if jobs.len() >= self.policy.most(modality_of(group)) {
-                    return None;
-                }
-                let patience = if greedy {
-                    Duration::from_secs_f64(waiting.times.of(group))
-                } else {
-                    self.policy.wait
-                };
-                rest = rest.min(patience.saturating_sub(first.enqueued.elapsed()));
-            }
-        }
-        (!rest.is_zero()).then_some(rest)
-    }
-
-    fn next_batch(&self, waiting: &mut Waiting) -> Batch {
-        let lane = waiting.choose_lane();
-        let group = waiting.choose_group(lane);
-        let modality = modality_of(group);
-        // The waiting items are shared among all free workers, not taken by the first one.
-        let share = waiting.lanes[lane as usize][group]
-            .len()
-            .div_ceil(waiting.idle.max(1));
-        let mut most = self.policy.most(modality).min(share.max(1));
-        let item_seconds = waiting.times.of(group);
-        if lane == Lane::Bulk && item_seconds > 0.0 {
-            // An interactive item that arrives now waits for this batch, so it must be short.
-            let fit = self.policy.bulk_time.as_secs_f64() / item_seconds;
-            most = most.min(fit.max(1.0) as usize);
-        }
-        if let Some(first) = waiting.lanes[lane as usize][group].front() {
-            let clock = &mut waiting.clock[lane as usize];
-            *clock = first.rank.max(*clock);
-        }
-        let now = Instant::now();
-        let mut jobs = Vec::new();
-        let mut taken = 0;
-        while jobs.len() < most {
-            let Some(job) = waiting.lanes[lane as usize][group].pop_front() else {
-                break;
-            };
-            taken += 1;
-            if job.is_cancelled() {
-                self.metrics.cancelled.inc();
-            } else if job.is_expired(now) {
-                self.metrics.expired.inc();
-                job.fail(EngineError::DeadlineExceeded);
-            } else {
-                self.metrics
-                    .queue_seconds(lane)
-                    .observe((now - job.enqueued).as_secs_f64());
-                jobs.push(job);
-            }
-        }
-        waiting.queued[lane as usize] -= taken;
-        waiting.rate.count(jobs.len(), now);
-        // An empty batch is not run, so nothing would report its end.
-        if !jobs.is_empty() {
-            waiting.times.start(group, jobs.len(), now);
-        }
-        self.metrics.queue_depth(lane).sub(taken as i64);
-        Batch {
-            group,
-            modality,
-            lane,
-            jobs,
-            taken: now,
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        // The state is consistent between statements, so a panic elsewhere does not corrupt it.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Waiting {
     /// Items that are being decoded or tokenised.
     fn preparing(&self) -> usize {
-        self.reserved.iter().map(|lane| lane.count()).sum()
-    }
-
-    fn choose_lane(&mut self) -> Lane {
-        let has_work = |lane: Lane| {
-            self.lanes[lane as usize]
-                .iter()
-                .any(|group| !group.is_empty())
-        };
-        let lane = match (has_work(Lane::Interactive), has_work(Lane::Bulk)) {
-            (true, true) if self.turns_without_bulk + 1 >= BULK_TURN => Lane::Bulk,
-            (true, _) => Lane::Interactive,
-            (false, _) => Lane::Bulk,
-        };
-        self.turns_without_bulk = if lane == Lane::Bulk {
-            0
-        } else {
-            self.turns_without_bulk + 1
-        };
-        lane
-    }
-
-    fn choose_group(&self, lane: Lane) -> usize {
-        let first = |group: &VecDeque<Job>| group.front().map(|job| (job.rank, job.enqueued));
-        let groups = self.lanes[lane as usize].iter().enumerate();
-        groups
-            .filter_map(|(i, group)| first(group).map(|since| (since, i)))
-            .min()
-            .map_or(0, |(_, i)| i)
+        self.reserved
+            .iter()
+            .flatten()
+            .map(|demand| demand.count())
+            .sum()
     }
 }
 

@@ -1,11 +1,14 @@
 //! Tests of the queue without workers.
 
+use std::time::Duration;
+
 use tokio::sync::oneshot;
 
 use super::admission::CLEANING;
+use super::next_batch::BULK_TURN;
 use super::*;
 use crate::engine::intake::Intake;
-use crate::engine::job::EncoderResult;
+use crate::engine::job::{Deadline, EncoderResult};
 use crate::preprocess::Pixels;
 use crate::runtime::Device;
 
@@ -193,12 +196,15 @@ fn a_full_queue_refuses_all_of_a_request_or_none() {
     let _large = push(&queue, Lane::Bulk, (0..9).map(|_| image()).collect());
 }
 
+fn within(seconds: u64) -> Deadline {
+    Some(Instant::now() + Duration::from_secs(seconds))
+}
+
 #[test]
 fn late_items_are_refused_at_once() {
     let queue = queue(100);
     queue.record(0, 1, 1.0); // a second per image
-    let _waiting = push(&queue, Lane::Interactive, vec![image(), image(), image()]);
-    let within = |seconds| Some(Instant::now() + Duration::from_secs(seconds));
+    let _waiting = [(); 3].map(|()| push(&queue, Lane::Interactive, vec![image()]));
     let reserve = |lane, seconds| queue.reserve(images(1), lane, within(seconds));
     // Three before it, and its own batch may have four.
     assert!(matches!(
@@ -220,6 +226,45 @@ fn late_items_are_refused_at_once() {
     assert!(reserve(Lane::Interactive, 9).is_ok());
     queue.record(0, 3, 3.0);
     assert!(reserve(Lane::Interactive, 5).is_ok());
+}
+
+#[test]
+fn the_estimate_of_a_small_request_does_not_count_the_rest_of_a_large_one() {
+    let queue = queue(1000);
+    queue.record(0, 1, 1.0); // a second per image
+    let text_group = group_of(&text(60).0.input);
+    queue.record(text_group, 1, 1.0);
+    let large = |job: fn() -> (Job, Reply)| (0..40).map(|_| job()).collect();
+    let _images = push(&queue, Lane::Interactive, large(image));
+    let _texts = push(&queue, Lane::Interactive, large(|| text(60)));
+    let reserve = |count, seconds| queue.reserve(images(count), Lane::Interactive, within(seconds));
+    // A batch of four texts, and its own batch of four images.
+    let small = reserve(1, 12).unwrap();
+    // The images of a second large request wait for all 80 items.
+    assert!(reserve(40, 90).is_err());
+    assert!(reserve(40, 180).is_ok());
+    // The queue keeps the order of the estimate: the small request is in one of the first two batches.
+    let (job, mut reply) = image();
+    queue.push(vec![job], small).unwrap();
+    for _ in 0..2 {
+        for job in queue.take().unwrap().jobs {
+            job.fail(EngineError::Dead);
+        }
+    }
+    assert!(reply.try_recv().is_ok());
+}
+
+#[test]
+fn the_estimate_of_a_small_request_counts_one_turn_of_a_large_one_that_is_being_prepared() {
+    let queue = queue(1000);
+    queue.record(0, 1, 1.0);
+    let _large = queue.reserve(images(40), Lane::Interactive, None).unwrap();
+    let reserve = |lane, seconds| queue.reserve(images(1), lane, within(seconds));
+    assert!(reserve(Lane::Interactive, 12).is_ok());
+    // Bulk items come after all of them.
+    let _bulk = queue.reserve(images(1), Lane::Bulk, None).unwrap();
+    assert!(reserve(Lane::Bulk, 40).is_err());
+    assert!(reserve(Lane::Bulk, 70).is_ok());
 }
 
 #[test]

@@ -2,11 +2,12 @@
 //! be set anywhere in the code without passing the span. Without a span, nothing happens.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use opentelemetry::trace::{Span as _, SpanKind, Status, Tracer};
 use opentelemetry::{Context, KeyValue, Value};
 use opentelemetry_sdk::trace::{SdkTracer, Span};
+use parking_lot::Mutex;
 
 use crate::telemetry::stages::{self, Stage};
 
@@ -56,7 +57,7 @@ impl RequestSpan {
 
     /// Its trace: the caller's, or a new one.
     pub fn trace_id(&self) -> u128 {
-        let record = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let record = self.0.lock();
         u128::from_be_bytes(record.span.span_context().trace_id().to_bytes())
     }
 
@@ -165,7 +166,7 @@ pub fn note_grpc_status(status: u16, code: &str) {
 fn note(note: impl FnOnce(&mut Record)) {
     // Without a span, for example without a collector, nothing happens.
     let _ = CURRENT.try_with(|current| {
-        let mut record = current.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut record = current.0.lock();
         if record.span.is_recording() {
             note(&mut record);
         }

@@ -10,9 +10,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::by_version::{ModelPath, with_versions};
-use super::{ModelErrors, PLATFORM, VERSION};
+use super::{InferError, PLATFORM, VERSION};
 use crate::api::contract::inference_protocol::{BACKEND, state_of};
 use crate::api::json_answer::Json;
+use crate::api::rest::error_responses::LookupErrors;
 use crate::api::rest::json_body;
 use crate::api::{ApiError, AppState};
 use crate::calls::tensor::{TensorMetadata, metadata};
@@ -74,7 +75,7 @@ fn data_type(tensor: &TensorMetadata) -> String {
     operation_id = "v2_config",
     tag = "open inference protocol",
     params(("name" = String, Path, description = "Name of the model")),
-    responses((status = 200, description = "The configuration", body = ModelConfig), ModelErrors)
+    responses((status = 200, description = "The configuration", body = ModelConfig), LookupErrors<InferError>)
 )]
 async fn config(
     State(state): State<Arc<AppState>>,
@@ -182,7 +183,7 @@ fn statistics(model: &Model) -> ModelStatistics {
     path = "/v2/models/stats",
     operation_id = "v2_all_stats",
     tag = "open inference protocol",
-    responses((status = 200, description = "Statistics since the models were loaded", body = AllStatistics), ModelErrors)
+    responses((status = 200, description = "Statistics since the models were loaded", body = AllStatistics), LookupErrors<InferError>)
 )]
 async fn all_stats(State(state): State<Arc<AppState>>) -> Json<AllStatistics> {
     let models = state.models.all();
@@ -198,7 +199,7 @@ async fn all_stats(State(state): State<Arc<AppState>>) -> Json<AllStatistics> {
     operation_id = "v2_stats",
     tag = "open inference protocol",
     params(("name" = String, Path, description = "Name of the model")),
-    responses((status = 200, description = "Statistics since the model was loaded", body = AllStatistics), ModelErrors)
+    responses((status = 200, description = "Statistics since the model was loaded", body = AllStatistics), LookupErrors<InferError>)
 )]
 async fn stats(
     State(state): State<Arc<AppState>>,
@@ -235,7 +236,7 @@ struct IndexEntry {
     operation_id = "v2_index",
     tag = "open inference protocol",
     request_body = Option<IndexRequest>,
-    responses((status = 200, description = "The models", body = Vec<IndexEntry>), ModelErrors)
+    responses((status = 200, description = "The models", body = Vec<IndexEntry>), LookupErrors<InferError>)
 )]
 async fn index(
     State(state): State<Arc<AppState>>,

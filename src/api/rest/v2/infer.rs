@@ -9,16 +9,17 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde_json::json;
 
+use super::InferError;
 use super::by_version::ModelPath;
 use super::json as tensors;
 use super::json::{InferRequest, InferResponse, InputTensor, OutputTensor};
 use super::parameter::{self, Parameter};
-use super::{InferErrors, ModelErrors};
 use crate::api::chunks::Chunks;
 use crate::api::contract::inference_protocol::{VERSION, WARNINGS, warnings};
 use crate::api::contract::{request_options, tensor_bytes};
 use crate::api::held;
 use crate::api::json_answer::Json;
+use crate::api::rest::error_responses::{LookupErrors, UploadErrors};
 use crate::api::rest::json_body;
 use crate::api::rest::openapi::RequestHeaders;
 use crate::api::{ApiError, AppState, Caller};
@@ -48,8 +49,8 @@ const JSON_LENGTH: HeaderName = HeaderName::from_static("inference-header-conten
             (InferResponse = "application/json"),
             (Vec<u8> = "application/octet-stream"),
         )),
-        ModelErrors,
-        InferErrors
+        LookupErrors<InferError>,
+        UploadErrors<InferError>
     )
 )]
 pub async fn create(

@@ -15,13 +15,14 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::Response;
 use serde::Serialize;
-use utoipa::{IntoResponses, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::by_version::{ModelPath, with_versions};
 use crate::api::contract::inference_protocol::{PLATFORM, VERSION};
 use crate::api::json_answer::Json;
+use crate::api::rest::error_responses::LookupErrors;
 use crate::api::{ApiError, AppState};
 use crate::calls::tensor::{self as tensors, TensorMetadata, metadata};
 
@@ -57,48 +58,6 @@ pub fn respond_with(error: &ApiError, response: Response) -> Response {
 pub struct InferError {
     /// The code, what was wrong, and where.
     error: String,
-}
-
-/// Possible errors of the protocol's calls.
-#[derive(IntoResponses)]
-#[expect(dead_code, reason = "describes the answers of error.rs")]
-enum ModelErrors {
-    /// The request is invalid
-    #[response(status = 400)]
-    BadRequest(InferError),
-    /// No API key, or an unknown one
-    #[response(status = 401)]
-    Unauthorized(InferError),
-    /// The model or version does not exist
-    #[response(status = 404)]
-    NotFound(InferError),
-    /// The request took too long
-    #[response(status = 408)]
-    Timeout(InferError),
-    /// The server has too much work
-    #[response(status = 429, headers(("retry-after" = u64, description = "Seconds")))]
-    Overloaded(InferError),
-    /// The server failed
-    #[response(status = 500)]
-    ServerError(InferError),
-}
-
-/// Possible errors of an inference, besides [`ModelErrors`].
-#[derive(IntoResponses)]
-#[expect(dead_code, reason = "describes the answers of error.rs")]
-enum InferErrors {
-    /// The body, an image or a text is too large
-    #[response(status = 413)]
-    TooLarge(InferError),
-    /// The body is compressed
-    #[response(status = 415)]
-    UnsupportedMediaType(InferError),
-    /// The server is stopping, or its engine is dead
-    #[response(status = 503)]
-    Unavailable(InferError),
-    /// The request's own timeout has passed
-    #[response(status = 504)]
-    DeadlineExceeded(InferError),
 }
 
 /// The description of the server.
@@ -177,7 +136,7 @@ async fn ready(State(state): State<Arc<AppState>>) -> StatusCode {
     operation_id = "v2_model",
     tag = "open inference protocol",
     params(("name" = String, Path, description = "Name of the model")),
-    responses((status = 200, description = "The model", body = ModelMetadata), ModelErrors)
+    responses((status = 200, description = "The model", body = ModelMetadata), LookupErrors<InferError>)
 )]
 async fn model(
     State(state): State<Arc<AppState>>,
@@ -204,7 +163,7 @@ async fn model(
     responses(
         (status = 200, description = "It does"),
         (status = 503, description = "The model is not ready"),
-        ModelErrors
+        LookupErrors<InferError>
     )
 )]
 async fn model_ready(

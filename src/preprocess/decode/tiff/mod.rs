@@ -13,12 +13,16 @@
 //! The directory is read and checked against the file first (`layout`). Then each strip is decompressed row by row, and each
 //! row is converted to RGB at once. In memory are the picture (three bytes per pixel) and one row; for JPEG, one strip.
 
+mod channels;
+mod chunks;
 mod colours;
+mod compression;
 mod directory;
 mod jpeg;
 mod layout;
 mod packed;
 mod refusals;
+mod tag;
 
 use std::io::Read;
 

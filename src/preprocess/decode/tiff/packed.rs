@@ -5,8 +5,9 @@ use std::io::{self, Cursor, Read};
 use fax::decoder::{DecodeStatus, Group4Decoder, pels};
 use weezl::{BitOrder, LzwStatus, decode::Configuration};
 
+use super::compression::Compression;
 use super::jpeg;
-use super::layout::{Compression, Layout};
+use super::layout::Layout;
 use crate::preprocess::error::ImageError;
 
 /// Opens a strip's or tile's bytes. `rows` is the number of its rows inside the picture.

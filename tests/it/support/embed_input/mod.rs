@@ -6,7 +6,8 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, BinaryArray, RecordBatch, StringArray};
+use arrow_array::{ArrayRef, BinaryArray, RecordBatch, StringArray, StructArray};
+use arrow_schema::{DataType, Field, Fields};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
@@ -54,4 +55,14 @@ pub fn write_tar(path: &Path, members: &[(&str, &[u8])]) {
         builder.append_data(&mut header, name, *content).unwrap();
     }
     builder.finish().unwrap();
+}
+
+/// Hugging Face's column of images: a struct of bytes and path.
+pub fn images(bytes: &[Option<&[u8]>], paths: &[Option<&str>]) -> ArrayRef {
+    let fields = Fields::from(vec![
+        Field::new("bytes", DataType::Binary, true),
+        Field::new("path", DataType::Utf8, true),
+    ]);
+    let columns = vec![blobs(bytes), strings(paths)];
+    Arc::new(StructArray::new(fields, columns, None))
 }

@@ -4,9 +4,12 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
+use arrow_array::{ArrayRef, StringArray};
 use serde_json::Value;
 
+use super::embed_input::{self, images};
 use super::server::{demo, program};
 
 /// Captions of the scenes in `models/demo/samples`, in order. The scenes have nothing in common, so that the demo model
@@ -124,4 +127,25 @@ pub fn eval(benchmark: &str, data: &Path, more: &[&str]) -> Ended {
         table: String::from_utf8_lossy(&output.stdout).into_owned(),
         report,
     }
+}
+
+/// The caption of a scene in the tests of retrieval.
+pub fn caption(scene: usize) -> &'static str {
+    SCENES[[0, 1, 2, 4, 3][scene]]
+}
+
+/// A column of texts.
+pub fn strings(values: &[&str]) -> ArrayRef {
+    Arc::new(StringArray::from(values.to_vec()))
+}
+
+/// Hugging Face's column of images.
+pub fn pictures(files: &[Vec<u8>]) -> ArrayRef {
+    let bytes: Vec<_> = files.iter().map(|file| Some(file.as_slice())).collect();
+    images(&bytes, &vec![Some("x.png"); files.len()])
+}
+
+/// A file in row groups of two rows.
+pub fn write_parquet(path: &Path, columns: Vec<(&str, ArrayRef)>) {
+    embed_input::write_parquet(path, columns, 2);
 }

@@ -4,11 +4,29 @@
 
 use bytes::{Buf, BufMut, Bytes};
 use futures_util::{Stream, StreamExt};
+use tokio::runtime::Runtime;
 use tonic::client::Grpc;
 use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Response, Status, Streaming};
+
+pub const EMBED: &str = "/clip_in.v1.ClipIn/Embed";
+pub const EMBED_STREAM: &str = "/clip_in.v1.ClipIn/EmbedStream";
+pub const INFER: &str = "/inference.GRPCInferenceService/ModelInfer";
+pub const METADATA: &str = "/inference.GRPCInferenceService/ModelMetadata";
+pub const READY: &str = "/inference.GRPCInferenceService/ModelReady";
+pub const CHECK: &str = "/grpc.health.v1.Health/Check";
+pub const WATCH: &str = "/grpc.health.v1.Health/Watch";
+pub const REFLECTION: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+/// `EmbedRequest` of one short text.
+pub const ONE_TEXT: &[u8] = b"\x12\x05\x0a\x03cat";
+/// `EmbedStreamRequest` of one short text.
+pub const STREAMED_TEXT: &[u8] = b"\x12\x05\x0a\x03cat";
+
+pub fn runtime() -> Runtime {
+    Runtime::new().unwrap()
+}
 
 /// A codec that passes messages as bytes.
 #[derive(Debug, Clone, Copy, Default)]

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use reqwest::blocking::{Client, ClientBuilder, Response};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub struct Server {
     process: Child,
@@ -296,4 +296,9 @@ pub fn distance(a: &[f32], b: &[f32]) -> f32 {
         .zip(b)
         .map(|(x, y)| (x - y).abs())
         .fold(0.0, f32::max)
+}
+
+/// Checks that a usual request is answered.
+pub fn answers(server: &Server) {
+    success(server.post("/v1/embeddings", &json!({"input": "a red bolt"})));
 }
