@@ -101,7 +101,16 @@ impl Calibration {
 
     /// Decides about parts whose class is known, for example those of the held-out set.
     pub fn measure(&self, parts: &[CalibrationPart]) -> Measured {
-        let mut measured = Measured::default();
+        let of_class = |class| {
+            let of_class = parts.iter().filter(move |part| part.class() == class);
+            Sample::of(of_class.map(|part| (part.group(), part.score())))
+        };
+        let mut measured = Measured {
+            ok: Decided::default(),
+            ng: Decided::default(),
+            ok_sample: of_class(Class::Ok),
+            ng_sample: of_class(Class::Ng),
+        };
         for part in parts {
             let counts = match part.class() {
                 Class::Ok => &mut measured.ok,
@@ -151,12 +160,16 @@ impl Decided {
 }
 
 /// How parts of both classes were decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct Measured {
     /// Parts that are OK.
     pub ok: Decided,
     /// Parts that are NG.
     pub ng: Decided,
+    /// What the OK parts are worth.
+    pub ok_sample: Sample,
+    /// What the NG parts are worth.
+    pub ng_sample: Sample,
 }
 
 impl Measured {
@@ -174,11 +187,20 @@ impl Measured {
         })
     }
 
-    /// Clopper-Pearson upper bounds of escape and overkill, each with this confidence, for independent parts.
+    /// Clopper-Pearson upper bounds of escape and overkill, each with this confidence. As for the thresholds, parts of lots
+    /// that differ count for less.
     pub fn bounds(&self, confidence: f64) -> (f64, f64) {
-        let bound =
-            |errors: usize, of: Decided| upper_bound(of.parts() as f64, errors as f64, confidence);
-        (bound(self.ng.ok, self.ng), bound(self.ok.ng, self.ok))
+        let bound = |errors: usize, sample: Sample| {
+            upper_bound(
+                sample.independent,
+                errors as f64 / sample.design_effect(),
+                confidence,
+            )
+        };
+        (
+            bound(self.ng.ok, self.ng_sample),
+            bound(self.ok.ng, self.ok_sample),
+        )
     }
 }
 
@@ -193,4 +215,105 @@ pub struct Rates {
     pub ok_to_review: f64,
     /// NG parts that go to review.
     pub ng_to_review: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::part::{Declaration, Part};
+    use super::*;
+
+    /// Each part in a lot of its own.
+    fn parts(class: Class, scores: impl Iterator<Item = f64>) -> Vec<CalibrationPart> {
+        let declared = Declaration::new("test", "drawn").unwrap();
+        scores
+            .enumerate()
+            .map(|(lot, score)| {
+                Part::labelled(&declared, &lot.to_string(), &[score], class)
+                    .unwrap()
+                    .into()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_report_of_what_holds_what_does_not_and_what_follows() {
+        let promise = Promise::new(0.02, 0.02, 0.05).unwrap();
+        let ok = parts(Class::Ok, (0..300).map(f64::from));
+        let ng = parts(Class::Ng, (200..300).map(f64::from));
+        let calibration = Calibration::new(promise, &[ok.clone(), ng].concat()).unwrap();
+        assert_eq!(
+            calibration.escape(),
+            Outcome::Infeasible {
+                needs: 183,
+                has: 100
+            }
+        );
+        // 300 parts allow one error at 97.5 %: of the scores 298 and 299, the higher is rejected.
+        let threshold = calibration.overkill().threshold().unwrap();
+        assert!(threshold > 298.0 && threshold < 298.001, "{threshold}");
+        let thresholds = calibration.thresholds();
+        assert_eq!(thresholds.ok_below(), None);
+        let decision = |score: f64| thresholds.decide(Score::new(score));
+        assert_eq!(decision(299.0), Decision::Ng);
+        assert!(matches!(decision(0.0), Decision::Review(_)));
+
+        let ng = parts(Class::Ng, (200..500).map(f64::from));
+        let calibration = Calibration::new(promise, &[ok, ng].concat()).unwrap();
+        assert_eq!(calibration.thresholds().ok_below(), Some(201.0));
+        let held_out = [
+            parts(Class::Ok, [0.0, 100.0, 250.0, 299.0].into_iter()),
+            parts(Class::Ng, [200.5, 400.0].into_iter()),
+        ];
+        let measured = calibration.measure(&held_out.concat());
+        assert_eq!(
+            measured.ok,
+            Decided {
+                ok: 2,
+                ng: 1,
+                review: 1
+            }
+        );
+        assert_eq!(
+            measured.ng,
+            Decided {
+                ok: 1,
+                ng: 1,
+                review: 0
+            }
+        );
+        let rates = measured.rates().unwrap();
+        assert_eq!(
+            (rates.escape, rates.overkill, rates.ok_to_review),
+            (0.5, 0.25, 0.25)
+        );
+        // scipy.stats.beta.ppf(0.95, 2, 1) and (0.95, 2, 3)
+        let (escape, overkill) = measured.bounds(0.95);
+        assert!((escape - 0.9746794344808963).abs() < 1e-9, "{escape}");
+        assert!((overkill - 0.7513953742698181).abs() < 1e-9, "{overkill}");
+        assert_eq!(calibration.measure(&held_out[0]).rates(), None);
+    }
+
+    #[test]
+    fn p_values_say_which_of_two_reasons() {
+        let promise = Promise::new(0.05, 0.05, 0.05).unwrap();
+        let calibrated = |ng: std::ops::Range<i32>| {
+            let ok = parts(Class::Ok, (0..100).map(f64::from));
+            let ng = parts(Class::Ng, ng.map(f64::from));
+            Calibration::new(promise, &[ok, ng].concat()).unwrap()
+        };
+        // The classes overlap: both p-values of a score in the middle are large.
+        let overlapping = calibrated(50..150);
+        let p = overlapping.p_values(Score::new(75.0).unwrap());
+        assert!(p.ok > 0.2 && p.ng > 0.2, "{p:?}");
+        let ambiguous = Decision::Review(super::super::Reason::Ambiguous);
+        assert_eq!(overlapping.thresholds().decide(Score::new(75.0)), ambiguous);
+        // They are far apart: both are small.
+        let apart = calibrated(300..400);
+        let p = apart.p_values(Score::new(200.0).unwrap());
+        assert!(p.ok < 0.01 && p.ng < 0.01, "{p:?}");
+        let unlike = Decision::Review(super::super::Reason::UnlikeAnythingCalibrated);
+        assert_eq!(apart.thresholds().decide(Score::new(200.0)), unlike);
+        assert_eq!(apart.thresholds().decide(Score::new(50.0)), Decision::Ok);
+        assert_eq!(apart.thresholds().decide(Score::new(350.0)), Decision::Ng);
+    }
 }

@@ -114,9 +114,13 @@ impl Line {
     }
 
     fn redrawn(&self, method: Method) -> Redrawn {
+        self.drawn(method, DRAWS)
+    }
+
+    fn drawn(&self, method: Method, draws: usize) -> Redrawn {
         let mut rng = Rng::with_seed(20);
         let mut redrawn = Redrawn::default();
-        for _ in 0..DRAWS {
+        for _ in 0..draws {
             let (low, high) = self.thresholds(&mut rng, method);
             let escape = low.map_or(0.0, |low| standard().cdf(low - self.distance()));
             let overkill = high.map_or(0.0, |high| standard().sf(high));
@@ -127,7 +131,7 @@ impl Line {
                 high.unwrap_or(f64::INFINITY),
             );
             let share = (standard().cdf(high) - standard().cdf(low)).abs();
-            redrawn.review += share / DRAWS as f64;
+            redrawn.review += share / draws as f64;
         }
         redrawn
     }
@@ -220,7 +224,7 @@ fn how_much_goes_to_review() {
                 lot: 1,
                 alike: 0.0,
             };
-            let review = line.redrawn(Method::Lots).review;
+            let review = line.drawn(Method::Lots, 200).review;
             assert!(
                 (review - expected).abs() < 0.03,
                 "{auroc} {ng}: {review}, not {expected}"
