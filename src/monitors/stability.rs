@@ -153,6 +153,16 @@ mod tests {
     }
 
     #[test]
+    #[ignore = "a table: cargo test --lib table_of_windows -- --ignored --nocapture"]
+    fn table_of_windows() {
+        for n in [500, 1000, 2000] {
+            let share = |shift| alarms(n, shift, 2000) as f64 / 20.0;
+            let [none, small, middle] = [0.0, 0.2, 0.5].map(share);
+            println!("{n} scores: {none} % alarms, {small} % at 0.2 sd, {middle} % at 0.5 sd");
+        }
+    }
+
+    #[test]
     fn too_few_scores_are_not_compared() {
         let mut rng = Rng::with_seed(2);
         assert!(Stability::new(&scores(&mut rng, 499)).is_none());
