@@ -41,10 +41,16 @@ impl<'a> FeatureMap<'a> {
                 found: values.len(),
             });
         }
-        // A sum is not finite if a number of it is not; it is checked in eight lanes.
+        // Zero times a number is zero unless the number is not finite. Eight lanes, since this reads every number.
         let mut sums = [0.0_f32; 8];
-        for (at, value) in values.iter().enumerate() {
-            sums[at % 8] += value * 0.0;
+        let mut lanes = values.chunks_exact(8);
+        for lane in lanes.by_ref() {
+            for (sum, value) in sums.iter_mut().zip(lane) {
+                *sum += value * 0.0;
+            }
+        }
+        for (sum, value) in sums.iter_mut().zip(lanes.remainder()) {
+            *sum += value * 0.0;
         }
         if sums.iter().any(|sum| *sum != 0.0) {
             let at = values.iter().position(|value| !value.is_finite()).unwrap_or(0);

@@ -1,13 +1,22 @@
 //! Is this part different from the good one, where, and which statement about the difference is true: pure functions on
 //! vectors, maps and pixels. No HTTP, no sessions, no files.
 
+mod aggregate;
 mod components;
 mod error;
 mod feature_map;
+mod fuse;
 pub mod metrics;
+mod ranks;
+pub mod reference;
 pub mod registration;
+mod scale;
 mod transform;
 
+pub use aggregate::{mean, smoothed, top};
 pub use error::InspectionError;
 pub use feature_map::{FeatureMap, Shape};
+pub use fuse::Fusion;
+pub use ranks::OkScores;
+pub use scale::{Histogram, Scale};
 pub use transform::Transform;

@@ -9,3 +9,6 @@ mod saturation;
 pub use image::{Counts, F1Max, auroc, counts_at, f1_max, presorted_bad, presorted_good};
 pub use pixel::{PixelMeasure, PixelMeasureError};
 pub use saturation::Saturation;
+
+#[cfg(test)]
+mod tests;
