@@ -100,6 +100,12 @@ impl Fusion {
     }
 }
 
+/// One score of several views of a part, by the same sum: a defect that one view shows is enough. 0 without views.
+#[must_use]
+pub fn joined(scores: &[f64]) -> f64 {
+    scores.iter().map(|score| score.max(0.0).powf(EXPONENT)).sum::<f64>().powf(1.0 / EXPONENT)
+}
+
 /// ln(1 + eˣ): near 0 where a part is low, and the part itself where it is high.
 fn softplus(value: f64) -> f64 {
     value.max(0.0) + (-value.abs()).exp().ln_1p()
@@ -134,6 +140,12 @@ mod tests {
         let double: Vec<_> = single.iter().map(|row| vec![row[0], row[0], row[1]]).collect();
         let weights = Fusion::fit(&double).expect("rows").weights();
         assert!((weights[0] - 0.5).abs() < 0.1 && (weights[0] - weights[1]).abs() < 1e-9 && weights[2] > 0.7, "{weights:?}");
+    }
+
+    #[test]
+    fn one_view_is_enough() {
+        assert!((joined(&[1.0, 9.0, 1.0]) - 9.0).abs() < 0.01);
+        assert_eq!((joined(&[]), joined(&[2.5])), (0.0, 2.5));
     }
 
     #[test]

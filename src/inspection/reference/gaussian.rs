@@ -27,6 +27,15 @@ pub struct Gaussian {
 #[derive(Debug, Clone)]
 pub struct Whitened(Array2<f32>);
 
+impl Whitened {
+    /// The patches for which `keep` holds, by their index; `None` if there is none.
+    #[must_use]
+    pub fn part(&self, keep: impl Fn(usize) -> bool) -> Option<Self> {
+        let columns: Vec<_> = (0..self.0.ncols()).filter(|column| keep(*column)).collect();
+        (!columns.is_empty()).then(|| Self(self.0.select(Axis(1), &columns)))
+    }
+}
+
 impl Gaussian {
     /// Fits the Gaussian (PaDiM, arXiv 2011.08785, with one for all positions) with a `ridge` that is a share of the mean
     /// variance; the main directions hold `explained` (0..1) of the variance (SubspaceAD, arXiv 2602.23013).
@@ -98,7 +107,8 @@ impl Gaussian {
     }
 
     /// Kullback-Leibler divergence of the picture's own Gaussian from this one, a channel: a change of the texture all
-    /// over the picture, in which no single patch stands out.
+    /// over the picture, in which no single patch stands out. It falls with the number of patches, so only numbers of
+    /// pictures with about as many can be compared.
     pub fn divergence(&self, whitened: &Whitened) -> Result<f64, InspectionError> {
         let (mean, covariance) = Moments::of_columns(whitened.0.view()).mean_and_covariance();
         let channels = mean.len();

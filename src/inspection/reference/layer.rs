@@ -74,6 +74,7 @@ impl LayerSettings {
         memory: Option<&Memory>,
         patches: &Patches,
         without: Option<u32>,
+        spread: Spread,
     ) -> Result<(Vec<f64>, Vec<f32>), InspectionError> {
         let whitened = gaussian.whiten(patches);
         let mut parts = Vec::new();
@@ -91,10 +92,28 @@ impl LayerSettings {
         }
         if self.distribution {
             // The logarithm, as for all others: what is 100 times as far is not 100 times as bad.
-            parts.push(gaussian.divergence(&whitened)?.max(1e-9).ln());
+            let divergence = match spread {
+                Spread::Whole => gaussian.divergence(&whitened)?,
+                Spread::Quarters => {
+                    let quarter = |index: usize| patches.grid.quarter(patches.positions[index]);
+                    let parts = (0..4).filter_map(|number| whitened.part(|index| quarter(index) == number));
+                    let parts = parts.map(|part| gaussian.divergence(&part)).collect::<Result<Vec<_>, _>>()?;
+                    parts.iter().sum::<f64>() / parts.len().max(1) as f64
+                }
+            };
+            parts.push(divergence.max(1e-9).ln());
         }
         Ok((parts, map))
     }
+}
+
+/// Over which patches the spread of a picture's patches is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spread {
+    /// All of them.
+    Whole,
+    /// Each quarter of the picture, and then the mean: what compares with held-out quarters.
+    Quarters,
 }
 
 /// What a part of a score says.

@@ -1,7 +1,7 @@
 //! Compares a picture with what is known of OK images.
 
 use super::gaussian::Gaussian;
-use super::layer::PartName;
+use super::layer::{PartName, Spread};
 use super::patches::Grid;
 use super::statistics::{ImageFeatures, LayerStatistics, OkStatistics, patches};
 use crate::inspection::error::InspectionError;
@@ -22,6 +22,7 @@ pub struct ReferenceModel {
     fusion: Fusion,
     ok: OkScores,
     images: u32,
+    spread: Spread,
 }
 
 /// What a comparison says about one picture.
@@ -76,6 +77,7 @@ impl ReferenceModel {
             fusion: Fusion::fit(&known.held_out)?,
             ok: OkScores::new(Fusion::held_out(&known.held_out)?),
             images: known.images,
+            spread: known.spread(),
             layers: known.layers.clone(),
         })
     }
@@ -87,7 +89,7 @@ impl ReferenceModel {
         let (mut parts, mut maps) = (Vec::new(), Vec::new());
         for (index, (layer, patches)) in self.layers.iter().zip(&patches).enumerate() {
             let memory = layer.memory.as_ref();
-            let (scores, distances) = layer.settings.scores(&self.gaussians[index], memory, patches, None)?;
+            let (scores, distances) = layer.settings.scores(&self.gaussians[index], memory, patches, None, self.spread)?;
             parts.extend(scores);
             let mut values = vec![None; patches.grid.len()];
             for (position, distance) in patches.positions.iter().zip(distances) {

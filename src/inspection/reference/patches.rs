@@ -68,6 +68,12 @@ impl Grid {
         self.len() == 0
     }
 
+    /// The quarter of the grid that a position lies in, 0..3.
+    pub(super) fn quarter(&self, position: usize) -> usize {
+        let (row, column) = (position / self.columns, position % self.columns);
+        usize::from(2 * row >= self.rows) * 2 + usize::from(2 * column >= self.columns)
+    }
+
     /// Row and column of the map at a position of the grid.
     #[must_use]
     pub fn at(&self, position: usize) -> (usize, usize) {

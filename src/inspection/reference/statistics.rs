@@ -1,7 +1,7 @@
 //! Statistics of OK images, gathered one image at a time.
 
 use super::gaussian::Gaussian;
-use super::layer::LayerSettings;
+use super::layer::{LayerSettings, Spread};
 use super::memory::Memory;
 use super::model::ReferenceModel;
 use super::moments::Moments;
@@ -26,7 +26,7 @@ pub struct ImageFeatures<'a> {
 ///
 /// Call [`learn`](Self::learn) for every OK image, then [`hold_out`](Self::hold_out) for every one, then
 /// [`fit`](Self::fit). Images can be added to a fitted reference in the same way: what was held out before stays as it
-/// was scored then, with fewer images.
+/// was scored then, with fewer images. (What was held out of a single image in quarters is forgotten with the second.)
 #[derive(Debug, Clone)]
 pub struct OkStatistics {
     pub(super) layers: Vec<LayerStatistics>,
@@ -110,6 +110,10 @@ impl OkStatistics {
                 }
             }
         }
+        if self.images == 1 {
+            self.held_out.clear();
+            self.layers.iter_mut().for_each(|layer| layer.distances = Histogram::default());
+        }
         self.images += 1;
         Ok(self.images - 1)
     }
@@ -130,7 +134,7 @@ impl OkStatistics {
                 others.remove(&Moments::of(&view[index]));
             }
             let gaussian = layer.gaussian(&others)?;
-            let (parts, map) = layer.settings.scores(&gaussian, layer.memory.as_ref(), &own[index], Some(number))?;
+            let (parts, map) = layer.settings.scores(&gaussian, layer.memory.as_ref(), &own[index], Some(number), Spread::Whole)?;
             row.extend(parts);
             maps.push(map);
         }
@@ -147,10 +151,7 @@ impl OkStatistics {
             let mut maps = Vec::new();
             for (layer, patches) in self.layers.iter().zip(own) {
                 let grid = patches.grid;
-                let inside = |position: usize| {
-                    let (row, column) = (position / grid.columns, position % grid.columns);
-                    usize::from(2 * row >= grid.rows) * 2 + usize::from(2 * column >= grid.columns) == quarter
-                };
+                let inside = |position: usize| grid.quarter(position) == quarter;
                 // A picture of very few patches has no quarters: it is scored from itself.
                 let (held, rest) = match (patches.part(inside), patches.part(|position| !inside(position))) {
                     (Some(held), Some(rest)) => (held, rest),
@@ -162,7 +163,7 @@ impl OkStatistics {
                     memory.add(&rest, 0);
                     memory
                 });
-                let (parts, map) = layer.settings.scores(&gaussian, memory.as_ref(), &held, None)?;
+                let (parts, map) = layer.settings.scores(&gaussian, memory.as_ref(), &held, None, Spread::Whole)?;
                 row.extend(parts);
                 maps.push(map);
             }
@@ -172,6 +173,11 @@ impl OkStatistics {
             }
         }
         Ok(())
+    }
+
+    /// How the spread of a picture is taken, so that it compares with the held-out ones.
+    pub(super) fn spread(&self) -> Spread {
+        if self.images == 1 { Spread::Quarters } else { Spread::Whole }
     }
 
     /// Number of images that were learnt.
