@@ -1,0 +1,203 @@
+//! The anomaly map in the pixels of the picture that was posted.
+
+use super::error::InspectionError;
+use super::reference::PatchMap;
+use super::transform::Transform;
+
+/// The most pixels of a map.
+pub const MOST_PIXELS: usize = 1 << 26;
+
+/// How unlike the OK parts each pixel is: 0 is usual, 1 the limit that hardly any pixel of an OK picture passes. The scale
+/// is set on OK images and never on the picture itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AnomalyMap {
+    width: usize,
+    height: usize,
+    values: Vec<f32>,
+}
+
+impl AnomalyMap {
+    /// Wraps the values of a map, row by row, all finite.
+    pub fn new(width: usize, height: usize, values: Vec<f32>) -> Result<Self, InspectionError> {
+        check_size(width, height)?;
+        if values.len() != width * height {
+            return Err(InspectionError::Length { what: "a map", expected: width * height, found: values.len() });
+        }
+        match values.iter().position(|value| !value.is_finite()) {
+            Some(at) => Err(InspectionError::NotFinite { what: "a map", at }),
+            None => Ok(Self { width, height, values }),
+        }
+    }
+
+    /// Joins the maps of all layers and carries them to the pixels of the posted picture.
+    ///
+    /// `input` is the size (width, height) of the picture that the encoder saw; `to_input` takes a pixel of the posted
+    /// picture, whose size is `posted`, to a pixel of it: the way back through registration, then resize, then crop, as
+    /// [`Transform`]s one after the other. Where layers disagree the largest value counts; between patches it is linear;
+    /// pixels that the encoder did not see, and patches that were not compared, are 0.
+    pub fn of_layers(
+        layers: &[PatchMap],
+        input: (usize, usize),
+        to_input: &Transform,
+        posted: (usize, usize),
+    ) -> Result<Self, InspectionError> {
+        let (width, height) = posted;
+        check_size(width, height)?;
+        let finest = layers.iter().max_by_key(|layer| layer.grid.len()).ok_or(InspectionError::NoReference)?;
+        let plane = Plane::joined(finest, layers, input);
+        // From a pixel to a column and row of the grid.
+        let way = to_input.then(&plane.from_input);
+        let (right, bottom) = (input.0 as f64 - 0.5, input.1 as f64 - 0.5);
+        let seen = |x: f64, y: f64| (-0.5..=right).contains(&x) && (-0.5..=bottom).contains(&y);
+        let mut values = Vec::with_capacity(width * height);
+        for row in 0..height {
+            for column in 0..width {
+                let (x, y) = (column as f64, row as f64);
+                let (at_x, at_y) = to_input.apply(x, y);
+                values.push(if seen(at_x, at_y) {
+                    let (column, row) = way.apply(x, y);
+                    plane.at(column as f32, row as f32)
+                } else {
+                    0.0
+                });
+            }
+        }
+        Ok(Self { width, height, values })
+    }
+
+    /// Columns, at least 1.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Rows, at least 1.
+    #[must_use]
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// The values, row by row.
+    #[must_use]
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+}
+
+fn check_size(width: usize, height: usize) -> Result<(), InspectionError> {
+    match width.checked_mul(height) {
+        Some(0) => Err(InspectionError::Length { what: "a map", expected: 1, found: 0 }),
+        Some(pixels) if pixels <= MOST_PIXELS => Ok(()),
+        pixels => {
+            let found = pixels.unwrap_or(usize::MAX);
+            Err(InspectionError::TooMany { what: "pixels of a map", found, most: MOST_PIXELS })
+        }
+    }
+}
+
+/// All layers at the positions of the finest grid.
+struct Plane {
+    columns: usize,
+    rows: usize,
+    values: Vec<f32>,
+    /// From a pixel of the encoder's input to column and row.
+    from_input: Transform,
+}
+
+impl Plane {
+    fn joined(finest: &PatchMap, layers: &[PatchMap], input: (usize, usize)) -> Self {
+        let mut plane = Self::of(finest, input);
+        let Some(to_input) = plane.from_input.inverse() else { return plane };
+        for layer in layers.iter().filter(|layer| !std::ptr::eq(*layer, finest)) {
+            let other = Self::of(layer, input);
+            let way = to_input.then(&other.from_input);
+            for row in 0..plane.rows {
+                for column in 0..plane.columns {
+                    let (x, y) = way.apply(column as f64, row as f64);
+                    let value = &mut plane.values[row * plane.columns + column];
+                    *value = value.max(other.at(x as f32, y as f32));
+                }
+            }
+        }
+        plane
+    }
+
+    fn of(layer: &PatchMap, input: (usize, usize)) -> Self {
+        let grid = &layer.grid;
+        let patches = Transform::resize(input, (grid.shape.width, grid.shape.height));
+        let (border, step) = (grid.border as f64, 1.0 / grid.step as f64);
+        let to_grid = Transform([[step, 0.0, -border * step], [0.0, step, -border * step]]);
+        Self {
+            columns: grid.columns,
+            rows: grid.rows,
+            values: layer.values.iter().map(|value| value.unwrap_or(0.0)).collect(),
+            from_input: patches.then(&to_grid),
+        }
+    }
+
+    /// Linear between the four nearest positions; beyond the outermost ones as they are.
+    fn at(&self, column: f32, row: f32) -> f32 {
+        let (column, row) = (column.clamp(0.0, (self.columns - 1) as f32), row.clamp(0.0, (self.rows - 1) as f32));
+        let (left, top) = (column as usize, row as usize);
+        let (right, bottom) = ((left + 1).min(self.columns - 1), (top + 1).min(self.rows - 1));
+        let (across, down) = (column - left as f32, row - top as f32);
+        let line = |row: usize| {
+            let (first, second) = (self.values[row * self.columns + left], self.values[row * self.columns + right]);
+            first + (second - first) * across
+        };
+        let (upper, lower) = (line(top), line(bottom));
+        upper + (lower - upper) * down
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inspection::{Shape, reference::{Grid, Sampling}};
+
+    fn layer(side: usize, sampling: Sampling, value: impl Fn(usize, usize) -> f32) -> PatchMap {
+        let grid = Grid::new(Shape { channels: 1, height: side, width: side }, &sampling);
+        let values = (0..grid.len()).map(|position| grid.at(position)).map(|(row, column)| Some(value(row, column)));
+        PatchMap { grid, values: values.collect() }
+    }
+
+    /// A ramp along x of the input's pixels: what is read back at a posted pixel is where that pixel lies.
+    #[test]
+    fn every_pixel_reads_the_place_it_came_from() {
+        let (input, posted) = ((64, 64), (100, 160));
+        // Turned and shifted by a registration, then scaled so that the short side is 64, then the middle of 64 kept.
+        let turned = Transform::similarity(4.0, 1.0, (3.0, -2.0), (49.5, 79.5));
+        let to_input = turned.then(&Transform::resize(posted, (64, 102))).then(&Transform::shift(0.0, -19.0));
+        for sampling in [Sampling { border: 0, ..Sampling::default() }, Sampling { border: 1, most: 30, clamp: None }] {
+            let ramp = layer(16, sampling, |_, column| (column as f32 + 0.5) * 4.0 - 0.5);
+            let low = layer(4, Sampling::default(), |_, _| -1e3);
+            let map = AnomalyMap::of_layers(&[low, ramp.clone()], input, &to_input, posted).expect("it fits");
+            let (first, last) = (ramp.grid.at(0).1, ramp.grid.at(ramp.grid.len() - 1).1);
+            let inside = |x: f64| x > first as f64 * 4.0 + 2.0 && x < last as f64 * 4.0 + 1.0;
+            let mut checked = 0;
+            for (pixel, value) in map.values().iter().enumerate() {
+                let (x, y) = to_input.apply((pixel % posted.0) as f64, (pixel / posted.0) as f64);
+                if inside(x) && y > 0.0 && y < 63.0 {
+                    assert!((f64::from(*value) - x).abs() < 1e-3, "pixel {pixel}: {value}, {x}");
+                    checked += 1;
+                }
+                if !(-0.5..=63.5).contains(&y) || !(-0.5..=63.5).contains(&x) {
+                    assert_eq!(*value, 0.0);
+                }
+            }
+            assert!(checked > 4000, "{checked}");
+        }
+    }
+
+    #[test]
+    fn the_larger_value_of_two_layers_counts() {
+        let spot = |row, column| if (row, column) == (2, 3) { 5.0 } else { 0.0 };
+        let layers = [layer(8, Sampling { border: 0, ..Sampling::default() }, |_, _| 1.0), layer(4, Sampling { border: 0, ..Sampling::default() }, spot)];
+        let map = AnomalyMap::of_layers(&layers, (32, 32), &Transform::IDENTITY, (32, 32)).expect("it fits");
+        let best = (0..map.values().len()).max_by(|a, b| map.values()[*a].total_cmp(&map.values()[*b])).expect("pixels");
+        assert!((24..32).contains(&(best % 32)) && (16..24).contains(&(best / 32)), "{best}");
+        assert_eq!(map.values()[0], 1.0);
+        let error = AnomalyMap::of_layers(&layers, (32, 32), &Transform::IDENTITY, (1 << 20, 1 << 20)).expect_err("too large");
+        assert_eq!(error.to_string(), format!("pixels of a map: {} is more than the limit of {MOST_PIXELS}", 1_u64 << 40));
+    }
+}

@@ -1,0 +1,30 @@
+//! Is this part different from the good one, where, and which statement about the difference is true: pure functions on
+//! vectors, maps and pixels. No HTTP, no sessions, no files.
+
+mod aggregate;
+mod components;
+mod error;
+mod feature_map;
+mod fuse;
+pub mod map;
+pub mod masks;
+pub mod metrics;
+pub mod picture;
+mod ranks;
+pub mod reference;
+mod regions;
+pub mod registration;
+mod scale;
+pub mod statements;
+pub mod tiles;
+mod transform;
+
+pub use aggregate::{mean, smoothed, top};
+pub use error::InspectionError;
+pub use feature_map::{FeatureMap, Shape};
+pub use fuse::{Fusion, joined};
+pub use map::AnomalyMap;
+pub use ranks::OkScores;
+pub use regions::{Region, regions};
+pub use scale::{Histogram, Scale};
+pub use transform::Transform;

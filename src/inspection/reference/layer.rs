@@ -1,0 +1,161 @@
+//! The parts of a score that one layer gives.
+
+use super::gaussian::Gaussian;
+use super::memory::{Memory, MemorySettings};
+use super::patches::{Patches, Sampling};
+use crate::inspection::aggregate::{mean, smoothed, top};
+use crate::inspection::error::InspectionError;
+
+/// How a layer is compared. Nothing in it needs a defect.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LayerSettings {
+    /// Which patches are compared.
+    pub sampling: Sampling,
+    /// Added to the variance of every direction, as a share of the mean variance, above 0 to 1.
+    pub ridge: f64,
+    /// Share of the variance that the main directions hold, 0..1.
+    pub explained: f64,
+    /// The share of patches that make a peak, 0..1.
+    pub peak: f64,
+    /// Whether the distance from the main directions is a part.
+    pub residual: bool,
+    /// Whether the spread of the patches of the whole picture is a part. Costs one more matrix product.
+    pub distribution: bool,
+    /// Whether the distance to the nearest OK patch is a part.
+    pub memory: Option<MemorySettings>,
+}
+
+impl Default for LayerSettings {
+    /// A ridge of 1e-3, main directions with 99 % of the variance, peaks of 0.2 % of the patches; the distribution, and
+    /// neither residual nor memory.
+    fn default() -> Self {
+        Self {
+            sampling: Sampling::default(),
+            ridge: 1e-3,
+            explained: 0.99,
+            peak: 0.002,
+            residual: false,
+            distribution: true,
+            memory: None,
+        }
+    }
+}
+
+impl LayerSettings {
+    pub(super) fn check(&self) -> Result<(), InspectionError> {
+        let share = |what, found: f64| {
+            let holds = (0.0..=1.0).contains(&found);
+            holds.then_some(()).ok_or(InspectionError::Range { what, range: "0 to 1", found })
+        };
+        share("the ridge", self.ridge)?;
+        share("the explained share", self.explained)?;
+        share("the share of a peak", self.peak)
+    }
+
+    /// The parts of this layer, in the order of their scores.
+    pub(super) fn kinds(&self) -> Vec<PartKind> {
+        let mut kinds = vec![PartKind::Peak, PartKind::Mean];
+        if self.residual {
+            kinds.extend([PartKind::ResidualPeak, PartKind::ResidualMean]);
+        }
+        if self.memory.is_some() {
+            kinds.extend([PartKind::NearestPeak, PartKind::NearestMean]);
+        }
+        if self.distribution {
+            kinds.push(PartKind::Distribution);
+        }
+        kinds
+    }
+
+    /// The scores of a picture's patches, and the smoothed distance of each patch.
+    pub(super) fn scores(
+        &self,
+        gaussian: &Gaussian,
+        memory: Option<&Memory>,
+        patches: &Patches,
+        without: Option<u32>,
+        spread: Spread,
+    ) -> Result<(Vec<f64>, Vec<f32>), InspectionError> {
+        let whitened = gaussian.whiten(patches);
+        let mut parts = Vec::new();
+        let mut pair = |distances: &[f32]| {
+            let smooth = smoothed(distances, &patches.positions, &patches.grid);
+            parts.extend([top(&smooth, self.peak), mean(distances)]);
+            smooth
+        };
+        let map = pair(&gaussian.distances(&whitened));
+        if self.residual {
+            pair(&gaussian.residuals(&whitened));
+        }
+        if let (Some(_), Some(memory)) = (self.memory, memory) {
+            pair(&memory.distances(patches, without));
+        }
+        if self.distribution {
+            // The logarithm, as for all others: what is 100 times as far is not 100 times as bad.
+            let divergence = match spread {
+                Spread::Whole => gaussian.divergence(&whitened)?,
+                Spread::Quarters => {
+                    let quarter = |index: usize| patches.grid.quarter(patches.positions[index]);
+                    let parts = (0..4).filter_map(|number| whitened.part(|index| quarter(index) == number));
+                    let parts = parts.map(|part| gaussian.divergence(&part)).collect::<Result<Vec<_>, _>>()?;
+                    parts.iter().sum::<f64>() / parts.len().max(1) as f64
+                }
+            };
+            parts.push(divergence.max(1e-9).ln());
+        }
+        Ok((parts, map))
+    }
+}
+
+/// Over which patches the spread of a picture's patches is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spread {
+    /// All of them.
+    Whole,
+    /// Each quarter of the picture, and then the mean: what compares with held-out quarters.
+    Quarters,
+}
+
+/// What a part of a score says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PartKind {
+    /// Some place is unlike the OK patches (Mahalanobis distance).
+    Peak,
+    /// All places are a little unlike them.
+    Mean,
+    /// Some place does not lie in the main directions of the OK patches (PCA residual).
+    ResidualPeak,
+    /// All places do not quite lie in them.
+    ResidualMean,
+    /// Some place has no OK patch like it nearby.
+    NearestPeak,
+    /// All places are a little unlike their nearest OK patches.
+    NearestMean,
+    /// The patches are spread in another way than those of OK pictures.
+    Distribution,
+}
+
+impl PartKind {
+    /// Its name in answers.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Peak => "peak",
+            Self::Mean => "mean",
+            Self::ResidualPeak => "residual_peak",
+            Self::ResidualMean => "residual_mean",
+            Self::NearestPeak => "nearest_peak",
+            Self::NearestMean => "nearest_mean",
+            Self::Distribution => "distribution",
+        }
+    }
+}
+
+/// A part of a score.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PartName {
+    /// Index of the layer among those that are compared.
+    pub layer: usize,
+    /// What it says.
+    pub kind: PartKind,
+}

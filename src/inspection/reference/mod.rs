@@ -1,0 +1,20 @@
+//! What OK parts look like: learnt from the features of OK images, one at a time, without training.
+
+mod gaussian;
+mod layer;
+mod memory;
+mod model;
+mod moments;
+mod patches;
+mod statistics;
+
+pub use gaussian::{Gaussian, Whitened};
+pub use layer::{LayerSettings, PartKind, PartName};
+pub use memory::{Memory, MemorySettings};
+pub use model::{Comparison, PartScore, PatchMap, ReferenceModel};
+pub use moments::Moments;
+pub use patches::{Grid, Patches, Sampling};
+pub use statistics::{ImageFeatures, OkStatistics};
+
+#[cfg(test)]
+mod tests;

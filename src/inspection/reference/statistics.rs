@@ -1,0 +1,193 @@
+//! Statistics of OK images, gathered one image at a time.
+
+use super::gaussian::Gaussian;
+use super::layer::{LayerSettings, Spread};
+use super::memory::Memory;
+use super::model::ReferenceModel;
+use super::moments::Moments;
+use super::patches::Patches;
+use crate::inspection::error::InspectionError;
+use crate::inspection::feature_map::{FeatureMap, Shape};
+use crate::inspection::scale::Histogram;
+
+/// The most OK images of a reference.
+const MOST_IMAGES: usize = 4096;
+
+/// The features of one picture.
+#[derive(Debug, Clone, Copy)]
+pub struct ImageFeatures<'a> {
+    /// A map for each layer, in the order of the settings.
+    pub layers: &'a [FeatureMap<'a>],
+    /// For each layer which positions of its [`Grid`](super::Grid) are compared; `None`: all.
+    pub keep: Option<&'a [Vec<bool>]>,
+}
+
+/// What is known of the OK images of a reference. Its size does not grow with the images, but for a few numbers each.
+///
+/// Call [`learn`](Self::learn) for every OK image, then [`hold_out`](Self::hold_out) for every one, then
+/// [`fit`](Self::fit). Images can be added to a fitted reference in the same way: what was held out before stays as it
+/// was scored then, with fewer images. (What was held out of a single image in quarters is forgotten with the second.)
+#[derive(Debug, Clone)]
+pub struct OkStatistics {
+    pub(super) layers: Vec<LayerStatistics>,
+    pub(super) images: u32,
+    /// Parts of each held-out image.
+    pub(super) held_out: Vec<Vec<f64>>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct LayerStatistics {
+    pub(super) settings: LayerSettings,
+    pub(super) shape: Shape,
+    pub(super) moments: Moments,
+    pub(super) memory: Option<Memory>,
+    /// Smoothed distances of the patches of held-out images.
+    pub(super) distances: Histogram,
+}
+
+impl LayerStatistics {
+    fn patches(&self, map: &FeatureMap<'_>, keep: Option<&[bool]>) -> Result<Patches, InspectionError> {
+        if map.shape() != self.shape {
+            return Err(InspectionError::Shape {
+                what: "a feature map",
+                expected: format!("{} of the reference", self.shape),
+                found: map.shape().to_string(),
+            });
+        }
+        Patches::new(map, &self.settings.sampling, keep)
+    }
+
+    fn gaussian(&self, moments: &Moments) -> Result<Gaussian, InspectionError> {
+        Gaussian::fit(moments, self.settings.ridge, self.settings.explained)
+    }
+}
+
+/// The patches of every layer of a picture.
+pub(super) fn patches(layers: &[LayerStatistics], image: &ImageFeatures<'_>) -> Result<Vec<Patches>, InspectionError> {
+    let wrong = |what, found: usize| InspectionError::Length { what, expected: layers.len(), found };
+    if image.layers.len() != layers.len() {
+        return Err(wrong("the list of feature maps", image.layers.len()));
+    }
+    if let Some(keep) = image.keep.filter(|keep| keep.len() != layers.len()) {
+        return Err(wrong("the list of masks", keep.len()));
+    }
+    let of = |(index, layer): (usize, &LayerStatistics)| {
+        layer.patches(&image.layers[index], image.keep.map(|keep| keep[index].as_slice()))
+    };
+    layers.iter().enumerate().map(of).collect()
+}
+
+impl OkStatistics {
+    /// Of no image. One entry a layer: how it is compared, and the shape of its maps.
+    pub fn new(layers: &[(LayerSettings, Shape)]) -> Result<Self, InspectionError> {
+        let of = |(settings, shape): &(LayerSettings, Shape)| {
+            settings.check()?;
+            let memory = settings.memory.map(|memory| Memory::new(shape.channels, memory)).transpose()?;
+            Ok(LayerStatistics {
+                settings: *settings,
+                shape: *shape,
+                moments: Moments::none(shape.channels),
+                memory,
+                distances: Histogram::default(),
+            })
+        };
+        Ok(Self { layers: layers.iter().map(of).collect::<Result<_, _>>()?, images: 0, held_out: Vec::new() })
+    }
+
+    /// Learns an OK image: itself and any copies that are as good, such as turned or mirrored ones. Returns its number.
+    pub fn learn(&mut self, views: &[ImageFeatures<'_>]) -> Result<u32, InspectionError> {
+        if self.images as usize >= MOST_IMAGES {
+            let found = self.images as usize + 1;
+            return Err(InspectionError::TooMany { what: "OK images of a reference", found, most: MOST_IMAGES });
+        }
+        // Before anything is changed, so that an error leaves all as it was.
+        let views: Vec<_> = views.iter().map(|view| patches(&self.layers, view)).collect::<Result<_, _>>()?;
+        for view in &views {
+            for (layer, patches) in self.layers.iter_mut().zip(view) {
+                layer.moments.add(&Moments::of(patches));
+                if let Some(memory) = &mut layer.memory {
+                    memory.add(patches, self.images);
+                }
+            }
+        }
+        if self.images == 1 {
+            self.held_out.clear();
+            self.layers.iter_mut().for_each(|layer| layer.distances = Histogram::default());
+        }
+        self.images += 1;
+        Ok(self.images - 1)
+    }
+
+    /// Scores an image that was learnt, `number`, as if it had not been: from all others. `views` as for `learn`; the first
+    /// is scored. Where it is the only image, each quarter of it is scored from the other three.
+    pub fn hold_out(&mut self, number: u32, views: &[ImageFeatures<'_>]) -> Result<(), InspectionError> {
+        let views: Vec<_> = views.iter().map(|view| patches(&self.layers, view)).collect::<Result<_, _>>()?;
+        let own = views.first().ok_or(InspectionError::NoReference)?;
+        if self.images == 1 {
+            return self.hold_out_quarters(own);
+        }
+        let mut row = Vec::new();
+        let mut maps = Vec::new();
+        for (index, layer) in self.layers.iter().enumerate() {
+            let mut others = layer.moments.clone();
+            for view in &views {
+                others.remove(&Moments::of(&view[index]));
+            }
+            let gaussian = layer.gaussian(&others)?;
+            let (parts, map) = layer.settings.scores(&gaussian, layer.memory.as_ref(), &own[index], Some(number), Spread::Whole)?;
+            row.extend(parts);
+            maps.push(map);
+        }
+        self.held_out.push(row);
+        for (layer, map) in self.layers.iter_mut().zip(maps) {
+            layer.distances.add(&map);
+        }
+        Ok(())
+    }
+
+    fn hold_out_quarters(&mut self, own: &[Patches]) -> Result<(), InspectionError> {
+        for quarter in 0..4 {
+            let mut row = Vec::new();
+            let mut maps = Vec::new();
+            for (layer, patches) in self.layers.iter().zip(own) {
+                let grid = patches.grid;
+                let inside = |position: usize| grid.quarter(position) == quarter;
+                // A picture of very few patches has no quarters: it is scored from itself.
+                let (held, rest) = match (patches.part(inside), patches.part(|position| !inside(position))) {
+                    (Some(held), Some(rest)) => (held, rest),
+                    _ => (patches.clone(), patches.clone()),
+                };
+                let gaussian = layer.gaussian(&Moments::of(&rest))?;
+                let memory = layer.settings.memory.map(|settings| Memory::new(layer.shape.channels, settings)).transpose()?;
+                let memory = memory.map(|mut memory| {
+                    memory.add(&rest, 0);
+                    memory
+                });
+                let (parts, map) = layer.settings.scores(&gaussian, memory.as_ref(), &held, None, Spread::Whole)?;
+                row.extend(parts);
+                maps.push(map);
+            }
+            self.held_out.push(row);
+            for (layer, map) in self.layers.iter_mut().zip(maps) {
+                layer.distances.add(&map);
+            }
+        }
+        Ok(())
+    }
+
+    /// How the spread of a picture is taken, so that it compares with the held-out ones.
+    pub(super) fn spread(&self) -> Spread {
+        if self.images == 1 { Spread::Quarters } else { Spread::Whole }
+    }
+
+    /// Number of images that were learnt.
+    #[must_use]
+    pub fn images(&self) -> u32 {
+        self.images
+    }
+
+    /// The model that compares pictures with all that was learnt.
+    pub fn fit(&self) -> Result<ReferenceModel, InspectionError> {
+        ReferenceModel::new(self)
+    }
+}
