@@ -15,8 +15,8 @@ class BackboneRecipe:
     """Which model is fine-tuned."""
 
     name: str
-    """open_clip's name (ViT-B-32), `hf-hub:…`, `bundle:DIR` (a bundle that this module trained), or `text:DIR` (a text
-    tower alone, for stage 1).
+    """open_clip's name (ViT-B-32), `hf-hub:…`, `bundle:DIR` (a bundle that this module trained), or `text:DIR` (a
+    text tower alone, for stage 1).
     """
     pretrained: str = ""
     """open_clip's tag (openai, laion2b_s34b_b79k, dfn5b …) or a checkpoint file; "" draws random weights."""

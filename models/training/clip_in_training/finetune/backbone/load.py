@@ -21,9 +21,9 @@ from clip_in_training.finetune.backbone.open_clip_backbone import OpenClipBackbo
 from clip_in_training.finetune.backbone.pretrained import Resolved, resolve
 from clip_in_training.finetune.backbone.rope import with_rope
 from clip_in_training.finetune.backbone.stretch import with_context
+from clip_in_training.finetune.backbone.text_backbone import load_text_backbone
 from clip_in_training.finetune.backbone.tokenizers import text_rules_of
 from clip_in_training.finetune.recipe import BackboneRecipe
-from clip_in_training.small.text.backbone import load_text_backbone
 
 BUNDLE, TEXT = "bundle:", "text:"
 
@@ -59,7 +59,7 @@ def load_original(recipe: BackboneRecipe, seed: int) -> Backbone:
         return load_bundle_backbone(Path(recipe.name.removeprefix(BUNDLE)))
     if recipe.name.startswith(TEXT):
         raise BackboneError(
-            f"{recipe.name} is a student without its teacher: give stage 1 the teacher's vectors (`kind = \"texts\"`)"
+            f'{recipe.name} is a student without its teacher: give stage 1 the teacher\'s vectors (`kind = "texts"`)'
         )
     return _open_clip(recipe, seed)
 

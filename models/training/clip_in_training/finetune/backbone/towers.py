@@ -12,8 +12,8 @@ from clip_in_training.common.errors import BackboneError
 from clip_in_training.finetune.backbone.backbone import Backbone
 from clip_in_training.finetune.backbone.bundle_backbone import BundleBackbone
 from clip_in_training.finetune.backbone.open_clip_backbone import OpenClipBackbone
+from clip_in_training.finetune.backbone.text_backbone import TextBackbone
 from clip_in_training.finetune.backbone.text_tower import text_pieces
-from clip_in_training.small.text.backbone import TextBackbone
 
 Piece = nn.Module | nn.Parameter
 

@@ -1,8 +1,8 @@
 """Stage 1: a text encoder with rotary positions learns the vectors of the original one.
 
 As in TULIP (arXiv 2410.10034), both read the same prefix of a caption, as long as the original's context, and
-the loss is 1 - cosine. The teacher's vectors may also be given with the texts (a source of kind `texts`): then no teacher
-is run, and it may have another tokenizer.
+the loss is 1 - cosine. The teacher's vectors may also be given with the texts (a source of kind `texts`): then no
+teacher is run, and it may have another tokenizer.
 """
 
 import contextlib
@@ -35,8 +35,6 @@ from clip_in_training.finetune.stages.run import DISTILLED, Data, begin, data_of
 
 HELD_OUT = 512
 """Captions that stage 1 never trains on, to measure agreement with; of little data, a tenth."""
-GIVEN = "texts"
-"""The kind of source that brings the teacher's vectors."""
 IMAGES = 256
 """Images with long captions that longer contexts are measured with."""
 
@@ -194,10 +192,11 @@ def distil(
     clock = Clock()
     processes = start(recipe.device)
     begin(recipe, recipe_text, run, resume, processes)
-    teacher = None
-    if any(source.kind != GIVEN for source in recipe.sources):
-        teacher = load_original(recipe.backbone, recipe.seed).to(processes.device)
     student = load_backbone(recipe.backbone, recipe.seed)
+    data = data_of(recipe, student, run, processes)
+    teacher = None
+    if not _vectors_given(data, student):
+        teacher = load_original(recipe.backbone, recipe.seed).to(processes.device)
     if teacher and (teacher.positions, teacher.text_rules.context_length) == (
         student.positions,
         student.text_rules.context_length,
@@ -211,9 +210,6 @@ def distil(
         compile_towers(student)
     student.to(processes.device)
     train_mode(student)
-    data = data_of(recipe, student, run, processes)
-    if teacher is None:
-        _check_vectors(data, student)
     stage = Distillation(recipe, student, teacher, data, processes)
     before = stage.measure()
     groups = parameter_groups(student, recipe.distil.optimiser)
@@ -236,16 +232,15 @@ def distil(
     processes.wait()
 
 
-def _check_vectors(data: Data, student: Backbone) -> None:
-    """Raises `TrainingError` if a source lacks the teacher's vectors, or has those of another width."""
-    for source in data.sources:
-        vector = source.taught(0)
-        if vector is None or len(vector) != student.embedding_dim:
-            found = "no vectors of a teacher" if vector is None else f"vectors of {len(vector)} numbers"
+def _vectors_given(data: Data, student: Backbone) -> bool:
+    """Whether all sources have the teacher's vectors. Raises `TrainingError` if some have those of another width."""
+    given = [source.taught(0) for source in data.sources]
+    for source, vector in zip(data.sources, given, strict=True):
+        if vector is not None and len(vector) != student.embedding_dim:
             raise TrainingError(
-                f"{source} has {found}, but stage 1 without a teacher needs some of {student.embedding_dim}: "
-                "make them with `python -m clip_in_training.small.text.prepare`"
+                f"{source} has vectors of {len(vector)} numbers, but the student's have {student.embedding_dim}"
             )
+    return all(vector is not None for vector in given)
 
 
 def text_only(backbone: Backbone) -> None:

@@ -15,17 +15,62 @@ from clip_in_training.small.text.sources import (
     scene_captions,
 )
 
-COLOURS = "red orange yellow green blue purple violet pink brown black white grey silver golden dark light".split()
-NUMBERS = "one two three four five six seven eight nine ten 2 3 4 5 6 7 8 9 10 12 several many no a few".split()
-PLACES = (
-    *("on a wooden table", "on the floor", "on a white background", "in a box", "in the grass", "in the street"),
-    *("on a conveyor belt", "in the rain", "at night", "in a hand", "next to a window", "under a lamp", "on a plate"),
-    *("on a metal surface", "in the sky", "in the water", "on a shelf", "behind glass", "against a wall", "outdoors"),
+COLOURS = (
+    "red orange yellow green blue purple violet pink brown black white grey silver golden dark light".split()
 )
-RELATIONS = "next to; on top of; below; behind; in front of; to the left of; to the right of; inside; between".split("; ")
+NUMBERS = (
+    "one two three four five six seven eight nine ten 2 3 4 5 6 7 8 9 10 12 several many no a few".split()
+)
+PLACES = (
+    *(
+        "on a wooden table",
+        "on the floor",
+        "on a white background",
+        "in a box",
+        "in the grass",
+        "in the street",
+    ),
+    *(
+        "on a conveyor belt",
+        "in the rain",
+        "at night",
+        "in a hand",
+        "next to a window",
+        "under a lamp",
+        "on a plate",
+    ),
+    *(
+        "on a metal surface",
+        "in the sky",
+        "in the water",
+        "on a shelf",
+        "behind glass",
+        "against a wall",
+        "outdoors",
+    ),
+)
+RELATIONS = (
+    "next to; on top of; below; behind; in front of; to the left of; to the right of; inside; between".split(
+        "; "
+    )
+)
 VIEWS = (
-    *("seen from above", "seen from the side", "close-up", "from far away", "upside down", "out of focus", "blurred"),
-    *("pointing to the left", "pointing to the right", "pointing up", "turned by 45 degrees", "in bright light"),
+    *(
+        "seen from above",
+        "seen from the side",
+        "close-up",
+        "from far away",
+        "upside down",
+        "out of focus",
+        "blurred",
+    ),
+    *(
+        "pointing to the left",
+        "pointing to the right",
+        "pointing up",
+        "turned by 45 degrees",
+        "in bright light",
+    ),
 )
 
 
@@ -80,7 +125,9 @@ def _phrase(random: _Stream) -> str:
 
 
 def _keywords(random: _Stream) -> str:
-    words = [_name(random) for _ in range(random.randint(1, 3))] + random.sample(INSPECTION + tuple(COLOURS), 2)
+    words = [_name(random) for _ in range(random.randint(1, 3))] + random.sample(
+        INSPECTION + tuple(COLOURS), 2
+    )
     random.shuffle(words)
     return random.choice((" ", ", ")).join(words)
 
@@ -91,7 +138,9 @@ def _gloss(random: _Stream) -> str:
 
 def _defined(random: _Stream) -> str:
     lemma, meanings = random.choice(random.glosses)
-    return random.choice(("{}: {}", "{}, {}", "{} - {}", "a photo of {}, {}")).format(lemma, random.choice(meanings))
+    return random.choice(("{}: {}", "{}, {}", "{} - {}", "a photo of {}, {}")).format(
+        lemma, random.choice(meanings)
+    )
 
 
 def _scene(random: _Stream) -> str:

@@ -10,17 +10,10 @@ from tokenizers import Tokenizer
 
 from clip_in_training.common.errors import BackboneError
 from clip_in_training.export.weights import save_weights
-from clip_in_training.finetune.backbone.text_rules import TokenizerRules
 from clip_in_training.scratch.tokenizer.training import save_tokenizer
 from clip_in_training.small.text.encoder import Encoder, Shape
-from clip_in_training.small.text.vocabulary import END_ID, PAD_ID, START_ID
 
 WEIGHTS, TOKENIZER = "encoder.safetensors", "tokenizer.json"
-
-
-def text_rules(tokenizer: Tokenizer, context_length: int) -> TokenizerRules:
-    """Start piece, text, end piece; padded to the longest text of a batch."""
-    return TokenizerRules(tokenizer, context_length, "longest", START_ID, END_ID, PAD_ID)
 
 
 def save_tower(encoder: Encoder, tokenizer: Tokenizer, folder: Path) -> None:
@@ -35,7 +28,7 @@ def load_tower(folder: Path) -> tuple[Encoder, Tokenizer]:
     try:
         with safe_open(folder / WEIGHTS, "pt") as file:
             shape = Shape(**json.loads((file.metadata() or {})["shape"]))
-            weights = {name: file.get_tensor(name).to(torch.float32) for name in file.keys()}  # noqa: SIM118
+            weights = {name: file.get_tensor(name).to(torch.float32) for name in file.keys()}
         tokenizer = Tokenizer.from_str((folder / TOKENIZER).read_text(encoding="utf-8"))
         encoder = Encoder(shape)
         encoder.load_state_dict(weights)

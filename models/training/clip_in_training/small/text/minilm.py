@@ -67,7 +67,9 @@ def renamed(published: dict[str, Tensor], layers: int) -> dict[str, Tensor]:
             f"{theirs}.output.LayerNorm": f"{ours}.mlp_norm",
         }
         for kind in ("weight", "bias"):
-            parts = [published[f"{theirs}.attention.self.{part}.{kind}"] for part in ("query", "key", "value")]
+            parts = [
+                published[f"{theirs}.attention.self.{part}.{kind}"] for part in ("query", "key", "value")
+            ]
             found[f"{ours}.query_key_value.{kind}"] = torch.cat(parts)
     for theirs, ours in names.items():
         for kind in ("weight", "bias"):

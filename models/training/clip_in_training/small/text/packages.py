@@ -69,12 +69,16 @@ def packaged(file: PackagedFile) -> Path:
     try:
         path = Path(str(metadata.distribution(name).locate_file(file.path)))
     except metadata.PackageNotFoundError as error:
-        raise DataError(f"the package {file.package} is not installed: install clip_in_training[small]") from error
+        raise DataError(
+            f"the package {file.package} is not installed: install clip_in_training[small]"
+        ) from error
     if not path.is_file():
         raise DataError(f"the package {name} has no {file.path}: install version {version}")
     state = path.stat()
     if _digest(path, state.st_size, state.st_mtime_ns) != file.sha256:
-        raise DataError(f"{file.path} of the package {name} is not that of version {version}: install that version")
+        raise DataError(
+            f"{file.path} of the package {name} is not that of version {version}: install that version"
+        )
     return path
 
 

@@ -18,12 +18,13 @@ from torch.nn import functional
 
 from clip_in_training.common.errors import DataError
 from clip_in_training.common.whole_file import replace_text
+from clip_in_training.finetune.backbone.text_backbone import text_rules
 from clip_in_training.finetune.backbone.text_rules import TokenizerRules
 from clip_in_training.finetune.readers.texts import TEXTS, VECTORS
 from clip_in_training.small.text.corpus import texts
 from clip_in_training.small.text.encode import encode_rows
 from clip_in_training.small.text.encoder import Encoder
-from clip_in_training.small.text.folder import save_tower, text_rules
+from clip_in_training.small.text.folder import save_tower
 from clip_in_training.small.text.minilm import published_encoder, published_rules, published_tokenizer
 from clip_in_training.small.text.start import fit_projection, student
 from clip_in_training.small.text.vocabulary import choose, trimmed, word_counts
@@ -108,7 +109,9 @@ def _fits(text: str, rules: TokenizerRules) -> bool:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m clip_in_training.small.text.prepare", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m clip_in_training.small.text.prepare", description=__doc__
+    )
     parser.add_argument("--out", type=Path, required=True, help="the folder")
     parser.add_argument("--layers", type=int, nargs="+", default=[0, 4, 5], help="of MiniLM's 0 to 5")
     parser.add_argument("--pieces", type=int, default=8192, help="size of the vocabulary")

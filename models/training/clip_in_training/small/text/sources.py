@@ -15,15 +15,27 @@ from clip_in_training.scratch.scenes.captions import choose_said, long_caption, 
 from clip_in_training.small.text.packages import EMOJI, FREQUENCIES, GLOSSES, NOUNS, packaged
 
 INSPECTION = (
-    *("scratched dented cracked chipped rusty bent torn stained dirty dusty oily wet corroded worn faded broken").split(),
-    *("misaligned missing loose burnt melted frayed punctured discoloured blurred smeared peeling warped leaking").split(),
-    *("defective damaged intact flawless undamaged clean polished new used faulty scuffed pitted porous tarnished").split(),
+    *(
+        "scratched dented cracked chipped rusty bent torn stained dirty dusty oily wet corroded worn faded broken"
+    ).split(),
+    *(
+        "misaligned missing loose burnt melted frayed punctured discoloured blurred smeared peeling warped leaking"
+    ).split(),
+    *(
+        "defective damaged intact flawless undamaged clean polished new used faulty scuffed pitted porous tarnished"
+    ).split(),
 )
 """What inspection says of a part."""
 PARTS = (
-    *("bolt screw nut washer gear bearing spring bracket hinge valve gasket pipe hose cable connector resistor").split(),
-    *("capacitor chip circuit board solder joint weld seam coating lens bottle cap label carton tile fabric thread").split(),
-    *("leather metal glass ceramic plastic rubber casting flange rivet pin clip handle panel cell wafer sensor").split(),
+    *(
+        "bolt screw nut washer gear bearing spring bracket hinge valve gasket pipe hose cable connector resistor"
+    ).split(),
+    *(
+        "capacitor chip circuit board solder joint weld seam coating lens bottle cap label carton tile fabric thread"
+    ).split(),
+    *(
+        "leather metal glass ceramic plastic rubber casting flange rivet pin clip handle panel cell wafer sensor"
+    ).split(),
 )
 """What inspection looks at."""
 
@@ -31,7 +43,9 @@ PARTS = (
 @cache
 def frequencies() -> dict[str, int]:
     """How often a word occurs in a million sentences of news."""
-    return {word: int(count) for word, count in _rows(gzip.open(packaged(FREQUENCIES), "rt", encoding="utf-8"))}
+    return {
+        word: int(count) for word, count in _rows(gzip.open(packaged(FREQUENCIES), "rt", encoding="utf-8"))
+    }
 
 
 HELD_OUT_EVERY = 20
@@ -61,7 +75,9 @@ def glosses() -> list[tuple[str, list[str]]]:
 def common_nouns() -> list[str]:
     """Nouns that the news use as well, in dictionary order."""
     known = frequencies()
-    return [noun for noun in packaged(NOUNS).read_text(encoding="utf-8").split("\n") if known.get(noun, 0) >= 20]
+    return [
+        noun for noun in packaged(NOUNS).read_text(encoding="utf-8").split("\n") if known.get(noun, 0) >= 20
+    ]
 
 
 @cache

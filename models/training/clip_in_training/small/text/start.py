@@ -18,7 +18,9 @@ def student(teacher: Encoder, layers: Sequence[int], rows: Tensor) -> Encoder:
     The mean of the first positions becomes part of each token, because the norm that follows was trained with both.
     `teacher` is one with a table of positions.
     """
-    shape = replace(teacher.shape, vocabulary=len(rows), layers=len(layers), table=None, pad_id=0, projected=True)
+    shape = replace(
+        teacher.shape, vocabulary=len(rows), layers=len(layers), table=None, pad_id=0, projected=True
+    )
     small = Encoder(shape)
     assert teacher.positions is not None and small.projection is not None
     with torch.no_grad():
@@ -43,5 +45,7 @@ def fit_projection(encoder: Encoder, means: Tensor, taught: Tensor, ridge: float
     inputs = (means / scale).double()
     weight = ridge * len(means) / means.shape[1]
     identity = torch.eye(means.shape[1], dtype=torch.float64)
-    solved = torch.linalg.solve(inputs.T @ inputs + weight * identity, inputs.T @ taught.double() + weight * identity)
+    solved = torch.linalg.solve(
+        inputs.T @ inputs + weight * identity, inputs.T @ taught.double() + weight * identity
+    )
     encoder.projection.weight.copy_((solved.T / scale).float())

@@ -60,7 +60,9 @@ def choose(described: Mapping, size: int, counts: Mapping[str, int]) -> list[str
     published: dict[str, int] = described["model"]["vocab"]
     kept = {piece for piece in published if _is_character(piece)} | set(SPECIAL)
     if size < len(kept):
-        raise ValueError(f"the special pieces and the single characters alone are {len(kept)}, but size is {size}")
+        raise ValueError(
+            f"the special pieces and the single characters alone are {len(kept)}, but size is {size}"
+        )
     for piece, _ in _used(described, counts).most_common():
         if len(kept) == size:
             break
@@ -94,7 +96,8 @@ def changed_words(described: Mapping, pieces: list[str], words: Mapping[str, int
     return {
         "words": len(other) / len(listed),
         "occurrences": sum(words[word] for word in other) / total,
-        "tokens_before": sum(len(row) * words[word] for word, row in zip(listed, before, strict=True)) / total,
+        "tokens_before": sum(len(row) * words[word] for word, row in zip(listed, before, strict=True))
+        / total,
         "tokens_after": sum(len(row) * words[word] for word, row in zip(listed, after, strict=True)) / total,
     }
 
@@ -103,7 +106,9 @@ def _used(described: Mapping, counts: Mapping[str, int]) -> Counter[str]:
     """How often each piece stands in the texts."""
     texts = list(counts)
     used: Counter[str] = Counter()
-    for text, encoding in zip(texts, _plain(described).encode_batch(texts, add_special_tokens=False), strict=True):
+    for text, encoding in zip(
+        texts, _plain(described).encode_batch(texts, add_special_tokens=False), strict=True
+    ):
         for piece in encoding.tokens:
             used[piece] += counts[text]
     return used

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 from PIL import Image
+from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -13,7 +14,8 @@ from clip_in_training.finetune.backbone.backbone import Backbone, ImageRules
 from clip_in_training.finetune.backbone.logit_scale import bounded_scale
 from clip_in_training.finetune.backbone.text_rules import TokenizerRules
 from clip_in_training.small.text.encoder import Encoder
-from clip_in_training.small.text.folder import load_tower, text_rules
+from clip_in_training.small.text.folder import load_tower
+from clip_in_training.small.text.vocabulary import END_ID, PAD_ID, START_ID
 
 NO_IMAGES = "is a text tower alone: it has no images"
 
@@ -52,10 +54,17 @@ class TextBackbone(Backbone):
         return self.logit_scale.new_zeros(())
 
 
+def text_rules(tokenizer: Tokenizer, context_length: int) -> TokenizerRules:
+    """Start piece, text, end piece; padded to the longest text of a batch."""
+    return TokenizerRules(tokenizer, context_length, "longest", START_ID, END_ID, PAD_ID)
+
+
 def load_text_backbone(folder: Path, context_length: int) -> TextBackbone:
     """The tower of a folder. Raises `BackboneError` if there is none, or if it cannot read so long a context."""
     encoder, tokenizer = load_tower(folder)
     table = encoder.shape.table
     if table is not None and context_length > table:
-        raise BackboneError(f"backbone.context_length is {context_length}, but {folder} has {table} positions")
+        raise BackboneError(
+            f"backbone.context_length is {context_length}, but {folder} has {table} positions"
+        )
     return TextBackbone(encoder, text_rules(tokenizer, context_length), f"text tower {folder.name}")
