@@ -49,11 +49,7 @@ PLACES = (
         "outdoors",
     ),
 )
-RELATIONS = (
-    "next to; on top of; below; behind; in front of; to the left of; to the right of; inside; between".split(
-        "; "
-    )
-)
+RELATIONS = "next to,on top of,below,behind,in front of,to the left of,to the right of,inside".split(",")
 VIEWS = (
     *(
         "seen from above",

@@ -54,8 +54,8 @@ class Layer(nn.Module):
         return self.mlp_norm(states + self.mlp_out(functional.gelu(self.mlp_in(states))))
 
     def _attention(self, states: Tensor, angles: Angles | None, unseen: Tensor) -> Tensor:
-        # Plain matrix products, as in `scratch/model/text_tower.py`: the backward pass of PyTorch's fused attention is
-        # slower on processors at this size.
+        # Plain matrix products, as in `scratch/model/text_tower.py`: the backward pass of PyTorch's fused attention
+        # is slower on processors at this size.
         batch, length, width = states.shape
         split = self.query_key_value(states).view(batch, length, 3, self.heads, width // self.heads)
         query, key, value = split.permute(2, 0, 3, 1, 4).unbind(0)

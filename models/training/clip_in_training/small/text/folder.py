@@ -24,7 +24,7 @@ def save_tower(encoder: Encoder, tokenizer: Tokenizer, folder: Path) -> None:
 
 
 def load_tower(folder: Path) -> tuple[Encoder, Tokenizer]:
-    """The encoder, fp32, in evaluation mode, and its tokenizer. Raises `BackboneError` if the folder holds no tower."""
+    """The encoder, fp32, in evaluation mode, and its tokenizer. Raises `BackboneError` if there is no tower."""
     try:
         with safe_open(folder / WEIGHTS, "pt") as file:
             shape = Shape(**json.loads((file.metadata() or {})["shape"]))

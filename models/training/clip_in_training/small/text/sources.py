@@ -1,4 +1,4 @@
-"""Words and texts of the pinned packages and of the drawn scenes, as plain lists; the same call gives the same list."""
+"""Words and texts of the pinned packages and of the drawn scenes; the same call gives the same list."""
 
 import gzip
 import json
@@ -14,28 +14,20 @@ from clip_in_training.scratch.scenes.attributes import sample_attributes
 from clip_in_training.scratch.scenes.captions import choose_said, long_caption, short_caption
 from clip_in_training.small.text.packages import EMOJI, FREQUENCIES, GLOSSES, NOUNS, packaged
 
-INSPECTION = (
-    *(
-        "scratched dented cracked chipped rusty bent torn stained dirty dusty oily wet corroded worn faded broken"
-    ).split(),
-    *(
-        "misaligned missing loose burnt melted frayed punctured discoloured blurred smeared peeling warped leaking"
-    ).split(),
-    *(
-        "defective damaged intact flawless undamaged clean polished new used faulty scuffed pitted porous tarnished"
-    ).split(),
+INSPECTION = tuple(
+    """
+    scratched dented cracked chipped rusty bent torn stained dirty dusty oily wet corroded worn faded broken misaligned
+    missing loose burnt melted frayed punctured discoloured blurred smeared peeling warped leaking defective damaged
+    intact flawless undamaged clean polished new used faulty scuffed pitted porous tarnished
+    """.split()
 )
 """What inspection says of a part."""
-PARTS = (
-    *(
-        "bolt screw nut washer gear bearing spring bracket hinge valve gasket pipe hose cable connector resistor"
-    ).split(),
-    *(
-        "capacitor chip circuit board solder joint weld seam coating lens bottle cap label carton tile fabric thread"
-    ).split(),
-    *(
-        "leather metal glass ceramic plastic rubber casting flange rivet pin clip handle panel cell wafer sensor"
-    ).split(),
+PARTS = tuple(
+    """
+    bolt screw nut washer gear bearing spring bracket hinge valve gasket pipe hose cable connector resistor capacitor
+    chip circuit board solder joint weld seam coating lens bottle cap label carton tile fabric thread leather metal
+    glass ceramic plastic rubber casting flange rivet pin clip handle panel cell wafer sensor
+    """.split()
 )
 """What inspection looks at."""
 

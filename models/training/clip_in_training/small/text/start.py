@@ -38,7 +38,7 @@ def fit_projection(encoder: Encoder, means: Tensor, taught: Tensor, ridge: float
     """Sets the projection to the linear map from the student's means to the teacher's vectors, in closed form.
 
     `means` [texts, width] are vectors before the projection, `taught` [texts, width] unit vectors. Ridge regression
-    draws it towards a multiple of the identity: `ridge` is the weight of that, relative to the mean square of `means`.
+    draws it towards a multiple of the identity: `ridge` is its weight, relative to the mean square of `means`.
     """
     assert encoder.projection is not None
     scale = means.norm(dim=1).mean()

@@ -1,8 +1,8 @@
 """Which of the 30,522 pieces the small tower keeps, and the tokenizer that is left.
 
 Every single character stays, at the start of a word and within one, so every text that the whole vocabulary can spell
-can still be spelt: a word that loses its piece falls into shorter ones. So a smaller vocabulary costs tokens and, until
-stage 1 has taught the tower what the shorter pieces mean together, meaning.
+can still be spelt: a word that loses its piece falls into shorter ones. So a smaller vocabulary costs tokens and,
+until stage 1 has taught the tower what the shorter pieces mean together, meaning.
 """
 
 import copy
@@ -34,8 +34,8 @@ FIRST = 100_000_000
 def word_counts() -> Counter[str]:
     """How much each text of the sources counts: words by their frequency, names and captions with more weight.
 
-    The pieces of captions, of class names, of emoji and of inspection come before those of the news: they are what the
-    tower is for.
+    The pieces of captions, of class names, of emoji and of inspection come before those of the news: they are what
+    the tower is for.
     """
     counts: Counter[str] = Counter()
     for word, count in frequencies().items():
@@ -86,7 +86,7 @@ def trimmed(described: Mapping, pieces: Iterable[str]) -> Tokenizer:
 
 
 def changed_words(described: Mapping, pieces: list[str], words: Mapping[str, int]) -> dict[str, float]:
-    """The share of words, and of their occurrences, that other pieces spell now, and tokens a word before and after."""
+    """The share of words and of their occurrences that other pieces spell now; tokens a word before and after."""
     whole, small = _plain(described), trimmed(described, pieces)
     listed = list(words)
     before = [encoding.tokens for encoding in whole.encode_batch(listed, add_special_tokens=False)]
