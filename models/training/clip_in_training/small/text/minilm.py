@@ -24,10 +24,15 @@ def published_encoder() -> Encoder:
 
     Raises `DataError` if the package is missing.
     """
-    published = load(_member("model.safetensors"))
+    published = published_weights()
     encoder = Encoder(Shape(len(published["embeddings.word_embeddings.weight"])))
     encoder.load_state_dict(renamed(published, encoder.shape.layers))
     return encoder.eval()
+
+
+def published_weights() -> dict[str, Tensor]:
+    """The weights under the names of transformers' `BertModel`. Raises `DataError` if the package is missing."""
+    return load(_member("model.safetensors"))
 
 
 def published_tokenizer() -> dict:

@@ -16,9 +16,9 @@ from clip_in_training.small.text.packages import EMOJI, FREQUENCIES, GLOSSES, NO
 
 INSPECTION = tuple(
     """
-    scratched dented cracked chipped rusty bent torn stained dirty dusty oily wet corroded worn faded broken misaligned
-    missing loose burnt melted frayed punctured discoloured blurred smeared peeling warped leaking defective damaged
-    intact flawless undamaged clean polished new used faulty scuffed pitted porous tarnished
+    scratched dented cracked chipped rusty bent torn stained dirty dusty oily wet corroded worn faded broken
+    misaligned missing loose burnt melted frayed punctured discoloured blurred smeared peeling warped leaking
+    defective damaged intact flawless undamaged clean polished new used faulty scuffed pitted porous tarnished
     """.split()
 )
 """What inspection says of a part."""
