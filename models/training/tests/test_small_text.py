@@ -1,4 +1,4 @@
-"""The text tower of the small model: the published encoder, the smaller vocabulary, and the student before training."""
+"""The text tower of the small model: published encoder, smaller vocabulary, and the student before training."""
 
 import sys
 
@@ -38,7 +38,7 @@ SOME = [
     "Two red mugs on a wooden table, seen from above.",
     "café Ünïcode 東京 エラー",
     "",
-    "pneumonoultramicroscopicsilicovolcanoconiosis " * 30,
+    "pneumonoultramicroscopicsilicovolcanoconiosis " * 9,
 ]
 
 
@@ -214,7 +214,7 @@ def test_lemmas_are_held_out():
 
 
 def test_another_file_than_the_pinned_one_is_refused(monkeypatch):
-    with pytest.raises(DataError, match="is not that of version 0.1.2"):
+    with pytest.raises(DataError, match="is not that of version"):
         packages.packaged(replace(packages.MINILM, sha256="0" * 64))
     with pytest.raises(DataError, match="not installed"):
         packages.packaged(replace(packages.MINILM, package="no-such-package==1"))

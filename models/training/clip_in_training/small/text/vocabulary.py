@@ -63,10 +63,12 @@ def choose(described: Mapping, size: int, counts: Mapping[str, int]) -> list[str
         raise ValueError(
             f"the special pieces and the single characters alone are {len(kept)}, but size is {size}"
         )
-    for piece, _ in _used(described, counts).most_common():
+    # Pieces that no text uses come last, in the published order, which is that of their frequency there.
+    for piece in (*(piece for piece, _ in _used(described, counts).most_common()), *published):
         if len(kept) == size:
             break
-        kept.add(piece)
+        if not piece.startswith("[") or piece in SPECIAL:
+            kept.add(piece)
     rest = sorted((piece for piece in kept if piece not in SPECIAL), key=published.__getitem__)
     return [*SPECIAL, *rest]
 
