@@ -19,7 +19,7 @@ FETCH := { test -x .cache/pip/bin/python || $(PYTHON) -m venv .cache/pip; } && .
 CLIP_IN := target/release/clip-in
 TRAIN := $(VENV)/bin/clip-in-training
 
-.PHONY: help serve test check test-rust test-python end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint lint-code docs onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo evaluate-demo ablation bench bench-setup stream textile kills rolling-restart faults abuse fuzz soak reference gpu-bundle lock clean
+.PHONY: help serve test check test-rust test-python end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint lint-code docs onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo train-small-text evaluate-demo ablation bench bench-setup stream textile kills rolling-restart faults abuse fuzz soak reference gpu-bundle lock clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | column -t -s '	'
@@ -134,7 +134,7 @@ python: $(VENV)/.installed ## the Python environment of the training module and 
 # The training module with its development tools, and what the other tests need, all at the pinned versions.
 $(VENV)/.installed: models/training/pyproject.toml models/training/requirements.txt tests/requirements.txt
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet --disable-pip-version-check -c models/training/requirements.txt -r tests/requirements.txt -e 'models/training[dev]'
+	$(PY) -m pip install --quiet --disable-pip-version-check -c models/training/requirements.txt -r tests/requirements.txt -e 'models/training[small,dev]'
 	touch $@
 
 train-demo: python ## generate scenes, train the demo model, export it to models/demo (under an hour on two cores)
@@ -145,6 +145,12 @@ train-demo: python ## generate scenes, train the demo model, export it to models
 
 evaluate-demo: python ## measure models/demo on fresh scenes: intervals, both directions, false alarms, what no edit changes (EVALUATE="--write": into its card)
 	$(TRAIN) card --bundle models/demo $(EVALUATE)
+
+train-small-text: python ## the text tower of clip-in-small: MiniLM-L6 becomes a rotary encoder of three layers (about an hour on one core; resumable)
+	$(PY) -m clip_in_training.small.text.prepare --out data/small-text
+	$(TRAIN) distil --recipe models/recipes/small-text.toml --resume
+	$(PY) -m clip_in_training.small.text.export --run runs/small-text --out runs/small-text/tower
+	$(PY) -m clip_in_training.small.text.measure --tower runs/small-text/tower
 
 ablation: python ## what each ingredient of CLIP-IN is worth: thirteen variants, three seeds (some two hours on two cores with bf16; resumable; longer, on a card: ABLATION="--run runs/ablation-long --jobs 1 --set finetune.steps=2000")
 	$(TRAIN) generate --recipe models/recipes/demo-clip.toml
@@ -209,7 +215,7 @@ endef
 lower = $(subst V,v,$(subst T,t,$(subst B,b,$(subst L,l,$(1)))))
 
 lock: ## pin the Python requirements again (needs uv)
-	cd models/training && uv pip compile --universal --fork-strategy fewest --python-version 3.10 --no-header --quiet --extra dev pyproject.toml -o requirements.txt
+	cd models/training && uv pip compile --universal --fork-strategy fewest --python-version 3.10 --no-header --quiet --extra small --extra dev pyproject.toml -o requirements.txt
 	uv pip compile --universal --fork-strategy fewest --python-version 3.10 --no-header --quiet -c models/training/requirements.txt tests/requirements.in -o tests/requirements.txt
 	cd tests/python/clients && uv pip compile --universal --fork-strategy fewest --python-version 3.10 --no-header --quiet requirements.in -o requirements.txt
 	cd deploy/examples/catalogue && uv pip compile --universal --fork-strategy fewest --python-version 3.10 --no-header --quiet requirements.in -o requirements.txt

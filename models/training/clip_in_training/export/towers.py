@@ -110,9 +110,18 @@ def export_towers(backbone: Backbone, folder: Path, patches: bool) -> None:
             image = PatchGraph(model)
         outputs = ["embedding", "patch_embeddings"]
     _export("image", image, pixels, folder, "pixels", {0: "batch"}, outputs)
+    _export_text(model, folder)
+
+
+def export_text_tower(backbone: Backbone, folder: Path) -> None:
+    """Writes text.onnx alone. Raises `ExportError` if the tracer cannot express the tower."""
+    _export_text(traceable(backbone), folder)
+
+
+def _export_text(backbone: Backbone, folder: Path) -> None:
     token_ids = backbone.text_rules(["one two three", "four"])
     axes = {0: "batch"} | ({1: "length"} if backbone.text_rules.pad_to == "longest" else {})
-    _export("text", TextGraph(model), token_ids, folder, "token_ids", axes, ["embedding"])
+    _export("text", TextGraph(backbone), token_ids, folder, "token_ids", axes, ["embedding"])
 
 
 def _export(

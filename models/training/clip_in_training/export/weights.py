@@ -26,7 +26,7 @@ def round_weights(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return rounded
 
 
-def save_weights(state: dict[str, Tensor], path: Path) -> None:
+def save_weights(state: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
     """Writes rounded weights: matrices as fp16 (exact after `round_weights`), the rest unchanged."""
     stored = {
         name: (
@@ -34,5 +34,5 @@ def save_weights(state: dict[str, Tensor], path: Path) -> None:
         ).contiguous()
         for name, value in state.items()
     }
-    save_file(stored, path)
+    save_file(stored, path, metadata)
     path.chmod(0o644)

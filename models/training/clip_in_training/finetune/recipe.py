@@ -15,7 +15,9 @@ class BackboneRecipe:
     """Which model is fine-tuned."""
 
     name: str
-    """open_clip's name (ViT-B-32), `hf-hub:…`, or `bundle:DIR`: a bundle that this module trained."""
+    """open_clip's name (ViT-B-32), `hf-hub:…`, `bundle:DIR` (a bundle that this module trained), or `text:DIR` (a
+    text tower alone, for stage 1).
+    """
     pretrained: str = ""
     """open_clip's tag (openai, laion2b_s34b_b79k, dfn5b …) or a checkpoint file; "" draws random weights."""
     positions: str = "rope"
@@ -35,7 +37,7 @@ class SourceRecipe:
     """One data set."""
 
     kind: str
-    """ultraedit | edit_jsonl | sharegpt4v | dci | docci | webdataset | folder."""
+    """ultraedit | edit_jsonl | sharegpt4v | dci | docci | webdataset | folder | texts."""
     path: str = ""
     """File, folder or pattern; or `hub:NAME` for a Parquet data set of the Hub (ultraedit)."""
     images: str = ""

@@ -21,10 +21,11 @@ from clip_in_training.finetune.backbone.open_clip_backbone import OpenClipBackbo
 from clip_in_training.finetune.backbone.pretrained import Resolved, resolve
 from clip_in_training.finetune.backbone.rope import with_rope
 from clip_in_training.finetune.backbone.stretch import with_context
+from clip_in_training.finetune.backbone.text_backbone import load_text_backbone
 from clip_in_training.finetune.backbone.tokenizers import text_rules_of
 from clip_in_training.finetune.recipe import BackboneRecipe
 
-BUNDLE = "bundle:"
+BUNDLE, TEXT = "bundle:", "text:"
 
 
 def load_backbone(recipe: BackboneRecipe, seed: int) -> Backbone:
@@ -42,6 +43,8 @@ def load_backbone(recipe: BackboneRecipe, seed: int) -> Backbone:
     if recipe.name.startswith(BUNDLE):
         original = load_bundle_backbone(Path(recipe.name.removeprefix(BUNDLE)))
         backbone: Backbone = changed_bundle_backbone(original, recipe.positions, recipe.context_length)
+    elif recipe.name.startswith(TEXT):
+        backbone = load_text_backbone(Path(recipe.name.removeprefix(TEXT)), recipe.context_length)
     else:
         change = with_rope if recipe.positions == "rope" else with_context
         backbone = change(_open_clip(recipe, seed), recipe.context_length)
@@ -54,6 +57,10 @@ def load_original(recipe: BackboneRecipe, seed: int) -> Backbone:
     """The model as it was published, with its own positions and context: the teacher of stage 1."""
     if recipe.name.startswith(BUNDLE):
         return load_bundle_backbone(Path(recipe.name.removeprefix(BUNDLE)))
+    if recipe.name.startswith(TEXT):
+        raise BackboneError(
+            f'{recipe.name} is a student without its teacher: give stage 1 the teacher\'s vectors (`kind = "texts"`)'
+        )
     return _open_clip(recipe, seed)
 
 

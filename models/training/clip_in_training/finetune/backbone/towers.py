@@ -12,6 +12,7 @@ from clip_in_training.common.errors import BackboneError
 from clip_in_training.finetune.backbone.backbone import Backbone
 from clip_in_training.finetune.backbone.bundle_backbone import BundleBackbone
 from clip_in_training.finetune.backbone.open_clip_backbone import OpenClipBackbone
+from clip_in_training.finetune.backbone.text_backbone import TextBackbone
 from clip_in_training.finetune.backbone.text_tower import text_pieces
 
 Piece = nn.Module | nn.Parameter
@@ -45,6 +46,8 @@ def towers(backbone: Backbone) -> Towers:
         return _of_bundle(backbone)
     if isinstance(backbone, OpenClipBackbone):
         return _of_open_clip(backbone)
+    if isinstance(backbone, TextBackbone):
+        return _of_text(backbone)
     raise BackboneError(f"no towers are known of a {type(backbone).__name__}")
 
 
@@ -66,6 +69,12 @@ def _of_bundle(backbone: BundleBackbone) -> Towers:
         Tower([text], list(text.blocks), [text.norm, text.projection]),
         [backbone.model.logit_scale],
     )
+
+
+def _of_text(backbone: TextBackbone) -> Towers:
+    encoder = backbone.encoder
+    behind: list[Piece] = [] if encoder.projection is None else [encoder.projection]
+    return Towers(Tower([]), Tower([encoder], list(encoder.blocks), behind), [backbone.logit_scale])
 
 
 def _of_open_clip(backbone: OpenClipBackbone) -> Towers:

@@ -182,17 +182,21 @@ class Batches:
             raise RecipeError("stage 1 has no steps: `distil.steps` is 0")
         broken: list[Broken] = []
         found = self._records(self._captions, step, CAPTIONS, _captions, broken)
-        texts, names = [], []
+        texts, names, taught = [], [], []
         for place, captions in found:
             random = np.random.default_rng([self.recipe.seed, CAPTIONS, step, place.source, place.row])
             texts.append(captions[random.integers(len(captions))])
             names.append(f"{self.sources[place.source]}, record {place.row}")
+            vector = self.sources[place.source].taught(place.row)
+            if vector is not None:
+                taught.append(torch.from_numpy(vector))
         rows, truncated = self._ids(texts)
         cut = cut or self.text_rules.context_length
         shorter = [row if len(row) <= cut else [*row[: cut - 1], row[-1]] for row in rows]
         return Captions(
             ids=self.text_rules.pad(rows),
             cut=self.text_rules.pad(shorter)[:, :cut].contiguous(),
+            taught=torch.stack(taught) if taught and len(taught) == len(texts) else None,
             names=names,
             read=len(found) + len(broken),
             truncated=truncated,

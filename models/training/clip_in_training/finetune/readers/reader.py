@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from clip_in_training.common.errors import DataError
 from clip_in_training.common.recipe import RecipeError
 from clip_in_training.finetune.readers.records import EditPair, Single
@@ -69,6 +71,10 @@ class Reader(ABC):
     @abstractmethod
     def captions(self, row: int) -> list[str]:
         """All captions of a record, no image read. Raises `RecordError`, also if there is none."""
+
+    def taught(self, row: int) -> np.ndarray | None:
+        """The teacher's vector of the record's only caption, float32 [embedding_dim], for sources that have them."""
+        return None
 
     def image_name(self, row: int) -> str:
         """The name of a record's image, for `exclude`. Raises `RecipeError` if the format has none, and

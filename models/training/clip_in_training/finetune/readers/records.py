@@ -96,6 +96,8 @@ class Captions:
     """int64 [captions, length]."""
     cut: Tensor
     """int64 [captions, at most the teacher's context]: the same captions' prefixes, end token included."""
+    taught: Tensor | None = None
+    """float32 [captions, embedding_dim]: the teacher's vectors, if all sources have them."""
     names: list[str] = field(default_factory=list)
     """Where each caption comes from."""
     read: int = 0

@@ -19,6 +19,7 @@ KINDS = {
     "docci": "docci.Docci",
     "webdataset": "tars.Tars",
     "folder": "folder.Folder",
+    "texts": "texts.Texts",
 }
 HUB = "hub:"
 FILTERED = ("ultraedit",)
