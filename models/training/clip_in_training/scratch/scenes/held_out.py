@@ -52,7 +52,7 @@ SYNONYMS: dict[str, dict[str, tuple[str, ...]]] = {
         "plate": ("flat bracket", "base plate"),
         "bottle": ("flask",),
         "box": ("package", "parcel"),
-        "gauge": ("meter", "indicator"),
+        "gauge": ("meter",),
         "chip": ("integrated circuit", "semiconductor"),
         "plug": ("electrical plug", "mains plug"),
         "padlock": ("hanging lock", "security lock"),

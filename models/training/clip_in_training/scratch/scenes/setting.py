@@ -36,6 +36,11 @@ class Setting:
     japanese: float = 0.0
     """Share of scenes and edits with short captions in Japanese, wide language only."""
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for an unknown language or choice of scenes, which would otherwise be drawn for ever."""
+        if self.language not in CATEGORIES or self.scenes not in (ALL, SEEN, *held_out.KINDS):
+            raise ValueError(f"unknown setting: language {self.language!r}, scenes {self.scenes!r}")
+
     def edit(self, category: str, random: Random) -> Edit:
         """Draw an edit. Raises ValueError for a category that the language does not have."""
         sample = edits.sample_edit if self.language == NARROW else wide_edits.sample_edit

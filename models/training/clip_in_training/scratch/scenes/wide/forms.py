@@ -9,7 +9,8 @@ from random import Random
 from clip_in_training.scratch.scenes.wide import vocabulary
 from clip_in_training.scratch.scenes.wide.wording import Wording
 
-_WORD = re.compile(r'(?<!")\b[a-z]{4,}\b(?!")')
+_WORD = re.compile(r"\b[A-Za-z][a-z]{3,}\b")
+"""Codes have three characters at most, and no small letters."""
 
 
 @cache
@@ -32,7 +33,7 @@ def misspelt(text: str, random: Random) -> str:
     """
     found = list(_WORD.finditer(text))
     random.shuffle(found)
-    for match in found:
+    for match in found * 3:
         word = match[0]
         at = random.randrange(1, len(word) - 2)
         wrong = random.choice(
@@ -42,7 +43,7 @@ def misspelt(text: str, random: Random) -> str:
                 word[: at + 1] + word[at:],
             )
         )
-        if wrong != word and wrong not in known_words():
+        if wrong != word and wrong.lower() not in known_words():
             return text[: match.start()] + wrong + text[match.end() :]
     return text
 

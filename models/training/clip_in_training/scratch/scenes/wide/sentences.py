@@ -102,11 +102,11 @@ _NO_CODE = (
 _EXTRA = (
     "{extra} lies there as well",
     "there is also {extra}",
-    "{extra} has been left nearby",
+    "{extra} has been put nearby",
     "beside all this there is {extra}",
     "{extra} is in the picture too",
     "one also sees {extra}",
-    "somebody left {extra} there",
+    "somebody put {extra} there",
     "in addition there is {extra}",
     "next to it lies {extra}",
 )
