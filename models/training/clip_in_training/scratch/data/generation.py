@@ -24,14 +24,17 @@ def generate(recipe: Recipe, force: bool = False) -> None:
         print(f"{root} already holds this recipe's data (--force draws it again)")
         return
     done.unlink(missing_ok=True)
-    common = {"seed": data.seed, "size": data.image_size, "workers": data.workers, "setting": data.setting}
+    common = {"seed": data.seed, "size": data.image_size, "workers": data.workers}
+    setting = data.setting
     for split, pairs in (
         ("validation", data.validation_pairs_per_category),
         ("test", data.test_pairs_per_category),
         ("train", data.train_pairs_per_category),
     ):
-        generate_edits(root / split, pairs, split=split, categories=data.categories, **common)
-    generate_scenes(root / "test", data.test_scenes, split="test", **common)
+        generate_edits(
+            root / split, pairs, split=split, categories=data.categories, setting=setting, **common
+        )
+    generate_scenes(root / "test", data.test_scenes, split="test", setting=setting, **common)
     if data.train_scenes:
-        generate_scenes(root / "train", data.train_scenes, split="train", **common)
+        generate_scenes(root / "train", data.train_scenes, split="train", setting=setting, **common)
     replace_text(done, json.dumps(wanted, indent=1) + "\n")

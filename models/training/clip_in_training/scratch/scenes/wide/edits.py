@@ -94,5 +94,6 @@ def _values(category: str, change: Change, source: dict[str, str], random: Rando
         return NONE, random.choice(values)
     if edited == "surface":
         mats = [value for value in values if value != "wood"]
-        return tuple(random.sample(mats if category == "color" else ["wood", random.choice(mats)], 2))
-    return tuple(random.sample(values, 2))
+        values = mats if category == "color" else ["wood", random.choice(mats)]
+    before, after = random.sample(values, 2)
+    return before, after

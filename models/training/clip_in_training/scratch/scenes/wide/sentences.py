@@ -173,8 +173,8 @@ def _around(attributes: dict[str, str], found: Parts, wording: Wording) -> list[
             frame.format(items=found.items, lie=lie, are=are, relation=found.relation, noun=found.noun)
         )
     if found.extra:
-        frames = _NO_EXTRA if attributes["extra"] == NONE else _EXTRA
-        told.append(wording.pick("extra sentence", frames).format(extra=found.extra))
+        about = _NO_EXTRA if attributes["extra"] == NONE else _EXTRA
+        told.append(wording.pick("extra sentence", about).format(extra=found.extra))
     if found.surface:
         told.append(wording.pick("surface sentence", _SURFACE).format(surface=found.surface))
     if found.view:

@@ -90,9 +90,10 @@ class Wording:
         table = vocabulary.UNSEEN if self.style.unseen_words else vocabulary.SEEN
         options = table[name][value]
         if before is not None:
-            fitting = [option for option in options if option.startswith("-") == before]
             # A held-out synonym may be of the other kind only; then the usual words serve.
-            options = fitting or [o for o in vocabulary.SEEN[name][value] if o.startswith("-") == before]
+            both = (options, vocabulary.SEEN[name][value])
+            fitting = [tuple(o for o in some if o.startswith("-") == before) for some in both]
+            options = fitting[0] or fitting[1]
         if (
             self.chance(f"plain {name}") < PLAINEST.get(name, 0.0)
             and options[0] in vocabulary.SEEN[name][value]
