@@ -11,7 +11,7 @@ from clip_in_training.common.recipe import RecipeError
 from clip_in_training.scratch.data.generation import generate
 from clip_in_training.scratch.recipe import parse_recipe
 from clip_in_training.scratch.scenes import held_out
-from clip_in_training.scratch.scenes.attributes import ATTRIBUTES, COLORS, FAMILIES, NONE
+from clip_in_training.scratch.scenes.attributes import ALL_CATEGORIES, ATTRIBUTES, COLORS, FAMILIES, NONE
 from clip_in_training.scratch.scenes.coverage import never_changed
 from clip_in_training.scratch.scenes.generate import change_pair, edit_pair, stream
 from clip_in_training.scratch.scenes.setting import ALL, NARROW, SEEN, WIDE, Setting
@@ -132,6 +132,12 @@ def test_a_recipe_draws_it(tmp_path, capsys):
     assert [held_out.kinds(json.loads(row["attributes"])) for row in scenes] == [set()] * 3
     generate(recipe)
     assert "already holds" in capsys.readouterr().out
+
+
+def test_without_categories_a_recipe_has_all_of_its_language():
+    text = re.sub("categories = .*\n", "", RECIPE.format(folder="x", pairs=1))
+    assert parse_recipe(text).data.categories == WIDE_CATEGORIES
+    assert parse_recipe(text.replace('"wide"', '"narrow"')).data.categories == ALL_CATEGORIES
 
 
 def test_a_folder_that_was_drawn_before_the_setting_existed_is_kept(tmp_path, capsys):

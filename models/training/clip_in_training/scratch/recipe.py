@@ -26,8 +26,9 @@ class DataRecipe:
     validation_pairs_per_category: int = 50
     test_scenes: int = 500
     workers: int = 2
-    categories: list[str] = field(default_factory=lambda: list(ALL_CATEGORIES))
-    """Kinds of edits. Without "other", some of what captions state changes in no edit, and is not learnt well."""
+    categories: list[str] = field(default_factory=lambda: ["all"])
+    """Kinds of edits; "all" is those of the language. Without some, such as "other", some of what captions state
+    changes in no edit, and is not learnt well."""
     language: str = "narrow"
     """narrow: the words of `models/demo`. wide: more templates and synonyms, digits, keywords, typing errors, bare
     labels, and edits in more categories."""
@@ -37,6 +38,11 @@ class DataRecipe:
     """Share of the edits and scenes whose short captions are in Japanese, in the wide language; 0 to 1."""
     category_weights: dict[str, float] = field(default_factory=dict)
     """How often edits of a category are drawn, relative to 1; hard categories are shown more often."""
+
+    def __post_init__(self) -> None:
+        """Names the categories that "all" stands for."""
+        if self.categories == ["all"]:
+            object.__setattr__(self, "categories", list(LANGUAGES.get(self.language, ALL_CATEGORIES)))
 
     @property
     def setting(self) -> Setting:
