@@ -130,6 +130,8 @@ def test_a_recipe_draws_it(tmp_path, capsys):
     assert wide > 15
     scenes = pq.read_table(tmp_path / "test" / "scenes-00000.parquet").to_pylist()
     assert [held_out.kinds(json.loads(row["attributes"])) for row in scenes] == [set()] * 3
+    facts = {fact for row in rows for fact in row["said"]}
+    assert {"color", "items", "light", "defect", "damage"} <= facts
     generate(recipe)
     assert "already holds" in capsys.readouterr().out
 

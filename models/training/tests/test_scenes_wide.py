@@ -26,6 +26,7 @@ from clip_in_training.scratch.scenes.wide import edits, japanese, vocabulary, wo
 from clip_in_training.scratch.scenes.wide.captions import (
     JAPANESE,
     choose_said,
+    fits,
     long_caption,
     short_caption,
     stated_attributes,
@@ -193,6 +194,21 @@ def test_what_is_not_stated_leaves_a_caption_as_it_is_and_what_is_stated_changes
                 assert same == (NONE not in (attributes[name], other[name])), text
             else:
                 assert same == (name not in stated_attributes(said)), (name, text)
+
+
+def test_a_caption_that_fits_another_scene_is_the_same_for_both():
+    scenes, fitting, bare = list(_scenes(300)), 0, 0
+    for seed, (attributes, said) in enumerate(scenes):
+        assert fits(said, attributes, attributes)
+        bare += len(said) < 3
+        for other, _ in scenes:
+            same = other["object"] == attributes["object"] and fits(said, attributes, other)
+            assert same == fits(said, attributes, other)
+            if same and other is not attributes:
+                fitting += 1
+                texts = [short_caption(scene, said, Random(seed)) for scene in (attributes, other)]
+                assert texts[0] == texts[1]
+    assert bare and 0.2 < fitting / len(scenes) < 3
 
 
 @pytest.mark.parametrize("category", edits.WIDE_CATEGORIES)

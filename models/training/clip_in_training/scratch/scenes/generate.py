@@ -30,7 +30,7 @@ from clip_in_training.scratch.scenes.attributes import ALL_CATEGORIES
 from clip_in_training.scratch.scenes.drawing import code_places, draw
 from clip_in_training.scratch.scenes.edits import Edit
 from clip_in_training.scratch.scenes.layout import Layout
-from clip_in_training.scratch.scenes.setting import TODAY, Setting
+from clip_in_training.scratch.scenes.setting import NARROW, TODAY, Setting
 from clip_in_training.scratch.scenes.wide.edits import Change
 
 SPLITS = ("train", "validation", "test")
@@ -79,6 +79,9 @@ SCENE_SCHEMA = pa.schema(
         ("code_places", PLACES_TYPE),
     ]
 )
+
+SAID = pa.field("said", pa.list_(pa.string()))
+"""A column more in the wide language: the facts that the short captions mention (`wide.captions.fits` reads them)."""
 
 
 @dataclass(frozen=True)
@@ -196,6 +199,7 @@ def _edit_row(task: tuple[int, str, str, int, int, Setting]) -> dict[str, object
         "source_code_places": pair.source.code_places,
         "target_code_places": pair.target.code_places,
         "rejittered": pair.rejittered,
+        "said": sorted(pair.source.said),
     }
 
 
@@ -208,6 +212,7 @@ def _scene_row(task: tuple[int, str, int, int, Setting]) -> dict[str, object]:
         "caption_long": scene.caption_long,
         "attributes": json.dumps(scene.attributes),
         "code_places": scene.code_places,
+        "said": sorted(scene.said),
     }
 
 
@@ -254,6 +259,10 @@ def _write(
         flush()
 
 
+def _with_said(schema: pa.Schema, setting: Setting) -> pa.Schema:
+    return schema if setting.language == NARROW else schema.append(SAID)
+
+
 def generate_edits(
     out_dir: Path,
     pairs_per_category: int,
@@ -276,7 +285,14 @@ def generate_edits(
         for i in range(pairs_per_category)
         for category in categories
     ]
-    _write(_rows(_edit_row, tasks, workers), len(tasks), Path(out_dir), "edits", EDIT_SCHEMA, shard_rows)
+    _write(
+        _rows(_edit_row, tasks, workers),
+        len(tasks),
+        Path(out_dir),
+        "edits",
+        _with_said(EDIT_SCHEMA, setting),
+        shard_rows,
+    )
 
 
 def generate_scenes(
@@ -295,4 +311,11 @@ def generate_scenes(
     """
     stream(seed, split, "", 0)
     tasks = [(seed, split, i, size, setting) for i in range(count)]
-    _write(_rows(_scene_row, tasks, workers), count, Path(out_dir), "scenes", SCENE_SCHEMA, shard_rows)
+    _write(
+        _rows(_scene_row, tasks, workers),
+        count,
+        Path(out_dir),
+        "scenes",
+        _with_said(SCENE_SCHEMA, setting),
+        shard_rows,
+    )

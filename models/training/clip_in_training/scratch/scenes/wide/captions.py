@@ -48,6 +48,15 @@ def stated_attributes(said: set[str]) -> set[str]:
     return narrow.stated_attributes(facts) - ({"color"} - said)
 
 
+def fits(said: set[str], described: dict[str, str], other: dict[str, str]) -> bool:
+    """Whether a short caption of the scene ``described`` that mentions these facts is true of another scene too. Such
+    a picture is no negative of the caption. Bare labels fit about one scene in thirty.
+    """
+    if "damage" in said and (described["defect"] == NONE) != (other["defect"] == NONE):
+        return False
+    return all(described[name] == other[name] for name in stated_attributes(said))
+
+
 def short_caption(
     attributes: dict[str, str], said: set[str], random: Random, style: Style | None = None
 ) -> str:

@@ -1,4 +1,4 @@
-"""Phrases of each attribute's values in the wide language: the narrow ones of ``words`` and some three times as many.
+"""Phrases of each attribute's values in the wide language: the narrow ones of ``words``, and more than as many again.
 
 A phrase with a leading "-" is an adjective before the noun; others follow it. No phrase may say more than its value:
 tests compare every caption with its scene, word for word.
