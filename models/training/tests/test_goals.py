@@ -10,6 +10,7 @@ import pytest
 from clip_in_training.cli import main
 from clip_in_training.export.evaluate.drawn import card
 from clip_in_training.export.evaluate.drawn.interval import difference
+from clip_in_training.export.evaluate.goals import page
 from clip_in_training.export.evaluate.goals.measure import HELD_OUT, Measured, Share, together
 from clip_in_training.export.evaluate.goals.page import HEAD
 from clip_in_training.export.evaluate.goals.rows import ELSEWHERE, Goal, rows
@@ -156,6 +157,17 @@ def test_the_command_prints_the_page_and_writes_it(tmp_path, capsys, monkeypatch
     assert len(measured) == len(rows(_measured()))
     assert main(["goals", "--bundle", str(tmp_path), "--pairs", "1"]) == 1
     assert "bundle.json" in capsys.readouterr().err
+
+
+def test_another_bundle_has_a_column_beside_it(monkeypatch):
+    better = _measured()
+    better.found = Share([100, 100], [100, 100])
+    monkeypatch.setattr(page, "measure", lambda bundle, *_: better if bundle == Path("b") else _measured())
+    lines = page.page([Path("a"), Path("b")], (1, 2), 100, 100).splitlines()
+    assert "| what, in % | value | 95 % interval | goal | held | `b` |" in lines
+    assert "| defective or not: found | 97.5 | 94.3 to 98.9 | ≥ 97 | yes | 100.0 |" in lines
+    assert "| solar cells, linear probe, ROC AUC | – | – | ≥ .91 | – | – |" in lines
+    assert "for `a`: 9 of the 15 goals that it measures are held" in lines[2]
 
 
 def test_the_documentation_has_the_page_of_this_command():
