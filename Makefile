@@ -19,7 +19,7 @@ FETCH := { test -x .cache/pip/bin/python || $(PYTHON) -m venv .cache/pip; } && .
 CLIP_IN := target/release/clip-in
 TRAIN := $(VENV)/bin/clip-in-training
 
-.PHONY: help serve test check test-rust test-python end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint lint-code docs onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo train-small-text evaluate-demo ablation bench bench-setup stream textile kills rolling-restart faults abuse fuzz soak reference gpu-bundle lock clean
+.PHONY: help serve test check test-rust test-python end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint lint-code docs onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo train-small-text evaluate-demo evaluate-small ablation bench bench-setup stream textile kills rolling-restart faults abuse fuzz soak reference gpu-bundle lock clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | column -t -s '	'
@@ -151,6 +151,10 @@ train-small-text: python ## the text tower of clip-in-small: MiniLM-L6 becomes a
 	$(TRAIN) distil --recipe models/recipes/small-text.toml --resume
 	$(PY) -m clip_in_training.small.text.export --run runs/small-text --out runs/small-text/tower
 	$(PY) -m clip_in_training.small.text.measure --tower runs/small-text/tower
+
+BUNDLE ?= models/demo
+evaluate-small: python ## measure BUNDLE (models/demo) on fresh scenes and write its goals to the documentation: other words, worse pictures, what is held out (GOALS="--pairs 5")
+	$(TRAIN) goals --bundle $(BUNDLE) --out docs/src/results/shipped-model.md $(GOALS)
 
 ablation: python ## what each ingredient of CLIP-IN is worth: thirteen variants, three seeds (some two hours on two cores with bf16; resumable; longer, on a card: ABLATION="--run runs/ablation-long --jobs 1 --set finetune.steps=2000")
 	$(TRAIN) generate --recipe models/recipes/demo-clip.toml

@@ -29,6 +29,9 @@ PRECISIONS_HELP = "in addition to fp32: int8, fp16, bf16, separated by commas (d
 CARD_HELP = (
     "Measure a bundle of the drawn scenes on scenes drawn afresh, five seeds, and print its card's tables."
 )
+GOALS_HELP = (
+    "Measure a bundle on drawn scenes, five seeds, and print the shipped model's goals and what is held."
+)
 REFERENCE_HELP = "Write an open_clip architecture with random weights as a bundle, to measure speed with."
 KNOWN_ERRORS = (
     RecipeError,
@@ -94,6 +97,13 @@ def parser() -> argparse.ArgumentParser:
     card.add_argument(
         "--write", action="store_true", help="also put the tables into the bundle's model-card.md"
     )
+
+    goals = commands.add_parser("goals", help=GOALS_HELP, description=GOALS_HELP)
+    goals.add_argument("--bundle", type=Path, required=True, help="the bundle's directory")
+    goals.add_argument("--beside", type=Path, nargs="*", default=[], help="bundles for a column each")
+    goals.add_argument("--pairs", type=_count, default=30, help="edits of each kind and seed (default: 30)")
+    goals.add_argument("--scenes", type=_count, default=100, help="single scenes a seed (default: 100)")
+    goals.add_argument("--out", type=Path, help="also write the page to this Markdown file")
 
     ablation = command(
         "ablation", "Fine-tune every variant of [ablation] with several seeds and compare them."
@@ -238,6 +248,17 @@ def _card(options: argparse.Namespace) -> None:
         put_into_card(options.bundle, tables)
 
 
+def _goals(options: argparse.Namespace) -> None:
+    from clip_in_training.common.whole_file import replace_text
+    from clip_in_training.export.evaluate.drawn.card import SEEDS
+    from clip_in_training.export.evaluate.goals.page import page
+
+    text = page([options.bundle, *options.beside], SEEDS, options.pairs, options.scenes)
+    print(f"\n{text}")
+    if options.out:
+        replace_text(options.out, text)
+
+
 def _ablation(options: argparse.Namespace, recipe: TuningRecipe, text: str) -> None:
     from clip_in_training.common.whole_file import replace_text
     from clip_in_training.finetune.ablation.measure import measure_backbone
@@ -291,6 +312,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "evaluate": _evaluate,
     "ablation": _ablation,
     "card": _card,
+    "goals": _goals,
     "reference": _reference,
     "variants": _variants,
 }

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from clip_in_training.common.recipe import OptimiserRecipe, RecipeError, from_table, parse_toml, read_recipe
 from clip_in_training.scratch.scenes.attributes import ALL_CATEGORIES, CATEGORIES
+from clip_in_training.scratch.scenes.setting import ALL, NARROW, SEEN, Setting
+from clip_in_training.scratch.scenes.setting import CATEGORIES as LANGUAGES
 
 
 @dataclass(frozen=True)
@@ -24,10 +26,28 @@ class DataRecipe:
     validation_pairs_per_category: int = 50
     test_scenes: int = 500
     workers: int = 2
-    categories: list[str] = field(default_factory=lambda: list(ALL_CATEGORIES))
-    """Kinds of edits. Without "other", some of what captions state changes in no edit, and is not learnt well."""
+    categories: list[str] = field(default_factory=lambda: ["all"])
+    """Kinds of edits; "all" is those of the language. Without some, such as "other", some of what captions state
+    changes in no edit, and is not learnt well."""
+    language: str = "narrow"
+    """narrow: the words of `models/demo`. wide: more templates and synonyms, digits, keywords, typing errors, bare
+    labels, and edits in more categories."""
+    held_out: bool = False
+    """True keeps what `scenes/held_out.py` names out of all three splits, so that it can be evaluated on later."""
+    japanese: float = 0.0
+    """Share of the edits and scenes whose short captions are in Japanese, in the wide language; 0 to 1."""
     category_weights: dict[str, float] = field(default_factory=dict)
     """How often edits of a category are drawn, relative to 1; hard categories are shown more often."""
+
+    def __post_init__(self) -> None:
+        """Names the categories that "all" stands for."""
+        if self.categories == ["all"]:
+            object.__setattr__(self, "categories", list(LANGUAGES.get(self.language, ALL_CATEGORIES)))
+
+    @property
+    def setting(self) -> Setting:
+        """How scenes are chosen and put into words."""
+        return Setting(self.language, SEEN if self.held_out else ALL, japanese=self.japanese)
 
 
 @dataclass(frozen=True)
@@ -184,9 +204,16 @@ def _check(recipe: Recipe, origin: str) -> None:
     """Checks that the types cannot express."""
     if recipe.precision not in ("bf16", "fp32"):
         raise RecipeError(f"{origin}: `precision` must be bf16 or fp32, not {recipe.precision!r}")
-    unknown = [name for name in recipe.data.categories if name not in ALL_CATEGORIES]
+    if recipe.data.language not in LANGUAGES:
+        raise RecipeError(
+            f"{origin}: `data.language` must be {' or '.join(LANGUAGES)}, not {recipe.data.language!r}"
+        )
+    if not 0 <= recipe.data.japanese <= 1 or (recipe.data.japanese and recipe.data.language == NARROW):
+        raise RecipeError(f"{origin}: `data.japanese` must be from 0 to 1, and 0 unless the language is wide")
+    categories = LANGUAGES[recipe.data.language]
+    unknown = [name for name in recipe.data.categories if name not in categories]
     if unknown or not recipe.data.categories:
-        known = ", ".join(ALL_CATEGORIES)
+        known = ", ".join(categories)
         raise RecipeError(
             f"{origin}: `data.categories` must name some of {known}; it is {recipe.data.categories}"
         )

@@ -5,7 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+from tokenizers import Tokenizer
 from torch import Tensor
+
+from clip_in_training.common.errors import ExportError
+from clip_in_training.finetune.backbone.text_rules import TokenizerRules
 
 Tokenize = Callable[[Sequence[str]], Tensor]
 """Texts to int64 ids [batch, length]."""
@@ -45,3 +49,17 @@ class Graphs:
             for i in range(0, len(texts), batch)
         ]
         return np.concatenate(parts)
+
+
+def bundle_graphs(folder: Path, manifest: dict, threads: int = 0) -> Graphs:
+    """The fp32 graphs of any bundle. Raises ExportError if it has none, and OSError if a file is missing."""
+    fp32 = next((variant for variant in manifest["variants"] if variant["precision"] == "fp32"), None)
+    if fp32 is None:
+        raise ExportError(f"{folder} has no fp32 graphs to measure")
+    path, text = folder / manifest["tokenizer"], manifest["text"]
+    if not path.is_file():
+        raise FileNotFoundError(f"no tokenizer at {path}")
+    ids = (text["sot_id"], text["eot_id"], text["pad_id"])
+    tokenizer = Tokenizer.from_file(str(path))
+    rules = TokenizerRules(tokenizer, text["context_length"], text["pad_to"], *ids)
+    return Graphs(folder / fp32["image"], folder / fp32["text"], rules, threads)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from clip_in_training.scratch.scenes.attributes import OTHER
+from clip_in_training.scratch.scenes.attributes import CATEGORIES
 
 
 def pair_is_right(similarity: np.ndarray) -> np.ndarray:
@@ -23,9 +23,9 @@ def pair_similarity(images: np.ndarray, texts: np.ndarray) -> np.ndarray:
 
 
 def pair_accuracy(images: np.ndarray, texts: np.ndarray, categories: np.ndarray) -> dict[str, float]:
-    """Percentage of correct pairs by category, and "mean", the mean over MMVP's categories: "other" is left out."""
+    """Percentage of correct pairs by category, and "mean", the mean over MMVP's categories, without others."""
     right = pair_is_right(pair_similarity(images, texts))
     names = list(dict.fromkeys(categories.tolist()))
     table = {name: 100 * float(right[categories == name].mean()) for name in names}
-    counted = [name for name in names if name != OTHER] or names
+    counted = [name for name in names if name in CATEGORIES] or names
     return {**table, "mean": float(np.mean([table[name] for name in counted]))}

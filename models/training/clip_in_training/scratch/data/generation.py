@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from clip_in_training.common.whole_file import replace_text
-from clip_in_training.scratch.recipe import Recipe
+from clip_in_training.scratch.recipe import DataRecipe, Recipe
 from clip_in_training.scratch.scenes.generate import generate_edits, generate_scenes
 
 DONE = "drawn.json"
@@ -18,18 +18,23 @@ def generate(recipe: Recipe, force: bool = False) -> None:
     root = Path(data.directory)
     wanted = {k: v for k, v in dataclasses.asdict(data).items() if k not in ("workers", "category_weights")}
     done = root / DONE
-    if not force and done.is_file() and json.loads(done.read_text(encoding="utf-8")) == wanted:
+    # Folders from before there were these keys hold what the defaults mean.
+    defaults = {name: getattr(DataRecipe(), name) for name in ("language", "held_out", "japanese")}
+    if not force and done.is_file() and defaults | json.loads(done.read_text(encoding="utf-8")) == wanted:
         print(f"{root} already holds this recipe's data (--force draws it again)")
         return
     done.unlink(missing_ok=True)
     common = {"seed": data.seed, "size": data.image_size, "workers": data.workers}
+    setting = data.setting
     for split, pairs in (
         ("validation", data.validation_pairs_per_category),
         ("test", data.test_pairs_per_category),
         ("train", data.train_pairs_per_category),
     ):
-        generate_edits(root / split, pairs, split=split, categories=data.categories, **common)
-    generate_scenes(root / "test", data.test_scenes, split="test", **common)
+        generate_edits(
+            root / split, pairs, split=split, categories=data.categories, setting=setting, **common
+        )
+    generate_scenes(root / "test", data.test_scenes, split="test", setting=setting, **common)
     if data.train_scenes:
-        generate_scenes(root / "train", data.train_scenes, split="train", **common)
+        generate_scenes(root / "train", data.train_scenes, split="train", setting=setting, **common)
     replace_text(done, json.dumps(wanted, indent=1) + "\n")

@@ -45,11 +45,18 @@ def _bits(fact: str) -> float:
     return _BITS.get(fact) or math.log2(len(ATTRIBUTES[fact]))
 
 
-def choose_said(attributes: dict[str, str], random: Random, edited: str | None = None) -> set[str]:
+def choose_said(
+    attributes: dict[str, str],
+    random: Random,
+    edited: str | None = None,
+    enough: float = _ENOUGH_BITS,
+    silent: tuple[str, ...] = ("defect", "extra"),
+) -> set[str]:
     """Choose the facts of a short caption: keys of the fact table, always with ``edited`` among them.
 
     ``edited`` is an attribute name, "code" or "tag". What does not apply to the scene is never chosen, and where the
-    object is another one afterwards nothing that only one kind of object has.
+    object is another one afterwards nothing that only one kind of object has. Facts are added until they have
+    ``enough`` bits. Of the ``silent`` ones, a caption does not say that there is none, unless that is edited.
     """
     possible = [fact for fact in _BY_CHANCE if attributes.get(fact) != NOT_APPLICABLE]
     if not code_of(attributes):
@@ -63,10 +70,9 @@ def choose_said(attributes: dict[str, str], random: Random, edited: str | None =
         said.add(fact_of_edit)
     bits = sum(_bits(fact) for fact in said)
     for fact in possible:
-        if bits >= _ENOUGH_BITS:
+        if bits >= enough:
             break
-        # A caption does not mention that nothing is wrong or missing, unless that is the edited fact.
-        if fact in said or (fact in ("defect", "extra") and attributes[fact] == NONE):
+        if fact in said or (fact in silent and attributes[fact] == NONE):
             continue
         said.add(fact)
         bits += _bits(fact)

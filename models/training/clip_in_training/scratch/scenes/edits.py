@@ -45,14 +45,9 @@ def sample_edit(category: str, random: Random) -> Edit:
     source = sample_attributes(random, edited)
     target = dict(source)
     if edited == "code":
-        name = random.choice([name for name in CODE if source[name] != NONE])
-        target[name] = random.choice([c for c in CODE_CHARACTERS if c != source[name]])
+        target = with_another_character(source, random)
     elif edited == "count":
-        now = int(source["count"])
-        # Three in four edits differ by one: the hard ones.
-        near = [n for n in (now - 1, now + 1) if 1 <= n <= 6]
-        far = [n for n in range(1, 7) if abs(n - now) > 1]
-        target["count"] = str(random.choice(near if random.random() < 0.75 else far))
+        target = with_another_count(source, random)
     elif category == OTHER and edited == "extra":
         source[edited], target[edited] = random.sample(ATTRIBUTES[edited][1:], 2)
     elif category == OTHER and edited == "surface":
@@ -63,7 +58,7 @@ def sample_edit(category: str, random: Random) -> Edit:
         if random.random() < 0.5:
             source, target = target, source
     elif edited == "object":
-        target = _replaced(source, random)
+        target = with_another_object(source, random)
     elif edited in ("extra", "defect"):
         something = random.choice(ATTRIBUTES[edited][1:])
         # Presence changes between absent and present; a defect may also become another one.
@@ -85,7 +80,21 @@ def sample_edit(category: str, random: Random) -> Edit:
     return Edit(category, edited, source, target, instruct(edited, source, target, random))
 
 
-def _replaced(source: dict[str, str], random: Random) -> dict[str, str]:
+def with_another_character(source: dict[str, str], random: Random) -> dict[str, str]:
+    """The scene with one character of its code changed; it must have a code."""
+    name = random.choice([name for name in CODE if source[name] != NONE])
+    return {**source, name: random.choice([c for c in CODE_CHARACTERS if c != source[name]])}
+
+
+def with_another_count(source: dict[str, str], random: Random) -> dict[str, str]:
+    """The scene with more or fewer small parts. Three in four differ by one: the hard ones."""
+    now = int(source["count"])
+    near = [n for n in (now - 1, now + 1) if 1 <= n <= 6]
+    far = [n for n in range(1, 7) if abs(n - now) > 1]
+    return {**source, "count": str(random.choice(near if random.random() < 0.75 else far))}
+
+
+def with_another_object(source: dict[str, str], random: Random) -> dict[str, str]:
     """The scene with an object of another kind. It keeps state and orientation where it can have them."""
     kind = random.choice([kind for kind in FAMILIES if kind != source["object"]])
     family = FAMILIES[kind]

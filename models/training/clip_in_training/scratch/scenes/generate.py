@@ -26,11 +26,12 @@ from PIL import Image
 from tqdm import tqdm
 
 from clip_in_training.common.whole_file import replacing
-from clip_in_training.scratch.scenes.attributes import ALL_CATEGORIES, sample_attributes
-from clip_in_training.scratch.scenes.captions import choose_said, long_caption, short_caption
+from clip_in_training.scratch.scenes.attributes import ALL_CATEGORIES
 from clip_in_training.scratch.scenes.drawing import code_places, draw
-from clip_in_training.scratch.scenes.edits import sample_edit
+from clip_in_training.scratch.scenes.edits import Edit
 from clip_in_training.scratch.scenes.layout import Layout
+from clip_in_training.scratch.scenes.setting import NARROW, TODAY, Setting
+from clip_in_training.scratch.scenes.wide.edits import Change
 
 SPLITS = ("train", "validation", "test")
 
@@ -79,6 +80,9 @@ SCENE_SCHEMA = pa.schema(
     ]
 )
 
+SAID = pa.field("said", pa.list_(pa.string()))
+"""A column more in the wide language: the facts that the short captions mention (`wide.captions.fits` reads them)."""
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -106,26 +110,28 @@ class EditPair:
     rejittered: bool
 
 
-def _scene(attributes: dict[str, str], said: set[str], layout: Layout, wording: int, size: int) -> Scene:
+def _scene(
+    attributes: dict[str, str], said: set[str], layout: Layout, wording: int, size: int, setting: Setting
+) -> Scene:
     return Scene(
         draw(attributes, layout, size),
-        short_caption(attributes, said, Random(wording)),
-        long_caption(attributes, Random(wording + 1)),
+        setting.short(attributes, said, Random(wording)),
+        setting.long(attributes, Random(wording + 1)),
         attributes,
         frozenset(said),
         code_places(attributes, layout),
     )
 
 
-def single_scene(rng: np.random.Generator, size: int = 128) -> Scene:
+def single_scene(rng: np.random.Generator, size: int = 128, setting: Setting = TODAY) -> Scene:
     """Draw one scene of ``size`` x ``size`` pixels."""
     random = Random(int(rng.integers(2**63)))
-    attributes = sample_attributes(random)
-    said = choose_said(attributes, random)
-    return _scene(attributes, said, Layout(random.getrandbits(62)), random.getrandbits(62), size)
+    attributes = setting.attributes(random)
+    said = setting.said(attributes, random)
+    return _scene(attributes, said, Layout(random.getrandbits(62)), random.getrandbits(62), size, setting)
 
 
-def edit_pair(category: str, rng: np.random.Generator, size: int = 128) -> EditPair:
+def edit_pair(category: str, rng: np.random.Generator, size: int = 128, setting: Setting = TODAY) -> EditPair:
     """Draw a scene, change one thing of the given category, and draw it again.
 
     Half of the pairs share layout, light, noise and wording exactly; in the other half those are drawn again. Both
@@ -133,15 +139,26 @@ def edit_pair(category: str, rng: np.random.Generator, size: int = 128) -> EditP
     for an unknown category.
     """
     random = Random(int(rng.integers(2**63)))
-    edit = sample_edit(category, random)
-    said = choose_said(edit.source, random, edit.edited)
+    return _pair(setting.edit(category, random), random, size, setting)
+
+
+def change_pair(
+    change: Change, rng: np.random.Generator, size: int = 128, setting: Setting = TODAY
+) -> EditPair:
+    """The same for one attribute and kind of change, whatever the category."""
+    random = Random(int(rng.integers(2**63)))
+    return _pair(setting.change(change, random), random, size, setting)
+
+
+def _pair(edit: Edit, random: Random, size: int, setting: Setting) -> EditPair:
+    said = setting.said(edit.source, random, edit)
     rejittered = random.random() < 0.5
     layouts = [random.getrandbits(62) for _ in range(2)]
     wordings = [random.getrandbits(62) for _ in range(2)]
     other = 1 if rejittered else 0
-    source = _scene(edit.source, said, Layout(layouts[0]), wordings[0], size)
-    target = _scene(edit.target, said, Layout(layouts[other]), wordings[other], size)
-    return EditPair(category, edit.edited, source, target, edit.instruction, rejittered)
+    source = _scene(edit.source, said, Layout(layouts[0]), wordings[0], size, setting)
+    target = _scene(edit.target, said, Layout(layouts[other]), wordings[other], size, setting)
+    return EditPair(edit.category, edit.edited, source, target, edit.instruction, rejittered)
 
 
 def stream(seed: int, split: str, kind: str, index: int) -> np.random.Generator:
@@ -163,9 +180,9 @@ def _encoded(image: Image.Image, path: str) -> dict[str, object]:
     return {"bytes": buffer.getvalue(), "path": path}
 
 
-def _edit_row(task: tuple[int, str, str, int, int]) -> dict[str, object]:
-    seed, split, category, index, size = task
-    pair = edit_pair(category, stream(seed, split, category, index), size)
+def _edit_row(task: tuple[int, str, str, int, int, Setting]) -> dict[str, object]:
+    seed, split, category, index, size, setting = task
+    pair = edit_pair(category, stream(seed, split, category, index), size, setting)
     name = f"{split}-{seed}-{category}-{index:06d}"
     return {
         "source_image": _encoded(pair.source.image, f"{name}-source.webp"),
@@ -182,18 +199,20 @@ def _edit_row(task: tuple[int, str, str, int, int]) -> dict[str, object]:
         "source_code_places": pair.source.code_places,
         "target_code_places": pair.target.code_places,
         "rejittered": pair.rejittered,
+        "said": sorted(pair.source.said),
     }
 
 
-def _scene_row(task: tuple[int, str, int, int]) -> dict[str, object]:
-    seed, split, index, size = task
-    scene = single_scene(stream(seed, split, "scene", index), size)
+def _scene_row(task: tuple[int, str, int, int, Setting]) -> dict[str, object]:
+    seed, split, index, size, setting = task
+    scene = single_scene(stream(seed, split, "scene", index), size, setting)
     return {
         "image": _encoded(scene.image, f"{split}-{seed}-scene-{index:06d}.webp"),
         "caption": scene.caption,
         "caption_long": scene.caption_long,
         "attributes": json.dumps(scene.attributes),
         "code_places": scene.code_places,
+        "said": sorted(scene.said),
     }
 
 
@@ -240,6 +259,10 @@ def _write(
         flush()
 
 
+def _with_said(schema: pa.Schema, setting: Setting) -> pa.Schema:
+    return schema if setting.language == NARROW else schema.append(SAID)
+
+
 def generate_edits(
     out_dir: Path,
     pairs_per_category: int,
@@ -249,6 +272,7 @@ def generate_edits(
     shard_rows: int = 2000,
     split: str = "train",
     categories: Sequence[str] = ALL_CATEGORIES,
+    setting: Setting = TODAY,
 ) -> None:
     """Write ``edits-00000.parquet`` and so on: ``pairs_per_category`` edits of each category, interleaved.
 
@@ -256,8 +280,19 @@ def generate_edits(
     Raises ValueError for an unknown split.
     """
     stream(seed, split, "", 0)
-    tasks = [(seed, split, category, i, size) for i in range(pairs_per_category) for category in categories]
-    _write(_rows(_edit_row, tasks, workers), len(tasks), Path(out_dir), "edits", EDIT_SCHEMA, shard_rows)
+    tasks = [
+        (seed, split, category, i, size, setting)
+        for i in range(pairs_per_category)
+        for category in categories
+    ]
+    _write(
+        _rows(_edit_row, tasks, workers),
+        len(tasks),
+        Path(out_dir),
+        "edits",
+        _with_said(EDIT_SCHEMA, setting),
+        shard_rows,
+    )
 
 
 def generate_scenes(
@@ -268,11 +303,19 @@ def generate_scenes(
     workers: int = 2,
     shard_rows: int = 4000,
     split: str = "train",
+    setting: Setting = TODAY,
 ) -> None:
     """Write ``scenes-00000.parquet`` and so on: ``count`` single scenes.
 
     Files of an earlier run in ``out_dir`` are replaced. Raises ValueError for an unknown split.
     """
     stream(seed, split, "", 0)
-    tasks = [(seed, split, i, size) for i in range(count)]
-    _write(_rows(_scene_row, tasks, workers), count, Path(out_dir), "scenes", SCENE_SCHEMA, shard_rows)
+    tasks = [(seed, split, i, size, setting) for i in range(count)]
+    _write(
+        _rows(_scene_row, tasks, workers),
+        count,
+        Path(out_dir),
+        "scenes",
+        _with_said(SCENE_SCHEMA, setting),
+        shard_rows,
+    )

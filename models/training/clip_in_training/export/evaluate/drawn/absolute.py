@@ -39,12 +39,12 @@ class Answers:
         return both.count((True, True)), sum(something), both.count((True, False)), len(both) - sum(something)
 
 
-def classify(graphs: Graphs, scenes: Sequence[Scene]) -> dict[str, Answers]:
-    """Attribute -> answers. Each candidate is a short caption that says the value beside object and colour, all
-    candidates in the same words.
+def classify(graphs: Graphs, scenes: Sequence[Scene], names: Sequence[str] = ASKED) -> dict[str, Answers]:
+    """Attribute -> answers, for the attributes in `names`. Each candidate is a short caption that says the value
+    beside object and colour, all candidates in the same words.
     """
     images = graphs.encode_images(np.stack([array(scene.image) for scene in scenes]))
-    asked = {name: list(_questions(name, scenes)) for name in ASKED}
+    asked = {name: list(_questions(name, scenes)) for name in names}
     texts = sorted({text for rows in asked.values() for _, _, said in rows for text in said})
     vectors = graphs.encode_texts(texts)
     place = {text: row for row, text in enumerate(texts)}

@@ -24,7 +24,7 @@ def measured_section(bundle: Path, pairs: int, scenes: int) -> str:
     tokenize = load_tokenizer(bundle / manifest["tokenizer"], manifest["text"]["context_length"])
     graphs = Graphs(bundle / "image.onnx", bundle / "text.onnx", tokenize)
     measured = measure_drawn(graphs, recipe.data.image_size, SEEDS, pairs, scenes)
-    return report(measured, never_changed(recipe.data.categories))
+    return report(measured, never_changed(recipe.data.categories, recipe.data.setting.edit))
 
 
 def put_into_card(bundle: Path, tables: str) -> None:

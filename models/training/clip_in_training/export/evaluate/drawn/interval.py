@@ -22,3 +22,13 @@ def percent(right: int, count: int) -> str:
         return "–"
     low, high = wilson(right, count)
     return f"{100 * right / count:.1f} ({low:.1f}–{high:.1f})"
+
+
+def difference(first: tuple[int, int], second: tuple[int, int]) -> tuple[float, float]:
+    """95 % interval of first - second in points, each (right, count) of its own sample, by Newcombe's method."""
+    (a, n), (b, m) = first, second
+    (low_a, high_a), (low_b, high_b) = wilson(a, n), wilson(b, m)
+    share_a, share_b = 100 * a / n, 100 * b / m
+    down = math.hypot(share_a - low_a, high_b - share_b)
+    up = math.hypot(high_a - share_a, share_b - low_b)
+    return share_a - share_b - down, share_a - share_b + up

@@ -42,7 +42,8 @@ def _row(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Markdown."""
     return "\n".join([_row(head), "|---" * len(head) + "|", *(_row(row) for row in rows)])
 
 
@@ -74,7 +75,7 @@ def _categories(short: Outcome, long: Outcome) -> str:
         for name in CATEGORIES
     ]
     rows.append(["**mean of the nine**", *(_mean_cell(right, outcome) for right, outcome in kinds)])
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _range(short: Outcome) -> str:
@@ -105,7 +106,7 @@ def _changes(short: Outcome, long: Outcome) -> str:
             ]
         )
     head = ["change", "pairs", "own caption, short", "own caption, long", "both, short", "both, long"]
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _noticed(outcome: Outcome, rows: np.ndarray) -> str:
@@ -132,7 +133,7 @@ def _absolute(measured: Measured) -> str:
         ]
         for name, found in measured.answers.items()
     ]
-    return _table(["attribute", "scenes", "right", "chance"], rows)
+    return table(["attribute", "scenes", "right", "chance"], rows)
 
 
 def _alarms(measured: Measured) -> str:
@@ -144,8 +145,8 @@ def _alarms(measured: Measured) -> str:
         rows.append([title, percent(found, there), percent(alarms, nothing)])
         pairs = [(c, t) for c, t in zip(answers.chosen, answers.true, strict=True) if t != NONE]
         kinds.append(f"{name} {percent(sum(c == t for c, t in pairs), len(pairs))}")
-    table = _table(["question", "found", "false alarms"], rows)
-    return f"{table}\n\nRight kind, where there is one: {'; '.join(kinds)}."
+    alarms_table = table(["question", "found", "false alarms"], rows)
+    return f"{alarms_table}\n\nRight kind, where there is one: {'; '.join(kinds)}."
 
 
 def _shifts(measured: Measured) -> str:
@@ -158,4 +159,4 @@ def _shifts(measured: Measured) -> str:
         ]
         for name, outcome in measured.shifts.items()
     ]
-    return _table(["", "mean of the nine", "count", "text"], rows)
+    return table(["", "mean of the nine", "count", "text"], rows)

@@ -1,0 +1,1 @@
+"""The wide language: many more templates and synonyms, digits, keywords, typing errors, bare labels, Japanese."""
