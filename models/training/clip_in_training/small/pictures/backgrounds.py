@@ -52,7 +52,12 @@ def _cloth(size: int, rng: np.random.Generator) -> np.ndarray:
     weft = np.sin(y * np.pi / period) ** 2
     weave = over * warp + (1 - over) * weft
     colour = _colour(rng, 95, 205, 45)
-    level = 0.68 + 0.38 * weave + 0.03 * _smooth(size, 5, rng) + 0.03 * rng.standard_normal((size, size)).astype(np.float32)
+    level = (
+        0.68
+        + 0.38 * weave
+        + 0.03 * _smooth(size, 5, rng)
+        + 0.03 * rng.standard_normal((size, size)).astype(np.float32)
+    )
     return colour * level[..., None]
 
 

@@ -25,7 +25,9 @@ def _inside(picture: Image.Image, random: Random) -> tuple[float, float]:
     thick = alpha.copy()
     for _ in range(2):
         padded = np.pad(thick, 1)
-        thinner = padded[1:-1, 1:-1] & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+        thinner = (
+            padded[1:-1, 1:-1] & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+        )
         if not thinner.any():
             break
         thick = thinner
@@ -40,13 +42,17 @@ def _crack(picture: Image.Image, random: Random) -> Image.Image:
     size = picture.width
     x, y = _inside(picture, random)
     angle = random.uniform(0, 360)
-    path = _jagged(x, y, angle, size * 0.42, random)[::-1] + _jagged(x, y, angle + 180, size * 0.42, random)[1:]
+    path = (
+        _jagged(x, y, angle, size * 0.42, random)[::-1] + _jagged(x, y, angle + 180, size * 0.42, random)[1:]
+    )
     branch = _jagged(x, y, angle + random.choice([-70, 70]), size * 0.25, random)
     layer = Image.new("RGBA", picture.size, (0, 0, 0, 0))
     draw = ImageDraw.Draw(layer)
     width = max(2, round(size * 0.045))
     for line in (path, branch):
-        draw.line([(px + width * 0.6, py + width * 0.6) for px, py in line], fill=(255, 255, 255, 150), width=width)
+        draw.line(
+            [(px + width * 0.6, py + width * 0.6) for px, py in line], fill=(255, 255, 255, 150), width=width
+        )
     for line in (path, branch):
         draw.line(line, fill=(22, 18, 18, 255), width=width, joint="curve")
     return _onto(picture, layer)

@@ -133,7 +133,9 @@ def _table(language: str) -> dict[str, dict]:
     try:
         from emoji.unicode_codes import EMOJI_DATA, load_from_json
     except ImportError as error:
-        raise DataError("names of emoji need the package `emoji`: pip install 'clip_in_training[small]'") from error
+        raise DataError(
+            "names of emoji need the package `emoji`: pip install 'clip_in_training[small]'"
+        ) from error
     if language != "en":
         load_from_json(language)
     return {_bare(characters): entry for characters, entry in EMOJI_DATA.items()}

@@ -27,7 +27,9 @@ _LEFT_OUT = re.compile(
     r"|^airplane (departure|arrival)|^(open|closed) mailbox|^speaker |^muted|^bell with|^face with|^person |^sun behind"
     r"|^pig nose|^paw prints|^wing$|^feather$|^anger|^cyclone|^tornado|^comet$|^collision|^mx |^family|^alien monster"
     r"|^front-facing|^upside|^melting|^rolling|^winking|^oncoming|^umbrella (on|with)|^video game$|^cricket game"
-    r"|^railway car|^breast|^metro$|^light rail|^crossed sw|^flower play|tilted right$|^hourglass not|^link$|^hole$|^tram car$|^thermometer$|^tear-off|^leaf flutt|^people |^two hearts|^hammer and|^Japanese (post|dolls)"
+    r"|^railway car|^breast|^pregnant|^metro$|^light rail|^crossed sw|^flower play|tilted right$"
+    r"|^hourglass not|^link$|^hole$"
+    r"|^tram car$|^thermometer$|^tear-off|^leaf flutt|^people |^two hearts|^hammer and|^Japanese (post|dolls)"
 )
 """Names that do not name a thing to be counted, or a thing that another picture shows as well."""
 
@@ -123,11 +125,13 @@ _PAIRS = {"glasses", "sunglasses", "goggles", "jeans", "gloves", "socks", "brief
 _PORTIONS: dict[str, str] = {
     "grapes": "bunch", "cherries": "pair", "blueberries": "handful", "peanuts": "handful", "beans": "handful",
     "pancakes": "stack", "bacon": "strip", "french fries": "portion", "popcorn": "bag", "butter": "piece",
-    "salt": "shaker", "canned food": "tin", "bread": "loaf", "broccoli": "head", "garlic": "bulb", "cooked rice": "bowl",
+    "salt": "shaker", "canned food": "tin", "bread": "loaf", "broccoli": "head", "garlic": "bulb",
+    "cooked rice": "bowl",
     "curry rice": "plate", "spaghetti": "plate", "sushi": "portion", "oden": "skewer", "dango": "skewer",
     "soft ice cream": "cone", "shaved ice": "bowl", "ice cream": "bowl", "custard": "portion", "sake": "bottle",
     "green salad": "bowl", "fondue": "pot", "pizza": "slice", "books": "stack", "houses": "row", "chains": "pair",
-    "shopping bags": "pair", "prayer beads": "string", "soap": "bar", "bubbles": "handful", "thread": "spool",
+    "shopping bags": "pair", "prayer beads": "string", "soap": "bar", "bubbles": "handful",
+    "thread": "spool",
     "yarn": "ball", "linked paperclips": "pair", "fireworks": "burst", "coral": "piece", "ginger root": "piece",
     "film frames": "strip", "bookmark tabs": "set", "card index dividers": "set",
     "admission tickets": "pair", "control knobs": "set", "bubble tea": "cup",
@@ -137,9 +141,11 @@ _PORTIONS: dict[str, str] = {
 _COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "brown", "black", "white", "grey", "pink")
 _IRREGULAR = {"mouse": "mice", "computer mouse": "computer mice", "goose": "geese", "sheep": "sheep", "deer": "deer",
               "ox": "oxen", "bison": "bison", "fish": "fish", "tropical fish": "tropical fish", "blowfish": "blowfish",
-              "jellyfish": "jellyfish", "squid": "squid", "shrimp": "shrimps", "firefighter": "firefighters",
-              "knife": "knives", "kitchen knife": "kitchen knives", "leaf": "leaves", "loaf": "loaves", "scarf": "scarves",
-              "wolf": "wolves", "moose": "moose", "cactus": "cacti", "octopus": "octopuses", "fried shrimp": "fried shrimps",
+              "jellyfish": "jellyfish", "squid": "squid", "shrimp": "shrimps",
+              "knife": "knives", "kitchen knife": "kitchen knives", "leaf": "leaves", "loaf": "loaves",
+              "scarf": "scarves",
+              "wolf": "wolves", "moose": "moose", "cactus": "cacti", "octopus": "octopuses",
+              "fried shrimp": "fried shrimps",
               "snowman": "snowmen", "mango": "mangoes", "potato": "potatoes", "tomato": "tomatoes", "elf": "elves",
               "roasted sweet potato": "roasted sweet potatoes", "volcano": "volcanoes"}  # fmt: skip
 
@@ -188,6 +194,9 @@ def _forms(name: str) -> tuple[str, str]:
 
 
 def _plural(name: str) -> str:
+    head, joint, rest = name.partition(" with ")
+    if joint:
+        return f"{_plural(head)} with {rest}"
     if name in _IRREGULAR:
         return _IRREGULAR[name]
     if re.search(r"(s|x|z|ch|sh)$", name):
