@@ -76,7 +76,10 @@ def test_every_value_is_exchanged_for_another_and_for_nothing():
         return {of(side) for e in edits(category, 400) for side in (e.source, e.target)}
 
     def changed(name: str):
-        return lambda edit: (getattr(edit.source.things[edit.changed()[0][0]], name), getattr(edit.target.things[edit.changed()[1][0]], name))
+        return lambda edit: (
+            getattr(edit.source.things[edit.changed()[0][0]], name),
+            getattr(edit.target.things[edit.changed()[1][0]], name),
+        )
 
     pairs = {frozenset(changed("damage")(e)) for e in edits("damage", 600)}
     kinds = (damage.NONE, *damage.KINDS)
@@ -87,18 +90,16 @@ def test_every_value_is_exchanged_for_another_and_for_nothing():
     assert values("background", lambda s: s.background) == set(backgrounds.KINDS)
     assert values("place", lambda s: s.place) == {*PLACES, ""}
     assert {c for e in edits("count", 300) for c in changed("count")(e)} == {1, 2, 3, 4, 5}
-    near = [e for e in edits("thing", 300) if len({s.things[e.changed()[0][0]].noun.group for s in (e.source, e.target)}) == 1]
+    near = [
+        e
+        for e in edits("thing", 300)
+        if len({s.things[e.changed()[0][0]].noun.group for s in (e.source, e.target)}) == 1
+    ]
     assert len(near) > 80
-    swapped = {next(iter(differences(*(s.things[0] for s in (e.source, e.target))))) for e in edits("swap", 200)}
+    swapped = {
+        next(iter(differences(*(s.things[0] for s in (e.source, e.target))))) for e in edits("swap", 200)
+    }
     assert swapped >= {"count", "colour", "size", "damage"}
-
-
-def known_words(scene: Scene) -> set[str]:
-    """Words that may be said of a scene: those of its own facts."""
-    words: set[str] = set()
-    for things in scene.things:
-        words |= set(re.findall(r"\w+", f"{things.noun.one} {things.noun.many}".lower()))
-    return words
 
 
 def said_of_other_values(scene: Scene, caption: str) -> list[str]:
@@ -126,7 +127,10 @@ def said_of_other_values(scene: Scene, caption: str) -> list[str]:
 
     look({c: phrases.COLOURS.get(c, (c,)) for c in COLOURS}, {t.colour for t in scene.things})
     total = sum(t.count for t in scene.things)
-    look({n: (*words, str(n)) for n, words in phrases.NUMBERS.items()}, {t.count for t in scene.things} | {total})
+    look(
+        {n: (*words, str(n)) for n, words in phrases.NUMBERS.items()},
+        {t.count for t in scene.things} | {total},
+    )
     if scene.place:
         look(phrases.PLACES, {scene.place})
     look(phrases.SIZES, {t.size for t in scene.things} - {MEDIUM})
@@ -162,7 +166,10 @@ def test_short_captions_of_a_shared_wording_differ_in_the_edit_only():
         said, wording = choose_said(edit.source, random, edit), sample_wording(random)
         first, second = (short_caption(s, said, wording).split() for s in (edit.source, edit.target))
         assert len(first) == len(second)
-        assert sum(a.lower().strip(".,") != b.lower().strip(".,") for a, b in zip(first, second, strict=True)) <= 2
+        assert (
+            sum(a.lower().strip(".,") != b.lower().strip(".,") for a, b in zip(first, second, strict=True))
+            <= 2
+        )
 
 
 @pytest.mark.parametrize("category", CATEGORIES)
@@ -222,6 +229,10 @@ def test_held_out_things_are_in_no_training_scene_and_in_every_held_out_one():
 
 def test_the_readers_of_the_drawn_scenes_read_them(tmp_path):
     from clip_in_training.scratch.data.examples import load_edits
+    from clip_in_training.scratch.losses.attributes import UNKNOWN
 
     generate_edits(tmp_path, 1, seed=1, size=64, workers=1)
-    assert len(load_edits(tmp_path, {})) == len(CATEGORIES)
+    examples = load_edits(tmp_path, 64, {"count": ["1", "2"]})
+    assert examples.pixels.shape == (len(CATEGORIES), 2, 64, 64, 3)
+    assert (examples.labels == UNKNOWN).all() and np.isnan(examples.places).all()
+    assert set(examples.category) == set(CATEGORIES)

@@ -1,7 +1,7 @@
 """Fetches the pinned files into a folder: `python -m clip_in_training.small.fetch [FOLDER]`.
 
-Needs Debian's `apt-get` and `dpkg-deb`. Nothing is installed: each package is downloaded and unpacked into a temporary
-folder, and the pinned file is taken from it if its checksum fits. Files that are there already are kept.
+Needs Debian's `apt-get` and `dpkg-deb`. Nothing is installed: each package is unpacked into a temporary folder, and
+the pinned file is taken from it if its checksum fits. Files that are there already are kept.
 """
 
 import shutil
@@ -36,10 +36,11 @@ def _fetched(file: pinned.PinnedFile, name: str, folder: Path) -> Path:
         subprocess.run(["dpkg-deb", "-x", packages[0], unpacked], check=True, capture_output=True)
         target = folder / file.path
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(unpacked / file.path, target)
+        if (unpacked / file.path).is_file():
+            shutil.copy(unpacked / file.path, target)
     if pinned.found(name, folder) is None:
         raise DataError(
-            f"{file.package} of this system has another {Path(file.path).name} than Debian 12: its SHA-256 is not the pinned one"
+            f"{file.package} has another {target.name} here than in Debian 12: its SHA-256 is not the pinned one"
         )
     return target
 

@@ -78,7 +78,7 @@ def pinned_file(name: str, where: Path | None = None) -> Path:
     if path is None:
         pinned = FILES[name]
         raise DataError(
-            f"{pinned.path} with SHA-256 {pinned.sha256[:12]}… was found neither in {where or folder()} nor installed: "
+            f"{pinned.path} with SHA-256 {pinned.sha256[:12]}… is neither in {where or folder()} nor installed: "
             f"run `make small-sources` (Debian 12), or put this file of the package {pinned.package} there"
         )
     return path

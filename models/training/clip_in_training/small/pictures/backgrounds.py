@@ -114,3 +114,8 @@ _DRAW: dict[str, Callable[[int, np.random.Generator], np.ndarray]] = {
     "speckles": _speckles,
     "gradient": _gradient,
 }
+
+
+def floor(size: int, rng: np.random.Generator) -> np.ndarray:
+    """A floor under the mat of a drawn scene: any background but wood, which a mat can be made of."""
+    return background(str(rng.choice([kind for kind in KINDS if kind != "wood"])), size, rng)

@@ -154,7 +154,7 @@ def long_caption(scene: Scene, seed: int, facts: frozenset[Fact] = frozenset()) 
         noun_phrase(t, {"count", "colour"}, _stream(seed, f"things {k}")) for k, t in enumerate(scene.things)
     ]
     where = _joined(scene, full, True, _stream(seed, "places"))
-    frame = random.choice(("the picture shows {x}", "there {is} {x}", "one can see {x}", "{x}"))
+    frame = random.choice(("the picture shows {x}", "there {is} {x}", "you can see {x}", "{x}"))
     if _WHERE_FIRST.match(where):
         frame = "{x}"
     sentences = [frame.format(x=where, **{"is": be(scene.things[0])})]
@@ -186,8 +186,10 @@ def _about(things: Things, random: Random, must: set[str]) -> list[str]:
         found.append(f"{the} {is_} {random.choice(phrases.SIZES[things.size])}")
     said = random.random() < 0.25 and can_be_damaged(things.noun)
     if things.damage != damage.NONE or "damage" in must or said:
-        phrase = random.choice(phrases.DAMAGE[things.damage])
-        found.append(f"{the} {is_} {phrase.removeprefix('-')}")
+        phrase = random.choice(phrases.DAMAGE[things.damage]).removeprefix("-")
+        have = "has " if things.count == 1 else "have "
+        verb = have if phrase.startswith("with ") else f"{is_} "
+        found.append(f"{the} {verb}{phrase.removeprefix('with ')}")
     said = random.random() < 0.25 and len(turns(things.noun)) > 1
     if things.turn != UPRIGHT or "turn" in must or said:
         options = [p for p in phrases.TURNS[things.turn] if things.count == 1 or " its " not in p]
