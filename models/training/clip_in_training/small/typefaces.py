@@ -28,7 +28,7 @@ def typeface(family: str) -> Path:
     folder = next(iter(spec.submodule_search_locations or []), None) if spec else None
     path = Path(folder) / "files" / file if folder else None
     if path is None or not path.is_file():
-        raise DataError(f"the typeface {family} is not installed: pip install 'clip_in_training[small]'")
+        raise DataError(f"the typeface {family} is not installed: pip install 'clip_in_training[pictures]'")
     return path
 
 

@@ -134,7 +134,7 @@ def _table(language: str) -> dict[str, dict]:
         from emoji.unicode_codes import EMOJI_DATA, load_from_json
     except ImportError as error:
         raise DataError(
-            "names of emoji need the package `emoji`: pip install 'clip_in_training[small]'"
+            "names of emoji need the package `emoji`: pip install 'clip_in_training[pictures]'"
         ) from error
     if language != "en":
         load_from_json(language)
