@@ -49,9 +49,9 @@ def vary(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Varies each picture by itself.
 
-    `pixels` uint8 [batch, size, size, 3]. `keep` has for each picture the boxes of what must stay in sight, `others`
-    those of which a part may be hidden. The second result is float64 [batch, 2, 3]: where a point (x, y, 1) in units
-    of the side has gone to.
+    `pixels` uint8 [batch, size, size, 3]. `keep` has for each picture the boxes of what must stay in sight (what the
+    edit changes, codes that captions spell), `others` those of which a part may be hidden. The second result is
+    float64 [batch, 2, 3]: where a point (x, y, 1) in units of the side has gone to.
     """
     varied = np.empty_like(pixels)
     matrices = np.tile(np.eye(2, 3), (len(pixels), 1, 1))
@@ -71,7 +71,7 @@ def vary(
 def turned(
     image: Image.Image, recipe: RobustnessRecipe, rng: np.random.Generator, keep: Sequence[Box]
 ) -> tuple[Image.Image, np.ndarray]:
-    """Rotates and zooms around the middle; the border is mirrored.
+    """Rotates and zooms around the middle; the border is repeated.
 
     Less far if a box to keep would leave the picture.
     """
@@ -85,9 +85,7 @@ def turned(
         return image, np.eye(2, 3)
     size = image.width
     margin = math.ceil(size * 0.3)
-    padded = Image.fromarray(
-        np.pad(np.asarray(image), ((margin,) * 2, (margin,) * 2, (0, 0)), mode="reflect")
-    )
+    padded = Image.fromarray(np.pad(np.asarray(image), ((margin,) * 2, (margin,) * 2, (0, 0)), mode="edge"))
     back = np.linalg.inv(np.vstack([matrix, [0, 0, 1]]))[:2]
     back[:, 2] = back[:, 2] * size + margin
     result = padded.transform(

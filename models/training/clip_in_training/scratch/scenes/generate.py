@@ -215,7 +215,9 @@ def write_shards(
     for stale in out_dir.glob(f"{stem}-*.parquet"):
         stale.unlink()
     rows = _rows(make, tasks, workers)
-    progress = tqdm(rows, total=len(tasks), desc=f"drawing {stem}", unit="row", disable=not sys.stderr.isatty())
+    progress = tqdm(
+        rows, total=len(tasks), desc=f"drawing {stem}", unit="row", disable=not sys.stderr.isatty()
+    )
     shard: list[dict[str, object]] = []
     written = 0
     # Pictures are compressed already; compression helps captions and attributes only.
