@@ -61,7 +61,7 @@ def tint(picture: Image.Image) -> Tint:
     if strong.sum() < _SHARE * max(1, opaque.sum()):
         return Tint(0.0, None, 0.0)
     counts = np.bincount((hue[strong] // 6).astype(int) % 60, minlength=60)
-    smooth = sum(np.roll(counts, k) for k in (-2, -1, 0, 1, 2))
+    smooth = np.sum([np.roll(counts, k) for k in (-2, -1, 0, 1, 2)], axis=0)
     peak = int(smooth.argmax()) * 6 + 3
     near = strong & (np.abs((hue - peak + 180) % 360 - 180) <= 22)
     share = float(near.sum() / opaque.sum())

@@ -26,6 +26,7 @@ from clip_in_training.small.pictures.scene import (
     ROW,
     SMALL,
     Scene,
+    Things,
     plain_things,
     sample_nouns,
     sample_scene,
@@ -97,7 +98,7 @@ def _thing(random: Random, which: str) -> Edit:
     return Edit("thing", source, target, frozenset({(index, "noun")}))
 
 
-def _bare(things) -> dict[str, object]:
+def _bare(things: Things) -> dict[str, object]:
     return {name: getattr(things, name) for name in ("noun", "count", "colour", "size", "damage", "turn")}
 
 
@@ -141,19 +142,18 @@ def _swap(random: Random, which: str) -> Edit:
         source = replace(scene, things=tuple(things))
         target = replace(scene, things=tuple(reversed(things)))
         return Edit("swap", source, target, frozenset({PLACE}))
-    values = {
-        "colour": lambda: random.sample(colours(first), 2),
-        "count": lambda: random.sample((1, 2, 3, 4), 2),
-        "size": lambda: random.sample((SMALL, LARGE), 2),
-        "damage": lambda: random.sample((damage.NONE, *damage.KINDS), 2),
-    }[what]()
-    if what == "count" and sum(values) > 5:
-        values = random.sample((1, 2, 3), 2)
+    choices: dict[str, tuple] = {
+        "colour": colours(first),
+        "count": random.choice(((1, 2, 3), (1, 4))),
+        "size": (SMALL, LARGE),
+        "damage": (damage.NONE, *damage.KINDS),
+    }
+    values = random.sample(choices[what], 2)
     source = replace(
         scene, things=tuple(replace(t, **{what: v}) for t, v in zip(things, values, strict=True))
     )
     target = replace(
-        scene, things=tuple(replace(t, **{what: v}) for t, v in zip(things, reversed(values), strict=True))
+        scene, things=tuple(replace(t, **{what: v}) for t, v in zip(things, values[::-1], strict=True))
     )
     return Edit("swap", source, target, frozenset({(0, what), (1, what)}))
 
@@ -167,10 +167,11 @@ def _property(
     if len(scene.things) == 2 and random.random() < 0.5:
         scene, index = replace(scene, things=scene.things[::-1]), 1
     old, new = values(random)
-    calm = {"damage": damage.NONE} if name == "turn" else {}
+    if name == "turn":
+        scene = scene.with_things(index, damage=damage.NONE)
     if name == "size":
-        calm["count"] = min(2, scene.things[index].count)  # type: ignore[assignment]
-    source = scene.with_things(index, **{**calm, name: old})
+        scene = scene.with_things(index, count=min(2, scene.things[index].count))
+    source = scene.with_things(index, **{name: old})
     category = {"colour": "color"}.get(name, name)
     facts: frozenset[Fact] = frozenset({(index, name)})
     return Edit(category, source, source.with_things(index, **{name: new}), facts)

@@ -6,7 +6,7 @@ The columns are those of `scratch.scenes.generate`, so that the same trainers re
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
@@ -87,11 +87,12 @@ def edit_pair(category: str, rng: np.random.Generator, size: int = 160, which: s
     for side, (scene, changed) in enumerate(zip((edit.source, edit.target), edit.changed(), strict=True)):
         again = side if rejittered else 0
         picture = draw(scene, Layout(seeds[again]), size)
-        own = type(wording)(wording.style, wording.digits, seeds[2 + again])
+        own = replace(wording, seed=seeds[2 + again])
         keep = [box for k in changed for box in picture.boxes[k]]
-        captions = short_caption(scene, said, own), long_caption(scene, seeds[2 + again], edit.facts)
-        pictures.append(Picture(picture.image, *captions, scene, keep))
-    return EditPair(edit, *pictures, instruction(edit, random), rejittered)
+        short, long = short_caption(scene, said, own), long_caption(scene, seeds[2 + again], edit.facts)
+        pictures.append(Picture(picture.image, short, long, scene, keep))
+    source, target = pictures
+    return EditPair(edit, source, target, instruction(edit, random), rejittered)
 
 
 def _edit_row(task: tuple[int, str, str, int, int, str]) -> dict[str, object]:

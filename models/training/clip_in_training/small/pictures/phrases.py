@@ -77,7 +77,8 @@ def be(things: Things) -> str:
 
 def noun_phrase(things: Things, said: set[str], random: Random, digits: bool = False) -> str:
     """The things with the properties in `said`: "two small cracked red cars lying on their sides"."""
-    before, behind = [], []
+    before: list[str] = []
+    behind: list[str] = []
     if "size" in said and things.size in SIZES:
         before.append(random.choice(SIZES[things.size]))
     if "damage" in said:
