@@ -19,7 +19,7 @@ FETCH := { test -x .cache/pip/bin/python || $(PYTHON) -m venv .cache/pip; } && .
 CLIP_IN := target/release/clip-in
 TRAIN := $(VENV)/bin/clip-in-training
 
-.PHONY: help serve test check test-rust test-python end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint lint-code docs onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo train-small-text evaluate-demo evaluate-small ablation bench bench-setup stream textile kills rolling-restart faults abuse fuzz soak reference gpu-bundle lock clean
+.PHONY: help serve small-sources test check test-rust test-python end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint lint-code docs onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo train-small-text evaluate-demo evaluate-small ablation bench bench-setup stream textile kills rolling-restart faults abuse fuzz soak reference gpu-bundle lock clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | column -t -s '	'
@@ -47,6 +47,7 @@ test-rust: onnxruntime ## the Rust tests
 # The server under test is the one that `cargo test` builds: a second profile would take twice the time.
 test-python: python onnxruntime ## the Python tests: the training module, and the server against PyTorch, Pillow and a browser
 	cargo test --locked --no-run --quiet
+	$(PY) -m clip_in_training.small.fetch .cache/small || echo "the tests of composed scenes will be skipped"
 	OMP_NUM_THREADS=1 CLIP_IN_BINARY=target/debug/clip-in $(PY) -m pytest -n 2 --dist loadfile models/training/tests tests/python
 
 end-to-end: python onnxruntime ## ViT-B/32 with random weights, a few steps of both stages, export, `clip-in eval` and `clip-in serve`
@@ -136,6 +137,9 @@ $(VENV)/.installed: models/training/pyproject.toml models/training/requirements.
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet --disable-pip-version-check -c models/training/requirements.txt -r tests/requirements.txt -e 'models/training[small,dev]'
 	touch $@
+
+small-sources: python ## pictures and words that the small model's training reads: files of Debian's packages into .cache/small (15 MB; Debian 12)
+	$(PY) -m clip_in_training.small.fetch .cache/small
 
 train-demo: python ## generate scenes, train the demo model, export it to models/demo (under an hour on two cores)
 	$(TRAIN) generate --recipe models/recipes/demo.toml

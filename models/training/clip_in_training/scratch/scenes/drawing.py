@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from random import Random
 
 from PIL import Image
@@ -17,7 +18,7 @@ from clip_in_training.scratch.scenes.parts.extras import draw_extra
 from clip_in_training.scratch.scenes.parts.items import draw_item
 from clip_in_training.scratch.scenes.parts.tag import character_centres, draw_tag
 from clip_in_training.scratch.scenes.pen import Color, Pen
-from clip_in_training.scratch.scenes.photograph import develop, draw_surface, floor_color, surface_color
+from clip_in_training.scratch.scenes.photograph import develop, draw_surface, floor, surface_color
 
 SUPERSAMPLING = 3
 ITEM_SIZES = {"small": 0.088, "large": 0.135}
@@ -61,7 +62,7 @@ def draw(attributes: dict[str, str], layout: Layout, size: int) -> Image.Image:
     attribute can be recognised.
     """
     pixels = size * SUPERSAMPLING
-    image = Image.new("RGB", (pixels, pixels), floor_color(layout))
+    image = floor(layout, pixels)
     mat = Pen(image, camera(attributes["viewpoint"], layout.stream("camera"), pixels))
     ground = surface_color(attributes["surface"], layout)
     draw_surface(mat, attributes["surface"], ground, layout)
@@ -81,7 +82,7 @@ def draw(attributes: dict[str, str], layout: Layout, size: int) -> Image.Image:
         code = code_of(attributes)
         if code:
             jitter = layout.stream("tag")
-            draw_tag(_tag_frame(pen, where, jitter), code, jitter)
+            draw_tag(_tag_frame(pen, where, jitter), code, jitter, _typeface(layout))
     return develop(image, size, attributes["light"], layout)
 
 
@@ -97,6 +98,12 @@ def code_places(attributes: dict[str, str], layout: Layout) -> list[tuple[float,
     mat = Pen(nowhere, camera(attributes["viewpoint"], layout.stream("camera"), 1))
     frame = _tag_frame(mat, places(attributes["position"], layout), layout.stream("tag"))
     return frame.pixels(character_centres(code))
+
+
+def _typeface(layout: Layout) -> Path | None:
+    """The font file to print this picture's code with."""
+    typefaces = layout.variety.typefaces
+    return layout.stream("typeface").choice(typefaces) if typefaces else None
 
 
 def _tag_frame(mat: Pen, where: Places, jitter: Random) -> Pen:

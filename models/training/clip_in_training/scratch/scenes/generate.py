@@ -14,7 +14,7 @@ import json
 import multiprocessing
 import sys
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -173,7 +173,8 @@ def stream(seed: int, split: str, kind: str, index: int) -> np.random.Generator:
     )
 
 
-def _encoded(image: Image.Image, path: str) -> dict[str, object]:
+def encoded(image: Image.Image, path: str) -> dict[str, object]:
+    """A picture as a value of the type `IMAGE_TYPE`: lossless WebP."""
     buffer = io.BytesIO()
     # A third smaller than PNG, and faster to write and to read. More effort brings nothing: the rest is noise.
     image.save(buffer, "WEBP", lossless=True, quality=0, method=0)
@@ -185,8 +186,8 @@ def _edit_row(task: tuple[int, str, str, int, int, Setting]) -> dict[str, object
     pair = edit_pair(category, stream(seed, split, category, index), size, setting)
     name = f"{split}-{seed}-{category}-{index:06d}"
     return {
-        "source_image": _encoded(pair.source.image, f"{name}-source.webp"),
-        "edited_image": _encoded(pair.target.image, f"{name}-target.webp"),
+        "source_image": encoded(pair.source.image, f"{name}-source.webp"),
+        "edited_image": encoded(pair.target.image, f"{name}-target.webp"),
         "source_caption": pair.source.caption,
         "target_caption": pair.target.caption,
         "edit_prompt": pair.instruction,
@@ -207,7 +208,7 @@ def _scene_row(task: tuple[int, str, int, int, Setting]) -> dict[str, object]:
     seed, split, index, size, setting = task
     scene = single_scene(stream(seed, split, "scene", index), size, setting)
     return {
-        "image": _encoded(scene.image, f"{split}-{seed}-scene-{index:06d}.webp"),
+        "image": encoded(scene.image, f"{split}-{seed}-scene-{index:06d}.webp"),
         "caption": scene.caption,
         "caption_long": scene.caption_long,
         "attributes": json.dumps(scene.attributes),
@@ -225,18 +226,17 @@ def _rows(make: Callable, tasks: list, workers: int) -> Iterator[dict[str, objec
         yield from pool.imap(make, tasks, chunksize=16)
 
 
-def _write(
-    rows: Iterable[dict[str, object]],
-    total: int,
-    out_dir: Path,
-    stem: str,
-    schema: pa.Schema,
-    shard_rows: int,
+def write_shards(
+    make: Callable, tasks: list, out_dir: Path, stem: str, schema: pa.Schema, shard_rows: int, workers: int
 ) -> None:
+    """Write `make(task)` for each task to ``STEM-00000.parquet`` and so on, in order; older shards are replaced."""
     out_dir.mkdir(parents=True, exist_ok=True)
     for stale in out_dir.glob(f"{stem}-*.parquet"):
         stale.unlink()
-    progress = tqdm(rows, total=total, desc=f"drawing {stem}", unit="row", disable=not sys.stderr.isatty())
+    rows = _rows(make, tasks, workers)
+    progress = tqdm(
+        rows, total=len(tasks), desc=f"drawing {stem}", unit="row", disable=not sys.stderr.isatty()
+    )
     shard: list[dict[str, object]] = []
     written = 0
     # Pictures are compressed already; compression helps captions and attributes only.
@@ -285,14 +285,8 @@ def generate_edits(
         for i in range(pairs_per_category)
         for category in categories
     ]
-    _write(
-        _rows(_edit_row, tasks, workers),
-        len(tasks),
-        Path(out_dir),
-        "edits",
-        _with_said(EDIT_SCHEMA, setting),
-        shard_rows,
-    )
+    schema = _with_said(EDIT_SCHEMA, setting)
+    write_shards(_edit_row, tasks, Path(out_dir), "edits", schema, shard_rows, workers)
 
 
 def generate_scenes(
@@ -311,11 +305,5 @@ def generate_scenes(
     """
     stream(seed, split, "", 0)
     tasks = [(seed, split, i, size, setting) for i in range(count)]
-    _write(
-        _rows(_scene_row, tasks, workers),
-        count,
-        Path(out_dir),
-        "scenes",
-        _with_said(SCENE_SCHEMA, setting),
-        shard_rows,
-    )
+    schema = _with_said(SCENE_SCHEMA, setting)
+    write_shards(_scene_row, tasks, Path(out_dir), "scenes", schema, shard_rows, workers)

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
+
+import numpy as np
 
 OBJECT_SIZE = 0.5
 """Side of the square that the object fills, in units of the mat."""
+
+
+@dataclass(frozen=True)
+class Variety:
+    """What drawings vary besides: by default nothing, so that the same seed gives the same picture as ever."""
+
+    typefaces: tuple[Path, ...] = ()
+    """Font files to print codes with; empty is Pillow's own typeface."""
+    floor: Callable[[int, np.random.Generator], np.ndarray] | None = None
+    """Draws what is around the mat: float32 [size, size, 3], 0 to 255. None is one plain colour."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +32,7 @@ class Layout:
     """
 
     seed: int
+    variety: Variety = Variety()
 
     def stream(self, part: str) -> Random:
         """The random numbers of one part of the drawing."""

@@ -27,9 +27,15 @@ def surface_color(surface: str, layout: Layout) -> Color:
     return tuple(c + tone + jitter.randint(-4, 4) for c in _SURFACES[surface])  # type: ignore[return-value]
 
 
-def floor_color(layout: Layout) -> Color:
-    """The colour around the mat. It has no meaning, so it is random."""
-    return layout.stream("floor").choice(_FLOORS)
+def floor(layout: Layout, pixels: int) -> Image.Image:
+    """The picture before the mat is drawn: a floor without meaning, of one colour or as the layout says."""
+    jitter = layout.stream("floor")
+    if layout.variety.floor is None:
+        return Image.new("RGB", (pixels, pixels), jitter.choice(_FLOORS))
+    # Drawn at a third: it is scaled down again with the rest.
+    drawn = layout.variety.floor(pixels // 3, np.random.default_rng(jitter.getrandbits(63)))
+    picture = Image.fromarray(np.clip(drawn, 0, 255).astype(np.uint8))
+    return picture.resize((pixels, pixels), Image.Resampling.BILINEAR)
 
 
 def draw_surface(pen: Pen, surface: str, color: Color, layout: Layout) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from pathlib import Path
 from random import Random
 
 from PIL import Image, ImageDraw, ImageFont
@@ -24,11 +25,11 @@ _ADVANCE = 0.114
 
 
 @lru_cache(maxsize=256)
-def _glyph(character: str, height: int) -> Image.Image:
+def _glyph(character: str, height: int, typeface: Path | None) -> Image.Image:
     """One character, its capitals ``height`` pixels high, centred on a cell of fixed width."""
-    font = ImageFont.load_default(size=height / 0.7)
+    font = _font(typeface, height / 0.7)
     left, top, right, bottom = font.getbbox("H")
-    font = ImageFont.load_default(size=height / 0.7 * height / (bottom - top))
+    font = _font(typeface, height / 0.7 * height / (bottom - top))
     _, top, _, _ = font.getbbox("H")
     left, _, right, _ = font.getbbox(character)
     full = Image.new("L", (math.ceil(right - left) + 2, round(height * 1.1)), 0)
@@ -41,13 +42,17 @@ def _glyph(character: str, height: int) -> Image.Image:
     return cell
 
 
+def _font(typeface: Path | None, size: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size=size) if typeface is None else ImageFont.truetype(typeface, size)
+
+
 def character_centres(code: str) -> list[tuple[float, float]]:
     """Centres of a tag's characters, in the units and the frame that `draw_tag` draws in."""
     return [(_ADVANCE * (k + 0.5 - len(code) / 2), 0.0) for k in range(len(code))]
 
 
-def draw_tag(pen: Pen, code: str, jitter: Random) -> None:
-    """Draw the tag around the origin; units are those of the mat."""
+def draw_tag(pen: Pen, code: str, jitter: Random, typeface: Path | None = None) -> None:
+    """Draw the tag around the origin; units are those of the mat. ``typeface`` is a font file, or Pillow's own."""
     ground, ink = jitter.choice(_STYLES)
     width = _ADVANCE * len(code) + 0.035
     pen.rectangle(-width / 2, -0.095, width / 2, 0.095, ground, (70, 70, 74))
@@ -55,7 +60,7 @@ def draw_tag(pen: Pen, code: str, jitter: Random) -> None:
         return
     height = max(24, round(pen.scale * GLYPH_HEIGHT * 1.2))
     height = -(-height // 24) * 24  # few sizes, so that glyphs are drawn once
-    cells = [_glyph(character, height) for character in code]
+    cells = [_glyph(character, height, typeface) for character in code]
     mask = Image.new("L", (sum(cell.width for cell in cells), cells[0].height), 0)
     for k, cell in enumerate(cells):
         mask.paste(cell, (k * cell.width, 0))
