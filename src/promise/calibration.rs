@@ -25,7 +25,7 @@ pub struct Calibration {
 /// A class has too many parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the calibration has {parts} {class:?} parts: give at most {MOST_PARTS} of a class, for example those of the last lots"
+    "the calibration has {parts} {class} parts: give at most {MOST_PARTS} of a class, for example those of the last lots"
 )]
 pub struct TooManyParts {
     /// Which class.
@@ -291,6 +291,18 @@ mod tests {
         assert!((escape - 0.9746794344808963).abs() < 1e-9, "{escape}");
         assert!((overkill - 0.7513953742698181).abs() < 1e-9, "{overkill}");
         assert_eq!(calibration.measure(&held_out[0]).rates(), None);
+    }
+
+    #[test]
+    fn more_parts_than_are_counted_are_refused() {
+        let promise = Promise::new(0.02, 0.02, 0.05).unwrap();
+        let too_many = parts(Class::Ng, (0..=MOST_PARTS).map(|_| 1.0));
+        let error = Calibration::new(promise, &too_many).unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.starts_with("the calibration has 100001 NG parts: give at most 100000"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -67,6 +67,15 @@ pub enum Class {
     Ng,
 }
 
+impl std::fmt::Display for Class {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Ok => "OK",
+            Self::Ng => "NG",
+        })
+    }
+}
+
 mod sealed {
     pub trait Sealed {}
 }
