@@ -103,6 +103,7 @@ def parser() -> argparse.ArgumentParser:
     goals.add_argument("--beside", type=Path, nargs="*", default=[], help="bundles for a column each")
     goals.add_argument("--pairs", type=_count, default=30, help="edits of each kind and seed (default: 30)")
     goals.add_argument("--scenes", type=_count, default=100, help="single scenes a seed (default: 100)")
+    goals.add_argument("--goals-only", action="store_true", help="measure nothing: the goals without values")
     goals.add_argument("--out", type=Path, help="also write the page to this Markdown file")
 
     ablation = command(
@@ -251,9 +252,13 @@ def _card(options: argparse.Namespace) -> None:
 def _goals(options: argparse.Namespace) -> None:
     from clip_in_training.common.whole_file import replace_text
     from clip_in_training.export.evaluate.drawn.card import SEEDS
-    from clip_in_training.export.evaluate.goals.page import page
+    from clip_in_training.export.evaluate.goals.page import goals_only, page
 
-    text = page([options.bundle, *options.beside], SEEDS, options.pairs, options.scenes)
+    text = (
+        goals_only()
+        if options.goals_only
+        else page([options.bundle, *options.beside], SEEDS, options.pairs, options.scenes)
+    )
     print(f"\n{text}")
     if options.out:
         replace_text(options.out, text)

@@ -27,6 +27,8 @@ def percent(right: int, count: int) -> str:
 def difference(first: tuple[int, int], second: tuple[int, int]) -> tuple[float, float]:
     """95 % interval of first - second in points, each (right, count) of its own sample, by Newcombe's method."""
     (a, n), (b, m) = first, second
+    if not n or not m:
+        return -100.0, 100.0
     (low_a, high_a), (low_b, high_b) = wilson(a, n), wilson(b, m)
     share_a, share_b = 100 * a / n, 100 * b / m
     down = math.hypot(share_a - low_a, high_b - share_b)

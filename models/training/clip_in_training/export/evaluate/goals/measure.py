@@ -91,6 +91,21 @@ class Measured:
     """false alarms."""
 
 
+def nothing_yet() -> Measured:
+    """All shares, of nothing."""
+    return Measured(
+        {name: Share() for name in CATEGORIES},
+        Share(),
+        {group: {name: Share() for name in wordings} for group, wordings in WORDINGS.items()},
+        {name: Share() for name in SHIFTS},
+        Share(),
+        {kind: Share() for kind in HELD_OUT},
+        {name: Share() for name, kind in CHANGES if kind == SWAP},
+        Share(),
+        Share(),
+    )
+
+
 def measure(
     bundle: Path, seeds: Sequence[int], pairs: int, scenes: int, told: Callable[[str], Any] = print
 ) -> Measured:
@@ -99,18 +114,7 @@ def measure(
     """
     manifest = read_manifest(bundle)
     graphs, size = bundle_graphs(bundle, manifest), int(manifest["image"]["size"][0])
-    swaps = [change for change in CHANGES if change[1] == SWAP]
-    found = Measured(
-        {name: Share() for name in CATEGORIES},
-        Share(),
-        {group: {name: Share() for name in wordings} for group, wordings in WORDINGS.items()},
-        {name: Share() for name in SHIFTS},
-        Share(),
-        {kind: Share() for kind in HELD_OUT},
-        {name: Share() for name, _ in swaps},
-        Share(),
-        Share(),
-    )
+    found, swaps = nothing_yet(), [change for change in CHANGES if change[1] == SWAP]
     for turn, seed in enumerate(seeds):
         _same_edits(graphs, seed, pairs, size, found)
         for setting in (SEEN, *HELD_OUT):
