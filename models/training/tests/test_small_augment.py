@@ -4,6 +4,7 @@ import importlib.util
 from random import Random
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -11,7 +12,9 @@ from clip_in_training.common.errors import DataError
 from clip_in_training.scratch.scenes.attributes import sample_attributes
 from clip_in_training.scratch.scenes.boxes import kept_boxes, part_boxes
 from clip_in_training.scratch.scenes.drawing import draw
+from clip_in_training.scratch.scenes.generate import edit_pair, generate_edits
 from clip_in_training.scratch.scenes.layout import Layout, Variety
+from clip_in_training.scratch.scenes.setting import CATEGORIES, Setting
 from clip_in_training.small import augment, typefaces
 from clip_in_training.small.augment import RobustnessRecipe, moved_box, vary
 from clip_in_training.small.pictures.backgrounds import floor
@@ -160,6 +163,28 @@ def test_boxes_hold_the_parts_of_drawn_scenes():
         sides = part_boxes(attributes, Layout(seed))["object"][0]
         assert 0.2 < (sides[2] - sides[0]) * (sides[3] - sides[1]) ** 0 < 0.9
     assert checked > 150
+
+
+def test_edits_in_the_wide_language_say_what_must_stay_in_sight(tmp_path):
+    setting = Setting(language="wide", variety=Variety(floor=floor))
+    compared = 0
+    for index in range(120):
+        category = CATEGORIES["wide"][index % len(CATEGORIES["wide"])]
+        pair = edit_pair(category, np.random.default_rng(index), 64, setting)
+        if pair.rejittered or pair.edited in ("surface", "light", "viewpoint"):
+            continue
+        first, second = (np.asarray(side.image, int) for side in (pair.source, pair.target))
+        different = np.abs(first - second).max(-1) > 60
+        for left, top, right, bottom in pair.source.keep + pair.target.keep:
+            different[int(top * 64) : int(bottom * 64) + 2, int(left * 64) : int(right * 64) + 2] = False
+        assert different.sum() <= 6, (category, pair.edited, pair.instruction)
+        compared += 1
+    assert compared > 30
+    generate_edits(tmp_path, 1, seed=1, size=64, workers=1, categories=["color"], setting=setting)
+    (row,) = pq.read_table(tmp_path / "edits-00000.parquet").to_pylist()
+    assert len(row["source_keep"][0]) == len(row["target_keep"][0]) == 4
+    generate_edits(tmp_path, 1, seed=1, size=64, workers=1, categories=["color"])
+    assert "source_keep" not in pq.read_schema(tmp_path / "edits-00000.parquet").names
 
 
 FONTS = all(importlib.util.find_spec(p) for p, _ in (typefaces.FAMILIES | typefaces.HELD_OUT).values())

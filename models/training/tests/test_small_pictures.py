@@ -1,5 +1,6 @@
 """Named pictures: names in several languages, colours, damage, and what is kept for evaluation."""
 
+import hashlib
 from pathlib import Path
 from random import Random
 
@@ -9,7 +10,7 @@ from pictures_needed import needs_pictures
 from PIL import Image
 
 from clip_in_training.common.errors import DataError
-from clip_in_training.small import pinned
+from clip_in_training.small import fetch, pinned
 from clip_in_training.small.pictures import damage, held_out
 from clip_in_training.small.pictures.backgrounds import KINDS as BACKGROUNDS
 from clip_in_training.small.pictures.backgrounds import background
@@ -101,6 +102,36 @@ def test_a_missing_or_changed_file_is_named(tmp_path: Path, monkeypatch):
         pinned.pinned_file("x", tmp_path)
     path.write_text("hello")
     assert pinned.pinned_file("x", tmp_path) == path
+
+
+def test_fetching_says_what_is_missing_and_keeps_what_is_there(tmp_path: Path, monkeypatch):
+    sha256 = hashlib.sha256(b"hello").hexdigest()
+    monkeypatch.setattr(pinned, "FILES", {"x": pinned.PinnedFile("some-package", "a/b.txt", sha256, "MIT")})
+    monkeypatch.setattr(fetch.shutil, "which", lambda program: None)
+    with pytest.raises(DataError, match=r"apt-get .* some-package: put a/b\.txt"):
+        fetch.fetch(tmp_path)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b.txt").write_text("hello")
+    assert fetch.fetch(tmp_path) == []
+
+
+@pytest.mark.parametrize(("inside", "fits"), [("hello", True), ("hallo", False)])
+def test_a_fetched_file_is_checked(tmp_path: Path, monkeypatch, inside, fits):
+    """A stand-in for apt-get puts a package there; dpkg-deb is a stand-in too, since no network is to be used."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "apt-get").write_text("#!/bin/sh\ntouch some-package_1_all.deb\n")
+    (programs / "dpkg-deb").write_text(f'#!/bin/sh\nmkdir -p "$3/a" && printf {inside} > "$3/a/b.txt"\n')
+    for program in programs.iterdir():
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs), prepend=":")
+    sha256 = hashlib.sha256(b"hello").hexdigest()
+    monkeypatch.setattr(pinned, "FILES", {"x": pinned.PinnedFile("some-package", "a/b.txt", sha256, "MIT")})
+    if fits:
+        assert fetch.fetch(tmp_path / "out") == [tmp_path / "out" / "a" / "b.txt"]
+    else:
+        with pytest.raises(DataError, match=r"some-package has another b\.txt"):
+            fetch.fetch(tmp_path / "out")
 
 
 @needs_pictures

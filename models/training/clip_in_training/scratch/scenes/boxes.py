@@ -16,6 +16,9 @@ from clip_in_training.scratch.scenes.pen import Pen
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom in units of the picture's side."""
 
+EVERYTHING = "everything"
+"""In the place of an edited attribute: all parts."""
+
 _TAG = (0.21, 0.105)
 """Half the width and half the height of a tag with three characters, slightly turned, in units of the mat."""
 _EXTRA = 0.17
@@ -35,8 +38,11 @@ _PARTS = {
     "extra": ("extra",),
     "code": ("tag",),
     "tag": ("tag",),
-    "position": ("object", "items"),
+    "surface": (),
+    "light": (),
+    "viewpoint": (),
 }
+"""The parts that show an attribute; any other attribute (position) is about all of them."""
 
 
 def part_boxes(attributes: dict[str, str], layout: Layout) -> dict[str, list[Box]]:
@@ -57,9 +63,13 @@ def part_boxes(attributes: dict[str, str], layout: Layout) -> dict[str, list[Box
 
 
 def kept_boxes(edited: str, attributes: dict[str, str], layout: Layout) -> list[Box]:
-    """The boxes of what an edit of the attribute `edited` changes; none for surface, light and viewpoint."""
+    """The boxes of what an edit of `edited` changes (none for surface, light and viewpoint), and of the tag.
+
+    Long captions spell the tag's code, so it is always kept.
+    """
     boxes = part_boxes(attributes, layout)
-    return [box for part in _PARTS.get(edited, ()) for box in boxes.get(part, ())]
+    parts = {*_PARTS.get(edited, boxes), "tag"}
+    return [box for part, found in boxes.items() if part in parts for box in found]
 
 
 def _box(mat: Pen, x: float, y: float, across: float, down: float) -> Box:

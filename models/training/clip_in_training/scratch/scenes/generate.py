@@ -27,6 +27,7 @@ from tqdm import tqdm
 
 from clip_in_training.common.whole_file import replacing
 from clip_in_training.scratch.scenes.attributes import ALL_CATEGORIES
+from clip_in_training.scratch.scenes.boxes import EVERYTHING, Box, kept_boxes
 from clip_in_training.scratch.scenes.drawing import code_places, draw
 from clip_in_training.scratch.scenes.edits import Edit
 from clip_in_training.scratch.scenes.layout import Layout
@@ -80,6 +81,9 @@ SCENE_SCHEMA = pa.schema(
     ]
 )
 
+BOXES_TYPE = pa.list_(pa.list_(pa.float32()))
+"""Boxes: left, top, right, bottom in units of the picture's side."""
+
 SAID = pa.field("said", pa.list_(pa.string()))
 """A column more in the wide language: the facts that the short captions mention (`wide.captions.fits` reads them)."""
 
@@ -96,6 +100,8 @@ class Scene:
     """Attributes that the short caption mentions besides object and colour (see ``captions.stated_attributes``)."""
     code_places: list[tuple[float, float]]
     """(x, y) of each character of the code, in units of the picture's side."""
+    keep: list[Box]
+    """Boxes of what must stay in sight when the picture is varied: what an edit changes, and the tag."""
 
 
 @dataclass(frozen=True)
@@ -111,8 +117,15 @@ class EditPair:
 
 
 def _scene(
-    attributes: dict[str, str], said: set[str], layout: Layout, wording: int, size: int, setting: Setting
+    attributes: dict[str, str],
+    said: set[str],
+    seed: int,
+    wording: int,
+    size: int,
+    setting: Setting,
+    edited: str,
 ) -> Scene:
+    layout = Layout(seed, setting.variety)
     return Scene(
         draw(attributes, layout, size),
         setting.short(attributes, said, Random(wording)),
@@ -120,6 +133,7 @@ def _scene(
         attributes,
         frozenset(said),
         code_places(attributes, layout),
+        kept_boxes(edited, attributes, layout),
     )
 
 
@@ -128,7 +142,8 @@ def single_scene(rng: np.random.Generator, size: int = 128, setting: Setting = T
     random = Random(int(rng.integers(2**63)))
     attributes = setting.attributes(random)
     said = setting.said(attributes, random)
-    return _scene(attributes, said, Layout(random.getrandbits(62)), random.getrandbits(62), size, setting)
+    layout, wording = random.getrandbits(62), random.getrandbits(62)
+    return _scene(attributes, said, layout, wording, size, setting, EVERYTHING)
 
 
 def edit_pair(category: str, rng: np.random.Generator, size: int = 128, setting: Setting = TODAY) -> EditPair:
@@ -156,8 +171,8 @@ def _pair(edit: Edit, random: Random, size: int, setting: Setting) -> EditPair:
     layouts = [random.getrandbits(62) for _ in range(2)]
     wordings = [random.getrandbits(62) for _ in range(2)]
     other = 1 if rejittered else 0
-    source = _scene(edit.source, said, Layout(layouts[0]), wordings[0], size, setting)
-    target = _scene(edit.target, said, Layout(layouts[other]), wordings[other], size, setting)
+    source = _scene(edit.source, said, layouts[0], wordings[0], size, setting, edit.edited)
+    target = _scene(edit.target, said, layouts[other], wordings[other], size, setting, edit.edited)
     return EditPair(edit.category, edit.edited, source, target, edit.instruction, rejittered)
 
 
@@ -201,6 +216,8 @@ def _edit_row(task: tuple[int, str, str, int, int, Setting]) -> dict[str, object
         "target_code_places": pair.target.code_places,
         "rejittered": pair.rejittered,
         "said": sorted(pair.source.said),
+        "source_keep": pair.source.keep,
+        "target_keep": pair.target.keep,
     }
 
 
@@ -214,6 +231,7 @@ def _scene_row(task: tuple[int, str, int, int, Setting]) -> dict[str, object]:
         "attributes": json.dumps(scene.attributes),
         "code_places": scene.code_places,
         "said": sorted(scene.said),
+        "keep": scene.keep,
     }
 
 
@@ -259,8 +277,11 @@ def write_shards(
         flush()
 
 
-def _with_said(schema: pa.Schema, setting: Setting) -> pa.Schema:
-    return schema if setting.language == NARROW else schema.append(SAID)
+def _columns(schema: pa.Schema, setting: Setting, keep: Sequence[str]) -> pa.Schema:
+    """The columns; in the wide language also what is said, and the boxes of what must stay in sight."""
+    if setting.language == NARROW:
+        return schema
+    return pa.schema([*schema, SAID, *[pa.field(name, BOXES_TYPE) for name in keep]])
 
 
 def generate_edits(
@@ -285,7 +306,7 @@ def generate_edits(
         for i in range(pairs_per_category)
         for category in categories
     ]
-    schema = _with_said(EDIT_SCHEMA, setting)
+    schema = _columns(EDIT_SCHEMA, setting, ("source_keep", "target_keep"))
     write_shards(_edit_row, tasks, Path(out_dir), "edits", schema, shard_rows, workers)
 
 
@@ -305,5 +326,5 @@ def generate_scenes(
     """
     stream(seed, split, "", 0)
     tasks = [(seed, split, i, size, setting) for i in range(count)]
-    schema = _with_said(SCENE_SCHEMA, setting)
+    schema = _columns(SCENE_SCHEMA, setting, ("keep",))
     write_shards(_scene_row, tasks, Path(out_dir), "scenes", schema, shard_rows, workers)

@@ -23,6 +23,10 @@ class Variety:
     """Draws what is around the mat: float32 [size, size, 3], 0 to 255. None is one plain colour."""
 
 
+PLAIN = Variety()
+"""Pictures as ever."""
+
+
 @dataclass(frozen=True)
 class Layout:
     """All properties of a picture that its attributes do not determine, as one number.
@@ -32,7 +36,7 @@ class Layout:
     """
 
     seed: int
-    variety: Variety = Variety()
+    variety: Variety = PLAIN
 
     def stream(self, part: str) -> Random:
         """The random numbers of one part of the drawing."""

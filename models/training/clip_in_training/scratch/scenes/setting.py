@@ -10,6 +10,7 @@ from typing import TypeVar
 from clip_in_training.scratch.scenes import captions, edits, held_out
 from clip_in_training.scratch.scenes.attributes import ALL_CATEGORIES, sample_attributes
 from clip_in_training.scratch.scenes.edits import Edit
+from clip_in_training.scratch.scenes.layout import PLAIN, Variety
 from clip_in_training.scratch.scenes.wide import captions as wide
 from clip_in_training.scratch.scenes.wide import edits as wide_edits
 from clip_in_training.scratch.scenes.wide.wording import Style
@@ -35,6 +36,8 @@ class Setting:
     """The form of every caption of the wide language; it is drawn if it is not given."""
     japanese: float = 0.0
     """Share of scenes and edits with short captions in Japanese, wide language only."""
+    variety: Variety = PLAIN
+    """Typefaces of codes, and floors."""
 
     def __post_init__(self) -> None:
         """Raises ValueError for an unknown language or choice of scenes, which would otherwise be drawn for ever."""

@@ -23,13 +23,10 @@ from clip_in_training.small.pictures.nature import pool
 from clip_in_training.small.pictures.scene import Scene, sample_scene
 from clip_in_training.small.pictures.wording import choose_said, long_caption, sample_wording, short_caption
 
-BOXES_TYPE = pa.list_(pa.list_(pa.float32()))
-"""Boxes: left, top, right, bottom in units of the picture's side."""
-
-EDIT_SCHEMA = drawn.EDIT_SCHEMA.append(pa.field("source_keep", BOXES_TYPE)).append(
-    pa.field("target_keep", BOXES_TYPE)
+EDIT_SCHEMA = drawn.EDIT_SCHEMA.append(pa.field("source_keep", drawn.BOXES_TYPE)).append(
+    pa.field("target_keep", drawn.BOXES_TYPE)
 )
-SCENE_SCHEMA = drawn.SCENE_SCHEMA.append(pa.field("keep", BOXES_TYPE))
+SCENE_SCHEMA = drawn.SCENE_SCHEMA.append(pa.field("keep", drawn.BOXES_TYPE))
 
 POOLS = ("seen", "held out", "all")
 

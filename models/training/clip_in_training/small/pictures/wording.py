@@ -97,7 +97,7 @@ def _properties(said: frozenset[Fact], index: int) -> set[str]:
 
 def _keywords(scene: Scene, parts: list[str], tail: str, said: frozenset[Fact]) -> str:
     """Without articles and small words: "red car, left, wood"."""
-    words = [part.removeprefix("a ").removeprefix("an ") for part in parts]
+    words = [re.sub(r"^an? (?!few|single)", "", part) for part in parts]
     if PLACE in said:
         between = {ROW: " left of ", COLUMN: " above ", ALONE: ""}[scene.arrangement]
         words = [between.join(words)] if between else [*words, scene.place]
