@@ -167,15 +167,15 @@ def test_the_student_has_the_layers_that_were_chosen(small, teacher):
 
 
 def test_a_fitted_projection_brings_the_student_nearer(small, teacher):
-    some = list(texts(120, 5))
+    some = [text for text in texts(250, 5) if len(text) < 70][:100]
     rows = [small.text_rules.ids(text) for text in some]
     taught = functional.normalize(
         encode_rows(teacher, [published_rules().ids(text) for text in some]), dim=-1
     )
     before = encode_rows(small.encoder, rows)
-    fit_projection(small.encoder, before[:100], taught[:100])
+    fit_projection(small.encoder, before[:80], taught[:80])
     after = encode_rows(small.encoder, rows)
-    old, new = (functional.cosine_similarity(v[100:], taught[100:]).mean() for v in (before, after))
+    old, new = (functional.cosine_similarity(v[80:], taught[80:]).mean() for v in (before, after))
     assert new > old + 0.05
     with torch.no_grad():
         small.encoder.projection.weight.copy_(torch.eye(384))

@@ -23,6 +23,8 @@ NO_IMAGES = "is a text tower alone: it has no images"
 class TextBackbone(Backbone):
     """Encodes texts; what concerns images raises `BackboneError`."""
 
+    text_rules: TokenizerRules
+
     def __init__(self, encoder: Encoder, rules: TokenizerRules, source: str):
         super().__init__()
         self.encoder, self.text_rules, self.source = encoder, rules, source

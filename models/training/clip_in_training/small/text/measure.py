@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from clip_in_training.common.errors import BackboneError, DataError
+from clip_in_training.finetune.backbone.backbone import TextRules
 from clip_in_training.finetune.backbone.text_backbone import load_text_backbone
-from clip_in_training.finetune.backbone.text_rules import TokenizerRules
 from clip_in_training.small.text.corpus import texts
 from clip_in_training.small.text.encode import encode_rows
 from clip_in_training.small.text.encoder import Encoder
@@ -27,13 +27,13 @@ LENGTHS = ((1, 16), (17, 64), (65, 128))
 class Reader:
     """An encoder with its tokenizer."""
 
-    def __init__(self, encoder: Encoder, rules: TokenizerRules):
+    def __init__(self, encoder: Encoder, rules: TextRules):
         self.encoder, self.rules = encoder, rules
 
     def __call__(self, some: Sequence[str]) -> Tensor:
         """Unit vectors [texts, width]."""
         rows = [self.rules.ids(text) for text in some]
-        return functional.normalize(encode_rows(self.encoder, rows, self.rules.pad_id), dim=-1)
+        return functional.normalize(encode_rows(self.encoder, rows), dim=-1)
 
 
 def teacher() -> Reader:
@@ -91,7 +91,7 @@ def _right(reader: Reader) -> int:
 @torch.inference_mode()
 def _milliseconds(reader: Reader, length: int) -> float:
     """Of processor time, the best of ten."""
-    ids = torch.full((1, length), reader.rules.end_id)
+    ids = torch.full((1, length), reader.rules.ids("")[-1])
     times = []
     for _ in range(10):
         start = time.process_time()

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -38,13 +39,13 @@ MADE, START = "prepared.json", "start"
 
 def prepare(
     out: Path, layers: Sequence[int], pieces: int, context_length: int, count: int, seed: int
-) -> dict[str, int | list[int]]:
+) -> dict[str, Any]:
     """Makes the folder; a finished one of the same settings is kept. Returns the settings.
 
     Texts that need more than `context_length` tokens are left out, so `texts.txt` has a few less than `count`. Raises
     `DataError` if a package is missing, or if `out` was made with other settings.
     """
-    settings = {
+    settings: dict[str, Any] = {
         **{"layers": list(layers), "pieces": pieces, "context_length": context_length},
         **{"texts": count, "seed": seed},
     }
