@@ -24,8 +24,8 @@ impl Fusion {
     /// Fits it on the parts of held-out OK images, one row an image, at least one.
     ///
     /// A part that goes along with others on OK images says the same as they do; it weighs 1 / (1 + the sum of its
-    /// positive correlations with them), so that a thing that is measured twice does not count twice. With fewer than four
-    /// images nothing can be said of that, and all weigh 1.
+    /// positive correlations with them), so that a thing that is measured twice does not count twice. Of a correlation,
+    /// what few images show by chance (2 / √images) is taken off first.
     pub fn fit(rows: &[Vec<f64>]) -> Result<Self, InspectionError> {
         let first = rows.first().ok_or(InspectionError::NoReference)?;
         if let Some(row) = rows.iter().find(|row| row.len() != first.len()) {
@@ -54,13 +54,14 @@ impl Fusion {
                 }
             })
             .collect();
-        if rows.len() >= 4 {
+        if rows.len() > 4 {
             let together = |a: usize, b: usize| {
                 let both = column(a).zip(column(b));
                 let sum: f64 = both
                     .map(|(x, y)| (x - parts[a].mean) * (y - parts[b].mean))
                     .sum();
-                (sum / (count - 1.0) / parts[a].spread / parts[b].spread).clamp(0.0, 1.0)
+                let correlation = sum / (count - 1.0) / parts[a].spread / parts[b].spread;
+                (correlation - 2.0 / count.sqrt()).clamp(0.0, 1.0)
             };
             let others = |a: usize| {
                 (0..first.len())
