@@ -29,6 +29,7 @@ pub mod eval;
 pub(crate) mod file_watch;
 pub mod images_by_url;
 pub mod import;
+pub mod inspection;
 pub mod labelsets;
 pub mod matching;
 pub mod monitors;

@@ -8,7 +8,8 @@ pub fn top(values: &[f32], share: f64) -> f64 {
     if values.is_empty() {
         return 0.0;
     }
-    let count = ((share.clamp(0.0, 1.0) * values.len() as f64).round() as usize).clamp(1, values.len());
+    let count =
+        ((share.clamp(0.0, 1.0) * values.len() as f64).round() as usize).clamp(1, values.len());
     let mut values = values.to_vec();
     let (before, nth, _) = values.select_nth_unstable_by(count - 1, |a, b| b.total_cmp(a));
     (before.iter().map(|value| f64::from(*value)).sum::<f64>() + f64::from(*nth)) / count as f64
@@ -34,7 +35,10 @@ pub fn smoothed(values: &[f32], positions: &[usize], grid: &Grid) -> Vec<f32> {
     }
     let sum = |a: (f32, f32), b: &(f32, f32)| (a.0 + b.0, a.1 + b.1);
     let mut across = plane.clone();
-    for (to, from) in across.chunks_exact_mut(columns).zip(plane.chunks_exact(columns)) {
+    for (to, from) in across
+        .chunks_exact_mut(columns)
+        .zip(plane.chunks_exact(columns))
+    {
         for (column, to) in to.iter_mut().enumerate() {
             let window = &from[column.saturating_sub(1)..(column + 2).min(columns)];
             *to = window.iter().fold((0.0, 0.0), sum);
@@ -43,7 +47,9 @@ pub fn smoothed(values: &[f32], positions: &[usize], grid: &Grid) -> Vec<f32> {
     let one = |position: &usize| {
         let (row, column) = (position / columns, position % columns);
         let window = row.saturating_sub(1)..(row + 2).min(rows);
-        let (total, count) = window.map(|row| across[row * columns + column]).fold((0.0, 0.0), |a, b| sum(a, &b));
+        let (total, count) = window
+            .map(|row| across[row * columns + column])
+            .fold((0.0, 0.0), |a, b| sum(a, &b));
         total / count.max(1.0)
     };
     positions.iter().map(one).collect()
@@ -58,7 +64,15 @@ mod tests {
     #[test]
     fn the_top_share_is_of_one_value_at_least() {
         let values = [3.0, 1.0, 2.0, 0.0];
-        assert_eq!((top(&values, 0.002), top(&values, 0.5), top(&values, 1.0), top(&[], 0.5)), (3.0, 2.5, 1.5, 0.0));
+        assert_eq!(
+            (
+                top(&values, 0.002),
+                top(&values, 0.5),
+                top(&values, 1.0),
+                top(&[], 0.5)
+            ),
+            (3.0, 2.5, 1.5, 0.0)
+        );
         assert_eq!((mean(&values), mean(&[])), (1.5, 0.0));
     }
 

@@ -25,7 +25,11 @@ pub fn components(width: usize, height: usize, is_set: impl Fn(usize) -> bool) -
             let mut found = 0;
             let mut meet = |label: u32| {
                 if label != 0 {
-                    found = if found == 0 { root(&mut same, label) } else { join(&mut same, found, label) };
+                    found = if found == 0 {
+                        root(&mut same, label)
+                    } else {
+                        join(&mut same, found, label)
+                    };
                 }
             };
             if column > 0 {

@@ -32,8 +32,15 @@ impl<'a> FeatureMap<'a> {
     /// Wraps the numbers of a picture; an error if there are more or fewer than `channels * height * width`, none, or
     /// one that is not finite.
     pub fn new(shape: Shape, values: &'a [f32]) -> Result<Self, InspectionError> {
-        let Shape { channels, height, width } = shape;
-        let expected = channels.checked_mul(height).and_then(|n| n.checked_mul(width)).unwrap_or(usize::MAX);
+        let Shape {
+            channels,
+            height,
+            width,
+        } = shape;
+        let expected = channels
+            .checked_mul(height)
+            .and_then(|n| n.checked_mul(width))
+            .unwrap_or(usize::MAX);
         if values.len() != expected || values.is_empty() {
             return Err(InspectionError::Length {
                 what: "a feature map",
@@ -53,16 +60,31 @@ impl<'a> FeatureMap<'a> {
             *sum += value * 0.0;
         }
         if sums.iter().any(|sum| *sum != 0.0) {
-            let at = values.iter().position(|value| !value.is_finite()).unwrap_or(0);
-            return Err(InspectionError::NotFinite { what: "a feature map", at });
+            let at = values
+                .iter()
+                .position(|value| !value.is_finite())
+                .unwrap_or(0);
+            return Err(InspectionError::NotFinite {
+                what: "a feature map",
+                at,
+            });
         }
-        Ok(Self { channels, height, width, values })
+        Ok(Self {
+            channels,
+            height,
+            width,
+            values,
+        })
     }
 
     /// Channels, height and width.
     #[must_use]
     pub fn shape(&self) -> Shape {
-        Shape { channels: self.channels, height: self.height, width: self.width }
+        Shape {
+            channels: self.channels,
+            height: self.height,
+            width: self.width,
+        }
     }
 
     /// The plane of one channel, row by row.

@@ -24,12 +24,16 @@ impl Fusion {
     /// Fits it on the parts of held-out OK images, one row an image, at least one.
     ///
     /// A part that goes along with others on OK images says the same as they do; it weighs 1 / (1 + the sum of its
-    /// positive correlations with them), so that a thing that is measured twice does not count twice. With fewer than four
-    /// images nothing can be said of that, and all weigh 1.
+    /// positive correlations with them), so that a thing that is measured twice does not count twice. Of a correlation,
+    /// what few images show by chance (2 / √images) is taken off first.
     pub fn fit(rows: &[Vec<f64>]) -> Result<Self, InspectionError> {
         let first = rows.first().ok_or(InspectionError::NoReference)?;
         if let Some(row) = rows.iter().find(|row| row.len() != first.len()) {
-            return Err(InspectionError::Length { what: "the parts of a score", expected: first.len(), found: row.len() });
+            return Err(InspectionError::Length {
+                what: "the parts of a score",
+                expected: first.len(),
+                found: row.len(),
+            });
         }
         let count = rows.len() as f64;
         let column = |part: usize| rows.iter().map(move |row| row[part]);
@@ -38,18 +42,36 @@ impl Fusion {
                 let mean = column(part).sum::<f64>() / count;
                 let squares: f64 = column(part).map(|value| (value - mean).powi(2)).sum();
                 // Of one image there is no spread; a tenth of a unit of these logarithms is a usual one.
-                let spread = if rows.len() > 1 { (squares / (count - 1.0)).sqrt() } else { 0.1 };
-                Part { mean, spread: spread.max(1e-3 * (1.0 + mean.abs())), weight: 1.0 }
+                let spread = if rows.len() > 1 {
+                    (squares / (count - 1.0)).sqrt()
+                } else {
+                    0.1
+                };
+                Part {
+                    mean,
+                    spread: spread.max(1e-3 * (1.0 + mean.abs())),
+                    weight: 1.0,
+                }
             })
             .collect();
-        if rows.len() >= 4 {
+        if rows.len() > 4 {
             let together = |a: usize, b: usize| {
                 let both = column(a).zip(column(b));
-                let sum: f64 = both.map(|(x, y)| (x - parts[a].mean) * (y - parts[b].mean)).sum();
-                (sum / (count - 1.0) / parts[a].spread / parts[b].spread).clamp(0.0, 1.0)
+                let sum: f64 = both
+                    .map(|(x, y)| (x - parts[a].mean) * (y - parts[b].mean))
+                    .sum();
+                let correlation = sum / (count - 1.0) / parts[a].spread / parts[b].spread;
+                (correlation - 2.0 / count.sqrt()).clamp(0.0, 1.0)
             };
-            let others = |a: usize| (0..first.len()).filter(|b| *b != a).map(|b| together(a, b)).sum::<f64>();
-            let weights: Vec<_> = (0..first.len()).map(|part| 1.0 / (1.0 + others(part))).collect();
+            let others = |a: usize| {
+                (0..first.len())
+                    .filter(|b| *b != a)
+                    .map(|b| together(a, b))
+                    .sum::<f64>()
+            };
+            let weights: Vec<_> = (0..first.len())
+                .map(|part| 1.0 / (1.0 + others(part)))
+                .collect();
             for (part, weight) in parts.iter_mut().zip(weights) {
                 part.weight = weight;
             }
@@ -62,16 +84,27 @@ impl Fusion {
     pub fn score(&self, parts: &[f64]) -> Result<f64, InspectionError> {
         if parts.len() != self.parts.len() {
             let (expected, found) = (self.parts.len(), parts.len());
-            return Err(InspectionError::Length { what: "the parts of a score", expected, found });
+            return Err(InspectionError::Length {
+                what: "the parts of a score",
+                expected,
+                found,
+            });
         }
-        let sum: f64 = self.standardised(parts).zip(&self.parts).map(|(z, part)| part.weight * softplus(z).powf(EXPONENT)).sum();
+        let sum: f64 = self
+            .standardised(parts)
+            .zip(&self.parts)
+            .map(|(z, part)| part.weight * softplus(z).powf(EXPONENT))
+            .sum();
         Ok(sum.powf(1.0 / EXPONENT))
     }
 
     /// Each part in standard deviations of OK images from their mean.
     pub fn standardised<'a>(&'a self, parts: &'a [f64]) -> impl Iterator<Item = f64> + 'a {
         // Bounded, so that no power overflows.
-        self.parts.iter().zip(parts).map(|(part, value)| ((value - part.mean) / part.spread).clamp(-1e6, 1e6))
+        self.parts
+            .iter()
+            .zip(parts)
+            .map(|(part, value)| ((value - part.mean) / part.spread).clamp(-1e6, 1e6))
     }
 
     /// The weight of each part, 0..1.
@@ -103,7 +136,11 @@ impl Fusion {
 /// One score of several views of a part, by the same sum: a defect that one view shows is enough. 0 without views.
 #[must_use]
 pub fn joined(scores: &[f64]) -> f64 {
-    scores.iter().map(|score| score.max(0.0).powf(EXPONENT)).sum::<f64>().powf(1.0 / EXPONENT)
+    scores
+        .iter()
+        .map(|score| score.max(0.0).powf(EXPONENT))
+        .sum::<f64>()
+        .powf(1.0 / EXPONENT)
 }
 
 /// ln(1 + eˣ): near 0 where a part is low, and the part itself where it is high.
@@ -118,7 +155,9 @@ mod tests {
 
     fn rows(count: usize, parts: usize) -> Vec<Vec<f64>> {
         let mut random = fastrand::Rng::with_seed(3);
-        (0..count).map(|_| (0..parts).map(|_| random.f64() + random.f64()).collect()).collect()
+        (0..count)
+            .map(|_| (0..parts).map(|_| random.f64() + random.f64()).collect())
+            .collect()
     }
 
     proptest! {
@@ -137,9 +176,17 @@ mod tests {
     #[test]
     fn a_part_that_is_given_twice_counts_once() {
         let single = rows(40, 2);
-        let double: Vec<_> = single.iter().map(|row| vec![row[0], row[0], row[1]]).collect();
+        let double: Vec<_> = single
+            .iter()
+            .map(|row| vec![row[0], row[0], row[1]])
+            .collect();
         let weights = Fusion::fit(&double).expect("rows").weights();
-        assert!((weights[0] - 0.5).abs() < 0.1 && (weights[0] - weights[1]).abs() < 1e-9 && weights[2] > 0.7, "{weights:?}");
+        assert!(
+            (weights[0] - 0.5).abs() < 0.1
+                && (weights[0] - weights[1]).abs() < 1e-9
+                && weights[2] > 0.7,
+            "{weights:?}"
+        );
     }
 
     #[test]

@@ -21,11 +21,19 @@ impl AnomalyMap {
     pub fn new(width: usize, height: usize, values: Vec<f32>) -> Result<Self, InspectionError> {
         check_size(width, height)?;
         if values.len() != width * height {
-            return Err(InspectionError::Length { what: "a map", expected: width * height, found: values.len() });
+            return Err(InspectionError::Length {
+                what: "a map",
+                expected: width * height,
+                found: values.len(),
+            });
         }
         match values.iter().position(|value| !value.is_finite()) {
             Some(at) => Err(InspectionError::NotFinite { what: "a map", at }),
-            None => Ok(Self { width, height, values }),
+            None => Ok(Self {
+                width,
+                height,
+                values,
+            }),
         }
     }
 
@@ -43,26 +51,54 @@ impl AnomalyMap {
     ) -> Result<Self, InspectionError> {
         let (width, height) = posted;
         check_size(width, height)?;
-        let finest = layers.iter().max_by_key(|layer| layer.grid.len()).ok_or(InspectionError::NoReference)?;
+        let finest = layers
+            .iter()
+            .max_by_key(|layer| layer.grid.len())
+            .ok_or(InspectionError::NoReference)?;
         let plane = Plane::joined(finest, layers, input);
         // From a pixel to a column and row of the grid.
         let way = to_input.then(&plane.from_input);
         let (right, bottom) = (input.0 as f64 - 0.5, input.1 as f64 - 0.5);
         let seen = |x: f64, y: f64| (-0.5..=right).contains(&x) && (-0.5..=bottom).contains(&y);
-        let mut values = Vec::with_capacity(width * height);
-        for row in 0..height {
-            for column in 0..width {
-                let (x, y) = (column as f64, row as f64);
+        let mut values = vec![0.0; width * height];
+        if is_upright(to_input) {
+            // Columns and rows are independent: each is found once.
+            let seen_column = |column: usize| seen(to_input.apply(column as f64, 0.0).0, 0.0);
+            let columns: Vec<_> = (0..width)
+                .map(|column| {
+                    (
+                        seen_column(column),
+                        plane.column(way.apply(column as f64, 0.0).0 as f32),
+                    )
+                })
+                .collect();
+            let mut line = vec![0.0; plane.columns];
+            for (row, values) in values.chunks_exact_mut(width).enumerate() {
+                if !seen(0.0, to_input.apply(0.0, row as f64).1) {
+                    continue;
+                }
+                plane.line(way.apply(0.0, row as f64).1 as f32, &mut line);
+                for (value, (seen, place)) in values.iter_mut().zip(&columns) {
+                    if *seen {
+                        *value = place.between(&line);
+                    }
+                }
+            }
+        } else {
+            for (pixel, value) in values.iter_mut().enumerate() {
+                let (x, y) = ((pixel % width) as f64, (pixel / width) as f64);
                 let (at_x, at_y) = to_input.apply(x, y);
-                values.push(if seen(at_x, at_y) {
+                if seen(at_x, at_y) {
                     let (column, row) = way.apply(x, y);
-                    plane.at(column as f32, row as f32)
-                } else {
-                    0.0
-                });
+                    *value = plane.at(column as f32, row as f32);
+                }
             }
         }
-        Ok(Self { width, height, values })
+        Ok(Self {
+            width,
+            height,
+            values,
+        })
     }
 
     /// Columns, at least 1.
@@ -86,11 +122,19 @@ impl AnomalyMap {
 
 fn check_size(width: usize, height: usize) -> Result<(), InspectionError> {
     match width.checked_mul(height) {
-        Some(0) => Err(InspectionError::Length { what: "a map", expected: 1, found: 0 }),
+        Some(0) => Err(InspectionError::Length {
+            what: "a map",
+            expected: 1,
+            found: 0,
+        }),
         Some(pixels) if pixels <= MOST_PIXELS => Ok(()),
         pixels => {
             let found = pixels.unwrap_or(usize::MAX);
-            Err(InspectionError::TooMany { what: "pixels of a map", found, most: MOST_PIXELS })
+            Err(InspectionError::TooMany {
+                what: "pixels of a map",
+                found,
+                most: MOST_PIXELS,
+            })
         }
     }
 }
@@ -107,7 +151,9 @@ struct Plane {
 impl Plane {
     fn joined(finest: &PatchMap, layers: &[PatchMap], input: (usize, usize)) -> Self {
         let mut plane = Self::of(finest, input);
-        let Some(to_input) = plane.from_input.inverse() else { return plane };
+        let Some(to_input) = plane.from_input.inverse() else {
+            return plane;
+        };
         for layer in layers.iter().filter(|layer| !std::ptr::eq(*layer, finest)) {
             let other = Self::of(layer, input);
             let way = to_input.then(&other.from_input);
@@ -130,35 +176,92 @@ impl Plane {
         Self {
             columns: grid.columns,
             rows: grid.rows,
-            values: layer.values.iter().map(|value| value.unwrap_or(0.0)).collect(),
+            values: layer
+                .values
+                .iter()
+                .map(|value| value.unwrap_or(0.0))
+                .collect(),
             from_input: patches.then(&to_grid),
         }
     }
 
     /// Linear between the four nearest positions; beyond the outermost ones as they are.
     fn at(&self, column: f32, row: f32) -> f32 {
-        let (column, row) = (column.clamp(0.0, (self.columns - 1) as f32), row.clamp(0.0, (self.rows - 1) as f32));
-        let (left, top) = (column as usize, row as usize);
-        let (right, bottom) = ((left + 1).min(self.columns - 1), (top + 1).min(self.rows - 1));
-        let (across, down) = (column - left as f32, row - top as f32);
-        let line = |row: usize| {
-            let (first, second) = (self.values[row * self.columns + left], self.values[row * self.columns + right]);
-            first + (second - first) * across
-        };
-        let (upper, lower) = (line(top), line(bottom));
-        upper + (lower - upper) * down
+        let (across, down) = (self.column(column), Place::new(row, self.rows));
+        let line = |row: usize| across.between(&self.values[row * self.columns..][..self.columns]);
+        let (upper, lower) = (line(down.first), line(down.second));
+        upper + (lower - upper) * down.share
     }
+
+    fn column(&self, column: f32) -> Place {
+        Place::new(column, self.columns)
+    }
+
+    /// The values at a row, between two rows linear.
+    fn line(&self, row: f32, line: &mut [f32]) {
+        let down = Place::new(row, self.rows);
+        let of = |row: usize| &self.values[row * self.columns..][..self.columns];
+        for (to, (upper, lower)) in line
+            .iter_mut()
+            .zip(of(down.first).iter().zip(of(down.second)))
+        {
+            *to = upper + (lower - upper) * down.share;
+        }
+    }
+}
+
+/// A place on an axis: between which two positions it lies, and what share of the way.
+struct Place {
+    first: usize,
+    second: usize,
+    share: f32,
+}
+
+impl Place {
+    fn new(at: f32, count: usize) -> Self {
+        let at = at.clamp(0.0, (count - 1) as f32);
+        let first = at as usize;
+        Self {
+            first,
+            second: (first + 1).min(count - 1),
+            share: at - first as f32,
+        }
+    }
+
+    fn between(&self, line: &[f32]) -> f32 {
+        let (first, second) = (line[self.first], line[self.second]);
+        first + (second - first) * self.share
+    }
+}
+
+fn is_upright(transform: &Transform) -> bool {
+    transform.0[0][1] == 0.0 && transform.0[1][0] == 0.0
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inspection::{Shape, reference::{Grid, Sampling}};
+    use crate::inspection::{
+        Shape,
+        reference::{Grid, Sampling},
+    };
 
     fn layer(side: usize, sampling: Sampling, value: impl Fn(usize, usize) -> f32) -> PatchMap {
-        let grid = Grid::new(Shape { channels: 1, height: side, width: side }, &sampling);
-        let values = (0..grid.len()).map(|position| grid.at(position)).map(|(row, column)| Some(value(row, column)));
-        PatchMap { grid, values: values.collect() }
+        let grid = Grid::new(
+            Shape {
+                channels: 1,
+                height: side,
+                width: side,
+            },
+            &sampling,
+        );
+        let values = (0..grid.len())
+            .map(|position| grid.at(position))
+            .map(|(row, column)| Some(value(row, column)));
+        PatchMap {
+            grid,
+            values: values.collect(),
+        }
     }
 
     /// A ramp along x of the input's pixels: what is read back at a posted pixel is where that pixel lies.
@@ -166,38 +269,88 @@ mod tests {
     fn every_pixel_reads_the_place_it_came_from() {
         let (input, posted) = ((64, 64), (100, 160));
         // Turned and shifted by a registration, then scaled so that the short side is 64, then the middle of 64 kept.
-        let turned = Transform::similarity(4.0, 1.0, (3.0, -2.0), (49.5, 79.5));
-        let to_input = turned.then(&Transform::resize(posted, (64, 102))).then(&Transform::shift(0.0, -19.0));
-        for sampling in [Sampling { border: 0, ..Sampling::default() }, Sampling { border: 1, most: 30, clamp: None }] {
-            let ramp = layer(16, sampling, |_, column| (column as f32 + 0.5) * 4.0 - 0.5);
-            let low = layer(4, Sampling::default(), |_, _| -1e3);
-            let map = AnomalyMap::of_layers(&[low, ramp.clone()], input, &to_input, posted).expect("it fits");
-            let (first, last) = (ramp.grid.at(0).1, ramp.grid.at(ramp.grid.len() - 1).1);
-            let inside = |x: f64| x > first as f64 * 4.0 + 2.0 && x < last as f64 * 4.0 + 1.0;
-            let mut checked = 0;
-            for (pixel, value) in map.values().iter().enumerate() {
-                let (x, y) = to_input.apply((pixel % posted.0) as f64, (pixel / posted.0) as f64);
-                if inside(x) && y > 0.0 && y < 63.0 {
-                    assert!((f64::from(*value) - x).abs() < 1e-3, "pixel {pixel}: {value}, {x}");
-                    checked += 1;
+        for degrees in [4.0, 0.0] {
+            let turned = Transform::similarity(degrees, 1.0, (3.0, -2.0), (49.5, 79.5));
+            let to_input = turned
+                .then(&Transform::resize(posted, (64, 102)))
+                .then(&Transform::shift(0.0, -19.0));
+            for sampling in [
+                Sampling {
+                    border: 0,
+                    ..Sampling::default()
+                },
+                Sampling {
+                    border: 1,
+                    most: 30,
+                    clamp: None,
+                },
+            ] {
+                let ramp = layer(16, sampling, |_, column| (column as f32 + 0.5) * 4.0 - 0.5);
+                let low = layer(4, Sampling::default(), |_, _| -1e3);
+                let map = AnomalyMap::of_layers(&[low, ramp.clone()], input, &to_input, posted)
+                    .expect("it fits");
+                let (first, last) = (ramp.grid.at(0).1, ramp.grid.at(ramp.grid.len() - 1).1);
+                let inside = |x: f64| x > first as f64 * 4.0 + 2.0 && x < last as f64 * 4.0 + 1.0;
+                let mut checked = 0;
+                for (pixel, value) in map.values().iter().enumerate() {
+                    let (x, y) =
+                        to_input.apply((pixel % posted.0) as f64, (pixel / posted.0) as f64);
+                    if inside(x) && y > 0.0 && y < 63.0 {
+                        assert!(
+                            (f64::from(*value) - x).abs() < 1e-3,
+                            "pixel {pixel}: {value}, {x}"
+                        );
+                        checked += 1;
+                    }
+                    if !(-0.5..=63.5).contains(&y) || !(-0.5..=63.5).contains(&x) {
+                        assert_eq!(*value, 0.0);
+                    }
                 }
-                if !(-0.5..=63.5).contains(&y) || !(-0.5..=63.5).contains(&x) {
-                    assert_eq!(*value, 0.0);
-                }
+                assert!(checked > 4000, "{checked}");
             }
-            assert!(checked > 4000, "{checked}");
         }
     }
 
     #[test]
     fn the_larger_value_of_two_layers_counts() {
         let spot = |row, column| if (row, column) == (2, 3) { 5.0 } else { 0.0 };
-        let layers = [layer(8, Sampling { border: 0, ..Sampling::default() }, |_, _| 1.0), layer(4, Sampling { border: 0, ..Sampling::default() }, spot)];
-        let map = AnomalyMap::of_layers(&layers, (32, 32), &Transform::IDENTITY, (32, 32)).expect("it fits");
-        let best = (0..map.values().len()).max_by(|a, b| map.values()[*a].total_cmp(&map.values()[*b])).expect("pixels");
-        assert!((24..32).contains(&(best % 32)) && (16..24).contains(&(best / 32)), "{best}");
+        let layers = [
+            layer(
+                8,
+                Sampling {
+                    border: 0,
+                    ..Sampling::default()
+                },
+                |_, _| 1.0,
+            ),
+            layer(
+                4,
+                Sampling {
+                    border: 0,
+                    ..Sampling::default()
+                },
+                spot,
+            ),
+        ];
+        let map = AnomalyMap::of_layers(&layers, (32, 32), &Transform::IDENTITY, (32, 32))
+            .expect("it fits");
+        let best = (0..map.values().len())
+            .max_by(|a, b| map.values()[*a].total_cmp(&map.values()[*b]))
+            .expect("pixels");
+        assert!(
+            (24..32).contains(&(best % 32)) && (16..24).contains(&(best / 32)),
+            "{best}"
+        );
         assert_eq!(map.values()[0], 1.0);
-        let error = AnomalyMap::of_layers(&layers, (32, 32), &Transform::IDENTITY, (1 << 20, 1 << 20)).expect_err("too large");
-        assert_eq!(error.to_string(), format!("pixels of a map: {} is more than the limit of {MOST_PIXELS}", 1_u64 << 40));
+        let error =
+            AnomalyMap::of_layers(&layers, (32, 32), &Transform::IDENTITY, (1 << 20, 1 << 20))
+                .expect_err("too large");
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "pixels of a map: {} is more than the limit of {MOST_PIXELS}",
+                1_u64 << 40
+            )
+        );
     }
 }

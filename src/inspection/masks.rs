@@ -22,18 +22,28 @@ pub type Polygon = Vec<(f64, f64)>;
 impl Mask {
     /// All pixels of a picture.
     pub fn everything(width: usize, height: usize) -> Result<Self, InspectionError> {
-        let pixels = width.checked_mul(height).filter(|pixels| (1..=super::map::MOST_PIXELS).contains(pixels));
+        let pixels = width
+            .checked_mul(height)
+            .filter(|pixels| (1..=super::map::MOST_PIXELS).contains(pixels));
         let pixels = pixels.ok_or_else(|| {
             InspectionError::Mask(format!("a mask of {width}x{height} pixels is empty or too large; give the size of the reference"))
         })?;
-        Ok(Self { width, height, kept: vec![true; pixels] })
+        Ok(Self {
+            width,
+            height,
+            kept: vec![true; pixels],
+        })
     }
 
     /// A grey picture (one byte a pixel) of the size of the reference, such as a decoded PNG: 128 and above is kept.
     pub fn from_grey(width: usize, height: usize, grey: &[u8]) -> Result<Self, InspectionError> {
         let mut mask = Self::everything(width, height)?;
         if grey.len() != mask.kept.len() {
-            return Err(InspectionError::Length { what: "a mask", expected: mask.kept.len(), found: grey.len() });
+            return Err(InspectionError::Length {
+                what: "a mask",
+                expected: mask.kept.len(),
+                found: grey.len(),
+            });
         }
         for (kept, value) in mask.kept.iter_mut().zip(grey) {
             *kept = *value >= 128;
@@ -44,7 +54,10 @@ impl Mask {
     /// Keeps only what lies inside one of the polygons: the region of interest.
     pub fn only(mut self, polygons: &[Polygon]) -> Result<Self, InspectionError> {
         let inside = self.inside(polygons, "the region of interest")?;
-        self.kept.iter_mut().zip(inside).for_each(|(kept, inside)| *kept &= inside);
+        self.kept
+            .iter_mut()
+            .zip(inside)
+            .for_each(|(kept, inside)| *kept &= inside);
         self.some_left()
     }
 
@@ -52,7 +65,10 @@ impl Mask {
     /// much larger.
     pub fn without(mut self, polygons: &[Polygon]) -> Result<Self, InspectionError> {
         let inside = self.inside(polygons, "the ignored region")?;
-        self.kept.iter_mut().zip(inside).for_each(|(kept, inside)| *kept &= !inside);
+        self.kept
+            .iter_mut()
+            .zip(inside)
+            .for_each(|(kept, inside)| *kept &= !inside);
         self.some_left()
     }
 
@@ -65,7 +81,10 @@ impl Mask {
                 found: format!("{}x{}", other.width, other.height),
             });
         }
-        self.kept.iter_mut().zip(&other.kept).for_each(|(kept, other)| *kept &= *other);
+        self.kept
+            .iter_mut()
+            .zip(&other.kept)
+            .for_each(|(kept, other)| *kept &= *other);
         self.some_left()
     }
 
@@ -84,7 +103,12 @@ impl Mask {
     /// Which positions of a layer's grid are compared: those whose patch has its centre on a kept pixel. `input` is the
     /// size of the picture that the encoder saw, `to_mask` takes its pixels to pixels of the mask; what lies outside of the
     /// mask is not compared.
-    pub fn positions(&self, grid: &Grid, input: (usize, usize), to_mask: &Transform) -> Result<Vec<bool>, InspectionError> {
+    pub fn positions(
+        &self,
+        grid: &Grid,
+        input: (usize, usize),
+        to_mask: &Transform,
+    ) -> Result<Vec<bool>, InspectionError> {
         let way = Transform::resize((grid.shape.width, grid.shape.height), input).then(to_mask);
         let kept = |position: usize| {
             let (row, column) = grid.at(position);
@@ -97,33 +121,49 @@ impl Mask {
         if positions.contains(&true) {
             return Ok(positions);
         }
-        Err(InspectionError::Mask("the masks leave no patch to compare; leave out less".to_owned()))
+        Err(InspectionError::Mask(
+            "the masks leave no patch to compare; leave out less".to_owned(),
+        ))
     }
 
     fn some_left(self) -> Result<Self, InspectionError> {
         if self.kept.contains(&true) {
             return Ok(self);
         }
-        Err(InspectionError::Mask("the masks leave no pixel to look at; leave out less".to_owned()))
+        Err(InspectionError::Mask(
+            "the masks leave no pixel to look at; leave out less".to_owned(),
+        ))
     }
 
     /// The pixels with their centre inside a polygon (even-odd rule).
     fn inside(&self, polygons: &[Polygon], what: &str) -> Result<Vec<bool>, InspectionError> {
         if polygons.len() > MOST_POLYGONS {
-            return Err(InspectionError::TooMany { what: "polygons of a mask", found: polygons.len(), most: MOST_POLYGONS });
+            return Err(InspectionError::TooMany {
+                what: "polygons of a mask",
+                found: polygons.len(),
+                most: MOST_POLYGONS,
+            });
         }
         let (width, height) = (self.width as f64, self.height as f64);
         let mut inside = vec![false; self.kept.len()];
         for (number, polygon) in polygons.iter().enumerate() {
             if polygon.len() > MOST_CORNERS {
                 let found = polygon.len();
-                return Err(InspectionError::TooMany { what: "corners of a polygon", found, most: MOST_CORNERS });
+                return Err(InspectionError::TooMany {
+                    what: "corners of a polygon",
+                    found,
+                    most: MOST_CORNERS,
+                });
             }
             if polygon.len() < 3 {
-                let problem = format!("polygon {number} of {what} has {} corners; give at least 3", polygon.len());
+                let problem = format!(
+                    "polygon {number} of {what} has {} corners; give at least 3",
+                    polygon.len()
+                );
                 return Err(InspectionError::Mask(problem));
             }
-            let outside = |(x, y): &&(f64, f64)| !((0.0..=width).contains(x) && (0.0..=height).contains(y));
+            let outside =
+                |(x, y): &&(f64, f64)| !((0.0..=width).contains(x) && (0.0..=height).contains(y));
             if let Some((x, y)) = polygon.iter().find(outside) {
                 return Err(InspectionError::Mask(format!(
                     "polygon {number} of {what} has a corner at ({x}, {y}), outside of the {}x{} pixels of the reference",
@@ -187,26 +227,60 @@ mod tests {
     #[test]
     fn a_region_of_interest_without_a_hole() {
         let square = |low: f64, high: f64| vec![(low, low), (high, low), (high, high), (low, high)];
-        let region = mask(10, 10).only(&[square(2.0, 8.0)]).and_then(|mask| mask.without(&[square(4.0, 6.0)])).expect("some left");
+        let region = mask(10, 10)
+            .only(&[square(2.0, 8.0)])
+            .and_then(|mask| mask.without(&[square(4.0, 6.0)]))
+            .expect("some left");
         assert_eq!(region.kept().iter().filter(|kept| **kept).count(), 36 - 4);
-        let grid = Grid::new(Shape { channels: 1, height: 5, width: 5 }, &Sampling { border: 0, ..Sampling::default() });
-        let positions = region.positions(&grid, (20, 20), &Transform::resize((20, 20), (10, 10))).expect("some left");
+        let grid = Grid::new(
+            Shape {
+                channels: 1,
+                height: 5,
+                width: 5,
+            },
+            &Sampling {
+                border: 0,
+                ..Sampling::default()
+            },
+        );
+        let positions = region
+            .positions(&grid, (20, 20), &Transform::resize((20, 20), (10, 10)))
+            .expect("some left");
         assert_eq!(positions.iter().filter(|kept| **kept).count(), 9 - 1);
-        let png: Vec<u8> = region.kept().iter().map(|kept| u8::from(*kept) * 255).collect();
+        let png: Vec<u8> = region
+            .kept()
+            .iter()
+            .map(|kept| u8::from(*kept) * 255)
+            .collect();
         assert_eq!(Mask::from_grey(10, 10, &png).expect("some left"), region);
-        assert!(region.clone().and(&mask(9, 10)).is_err() && region.clone().and(&mask(10, 10)).expect("some left") == region);
+        assert!(
+            region.clone().and(&mask(9, 10)).is_err()
+                && region.clone().and(&mask(10, 10)).expect("some left") == region
+        );
     }
 
     #[test]
     fn masks_outside_of_the_picture_are_refused() {
-        let message = |found: Result<Mask, InspectionError>| found.expect_err("refused").to_string();
+        let message =
+            |found: Result<Mask, InspectionError>| found.expect_err("refused").to_string();
         assert_eq!(
             message(mask(10, 10).only(&[vec![(0.0, 0.0), (11.0, 0.0), (5.0, 5.0)]])),
             "polygon 0 of the region of interest has a corner at (11, 0), outside of the 10x10 pixels of the reference"
         );
-        assert!(message(mask(10, 10).without(&[vec![(0.0, 0.0), (f64::NAN, 1.0), (5.0, 5.0)]])).contains("NaN"));
+        assert!(
+            message(mask(10, 10).without(&[vec![(0.0, 0.0), (f64::NAN, 1.0), (5.0, 5.0)]]))
+                .contains("NaN")
+        );
         assert!(message(mask(10, 10).only(&[vec![(0.0, 0.0), (1.0, 1.0)]])).contains("2 corners"));
-        assert!(message(mask(10, 10).without(&[vec![(0.0, 0.0), (10.0, 0.0), (10.0, 10.0), (0.0, 10.0)]])).contains("no pixel"));
+        assert!(
+            message(mask(10, 10).without(&[vec![
+                (0.0, 0.0),
+                (10.0, 0.0),
+                (10.0, 10.0),
+                (0.0, 10.0)
+            ]]))
+            .contains("no pixel")
+        );
         assert!(message(Mask::from_grey(2, 2, &[0; 4])).contains("no pixel"));
         assert!(message(Mask::from_grey(2, 2, &[255; 3])).contains("must hold 4"));
         assert!(Mask::everything(0, 4).is_err() && Mask::everything(usize::MAX, 4).is_err());

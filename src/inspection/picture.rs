@@ -16,7 +16,9 @@ const TRANSPARENCY: f32 = 0.35;
 pub fn colour(value: f32) -> Option<[u8; 3]> {
     (value >= 1.0).then(|| {
         let share = ((value - 1.0) / (LAST_COLOUR - 1.0)).min(1.0);
-        colorous::VIRIDIS.eval_continuous(f64::from(share)).as_array()
+        colorous::VIRIDIS
+            .eval_continuous(f64::from(share))
+            .as_array()
     })
 }
 
@@ -24,13 +26,18 @@ pub fn colour(value: f32) -> Option<[u8; 3]> {
 pub fn overlay(map: &AnomalyMap, rgb: &[u8]) -> Result<Vec<u8>, InspectionError> {
     let expected = map.values().len() * 3;
     if rgb.len() != expected {
-        return Err(InspectionError::Length { what: "the picture under a map", expected, found: rgb.len() });
+        return Err(InspectionError::Length {
+            what: "the picture under a map",
+            expected,
+            found: rgb.len(),
+        });
     }
     let mut pixels = rgb.to_vec();
     for (pixel, value) in pixels.chunks_exact_mut(3).zip(map.values()) {
         if let Some(colour) = colour(*value) {
             for (below, over) in pixel.iter_mut().zip(colour) {
-                *below = (f32::from(*below) * TRANSPARENCY + f32::from(over) * (1.0 - TRANSPARENCY)).round() as u8;
+                *below = (f32::from(*below) * TRANSPARENCY + f32::from(over) * (1.0 - TRANSPARENCY))
+                    .round() as u8;
             }
         }
     }
@@ -41,10 +48,20 @@ pub fn overlay(map: &AnomalyMap, rgb: &[u8]) -> Result<Vec<u8>, InspectionError>
 pub fn values(map: &AnomalyMap) -> Result<Vec<u8>, InspectionError> {
     let grey = |value: &f32| ((value / LARGEST_VALUE * 65535.0).round() as u16).to_be_bytes();
     let pixels: Vec<_> = map.values().iter().flat_map(grey).collect();
-    encoded(map, png::ColorType::Grayscale, png::BitDepth::Sixteen, &pixels)
+    encoded(
+        map,
+        png::ColorType::Grayscale,
+        png::BitDepth::Sixteen,
+        &pixels,
+    )
 }
 
-fn encoded(map: &AnomalyMap, colour: png::ColorType, depth: png::BitDepth, pixels: &[u8]) -> Result<Vec<u8>, InspectionError> {
+fn encoded(
+    map: &AnomalyMap,
+    colour: png::ColorType,
+    depth: png::BitDepth,
+    pixels: &[u8],
+) -> Result<Vec<u8>, InspectionError> {
     let mut file = Vec::new();
     let mut encoder = png::Encoder::new(&mut file, map.width() as u32, map.height() as u32);
     encoder.set_color(colour);
@@ -55,7 +72,9 @@ fn encoded(map: &AnomalyMap, colour: png::ColorType, depth: png::BitDepth, pixel
         writer.finish()
     });
     // A map's sides are at least 1 and its pixels are bounded.
-    written.map_err(|error| InspectionError::Mask(format!("the map could not be written as PNG: {error}")))?;
+    written.map_err(|error| {
+        InspectionError::Mask(format!("the map could not be written as PNG: {error}"))
+    })?;
     Ok(file)
 }
 
@@ -64,7 +83,9 @@ mod tests {
     use super::*;
 
     fn read(file: &[u8]) -> (png::OutputInfo, Vec<u8>) {
-        let mut reader = png::Decoder::new(std::io::Cursor::new(file)).read_info().expect("it is a PNG");
+        let mut reader = png::Decoder::new(std::io::Cursor::new(file))
+            .read_info()
+            .expect("it is a PNG");
         let mut pixels = vec![0; reader.output_buffer_size().expect("small")];
         let info = reader.next_frame(&mut pixels).expect("whole");
         (info, pixels)
@@ -74,8 +95,14 @@ mod tests {
     fn values_come_back_and_only_what_stands_out_is_coloured() {
         let map = AnomalyMap::new(3, 2, vec![-1.0, 0.0, 0.99, 1.0, 4.0, 100.0]).expect("finite");
         let (info, pixels) = read(&values(&map).expect("small"));
-        assert_eq!((info.width, info.height, info.bit_depth), (3, 2, png::BitDepth::Sixteen));
-        let back: Vec<_> = pixels.chunks_exact(2).map(|pair| f32::from(u16::from_be_bytes([pair[0], pair[1]])) * 8.0 / 65535.0).collect();
+        assert_eq!(
+            (info.width, info.height, info.bit_depth),
+            (3, 2, png::BitDepth::Sixteen)
+        );
+        let back: Vec<_> = pixels
+            .chunks_exact(2)
+            .map(|pair| f32::from(u16::from_be_bytes([pair[0], pair[1]])) * 8.0 / 65535.0)
+            .collect();
         for (found, value) in back.iter().zip([0.0, 0.0, 0.99, 1.0, 4.0, 8.0]) {
             assert!((found - value).abs() < 1e-4, "{back:?}");
         }
@@ -89,10 +116,14 @@ mod tests {
     #[test]
     fn colours_rise_in_lightness() {
         let lightness = |value: f32| {
-            let linear = colour(value).expect("coloured").map(|channel| (f64::from(channel) / 255.0).powf(2.2));
+            let linear = colour(value)
+                .expect("coloured")
+                .map(|channel| (f64::from(channel) / 255.0).powf(2.2));
             0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
         };
-        let steps: Vec<_> = (0..=30).map(|step| lightness(1.0 + step as f32 * 0.1)).collect();
+        let steps: Vec<_> = (0..=30)
+            .map(|step| lightness(1.0 + step as f32 * 0.1))
+            .collect();
         assert!(steps.windows(2).all(|pair| pair[1] > pair[0]), "{steps:?}");
         assert_eq!((colour(0.999), colour(f32::NAN)), (None, None));
     }

@@ -15,7 +15,9 @@ impl OkScores {
     /// The share of the OK images with a lower score, 0..1: 0.99 means the same for every reference. 0 without scores.
     #[must_use]
     pub fn rank(&self, score: f64) -> f64 {
-        let lower = self.0.partition_point(|other| other.total_cmp(&score).is_lt());
+        let lower = self
+            .0
+            .partition_point(|other| other.total_cmp(&score).is_lt());
         lower as f64 / self.0.len().max(1) as f64
     }
 
@@ -39,7 +41,10 @@ mod tests {
     #[test]
     fn a_rank_is_the_share_of_lower_scores() {
         let ok = OkScores::new(vec![3.0, 1.0, 2.0, 2.0]);
-        assert_eq!([0.0, 1.0, 2.0, 2.5, 9.0].map(|score| ok.rank(score)), [0.0, 0.0, 0.25, 0.75, 1.0]);
+        assert_eq!(
+            [0.0, 1.0, 2.0, 2.5, 9.0].map(|score| ok.rank(score)),
+            [0.0, 0.0, 0.25, 0.75, 1.0]
+        );
         assert_eq!(OkScores::default().rank(1.0), 0.0);
     }
 }

@@ -11,7 +11,9 @@ const STEPS: usize = 64 * 256;
 
 impl Default for Histogram {
     fn default() -> Self {
-        Self { counts: vec![0; STEPS] }
+        Self {
+            counts: vec![0; STEPS],
+        }
     }
 }
 
@@ -55,7 +57,10 @@ impl Scale {
     pub fn new(ok: &Histogram, passing: f64) -> Self {
         let (zero, one) = (ok.quantile(0.5), ok.quantile(1.0 - passing));
         // Equal pictures have no spread; a tenth is a small difference of two logarithms.
-        Self { zero, one: one.max(zero + 0.1) }
+        Self {
+            zero,
+            one: one.max(zero + 0.1),
+        }
     }
 
     /// The map's value of a distance.
@@ -77,12 +82,18 @@ mod tests {
         let values: Vec<_> = (0..20_000).map(|_| normal()).collect();
         ok.add(&values);
         let scale = Scale::new(&ok, 0.004);
-        let above = values.iter().filter(|value| scale.value(**value) > 1.0).count();
+        let above = values
+            .iter()
+            .filter(|value| scale.value(**value) > 1.0)
+            .count();
         assert!((60..=80).contains(&above), "{above}");
         assert!(scale.value(ok.quantile(0.5)).abs() < 1e-6);
         let flat = Scale::new(&Histogram::default(), 0.004);
         assert!(flat.value(5.0).is_finite());
         ok.add(&[f32::NAN, f32::INFINITY, f32::NEG_INFINITY]);
-        assert_eq!((ok.quantile(0.0), ok.quantile(1.0)), (LOWEST + 1.0 / 256.0, 32.0));
+        assert_eq!(
+            (ok.quantile(0.0), ok.quantile(1.0)),
+            (LOWEST + 1.0 / 256.0, 32.0)
+        );
     }
 }

@@ -24,7 +24,10 @@ impl Transform {
     /// From a picture of one size to the same picture at another: the pixels' edges meet, not their centres.
     #[must_use]
     pub fn resize(from: (usize, usize), to: (usize, usize)) -> Self {
-        let (x, y) = (to.0 as f64 / from.0.max(1) as f64, to.1 as f64 / from.1.max(1) as f64);
+        let (x, y) = (
+            to.0 as f64 / from.0.max(1) as f64,
+            to.1 as f64 / from.1.max(1) as f64,
+        );
         Self([[x, 0.0, x / 2.0 - 0.5], [0.0, y, y / 2.0 - 0.5]])
     }
 
@@ -38,7 +41,10 @@ impl Transform {
     #[must_use]
     pub fn apply(&self, x: f64, y: f64) -> (f64, f64) {
         let [first, second] = &self.0;
-        (first[0] * x + first[1] * y + first[2], second[0] * x + second[1] * y + second[2])
+        (
+            first[0] * x + first[1] * y + first[2],
+            second[0] * x + second[1] * y + second[2],
+        )
     }
 
     /// This transform, then `next`.
@@ -59,20 +65,29 @@ impl Transform {
         if !determinant.is_normal() || !(x + y).is_finite() {
             return None;
         }
-        let (a, b, c, d) = (d / determinant, -b / determinant, -c / determinant, a / determinant);
+        let (a, b, c, d) = (
+            d / determinant,
+            -b / determinant,
+            -c / determinant,
+            a / determinant,
+        );
         Some(Self([[a, b, -(a * x + b * y)], [c, d, -(c * x + d * y)]]))
     }
 
     /// Turn in degrees, −180..180, from x towards y.
     #[must_use]
     pub fn degrees(&self) -> f64 {
-        (self.0[1][0] - self.0[0][1]).atan2(self.0[0][0] + self.0[1][1]).to_degrees()
+        (self.0[1][0] - self.0[0][1])
+            .atan2(self.0[0][0] + self.0[1][1])
+            .to_degrees()
     }
 
     /// Scale: the root of the factor by which areas grow.
     #[must_use]
     pub fn scale(&self) -> f64 {
-        (self.0[0][0] * self.0[1][1] - self.0[0][1] * self.0[1][0]).abs().sqrt()
+        (self.0[0][0] * self.0[1][1] - self.0[0][1] * self.0[1][0])
+            .abs()
+            .sqrt()
     }
 }
 
@@ -99,6 +114,10 @@ mod tests {
         let up = Transform::resize((10, 4), (40, 4));
         assert_eq!(up.apply(-0.5, -0.5), (-0.5, -0.5));
         assert_eq!(up.apply(9.5, 3.5), (39.5, 3.5));
-        assert!(Transform([[1.0, 1.0, 0.0], [1.0, 1.0, 0.0]]).inverse().is_none());
+        assert!(
+            Transform([[1.0, 1.0, 0.0], [1.0, 1.0, 0.0]])
+                .inverse()
+                .is_none()
+        );
     }
 }

@@ -80,7 +80,8 @@ pub fn f1_max(ok: &[f64], ng: &[f64]) -> Option<F1Max> {
     let mut best: Option<F1Max> = None;
     // A best threshold is always an NG score: between two of them a lower one only adds OK images.
     for threshold in ng.iter().rev().copied() {
-        let (true_positives, false_positives) = (at_least(&ng, threshold), at_least(&ok, threshold));
+        let (true_positives, false_positives) =
+            (at_least(&ng, threshold), at_least(&ok, threshold));
         let f1 = 2.0 * true_positives as f64 / (ng.len() + true_positives + false_positives) as f64;
         if best.is_none_or(|best| f1 > best.f1) {
             best = Some(F1Max { f1, threshold });

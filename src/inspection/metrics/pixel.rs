@@ -21,7 +21,9 @@ pub struct PixelMeasure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PixelMeasureError {
     /// Another number of pixels than the image has.
-    #[error("{what} has {found} pixels, the image has {expected}; scale the map up to the size of the mask on disk")]
+    #[error(
+        "{what} has {found} pixels, the image has {expected}; scale the map up to the size of the mask on disk"
+    )]
     Size {
         /// "the map" or "the mask".
         what: &'static str,
@@ -41,11 +43,23 @@ pub enum PixelMeasureError {
 impl PixelMeasure {
     /// Adds an image whose mask is one picture: every 8-connected component of its pixels other than 0 is a region that
     /// has to be covered whole. An image without a defect has no pixel other than 0.
-    pub fn add(&mut self, map: &[f32], mask: &[u8], width: usize, height: usize) -> Result<(), PixelMeasureError> {
+    pub fn add(
+        &mut self,
+        map: &[f32],
+        mask: &[u8],
+        width: usize,
+        height: usize,
+    ) -> Result<(), PixelMeasureError> {
         check("the mask", mask.len(), width * height)?;
         let found = components(width, height, |pixel| mask[pixel] != 0);
-        let regions: Vec<_> = found.areas.iter().map(|area| Saturation::Whole.pixels(*area)).collect();
-        self.add_regions(map, width * height, &regions, |pixel| found.labels[pixel].checked_sub(1))
+        let regions: Vec<_> = found
+            .areas
+            .iter()
+            .map(|area| Saturation::Whole.pixels(*area))
+            .collect();
+        self.add_regions(map, width * height, &regions, |pixel| {
+            found.labels[pixel].checked_sub(1)
+        })
     }
 
     /// Adds an image of MVTec LOCO: each mask is one region, whether connected or not, with its own saturation. Where
@@ -65,12 +79,16 @@ impl PixelMeasure {
         let any = |pixel: usize| masks.iter().any(|(mask, _)| mask[pixel] != 0);
         self.add_regions(map, pixels, &[], |pixel| any(pixel).then_some(u32::MAX))?;
         self.defects.retain(|(_, region)| *region != u32::MAX);
-        let drawn = masks.iter().filter(|(mask, _)| mask.iter().any(|pixel| *pixel != 0));
+        let drawn = masks
+            .iter()
+            .filter(|(mask, _)| mask.iter().any(|pixel| *pixel != 0));
         for (region, (mask, saturation)) in (first..).zip(drawn) {
             let covered = mask.iter().zip(map).filter(|(pixel, _)| **pixel != 0);
             let before = self.defects.len();
-            self.defects.extend(covered.map(|(_, score)| (*score, region)));
-            self.enough.push(saturation.pixels(self.defects.len() - before));
+            self.defects
+                .extend(covered.map(|(_, score)| (*score, region)));
+            self.enough
+                .push(saturation.pixels(self.defects.len() - before));
         }
         Ok(())
     }
@@ -79,7 +97,8 @@ impl PixelMeasure {
         // The last number marks a pixel of several masks.
         let regions = self.enough.len().saturating_add(more);
         let fits = u32::try_from(regions).is_ok_and(|regions| regions < u32::MAX);
-        fits.then_some(self.enough.len() as u32).ok_or(PixelMeasureError::TooMany)
+        fits.then_some(self.enough.len() as u32)
+            .ok_or(PixelMeasureError::TooMany)
     }
 
     fn add_regions(
@@ -134,10 +153,16 @@ impl PixelMeasure {
                 (None, Some((b, _))) => *b,
                 (None, None) => break,
             };
-            while background.get(negatives).is_some_and(|score| *score >= threshold) {
+            while background
+                .get(negatives)
+                .is_some_and(|score| *score >= threshold)
+            {
                 negatives += 1;
             }
-            while let Some((score, region)) = defects.get(positives).filter(|(score, _)| *score >= threshold) {
+            while let Some((score, region)) = defects
+                .get(positives)
+                .filter(|(score, _)| *score >= threshold)
+            {
                 debug_assert!(!score.is_nan());
                 let region = *region as usize;
                 if left[region] > 0 {
@@ -149,8 +174,8 @@ impl PixelMeasure {
             let rate = negatives as f64 / background.len() as f64;
             let mean = overlap / self.enough.len() as f64;
             if rate > limit {
-                let at_limit =
-                    previous_overlap + (mean - previous_overlap) * (limit - previous_rate) / (rate - previous_rate);
+                let at_limit = previous_overlap
+                    + (mean - previous_overlap) * (limit - previous_rate) / (rate - previous_rate);
                 area += (limit - previous_rate) * (previous_overlap + at_limit) / 2.0;
                 return Some(area / limit);
             }
@@ -166,5 +191,9 @@ fn check(what: &'static str, found: usize, expected: usize) -> Result<(), PixelM
     if found == expected {
         return Ok(());
     }
-    Err(PixelMeasureError::Size { what, found, expected })
+    Err(PixelMeasureError::Size {
+        what,
+        found,
+        expected,
+    })
 }

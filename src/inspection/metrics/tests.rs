@@ -45,13 +45,18 @@ impl Generator {
 }
 
 fn fixture() -> Fixture {
-    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/inspection/metrics.json");
-    serde_json::from_str(&std::fs::read_to_string(file).expect("the fixture is there")).expect("it is JSON")
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures/inspection/metrics.json");
+    serde_json::from_str(&std::fs::read_to_string(file).expect("the fixture is there"))
+        .expect("it is JSON")
 }
 
 fn close(what: &str, found: Option<f64>, known: f64) {
     let found = found.unwrap_or_else(|| panic!("{what} was not computed"));
-    assert!((found - known).abs() < 1e-4, "{what}: {found}, anomalib {known}");
+    assert!(
+        (found - known).abs() < 1e-4,
+        "{what}: {found}, anomalib {known}"
+    );
 }
 
 #[test]
@@ -60,7 +65,9 @@ fn measures_of_scores_are_anomalibs() {
         let mut random = Generator(case.seed);
         let stepped = |value: f64| (value * case.steps).floor() / case.steps;
         let ok: Vec<_> = (0..90).map(|_| stepped(random.next())).collect();
-        let ng: Vec<_> = (0..70).map(|_| stepped(0.35 + 0.65 * random.next())).collect();
+        let ng: Vec<_> = (0..70)
+            .map(|_| stepped(0.35 + 0.65 * random.next()))
+            .collect();
         close("AUROC", auroc(&ok, &ng), case.auroc);
         close("F1-max", f1_max(&ok, &ng).map(|best| best.f1), case.f1_max);
         close("PG2", presorted_good(&ok, &ng, 0.02), case.pg2);
@@ -84,15 +91,32 @@ fn measures_of_maps_are_anomalibs() {
                 let y = (random.next() * (height - 12) as f64) as usize;
                 let bottom = y + 3 + (random.next() * 9.0) as usize;
                 let right = x + 3 + (random.next() * 9.0) as usize;
-                let inside = |pixel: usize| (x..right).contains(&(pixel % width)) && (y..bottom).contains(&(pixel / width));
-                masks.push((0..width * height).map(|pixel| u8::from(inside(pixel)) * 255).collect::<Vec<_>>());
+                let inside = |pixel: usize| {
+                    (x..right).contains(&(pixel % width)) && (y..bottom).contains(&(pixel / width))
+                };
+                masks.push(
+                    (0..width * height)
+                        .map(|pixel| u8::from(inside(pixel)) * 255)
+                        .collect::<Vec<_>>(),
+                );
             }
-            let union: Vec<_> = (0..width * height).map(|pixel| masks.iter().map(|mask| mask[pixel]).max().unwrap_or(0)).collect();
-            let value = |mask: &u8| ((random.next() + 0.3 * f64::from(u8::from(*mask != 0))) * 256.0).floor() / 256.0;
+            let union: Vec<_> = (0..width * height)
+                .map(|pixel| masks.iter().map(|mask| mask[pixel]).max().unwrap_or(0))
+                .collect();
+            let value = |mask: &u8| {
+                ((random.next() + 0.3 * f64::from(u8::from(*mask != 0))) * 256.0).floor() / 256.0
+            };
             let map: Vec<_> = union.iter().map(value).map(|value| value as f32).collect();
-            whole.add(&map, &union, width, height).expect("the sizes are equal");
-            let masks: Vec<_> = masks.iter().map(|mask| (mask.as_slice(), Saturation::Share(0.8))).collect();
-            saturated.add_saturated(&map, &masks, width, height).expect("the sizes are equal");
+            whole
+                .add(&map, &union, width, height)
+                .expect("the sizes are equal");
+            let masks: Vec<_> = masks
+                .iter()
+                .map(|mask| (mask.as_slice(), Saturation::Share(0.8)))
+                .collect();
+            saturated
+                .add_saturated(&map, &masks, width, height)
+                .expect("the sizes are equal");
         }
         close("AU-PRO 0.3", whole.area(0.3), case.au_pro_30);
         close("AU-PRO 0.05", whole.area(0.05), case.au_pro_5);
@@ -104,8 +128,17 @@ fn measures_of_maps_are_anomalibs() {
 #[test]
 fn a_map_of_another_size_or_without_numbers_is_refused() {
     let mut measure = PixelMeasure::default();
-    let message = measure.add(&[0.0; 5], &[0; 6], 3, 2).expect_err("five pixels").to_string();
-    assert!(message.starts_with("the map has 5 pixels, the image has 6"), "{message}");
-    assert_eq!(measure.add(&[f32::NAN; 6], &[0; 6], 3, 2), Err(PixelMeasureError::NotANumber(0)));
+    let message = measure
+        .add(&[0.0; 5], &[0; 6], 3, 2)
+        .expect_err("five pixels")
+        .to_string();
+    assert!(
+        message.starts_with("the map has 5 pixels, the image has 6"),
+        "{message}"
+    );
+    assert_eq!(
+        measure.add(&[f32::NAN; 6], &[0; 6], 3, 2),
+        Err(PixelMeasureError::NotANumber(0))
+    );
     assert_eq!((measure.regions(), measure.area(0.3)), (0, None));
 }

@@ -45,13 +45,21 @@ impl Gaussian {
         }
         let (mean, covariance) = moments.mean_and_covariance();
         let channels = mean.len();
-        let total: f64 = covariance.diag().iter().map(|variance| variance.max(0.0)).sum();
+        let total: f64 = covariance
+            .diag()
+            .iter()
+            .map(|variance| variance.max(0.0))
+            .sum();
         // Constant patches have no variance: any difference from them is then large, and finite.
         let ridge = (ridge * total / channels as f64).max(1e-9);
-        let matrix = DMatrix::from_fn(channels, channels, |i, j| (covariance[[i, j]] + covariance[[j, i]]) / 2.0);
+        let matrix = DMatrix::from_fn(channels, channels, |i, j| {
+            (covariance[[i, j]] + covariance[[j, i]]) / 2.0
+        });
         let eigen = SymmetricEigen::try_new(matrix, 1e-12, 10_000)
             .filter(|eigen| eigen.eigenvalues.iter().all(|value| value.is_finite()))
-            .ok_or(InspectionError::Numeric("the covariance of the reference patches"))?;
+            .ok_or(InspectionError::Numeric(
+                "the covariance of the reference patches",
+            ))?;
         let mut order: Vec<_> = (0..channels).collect();
         order.sort_by(|a, b| eigen.eigenvalues[*b].total_cmp(&eigen.eigenvalues[*a]));
         let variance = |index: &usize| eigen.eigenvalues[*index].max(0.0);
@@ -74,8 +82,16 @@ impl Gaussian {
             }
             offset[row] = along as f32;
         }
-        let variances = order.iter().map(|index| (variance(index) + ridge) as f32).collect();
-        Ok(Self { whitening, offset, variances, main })
+        let variances = order
+            .iter()
+            .map(|index| (variance(index) + ridge) as f32)
+            .collect();
+        Ok(Self {
+            whitening,
+            offset,
+            variances,
+            main,
+        })
     }
 
     /// Whitens patches: one matrix product, the largest cost of a comparison.
@@ -112,18 +128,29 @@ impl Gaussian {
     pub fn divergence(&self, whitened: &Whitened) -> Result<f64, InspectionError> {
         let (mean, covariance) = Moments::of_columns(whitened.0.view()).mean_and_covariance();
         let channels = mean.len();
+        // Beside large variances, float32 leaves small ones uncertain.
+        let floor = FLOOR
+            + 1e-5
+                * covariance
+                    .diag()
+                    .iter()
+                    .map(|variance| variance.abs())
+                    .sum::<f64>();
         let matrix = DMatrix::from_fn(channels, channels, |i, j| {
-            (covariance[[i, j]] + covariance[[j, i]]) / 2.0 + if i == j { FLOOR } else { 0.0 }
+            (covariance[[i, j]] + covariance[[j, i]]) / 2.0 + if i == j { floor } else { 0.0 }
         });
         let trace = matrix.trace();
-        let logarithm = 2.0 * matrix
-            .cholesky()
-            .ok_or(InspectionError::Numeric("the covariance of the picture's patches"))?
-            .l_dirty()
-            .diagonal()
-            .iter()
-            .map(|value| value.ln())
-            .sum::<f64>();
+        let logarithm = 2.0
+            * matrix
+                .cholesky()
+                .ok_or(InspectionError::Numeric(
+                    "the covariance of the picture's patches",
+                ))?
+                .l_dirty()
+                .diagonal()
+                .iter()
+                .map(|value| value.ln())
+                .sum::<f64>();
         let shift: f64 = mean.iter().map(|value| value * value).sum();
         Ok((trace - channels as f64 - logarithm + shift) / 2.0 / channels as f64)
     }

@@ -45,7 +45,11 @@ impl LayerSettings {
     pub(super) fn check(&self) -> Result<(), InspectionError> {
         let share = |what, found: f64| {
             let holds = (0.0..=1.0).contains(&found);
-            holds.then_some(()).ok_or(InspectionError::Range { what, range: "0 to 1", found })
+            holds.then_some(()).ok_or(InspectionError::Range {
+                what,
+                range: "0 to 1",
+                found,
+            })
         };
         share("the ridge", self.ridge)?;
         share("the explained share", self.explained)?;
@@ -96,8 +100,11 @@ impl LayerSettings {
                 Spread::Whole => gaussian.divergence(&whitened)?,
                 Spread::Quarters => {
                     let quarter = |index: usize| patches.grid.quarter(patches.positions[index]);
-                    let parts = (0..4).filter_map(|number| whitened.part(|index| quarter(index) == number));
-                    let parts = parts.map(|part| gaussian.divergence(&part)).collect::<Result<Vec<_>, _>>()?;
+                    let parts =
+                        (0..4).filter_map(|number| whitened.part(|index| quarter(index) == number));
+                    let parts = parts
+                        .map(|part| gaussian.divergence(&part))
+                        .collect::<Result<Vec<_>, _>>()?;
                     parts.iter().sum::<f64>() / parts.len().max(1) as f64
                 }
             };

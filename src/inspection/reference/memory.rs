@@ -21,7 +21,12 @@ pub struct MemorySettings {
 impl Default for MemorySettings {
     /// 1024 patches of 48 numbers, found anywhere.
     fn default() -> Self {
-        Self { most: 1024, dimensions: 48, window: None, seed: 1 }
+        Self {
+            most: 1024,
+            dimensions: 48,
+            window: None,
+            seed: 1,
+        }
     }
 }
 
@@ -50,7 +55,11 @@ struct Origin {
 impl Memory {
     /// An empty memory for patches of `channels` numbers.
     pub fn new(channels: usize, settings: MemorySettings) -> Result<Self, InspectionError> {
-        let range = |what, found: usize| InspectionError::Range { what, range: "1 to 65536", found: found as f64 };
+        let range = |what, found: usize| InspectionError::Range {
+            what,
+            range: "1 to 65536",
+            found: found as f64,
+        };
         if !(1..=65_536).contains(&settings.most) {
             return Err(range("the size of the memory", settings.most));
         }
@@ -61,8 +70,15 @@ impl Memory {
         let mut random = fastrand::Rng::with_seed(settings.seed);
         let scale = 1.0 / (dimensions as f32).sqrt();
         // Signs do as well as normal numbers (Achlioptas, 2003).
-        let projection = Array2::from_shape_simple_fn((dimensions, channels), || if random.bool() { scale } else { -scale });
-        Ok(Self { settings, projection, kept: Array2::zeros((0, dimensions)), origins: Vec::new() })
+        let projection = Array2::from_shape_simple_fn((dimensions, channels), || {
+            if random.bool() { scale } else { -scale }
+        });
+        Ok(Self {
+            settings,
+            projection,
+            kept: Array2::zeros((0, dimensions)),
+            origins: Vec::new(),
+        })
     }
 
     /// Remembers the patches of an OK image.
@@ -70,7 +86,11 @@ impl Memory {
         let projected = self.project(patches);
         let origins = patches.positions.iter().map(|position| {
             let (row, column) = patches.grid.at(*position);
-            Origin { image, row: row as u32, column: column as u32 }
+            Origin {
+                image,
+                row: row as u32,
+                column: column as u32,
+            }
         });
         self.origins.extend(origins);
         // Rows of equal length always fit together.
@@ -105,20 +125,33 @@ impl Memory {
         let mut products = Array2::<f32>::zeros((projected.nrows(), self.kept.nrows()));
         general_mat_mul(1.0, &projected, &self.kept.t(), 0.0, &mut products);
         let squares: Vec<_> = self.kept.rows().into_iter().map(square).collect();
-        let window = self.settings.window.map_or(u32::MAX, |window| window.min(u32::MAX as usize) as u32);
+        let window = self
+            .settings
+            .window
+            .map_or(u32::MAX, |window| window.min(u32::MAX as usize) as u32);
         let everything = window == u32::MAX && without.is_none();
         let channels = patches.values.nrows() as f32;
         let one = |(index, row): (usize, ArrayView1<'_, f32>)| {
             let own = square(projected.row(index));
             let (y, x) = patches.grid.at(patches.positions[index]);
-            let nearest = row.iter().zip(&squares).zip(&self.origins).filter(|(_, origin)| {
-                everything
-                    || (without != Some(origin.image)
-                        && origin.row.abs_diff(y as u32) <= window
-                        && origin.column.abs_diff(x as u32) <= window)
-            });
-            let nearest = nearest.map(|((product, square), _)| square - 2.0 * product).fold(f32::INFINITY, f32::min);
-            let distance = if nearest.is_finite() { (own + nearest).max(0.0) } else { own };
+            let nearest = row
+                .iter()
+                .zip(&squares)
+                .zip(&self.origins)
+                .filter(|(_, origin)| {
+                    everything
+                        || (without != Some(origin.image)
+                            && origin.row.abs_diff(y as u32) <= window
+                            && origin.column.abs_diff(x as u32) <= window)
+                });
+            let nearest = nearest
+                .map(|((product, square), _)| square - 2.0 * product)
+                .fold(f32::INFINITY, f32::min);
+            let distance = if nearest.is_finite() {
+                (own + nearest).max(0.0)
+            } else {
+                own
+            };
             (distance / channels + 1e-6).ln()
         };
         products.rows().into_iter().enumerate().map(one).collect()
@@ -127,18 +160,32 @@ impl Memory {
     /// `[patches, dimensions]`.
     fn project(&self, patches: &Patches) -> Array2<f32> {
         let mut projected = Array2::zeros((patches.len(), self.projection.nrows()));
-        general_mat_mul(1.0, &patches.values.t(), &self.projection.t(), 0.0, &mut projected);
+        general_mat_mul(
+            1.0,
+            &patches.values.t(),
+            &self.projection.t(),
+            0.0,
+            &mut projected,
+        );
         projected
     }
 }
 
 /// Indices of `count` rows, each the farthest from all before it; the first is the one farthest from the mean. Rising.
 fn spread(rows: &Array2<f32>, count: usize) -> Vec<usize> {
-    let mean = rows.mean_axis(Axis(0)).unwrap_or_else(|| ndarray::Array1::zeros(rows.ncols()));
-    let mut nearest: Vec<_> = rows.rows().into_iter().map(|row| distance(row, mean.view())).collect();
+    let mean = rows
+        .mean_axis(Axis(0))
+        .unwrap_or_else(|| ndarray::Array1::zeros(rows.ncols()));
+    let mut nearest: Vec<_> = rows
+        .rows()
+        .into_iter()
+        .map(|row| distance(row, mean.view()))
+        .collect();
     let mut chosen = Vec::with_capacity(count);
     for turn in 0..count.min(rows.nrows()) {
-        let Some(next) = (0..nearest.len()).max_by(|a, b| nearest[*a].total_cmp(&nearest[*b]).then(b.cmp(a))) else {
+        let Some(next) =
+            (0..nearest.len()).max_by(|a, b| nearest[*a].total_cmp(&nearest[*b]).then(b.cmp(a)))
+        else {
             break;
         };
         if turn == 0 {
@@ -165,7 +212,12 @@ fn distance(a: ArrayView1<'_, f32>, b: ArrayView1<'_, f32>) -> f32 {
         (Some(a), Some(b)) => {
             let mut sums = [0.0_f32; 8];
             let (left, right) = (a.chunks_exact(8), b.chunks_exact(8));
-            let rest: f32 = left.remainder().iter().zip(right.remainder()).map(|(a, b)| (a - b).powi(2)).sum();
+            let rest: f32 = left
+                .remainder()
+                .iter()
+                .zip(right.remainder())
+                .map(|(a, b)| (a - b).powi(2))
+                .sum();
             for (a, b) in left.zip(right) {
                 for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
                     *sum += (a - b) * (a - b);

@@ -65,14 +65,32 @@ impl ReferenceModel {
             return Err(InspectionError::NoReference);
         }
         let settings = |layer: &LayerStatistics| layer.settings;
-        let fit = |layer: &LayerStatistics| Gaussian::fit(&layer.moments, settings(layer).ridge, settings(layer).explained);
-        let names = known.layers.iter().enumerate().flat_map(|(layer, statistics)| {
-            statistics.settings.kinds().into_iter().map(move |kind| PartName { layer, kind })
-        });
+        let fit = |layer: &LayerStatistics| {
+            Gaussian::fit(
+                &layer.moments,
+                settings(layer).ridge,
+                settings(layer).explained,
+            )
+        };
+        let names = known
+            .layers
+            .iter()
+            .enumerate()
+            .flat_map(|(layer, statistics)| {
+                statistics
+                    .settings
+                    .kinds()
+                    .into_iter()
+                    .map(move |kind| PartName { layer, kind })
+            });
         let passing = COLOURED / known.layers.len().max(1) as f64;
         Ok(Self {
             gaussians: known.layers.iter().map(fit).collect::<Result<_, _>>()?,
-            scales: known.layers.iter().map(|layer| Scale::new(&layer.distances, passing)).collect(),
+            scales: known
+                .layers
+                .iter()
+                .map(|layer| Scale::new(&layer.distances, passing))
+                .collect(),
             names: names.collect(),
             fusion: Fusion::fit(&known.held_out)?,
             ok: OkScores::new(Fusion::held_out(&known.held_out)?),
@@ -89,13 +107,22 @@ impl ReferenceModel {
         let (mut parts, mut maps) = (Vec::new(), Vec::new());
         for (index, (layer, patches)) in self.layers.iter().zip(&patches).enumerate() {
             let memory = layer.memory.as_ref();
-            let (scores, distances) = layer.settings.scores(&self.gaussians[index], memory, patches, None, self.spread)?;
+            let (scores, distances) = layer.settings.scores(
+                &self.gaussians[index],
+                memory,
+                patches,
+                None,
+                self.spread,
+            )?;
             parts.extend(scores);
             let mut values = vec![None; patches.grid.len()];
             for (position, distance) in patches.positions.iter().zip(distances) {
                 values[*position] = Some(self.scales[index].value(distance));
             }
-            maps.push(PatchMap { grid: patches.grid, values });
+            maps.push(PatchMap {
+                grid: patches.grid,
+                values,
+            });
         }
         let score = self.fusion.score(&parts)?;
         let deviations = self.fusion.standardised(&parts);
@@ -103,7 +130,13 @@ impl ReferenceModel {
         Ok(Comparison {
             score,
             rank: self.ok.rank(score),
-            parts: named.map(|((name, deviation), weight)| PartScore { name: *name, deviation, weight }).collect(),
+            parts: named
+                .map(|((name, deviation), weight)| PartScore {
+                    name: *name,
+                    deviation,
+                    weight,
+                })
+                .collect(),
             maps,
         })
     }

@@ -15,7 +15,11 @@ impl Moments {
     /// Of no patch at all.
     #[must_use]
     pub fn none(channels: usize) -> Self {
-        Self { count: 0.0, sum: Array1::zeros(channels), products: Array2::zeros((channels, channels)) }
+        Self {
+            count: 0.0,
+            sum: Array1::zeros(channels),
+            products: Array2::zeros((channels, channels)),
+        }
     }
 
     /// Of the patches of one image.
@@ -24,14 +28,34 @@ impl Moments {
         Self::of_columns(patches.values.view())
     }
 
+    /// Of columns. Products are taken about the mean of these columns: about 0, a mean that is large beside the spread
+    /// would leave nothing of the spread in float32.
     pub(super) fn of_columns(columns: ArrayView2<'_, f32>) -> Self {
         let channels = columns.nrows();
-        let mut products = Array2::<f32>::zeros((channels, channels));
-        general_mat_mul(1.0, &columns, &columns.t(), 0.0, &mut products);
+        let count = columns.ncols() as f64;
+        let sum = columns.map_axis(Axis(1), |row| {
+            row.iter().map(|value| f64::from(*value)).sum::<f64>()
+        });
+        let mut centred = columns.to_owned();
+        for (mut row, sum) in centred.rows_mut().into_iter().zip(&sum) {
+            let mean = (sum / count.max(1.0)) as f32;
+            row.iter_mut().for_each(|value| *value -= mean);
+        }
+        let mut about_mean = Array2::<f32>::zeros((channels, channels));
+        general_mat_mul(1.0, &centred, &centred.t(), 0.0, &mut about_mean);
+        let mut products = about_mean.mapv(f64::from);
+        for ((i, j), product) in products.indexed_iter_mut() {
+            let (a, b) = (
+                f64::from((sum[i] / count.max(1.0)) as f32),
+                f64::from((sum[j] / count.max(1.0)) as f32),
+            );
+            // Σ xy = Σ (x − a)(y − b) + b Σ x + a Σ y − n a b
+            *product += b * sum[i] + a * sum[j] - count * a * b;
+        }
         Self {
-            count: columns.ncols() as f64,
-            sum: columns.map_axis(Axis(1), |row| row.iter().map(|value| f64::from(*value)).sum()),
-            products: products.mapv(f64::from),
+            count,
+            sum,
+            products,
         }
     }
 

@@ -23,7 +23,11 @@ pub struct Sampling {
 impl Default for Sampling {
     /// A border of 1, at most 4096 patches, no limits.
     fn default() -> Self {
-        Self { border: 1, most: 4096, clamp: None }
+        Self {
+            border: 1,
+            most: 4096,
+            clamp: None,
+        }
     }
 }
 
@@ -53,7 +57,13 @@ impl Grid {
         while height.div_ceil(step) * width.div_ceil(step) > sampling.most.max(1) {
             step += 1;
         }
-        Self { shape, border, step, rows: height.div_ceil(step), columns: width.div_ceil(step) }
+        Self {
+            shape,
+            border,
+            step,
+            rows: height.div_ceil(step),
+            columns: width.div_ceil(step),
+        }
     }
 
     /// Number of positions.
@@ -77,7 +87,10 @@ impl Grid {
     /// Row and column of the map at a position of the grid.
     #[must_use]
     pub fn at(&self, position: usize) -> (usize, usize) {
-        (self.border + position / self.columns * self.step, self.border + position % self.columns * self.step)
+        (
+            self.border + position / self.columns * self.step,
+            self.border + position % self.columns * self.step,
+        )
     }
 }
 
@@ -93,7 +106,11 @@ pub struct Patches {
 
 impl Patches {
     /// Takes the patches of `map` at the positions of the grid for which `keep` (a value a position) holds.
-    pub fn new(map: &FeatureMap<'_>, sampling: &Sampling, keep: Option<&[bool]>) -> Result<Self, InspectionError> {
+    pub fn new(
+        map: &FeatureMap<'_>,
+        sampling: &Sampling,
+        keep: Option<&[bool]>,
+    ) -> Result<Self, InspectionError> {
         let shape = map.shape();
         let grid = Grid::new(shape, sampling);
         if let Some(keep) = keep.filter(|keep| keep.len() != grid.len()) {
@@ -106,9 +123,15 @@ impl Patches {
         let kept = |position: &usize| keep.is_none_or(|keep| keep[*position]);
         let positions: Vec<_> = (0..grid.len()).filter(kept).collect();
         if positions.is_empty() {
-            return Err(InspectionError::Mask("the masks leave no patch to compare; leave out less".to_owned()));
+            return Err(InspectionError::Mask(
+                "the masks leave no patch to compare; leave out less".to_owned(),
+            ));
         }
-        let offsets: Vec<_> = positions.iter().map(|position| grid.at(*position)).map(|(y, x)| y * shape.width + x).collect();
+        let offsets: Vec<_> = positions
+            .iter()
+            .map(|position| grid.at(*position))
+            .map(|(y, x)| y * shape.width + x)
+            .collect();
         let (low, high) = sampling.clamp.unwrap_or((-LARGEST, LARGEST));
         let (low, high) = (low.max(-LARGEST), high.min(LARGEST));
         let mut values = Array2::zeros((shape.channels, positions.len()));
@@ -118,15 +141,24 @@ impl Patches {
                 *to = plane[*offset].max(low).min(high);
             }
         }
-        Ok(Self { values, positions, grid })
+        Ok(Self {
+            values,
+            positions,
+            grid,
+        })
     }
 
     /// Those at the positions for which `keep` holds; `None` if there is none.
     pub(super) fn part(&self, keep: impl Fn(usize) -> bool) -> Option<Self> {
-        let columns: Vec<_> = (0..self.len()).filter(|column| keep(self.positions[*column])).collect();
+        let columns: Vec<_> = (0..self.len())
+            .filter(|column| keep(self.positions[*column]))
+            .collect();
         (!columns.is_empty()).then(|| Self {
             values: self.values.select(Axis(1), &columns),
-            positions: columns.iter().map(|column| self.positions[*column]).collect(),
+            positions: columns
+                .iter()
+                .map(|column| self.positions[*column])
+                .collect(),
             grid: self.grid,
         })
     }

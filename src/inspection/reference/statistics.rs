@@ -46,7 +46,11 @@ pub(super) struct LayerStatistics {
 }
 
 impl LayerStatistics {
-    fn patches(&self, map: &FeatureMap<'_>, keep: Option<&[bool]>) -> Result<Patches, InspectionError> {
+    fn patches(
+        &self,
+        map: &FeatureMap<'_>,
+        keep: Option<&[bool]>,
+    ) -> Result<Patches, InspectionError> {
         if map.shape() != self.shape {
             return Err(InspectionError::Shape {
                 what: "a feature map",
@@ -63,8 +67,15 @@ impl LayerStatistics {
 }
 
 /// The patches of every layer of a picture.
-pub(super) fn patches(layers: &[LayerStatistics], image: &ImageFeatures<'_>) -> Result<Vec<Patches>, InspectionError> {
-    let wrong = |what, found: usize| InspectionError::Length { what, expected: layers.len(), found };
+pub(super) fn patches(
+    layers: &[LayerStatistics],
+    image: &ImageFeatures<'_>,
+) -> Result<Vec<Patches>, InspectionError> {
+    let wrong = |what, found: usize| InspectionError::Length {
+        what,
+        expected: layers.len(),
+        found,
+    };
     if image.layers.len() != layers.len() {
         return Err(wrong("the list of feature maps", image.layers.len()));
     }
@@ -72,7 +83,10 @@ pub(super) fn patches(layers: &[LayerStatistics], image: &ImageFeatures<'_>) -> 
         return Err(wrong("the list of masks", keep.len()));
     }
     let of = |(index, layer): (usize, &LayerStatistics)| {
-        layer.patches(&image.layers[index], image.keep.map(|keep| keep[index].as_slice()))
+        layer.patches(
+            &image.layers[index],
+            image.keep.map(|keep| keep[index].as_slice()),
+        )
     };
     layers.iter().enumerate().map(of).collect()
 }
@@ -82,7 +96,10 @@ impl OkStatistics {
     pub fn new(layers: &[(LayerSettings, Shape)]) -> Result<Self, InspectionError> {
         let of = |(settings, shape): &(LayerSettings, Shape)| {
             settings.check()?;
-            let memory = settings.memory.map(|memory| Memory::new(shape.channels, memory)).transpose()?;
+            let memory = settings
+                .memory
+                .map(|memory| Memory::new(shape.channels, memory))
+                .transpose()?;
             Ok(LayerStatistics {
                 settings: *settings,
                 shape: *shape,
@@ -91,17 +108,28 @@ impl OkStatistics {
                 distances: Histogram::default(),
             })
         };
-        Ok(Self { layers: layers.iter().map(of).collect::<Result<_, _>>()?, images: 0, held_out: Vec::new() })
+        Ok(Self {
+            layers: layers.iter().map(of).collect::<Result<_, _>>()?,
+            images: 0,
+            held_out: Vec::new(),
+        })
     }
 
     /// Learns an OK image: itself and any copies that are as good, such as turned or mirrored ones. Returns its number.
     pub fn learn(&mut self, views: &[ImageFeatures<'_>]) -> Result<u32, InspectionError> {
         if self.images as usize >= MOST_IMAGES {
             let found = self.images as usize + 1;
-            return Err(InspectionError::TooMany { what: "OK images of a reference", found, most: MOST_IMAGES });
+            return Err(InspectionError::TooMany {
+                what: "OK images of a reference",
+                found,
+                most: MOST_IMAGES,
+            });
         }
         // Before anything is changed, so that an error leaves all as it was.
-        let views: Vec<_> = views.iter().map(|view| patches(&self.layers, view)).collect::<Result<_, _>>()?;
+        let views: Vec<_> = views
+            .iter()
+            .map(|view| patches(&self.layers, view))
+            .collect::<Result<_, _>>()?;
         for view in &views {
             for (layer, patches) in self.layers.iter_mut().zip(view) {
                 layer.moments.add(&Moments::of(patches));
@@ -112,7 +140,9 @@ impl OkStatistics {
         }
         if self.images == 1 {
             self.held_out.clear();
-            self.layers.iter_mut().for_each(|layer| layer.distances = Histogram::default());
+            self.layers
+                .iter_mut()
+                .for_each(|layer| layer.distances = Histogram::default());
         }
         self.images += 1;
         Ok(self.images - 1)
@@ -120,8 +150,15 @@ impl OkStatistics {
 
     /// Scores an image that was learnt, `number`, as if it had not been: from all others. `views` as for `learn`; the first
     /// is scored. Where it is the only image, each quarter of it is scored from the other three.
-    pub fn hold_out(&mut self, number: u32, views: &[ImageFeatures<'_>]) -> Result<(), InspectionError> {
-        let views: Vec<_> = views.iter().map(|view| patches(&self.layers, view)).collect::<Result<_, _>>()?;
+    pub fn hold_out(
+        &mut self,
+        number: u32,
+        views: &[ImageFeatures<'_>],
+    ) -> Result<(), InspectionError> {
+        let views: Vec<_> = views
+            .iter()
+            .map(|view| patches(&self.layers, view))
+            .collect::<Result<_, _>>()?;
         let own = views.first().ok_or(InspectionError::NoReference)?;
         if self.images == 1 {
             return self.hold_out_quarters(own);
@@ -134,7 +171,13 @@ impl OkStatistics {
                 others.remove(&Moments::of(&view[index]));
             }
             let gaussian = layer.gaussian(&others)?;
-            let (parts, map) = layer.settings.scores(&gaussian, layer.memory.as_ref(), &own[index], Some(number), Spread::Whole)?;
+            let (parts, map) = layer.settings.scores(
+                &gaussian,
+                layer.memory.as_ref(),
+                &own[index],
+                Some(number),
+                Spread::Whole,
+            )?;
             row.extend(parts);
             maps.push(map);
         }
@@ -153,17 +196,30 @@ impl OkStatistics {
                 let grid = patches.grid;
                 let inside = |position: usize| grid.quarter(position) == quarter;
                 // A picture of very few patches has no quarters: it is scored from itself.
-                let (held, rest) = match (patches.part(inside), patches.part(|position| !inside(position))) {
+                let (held, rest) = match (
+                    patches.part(inside),
+                    patches.part(|position| !inside(position)),
+                ) {
                     (Some(held), Some(rest)) => (held, rest),
                     _ => (patches.clone(), patches.clone()),
                 };
                 let gaussian = layer.gaussian(&Moments::of(&rest))?;
-                let memory = layer.settings.memory.map(|settings| Memory::new(layer.shape.channels, settings)).transpose()?;
+                let memory = layer
+                    .settings
+                    .memory
+                    .map(|settings| Memory::new(layer.shape.channels, settings))
+                    .transpose()?;
                 let memory = memory.map(|mut memory| {
                     memory.add(&rest, 0);
                     memory
                 });
-                let (parts, map) = layer.settings.scores(&gaussian, memory.as_ref(), &held, None, Spread::Whole)?;
+                let (parts, map) = layer.settings.scores(
+                    &gaussian,
+                    memory.as_ref(),
+                    &held,
+                    None,
+                    Spread::Whole,
+                )?;
                 row.extend(parts);
                 maps.push(map);
             }
@@ -177,7 +233,11 @@ impl OkStatistics {
 
     /// How the spread of a picture is taken, so that it compares with the held-out ones.
     pub(super) fn spread(&self) -> Spread {
-        if self.images == 1 { Spread::Quarters } else { Spread::Whole }
+        if self.images == 1 {
+            Spread::Quarters
+        } else {
+            Spread::Whole
+        }
     }
 
     /// Number of images that were learnt.

@@ -16,22 +16,40 @@ impl GreyImage {
         let expected = width.checked_mul(height).unwrap_or(usize::MAX);
         if expected == 0 || values.len() != expected {
             let found = values.len();
-            return Err(InspectionError::Length { what: "a grey picture", expected: expected.max(1), found });
+            return Err(InspectionError::Length {
+                what: "a grey picture",
+                expected: expected.max(1),
+                found,
+            });
         }
         if let Some(at) = values.iter().position(|value| !value.is_finite()) {
-            return Err(InspectionError::NotFinite { what: "a grey picture", at });
+            return Err(InspectionError::NotFinite {
+                what: "a grey picture",
+                at,
+            });
         }
-        Ok(Self { width, height, values })
+        Ok(Self {
+            width,
+            height,
+            values,
+        })
     }
 
     /// The luma (ITU-R BT.601) of an 8-bit RGB picture: rows from the top, three bytes a pixel, no padding.
     pub fn from_rgb(width: usize, height: usize, rgb: &[u8]) -> Result<Self, InspectionError> {
         let luma = |pixel: &[u8]| {
-            (0.299 * f32::from(pixel[0]) + 0.587 * f32::from(pixel[1]) + 0.114 * f32::from(pixel[2])) / 255.0
+            (0.299 * f32::from(pixel[0])
+                + 0.587 * f32::from(pixel[1])
+                + 0.114 * f32::from(pixel[2]))
+                / 255.0
         };
         if rgb.len() % 3 != 0 {
             let expected = width.saturating_mul(height).saturating_mul(3);
-            return Err(InspectionError::Length { what: "an RGB picture", expected, found: rgb.len() });
+            return Err(InspectionError::Length {
+                what: "an RGB picture",
+                expected,
+                found: rgb.len(),
+            });
         }
         Self::new(width, height, rgb.chunks_exact(3).map(luma).collect())
     }
@@ -62,9 +80,17 @@ impl GreyImage {
         let (columns, rows) = (covered(self.width, width), covered(self.height, height));
         // Rows first: what is read in memory order is added in memory order.
         let mut narrow = vec![0.0; width * self.height];
-        for (row, to) in self.values.chunks_exact(self.width).zip(narrow.chunks_exact_mut(width)) {
+        for (row, to) in self
+            .values
+            .chunks_exact(self.width)
+            .zip(narrow.chunks_exact_mut(width))
+        {
             for (to, (first, weights)) in to.iter_mut().zip(&columns) {
-                *to = row[*first..].iter().zip(weights).map(|(value, weight)| value * weight).sum();
+                *to = row[*first..]
+                    .iter()
+                    .zip(weights)
+                    .map(|(value, weight)| value * weight)
+                    .sum();
             }
         }
         let mut values = vec![0.0; width * height];
@@ -75,14 +101,27 @@ impl GreyImage {
                 }
             }
         }
-        Self { width, height, values }
+        Self {
+            width,
+            height,
+            values,
+        }
     }
 
     /// Mean and standard deviation.
     pub(super) fn spread(&self) -> (f32, f32) {
         let count = self.values.len() as f64;
-        let mean = self.values.iter().map(|value| f64::from(*value)).sum::<f64>() / count;
-        let square = self.values.iter().map(|value| (f64::from(*value) - mean).powi(2)).sum::<f64>();
+        let mean = self
+            .values
+            .iter()
+            .map(|value| f64::from(*value))
+            .sum::<f64>()
+            / count;
+        let square = self
+            .values
+            .iter()
+            .map(|value| (f64::from(*value) - mean).powi(2))
+            .sum::<f64>();
         (mean as f32, (square / count).sqrt() as f32)
     }
 }
@@ -91,11 +130,19 @@ impl GreyImage {
 fn covered(from: usize, to: usize) -> Vec<(usize, Vec<f32>)> {
     let step = from as f64 / to as f64;
     let one = |index: usize| {
-        let (start, end) = (index as f64 * step, ((index + 1) as f64 * step).min(from as f64));
+        let (start, end) = (
+            index as f64 * step,
+            ((index + 1) as f64 * step).min(from as f64),
+        );
         let first = start as usize;
         let last = (end.ceil() as usize).clamp(first + 1, from);
         let part = |pixel: usize| ((pixel + 1) as f64).min(end) - (pixel as f64).max(start);
-        (first, (first..last).map(|pixel| (part(pixel) / (end - start)) as f32).collect())
+        (
+            first,
+            (first..last)
+                .map(|pixel| (part(pixel) / (end - start)) as f32)
+                .collect(),
+        )
     };
     (0..to).map(one).collect()
 }

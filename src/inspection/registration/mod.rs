@@ -46,7 +46,12 @@ pub struct RegistrationSettings {
 impl Default for RegistrationSettings {
     /// 15 degrees, 15 %, 20 % of the side, a similarity of 0.25.
     fn default() -> Self {
-        Self { turn: 15.0, scale: 1.15, shift: 0.2, pose_below: 0.25 }
+        Self {
+            turn: 15.0,
+            scale: 1.15,
+            shift: 0.2,
+            pose_below: 0.25,
+        }
     }
 }
 
@@ -92,11 +97,29 @@ pub struct RegistrationReference {
 
 impl RegistrationReference {
     /// Prepares a reference picture.
-    pub fn new(picture: &GreyImage, settings: RegistrationSettings) -> Result<Self, InspectionError> {
-        check("the largest turn", "0 to 45 degrees", settings.turn, 0.0..=45.0)?;
+    pub fn new(
+        picture: &GreyImage,
+        settings: RegistrationSettings,
+    ) -> Result<Self, InspectionError> {
+        check(
+            "the largest turn",
+            "0 to 45 degrees",
+            settings.turn,
+            0.0..=45.0,
+        )?;
         check("the largest scale", "1 to 2", settings.scale, 1.0..=2.0)?;
-        check("the largest shift", "0 to 0.5 of the side", settings.shift, 0.0..=0.5)?;
-        check("the lowest similarity", "-1 to 1", settings.pose_below, -1.0..=1.0)?;
+        check(
+            "the largest shift",
+            "0 to 0.5 of the side",
+            settings.shift,
+            0.0..=0.5,
+        )?;
+        check(
+            "the lowest similarity",
+            "-1 to 1",
+            settings.pose_below,
+            -1.0..=1.0,
+        )?;
         let [fine, middle, small] = pyramid(picture);
         let transforms = Transforms::new(COARSE_SIDE);
         let spectrum = transforms.with_polar(transforms.spectrum(middle.values(), middle.width()));
@@ -124,28 +147,44 @@ impl RegistrationReference {
             });
         }
         let [fine, middle, small] = pyramid(picture);
-        let unaligned = similarity(&self.fine, &fine, &Transform::IDENTITY).map_or(1.0, |found| found.aligned);
+        let unaligned =
+            similarity(&self.fine, &fine, &Transform::IDENTITY).map_or(1.0, |found| found.aligned);
         let stay = |score: f64| Registration {
-            status: if score < self.settings.pose_below { RegistrationStatus::Pose } else { RegistrationStatus::Identity },
+            status: if score < self.settings.pose_below {
+                RegistrationStatus::Pose
+            } else {
+                RegistrationStatus::Identity
+            },
             score,
             unaligned_score: unaligned,
             transform: Transform::IDENTITY,
         };
         let shorter = fine.width().min(fine.height());
-        if shorter < SHORTEST_SIDE || self.contrast < LEAST_CONTRAST || fine.spread().1 < LEAST_CONTRAST {
+        if shorter < SHORTEST_SIDE
+            || self.contrast < LEAST_CONTRAST
+            || fine.spread().1 < LEAST_CONTRAST
+        {
             return Ok(stay(unaligned));
         }
         let start = self.start(&small, &middle);
         let refined = self.fine.refine(&fine, rescaled(&start, &middle, &fine));
-        let Some(found) = similarity(&self.fine, &fine, &refined) else { return Ok(stay(unaligned)) };
+        let Some(found) = similarity(&self.fine, &fine, &refined) else {
+            return Ok(stay(unaligned));
+        };
         if found.aligned < found.unaligned + LEAST_GAIN {
             return Ok(stay(unaligned));
         }
         let working = (fine.width(), fine.height());
-        let transform = Transform::resize(self.size, working).then(&refined).then(&Transform::resize(working, self.size));
+        let transform = Transform::resize(self.size, working)
+            .then(&refined)
+            .then(&Transform::resize(working, self.size));
         let kept = self.may_correct(&transform) && found.aligned >= self.settings.pose_below;
         Ok(Registration {
-            status: if kept { RegistrationStatus::Aligned } else { RegistrationStatus::Pose },
+            status: if kept {
+                RegistrationStatus::Aligned
+            } else {
+                RegistrationStatus::Pose
+            },
             score: found.aligned,
             unaligned_score: unaligned,
             transform,
@@ -167,16 +206,24 @@ impl RegistrationReference {
                 _ => start,
             };
             // Once with the coarsest level, which catches larger errors, and once without, for fine patterns.
-            let direct = self.coarse.last().map_or(start, |level| level.refine(middle, start));
+            let direct = self
+                .coarse
+                .last()
+                .map_or(start, |level| level.refine(middle, start));
             for transform in [refined, direct] {
-                let score = self.coarse.last().and_then(|level| similarity(level, middle, &transform));
+                let score = self
+                    .coarse
+                    .last()
+                    .and_then(|level| similarity(level, middle, &transform));
                 if let Some(score) = score.filter(|score| score.aligned > best.0) {
                     best = (score.aligned, transform);
                 }
             }
             best.0
         };
-        if consider(Transform::IDENTITY) > GOOD_START || consider(Transform::shift(shifted.0, shifted.1)) > GOOD_START {
+        if consider(Transform::IDENTITY) > GOOD_START
+            || consider(Transform::shift(shifted.0, shifted.1)) > GOOD_START
+        {
             return best.1;
         }
         let polar = self.transforms.with_polar(spectrum);
@@ -214,7 +261,10 @@ fn similarity(level: &Level, picture: &GreyImage, transform: &Transform) -> Opti
     let width = level.image.width();
     if *transform == Transform::IDENTITY {
         let score = ssim::ssim(reference, picture.values(), width, None)?;
-        return Some(Similarity { aligned: score, unaligned: score });
+        return Some(Similarity {
+            aligned: score,
+            unaligned: score,
+        });
     }
     let (warped, valid) = warp(picture, transform, width, level.image.height());
     let seen = valid.iter().filter(|valid| **valid).count();
@@ -240,7 +290,9 @@ fn pyramid(picture: &GreyImage) -> [GreyImage; 3] {
 
 fn rescaled(transform: &Transform, from: &GreyImage, to: &GreyImage) -> Transform {
     let (from, to) = ((from.width(), from.height()), (to.width(), to.height()));
-    Transform::resize(to, from).then(transform).then(&Transform::resize(from, to))
+    Transform::resize(to, from)
+        .then(transform)
+        .then(&Transform::resize(from, to))
 }
 
 fn check(
@@ -249,7 +301,11 @@ fn check(
     found: f64,
     allowed: std::ops::RangeInclusive<f64>,
 ) -> Result<(), InspectionError> {
-    if allowed.contains(&found) { Ok(()) } else { Err(InspectionError::Range { what, range, found }) }
+    if allowed.contains(&found) {
+        Ok(())
+    } else {
+        Err(InspectionError::Range { what, range, found })
+    }
 }
 
 #[cfg(test)]

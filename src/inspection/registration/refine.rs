@@ -30,12 +30,19 @@ impl Level {
         for row in 0..height {
             for column in 0..width {
                 let at = |row: usize, column: usize| values[row * width + column];
-                let right = at(row, (column + 1).min(width - 1)) - at(row, column.saturating_sub(1));
-                let down = at((row + 1).min(height - 1), column) - at(row.saturating_sub(1), column);
+                let right =
+                    at(row, (column + 1).min(width - 1)) - at(row, column.saturating_sub(1));
+                let down =
+                    at((row + 1).min(height - 1), column) - at(row.saturating_sub(1), column);
                 gradient.push((right * scale, down * scale));
             }
         }
-        Self { image, mean, spread, gradient }
+        Self {
+            image,
+            mean,
+            spread,
+            gradient,
+        }
     }
 
     /// Improves `start`, which takes positions of the reference to positions of `test`, both at this size: turn, scale
@@ -47,8 +54,12 @@ impl Level {
     pub(super) fn refine(&self, test: &GreyImage, start: Transform) -> Transform {
         let mut best = start;
         for _ in 0..STEPS {
-            let Some(step) = self.step(test, &best) else { return best };
-            let Some(back) = step.inverse() else { return best };
+            let Some(step) = self.step(test, &best) else {
+                return best;
+            };
+            let Some(back) = step.inverse() else {
+                return best;
+            };
             best = back.then(&best);
             if self.largest_move(&step) < ENOUGH {
                 break;
@@ -63,7 +74,11 @@ impl Level {
         let (warped, valid) = warp(test, now, width, height);
         let mut sums = (0_usize, 0.0_f64, 0.0_f64);
         for (value, _) in warped.iter().zip(&valid).filter(|(_, valid)| **valid) {
-            sums = (sums.0 + 1, sums.1 + f64::from(*value), sums.2 + f64::from(value * value));
+            sums = (
+                sums.0 + 1,
+                sums.1 + f64::from(*value),
+                sums.2 + f64::from(value * value),
+            );
         }
         if sums.0 * 4 < warped.len() {
             return None;
@@ -75,11 +90,18 @@ impl Level {
         }
         let (mean, scale) = (mean as f32, 1.0 / spread as f32);
         let (own_mean, own_scale) = (self.mean, 1.0 / self.spread);
-        let difference =
-            |index: usize, value: f32| (value - mean) * scale - (self.image.values()[index] - own_mean) * own_scale;
+        let difference = |index: usize, value: f32| {
+            (value - mean) * scale - (self.image.values()[index] - own_mean) * own_scale
+        };
         let typical = {
-            let all = warped.iter().zip(&valid).enumerate().filter(|(_, (_, valid))| **valid);
-            let sum: f64 = all.map(|(index, (value, _))| f64::from(difference(index, *value).abs())).sum();
+            let all = warped
+                .iter()
+                .zip(&valid)
+                .enumerate()
+                .filter(|(_, (_, valid))| **valid);
+            let sum: f64 = all
+                .map(|(index, (value, _))| f64::from(difference(index, *value).abs()))
+                .sum();
             (2.0 * sum / sums.0 as f64).max(1e-3) as f32
         };
         // Positions about the centre, in units of the half side, so that the four unknowns are alike.
@@ -132,11 +154,18 @@ impl Level {
             [1.0 + grow, -turn, solved[2] - grow * cx + turn * cy],
             [turn, 1.0 + grow, solved[3] - turn * cx - grow * cy],
         ]);
-        step.0.iter().flatten().all(|number| number.is_finite()).then_some(step)
+        step.0
+            .iter()
+            .flatten()
+            .all(|number| number.is_finite())
+            .then_some(step)
     }
 
     fn largest_move(&self, step: &Transform) -> f64 {
-        let (right, bottom) = ((self.image.width() - 1) as f64, (self.image.height() - 1) as f64);
+        let (right, bottom) = (
+            (self.image.width() - 1) as f64,
+            (self.image.height() - 1) as f64,
+        );
         let corners = [(0.0, 0.0), (right, 0.0), (0.0, bottom), (right, bottom)];
         let moved = corners.map(|(x, y)| {
             let (u, v) = step.apply(x, y);
@@ -148,7 +177,12 @@ impl Level {
 
 /// Reads `image` where `transform` takes each pixel of a picture of `width` × `height`, between pixels bilinearly; and
 /// which of them lie inside.
-pub(super) fn warp(image: &GreyImage, transform: &Transform, width: usize, height: usize) -> (Vec<f32>, Vec<bool>) {
+pub(super) fn warp(
+    image: &GreyImage,
+    transform: &Transform,
+    width: usize,
+    height: usize,
+) -> (Vec<f32>, Vec<bool>) {
     let (mut values, mut valid) = (vec![0.0; width * height], vec![false; width * height]);
     let (right, bottom) = ((image.width() - 1) as f64, (image.height() - 1) as f64);
     let pixels = image.values();
@@ -164,7 +198,10 @@ pub(super) fn warp(image: &GreyImage, transform: &Transform, width: usize, heigh
             }
             let (x, y) = (x.clamp(0.0, right), y.clamp(0.0, bottom));
             let (left, top) = (x as usize, y as usize);
-            let (beside, below) = ((left + 1).min(stride - 1), (top + 1).min(image.height() - 1));
+            let (beside, below) = (
+                (left + 1).min(stride - 1),
+                (top + 1).min(image.height() - 1),
+            );
             let (across, down) = ((x - left as f64) as f32, (y - top as f64) as f32);
             let line = |row: usize| {
                 let (first, second) = (pixels[row * stride + left], pixels[row * stride + beside]);

@@ -60,8 +60,14 @@ impl Transforms {
         };
         Self {
             side,
-            picture: Plane { rows: axis(side), columns: axis(side) },
-            polar: Plane { rows: axis(RADII), columns: axis(ANGLES) },
+            picture: Plane {
+                rows: axis(side),
+                columns: axis(side),
+            },
+            polar: Plane {
+                rows: axis(RADII),
+                columns: axis(ANGLES),
+            },
         }
     }
 
@@ -71,7 +77,11 @@ impl Transforms {
         let mean = values.iter().sum::<f32>() / values.len() as f32;
         let (across, down) = (hann(width), hann(height));
         let mut plane = vec![Complex32::default(); self.side * self.side];
-        for ((to, from), down) in plane.chunks_exact_mut(self.side).zip(values.chunks_exact(width)).zip(&down) {
+        for ((to, from), down) in plane
+            .chunks_exact_mut(self.side)
+            .zip(values.chunks_exact(width))
+            .zip(&down)
+        {
             for ((to, value), across) in to.iter_mut().zip(from).zip(&across) {
                 to.re = (value - mean) * across * down;
             }
@@ -123,8 +133,12 @@ impl Transforms {
                 let (left, top) = (x.floor(), y.floor());
                 let (right, bottom) = (x - left, y - top);
                 let (left, top) = (left as i64, top as i64);
-                let value = (magnitude(left, top) * (1.0 - right) + magnitude(left + 1, top) * right) * (1.0 - bottom)
-                    + (magnitude(left, top + 1) * (1.0 - right) + magnitude(left + 1, top + 1) * right) * bottom;
+                let value = (magnitude(left, top) * (1.0 - right)
+                    + magnitude(left + 1, top) * right)
+                    * (1.0 - bottom)
+                    + (magnitude(left, top + 1) * (1.0 - right)
+                        + magnitude(left + 1, top + 1) * right)
+                        * bottom;
                 // The radius is a tapered axis: it does not close, as the angle does.
                 let taper = (PI * (radius as f64 + 0.5) / RADII as f64).sin();
                 polar.push(Complex32::new(((1.0 + value).ln() * taper) as f32, 0.0));
@@ -161,7 +175,9 @@ impl Plane {
         };
         let mut plane: Vec<_> = first.iter().zip(second).map(crossed).collect();
         self.both(&mut plane, |axis| &axis.backward);
-        let best = (0..plane.len()).max_by(|a, b| plane[*a].re.total_cmp(&plane[*b].re)).unwrap_or(0);
+        let best = (0..plane.len())
+            .max_by(|a, b| plane[*a].re.total_cmp(&plane[*b].re))
+            .unwrap_or(0);
         let (x, y) = (best % width, best / width);
         let at = |x: usize, y: usize| f64::from(plane[y % height * width + x % width].re);
         (
@@ -189,13 +205,21 @@ fn transposed(plane: &[Complex32], width: usize, height: usize) -> Vec<Complex32
 /// Where a parabola through three values is highest, −0.5..0.5 from the middle one.
 fn vertex(before: f64, middle: f64, after: f64) -> f64 {
     let bend = before - 2.0 * middle + after;
-    if bend >= 0.0 { 0.0 } else { ((before - after) / (2.0 * bend)).clamp(-0.5, 0.5) }
+    if bend >= 0.0 {
+        0.0
+    } else {
+        ((before - after) / (2.0 * bend)).clamp(-0.5, 0.5)
+    }
 }
 
 /// A position on a circle as −half..half.
 fn signed(position: f64, length: usize) -> f64 {
     let length = length as f64;
-    if position > length / 2.0 { position - length } else { position }
+    if position > length / 2.0 {
+        position - length
+    } else {
+        position
+    }
 }
 
 fn hann(length: usize) -> Vec<f32> {

@@ -17,7 +17,11 @@ pub(super) fn ssim(a: &[f32], b: &[f32], width: usize, valid: Option<&[bool]>) -
         return None;
     }
     let pixels = (across * down) as f64;
-    let unbiased = if pixels > 1.0 { pixels / (pixels - 1.0) } else { 1.0 };
+    let unbiased = if pixels > 1.0 {
+        pixels / (pixels - 1.0)
+    } else {
+        1.0
+    };
     // Sums over `down` rows, a column: of a, b, a², b², ab, and of pixels that are not valid.
     let mut columns = vec![[0.0_f64; 6]; width];
     let (mut total, mut windows) = (0.0, 0_usize);

@@ -19,13 +19,17 @@ fn folder() -> std::path::PathBuf {
 }
 
 fn cases() -> Vec<Case> {
-    let file = std::fs::read_to_string(folder().join("registration.json")).expect("the fixture is there");
+    let file =
+        std::fs::read_to_string(folder().join("registration.json")).expect("the fixture is there");
     serde_json::from_str(&file).expect("it is JSON")
 }
 
 fn picture(name: &str) -> GreyImage {
-    let file = std::fs::File::open(folder().join(format!("registration/{name}.png"))).expect("the picture is there");
-    let mut reader = png::Decoder::new(std::io::BufReader::new(file)).read_info().expect("it is a PNG");
+    let file = std::fs::File::open(folder().join(format!("registration/{name}.png")))
+        .expect("the picture is there");
+    let mut reader = png::Decoder::new(std::io::BufReader::new(file))
+        .read_info()
+        .expect("it is a PNG");
     let mut bytes = vec![0; reader.output_buffer_size().expect("it is small")];
     let info = reader.next_frame(&mut bytes).expect("it is whole");
     let values = bytes.iter().map(|byte| f32::from(*byte) / 255.0).collect();
@@ -33,30 +37,59 @@ fn picture(name: &str) -> GreyImage {
 }
 
 fn reference() -> RegistrationReference {
-    RegistrationReference::new(&picture("reference"), RegistrationSettings::default()).expect("the settings are valid")
+    RegistrationReference::new(&picture("reference"), RegistrationSettings::default())
+        .expect("the settings are valid")
 }
 
 #[test]
 fn known_motions_are_found_within_a_fifth_of_a_pixel_and_of_a_degree() {
     let reference = reference();
     for case in cases().iter().filter(|case| !case.name.starts_with("pose")) {
-        let found = reference.register(&picture(&case.name)).expect("the sizes are equal");
+        let found = reference
+            .register(&picture(&case.name))
+            .expect("the sizes are equal");
         let (width, height) = (reference.size.0 as f64 - 1.0, reference.size.1 as f64 - 1.0);
-        let known = Transform::similarity(case.turn, case.scale, case.shift, (width / 2.0, height / 2.0));
-        let corners = [(0.0, 0.0), (width, 0.0), (0.0, height), (width, height), (width / 2.0, height / 2.0)];
+        let known = Transform::similarity(
+            case.turn,
+            case.scale,
+            case.shift,
+            (width / 2.0, height / 2.0),
+        );
+        let corners = [
+            (0.0, 0.0),
+            (width, 0.0),
+            (0.0, height),
+            (width, height),
+            (width / 2.0, height / 2.0),
+        ];
         let off = corners.map(|(x, y)| {
             let (a, b) = (known.apply(x, y), found.transform.apply(x, y));
             (a.0 - b.0).hypot(a.1 - b.1)
         });
         let worst = off.into_iter().fold(0.0, f64::max);
         let degrees = (found.transform.degrees() - case.turn).abs();
-        println!("{:9} {worst:.3} px {degrees:.3} degrees, {:.3} -> {:.3}", case.name, found.unaligned_score, found.score);
-        let status = if case.name == "same" { RegistrationStatus::Identity } else { RegistrationStatus::Aligned };
+        println!(
+            "{:9} {worst:.3} px {degrees:.3} degrees, {:.3} -> {:.3}",
+            case.name, found.unaligned_score, found.score
+        );
+        let status = if case.name == "same" {
+            RegistrationStatus::Identity
+        } else {
+            RegistrationStatus::Aligned
+        };
         assert_eq!(found.status, status, "{}", case.name);
-        assert!(worst <= 0.2 && degrees <= 0.2, "{}: {worst} px, {degrees} degrees", case.name);
+        assert!(
+            worst <= 0.2 && degrees <= 0.2,
+            "{}: {worst} px, {degrees} degrees",
+            case.name
+        );
         if case.turn == 0.0 && case.scale == 1.0 {
             let (x, y) = (found.transform.0[0][2], found.transform.0[1][2]);
-            assert!((x - case.skimage_shift.0).abs() < 0.2 && (y - case.skimage_shift.1).abs() < 0.2, "{}", case.name);
+            assert!(
+                (x - case.skimage_shift.0).abs() < 0.2 && (y - case.skimage_shift.1).abs() < 0.2,
+                "{}",
+                case.name
+            );
         }
     }
 }
@@ -65,8 +98,16 @@ fn known_motions_are_found_within_a_fifth_of_a_pixel_and_of_a_degree() {
 fn a_part_that_is_turned_too_far_is_another_pose() {
     let reference = reference();
     for case in cases().iter().filter(|case| case.name.starts_with("pose")) {
-        let found = reference.register(&picture(&case.name)).expect("the sizes are equal");
-        println!("{:9} {:.1} degrees, {:.3} -> {:.3}", case.name, found.transform.degrees(), found.unaligned_score, found.score);
+        let found = reference
+            .register(&picture(&case.name))
+            .expect("the sizes are equal");
+        println!(
+            "{:9} {:.1} degrees, {:.3} -> {:.3}",
+            case.name,
+            found.transform.degrees(),
+            found.unaligned_score,
+            found.score
+        );
         assert_eq!(found.status, RegistrationStatus::Pose, "{}", case.name);
     }
 }
@@ -76,25 +117,54 @@ fn the_similarity_is_scikit_images() {
     let reference = picture("reference");
     for case in cases() {
         let other = picture(&case.name);
-        let found = ssim::ssim(reference.values(), other.values(), reference.width(), None).expect("it has windows");
-        assert!((found - case.skimage_ssim).abs() < 1e-6, "{}: {found}, {}", case.name, case.skimage_ssim);
+        let found = ssim::ssim(reference.values(), other.values(), reference.width(), None)
+            .expect("it has windows");
+        assert!(
+            (found - case.skimage_ssim).abs() < 1e-6,
+            "{}: {found}, {}",
+            case.name,
+            case.skimage_ssim
+        );
     }
 }
 
 #[test]
 fn pictures_that_cannot_be_aligned_have_a_defined_answer() {
-    let black = |width: usize, height: usize| GreyImage::new(width, height, vec![0.0; width * height]).expect("pixels");
+    let black = |width: usize, height: usize| {
+        GreyImage::new(width, height, vec![0.0; width * height]).expect("pixels")
+    };
     for (width, height) in [(1, 1), (1, 300), (300, 1), (5, 5), (640, 480)] {
-        let reference = RegistrationReference::new(&black(width, height), RegistrationSettings::default()).expect("valid");
-        let found = reference.register(&black(width, height)).expect("the sizes are equal");
-        assert_eq!((found.status, found.score), (RegistrationStatus::Identity, 1.0), "{width}x{height}");
+        let reference =
+            RegistrationReference::new(&black(width, height), RegistrationSettings::default())
+                .expect("valid");
+        let found = reference
+            .register(&black(width, height))
+            .expect("the sizes are equal");
+        assert_eq!(
+            (found.status, found.score),
+            (RegistrationStatus::Identity, 1.0),
+            "{width}x{height}"
+        );
     }
     let reference = reference();
-    let found = reference.register(&black(240, 200)).expect("the sizes are equal");
-    assert_eq!((found.status, found.transform), (RegistrationStatus::Pose, Transform::IDENTITY));
-    let message = reference.register(&black(1, 1)).expect_err("another size").to_string();
-    assert_eq!(message, "the picture must have the shape 240x200 of its reference, it has 1x1");
-    assert!(GreyImage::new(0, 5, vec![]).is_err() && GreyImage::new(2, 1, vec![0.0, f32::NAN]).is_err());
+    let found = reference
+        .register(&black(240, 200))
+        .expect("the sizes are equal");
+    assert_eq!(
+        (found.status, found.transform),
+        (RegistrationStatus::Pose, Transform::IDENTITY)
+    );
+    let message = reference
+        .register(&black(1, 1))
+        .expect_err("another size")
+        .to_string();
+    assert_eq!(
+        message,
+        "the picture must have the shape 240x200 of its reference, it has 1x1"
+    );
+    assert!(
+        GreyImage::new(0, 5, vec![]).is_err() && GreyImage::new(2, 1, vec![0.0, f32::NAN]).is_err()
+    );
 }
 
 proptest! {

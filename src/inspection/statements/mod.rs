@@ -1,6 +1,6 @@
 //! Which statement about the difference between a picture and its reference is true.
 
-use super::error::InspectionError;
+use crate::inspection::error::InspectionError;
 
 /// The vectors that statements are judged by, all of one length and in the model's joint space.
 #[derive(Debug, Clone, Copy)]
@@ -84,13 +84,23 @@ pub type Features = [Option<f64>; Feature::ALL.len()];
 ///
 /// A statement without a `reference_text` is measured against the mean of all statements' texts: what they have in common
 /// is true of both pictures. Of a single one nothing is subtracted.
-pub fn features(pictures: &Pictures<'_>, statements: &[Statement<'_>]) -> Result<Vec<Features>, InspectionError> {
+pub fn features(
+    pictures: &Pictures<'_>,
+    statements: &[Statement<'_>],
+) -> Result<Vec<Features>, InspectionError> {
     let length = pictures.picture.len();
-    check("the embedding of the picture", pictures.picture, length.max(1))?;
+    check(
+        "the embedding of the picture",
+        pictures.picture,
+        length.max(1),
+    )?;
     check("the embedding of the reference", pictures.reference, length)?;
     let (picture, reference) = (unit(pictures.picture), unit(pictures.reference));
     let change = minus(&picture, &reference);
-    let patches = pictures.patches.map(|patches| PatchChanges::new(&patches, length)).transpose()?;
+    let patches = pictures
+        .patches
+        .map(|patches| PatchChanges::new(&patches, length))
+        .transpose()?;
     let look = pictures.second_look.map(|(picture, reference)| {
         check("the embedding of the changed box", picture, length)?;
         check("the embedding of the reference's box", reference, length)?;
@@ -104,7 +114,10 @@ pub fn features(pictures: &Pictures<'_>, statements: &[Statement<'_>]) -> Result
     }
     let mut common = vec![0.0; length];
     for text in &texts {
-        common.iter_mut().zip(text).for_each(|(sum, value)| *sum += value / texts.len() as f64);
+        common
+            .iter_mut()
+            .zip(text)
+            .for_each(|(sum, value)| *sum += value / texts.len() as f64);
     }
     let one = |(statement, text): (&Statement<'_>, &Vec<f64>)| {
         let other = match statement.reference_text {
@@ -119,7 +132,9 @@ pub fn features(pictures: &Pictures<'_>, statements: &[Statement<'_>]) -> Result
         Ok([
             Some(dot(&picture, &along)),
             Some(cosine(&change, &along)),
-            patches.as_ref().map(|patches| cosine(&patches.pooled, &along)),
+            patches
+                .as_ref()
+                .map(|patches| cosine(&patches.pooled, &along)),
             patches.as_ref().map(|patches| patches.strongest(&along)),
             Some(-dot(&reference, &along)),
             look.as_ref().map(|look| cosine(look, &along)),
@@ -153,7 +168,9 @@ impl Logistic {
     #[must_use]
     pub fn probability(&self, features: &Features) -> f64 {
         let term = |(term, value): (&Term, &Option<f64>)| {
-            value.map_or(0.0, |value| term.weight * (value - term.mean) / term.spread.max(f64::MIN_POSITIVE))
+            value.map_or(0.0, |value| {
+                term.weight * (value - term.mean) / term.spread.max(f64::MIN_POSITIVE)
+            })
         };
         let sum = self.bias + self.terms.iter().zip(features).map(term).sum::<f64>();
         1.0 / (1.0 + (-sum).exp())
@@ -167,12 +184,22 @@ pub fn standardised_sums(features: &[Features]) -> Vec<f64> {
     let mut sums = vec![0.0; features.len()];
     for feature in [Feature::TextDifference, Feature::Direction] {
         let index = feature as usize;
-        let values: Vec<_> = features.iter().map(|features| features[index].unwrap_or(0.0)).collect();
+        let values: Vec<_> = features
+            .iter()
+            .map(|features| features[index].unwrap_or(0.0))
+            .collect();
         let count = values.len().max(1) as f64;
         let mean = values.iter().sum::<f64>() / count;
-        let spread = (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt();
+        let spread = (values
+            .iter()
+            .map(|value| (value - mean).powi(2))
+            .sum::<f64>()
+            / count)
+            .sqrt();
         if spread > 1e-12 {
-            sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += (value - mean) / spread);
+            sums.iter_mut()
+                .zip(values)
+                .for_each(|(sum, value)| *sum += (value - mean) / spread);
         }
     }
     sums
@@ -188,27 +215,50 @@ impl PatchChanges {
     fn new(patches: &ChangedPatches<'_>, length: usize) -> Result<Self, InspectionError> {
         let count = patches.change.len();
         check("the change of each patch", patches.change, count.max(1))?;
-        check("the patches of the picture", patches.picture, count.saturating_mul(length))?;
-        check("the patches of the reference", patches.reference, count.saturating_mul(length))?;
-        let pairs = patches.picture.chunks_exact(length).zip(patches.reference.chunks_exact(length));
-        let changes: Vec<_> = pairs.map(|(picture, reference)| minus(&unit(picture), &unit(reference))).collect();
+        check(
+            "the patches of the picture",
+            patches.picture,
+            count.saturating_mul(length),
+        )?;
+        check(
+            "the patches of the reference",
+            patches.reference,
+            count.saturating_mul(length),
+        )?;
+        let pairs = patches
+            .picture
+            .chunks_exact(length)
+            .zip(patches.reference.chunks_exact(length));
+        let changes: Vec<_> = pairs
+            .map(|(picture, reference)| minus(&unit(picture), &unit(reference)))
+            .collect();
         let mut pooled = vec![0.0; length];
         for (change, weight) in changes.iter().zip(patches.change) {
             let weight = f64::from(weight.max(0.0));
-            pooled.iter_mut().zip(change).for_each(|(sum, value)| *sum += weight * value);
+            pooled
+                .iter_mut()
+                .zip(change)
+                .for_each(|(sum, value)| *sum += weight * value);
         }
         Ok(Self { changes, pooled })
     }
 
     fn strongest(&self, along: &[f64]) -> f64 {
         let length = dot(along, along).sqrt().max(f64::MIN_POSITIVE);
-        self.changes.iter().map(|change| dot(change, along) / length).fold(f64::NEG_INFINITY, f64::max)
+        self.changes
+            .iter()
+            .map(|change| dot(change, along) / length)
+            .fold(f64::NEG_INFINITY, f64::max)
     }
 }
 
 fn check(what: &'static str, vector: &[f32], expected: usize) -> Result<(), InspectionError> {
     if vector.len() != expected {
-        return Err(InspectionError::Length { what, expected, found: vector.len() });
+        return Err(InspectionError::Length {
+            what,
+            expected,
+            found: vector.len(),
+        });
     }
     match vector.iter().position(|value| !value.is_finite()) {
         Some(at) => Err(InspectionError::NotFinite { what, at }),
@@ -218,9 +268,16 @@ fn check(what: &'static str, vector: &[f32], expected: usize) -> Result<(), Insp
 
 /// The vector with a length of 1; a zero vector stays what it is.
 fn unit(vector: &[f32]) -> Vec<f64> {
-    let length = vector.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
+    let length = vector
+        .iter()
+        .map(|value| f64::from(*value).powi(2))
+        .sum::<f64>()
+        .sqrt();
     let scale = if length > 0.0 { 1.0 / length } else { 0.0 };
-    vector.iter().map(|value| f64::from(*value) * scale).collect()
+    vector
+        .iter()
+        .map(|value| f64::from(*value) * scale)
+        .collect()
 }
 
 fn minus(a: &[f64], b: &[f64]) -> Vec<f64> {
@@ -234,83 +291,12 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 /// 0 where one of them has no length.
 fn cosine(a: &[f64], b: &[f64]) -> f64 {
     let lengths = (dot(a, a) * dot(b, b)).sqrt();
-    if lengths > 1e-12 { (dot(a, b) / lengths).clamp(-1.0, 1.0) } else { 0.0 }
+    if lengths > 1e-12 {
+        (dot(a, b) / lengths).clamp(-1.0, 1.0)
+    } else {
+        0.0
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    /// Axes: 0 what all pictures are, 1 a scratch, 2 a missing part.
-    fn case<'a>(patches: Option<ChangedPatches<'a>>) -> Pictures<'a> {
-        Pictures {
-            picture: &[0.9, 0.4, 0.1, 0.0],
-            reference: &[0.95, 0.0, 0.1, 0.0],
-            patches,
-            second_look: Some((&[0.5, 0.8, 0.0, 0.0], &[0.9, 0.1, 0.0, 0.0])),
-        }
-    }
-
-    const OK: [f32; 4] = [1.0, 0.0, 0.0, 0.3];
-    const SCRATCH: [f32; 4] = [0.8, 0.5, 0.0, 0.3];
-    const MISSING: [f32; 4] = [0.8, 0.0, 0.5, 0.3];
-
-    fn statements(reference_text: Option<&[f32]>) -> Vec<Statement<'_>> {
-        [&OK, &SCRATCH, &MISSING].map(|text| Statement { text, reference_text }).to_vec()
-    }
-
-    #[test]
-    fn the_true_statement_is_first_by_every_feature() {
-        let (before, after) = ([1.0, 0.0, 0.0, 0.0].repeat(3), [[1.0, 0.0, 0.0, 0.0], [0.6, 0.7, 0.0, 0.0], [1.0, 0.0, 0.1, 0.0]].concat());
-        let patches = ChangedPatches { picture: &after, reference: &before, change: &[0.0, 3.0, 0.2] };
-        for reference_text in [Some(OK.as_slice()), None] {
-            let found = features(&case(Some(patches)), &statements(reference_text)).expect("the lengths are equal");
-            for (index, feature) in Feature::ALL.iter().enumerate() {
-                let value = |statement: usize| found[statement][index].expect("all vectors are given");
-                let not_of_reference = *feature == Feature::NotOfReference;
-                assert!(value(1) > value(2) || not_of_reference, "{}", feature.name());
-            }
-            let sums = standardised_sums(&found);
-            assert!(sums[1] > sums[0] && sums[1] > sums[2], "{sums:?}");
-        }
-        let less = features(&case(None), &statements(Some(&OK))).expect("the lengths are equal");
-        assert_eq!((less[1][2], less[1][3]), (None, None));
-        // Nothing can be said of "nothing changed" by a direction of length 0.
-        assert_eq!(less[0][1], Some(0.0));
-        assert!(less[1][4] > less[0][4]);
-    }
-
-    #[test]
-    fn weights_make_a_probability() {
-        let term = |weight| Term { mean: 0.1, spread: 0.2, weight };
-        let logistic = Logistic { bias: -1.0, terms: [1.0, 2.0, 0.0, 0.0, 0.5, 0.0].map(term) };
-        let sum: f64 = -1.0 + 1.0 * 0.5 + 2.0 * 2.0 + 0.5 * -0.5;
-        let features = [Some(0.2), Some(0.5), None, Some(7.0), Some(0.0), None];
-        assert!((logistic.probability(&features) - 1.0 / (1.0 + (-sum).exp())).abs() < 1e-12);
-        assert_eq!(standardised_sums(&[features]), [0.0]);
-    }
-
-    #[test]
-    fn vectors_that_do_not_fit_are_refused() {
-        let mut pictures = case(None);
-        pictures.reference = &[1.0];
-        let error = features(&pictures, &[]).expect_err("too short");
-        assert_eq!(error.to_string(), "the embedding of the reference must hold 4 numbers, it holds 1");
-        let text = [f32::NAN, 0.0, 0.0, 0.0];
-        assert!(features(&case(None), &[Statement { text: &text, reference_text: None }]).is_err());
-        let patches = ChangedPatches { picture: &[1.0; 4], reference: &[1.0; 8], change: &[1.0] };
-        assert!(features(&case(Some(patches)), &[]).is_err());
-    }
-
-    proptest! {
-        #[test]
-        fn every_vector_has_finite_features(numbers in prop::collection::vec(-1e30_f32..1e30, 16), zero in 0_usize..5) {
-            let vectors: Vec<Vec<f32>> = numbers.chunks(4).enumerate()
-                .map(|(index, vector)| if index == zero { vec![0.0; 4] } else { vector.to_vec() }).collect();
-            let pictures = Pictures { picture: &vectors[0], reference: &vectors[1], patches: None, second_look: None };
-            let found = features(&pictures, &[Statement { text: &vectors[2], reference_text: Some(&vectors[3]) }]).expect("finite");
-            prop_assert!(found[0].iter().flatten().all(|value| value.is_finite() && value.abs() <= 2.1));
-        }
-    }
-}
+mod tests;
