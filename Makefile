@@ -131,10 +131,10 @@ onnxruntime-cuda: ## the ONNX Runtime for graphics cards, with its CUDA 12 libra
 
 python: $(VENV)/.installed ## the Python environment of the training module and the tests
 
-# The training module with its development tools, and what the other tests need, all at the pinned versions.
+# The training module with its pre-trained weights and development tools, and what the other tests need, all at the pinned versions.
 $(VENV)/.installed: models/training/pyproject.toml models/training/requirements.txt tests/requirements.txt
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet --disable-pip-version-check -c models/training/requirements.txt -r tests/requirements.txt -e 'models/training[dev]'
+	$(PY) -m pip install --quiet --disable-pip-version-check -c models/training/requirements.txt -r tests/requirements.txt -e 'models/training[small,dev]'
 	touch $@
 
 train-demo: python ## generate scenes, train the demo model, export it to models/demo (under an hour on two cores)
@@ -209,7 +209,7 @@ endef
 lower = $(subst V,v,$(subst T,t,$(subst B,b,$(subst L,l,$(1)))))
 
 lock: ## pin the Python requirements again (needs uv)
-	cd models/training && uv pip compile --universal --fork-strategy fewest --python-version 3.10 --no-header --quiet --extra dev pyproject.toml -o requirements.txt
+	cd models/training && uv pip compile --universal --fork-strategy fewest --python-version 3.10 --no-header --quiet --extra small --extra dev pyproject.toml -o requirements.txt
 	uv pip compile --universal --fork-strategy fewest --python-version 3.10 --no-header --quiet -c models/training/requirements.txt tests/requirements.in -o tests/requirements.txt
 	cd tests/python/clients && uv pip compile --universal --fork-strategy fewest --python-version 3.10 --no-header --quiet requirements.in -o requirements.txt
 	cd deploy/examples/catalogue && uv pip compile --universal --fork-strategy fewest --python-version 3.10 --no-header --quiet requirements.in -o requirements.txt
