@@ -28,7 +28,7 @@ STAGES = (
     (1, 3, 1, 6, 320),
 )
 FINE_BLOCK = 2
-"""The block whose depthwise convolution gives the output at stride 4."""
+"""The block whose expansion gives the output at stride 4."""
 LAST_BLOCKS = {8: 4, 16: 10, 32: 15}
 """The block that gives the output at a stride: the last one there."""
 CHANNELS = {4: 144, 8: 40, 16: 112, 32: 320}
@@ -78,26 +78,26 @@ class Block(nn.Module):
         self.project = convolution(wide, outputs, 1)
         self.shortcut = stride == 1 and inputs == outputs
 
-    def filtered(self, maps: Tensor) -> Tensor:
-        """The depthwise output after ReLU6, [batch, inputs * expansion, rows / stride, columns / stride]."""
-        wide = maps if self.expand is None else functional.relu6(self.expand(maps))
-        return functional.relu6(self.filter(wide))
+    def expanded(self, maps: Tensor) -> Tensor:
+        """The expansion before its ReLU6, [batch, inputs * expansion, rows, columns]."""
+        return maps if self.expand is None else self.expand(maps)
 
-    def finish(self, maps: Tensor, filtered: Tensor) -> Tensor:
-        """The block's output, from its input and `filtered`."""
-        projected = self.project(filtered)
+    def finish(self, maps: Tensor, expanded: Tensor) -> Tensor:
+        """The block's output, from its input and `expanded`."""
+        wide = expanded if self.expand is None else functional.relu6(expanded)
+        projected = self.project(functional.relu6(self.filter(wide)))
         return projected + maps if self.shortcut else projected
 
     def forward(self, maps: Tensor) -> Tensor:
         """[batch, inputs, rows, columns] to [batch, outputs, rows / stride, columns / stride]."""
-        return self.finish(maps, self.filtered(maps))
+        return self.finish(maps, self.expanded(maps))
 
 
 class Outputs(NamedTuple):
     """Maps of a batch of images, [batch, channels, rows / stride, columns / stride] (rounded up), and its classes."""
 
     stride4: Tensor
-    """144 channels: the depthwise output of block 2, 0…6."""
+    """144 channels: the expansion of block 2 before its ReLU6; clamped to 0…6 it is what the tower goes on with."""
     stride8: Tensor
     """40 channels."""
     stride16: Tensor
@@ -133,12 +133,12 @@ class Lite0(nn.Module):
         maps = functional.relu6(self.stem(pixels))
         for number, block in enumerate(self.blocks):
             assert isinstance(block, Block)
-            filtered = block.filtered(maps)
+            expanded = block.expanded(maps)
             if number == FINE_BLOCK:
-                found[4] = filtered
+                found[4] = expanded
                 if deepest == 4:
                     return found
-            maps = block.finish(maps, filtered)
+            maps = block.finish(maps, expanded)
             if number in last:
                 found[last[number]] = maps
                 if deepest == last[number]:
@@ -157,6 +157,17 @@ class Lite0(nn.Module):
         """All outputs of uint8 [batch, rows, columns, 3]."""
         maps = self.maps(normalised(pixels))
         return Outputs(maps[4], maps[8], maps[16], maps[32], self.classify(maps[32]))
+
+    def cut(self, deepest: int) -> "Lite0":
+        """Removes the modules that `maps` does not run for `deepest`, so that their weights are not exported."""
+        last = FINE_BLOCK if deepest == 4 else LAST_BLOCKS[deepest]
+        self.blocks = self.blocks[: last + 1]
+        if deepest == 4:
+            fine = self.blocks[FINE_BLOCK]
+            assert isinstance(fine, Block)
+            del fine.filter, fine.project
+        del self.head, self.classifier
+        return self
 
     def set_borders(self, borders: str) -> "Lite0":
         """Pads by "zeros", as it was trained, or by "reflect", so that a border looks like the inside."""
