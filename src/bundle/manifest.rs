@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::features::FeaturesSide;
 use crate::preprocess::{CropRounding, ImageSpec, InputLayout, Interpolation, ResizeMode};
 
 /// The only manifest format that this version reads.
@@ -30,6 +31,9 @@ pub struct Manifest {
     pub similarity: Similarity,
     /// The same towers at several precisions; the first is fp32.
     pub variants: Vec<Variant>,
+    /// The graph of features for inspection, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features: Option<FeaturesSide>,
     /// File name of the tokenizer.
     pub tokenizer: String,
     /// File name of the golden embeddings.
@@ -357,6 +361,9 @@ impl Manifest {
         }
         if !self.similarity.logit_scale.is_finite() || !self.similarity.logit_bias.is_finite() {
             return Err("similarity: logit_scale and logit_bias must be finite numbers".to_owned());
+        }
+        if let Some(features) = &self.features {
+            features.check()?;
         }
         match self.variants.first() {
             Some(first) if first.precision == "fp32" => Ok(()),

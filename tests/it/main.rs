@@ -31,6 +31,7 @@ mod eval_benchmarks;
 mod eval_compare;
 mod external_weights;
 mod failing_sessions;
+mod features;
 mod fuzz_corpus;
 mod hostile_input;
 mod hostile_urls;

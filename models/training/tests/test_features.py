@@ -133,7 +133,7 @@ def test_a_graph_that_differs_is_refused(tmp_path):
     ("options", "said"),
     [
         (["--size", "450"], "multiple of 16"),
-        (["--size", "48"], "from 64 to 4096"),
+        (["--size", "48"], "from 64 to 1024"),
         (["--strides", "4,5"], "unknown stride 5"),
     ],
 )

@@ -19,7 +19,7 @@ from clip_in_training.small.lite0_weights import LICENSE, SOURCE, pretrained
 GRAPH, GOLDEN = "features.onnx", "golden/features.json"
 SIZE = 448
 """Default height and width. Small defects need it: at 256 many of them are not seen."""
-LARGEST = 4096
+LARGEST = 1024
 BEGIN, END = "<!-- features: written by code -->", "<!-- end of features -->"
 
 
