@@ -27,7 +27,7 @@ use super::request::EmbedOptions;
 use super::settings::EngineSettings;
 use crate::bundle::{Bundle, FeaturesSide};
 use crate::preprocess::{self, ImageOptions, Limits, Pixels};
-use crate::runtime::{FeatureMap, SessionSettings};
+use crate::runtime::{CudaSettings, FeatureMap, SessionSettings};
 use crate::telemetry::Metrics;
 use golden::FeatureSource;
 pub use golden::verify_features;
@@ -252,7 +252,11 @@ impl Features {
                     threads: settings.threads_per_worker,
                     device,
                     bf16: false,
-                    cuda: settings.cuda,
+                    // 10-bit mantissas are too coarse for the golden values.
+                    cuda: CudaSettings {
+                        tf32: false,
+                        ..settings.cuda
+                    },
                 },
                 limits: settings.image_limits,
             };
