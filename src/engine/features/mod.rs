@@ -184,7 +184,7 @@ impl Features {
             let picture = preprocess::decode_for(&bytes, &limits, &spec, image_options, stop)?;
             Ok(preprocess::to_input(&picture.image, &spec))
         });
-        Ok(work.await?.map_err(FeaturesError::Image)?)
+        work.await?.map_err(FeaturesError::Image)
     }
 
     fn not_loaded(&self, error: &dyn std::fmt::Display) -> FeaturesError {
