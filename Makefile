@@ -19,7 +19,7 @@ FETCH := { test -x .cache/pip/bin/python || $(PYTHON) -m venv .cache/pip; } && .
 CLIP_IN := target/release/clip-in
 TRAIN := $(VENV)/bin/clip-in-training
 
-.PHONY: help serve small-sources test check test-rust test-python end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint lint-code docs onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo train-small-text evaluate-demo evaluate-small ablation bench bench-setup stream textile kills rolling-restart faults abuse fuzz soak reference gpu-bundle lock clean
+.PHONY: help serve small-sources test check test-rust test-python end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint lint-code docs onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo train-small-text evaluate-demo evaluate-small ablation bench bench-setup stream textile kills rolling-restart faults abuse fuzz soak reference gpu-bundle lock clean textile-features
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | column -t -s '	'
@@ -132,7 +132,7 @@ onnxruntime-cuda: ## the ONNX Runtime for graphics cards, with its CUDA 12 libra
 
 python: $(VENV)/.installed ## the Python environment of the training module and the tests
 
-# The training module with its development tools, and what the other tests need, all at the pinned versions.
+# The training module with its pre-trained weights and development tools, and what the other tests need, all at the pinned versions.
 $(VENV)/.installed: models/training/pyproject.toml models/training/requirements.txt tests/requirements.txt
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet --disable-pip-version-check -c models/training/requirements.txt -r tests/requirements.txt -e 'models/training[small,dev]'
@@ -177,6 +177,9 @@ stream: build $(CLIENTS)/.installed ## 10,000 images through one gRPC stream: or
 
 textile: build python ## find defects of a textile by words and by example images (TEXTILE="--bundle …")
 	$(PY) -m tests.bench.textile $(TEXTILE)
+
+textile-features: python ## find defects of a textile by the features of a frozen tower and ten good pictures (TEXTILE="--draws 5")
+	$(PY) -m tests.bench.textile_features $(TEXTILE)
 
 kills: onnxruntime ## kill the server 200 times while it writes label sets; each must be whole afterwards
 	CLIP_IN_KILLS=200 cargo test --locked --test it labelsets_kill -- --nocapture

@@ -313,6 +313,11 @@ pub fn manifest(bytes: &[u8]) {
     assert!((2..=65_536).contains(&manifest.text.context_length));
     assert!((1..=65_536).contains(&manifest.embedding_dim));
     assert_eq!(manifest.variants[0].precision, "fp32");
+    if let Some(features) = &manifest.features {
+        assert!(features.check_size(features.size).is_ok());
+        assert!(features.bytes(features.size) < 1 << 40);
+        assert!(features.outputs.iter().all(|output| output.stride > 0));
+    }
     // No file that it names is outside its folder.
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("bundle.json"), text).expect("a file");

@@ -1,9 +1,10 @@
-//! A model on disk: a folder with a manifest, two graphs, a tokenizer and golden embeddings.
+//! A model on disk: a folder with a manifest, two or three graphs, a tokenizer and golden embeddings.
 //!
 //! [`Bundle::open`] reads the manifest and checks that every file is the exported one. The golden check ([`golden`]) needs
 //! sessions and verifies that the graphs compute the same as PyTorch.
 
 mod external_data;
+mod features;
 mod files;
 pub mod golden;
 mod manifest;
@@ -12,6 +13,9 @@ mod models_root;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+pub use features::{
+    FeatureOutput, FeatureParity, FeaturesSide, GoldenFeatures, GoldenMaps, MAX_PIXELS, Sampled,
+};
 pub use files::sha256;
 pub use manifest::{
     Cleaning, Element, FORMAT_VERSION, ImageInput, ImageSide, Layout, Manifest, PadTo, Parity,
@@ -95,6 +99,21 @@ pub enum BundleError {
         /// The variant's tolerance.
         tolerance: f64,
     },
+    /// The graph of features computes other results than at export.
+    #[error(
+        "golden check of the features failed for {output} of {item}: the relative distance is {distance:.2e}, allowed is \
+         {tolerance:.2e}; the graph, the preprocessing or the runtime does not agree with the export"
+    )]
+    GoldenFeatures {
+        /// The image file.
+        item: String,
+        /// The graph's output.
+        output: String,
+        /// ‖difference‖ / ‖expected‖.
+        distance: f64,
+        /// The manifest's tolerance.
+        tolerance: f64,
+    },
 }
 
 /// An example scene for the server's page.
@@ -130,6 +149,19 @@ impl Bundle {
         graphs
             .into_iter()
             .try_for_each(|graph| self.verify_weights(graph))
+    }
+
+    /// Checks the files that the graph of features needs, as [`Bundle::verify`] does.
+    ///
+    /// # Errors
+    /// Those of [`Bundle::verify`].
+    pub(crate) fn verify_features(&self, side: &FeaturesSide) -> Result<(), BundleError> {
+        for name in [&side.graph, &side.golden] {
+            if let Some(expected) = self.manifest.files.get(name) {
+                files::verify(&self.resolve(name)?, expected)?;
+            }
+        }
+        self.verify_weights(&side.graph)
     }
 
     fn verify_weights(&self, graph: &str) -> Result<(), BundleError> {
@@ -229,10 +261,13 @@ impl Bundle {
         })
     }
 
-    /// The graphs of all variants.
+    /// The graphs of all variants, and that of features.
     fn graphs(&self) -> impl Iterator<Item = &str> {
         let variants = self.manifest.variants.iter();
-        variants.flat_map(|v| [v.image.as_str(), v.text.as_str()])
+        let features = self.manifest.features.iter();
+        variants
+            .flat_map(|v| [v.image.as_str(), v.text.as_str()])
+            .chain(features.map(|features| features.graph.as_str()))
     }
 
     fn references(&self) -> impl Iterator<Item = &str> {
@@ -242,6 +277,7 @@ impl Bundle {
             Some(&manifest.tokenizer),
             Some(&manifest.golden),
             manifest.samples.as_ref(),
+            manifest.features.as_ref().map(|features| &features.golden),
         ];
         graphs.chain(others.into_iter().flatten().map(String::as_str))
     }

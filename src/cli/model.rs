@@ -7,7 +7,7 @@ use clap::Subcommand;
 use super::import::{self, ImportArguments};
 use super::measure::{self, MeasureArguments};
 use crate::bundle::Bundle;
-use crate::engine::{unsupported_reason, verify};
+use crate::engine::{unsupported_reason, verify, verify_features};
 use crate::runtime::Device;
 
 #[derive(Debug, Subcommand)]
@@ -79,6 +79,17 @@ fn inspect(folder: &Path, json: bool) -> anyhow::Result<()> {
             or_unknown(variant.speedup.map(|times| format!("{times:.1} x fp32"))),
         );
     }
+    if let Some(features) = &manifest.features {
+        let strides = features.outputs.iter().map(|o| o.stride.to_string());
+        println!(
+            "features     {} x {} pixels, maps at strides {}; {} ({})",
+            features.size[1],
+            features.size[0],
+            strides.collect::<Vec<_>>().join(", "),
+            features.source,
+            features.license
+        );
+    }
     for field in [
         "source",
         "recipe",
@@ -125,6 +136,18 @@ fn check(folder: &Path) -> anyhow::Result<()> {
             variant.precision,
             distances.len(),
             variant.golden_tolerance
+        );
+    }
+    if let Some(features) = &bundle.manifest.features {
+        let distances = verify_features(&bundle)?;
+        let worst = distances
+            .iter()
+            .map(|(_, distance)| *distance)
+            .fold(0.0, f64::max);
+        println!(
+            "features: {} golden maps agree, largest relative distance {worst:.1e} (allowed {:.1e})",
+            distances.len(),
+            features.golden_tolerance
         );
     }
     Ok(())

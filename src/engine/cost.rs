@@ -1,6 +1,7 @@
 //! Estimates the time for preparing an item. The estimate only determines the order of work; the maximum work of an item is
 //! limited elsewhere.
 
+use super::image_source::ImageSource;
 use super::request::Item;
 use crate::preprocess::{HEADER_BYTES, Limits, announced_pixels};
 
@@ -16,16 +17,19 @@ const IMAGE: u64 = 200;
 /// Number of bytes that contain the size in most files. Base64 of these is decoded in a twentieth of the time of [`HEADER_BYTES`].
 const USUAL_HEADER_BYTES: usize = 4 << 10;
 
-/// Estimated microseconds, at worst. An image without a readable size counts as one of the largest.
+/// Estimated microseconds, at worst.
 pub fn of(item: &Item, limits: &Limits) -> u64 {
     match item {
-        Item::Image(image) => {
-            let known = [USUAL_HEADER_BYTES, HEADER_BYTES].into_iter();
-            let pixels = known.map(|most| announced_pixels(&image.head(most)));
-            let pixels = pixels.flatten().next().unwrap_or(u64::MAX);
-            IMAGE + pixels.min(limits.max_pixels) / PIXELS_PER_MICROSECOND
-        }
+        Item::Image(image) => of_image(image, limits),
         Item::Text(text) => text.len() as u64 * TEXT_BYTE,
         Item::Pixels(_) | Item::Tokens(_) => 1,
     }
+}
+
+/// The same for an image. One without a readable size counts as one of the largest.
+pub fn of_image(image: &ImageSource, limits: &Limits) -> u64 {
+    let known = [USUAL_HEADER_BYTES, HEADER_BYTES].into_iter();
+    let pixels = known.map(|most| announced_pixels(&image.head(most)));
+    let pixels = pixels.flatten().next().unwrap_or(u64::MAX);
+    IMAGE + pixels.min(limits.max_pixels) / PIXELS_PER_MICROSECOND
 }

@@ -7,7 +7,7 @@
 //! The engine does not depend on HTTP. An item is prepared completely before it is queued, so that an invalid one fails
 //! alone. Items of a cancelled or late request leave the queue without running. A full queue gives an error at once. A
 //! failed run only affects what is at fault: an item, a batch that was too large, or sessions, which are rebuilt once (see
-//! `recovery`).
+//! `recovery`). Features for inspection have their own sessions and queue (see `features`).
 
 mod alias;
 mod backlog;
@@ -19,6 +19,7 @@ mod embed;
 mod embedding_cache;
 mod error;
 mod fair_queue;
+mod features;
 mod golden;
 mod health;
 mod image_source;
@@ -43,6 +44,7 @@ pub use batching::BatchPolicy;
 pub use cpu_pool::CpuPool;
 pub use error::{EmbedError, EngineError, ItemError, LoadError, RegistryError};
 pub use fair_queue::{Flow, Tenant};
+pub use features::{FeaturesError, verify_features};
 pub use golden::{compute as compute_golden, verify};
 pub use health::Health;
 pub use image_source::{ImageSource, url as url_of_image};

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::caches::Caches;
 use super::cpu_pool::CpuPool;
 use super::error::{EngineError, ItemError, LoadError};
+use super::features::Features;
 use super::health::Health;
 use super::intake::Intake;
 use super::precision::Choice;
@@ -50,6 +51,7 @@ pub struct Model {
     preparer: Arc<Preparer>,
     pool: CpuPool,
     queue: Intake,
+    features: Features,
     health: Arc<Health>,
     statistics: Arc<Statistics>,
     workers: Mutex<Vec<JoinHandle<()>>>,
@@ -98,6 +100,7 @@ impl Model {
             fingerprint: fingerprint(&bundle, &choice.variant.precision),
             provider: session_source::settings_of(settings, &choice, settings.device()).provider(),
             choice,
+            features: Features::new(bundle.clone(), settings, pool.clone(), metrics.clone()),
             devices: settings.devices.clone(),
             bundle,
             preparer,
@@ -185,6 +188,10 @@ impl Model {
         &self.queue
     }
 
+    pub(super) fn feature_graph(&self) -> &Features {
+        &self.features
+    }
+
     /// Prepares encoder inputs of items, each with its own result.
     pub(super) async fn prepare(
         &self,
@@ -196,13 +203,16 @@ impl Model {
 
     /// The threads to wait for. They end when the queue is closed and empty.
     pub(super) fn take_workers(&self) -> Vec<JoinHandle<()>> {
-        std::mem::take(&mut *self.workers.lock())
+        let mut workers = std::mem::take(&mut *self.workers.lock());
+        workers.extend(self.features.take_workers());
+        workers
     }
 
-    /// Closes the queue; accepted items are still run.
+    /// Closes the queues; accepted items are still run.
     pub fn close(&self) {
         self.health.stop();
         self.queue.close();
+        self.features.queue().close();
     }
 
     /// Closes the queue, runs the accepted items, and waits until the workers have ended. Blocks.

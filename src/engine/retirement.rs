@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use parking_lot::Mutex;
 
 use super::Model;
+use super::features::FeatureQueue;
 use super::queue::Queue;
 
 /// Waits for old models to end, each in its own thread.
@@ -15,6 +16,7 @@ pub struct Retirement(Mutex<Vec<Retiring>>);
 #[derive(Debug)]
 struct Retiring {
     queue: Arc<Queue>,
+    features: Arc<FeatureQueue>,
     wait: JoinHandle<()>,
 }
 
@@ -22,6 +24,7 @@ impl Retirement {
     /// Releases a model. Requests that use it are answered first; then its workers end and its memory is freed.
     pub fn retire(&self, model: Arc<Model>) {
         let (name, queue) = (model.name().to_owned(), model.queue().clone());
+        let features = model.feature_graph().queue().clone();
         let workers = model.take_workers();
         drop(model);
         let wait = move || {
@@ -32,7 +35,11 @@ impl Retirement {
         let mut retiring = self.0.lock();
         retiring.retain(|model| !model.wait.is_finished());
         match thread.spawn(wait) {
-            Ok(wait) => retiring.push(Retiring { queue, wait }),
+            Ok(wait) => retiring.push(Retiring {
+                queue,
+                features,
+                wait,
+            }),
             // The workers still end, but nothing waits for them.
             Err(error) => tracing::warn!(%error, "no thread to wait for an old model"),
         }
@@ -41,7 +48,10 @@ impl Retirement {
     /// Closes the queues of old models, even for requests that still hold them; accepted items are still run.
     pub fn close(&self) {
         let retiring = self.0.lock();
-        retiring.iter().for_each(|model| model.queue.close());
+        for model in retiring.iter() {
+            model.queue.close();
+            model.features.close();
+        }
     }
 
     /// Waits until the workers of all old models have ended. Blocks.

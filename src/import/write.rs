@@ -168,6 +168,7 @@ fn manifest(
             golden_tolerance: GOLDEN_TOLERANCE,
             batch_dependent: false,
         }],
+        features: None,
         tokenizer: tokenizer_file::FILE.to_owned(),
         golden: GOLDEN.to_owned(),
         samples: None,

@@ -67,7 +67,7 @@ impl VariantWeights {
     }
 }
 
-fn path(bundle: &Bundle, name: &str) -> Result<PathBuf, RuntimeError> {
+pub(super) fn path(bundle: &Bundle, name: &str) -> Result<PathBuf, RuntimeError> {
     bundle.resolve(name).map_err(|e| RuntimeError::Session {
         graph: bundle.root().join(name).display().to_string(),
         reason: e.to_string(),

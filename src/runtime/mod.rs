@@ -1,9 +1,10 @@
-//! ONNX Runtime: finding its library, and sessions that compute embeddings of batches.
+//! ONNX Runtime: finding its library, and sessions that compute embeddings and features of batches.
 
 mod assembly;
 mod device;
 mod encoders;
 mod environment;
+mod features;
 mod library;
 mod output;
 mod session;
@@ -14,6 +15,7 @@ pub use assembly::{fill_images, fill_mask, fill_texts};
 pub use device::{Device, cpu_has_bf16};
 pub use encoders::{Encoders, VariantWeights};
 pub use environment::prepare_environment;
+pub use features::{FeatureMap, FeatureSession};
 pub use library::{Build, environment, find_library};
 pub use session::{CudaSettings, SessionSettings};
 pub use signature::{Port, Signature, signature};

@@ -37,6 +37,7 @@ mod eval_retrieval;
 mod eval_zeroshot;
 mod external_weights;
 mod failing_sessions;
+mod features;
 mod fuzz_corpus;
 mod hostile_input;
 mod hostile_urls;

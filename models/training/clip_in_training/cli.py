@@ -25,6 +25,7 @@ STAGES_HELP = {
     "finetune": "Stage 2: fine-tune a backbone with CLIP-IN's losses (several processes: under torchrun).",
 }
 VARIANTS_HELP = "Add other precisions to a bundle, each with its loss and speed measured."
+FEATURES_HELP = "Add features.onnx to a bundle: maps of a frozen pre-trained tower, for inspection."
 PRECISIONS_HELP = "in addition to fp32: int8, fp16, bf16, separated by commas (default: int8"
 CARD_HELP = (
     "Measure a bundle of the drawn scenes on scenes drawn afresh, five seeds, and print its card's tables."
@@ -125,6 +126,18 @@ def parser() -> argparse.ArgumentParser:
     variants = commands.add_parser("variants", help=VARIANTS_HELP, description=VARIANTS_HELP)
     variants.add_argument("--bundle", type=Path, required=True, help="the bundle's directory")
     variants.add_argument("--precisions", type=names, default=["int8"], help=f"{PRECISIONS_HELP})")
+
+    features = commands.add_parser("features", help=FEATURES_HELP, description=FEATURES_HELP)
+    features.add_argument("--bundle", type=Path, required=True, help="the bundle's directory")
+    features.add_argument(
+        "--size", type=_count, default=448, help="default height and width of the input (default: 448)"
+    )
+    features.add_argument(
+        "--strides",
+        type=_numbers,
+        default=[4, 8, 16],
+        help="some of 4, 8, 16, 32, separated by commas (4,8,16)",
+    )
 
     reference = commands.add_parser("reference", help=REFERENCE_HELP, description=REFERENCE_HELP)
     reference.add_argument("--architecture", default="ViT-B-32", help="open_clip's name (default: ViT-B-32)")
@@ -292,6 +305,13 @@ def _variants(options: argparse.Namespace) -> None:
     print(section(read_manifest(options.bundle), options.bundle))
 
 
+def _features(options: argparse.Namespace) -> None:
+    from clip_in_training.small.features.add import add_features, section
+
+    manifest = add_features(options.bundle, options.size, tuple(options.strides))
+    print(section(manifest["features"]))
+
+
 def _reference(options: argparse.Namespace) -> None:
     from clip_in_training.export.reference.bundle import write_reference
 
@@ -320,4 +340,5 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "goals": _goals,
     "reference": _reference,
     "variants": _variants,
+    "features": _features,
 }

@@ -199,7 +199,9 @@ impl From<BundleError> for ApiError {
             BundleError::BadReference { .. } => Code::BundleFileNameInvalid,
             BundleError::Checksum { .. } => Code::BundleChecksumMismatch,
             BundleError::Content { .. } => Code::BundleFileInvalid,
-            BundleError::Golden { .. } => Code::BundleGoldenMismatch,
+            BundleError::Golden { .. } | BundleError::GoldenFeatures { .. } => {
+                Code::BundleGoldenMismatch
+            }
         };
         Self::new(code, error.to_string())
     }

@@ -49,6 +49,9 @@ impl Manifest {
         if !self.similarity.logit_scale.is_finite() || !self.similarity.logit_bias.is_finite() {
             return Err("similarity: logit_scale and logit_bias must be finite numbers".to_owned());
         }
+        if let Some(features) = &self.features {
+            features.check()?;
+        }
         match self.variants.first() {
             Some(first) if first.precision == "fp32" => Ok(()),
             _ => Err("variants: the first one must be fp32".to_owned()),

@@ -14,6 +14,7 @@ pub use self::graph::Element;
 pub use self::image_side::{ImageInput, ImageSide, Layout};
 pub use self::text_side::{Cleaning, PadTo, Positions, TextInput, TextSide};
 pub use self::variant::{Parity, ParityPair, Variant};
+use super::features::FeaturesSide;
 
 /// The only manifest format that this version reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -39,6 +40,9 @@ pub struct Manifest {
     pub similarity: Similarity,
     /// The same towers at several precisions; the first is fp32.
     pub variants: Vec<Variant>,
+    /// The graph of features for inspection, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features: Option<FeaturesSide>,
     /// File name of the tokenizer.
     pub tokenizer: String,
     /// File name of the golden embeddings.

@@ -75,10 +75,17 @@ def export_graphs(model: DualEncoder, folder: Path) -> None:
 
 
 def export_graph(
-    module: nn.Module, example: Tensor, path: Path, name: str, axes: dict[int, str], outputs: list[str]
+    module: nn.Module,
+    example: Tensor,
+    path: Path,
+    name: str,
+    axes: dict[int, str],
+    outputs: list[str],
+    output_axes: dict[str, dict[int, str]] | None = None,
 ) -> None:
     """Writes one graph with one input, `name`, whose axes in `axes` are dynamic.
 
+    Of an output, the first axis is dynamic, or those that `output_axes` has for its name.
     The trace-based exporter gives the smaller graph here: it leaves no shape arithmetic. Weights of `EXTERNAL_FROM`
     bytes and more go to a file beside the graph, `NAME.onnx_data`.
     """
@@ -87,7 +94,8 @@ def export_graph(
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as work:
         # Export to a file: only then can the exporter store weights externally. It writes one file per tensor.
         traced = Path(work) / path.name
-        _trace(module, example, traced, name, axes, outputs)
+        dynamic = {output: {0: "batch"} for output in outputs} | (output_axes or {}) | {name: axes}
+        _trace(module, example, traced, name, dynamic, outputs)
         graph = onnx.load(traced)
     graph.producer_version = ""
     graph.doc_string = ""
@@ -102,10 +110,14 @@ def export_graph(
 
 
 def _trace(
-    module: nn.Module, example: Tensor, path: Path, name: str, axes: dict[int, str], outputs: list[str]
+    module: nn.Module,
+    example: Tensor,
+    path: Path,
+    name: str,
+    dynamic: dict[str, dict[int, str]],
+    outputs: list[str],
 ) -> None:
     """Suppresses the exporter's warnings: its result is measured afterwards."""
-    dynamic = {name: axes} | {output: {0: "batch"} for output in outputs}
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)

@@ -1,0 +1,1 @@
+"""`features.onnx`: maps of the frozen pre-trained tower, for inspection."""
