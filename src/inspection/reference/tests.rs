@@ -20,10 +20,9 @@ fn texture(seed: u64, change: impl Fn(usize, usize, usize, f32) -> f32) -> Vec<f
         .collect();
     let mut values = Vec::with_capacity(SHAPE.channels * patches);
     for channel in 0..SHAPE.channels {
-        for patch in 0..patches {
-            let mixed = sources[channel][patch]
-                + 0.6 * sources[(channel + 1) % SHAPE.channels][patch]
-                + channel as f32;
+        let next = &sources[(channel + 1) % SHAPE.channels];
+        for (patch, (own, other)) in sources[channel].iter().zip(next).enumerate() {
+            let mixed = own + 0.6 * other + channel as f32;
             values.push(change(
                 channel,
                 patch / SHAPE.width,
