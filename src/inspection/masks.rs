@@ -211,7 +211,7 @@ mod tests {
         /// Against the even-odd rule of single points.
         #[test]
         fn pixels_inside_a_polygon(corners in prop::collection::vec((0.0..20.0_f64, 0.0..16.0_f64), 3..8)) {
-            let inside = mask(20, 16).inside(&[corners.clone()], "a region").expect("inside the picture");
+            let inside = mask(20, 16).inside(std::slice::from_ref(&corners), "a region").expect("inside the picture");
             for (pixel, found) in inside.iter().enumerate() {
                 let (x, y) = ((pixel % 20) as f64 + 0.5, (pixel / 20) as f64 + 0.5);
                 let mut odd = false;

@@ -13,7 +13,7 @@ pub struct GreyImage {
 impl GreyImage {
     /// Wraps the pixels; an error if there are none, if their number is not `width * height`, or if one is not finite.
     pub fn new(width: usize, height: usize, values: Vec<f32>) -> Result<Self, InspectionError> {
-        let expected = width.checked_mul(height).unwrap_or(usize::MAX);
+        let expected = width.saturating_mul(height);
         if expected == 0 || values.len() != expected {
             let found = values.len();
             return Err(InspectionError::Length {
@@ -43,7 +43,7 @@ impl GreyImage {
                 + 0.114 * f32::from(pixel[2]))
                 / 255.0
         };
-        if rgb.len() % 3 != 0 {
+        if !rgb.len().is_multiple_of(3) {
             let expected = width.saturating_mul(height).saturating_mul(3);
             return Err(InspectionError::Length {
                 what: "an RGB picture",

@@ -137,8 +137,8 @@ impl Level {
             let mut at = 0;
             for i in 0..4 {
                 right[i] += f64::from(row_right[i]);
-                for j in i..4 {
-                    normal[i][j] += f64::from(row_normal[at]);
+                for sum in &mut normal[i][i..] {
+                    *sum += f64::from(row_normal[at]);
                     at += 1;
                 }
             }
