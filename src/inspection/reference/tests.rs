@@ -20,15 +20,11 @@ fn texture(seed: u64, change: impl Fn(usize, usize, usize, f32) -> f32) -> Vec<f
         .collect();
     let mut values = Vec::with_capacity(SHAPE.channels * patches);
     for channel in 0..SHAPE.channels {
-        let next = &sources[(channel + 1) % SHAPE.channels];
-        for (patch, (own, other)) in sources[channel].iter().zip(next).enumerate() {
-            let mixed = own + 0.6 * other + channel as f32;
-            values.push(change(
-                channel,
-                patch / SHAPE.width,
-                patch % SHAPE.width,
-                mixed,
-            ));
+        let beside = &sources[(channel + 1) % SHAPE.channels];
+        for (patch, (own, beside)) in sources[channel].iter().zip(beside).enumerate() {
+            let (row, column) = (patch / SHAPE.width, patch % SHAPE.width);
+            let mixed = own + 0.6 * beside + channel as f32;
+            values.push(change(channel, row, column, mixed));
         }
     }
     values

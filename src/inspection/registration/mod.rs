@@ -26,6 +26,8 @@ const LEAST_CONTRAST: f32 = 2e-3;
 const LEAST_GAIN: f64 = 0.005;
 /// A start with this similarity at the coarse size is good enough: no turn is looked for.
 const GOOD_START: f64 = 0.9;
+/// Pictures that are this similar as they are need no transform.
+const ALIKE: f64 = 0.995;
 /// The share of the reference that has to be seen in the aligned picture.
 const LEAST_OVERLAP: f64 = 0.5;
 
@@ -147,8 +149,7 @@ impl RegistrationReference {
             });
         }
         let [fine, middle, small] = pyramid(picture);
-        let unaligned =
-            similarity(&self.fine, &fine, &Transform::IDENTITY).map_or(1.0, |found| found.aligned);
+        let unaligned = similarity(&self.fine, fine.values(), None).unwrap_or(1.0);
         let stay = |score: f64| Registration {
             status: if score < self.settings.pose_below {
                 RegistrationStatus::Pose
@@ -163,29 +164,36 @@ impl RegistrationReference {
         if shorter < SHORTEST_SIDE
             || self.contrast < LEAST_CONTRAST
             || fine.spread().1 < LEAST_CONTRAST
+            || unaligned >= ALIKE
         {
             return Ok(stay(unaligned));
         }
         let start = self.start(&small, &middle);
         let refined = self.fine.refine(&fine, rescaled(&start, &middle, &fine));
-        let Some(found) = similarity(&self.fine, &fine, &refined) else {
+        let Some(found) = seen(&self.fine, &fine, &refined) else {
             return Ok(stay(unaligned));
         };
-        if found.aligned < found.unaligned + LEAST_GAIN {
+        // Both over the same pixels: what is moved out of the picture must not count for or against either.
+        let aligned = similarity(&self.fine, &found.warped, Some(&found.valid));
+        let before = similarity(&self.fine, fine.values(), Some(&found.valid));
+        let (Some(aligned), Some(before)) = (aligned, before) else {
+            return Ok(stay(unaligned));
+        };
+        if aligned < before + LEAST_GAIN {
             return Ok(stay(unaligned));
         }
         let working = (fine.width(), fine.height());
         let transform = Transform::resize(self.size, working)
             .then(&refined)
             .then(&Transform::resize(working, self.size));
-        let kept = self.may_correct(&transform) && found.aligned >= self.settings.pose_below;
+        let kept = self.may_correct(&transform) && aligned >= self.settings.pose_below;
         Ok(Registration {
             status: if kept {
                 RegistrationStatus::Aligned
             } else {
                 RegistrationStatus::Pose
             },
-            score: found.aligned,
+            score: aligned,
             unaligned_score: unaligned,
             transform,
         })
@@ -211,12 +219,13 @@ impl RegistrationReference {
                 .last()
                 .map_or(start, |level| level.refine(middle, start));
             for transform in [refined, direct] {
-                let score = self
-                    .coarse
-                    .last()
-                    .and_then(|level| similarity(level, middle, &transform));
-                if let Some(score) = score.filter(|score| score.aligned > best.0) {
-                    best = (score.aligned, transform);
+                let Some(level) = self.coarse.last() else {
+                    continue;
+                };
+                let score = seen(level, middle, &transform)
+                    .and_then(|seen| similarity(level, &seen.warped, Some(&seen.valid)));
+                if let Some(score) = score.filter(|score| *score > best.0) {
+                    best = (score, transform);
                 }
             }
             best.0
@@ -249,32 +258,23 @@ impl RegistrationReference {
     }
 }
 
-/// Similarities over what is seen in both pictures.
-struct Similarity {
-    aligned: f64,
-    unaligned: f64,
+/// A picture as it is seen under a transform.
+struct Seen {
+    warped: Vec<f32>,
+    valid: Vec<bool>,
 }
 
 /// `None` where too little of the reference is seen.
-fn similarity(level: &Level, picture: &GreyImage, transform: &Transform) -> Option<Similarity> {
-    let reference = level.image.values();
-    let width = level.image.width();
-    if *transform == Transform::IDENTITY {
-        let score = ssim::ssim(reference, picture.values(), width, None)?;
-        return Some(Similarity {
-            aligned: score,
-            unaligned: score,
-        });
-    }
-    let (warped, valid) = warp(picture, transform, width, level.image.height());
+fn seen(level: &Level, picture: &GreyImage, transform: &Transform) -> Option<Seen> {
+    let (width, height) = (level.image.width(), level.image.height());
+    let (warped, valid) = warp(picture, transform, width, height);
     let seen = valid.iter().filter(|valid| **valid).count();
-    if (seen as f64) < LEAST_OVERLAP * valid.len() as f64 {
-        return None;
-    }
-    Some(Similarity {
-        aligned: ssim::ssim(reference, &warped, width, Some(&valid))?,
-        unaligned: ssim::ssim(reference, picture.values(), width, Some(&valid))?,
-    })
+    (seen as f64 >= LEAST_OVERLAP * valid.len() as f64).then_some(Seen { warped, valid })
+}
+
+/// Similarity of the reference and a picture of its size, over what is seen of it.
+fn similarity(level: &Level, picture: &[f32], valid: Option<&[bool]>) -> Option<f64> {
+    ssim::ssim(level.image.values(), picture, level.image.width(), valid)
 }
 
 /// The picture at the working size, at the coarse size and at half of that.
