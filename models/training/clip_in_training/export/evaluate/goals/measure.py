@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from clip_in_training.common.recipe import parse_toml
 from clip_in_training.export.evaluate.drawn.absolute import classify
 from clip_in_training.export.evaluate.drawn.pairs import (
     array,
@@ -89,6 +90,8 @@ class Measured:
     """Defects that are found, and"""
     alarms: Share
     """false alarms."""
+    never_drawn: bool = True
+    """Whether the model's training left out what is held out. Otherwise "lost on held-out scenes" shows nothing."""
 
 
 def nothing_yet() -> Measured:
@@ -115,6 +118,7 @@ def measure(
     manifest = read_manifest(bundle)
     graphs, size = bundle_graphs(bundle, manifest), int(manifest["image"]["size"][0])
     found, swaps = nothing_yet(), [change for change in CHANGES if change[1] == SWAP]
+    found.never_drawn = _never_drawn(manifest, bundle)
     for turn, seed in enumerate(seeds):
         _same_edits(graphs, seed, pairs, size, found)
         for setting in (SEEN, *HELD_OUT):
@@ -139,6 +143,12 @@ def measure(
         found.alarms.add(*alarms[2:])
         told(f"{bundle}, seed {seed}: measured ({turn + 1} of {len(seeds)})")
     return found
+
+
+def _never_drawn(manifest: dict[str, Any], bundle: Path) -> bool:
+    """Whether the recipe in the manifest says so."""
+    recipe = parse_toml(manifest.get("provenance", {}).get("recipe_text", ""), f"the recipe in {bundle}")
+    return recipe.get("data", {}).get("held_out") is True
 
 
 def _outcome(graphs: Graphs, drawn: Sequence[EditPair], seed: int):

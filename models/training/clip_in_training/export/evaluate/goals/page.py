@@ -13,7 +13,8 @@ METHOD = (
     "Edits of the test split, drawn anew, on the exported fp32 graphs. Seeds {seeds}; for each of them {pairs} edits "
     "of every category, attribute and held-out kind, and {scenes} single scenes. Intervals are Wilson's over all "
     "seeds; those of differences are Newcombe's. A tie is wrong. A guessing model has 25 in one direction, 17 in "
-    "both, and 50 where an image chooses between two captions. “–”: not measured by this command."
+    "both, and 50 where an image chooses between two captions. “–”: not measured by this command, or no "
+    "verdict, because the model was trained on it."
 )
 HELD_OUT_TEXT = (
     "`held_out.py` of the training module names it: one object, one surface, one colour and one defect of each "
@@ -43,7 +44,8 @@ def page(bundles: Sequence[Path], seeds: Sequence[int], pairs: int, scenes: int)
     ]
     lines += [[*row.cells(), *["–" for _ in beside]] for row in ELSEWHERE]
     held = sum(row.held is True for row in of_each[0])
-    summary = f"{held} of the {len(of_each[0])} goals that it measures are held"
+    judged = sum(row.held is not None for row in of_each[0])
+    summary = f"{held} of the {judged} goals that it measures are held"
     seeds_of = ", ".join(map(str, seeds))
     parts = [
         TITLE,

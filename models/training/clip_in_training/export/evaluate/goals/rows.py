@@ -56,7 +56,9 @@ def _lost(what: str, measured: Measured, shares: Sequence[Share]) -> Row:
     """Points that the held-out ones are below the seen ones."""
     goal, share = Goal(4, at_least=False), together(shares)
     value = measured.seen.percent - share.percent
-    return Row(what, str(goal), value, difference(measured.seen.all, share.all), goal.held(value), "points")
+    held = goal.held(value) if measured.never_drawn else None
+    note = "points" if measured.never_drawn else "points; it was trained on them"
+    return Row(what, str(goal), value, difference(measured.seen.all, share.all), held, note)
 
 
 def rows(measured: Measured) -> list[Row]:
