@@ -47,6 +47,9 @@ pub enum InspectionError {
     /// A polygon or mask that leaves nothing to look at, or lies outside the picture.
     #[error("{0}")]
     Mask(String),
+    /// A map that cannot be written as a picture.
+    #[error("the map could not be written as PNG: {0}")]
+    Png(String),
     /// A setting out of its range.
     #[error("{what} must be {range}, it is {found}")]
     Range {
@@ -60,4 +63,11 @@ pub enum InspectionError {
     /// A matrix that cannot be inverted or decomposed, although it is regularised.
     #[error("{0} could not be decomposed; the features of the reference images are degenerate")]
     Numeric(&'static str),
+}
+
+impl InspectionError {
+    /// Masks that leave nothing of a layer.
+    pub(super) fn no_patch() -> Self {
+        Self::Mask("the masks leave no patch to compare; leave out less".to_owned())
+    }
 }

@@ -121,9 +121,7 @@ impl Mask {
         if positions.contains(&true) {
             return Ok(positions);
         }
-        Err(InspectionError::Mask(
-            "the masks leave no patch to compare; leave out less".to_owned(),
-        ))
+        Err(InspectionError::no_patch())
     }
 
     fn some_left(self) -> Result<Self, InspectionError> {

@@ -72,9 +72,7 @@ fn encoded(
         writer.finish()
     });
     // A map's sides are at least 1 and its pixels are bounded.
-    written.map_err(|error| {
-        InspectionError::Mask(format!("the map could not be written as PNG: {error}"))
-    })?;
+    written.map_err(|error| InspectionError::Png(error.to_string()))?;
     Ok(file)
 }
 

@@ -2,6 +2,7 @@
 
 mod gaussian;
 mod layer;
+mod layer_statistics;
 mod memory;
 mod model;
 mod moments;
@@ -10,11 +11,12 @@ mod statistics;
 
 pub use gaussian::{Gaussian, Whitened};
 pub use layer::{LayerSettings, PartKind, PartName};
+pub use layer_statistics::ImageFeatures;
 pub use memory::{Memory, MemorySettings};
 pub use model::{Comparison, PartScore, PatchMap, ReferenceModel};
 pub use moments::Moments;
 pub use patches::{Grid, Patches, Sampling};
-pub use statistics::{ImageFeatures, OkStatistics};
+pub use statistics::OkStatistics;
 
 #[cfg(test)]
 mod tests;

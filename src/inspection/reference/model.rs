@@ -2,8 +2,9 @@
 
 use super::gaussian::Gaussian;
 use super::layer::{PartName, Spread};
+use super::layer_statistics::{ImageFeatures, LayerStatistics, patches};
 use super::patches::Grid;
-use super::statistics::{ImageFeatures, LayerStatistics, OkStatistics, patches};
+use super::statistics::OkStatistics;
 use crate::inspection::error::InspectionError;
 use crate::inspection::fuse::Fusion;
 use crate::inspection::ranks::OkScores;
@@ -60,18 +61,11 @@ pub struct PatchMap {
 }
 
 impl ReferenceModel {
-    pub(super) fn new(known: &OkStatistics) -> Result<Self, InspectionError> {
+    fn new(known: &OkStatistics) -> Result<Self, InspectionError> {
         if known.images == 0 || known.held_out.is_empty() {
             return Err(InspectionError::NoReference);
         }
-        let settings = |layer: &LayerStatistics| layer.settings;
-        let fit = |layer: &LayerStatistics| {
-            Gaussian::fit(
-                &layer.moments,
-                settings(layer).ridge,
-                settings(layer).explained,
-            )
-        };
+        let fit = |layer: &LayerStatistics| layer.gaussian(&layer.moments);
         let names = known
             .layers
             .iter()
@@ -151,5 +145,12 @@ impl ReferenceModel {
     #[must_use]
     pub fn ok_scores(&self) -> &OkScores {
         &self.ok
+    }
+}
+
+impl OkStatistics {
+    /// The model that compares pictures with all that was learnt.
+    pub fn fit(&self) -> Result<ReferenceModel, InspectionError> {
+        ReferenceModel::new(self)
     }
 }

@@ -123,9 +123,7 @@ impl Patches {
         let kept = |position: &usize| keep.is_none_or(|keep| keep[*position]);
         let positions: Vec<_> = (0..grid.len()).filter(kept).collect();
         if positions.is_empty() {
-            return Err(InspectionError::Mask(
-                "the masks leave no patch to compare; leave out less".to_owned(),
-            ));
+            return Err(InspectionError::no_patch());
         }
         let offsets: Vec<_> = positions
             .iter()

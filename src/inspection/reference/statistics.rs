@@ -1,26 +1,16 @@
 //! Statistics of OK images, gathered one image at a time.
 
-use super::gaussian::Gaussian;
 use super::layer::{LayerSettings, Spread};
+use super::layer_statistics::{ImageFeatures, LayerStatistics, patches};
 use super::memory::Memory;
-use super::model::ReferenceModel;
 use super::moments::Moments;
 use super::patches::Patches;
 use crate::inspection::error::InspectionError;
-use crate::inspection::feature_map::{FeatureMap, Shape};
+use crate::inspection::feature_map::Shape;
 use crate::inspection::scale::Histogram;
 
 /// The most OK images of a reference.
 const MOST_IMAGES: usize = 4096;
-
-/// The features of one picture.
-#[derive(Debug, Clone, Copy)]
-pub struct ImageFeatures<'a> {
-    /// A map for each layer, in the order of the settings.
-    pub layers: &'a [FeatureMap<'a>],
-    /// For each layer which positions of its [`Grid`](super::Grid) are compared; `None`: all.
-    pub keep: Option<&'a [Vec<bool>]>,
-}
 
 /// What is known of the OK images of a reference. Its size does not grow with the images, but for a few numbers each.
 ///
@@ -33,62 +23,6 @@ pub struct OkStatistics {
     pub(super) images: u32,
     /// Parts of each held-out image.
     pub(super) held_out: Vec<Vec<f64>>,
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct LayerStatistics {
-    pub(super) settings: LayerSettings,
-    pub(super) shape: Shape,
-    pub(super) moments: Moments,
-    pub(super) memory: Option<Memory>,
-    /// Smoothed distances of the patches of held-out images.
-    pub(super) distances: Histogram,
-}
-
-impl LayerStatistics {
-    fn patches(
-        &self,
-        map: &FeatureMap<'_>,
-        keep: Option<&[bool]>,
-    ) -> Result<Patches, InspectionError> {
-        if map.shape() != self.shape {
-            return Err(InspectionError::Shape {
-                what: "a feature map",
-                expected: format!("{} of the reference", self.shape),
-                found: map.shape().to_string(),
-            });
-        }
-        Patches::new(map, &self.settings.sampling, keep)
-    }
-
-    fn gaussian(&self, moments: &Moments) -> Result<Gaussian, InspectionError> {
-        Gaussian::fit(moments, self.settings.ridge, self.settings.explained)
-    }
-}
-
-/// The patches of every layer of a picture.
-pub(super) fn patches(
-    layers: &[LayerStatistics],
-    image: &ImageFeatures<'_>,
-) -> Result<Vec<Patches>, InspectionError> {
-    let wrong = |what, found: usize| InspectionError::Length {
-        what,
-        expected: layers.len(),
-        found,
-    };
-    if image.layers.len() != layers.len() {
-        return Err(wrong("the list of feature maps", image.layers.len()));
-    }
-    if let Some(keep) = image.keep.filter(|keep| keep.len() != layers.len()) {
-        return Err(wrong("the list of masks", keep.len()));
-    }
-    let of = |(index, layer): (usize, &LayerStatistics)| {
-        layer.patches(
-            &image.layers[index],
-            image.keep.map(|keep| keep[index].as_slice()),
-        )
-    };
-    layers.iter().enumerate().map(of).collect()
 }
 
 impl OkStatistics {
@@ -181,10 +115,7 @@ impl OkStatistics {
             row.extend(parts);
             maps.push(map);
         }
-        self.held_out.push(row);
-        for (layer, map) in self.layers.iter_mut().zip(maps) {
-            layer.distances.add(&map);
-        }
+        self.note_held_out(row, &maps);
         Ok(())
     }
 
@@ -223,12 +154,17 @@ impl OkStatistics {
                 row.extend(parts);
                 maps.push(map);
             }
-            self.held_out.push(row);
-            for (layer, map) in self.layers.iter_mut().zip(maps) {
-                layer.distances.add(&map);
-            }
+            self.note_held_out(row, &maps);
         }
         Ok(())
+    }
+
+    /// The parts of a held-out image, and the smoothed distances of its patches, a list a layer.
+    fn note_held_out(&mut self, parts: Vec<f64>, maps: &[Vec<f32>]) {
+        self.held_out.push(parts);
+        for (layer, map) in self.layers.iter_mut().zip(maps) {
+            layer.distances.add(map);
+        }
     }
 
     /// How the spread of a picture is taken, so that it compares with the held-out ones.
@@ -244,10 +180,5 @@ impl OkStatistics {
     #[must_use]
     pub fn images(&self) -> u32 {
         self.images
-    }
-
-    /// The model that compares pictures with all that was learnt.
-    pub fn fit(&self) -> Result<ReferenceModel, InspectionError> {
-        ReferenceModel::new(self)
     }
 }
