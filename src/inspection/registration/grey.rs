@@ -35,25 +35,6 @@ impl GreyImage {
         })
     }
 
-    /// The luma (ITU-R BT.601) of an 8-bit RGB picture: rows from the top, three bytes a pixel, no padding.
-    pub fn from_rgb(width: usize, height: usize, rgb: &[u8]) -> Result<Self, InspectionError> {
-        let luma = |pixel: &[u8]| {
-            (0.299 * f32::from(pixel[0])
-                + 0.587 * f32::from(pixel[1])
-                + 0.114 * f32::from(pixel[2]))
-                / 255.0
-        };
-        if !rgb.len().is_multiple_of(3) {
-            let expected = width.saturating_mul(height).saturating_mul(3);
-            return Err(InspectionError::Length {
-                what: "an RGB picture",
-                expected,
-                found: rgb.len(),
-            });
-        }
-        Self::new(width, height, rgb.chunks_exact(3).map(luma).collect())
-    }
-
     /// Columns, at least 1.
     #[must_use]
     pub fn width(&self) -> usize {
