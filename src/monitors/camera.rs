@@ -177,8 +177,8 @@ impl Limits {
 mod tests {
     use fastrand::Rng;
 
-    use super::super::drawn::normal;
     use super::*;
+    use crate::promise::drawn::normal;
 
     #[derive(serde::Deserialize)]
     struct Case {

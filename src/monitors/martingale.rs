@@ -145,8 +145,8 @@ fn log_sum(logs: &[f64]) -> f64 {
 mod tests {
     use fastrand::Rng;
 
-    use super::super::drawn::{median, normal, scores};
     use super::*;
+    use crate::promise::drawn::{median, normal, scores};
 
     /// Numbers of parts after which runs raise the alarm, `None` without one: `quiet` parts like the references, then
     /// `parts` whose scores are shifted.

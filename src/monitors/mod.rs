@@ -10,7 +10,5 @@
 //! | [`stability`] | a change of the scores' distribution | a window of 500 parts or more |
 
 pub mod camera;
-#[cfg(test)]
-mod drawn;
 pub mod martingale;
 pub mod stability;

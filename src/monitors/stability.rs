@@ -116,8 +116,8 @@ impl Stability {
 mod tests {
     use fastrand::Rng;
 
-    use super::super::drawn::{normal, scores};
     use super::*;
+    use crate::promise::drawn::{normal, scores};
 
     fn alarms(n: u64, shift: f64, runs: usize) -> usize {
         let mut rng = Rng::with_seed(11);

@@ -25,6 +25,8 @@ mod settings;
 mod split;
 
 #[cfg(test)]
+pub(crate) mod drawn;
+#[cfg(test)]
 mod redrawn;
 
 pub use calibration::{Calibration, Decided, Measured, Rates, TooManyParts};

@@ -4,6 +4,7 @@
 use fastrand::Rng;
 use statrs::distribution::{ContinuousCDF, Normal};
 
+use super::drawn::normal;
 use super::{Calibration, CalibrationPart, Class, Declaration, Part, Promise};
 
 /// A line: scores of OK parts have mean 0, those of NG parts `distance`, both the standard deviation 1.
@@ -48,12 +49,6 @@ const DRAWS: usize = 1000;
 
 fn standard() -> Normal {
     Normal::standard()
-}
-
-fn normal(rng: &mut Rng) -> f64 {
-    // Box-Muller
-    let radius = (-2.0 * (1.0 - rng.f64()).ln()).sqrt();
-    radius * (std::f64::consts::TAU * rng.f64()).cos()
 }
 
 impl Line {

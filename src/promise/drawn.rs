@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 
-use crate::promise::Score;
+use super::Score;
 
 /// A standard normal number (Box-Muller).
 pub fn normal(rng: &mut Rng) -> f64 {
