@@ -10,8 +10,9 @@ use sha2::{Digest, Sha256};
 use super::caches::Caches;
 use super::cpu_pool::CpuPool;
 use super::error::{EngineError, ItemError, LoadError};
-use super::features::Features;
+use super::features::{Features, FeaturesError};
 use super::health::Health;
+use super::image_source::ImageSource;
 use super::intake::Intake;
 use super::precision::Choice;
 use super::prepare::{Prepared, Preparer};
@@ -24,7 +25,7 @@ use super::statistics::Statistics;
 use super::worker;
 use crate::bundle::{Bundle, Manifest, Sample};
 use crate::preprocess::ImageOptions;
-use crate::runtime::Device;
+use crate::runtime::{Device, FeatureMap};
 use crate::telemetry::Metrics;
 
 fn fingerprint(bundle: &Bundle, precision: &str) -> String {
@@ -190,6 +191,23 @@ impl Model {
 
     pub(super) fn feature_graph(&self) -> &Features {
         &self.features
+    }
+
+    /// Maps of features of an image, one for each output of the bundle's features, in the manifest's order. The image is
+    /// resized to `size` (height and width in pixels; the manifest's default if `None`) by the rules of the image encoder.
+    ///
+    /// The first call loads the graph. Each call counts against a budget of memory until it returns: see
+    /// [`crate::bundle::FeaturesSide::bytes`].
+    ///
+    /// # Errors
+    /// [`FeaturesError`]: no such graph, an impossible size, an invalid image, a full queue, a deadline that passed.
+    pub async fn features(
+        &self,
+        image: ImageSource,
+        size: Option<[usize; 2]>,
+        options: EmbedOptions,
+    ) -> Result<Vec<FeatureMap>, FeaturesError> {
+        self.features.of_image(image, size, options).await
     }
 
     /// Prepares encoder inputs of items, each with its own result.

@@ -23,7 +23,6 @@ use super::cpu_pool::CpuPool;
 use super::error::{EngineError, ItemError, LoadError};
 use super::fair_queue::Flow;
 use super::image_source::ImageSource;
-use super::model::Model;
 use super::request::EmbedOptions;
 use super::settings::EngineSettings;
 use crate::bundle::{Bundle, FeaturesSide};
@@ -125,7 +124,22 @@ impl Features {
         self.bundle.manifest.name.clone()
     }
 
-    /// Maps of one image: see [`Model::features`].
+    /// Maps of one image, within the deadline of the options: see [`super::Model::features`].
+    pub(super) async fn of_image(
+        &self,
+        image: ImageSource,
+        size: Option<[usize; 2]>,
+        options: EmbedOptions,
+    ) -> Result<Vec<FeatureMap>, FeaturesError> {
+        let work = self.maps(image, size, options);
+        match options.deadline {
+            Some(deadline) => tokio::time::timeout_at(deadline.into(), work)
+                .await
+                .unwrap_or_else(|_| Err(EngineError::DeadlineExceeded.into())),
+            None => work.await,
+        }
+    }
+
     async fn maps(
         &self,
         image: ImageSource,
@@ -270,30 +284,5 @@ impl Features {
 impl Drop for Features {
     fn drop(&mut self) {
         self.queue.close();
-    }
-}
-
-impl Model {
-    /// Maps of features of an image, one for each output of the bundle's features, in the manifest's order. The image is
-    /// resized to `size` (height and width in pixels; the manifest's default if `None`) by the rules of the image encoder.
-    ///
-    /// The first call loads the graph. Each call counts against a budget of memory until it returns: see
-    /// [`FeaturesSide::bytes`].
-    ///
-    /// # Errors
-    /// [`FeaturesError`]: no such graph, an impossible size, an invalid image, a full queue, a deadline that passed.
-    pub async fn features(
-        &self,
-        image: ImageSource,
-        size: Option<[usize; 2]>,
-        options: EmbedOptions,
-    ) -> Result<Vec<FeatureMap>, FeaturesError> {
-        let work = self.feature_graph().maps(image, size, options);
-        match options.deadline {
-            Some(deadline) => tokio::time::timeout_at(deadline.into(), work)
-                .await
-                .unwrap_or_else(|_| Err(EngineError::DeadlineExceeded.into())),
-            None => work.await,
-        }
     }
 }
