@@ -34,10 +34,12 @@
 //! and the traits are sealed.
 //!
 //! ```compile_fail,E0451
-//! use clip_in::promise::{Class, Labelled, Part};
+//! use clip_in::promise::{Class, Declaration, Labelled, Part};
 //!
-//! let reviewed = Part::reviewed("lot 12", &[0.3], Class::Ok).unwrap();
-//! let part = Part::<Labelled> { group: reviewed.group().to_owned(), ..todo!() };
+//! let declaration = Declaration::new("m.meier", "lots 12 to 40").unwrap();
+//! let labelled = Part::labelled(&declaration, "lot 12", &[0.3], Class::Ok).unwrap();
+//! let reviewed = Part::reviewed("lot 13", &[0.3], Class::Ok).unwrap();
+//! let part = Part::<Labelled> { group: reviewed.group().to_owned(), ..labelled };
 //! ```
 //!
 //! ```compile_fail,E0277
