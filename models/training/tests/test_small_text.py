@@ -17,7 +17,7 @@ from transformers import BertConfig, BertModel
 
 from clip_in_training.common.errors import BackboneError, DataError
 from clip_in_training.finetune.backbone.text_backbone import TextBackbone, load_text_backbone, text_rules
-from clip_in_training.small.text import packages
+from clip_in_training.small import packages
 from clip_in_training.small.text.corpus import texts
 from clip_in_training.small.text.encode import encode_rows
 from clip_in_training.small.text.encoder import Encoder, Shape

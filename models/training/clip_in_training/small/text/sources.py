@@ -12,7 +12,7 @@ from open_clip import IMAGENET_CLASSNAMES
 
 from clip_in_training.scratch.scenes.attributes import sample_attributes
 from clip_in_training.scratch.scenes.captions import choose_said, long_caption, short_caption
-from clip_in_training.small.text.packages import EMOJI, FREQUENCIES, GLOSSES, NOUNS, packaged
+from clip_in_training.small.packages import EMOJI, FREQUENCIES, GLOSSES, NOUNS, packaged
 
 INSPECTION = tuple(
     """
