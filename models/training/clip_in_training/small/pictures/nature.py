@@ -22,25 +22,24 @@ _ALIVE = ("animal-", "person-", "face-", "plant-", "heart", "sky & weather")
 
 _WITH_A_FOOT = frozenset(
     {
-        *(
-            "animal-mammal",
-            "animal-bird",
-            "animal-reptile",
-            "person-role",
-            "face-smiling",
-            "face-hat",
-            "face-costume",
-        ),
-        *(
-            "drink",
-            "place-building",
-            "place-religious",
-            "place-other",
-            "transport-ground",
-            "computer",
-            "household",
-        ),
-        *("plant-other", "clothing", "science", "event"),
+        "animal-mammal",
+        "animal-bird",
+        "animal-reptile",
+        "person-role",
+        "face-smiling",
+        "face-hat",
+        "face-costume",
+        "drink",
+        "place-building",
+        "place-religious",
+        "place-other",
+        "transport-ground",
+        "computer",
+        "household",
+        "plant-other",
+        "clothing",
+        "science",
+        "event",
     }
 )
 """Subgroups of which everybody knows what is up and what is down."""
