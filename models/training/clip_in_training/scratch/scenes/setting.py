@@ -1,4 +1,4 @@
-"""How scenes are chosen and put into words: today's language or the wide one, with or without what is held out."""
+"""How scenes are chosen and put into words: the narrow language or the wide one, with or without what is held out."""
 
 from __future__ import annotations
 
@@ -47,15 +47,12 @@ class Setting:
     def edit(self, category: str, random: Random) -> Edit:
         """Draw an edit. Raises ValueError for a category that the language does not have."""
         sample = edits.sample_edit if self.language == NARROW else wide_edits.sample_edit
-        return self._drawn(lambda: sample(category, random), lambda edit: [edit.source, edit.target])
+        return self._drawn(lambda: sample(category, random), _both)
 
     def change(self, change: wide_edits.Change, random: Random) -> Edit:
         """Draw an edit of one attribute, by kind of change."""
         category = next(name for name, shares in wide_edits.EDITED.items() if change in shares)
-        return self._drawn(
-            lambda: wide_edits.sample_change(category, change, random),
-            lambda edit: [edit.source, edit.target],
-        )
+        return self._drawn(lambda: wide_edits.sample_change(category, change, random), _both)
 
     def attributes(self, random: Random) -> dict[str, str]:
         """Draw a scene."""
@@ -92,6 +89,10 @@ class Setting:
         if self.language == NARROW:
             return captions.long_caption(attributes, random)
         return wide.long_caption(attributes, random, self.style)
+
+
+def _both(edit: Edit) -> list[dict[str, str]]:
+    return [edit.source, edit.target]
 
 
 TODAY = Setting()

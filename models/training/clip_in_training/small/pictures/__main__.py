@@ -5,7 +5,8 @@ from pathlib import Path
 
 from clip_in_training.common.errors import DataError
 from clip_in_training.scratch.scenes.generate import SPLITS
-from clip_in_training.small.pictures.generate import POOLS, generate_edits, generate_scenes
+from clip_in_training.small.pictures.generate import generate_edits, generate_scenes
+from clip_in_training.small.pictures.nature import POOLS
 
 
 def main() -> None:

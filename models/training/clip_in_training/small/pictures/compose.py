@@ -6,15 +6,13 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageFilter
 
+from clip_in_training.scratch.scenes.boxes import Box
 from clip_in_training.scratch.scenes.layout import Layout
 from clip_in_training.small.pictures import damage
 from clip_in_training.small.pictures.backgrounds import background
 from clip_in_training.small.pictures.colours import recoloured
 from clip_in_training.small.pictures.nature import QUARTERS, by_name, own_colour, own_tint
 from clip_in_training.small.pictures.scene import ALONE, COLUMN, LARGE, SMALL, Scene, Things
-
-Box = tuple[float, float, float, float]
-"""Left, top, right, bottom in units of the picture's side."""
 
 _SIZES = {SMALL: (0.15, 0.18), LARGE: (0.36, 0.41)}
 _MEDIUM = (0.22, 0.29)

@@ -26,7 +26,6 @@ from clip_in_training.small.pictures.scene import (
     ROW,
     SMALL,
     Scene,
-    Things,
     plain_things,
     sample_nouns,
     sample_scene,
@@ -86,7 +85,7 @@ def _thing(random: Random, which: str) -> Edit:
     index = random.randrange(len(scene.things))
     old = scene.things[index]
     # Properties that the other thing may lack are left away.
-    source = scene.with_things(index, **_bare(plain_things(old.noun, old.count)))
+    source = scene.with_things(index, **vars(plain_things(old.noun, old.count)))
     others = [t.noun for k, t in enumerate(scene.things) if k != index]
     near = random.random() < 0.5
     for _ in range(200):
@@ -94,12 +93,8 @@ def _thing(random: Random, which: str) -> Edit:
         if told_apart(new, old.noun) and all(told_apart(new, other) for other in others):
             break
         near = near and random.random() < 0.95
-    target = source.with_things(index, **_bare(plain_things(new, old.count)))
+    target = source.with_things(index, **vars(plain_things(new, old.count)))
     return Edit("thing", source, target, frozenset({(index, "noun")}))
-
-
-def _bare(things: Things) -> dict[str, object]:
-    return {name: getattr(things, name) for name in ("noun", "count", "colour", "size", "damage", "turn")}
 
 
 def _count(random: Random, which: str) -> Edit:

@@ -15,8 +15,9 @@ import pyarrow as pa
 from PIL import Image
 
 from clip_in_training.scratch.scenes import generate as drawn
+from clip_in_training.scratch.scenes.boxes import Box
 from clip_in_training.scratch.scenes.layout import Layout
-from clip_in_training.small.pictures.compose import Box, draw
+from clip_in_training.small.pictures.compose import draw
 from clip_in_training.small.pictures.edits import CATEGORIES, Edit, sample_edit
 from clip_in_training.small.pictures.instruction import instruction
 from clip_in_training.small.pictures.nature import pool
@@ -27,8 +28,6 @@ EDIT_SCHEMA = drawn.EDIT_SCHEMA.append(pa.field("source_keep", drawn.BOXES_TYPE)
     pa.field("target_keep", drawn.BOXES_TYPE)
 )
 SCENE_SCHEMA = drawn.SCENE_SCHEMA.append(pa.field("keep", drawn.BOXES_TYPE))
-
-POOLS = ("seen", "held out", "all")
 
 
 @dataclass(frozen=True)

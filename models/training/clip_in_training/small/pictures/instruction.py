@@ -95,8 +95,7 @@ def _say_property(name: str) -> Callable[[Edit, Random], str]:
         if name == "size":
             return f"make {the} {random.choice(phrases.SIZES[new.size])}"
         if name == "turn":
-            options = [p for p in phrases.TURNS[new.turn] if new.count == 1 or " its " not in p]
-            return f"show {the} {random.choice(options)}"
+            return f"show {the} {random.choice(phrases.turn_phrases(new))}"
         phrase = random.choice(phrases.DAMAGE[new.damage])
         if new.damage == damage.NONE:
             return random.choice((f"repair {the}", f"make {the} intact"))

@@ -8,18 +8,15 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont, features
 
 from clip_in_training.common.errors import DataError
+from clip_in_training.small.emoji_names import bare, emoji_table
 from clip_in_training.small.pictures.held_out import is_held_out
 from clip_in_training.small.pinned import pinned_file
-
-LANGUAGES = ("en", "ar", "de", "es", "fa", "fr", "id", "it", "ja", "ko", "pt", "ru", "tr", "zh")
-"""Languages of the names."""
 
 STRIKE = 109
 """The only size in which the font has pictures, in Pillow's unit; they are 136 x 128 pixels."""
 WIDTH, HEIGHT = 136, 128
 
 _SKIN_TONES = re.compile("[\U0001f3fb-\U0001f3ff]")
-_VARIATION = "\ufe0f"
 _LINE = re.compile(r"^(?P<codes>[0-9A-F ]+?)\s*; fully-qualified\s*# \S+ E[0-9.]+ (?P<name>.+)$")
 
 
@@ -45,8 +42,6 @@ class NamedPicture:
 
         Raises `DataError` without the package `emoji`, and ValueError for a language that it does not have.
         """
-        if language not in LANGUAGES:
-            raise ValueError(f"no names in {language!r}; known: {', '.join(LANGUAGES)}")
         return _names(self.characters, self.name, language)
 
     def picture(self, size: int = HEIGHT, variant: int | None = None) -> Image.Image:
@@ -84,17 +79,13 @@ def named_pictures(where: Path | None = None) -> tuple[NamedPicture, ...]:
                 continue
             plain = _SKIN_TONES.sub("", characters)
             if plain != characters:
-                variants.setdefault(_bare(plain), []).append(characters)
+                variants.setdefault(bare(plain), []).append(characters)
             else:
-                found[_bare(characters)] = NamedPicture(characters, match["name"], group, subgroup)
+                found[bare(characters)] = NamedPicture(characters, match["name"], group, subgroup)
     return tuple(
         NamedPicture(p.characters, p.name, p.group, p.subgroup, tuple(variants.get(key, ())))
         for key, p in found.items()
     )
-
-
-def _bare(characters: str) -> str:
-    return characters.replace(_VARIATION, "")
 
 
 @cache
@@ -128,32 +119,10 @@ def _square(characters: str) -> Image.Image:
     return square
 
 
-@cache
-def _table(language: str) -> dict[str, dict]:
-    try:
-        from emoji.unicode_codes import EMOJI_DATA, load_from_json
-    except ImportError as error:
-        raise DataError(
-            "names of emoji need the package `emoji`: pip install 'clip_in_training[small]'"
-        ) from error
-    if language != "en":
-        load_from_json(language)
-    return {_bare(characters): entry for characters, entry in EMOJI_DATA.items()}
-
-
-def _plain(short: str) -> str:
-    """A name of the package `emoji` in words: ":cat_face:" is "cat face"."""
-    return short.strip(":").replace("_", " ")
-
-
 @lru_cache(maxsize=65536)
 def _names(characters: str, name: str, language: str) -> tuple[str, ...]:
-    entry = _table(language).get(_bare(characters), {})
-    names = [name] if language == "en" else []
-    if language in entry:
-        names.append(_plain(entry[language]))
-    if language == "en":
-        names += [_plain(alias) for alias in entry.get("alias", ())]
+    listed = emoji_table(language).get(bare(characters), ())
+    names = (name, *listed) if language == "en" else listed
     unique: dict[str, str] = {}
     for each in names:
         unique.setdefault(re.sub(r"[\W_]+", " ", each).strip().casefold(), each)

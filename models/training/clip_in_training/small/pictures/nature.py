@@ -22,25 +22,24 @@ _ALIVE = ("animal-", "person-", "face-", "plant-", "heart", "sky & weather")
 
 _WITH_A_FOOT = frozenset(
     {
-        *(
-            "animal-mammal",
-            "animal-bird",
-            "animal-reptile",
-            "person-role",
-            "face-smiling",
-            "face-hat",
-            "face-costume",
-        ),
-        *(
-            "drink",
-            "place-building",
-            "place-religious",
-            "place-other",
-            "transport-ground",
-            "computer",
-            "household",
-        ),
-        *("plant-other", "clothing", "science", "event"),
+        "animal-mammal",
+        "animal-bird",
+        "animal-reptile",
+        "person-role",
+        "face-smiling",
+        "face-hat",
+        "face-costume",
+        "drink",
+        "place-building",
+        "place-religious",
+        "place-other",
+        "transport-ground",
+        "computer",
+        "household",
+        "plant-other",
+        "clothing",
+        "science",
+        "event",
     }
 )
 """Subgroups of which everybody knows what is up and what is down."""
@@ -124,13 +123,16 @@ class Pool:
         return Pool(noun for noun in self.things if wanted(noun))
 
 
+POOLS = {"seen": (False,), "held out": (True,), "all": (False, True)}
+"""Name of a pool -> whether its things are held out."""
+
+
 @lru_cache(maxsize=8)
 def pool(which: str = "seen") -> Pool:
     """The things of a split: "seen" by training, "held out", or "all". Raises ValueError for another word."""
-    if which not in ("seen", "held out", "all"):
-        raise ValueError(f"unknown pool {which!r}; known: seen, held out, all")
-    wanted = {"seen": (False,), "held out": (True,), "all": (False, True)}[which]
-    return Pool(noun for noun in nouns() if noun.picture.held_out in wanted)
+    if which not in POOLS:
+        raise ValueError(f"unknown pool {which!r}; known: {', '.join(POOLS)}")
+    return Pool(noun for noun in nouns() if noun.picture.held_out in POOLS[which])
 
 
 @lru_cache(maxsize=32)

@@ -75,6 +75,11 @@ def be(things: Things) -> str:
     return "is" if things.count == 1 else "are"
 
 
+def turn_phrases(things: Things) -> list[str]:
+    """What can be said of the way that they stand or lie."""
+    return [phrase for phrase in TURNS[things.turn] if things.count == 1 or " its " not in phrase]
+
+
 def noun_phrase(things: Things, said: set[str], random: Random, digits: bool = False) -> str:
     """The things with the properties in `said`: "two small cracked red cars lying on their sides"."""
     before: list[str] = []
@@ -87,8 +92,7 @@ def noun_phrase(things: Things, said: set[str], random: Random, digits: bool = F
     if "colour" in said and things.colour:
         before.append(random.choice(COLOURS.get(things.colour, (things.colour,))))
     if "turn" in said:
-        options = [p for p in TURNS[things.turn] if things.count == 1 or " its " not in p]
-        behind.insert(0, random.choice(options))
+        behind.insert(0, random.choice(turn_phrases(things)))
     number = random.random()
     words = " ".join([*before, things.of_noun])
     if digits:

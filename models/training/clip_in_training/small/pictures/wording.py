@@ -192,8 +192,7 @@ def _about(things: Things, random: Random, must: set[str]) -> list[str]:
         found.append(f"{the} {verb}{phrase.removeprefix('with ')}")
     said = random.random() < 0.25 and len(turns(things.noun)) > 1
     if things.turn != UPRIGHT or "turn" in must or said:
-        options = [p for p in phrases.TURNS[things.turn] if things.count == 1 or " its " not in p]
-        found.append(f"{the} {is_} {random.choice(options)}")
+        found.append(f"{the} {is_} {random.choice(phrases.turn_phrases(things))}")
     return found
 
 

@@ -10,8 +10,8 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from clip_in_training.finetune.backbone.text_rules import TokenizerRules
+from clip_in_training.small.packages import MINILM, packaged
 from clip_in_training.small.text.encoder import Encoder, Shape
-from clip_in_training.small.text.packages import MINILM, packaged
 
 CONTEXT_LENGTH = 256
 """Longest text in tokens; the publication cuts there (`max_seq_length`), although the table of positions has 512

@@ -7,11 +7,13 @@ written in blocks, and a call that was stopped goes on where it was.
 
 import argparse
 import json
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import torch
@@ -46,8 +48,11 @@ def prepare(
     `DataError` if a package is missing, or if `out` was made with other settings.
     """
     settings: dict[str, Any] = {
-        **{"layers": list(layers), "pieces": pieces, "context_length": context_length},
-        **{"texts": count, "seed": seed},
+        "layers": list(layers),
+        "pieces": pieces,
+        "context_length": context_length,
+        "texts": count,
+        "seed": seed,
     }
     made = out / MADE
     if made.is_file():
@@ -61,7 +66,7 @@ def prepare(
     rules = text_rules(tokenizer, context_length)
     chosen = [text for text in texts(count, seed) if _fits(text, rules)]
     replace_text(out / TEXTS, "".join(f"{text}\n" for text in chosen))
-    taught = _teach(teacher, chosen, out)
+    taught = teach(teacher, chosen, out)
     small = student(teacher, layers, torch.tensor([described["model"]["vocab"][piece] for piece in kept]))
     fit(small, rules, chosen[:FITTED], torch.from_numpy(taught[:FITTED].astype(np.float32)))
     save_tower(small, tokenizer, out / START)
@@ -74,13 +79,18 @@ def fit(encoder: Encoder, rules: TokenizerRules, some: Sequence[str], taught: to
     fit_projection(encoder, encode_rows(encoder, [rules.ids(text) for text in some]), taught)
 
 
-def _teach(teacher: Encoder, chosen: Sequence[str], out: Path) -> np.ndarray:
-    """The teacher's vectors of the texts, fp16, from the blocks on disk and those that are missing."""
+def teach(teacher: Encoder, chosen: Sequence[str], out: Path) -> np.ndarray:
+    """The teacher's vectors of the texts, fp16 [texts, width], also written to `vectors.npy` in `out`.
+
+    Blocks that a stopped call left there are used if they are of the same texts.
+    """
     rules, rest, blocks = published_rules(), iter(chosen), out / "blocks"
     blocks.mkdir(exist_ok=True)
     found = []
     for number, block in enumerate(_blocks(rest)):
-        path = blocks / f"{number:05d}.npy"
+        # The checksum is in the name: a call with other settings has other texts, and must not take these vectors.
+        checksum = crc32("\n".join(block).encode())
+        path = blocks / f"{number:05d}-{checksum:08x}.npy"
         if not path.is_file():
             vectors = functional.normalize(encode_rows(teacher, [rules.ids(text) for text in block]), dim=-1)
             partial = path.with_suffix(".partial")
@@ -91,9 +101,7 @@ def _teach(teacher: Encoder, chosen: Sequence[str], out: Path) -> np.ndarray:
         found.append(np.load(path))
     taught = np.concatenate(found)
     np.save(out / VECTORS, taught)
-    for path in blocks.glob("*.npy"):
-        path.unlink()
-    blocks.rmdir()
+    shutil.rmtree(blocks)
     return taught
 
 

