@@ -69,7 +69,9 @@ def run(setting: Setting) -> Row:
             ended = READERS - max(0, server.held().descriptors - CLIENTS - before.descriptors)
             # Answers beyond the budget are refused. A refusal fits into the buffers, so its connection may stay open.
             refused = sum(client.recv(12).endswith(b" 429") for client in stuck)
-            row.saw.append(f"given up by the server: {ended} of {READERS}, 429: {refused}; peak {most:.0f} MiB")
+            row.saw.append(
+                f"given up by the server: {ended} of {READERS}, 429: {refused}; peak {most:.0f} MiB"
+            )
             held = READERS - ended - refused
             row.check(held <= 0, f"{held} connections that read nothing are held on to")
             for client in stuck:
