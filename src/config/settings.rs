@@ -235,7 +235,7 @@ settings! {
         #[arg(env = "CLIP_IN_IMAGE_URL_NETWORKS", value_name = "NETWORK,…", value_delimiter = ',')]
         image_url_networks: Vec<String>;
 
-        /// Seconds that fetching an image may take, redirects included
+        /// Seconds that fetching an image may take, redirects included; half of them for a connection
         #[arg(env = "CLIP_IN_IMAGE_URL_SECONDS", default_value_t = 5)]
         image_url_seconds: u16 as u16 in 1..=3600;
 

@@ -28,7 +28,9 @@ pub fn build(networks: Arc<Networks>, time: Duration) -> Result<Client, String> 
         .referer(false)
         .no_proxy()
         .dns_resolver(Resolver(networks))
-        .connect_timeout(time)
+        // Half, so that a host without a connection has one code: with the whole time, this limit and the fetch's own
+        // would end together.
+        .connect_timeout(time / 2)
         .http1_only()
         .pool_max_idle_per_host(IDLE_CONNECTIONS)
         .pool_idle_timeout(IDLE_TIME)

@@ -107,6 +107,8 @@ fn https_uses_the_systems_certificates() {
     let proxy = Origin::start(fixture(PICTURE));
     let server = launch(&hosts, &known, |command| {
         command.args(["--image-url-networks", "127.0.0.1"]);
+        // Twice the time in which the host without TLS has to be given up, and enough for a busy machine.
+        command.args(["--image-url-seconds", "12"]);
         // A proxy would choose the address itself.
         for name in [
             "http_proxy",
