@@ -151,7 +151,14 @@ fn an_address_in_use_and_a_wrong_setting_are_reported() {
         .unwrap();
     assert_eq!(refused.status.code(), Some(2));
     let refused = server::program()
-        .args(["serve", "--precision", "int3", "--model"])
+        .args([
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--precision",
+            "int3",
+            "--model",
+        ])
         .arg(server::demo())
         .output()
         .unwrap();
