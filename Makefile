@@ -19,7 +19,7 @@ FETCH := { test -x .cache/pip/bin/python || $(PYTHON) -m venv .cache/pip; } && .
 CLIP_IN := target/release/clip-in
 TRAIN := $(VENV)/bin/clip-in-training
 
-.PHONY: help serve small-sources test check test-rust test-python end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint lint-code docs onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo train-small-text evaluate-demo evaluate-small ablation bench bench-setup stream textile kills rolling-restart faults abuse fuzz soak reference gpu-bundle lock clean textile-features
+.PHONY: help serve small-sources test check test-rust test-python end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint lint-code docs onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo train-small train-small-text evaluate-demo evaluate-small ablation bench bench-setup stream textile kills rolling-restart faults abuse fuzz soak reference gpu-bundle lock clean textile-features
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | column -t -s '	'
@@ -155,6 +155,12 @@ train-small-text: python ## the text tower of clip-in-small: MiniLM-L6 becomes a
 	$(TRAIN) distil --recipe models/recipes/small-text.toml --resume
 	$(PY) -m clip_in_training.small.text.export --run runs/small-text --out runs/small-text/tower
 	$(PY) -m clip_in_training.small.text.measure --tower runs/small-text/tower
+
+train-small: train-small-text small-sources ## clip-in-small as a whole: text tower, data (73 KB a picture), heads, bundle in runs/small/bundle (resumable)
+	$(PY) -m clip_in_training.small.data.prepare --recipe models/recipes/small.toml
+	$(PY) -m clip_in_training.small.train.run --recipe models/recipes/small.toml
+	$(PY) -m clip_in_training.small.export --recipe models/recipes/small.toml --out runs/small/bundle
+	$(TRAIN) features --bundle runs/small/bundle
 
 BUNDLE ?= models/demo
 evaluate-small: python ## measure BUNDLE (models/demo) on fresh scenes and write its goals to the documentation: other words, worse pictures, what is held out (GOALS="--pairs 5")

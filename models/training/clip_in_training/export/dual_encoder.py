@@ -23,6 +23,7 @@ from clip_in_training.export.parity import checks, measure_parity
 from clip_in_training.export.towers import export_towers, patch_grid
 from clip_in_training.export.variants.add import add_variants
 from clip_in_training.export.variants.subject import Subject
+from clip_in_training.export.weights import save_weights
 from clip_in_training.finetune.backbone.backbone import Backbone
 
 
@@ -42,6 +43,10 @@ class Identity:
     """Whether to write `model.safetensors`: needed if the weights are available nowhere else."""
     patches: bool = True
     """Whether to export patch vectors where the tower has them."""
+    halved: bool = False
+    """Whether these weights are stored with matrices in fp16, which `weights.round_weights` has made exact."""
+    samples: str | None = None
+    """The list of sample images that `card` writes, relative to the bundle."""
 
 
 def write_dual_encoder(
@@ -71,7 +76,7 @@ def write_dual_encoder(
         del graphs
         write_golden(reference, backbone.preprocess, backbone.text_rules, folder, SCENE_SEED)
         if identity.weights:
-            _save_weights(backbone, folder / "model.safetensors")
+            _save_weights(backbone, folder / "model.safetensors", identity.halved)
         content = manifest(_interface(backbone, identity, grid), _provenance(backbone, identity))
         content["variants"] = [fp32_variant(parity, benchmark_delta=None)]
         card = identity.card(content, folder, material, backbone)
@@ -116,7 +121,10 @@ def _check_tokenizer(backbone: Backbone, path: Path, texts: Sequence[str]) -> No
             )
 
 
-def _save_weights(backbone: Backbone, path: Path) -> None:
+def _save_weights(backbone: Backbone, path: Path, halved: bool) -> None:
+    if halved:
+        save_weights(backbone.state_dict(), path)
+        return
     save_file(
         {name: value.detach().clone().contiguous() for name, value in backbone.state_dict().items()}, path
     )
@@ -146,6 +154,7 @@ def _interface(backbone: Backbone, identity: Identity, grid: int | None) -> Inte
         pad_to=texts.pad_to,
         similarity=backbone.family,
         logit_bias=backbone.bias().item(),
+        samples=identity.samples,
     )
 
 

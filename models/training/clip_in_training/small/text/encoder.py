@@ -80,6 +80,13 @@ class Encoder(nn.Module):
 
     def forward(self, token_ids: Tensor) -> Tensor:
         """Ids [batch, length], padded to the right, to vectors [batch, width], not normalised."""
+        _, states, seen = self.read(token_ids)
+        return self.pool(states, seen)
+
+    def read(self, token_ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Ids [batch, length] to each token's state before the first layer and after the last one, both
+        [batch, length, width], and which tokens are no padding, bool [batch, length].
+        """
         length = token_ids.shape[1]
         seen = token_ids != self.shape.pad_id
         states = self.token_embedding(token_ids)
@@ -88,10 +95,24 @@ class Encoder(nn.Module):
             angles = rotation(length, self.shape.width // self.shape.heads, states)
         else:
             states = states + self.positions[:length]
-        states = self.norm(states)
-        unseen = (~seen).to(states.dtype)[:, None, None, :] * UNSEEN
+        first = states = self.norm(states)
+        unseen = hidden(seen, states)
         for block in self.blocks:
             states = block(states, angles, unseen)
-        weights = seen.to(states.dtype).unsqueeze(-1)
-        mean = (states * weights).sum(1) / weights.sum(1)
+        return first, states, seen
+
+    def pool(self, states: Tensor, seen: Tensor) -> Tensor:
+        """The last states and what is no padding to vectors [batch, width], not normalised."""
+        mean = mean_of(states, seen)
         return mean if self.projection is None else self.projection(mean)
+
+
+def hidden(seen: Tensor, like: Tensor) -> Tensor:
+    """What is added to attention scores, [batch, 1, 1, length]: 0 for a token, `UNSEEN` for padding."""
+    return (~seen).to(like.dtype)[:, None, None, :] * UNSEEN
+
+
+def mean_of(states: Tensor, seen: Tensor) -> Tensor:
+    """The mean over tokens that are no padding: [batch, length, width] to [batch, width]."""
+    weights = seen.to(states.dtype).unsqueeze(-1)
+    return (states * weights).sum(1) / weights.sum(1)

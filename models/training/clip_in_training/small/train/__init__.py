@@ -1,0 +1,1 @@
+"""Trains the heads of `clip-in-small` on stored maps."""

@@ -1,0 +1,105 @@
+"""Trains the heads: `python -m clip_in_training.small.train.run --recipe models/recipes/small.toml`.
+
+A call that was stopped goes on from the last checkpoint.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+
+from clip_in_training.common.clock import Clock
+from clip_in_training.common.errors import BackboneError, CheckpointError, DataError, TrainingError
+from clip_in_training.common.loop import Work, run_stage
+from clip_in_training.common.optimiser import decayed_groups
+from clip_in_training.common.processes import Processes
+from clip_in_training.common.recipe import RecipeError
+from clip_in_training.common.whole_file import replace_text
+from clip_in_training.finetune.backbone.text_backbone import TextBackbone, load_text_backbone
+from clip_in_training.scratch.model.attribute_heads import AttributeHeads
+from clip_in_training.scratch.scenes.attributes import ATTRIBUTES, CODE
+from clip_in_training.small.classes import image_classes
+from clip_in_training.small.data.store import fingerprint
+from clip_in_training.small.lite0_weights import pretrained
+from clip_in_training.small.model.backbone import Heads
+from clip_in_training.small.model.world import class_texts, name_vectors, start_world
+from clip_in_training.small.recipe import SmallRecipe, load_small_recipe
+from clip_in_training.small.train.examples import Examples, load_examples, texts_of
+from clip_in_training.small.train.stage import HeadsStage
+from clip_in_training.small.train.states import States, states_of
+
+PICTURES = 4000
+"""Pictures of composed scenes whose logits standardise those of all others."""
+
+
+def train(recipe: SmallRecipe, text: str, run: Path, stop_at: int | None = None) -> dict[str, float]:
+    """Trains into a run folder and returns the values of the last step.
+
+    Raises `DataError` if there are no blocks, `BackboneError` if a tower is missing, `CheckpointError` if the folder
+    has a run of other data, and `TrainingError` if the loss is not a number.
+    """
+    run.mkdir(parents=True, exist_ok=True)
+    replace_text(run / "recipe.toml", text)
+    folder, tower = Path(recipe.data.directory), Path(recipe.heads.text_tower)
+    examples = load_examples(folder)
+    backbone = text_tower(recipe)
+    cache = folder / "states"
+    captions = states_of(backbone, tower, [texts_of(block) for block in examples.blocks], cache)
+    torch.manual_seed(recipe.seed)
+    heads = Heads(recipe, backbone.encoder.shape.width)
+    names = start(recipe, heads, backbone, examples, cache)
+    attributes = AttributeHeads(recipe.heads, ATTRIBUTES, CODE)
+    stage = HeadsStage(recipe, examples, captions, names, heads, attributes)
+    every = recipe.checkpoint_every
+    work = Work(
+        recipe,
+        run,
+        Processes(0, 1, torch.device("cpu")),
+        Clock(),
+        notes={"data": fingerprint(folder), "pairs": len(examples)},
+        validate=stage.validate,
+        validate_every=every,
+    )
+    groups = decayed_groups([heads, attributes], recipe.train.optimiser)
+    return run_stage(work, stage, groups, resume=True, stop_at=stop_at)
+
+
+def text_tower(recipe: SmallRecipe) -> TextBackbone:
+    """The frozen text tower that a recipe names. Raises `BackboneError`."""
+    return load_text_backbone(Path(recipe.heads.text_tower), recipe.heads.context_length)
+
+
+def start(
+    recipe: SmallRecipe, heads: Heads, backbone: TextBackbone, examples: Examples, cache: Path
+) -> States:
+    """Sets the part of the heads that is not trained, and returns the states of names of classes."""
+    of = class_texts(image_classes())
+    names = states_of(backbone, Path(recipe.heads.text_tower), [of.texts], cache)
+    composed = [row for row, name in enumerate(examples.categories) if name.startswith("composed")]
+    rows = composed or list(range(len(examples)))
+    logits = examples.known([(row, side) for row in rows[: PICTURES // 2] for side in (0, 1)], "logits")
+    vectors = name_vectors(of, names.vectors())
+    temperature = recipe.heads.temperature
+    start_world(heads.image, heads.text, pretrained(), vectors, logits.float(), temperature)
+    return names
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m clip_in_training.small.train.run", description=__doc__)
+    parser.add_argument("--recipe", type=Path, required=True, help="e.g. models/recipes/small.toml")
+    parser.add_argument("--run", type=Path, help="run folder (default: runs/<recipe file name>)")
+    options = parser.parse_args()
+    torch.set_flush_denormal(True)
+    try:
+        recipe, text = load_small_recipe(options.recipe)
+        if recipe.threads:
+            torch.set_num_threads(recipe.threads)
+        train(recipe, text, options.run or Path("runs") / options.recipe.stem)
+    except (BackboneError, CheckpointError, DataError, RecipeError, TrainingError, OSError) as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""Batches and loss of the heads' training."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from clip_in_training.scratch.data.order import Order
+from clip_in_training.scratch.losses.attributes import attribute_loss
+from clip_in_training.scratch.losses.reading import cells_of, reading_loss
+from clip_in_training.scratch.model.attribute_heads import AttributeHeads
+from clip_in_training.scratch.train.stage import ScratchStage
+from clip_in_training.small.model.backbone import Heads
+from clip_in_training.small.recipe import SmallRecipe
+from clip_in_training.small.train.examples import Examples
+from clip_in_training.small.train.loss import also_true, pool_loss
+from clip_in_training.small.train.states import Read, States
+
+NAME = "heads"
+STREAM = 43
+CHUNK = 32
+"""Texts that are padded together, so that long ones cost short ones nothing."""
+HELD_OUT = 256
+"""Edits, the last ones, that training never sees and validation measures."""
+
+
+class HeadsStage(ScratchStage):
+    """Trains `Heads`, with classifiers of attributes beside them that no bundle gets."""
+
+    def __init__(
+        self,
+        recipe: SmallRecipe,
+        examples: Examples,
+        captions: States,
+        names: States,
+        heads: Heads,
+        attributes: AttributeHeads,
+    ):
+        train = recipe.train
+        modules = {"heads": heads, "attributes": attributes}
+        super().__init__(NAME, train.steps, train.optimiser, "fp32", modules)
+        self.recipe, self.examples, self.captions, self.names_of_classes = recipe, examples, captions, names
+        self.heads, self.attributes = heads, attributes
+        used = examples.categories[: max(1, len(examples) - HELD_OUT)]
+        self.order = Order(used, {}, train.pairs, recipe.seed + STREAM)
+
+    def batch(self, step: int) -> dict[str, Any]:
+        """Maps, what is known of the pictures, and the texts in chunks: all sources, then their edits."""
+        rows = self.order.rows(step).tolist()
+        random = np.random.default_rng([self.recipe.seed, STREAM, step])
+        wordings = [int(random.integers(len(self.examples.texts[row]))) for row in rows]
+        names = random.integers(len(self.names_of_classes), size=self.recipe.train.classes).tolist()
+        entries = [(row, side) for side in (0, 1) for row in rows]
+        chosen = [(row, wording, side) for side in (0, 1) for row, wording in zip(rows, wordings, strict=True)]
+        labels = self.examples.known(entries, "labels").long()
+        texts = [self.examples.text(*each) for each in chosen]
+        places = self.examples.known(entries, "places")
+        size = self.recipe.data.image_size
+        cells = cells_of(places, torch.zeros(len(places), 2), size, size // 8)
+        return {
+            "maps": self.examples.maps(entries),
+            "labels": labels,
+            "true": also_true(labels, self.examples.known(entries, "stated"), texts),
+            "cells": cells,
+            "texts": self.chunks(self.captions, [self.examples.texts[r][w][s] for r, w, s in chosen]),
+            "classes": self.chunks(self.names_of_classes, names)[1],
+            "names": [f"edit {row}, side {side}" for row, side in entries],
+        }
+
+    @staticmethod
+    def chunks(states: States, rows: list[int]) -> tuple[list[int], list[Read]]:
+        """Texts of some rows, short ones with short ones, and for each row its place among them."""
+        order = sorted(range(len(rows)), key=lambda place: len(states.ids[rows[place]]))
+        read = [
+            states.read([rows[place] for place in order[start : start + CHUNK]])
+            for start in range(0, len(order), CHUNK)
+        ]
+        places = [0] * len(order)
+        for rank, place in enumerate(order):
+            places[place] = rank
+        return places, read
+
+    def encode_texts(self, texts: tuple[list[int], list[Read]]) -> tuple[Tensor, Tensor]:
+        """Unit vectors and shares of the trained part, in the order of the rows that `chunks` was given."""
+        places, chunks = texts
+        vectors, shares = zip(*(self.heads.text(*chunk) for chunk in chunks), strict=True)
+        return torch.cat(vectors)[places], torch.cat(shares)[places]
+
+    def terms(self, batch: dict[str, Any]) -> dict[str, Tensor]:
+        """Every loss term of a batch and their weighted sum."""
+        weights, labels, cells = self.recipe.train, batch["labels"], batch["cells"]
+        images, seen = self.heads.image(batch["maps"])
+        texts, shares = self.encode_texts(batch["texts"])
+        clip = pool_loss(images, texts, self.heads.scale(), batch["true"])
+        attributes = attribute_loss(self.attributes(seen.features), labels)
+        reading = reading_loss(self.attributes.read(seen, cells), cells, labels[:, self.attributes.code])
+        silent = torch.cat([self.heads.text(*chunk)[1] for chunk in batch["classes"]]).mean()
+        loss = clip + weights.attributes * attributes + weights.reading * reading + weights.silence * silent
+        return {
+            "loss": loss,
+            "clip": clip,
+            "attributes": attributes,
+            "reading": reading,
+            "share_of_names": silent,
+            "share_of_captions": shares.mean(),
+            "logit_scale": self.heads.scale(),
+        }
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Percent of the edits kept aside whose texts both prefer their picture; "score" is the mean of both kinds."""
+        self.heads.eval()
+        rows = list(range(max(0, len(self.examples) - HELD_OUT), len(self.examples)))
+        right: dict[str, list[bool]] = {"drawn": [], "composed": []}
+        for start in range(0, len(rows), CHUNK):
+            some = rows[start : start + CHUNK]
+            maps = self.examples.maps([(row, side) for row in some for side in (0, 1)])
+            images = self.heads.image(maps)[0].unflatten(0, (-1, 2))
+            numbers = [self.examples.texts[row][0][side] for row in some for side in (0, 1)]
+            texts = self.encode_texts(self.chunks(self.captions, numbers))[0].unflatten(0, (-1, 2))
+            cosines = texts @ images.transpose(1, 2)
+            good = (cosines[:, 0, 0] > cosines[:, 0, 1]) & (cosines[:, 1, 1] > cosines[:, 1, 0])
+            for row, each in zip(some, good.tolist(), strict=True):
+                composed = self.examples.categories[row].startswith("composed")
+                right["composed" if composed else "drawn"].append(each)
+        self.heads.train()
+        shares = {name: 100 * float(np.mean(found)) for name, found in right.items() if found}
+        return {"score": float(np.mean(list(shares.values()))), **shares}
