@@ -18,6 +18,8 @@ from clip_in_training.scratch.data.examples import Examples, load_edits
 from clip_in_training.scratch.model.bundle import load_bundle
 from clip_in_training.scratch.recipe import kept_recipe
 from clip_in_training.scratch.scenes.attributes import ATTRIBUTES
+from clip_in_training.small.export.material import material
+from clip_in_training.small.export.reload import SHAPE, reload_small
 
 CHECKED = 72
 CALIBRATED = 200
@@ -59,6 +61,12 @@ def subject_of(folder: Path, manifest: dict) -> Subject:
         known = checks(original(backbone), rules, material.checked.pixels, material.checked.texts)
         calibrated = material.calibration()
         return Subject(rules, known, calibrated.pixels, calibrated.texts, None)
+    if SHAPE in source:
+        small, small_recipe = reload_small(folder, manifest)
+        inputs = material(small_recipe)
+        known = checks(small, small.text_rules, inputs.checked.pixels, inputs.checked.texts)
+        calibrated = inputs.calibration()
+        return Subject(small.text_rules, known, calibrated.pixels, calibrated.texts, None)
     if "recipe_text" not in source:
         raise ExportError(
             f"{folder} was not trained here, so there are no inputs for calibration and measurement. "

@@ -1,5 +1,6 @@
 """From a run folder to a bundle."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 from clip_in_training.common import checkpoint
@@ -10,6 +11,7 @@ from clip_in_training.export.samples import write_samples
 from clip_in_training.export.weights import round_weights
 from clip_in_training.small.export.card import card, notice
 from clip_in_training.small.export.material import material
+from clip_in_training.small.export.reload import SHAPE
 from clip_in_training.small.lite0_weights import pretrained
 from clip_in_training.small.model.backbone import Heads, SmallBackbone
 from clip_in_training.small.recipe import SmallRecipe
@@ -66,6 +68,7 @@ def export_small(
             "data_fingerprint": state["data"],
             "training_pairs": state["pairs"],
             "steps": state["step"],
+            SHAPE: asdict(model.text_tower.encoder.shape),
             "training_seconds": round(state["clock"]["wall"], 1),
             "training_cpu_seconds": round(state["clock"]["cpu"], 1),
         },
