@@ -1,4 +1,4 @@
-"""The heads of clip-in-small: data as maps, training that can be resumed, and a bundle that gives the same vectors."""
+"""The heads of clip-in-small: data as maps, training that can be stopped, a bundle that gives the same vectors."""
 
 import dataclasses
 import json

@@ -18,7 +18,6 @@ from clip_in_training.scratch.data.examples import Examples, load_edits
 from clip_in_training.scratch.model.bundle import load_bundle
 from clip_in_training.scratch.recipe import kept_recipe
 from clip_in_training.scratch.scenes.attributes import ATTRIBUTES
-from clip_in_training.small.export.material import material
 from clip_in_training.small.export.reload import SHAPE, reload_small
 
 CHECKED = 72

@@ -54,7 +54,9 @@ class Drawer:
         self.recipe = recipe
         scenes = SEEN if recipe.held_out else ALL
         self.plain = Setting(WIDE, scenes, variety=PLAIN)
-        self.varied = Setting(WIDE, scenes, variety=Variety(typefaces(), floor)) if recipe.varied else self.plain
+        self.varied = (
+            Setting(WIDE, scenes, variety=Variety(typefaces(), floor)) if recipe.varied else self.plain
+        )
         self.weights = {
             name: _shares(kinds, given)
             for name, kinds, given in (
@@ -73,9 +75,7 @@ class Drawer:
         own = stream(self.recipe.seed, "train", f"small {category} {composed}", number)
         return self._composed(category, own, long, rng) if composed else self._drawn(category, own, long, rng)
 
-    def _drawn(
-        self, category: str, own: np.random.Generator, long: bool, rng: np.random.Generator
-    ) -> Drawn:
+    def _drawn(self, category: str, own: np.random.Generator, long: bool, rng: np.random.Generator) -> Drawn:
         setting = self.varied if rng.random() < self.recipe.varied else self.plain
         pair = drawn_pair(category, own, self.recipe.image_size, setting)
         sides = (pair.source, pair.target)
@@ -88,7 +88,9 @@ class Drawer:
                     tuple(setting.short(side.attributes, set(side.said), Random(seed)) for side in sides)
                 )
         pixels, matrices = self._varied(sides, rng)
-        labels, stated = zip(*(_labels(side.attributes, None if long else side.said) for side in sides), strict=True)
+        labels, stated = zip(
+            *(_labels(side.attributes, None if long else side.said) for side in sides), strict=True
+        )
         places = np.stack([place_row([list(place) for place in side.code_places]) for side in sides])
         homogeneous = np.concatenate([places, np.ones_like(places[..., :1])], axis=-1)
         moved = np.einsum("sij,scj->sci", matrices, homogeneous)

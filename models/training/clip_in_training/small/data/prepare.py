@@ -50,7 +50,8 @@ def prepare(recipe: SmallRecipe, until: int | None = None) -> int:
         write_block(folder, number, encoded(drawn, lite0))
         seconds = time.process_time() - middle
         print(
-            f"block {number + 1} of {count}: drawn in {middle - began:.1f} s, encoded in {seconds:.1f} s", flush=True
+            f"block {number + 1} of {count}: drawn in {middle - began:.1f} s, encoded in {seconds:.1f} s",
+            flush=True,
         )
     return count
 
@@ -65,7 +66,8 @@ def encoded(drawn: list[Drawn], lite0: Lite0) -> Block:
         for name, values in (*maps._asdict().items(), ("logits", lite0.classifier(maps.pooled))):
             found.setdefault(name, []).append(values.numpy().astype(np.float16))
     arrays = {
-        name: np.concatenate(parts).reshape(len(drawn), 2, *parts[0].shape[1:]) for name, parts in found.items()
+        name: np.concatenate(parts).reshape(len(drawn), 2, *parts[0].shape[1:])
+        for name, parts in found.items()
     }
     known = {
         "labels": np.stack([each.labels for each in drawn]).astype(np.int16),

@@ -19,7 +19,9 @@ def main() -> None:
     parser.add_argument("--recipe", type=Path, required=True, help="e.g. models/recipes/small.toml")
     parser.add_argument("--run", type=Path, help="run folder (default: runs/<recipe file name>)")
     parser.add_argument("--out", type=Path, required=True, help="the bundle's folder")
-    parser.add_argument("--unfinished", action="store_true", help="export a run that has not ended, to look at it")
+    parser.add_argument(
+        "--unfinished", action="store_true", help="export a run that has not ended, to look at it"
+    )
     options = parser.parse_args()
     try:
         recipe, text = load_small_recipe(options.recipe)

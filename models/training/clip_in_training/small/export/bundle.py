@@ -52,7 +52,9 @@ def export_small(
         )
     model = load_small(recipe, state)
     inputs = material(recipe)
-    parameters = [sum(p.numel() for p in tower.parameters()) for tower in (model.image_tower, model.text_tower)]
+    parameters = [
+        sum(p.numel() for p in tower.parameters()) for tower in (model.image_tower, model.text_tower)
+    ]
 
     def documents(manifest: dict, folder: Path, *_: object) -> str:
         replace_text(folder / "NOTICE", notice(manifest["name"]))

@@ -9,8 +9,8 @@ from clip_in_training.small.recipe import SmallRecipe
 
 CARD = """# {name}
 
-{description}. A dual encoder in the manner of CLIP: an image and a text become vectors of length {dim} whose cosine says
-how well they fit. It has seen no photograph with a caption.
+{description}. A dual encoder in the manner of CLIP: an image and a text become vectors of length {dim} whose
+cosine says how well they fit. It has seen no photograph with a caption.
 
 - Image encoder: EfficientNet-Lite0 (ImageNet-1k), frozen, with trained heads on its maps at strides 8, 16 and 32;
   {image_parameters:,} parameters, {size}x{size} px, no patch vectors.
@@ -22,8 +22,8 @@ how well they fit. It has seen no photograph with a caption.
 ## Training
 
 {pairs:,} edits, of which {composed:.0%} are composed of named pictures and the others drawn ({held_out}; fingerprint
-`{fingerprint}`), seed {seed}; {steps:,} steps of {batch} edits with CLIP's loss, both sides of an edit in one pool. The
-heads took {wall:.0f} minutes on the wall and {cpu:.0f} core-minutes, without drawing and without the text tower. The
+`{fingerprint}`), seed {seed}; {steps:,} steps of {batch} edits with CLIP's loss, both sides of an edit in one pool.
+The heads took {wall:.0f} minutes on the wall and {cpu:.0f} core-minutes, without drawing and without the text tower. The
 recipe is in `bundle.json` under `provenance`.
 
 ## Licences
@@ -40,8 +40,8 @@ Compared: {compared}.
 
 ## Limits
 
-Names of things come from ImageNet's 1,000 classes: what is none of them, or needs reading, is a guess. Fine differences are
-learnt from drawings. `make evaluate-small BUNDLE=…` measures both.
+Names of things come from ImageNet's 1,000 classes: what is none of them, or needs reading, is a guess. Fine
+differences are learnt from drawings. `make evaluate-small BUNDLE=…` measures both.
 
 ## How sure, and where not
 
@@ -87,7 +87,9 @@ def notice(name: str) -> str:
     )
 
 
-def card(recipe: SmallRecipe, manifest: dict, folder: Path, compared: str, parameters: tuple[int, int]) -> str:
+def card(
+    recipe: SmallRecipe, manifest: dict, folder: Path, compared: str, parameters: tuple[int, int]
+) -> str:
     """The card's text; `parameters` of the image and of the text encoder."""
     source, data = manifest["provenance"], recipe.data
     licences = ["| what | from | licence |", "|---|---|---|"]

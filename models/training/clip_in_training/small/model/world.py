@@ -21,6 +21,7 @@ GLOSS = 0.3
 """Weight of the gloss beside the mean of names."""
 SOME = TEMPLATES[:4]
 
+
 class ClassTexts(NamedTuple):
     """Names of classes in sentences; one row a text."""
 

@@ -52,7 +52,9 @@ class HeadsStage(ScratchStage):
         wordings = [int(random.integers(len(self.examples.texts[row]))) for row in rows]
         names = random.integers(len(self.names_of_classes), size=self.recipe.train.classes).tolist()
         entries = [(row, side) for side in (0, 1) for row in rows]
-        chosen = [(row, wording, side) for side in (0, 1) for row, wording in zip(rows, wordings, strict=True)]
+        chosen = [
+            (row, wording, side) for side in (0, 1) for row, wording in zip(rows, wordings, strict=True)
+        ]
         labels = self.examples.known(entries, "labels").long()
         texts = [self.examples.text(*each) for each in chosen]
         places = self.examples.known(entries, "places")
@@ -109,7 +111,7 @@ class HeadsStage(ScratchStage):
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """Percent of the edits kept aside whose texts both prefer their picture; "score" is the mean of both kinds."""
+        """Percent of the edits kept aside whose texts both prefer their picture, and the mean of both kinds, "score"."""
         self.heads.eval()
         rows = list(range(max(0, len(self.examples) - HELD_OUT), len(self.examples)))
         right: dict[str, list[bool]] = {"drawn": [], "composed": []}
