@@ -23,8 +23,8 @@ cosine says how well they fit. It has seen no photograph with a caption.
 
 {pairs:,} edits, of which {composed:.0%} are composed of named pictures and the others drawn ({held_out}; fingerprint
 `{fingerprint}`), seed {seed}; {steps:,} steps of {batch} edits with CLIP's loss, both sides of an edit in one pool.
-The heads took {wall:.0f} minutes on the wall and {cpu:.0f} core-minutes, without drawing and without the text tower. The
-recipe is in `bundle.json` under `provenance`.
+The heads took {wall:.0f} minutes on the wall and {cpu:.0f} core-minutes, without drawing and without the text tower.
+The recipe is in `bundle.json` under `provenance`.
 
 ## Licences
 

@@ -89,7 +89,7 @@ class ImageHeads(nn.Module):
         """Unit vectors [batch, world + fine], and what the reader saw."""
         seen = self.reader(maps)
         fine = self.fine(seen.features)
-        return joined_parts(self.world(maps.pooled), fine, self.balance.expand(len(fine), 1)), seen
+        return joined_parts(self.world(maps.pooled), fine, self.balance.reshape(1, 1)), seen
 
 
 class ImageTower(nn.Module):
@@ -109,7 +109,7 @@ class ImageTower(nn.Module):
 def joined_parts(world: Tensor, fine: Tensor, balance: Tensor) -> Tensor:
     """The embedding of both parts, [batch, width] each: a unit vector whose share of `fine` is sigmoid(`balance`).
 
-    `balance` is [batch, 1]. Both parts have unit length before, so a picture and a text cannot be near each other by
+    `balance` is [batch, 1], or [1, 1] for all. Both parts have unit length before, so a picture and a text cannot be near each other by
     the length of a part alone.
     """
     share = balance.sigmoid()

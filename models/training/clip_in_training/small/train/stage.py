@@ -111,7 +111,7 @@ class HeadsStage(ScratchStage):
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """Percent of the edits kept aside whose texts both prefer their picture, and the mean of both kinds, "score"."""
+        """Percent of the edits kept aside whose texts both prefer their picture; "score" is the mean of the kinds."""
         self.heads.eval()
         rows = list(range(max(0, len(self.examples) - HELD_OUT), len(self.examples)))
         right: dict[str, list[bool]] = {"drawn": [], "composed": []}
