@@ -8,8 +8,9 @@ import torch
 
 from clip_in_training.common.errors import BackboneError, CheckpointError, DataError, ExportError
 from clip_in_training.common.recipe import RecipeError
+from clip_in_training.export.arguments import names
 from clip_in_training.export.command import parity_lines
-from clip_in_training.small.export.bundle import export_small
+from clip_in_training.small.export.bundle import PRECISIONS, export_small
 from clip_in_training.small.recipe import load_small_recipe
 
 
@@ -20,6 +21,9 @@ def main() -> None:
     parser.add_argument("--run", type=Path, help="run folder (default: runs/<recipe file name>)")
     parser.add_argument("--out", type=Path, required=True, help="the bundle's folder")
     parser.add_argument(
+        "--precisions", type=names, default=list(PRECISIONS), help="beside fp32 (default: int8)"
+    )
+    parser.add_argument(
         "--unfinished", action="store_true", help="export a run that has not ended, to look at it"
     )
     options = parser.parse_args()
@@ -28,7 +32,9 @@ def main() -> None:
         if recipe.threads:
             torch.set_num_threads(recipe.threads)
         run = options.run or Path("runs") / options.recipe.stem
-        manifest = export_small(recipe, options.recipe.name, text, run, options.out, options.unfinished)
+        manifest = export_small(
+            recipe, options.recipe.name, text, run, options.out, options.precisions, options.unfinished
+        )
     except (BackboneError, CheckpointError, DataError, ExportError, RecipeError, OSError) as error:
         sys.exit(f"error: {error}")
     print(parity_lines(manifest))

@@ -1,5 +1,6 @@
 """From a run folder to a bundle."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -38,9 +39,16 @@ def load_small(recipe: SmallRecipe, state: dict) -> SmallBackbone:
 
 
 def export_small(
-    recipe: SmallRecipe, recipe_name: str, text: str, run: Path, out: Path, unfinished: bool = False
+    recipe: SmallRecipe,
+    recipe_name: str,
+    text: str,
+    run: Path,
+    out: Path,
+    precisions: Sequence[str] = PRECISIONS,
+    unfinished: bool = False,
 ) -> dict:
-    """Writes the bundle of a run folder to `out`, replacing what is there, and returns its manifest.
+    """Writes the bundle of a run folder to `out`, replacing what is there, and returns its manifest. `precisions` are
+    added to fp32.
 
     Raises `ExportError` if the training has not ended (unless `unfinished`), or if a graph disagrees with PyTorch,
     and `CheckpointError` if there is no run; `out` is unchanged then.
@@ -79,4 +87,4 @@ def export_small(
         halved=True,
         samples=SAMPLES,
     )
-    return write_dual_encoder(model, identity, out, PRECISIONS, inputs)
+    return write_dual_encoder(model, identity, out, precisions, inputs)

@@ -109,8 +109,8 @@ class ImageTower(nn.Module):
 def joined_parts(world: Tensor, fine: Tensor, balance: Tensor) -> Tensor:
     """The embedding of both parts, [batch, width] each: a unit vector whose share of `fine` is sigmoid(`balance`).
 
-    `balance` is [batch, 1], or [1, 1] for all. Both parts have unit length before, so a picture and a text cannot be near each other by
-    the length of a part alone.
+    `balance` is [batch, 1], or [1, 1] for all. Both parts have unit length before they are joined, so that a picture
+    and a text cannot be near each other by the length of a part alone.
     """
     share = balance.sigmoid()
     world = functional.normalize(world, dim=-1) * (1 - share).sqrt()
