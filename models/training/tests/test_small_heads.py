@@ -214,7 +214,7 @@ def test_a_bundle_gives_the_vectors_of_the_training(recipe, recipe_text, tmp_pat
     model = bundle.load_small(recipe, checkpoint.load(run / "heads.pt"))
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, again.state_dict()[name]), name
-    examples = load_examples(Path(recipe.data.directory))
+    examples = load_examples(Path(recipe.data.directory), 2)
     drawn = [Drawer(recipe.data)(number) for number in range(4)]
     entries = [(row, side) for row in range(4) for side in (0, 1)]
     with torch.no_grad():

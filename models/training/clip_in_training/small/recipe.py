@@ -76,6 +76,8 @@ class TrainRecipe:
     steps: int = 4000
     pairs: int = 64
     """Edits a batch; both sides of an edit are in it, so it has twice as many pictures."""
+    wordings: int = 2
+    """Wordings of a side that are read, at most `data.wordings`; each costs a run of the text tower."""
     classes: int = 64
     """Names of classes a batch, which must not get a trained part."""
     attributes: float = 0.5

@@ -1,7 +1,7 @@
 """All blocks of a folder as rows of edits, with the numbers of their texts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -47,9 +47,9 @@ class Examples:
         return torch.from_numpy(np.stack(rows))
 
 
-def load_examples(folder: Path) -> Examples:
-    """All blocks of a folder. Raises `DataError` if there is none."""
-    found = [read_block(path) for path in blocks(folder)]
+def load_examples(folder: Path, most: int) -> Examples:
+    """All blocks of a folder, with at most so many wordings of a side. Raises `DataError` if there is none."""
+    found = [_cut(read_block(path), most) for path in blocks(folder)]
     where, texts, count = [], [], 0
     for number, block in enumerate(found):
         for place, wordings in enumerate(block.texts):
@@ -58,6 +58,10 @@ def load_examples(folder: Path) -> Examples:
             count += 2 * len(wordings)
     categories = np.array([name for block in found for name in block.categories])
     return Examples(found, np.array(where, np.int64), texts, categories)
+
+
+def _cut(block: Block, most: int) -> Block:
+    return replace(block, texts=[wordings[:most] for wordings in block.texts])
 
 
 def texts_of(block: Block) -> list[str]:

@@ -42,7 +42,7 @@ def train(recipe: SmallRecipe, text: str, run: Path, stop_at: int | None = None)
     run.mkdir(parents=True, exist_ok=True)
     replace_text(run / "recipe.toml", text)
     folder, tower = Path(recipe.data.directory), Path(recipe.heads.text_tower)
-    examples = load_examples(folder)
+    examples = load_examples(folder, recipe.train.wordings)
     backbone = text_tower(recipe)
     cache = folder / "states"
     captions = states_of(backbone, tower, [texts_of(block) for block in examples.blocks], cache)
