@@ -149,6 +149,11 @@ settings! {
         #[arg(env = "CLIP_IN_THREADS_PER_WORKER", default_value_t = 1)]
         threads_per_worker: u16 as u16 in 1..=256;
 
+        /// Threads of the additional sessions that run a batch on the CPU while nothing else runs or waits, if they are faster;
+        /// 1 for no such sessions [default: one for each core if the workers have their defaults, otherwise 1]
+        #[arg(env = "CLIP_IN_WIDE_THREADS")]
+        wide_threads: Option<u16> as u16 in 1..=256;
+
         /// Threads that decode, resize and tokenise [default: one for each core]
         #[arg(env = "CLIP_IN_PREPARE_THREADS")]
         prepare_threads: Option<u16> as u16 in 1..=512;

@@ -73,22 +73,22 @@ impl Model {
     ) -> Result<Arc<Self>, LoadError> {
         let bundle = Arc::new(Bundle::open(path)?);
         let preparer = Arc::new(Preparer::new(&bundle, settings, metrics.clone())?);
-        let (choice, encoders) = sessions::start(&bundle, precision, settings, &preparer)?;
+        let (choice, sessions) = sessions::start(&bundle, precision, settings, &preparer)?;
         let batching = settings.batching.for_variant(&choice.variant);
         // If the load fails after this point, dropping this ends the started workers.
         let queue = Intake::new(Queue::new(
             settings.queue_capacity,
-            encoders.len(),
+            sessions.len(),
             batching,
             metrics.clone(),
         ));
         let health = Arc::new(Health::default());
         let statistics = Arc::new(Statistics::default());
         let mut workers = Vec::new();
-        for (i, encoders) in encoders.into_iter().enumerate() {
+        for (i, sessions) in sessions.into_iter().enumerate() {
             workers.push(worker::spawn(
                 format!("worker-{i}"),
-                encoders,
+                sessions,
                 batching,
                 queue.clone(),
                 health.clone(),

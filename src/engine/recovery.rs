@@ -10,9 +10,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::batch_run;
 use super::batching::BatchPolicy;
 use super::error::EngineError;
-use super::job::{Embedding, Input, Job, Modality};
+use super::job::{Embedding, Job, Modality};
 use super::session_source::SessionSource;
 use crate::runtime::{Encoders, RuntimeError};
 use crate::telemetry::Metrics;
@@ -184,25 +185,7 @@ impl RecoveringEncoders {
     ) -> Result<Result<Vec<Embedding>, RuntimeError>, EngineError> {
         let encoders = self.encoders.as_mut().ok_or(EngineError::Dead)?;
         let started = Instant::now();
-        let rows = self.policy.rows(modality, jobs.len());
-        let result = match modality {
-            Modality::Image => {
-                let pixels = jobs.iter().filter_map(|job| match &job.input {
-                    Input::Image(pixels) => Some(pixels),
-                    Input::Text(_) => None,
-                });
-                encoders.encode_images(&pixels.collect::<Vec<_>>(), rows)
-            }
-            Modality::Text => {
-                let texts = jobs.iter().filter_map(|job| match &job.input {
-                    Input::Text(ids) => Some(ids.as_slice()),
-                    Input::Image(_) => None,
-                });
-                let texts: Vec<_> = texts.collect();
-                let longest = texts.iter().map(|ids| ids.len()).max().unwrap_or(0);
-                encoders.encode_texts(&texts, rows, self.policy.length(longest))
-            }
-        };
+        let result = batch_run::run(encoders, &self.policy, modality, jobs);
         let seconds = started.elapsed().as_secs_f64();
         self.seconds += seconds;
         self.metrics.inference_seconds(modality).observe(seconds);

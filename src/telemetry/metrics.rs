@@ -30,6 +30,7 @@ pub struct Metrics {
     queue_seconds: [Histogram; 2],
     batch_size: [Histogram; 2],
     inference_seconds: [Histogram; 2],
+    wide_batches: [IntCounter; 2],
     /// From the bytes of an image to its pixels.
     pub decode_seconds: Histogram,
     /// From an image's pixels to the encoder's input.
@@ -133,6 +134,12 @@ impl Metrics {
             "modality",
             FINE_SECONDS,
         )?;
+        let wide_batches = counters(
+            r,
+            "clip_in_wide_batches_total",
+            "Batches that were alone and ran on sessions with more threads.",
+            &["modality"],
+        )?;
         let model_info = gauges(
             r,
             "clip_in_model_info",
@@ -165,6 +172,8 @@ impl Metrics {
             queue_seconds: Lane::ALL.map(|lane| queue_seconds.with_label_values(&[lane.name()])),
             batch_size: by_modality(&batch_size),
             inference_seconds: by_modality(&inference_seconds),
+            wide_batches: [Modality::Image, Modality::Text]
+                .map(|modality| wide_batches.with_label_values(&[modality.name()])),
             decode_seconds: histogram(
                 r,
                 "clip_in_decode_seconds",
@@ -308,6 +317,11 @@ impl Metrics {
     /// Time of a batch in the encoder, by modality.
     pub fn inference_seconds(&self, modality: Modality) -> &Histogram {
         &self.inference_seconds[modality as usize]
+    }
+
+    /// Batches on sessions with more threads, by modality.
+    pub fn wide_batches(&self, modality: Modality) -> &IntCounter {
+        &self.wide_batches[modality as usize]
     }
 
     /// The exposition in Prometheus' text format.
