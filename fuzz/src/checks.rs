@@ -171,6 +171,7 @@ pub fn json_body(body: &[u8]) {
         bodies::embeddings,
         bodies::similarity,
         bodies::classify,
+        bodies::explain,
         bodies::rerank,
     ] {
         check_items(route(body), body.len());

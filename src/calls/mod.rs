@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 mod by_url;
 mod classify;
 mod embed;
+mod explain;
 pub mod infer;
 mod labelset;
 mod rerank;
@@ -18,6 +19,7 @@ pub use classify::{
     Classification, Classified, ClassifyCall, Decision, LabelScore, Labels, classify,
 };
 pub use embed::{EmbedCall, Embeddings, embed, embed_each};
+pub use explain::{ExplainCall, ExplainedImage, Explanation, Explanations, MapKind, explain};
 pub use labelset::put_labelset;
 pub use rerank::{Document, RankedDocument, RerankCall, Reranked, rerank};
 pub use similarity::{Similarities, SimilarityCall, similarity};
@@ -89,25 +91,39 @@ async fn embed_items(
     options: EmbedOptions,
     param_of: impl Fn(usize) -> String,
 ) -> Result<(Vec<Encoding>, Vec<Warning>), ApiError> {
-    let mut fetched = None;
-    if let Some(fetcher) = &state.images_by_url {
-        let urls = urls_of(&items);
-        if !urls.is_empty() {
-            model.admits(urls.len(), options)?;
-            let found = by_url::fetch(state, fetcher, urls, options.deadline).await;
-            let found = fetched.insert(found.map_err(|e| match e.place {
-                Some(i) => e.error.at(param_of(i)),
-                None => e.error,
-            })?);
-            put_images(&mut items, &mut found.images);
-        }
-    }
+    let fetched = fetch_images(state, model, &mut items, options, &param_of).await?;
     let encodings = model.embed(items, options).await;
     // The bytes count towards the budget until they are no longer needed.
     drop(fetched);
     let encodings = encodings.map_err(|error| ApiError::from_embed(error, &param_of))?;
     let warnings = warnings(state, encodings.iter().enumerate(), param_of)?;
     Ok((encodings, warnings))
+}
+
+/// Fetches the images that are named by URL and puts them in their places. Their bytes count towards the budget until the
+/// result is dropped.
+async fn fetch_images(
+    state: &AppState,
+    model: &Model,
+    items: &mut [Item],
+    options: EmbedOptions,
+    param_of: impl Fn(usize) -> String,
+) -> Result<Option<by_url::Fetched<usize>>, ApiError> {
+    let Some(fetcher) = &state.images_by_url else {
+        return Ok(None);
+    };
+    let urls = urls_of(items);
+    if urls.is_empty() {
+        return Ok(None);
+    }
+    model.admits(urls.len(), options)?;
+    let found = by_url::fetch(state, fetcher, urls, options.deadline).await;
+    let mut found = found.map_err(|e| match e.place {
+        Some(i) => e.error.at(param_of(i)),
+        None => e.error,
+    })?;
+    put_images(items, &mut found.images);
+    Ok(Some(found))
 }
 
 /// The tokens of all items.

@@ -24,7 +24,7 @@ use super::settings::EngineSettings;
 use super::statistics::Statistics;
 use super::worker;
 use crate::bundle::{Bundle, Manifest, Sample};
-use crate::preprocess::ImageOptions;
+use crate::preprocess::{ImageOptions, ImageSpec};
 use crate::runtime::{Device, FeatureMap};
 use crate::telemetry::Metrics;
 
@@ -185,6 +185,14 @@ impl Model {
         &self.preparer.caches
     }
 
+    pub(super) fn preparer(&self) -> &Arc<Preparer> {
+        &self.preparer
+    }
+
+    pub(super) fn pool(&self) -> &CpuPool {
+        &self.pool
+    }
+
     pub(super) fn queue(&self) -> &Arc<Queue> {
         &self.queue
     }
@@ -208,6 +216,11 @@ impl Model {
         options: EmbedOptions,
     ) -> Result<Vec<FeatureMap>, FeaturesError> {
         self.features.of_image(image, size, options).await
+    }
+
+    /// The rules of the image encoder's input.
+    pub fn image_spec(&self) -> &ImageSpec {
+        &self.preparer.spec
     }
 
     /// Prepares encoder inputs of items, each with its own result.

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use super::batching::BatchPolicy;
 use super::error::EngineError;
-use super::job::{Embedding, Input, Job, Modality};
+use super::job::{Input, Job, Modality};
 use super::session_source::SessionSource;
-use crate::runtime::{Encoders, RuntimeError};
+use crate::runtime::{Embedding, Encoded, Encoders, RuntimeError};
 use crate::telemetry::Metrics;
 
 /// Minimum time between two log lines about failed batches: on a full GPU hundreds of them fail per second.
@@ -26,7 +26,7 @@ const REBUILT_AGAIN_AFTER: Duration = Duration::from_secs(3600);
 /// The result of a batch.
 pub struct BatchResult {
     /// One for each job, in order.
-    pub results: Vec<Result<Embedding, EngineError>>,
+    pub results: Vec<Result<Encoded, EngineError>>,
     /// Seconds of its runs, without the time for rebuilding sessions.
     pub seconds: f64,
     /// No sessions are left.
@@ -83,10 +83,10 @@ impl RecoveringEncoders {
         &mut self,
         modality: Modality,
         jobs: &[Job],
-        results: &mut Vec<Result<Embedding, EngineError>>,
+        results: &mut Vec<Result<Encoded, EngineError>>,
     ) {
         let error = match self.run_whole(modality, jobs) {
-            Ok(embeddings) => return results.extend(embeddings.into_iter().map(Ok)),
+            Ok(encoded) => return results.extend(encoded.into_iter().map(Ok)),
             Err(error) => error,
         };
         if jobs.len() > 1 && self.encoders.is_some() {
@@ -108,13 +108,9 @@ impl RecoveringEncoders {
     }
 
     /// Runs a batch as a whole. Failed sessions are rebuilt, and it is run once more.
-    fn run_whole(
-        &mut self,
-        modality: Modality,
-        jobs: &[Job],
-    ) -> Result<Vec<Embedding>, EngineError> {
+    fn run_whole(&mut self, modality: Modality, jobs: &[Job]) -> Result<Vec<Encoded>, EngineError> {
         let error = match self.encode(modality, jobs)? {
-            Ok(embeddings) => return Ok(embeddings),
+            Ok(encoded) => return Ok(encoded),
             Err(error) => error,
         };
         // Missing memory does not mean that the sessions failed.
@@ -181,17 +177,23 @@ impl RecoveringEncoders {
         &mut self,
         modality: Modality,
         jobs: &[Job],
-    ) -> Result<Result<Vec<Embedding>, RuntimeError>, EngineError> {
+    ) -> Result<Result<Vec<Encoded>, RuntimeError>, EngineError> {
         let encoders = self.encoders.as_mut().ok_or(EngineError::Dead)?;
         let started = Instant::now();
         let rows = self.policy.rows(modality, jobs.len());
+        let patches_of: Vec<_> = jobs.iter().map(|job| job.patches).collect();
         let result = match modality {
             Modality::Image => {
                 let pixels = jobs.iter().filter_map(|job| match &job.input {
                     Input::Image(pixels) => Some(pixels),
                     Input::Text(_) => None,
                 });
-                encoders.encode_images(&pixels.collect::<Vec<_>>(), rows)
+                let pixels: Vec<_> = pixels.collect();
+                if patches_of.contains(&true) {
+                    encoders.encode_images_with_patches(&pixels, rows, &patches_of)
+                } else {
+                    encoders.encode_images(&pixels, rows).map(embedded)
+                }
             }
             Modality::Text => {
                 let texts = jobs.iter().filter_map(|job| match &job.input {
@@ -200,7 +202,8 @@ impl RecoveringEncoders {
                 });
                 let texts: Vec<_> = texts.collect();
                 let longest = texts.iter().map(|ids| ids.len()).max().unwrap_or(0);
-                encoders.encode_texts(&texts, rows, self.policy.length(longest))
+                let length = self.policy.length(longest);
+                encoders.encode_texts(&texts, rows, length).map(embedded)
             }
         };
         let seconds = started.elapsed().as_secs_f64();
@@ -208,4 +211,13 @@ impl RecoveringEncoders {
         self.metrics.inference_seconds(modality).observe(seconds);
         Ok(result)
     }
+}
+
+/// Embeddings without patches.
+fn embedded(embeddings: Vec<Embedding>) -> Vec<Encoded> {
+    let alone = |embedding| Encoded {
+        embedding,
+        patches: None,
+    };
+    embeddings.into_iter().map(alone).collect()
 }

@@ -104,7 +104,7 @@ impl Worker {
         self.queue.record(group, jobs.len(), seconds);
         for (job, result) in jobs.into_iter().zip(results) {
             match result {
-                Ok(embedding) => job.succeed(embedding, taken, started),
+                Ok(encoded) => job.succeed(encoded, taken, started),
                 Err(error) => self.fail(job, error),
             }
         }

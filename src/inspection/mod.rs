@@ -7,6 +7,7 @@ mod error;
 mod feature_map;
 mod fuse;
 pub mod map;
+pub mod map_file;
 pub mod masks;
 pub mod metrics;
 pub mod picture;
@@ -16,6 +17,7 @@ mod regions;
 pub mod registration;
 mod scale;
 pub mod statements;
+pub mod text_map;
 pub mod tiles;
 mod transform;
 

@@ -9,7 +9,9 @@ use tonic::{Request, Response, Status, Streaming};
 use super::proto::clip_in_server::ClipIn;
 use super::{convert, options, proto, stream};
 use crate::api::{ApiError, AppState};
-use crate::calls::{self, ClassifyCall, EmbedCall, Labels, RerankCall, SimilarityCall};
+use crate::calls::{
+    self, ClassifyCall, EmbedCall, ExplainCall, Labels, RerankCall, SimilarityCall,
+};
 use crate::engine::Lane;
 use crate::error_code::Code;
 
@@ -128,6 +130,34 @@ impl ClipIn for Service {
         Ok(Response::new(proto::ClassifyResponse {
             model: found.model,
             labelset: found.labelset.unwrap_or_default(),
+            results: results.collect(),
+            usage: convert::usage(found.tokens),
+            warnings: convert::warnings(found.warnings),
+        }))
+    }
+
+    async fn explain(
+        &self,
+        request: Request<proto::ExplainRequest>,
+    ) -> Result<Response<proto::ExplainResponse>, Status> {
+        let (metadata, extensions, request) = request.into_parts();
+        let call = ExplainCall {
+            model: convert::name(request.model),
+            images: convert::images(request.images),
+            texts: request.texts,
+            map: convert::map_kind(request.map)?,
+            options: options::read(
+                &metadata,
+                &extensions,
+                Lane::Interactive,
+                request.refuse_long_texts,
+                request.image_options,
+            )?,
+        };
+        let found = calls::explain(&self.state, call).await?;
+        let results = found.images.into_iter().map(convert::explanations);
+        Ok(Response::new(proto::ExplainResponse {
+            model: found.model,
             results: results.collect(),
             usage: convert::usage(found.tokens),
             warnings: convert::warnings(found.warnings),

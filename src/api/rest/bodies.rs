@@ -8,7 +8,7 @@ use super::images_and_texts::ImagesAndTexts;
 use super::{embeddings, json_body, rerank, v2};
 use crate::api::ApiError;
 use crate::bundle::TextSide;
-use crate::calls::{Document, infer};
+use crate::calls::{Document, MapKind, infer};
 use crate::engine::{EmbedOptions, Item};
 use crate::labelsets::Definition;
 
@@ -37,11 +37,26 @@ pub fn classify(body: &[u8]) -> Result<Vec<Item>, ApiError> {
 }
 
 fn images_and_texts(body: &[u8], texts: &'static str) -> Result<Vec<Item>, ApiError> {
-    let request = ImagesAndTexts::from_json(body, texts)?;
+    items(ImagesAndTexts::from_json(body, texts)?)
+}
+
+fn items(request: ImagesAndTexts) -> Result<Vec<Item>, ApiError> {
     request.check()?;
     let images = request.images.into_iter().map(Item::Image);
     let texts = request.texts.into_iter().map(Item::Text);
     Ok(images.chain(texts).collect())
+}
+
+/// Items of a JSON body of `/v1/explain`.
+///
+/// # Errors
+/// The error of the route.
+pub fn explain(body: &[u8]) -> Result<Vec<Item>, ApiError> {
+    let mut request = ImagesAndTexts::from_json(body, "texts")?;
+    if let Some(map) = request.map.take() {
+        map.kind(MapKind::Colours)?;
+    }
+    items(request)
 }
 
 /// Items of a JSON body of `/v1/rerank`, the query first.

@@ -9,12 +9,14 @@ mod docs;
 mod embeddings;
 mod encoding;
 mod error_responses;
+mod explain;
 mod health;
 mod image_option_fields;
 mod images_and_texts;
 mod item_list;
 mod json_body;
 mod labelsets;
+mod map_field;
 mod models;
 pub mod openapi;
 mod protocol;
@@ -47,6 +49,7 @@ pub fn router(state: Arc<AppState>) -> Router {
         .routes(routes!(embeddings::create))
         .routes(routes!(similarity::create))
         .routes(routes!(classify::create))
+        .routes(routes!(explain::create))
         .routes(routes!(rerank::create))
         .routes(routes!(rerank::create_at_v2))
         .routes(routes!(cohere_embed::create))

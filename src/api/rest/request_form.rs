@@ -56,12 +56,13 @@ pub struct Part {
 const IMAGES: [&str; 5] = ["image", "images", "image[]", "images[]", "file"];
 
 /// All other fields of all routes.
-const FIELDS: [&str; 14] = [
+const FIELDS: [&str; 15] = [
     "text",
     "texts",
     "label",
     "labels",
     "labelset",
+    "map",
     "model",
     "dimensions",
     "encoding_format",
