@@ -173,6 +173,7 @@ pub fn json_body(body: &[u8]) {
         bodies::classify,
         bodies::explain,
         bodies::rerank,
+        bodies::compare,
     ] {
         check_items(route(body), body.len());
     }

@@ -6,10 +6,12 @@ use utoipa::ToSchema;
 
 mod by_url;
 mod classify;
+mod compare;
 mod embed;
 mod explain;
 pub mod infer;
 mod labelset;
+mod reference;
 mod rerank;
 mod similarity;
 pub mod tensor;
@@ -18,9 +20,14 @@ pub mod tensor_shape;
 pub use classify::{
     Classification, Classified, ClassifyCall, Decision, LabelScore, Labels, classify,
 };
+pub use compare::{
+    Against, Changed, CompareCall, Compared, ComparedImage, Judged, Lies, MapForm, Place, Said,
+    UsedReference, compare,
+};
 pub use embed::{EmbedCall, Embeddings, embed, embed_each};
 pub use explain::{ExplainCall, ExplainedImage, Explanation, Explanations, MapKind, explain};
 pub use labelset::put_labelset;
+pub use reference::{add_to_reference, put_reference};
 pub use rerank::{Document, RankedDocument, RerankCall, Reranked, rerank};
 pub use similarity::{Similarities, SimilarityCall, similarity};
 
@@ -55,12 +62,21 @@ fn warnings<'a>(
     param_of: impl Fn(usize) -> String,
 ) -> Result<Vec<Warning>, ApiError> {
     let in_low_bits = encodings.filter(|(_, encoding)| encoding.in_low_bits);
+    warnings_of(state, in_low_bits.map(|(index, _)| index), param_of)
+}
+
+/// The notes about images whose values seem to have few bits, counted before they are made.
+fn warnings_of(
+    state: &AppState,
+    in_low_bits: impl Iterator<Item = usize> + Clone,
+    param_of: impl Fn(usize) -> String,
+) -> Result<Vec<Warning>, ApiError> {
     let count = in_low_bits.clone().count();
     if count == 0 {
         return Ok(Vec::new());
     }
     answer_size::reserve(state, count * (OBJECT + of_text(IN_LOW_BITS.len())))?;
-    let warnings = in_low_bits.map(|(index, _)| Warning {
+    let warnings = in_low_bits.map(|index| Warning {
         code: "values_in_low_bits",
         message: IN_LOW_BITS,
         param: param_of(index),

@@ -3,6 +3,7 @@
 
 mod aggregate;
 mod components;
+pub mod copies;
 mod error;
 mod feature_map;
 mod fuse;
@@ -20,6 +21,7 @@ pub mod statements;
 pub mod text_map;
 pub mod tiles;
 mod transform;
+mod warp;
 
 pub use aggregate::{mean, smoothed, top};
 pub use error::InspectionError;
@@ -30,3 +32,4 @@ pub use ranks::OkScores;
 pub use regions::{Region, regions};
 pub use scale::{Histogram, Scale};
 pub use transform::Transform;
+pub use warp::Rgb;

@@ -5,10 +5,10 @@ use axum::http::HeaderMap;
 use bytes::Bytes;
 
 use super::images_and_texts::ImagesAndTexts;
-use super::{embeddings, json_body, rerank, v2};
+use super::{compare, embeddings, json_body, rerank, v2};
 use crate::api::ApiError;
 use crate::bundle::TextSide;
-use crate::calls::{Document, MapKind, infer};
+use crate::calls::{Against, Document, MapKind, infer};
 use crate::engine::{EmbedOptions, Item};
 use crate::labelsets::Definition;
 
@@ -57,6 +57,22 @@ pub fn explain(body: &[u8]) -> Result<Vec<Item>, ApiError> {
         map.kind(MapKind::Colours)?;
     }
     items(request)
+}
+
+/// Items of a JSON body of `/v1/compare`: images, reference images and texts.
+///
+/// # Errors
+/// The error of the route.
+pub fn compare(body: &[u8]) -> Result<Vec<Item>, ApiError> {
+    let call = compare::from_json(body)?;
+    let given = match call.against {
+        Against::Named(_) => Vec::new(),
+        Against::Images(images) => images,
+    };
+    let images = call.images.into_iter().chain(given).map(Item::Image);
+    let texts = call.statements.into_iter();
+    let texts = texts.flat_map(|said| std::iter::once(said.text).chain(said.reference_text));
+    Ok(images.chain(texts.map(Item::Text)).collect())
 }
 
 /// Items of a JSON body of `/v1/rerank`, the query first.

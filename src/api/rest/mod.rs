@@ -5,6 +5,7 @@ mod admin;
 pub mod bodies;
 mod classify;
 mod cohere_embed;
+mod compare;
 mod docs;
 mod embeddings;
 mod encoding;
@@ -20,6 +21,8 @@ mod map_field;
 mod models;
 pub mod openapi;
 mod protocol;
+mod reference_form;
+mod references;
 mod request_form;
 mod rerank;
 mod schemas;
@@ -55,6 +58,14 @@ pub fn router(state: Arc<AppState>) -> Router {
         .routes(routes!(cohere_embed::create))
         .routes(routes!(labelsets::list))
         .routes(routes!(labelsets::put, labelsets::one, labelsets::delete))
+        .routes(routes!(compare::create))
+        .routes(routes!(references::list))
+        .routes(routes!(
+            references::put,
+            references::one,
+            references::delete
+        ))
+        .routes(routes!(references::add))
         .routes(routes!(models::list))
         .routes(routes!(models::one))
         .merge(v2::routes())
