@@ -62,7 +62,6 @@ codes! {
     InvalidTimeout = "invalid_timeout", 400, "The timeout is not a positive number of seconds.";
     InvalidBase64 = "invalid_base64", 400, "An image is not base64.";
     InvalidLabelsetName = "invalid_labelset_name", 400, "A name has 1 to 64 ASCII letters, digits, `.`, `_` and `-`, and does not begin with `.`.";
-    NoMap = "no_map", 400, "The model's bundle has nothing that a map is made from.";
     InvalidReferenceName = "invalid_reference_name", 400, "A name has 1 to 64 ASCII letters, digits, `.`, `_` and `-`, and does not begin with `.`.";
     ReferenceOfOtherModel = "reference_of_other_model", 400, "The request names another model than the reference.";
     ImageOfOtherShape = "image_of_other_shape", 400, "The image has another ratio of width to height than the reference.";

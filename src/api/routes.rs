@@ -154,6 +154,7 @@ pub const GRPC: &[Route] = &[
     route(Method::POST, "/clip_in.v1.ClipIn/Similarity", Access::Key, Place::Request),
     route(Method::POST, "/clip_in.v1.ClipIn/Classify", Access::Key, Place::Request),
     route(Method::POST, "/clip_in.v1.ClipIn/Explain", Access::Key, Place::Request),
+    route(Method::POST, "/clip_in.v1.ClipIn/Compare", Access::Key, Place::Request),
     route(Method::POST, "/clip_in.v1.ClipIn/Rerank", Access::Key, Place::Request),
     route(Method::POST, "/inference.GRPCInferenceService/ModelInfer", Access::Key, Place::Request),
     route(Method::POST, "/inference.GRPCInferenceService/ModelMetadata", Access::Key, Place::Uncounted),

@@ -321,7 +321,7 @@ impl Explainer<'_> {
 }
 
 /// Bytes of a map of this many pixels while it is made, at worst.
-fn at_worst(pixels: usize, kind: MapKind) -> usize {
+pub(super) fn at_worst(pixels: usize, kind: MapKind) -> usize {
     let (a_pixel, under) = match kind {
         MapKind::Colours => (MapFile::Colours.bytes_a_pixel(), 0),
         MapKind::Values => (MapFile::Values.bytes_a_pixel(), 0),
@@ -335,7 +335,7 @@ fn at_worst(pixels: usize, kind: MapKind) -> usize {
 }
 
 /// Length of these bytes in JSON.
-fn base64_bytes(bytes: usize) -> usize {
+pub(super) fn base64_bytes(bytes: usize) -> usize {
     bytes.div_ceil(3) * 4
 }
 

@@ -21,8 +21,8 @@ pub use classify::{
     Classification, Classified, ClassifyCall, Decision, LabelScore, Labels, classify,
 };
 pub use compare::{
-    Against, Changed, CompareCall, Compared, ComparedImage, Judged, Lies, MapForm, Place, Said,
-    UsedReference, compare,
+    Against, Changed, CompareCall, Compared, ComparedImage, Judged, Lies, LiesStatus, Parts, Place,
+    Said, UsedReference, compare,
 };
 pub use embed::{EmbedCall, Embeddings, embed, embed_each};
 pub use explain::{ExplainCall, ExplainedImage, Explanation, Explanations, MapKind, explain};

@@ -1,14 +1,47 @@
-//! A text's map as a PNG of the size of the posted picture, written in bands of rows.
+//! A map as a PNG of the size of the posted picture, written in bands of rows.
 
 use std::io::Write;
 
 use super::error::InspectionError;
-use super::map::MOST_PIXELS;
+use super::layer_map::LayerMap;
+use super::map::{AnomalyMap, MOST_PIXELS};
 use super::picture::{self, LARGEST_VALUE, LAST_COLOUR, TRANSPARENCY};
 use super::text_map::TextMap;
 
 /// About the pixels of a band.
 const BAND: usize = 1 << 16;
+
+/// A map whose rows are made when they are needed: no map of a large picture is in memory as a whole.
+pub trait Bands {
+    /// Width and height of the posted picture.
+    fn size(&self) -> (usize, usize);
+
+    /// The map of some rows of the posted picture.
+    ///
+    /// # Errors
+    /// [`InspectionError::Length`] without rows, [`InspectionError::TooMany`].
+    fn band(&self, first: usize, rows: usize) -> Result<AnomalyMap, InspectionError>;
+}
+
+impl Bands for TextMap {
+    fn size(&self) -> (usize, usize) {
+        self.size()
+    }
+
+    fn band(&self, first: usize, rows: usize) -> Result<AnomalyMap, InspectionError> {
+        self.band(first, rows)
+    }
+}
+
+impl Bands for LayerMap {
+    fn size(&self) -> (usize, usize) {
+        self.size()
+    }
+
+    fn band(&self, first: usize, rows: usize) -> Result<AnomalyMap, InspectionError> {
+        self.band(first, rows)
+    }
+}
 
 /// What a PNG of a map holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +71,7 @@ impl MapFile<'_> {
 /// # Errors
 /// [`InspectionError::TooMany`] for more than [`MOST_PIXELS`] pixels, [`InspectionError::Length`] for a picture of another
 /// size.
-pub fn write(map: &TextMap, file: MapFile<'_>) -> Result<Vec<u8>, InspectionError> {
+pub fn write(map: &impl Bands, file: MapFile<'_>) -> Result<Vec<u8>, InspectionError> {
     let (width, height) = map.size();
     let pixels = width.saturating_mul(height);
     if pixels > MOST_PIXELS {

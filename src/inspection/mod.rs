@@ -7,6 +7,7 @@ pub mod copies;
 mod error;
 mod feature_map;
 mod fuse;
+pub mod layer_map;
 pub mod map;
 pub mod map_file;
 pub mod masks;

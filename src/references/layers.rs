@@ -1,9 +1,11 @@
 //! What of a picture is compared: the maps of the model's features, or of its image encoder where it has no features.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::frame::Frame;
-use crate::engine::{EmbedError, EmbedOptions, FeaturesError, Item, Model};
+use crate::bundle::{FeatureOutput, ImageSide};
+use crate::engine::{EmbedError, EmbedOptions, Encoding, FeaturesError, Item, Model};
 use crate::inspection::reference::{LayerSettings, MemorySettings, Sampling};
 use crate::inspection::{FeatureMap, InspectionError, Shape};
 use crate::preprocess::{self, Pixels, RgbImage};
@@ -27,7 +29,7 @@ pub struct Layer {
 
 /// The maps of one picture, in the order of the layers.
 #[derive(Debug, Clone)]
-pub struct Maps(Vec<(Shape, std::sync::Arc<[f32]>)>);
+pub struct Maps(Vec<(Shape, Arc<[f32]>)>);
 
 impl Maps {
     /// As the functions of inspection take them.
@@ -46,25 +48,10 @@ impl Maps {
 pub fn layers(model: &Model, frame: &Frame, lies_still: bool) -> Vec<Layer> {
     let manifest = model.manifest();
     let Some(side) = &manifest.features else {
-        let shape = Shape {
-            channels: manifest.embedding_dim,
-            height: 1,
-            width: 1,
-        };
-        // One vector a picture has few directions that are known: the others must not count as impossible.
-        let settings = LayerSettings {
-            ridge: 1.0,
-            distribution: false,
-            ..LayerSettings::default()
-        };
-        return vec![Layer {
-            name: "embedding".to_owned(),
-            settings,
-            shape,
-        }];
+        return of_encoder(&manifest.image, manifest.embedding_dim, lies_still);
     };
     let coarsest = side.multiple_of();
-    let layer = |output: &crate::bundle::FeatureOutput| {
+    let layer = |output: &FeatureOutput| {
         let is_coarsest = output.stride == coarsest;
         let memory = MemorySettings {
             window: lies_still.then_some(WINDOW),
@@ -96,6 +83,45 @@ pub fn layers(model: &Model, frame: &Frame, lies_still: bool) -> Vec<Layer> {
     side.outputs.iter().map(layer).collect()
 }
 
+/// The layers of an image encoder: the embedding of the whole picture, and those of its patches if it has them.
+fn of_encoder(side: &ImageSide, channels: usize, lies_still: bool) -> Vec<Layer> {
+    // Few pictures say little about so many directions: those that no picture had must not count as impossible.
+    let settings = LayerSettings {
+        ridge: 1.0,
+        distribution: false,
+        ..LayerSettings::default()
+    };
+    let whole = Layer {
+        name: "embedding".to_owned(),
+        settings,
+        shape: Shape {
+            channels,
+            height: 1,
+            width: 1,
+        },
+    };
+    let patches = side.patches().map(|(_, [height, width])| Layer {
+        name: "patches".to_owned(),
+        settings: LayerSettings {
+            sampling: Sampling {
+                border: 0,
+                ..Sampling::default()
+            },
+            memory: Some(MemorySettings {
+                window: lies_still.then_some(1),
+                ..MemorySettings::default()
+            }),
+            ..settings
+        },
+        shape: Shape {
+            channels,
+            height,
+            width,
+        },
+    });
+    std::iter::once(whole).chain(patches).collect()
+}
+
 /// The maps of a picture that was scaled to the frame.
 ///
 /// # Errors
@@ -122,20 +148,16 @@ pub async fn maps(
         maps.into_iter().map(one).collect()
     } else {
         let pixels = preprocess::to_input(&picture, model.image_spec());
+        let options = EmbedOptions {
+            patches: model.manifest().image.patches().is_some(),
+            ..options
+        };
         let encodings = model.embed(vec![Item::Pixels(pixels)], options).await;
         let encodings = encodings.map_err(|error| match error {
             EmbedError::Item { error, .. } => FeaturesError::Image(error),
             EmbedError::Engine(error) => FeaturesError::Engine(error),
         })?;
-        let shape = |channels| Shape {
-            channels,
-            height: 1,
-            width: 1,
-        };
-        let one = |encoding: crate::engine::Encoding| {
-            (shape(encoding.embedding.len()), encoding.embedding)
-        };
-        encodings.into_iter().map(one).collect()
+        encodings.into_iter().flat_map(of_encoding).collect()
     };
     model
         .metrics()
@@ -143,4 +165,26 @@ pub async fn maps(
         .features_seconds
         .observe(started.elapsed().as_secs_f64());
     Ok(Maps(maps))
+}
+
+/// The embedding of a picture and those of its patches, as maps.
+fn of_encoding(encoding: Encoding) -> Vec<(Shape, Arc<[f32]>)> {
+    let channels = encoding.embedding.len();
+    let shape = |height, width| Shape {
+        channels,
+        height,
+        width,
+    };
+    let mut maps = vec![(shape(1, 1), encoding.embedding)];
+    if let Some(patches) = encoding.patches {
+        let vectors = &patches.vectors;
+        // From a vector a patch to a plane a channel.
+        let planes =
+            (0..channels).flat_map(|channel| vectors.iter().skip(channel).step_by(channels.max(1)));
+        maps.push((
+            shape(patches.rows, patches.columns),
+            planes.copied().collect(),
+        ));
+    }
+    maps
 }

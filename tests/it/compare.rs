@@ -283,7 +283,7 @@ fn maps_have_the_size_of_the_picture_and_colour_the_scratch() {
     let large = image::load_from_memory(&shot).unwrap();
     let large = large.resize_exact(SIDE * 2, SIDE * 2, image::imageops::FilterType::CatmullRom);
     let large = encode(&large.to_rgb8());
-    let body = json!({"references": samples(3), "images": [base64(&large)], "map": true});
+    let body = json!({"references": samples(3), "images": [base64(&large)], "map": "overlay"});
     let result = &ask(&server, &body)[0];
     assert!(
         covered(&result["regions"][0], 2.0) > 0.7,
@@ -510,11 +510,12 @@ fn what_cannot_be_compared_has_a_code() {
 /// A map is counted by the pixels that the picture announces, before it is decoded.
 #[test]
 fn a_map_that_is_too_large_is_refused_before_it_is_drawn() {
-    let server = Server::start();
+    // Answers get four times as much as a body, or 256 MiB.
+    let server = Server::start_with(&["--max-body-mib", "2"]);
     let good = base64(&png(ok(1)));
     let large = RgbImage::from_pixel(4900, 4900, Rgb([40, 90, 60]));
     let large = base64(&encode(&large));
-    let body = json!({"references": [good], "images": [large], "map": true});
+    let body = json!({"references": [good], "images": [large], "map": "overlay"});
     let refused = failure(server.post("/v1/compare", &body));
     assert_eq!((refused.0, refused.1.as_str()), (413, "answer_too_large"));
     let body = json!({"references": [good], "images": [large]});

@@ -21,7 +21,7 @@ use crate::api::admission::Admission;
 type Decode = fn(Bytes) -> bool;
 
 /// The methods with more than a name in their messages, by path.
-const METHODS: [(&str, Decode); 7] = [
+const METHODS: [(&str, Decode); 8] = [
     ("/clip_in.v1.ClipIn/Embed", decode::<proto::EmbedRequest>),
     (
         "/clip_in.v1.ClipIn/EmbedStream",
@@ -38,6 +38,10 @@ const METHODS: [(&str, Decode); 7] = [
     (
         "/clip_in.v1.ClipIn/Explain",
         decode::<proto::ExplainRequest>,
+    ),
+    (
+        "/clip_in.v1.ClipIn/Compare",
+        decode::<proto::CompareRequest>,
     ),
     ("/clip_in.v1.ClipIn/Rerank", decode::<proto::RerankRequest>),
     (

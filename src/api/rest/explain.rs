@@ -120,7 +120,7 @@ struct RegionBox {
 }
 
 /// A PNG, written as base64.
-struct Png(Vec<u8>);
+pub(super) struct Png(pub(super) Vec<u8>);
 
 impl fmt::Debug for Png {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -219,7 +219,7 @@ pub async fn create(
 }
 
 /// Whether `accept` names PNG before JSON. A client that takes anything gets JSON.
-fn wants_png(headers: &HeaderMap) -> bool {
+pub(super) fn wants_png(headers: &HeaderMap) -> bool {
     let values = headers.get_all(header::ACCEPT).into_iter();
     let names = values
         .filter_map(|value| value.to_str().ok())
@@ -285,7 +285,7 @@ impl From<Region> for RegionBox {
     }
 }
 
-fn png_answer(png: Vec<u8>) -> Response {
+pub(super) fn png_answer(png: Vec<u8>) -> Response {
     let chunks = Chunks::of(png.into());
     held::shrink_to(chunks.bytes());
     let mut response = chunks.into_body().into_response();

@@ -1,22 +1,17 @@
 //! What the answer to a comparison takes, counted before anything is decoded.
 
-use super::{CompareCall, MapForm};
+use super::CompareCall;
 use crate::api::answer_size::{NUMBER, OBJECT, of_text};
+use crate::calls::MapKind;
+use crate::calls::explain::{at_worst, base64_bytes};
 use crate::engine::ImageSource;
 use crate::inspection::statements::Feature;
 use crate::preprocess::{HEADER_BYTES, Limits, announced_pixels};
 
-use super::one::MOST_REGIONS;
+use crate::inspection::layer_map::MOST_REGIONS;
 
 /// Bytes of a result without statements and map: a score with its parts, the registration, and the places.
 const RESULT: usize = (4 + MOST_REGIONS) * OBJECT + 40 * NUMBER;
-
-/// Bytes of a pixel of a map, at most: its value (4), the decoded picture and the coloured one (3 each), the file (3 and a
-/// little more), and its base64 (4.1).
-const OVERLAY_PIXEL: usize = 18;
-
-/// The same for 16-bit values: value (4), pixels (2), file (2 and a little more), base64 (2.8).
-const VALUES_PIXEL: usize = 12;
 
 /// Bytes of the answer to a call without its maps, at most.
 #[must_use]
@@ -32,15 +27,16 @@ pub fn of_answer(call: &CompareCall) -> usize {
 
 /// Bytes of the maps of images, at most.
 #[must_use]
-pub fn of_maps(map: Option<MapForm>, images: &[ImageSource], limits: &Limits) -> usize {
-    let a_pixel = match map {
-        None => return 0,
-        Some(MapForm::Overlay) => OVERLAY_PIXEL,
-        Some(MapForm::Values) => VALUES_PIXEL,
+pub fn of_maps(map: Option<MapKind>, images: &[ImageSource], limits: &Limits) -> usize {
+    let Some(kind) = map else {
+        return 0;
     };
     let pixels = images.iter().map(|image| pixels_of(image, limits));
-    let pixels = pixels.fold(0, usize::saturating_add);
-    pixels.saturating_mul(a_pixel)
+    let bytes = pixels.map(|pixels| {
+        let file = at_worst(pixels, kind);
+        file.saturating_add(base64_bytes(file / 2))
+    });
+    bytes.fold(0, usize::saturating_add)
 }
 
 /// Pixels that a file announces; of one that does not say, as many as an image may have.

@@ -12,11 +12,12 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-pub use self::one::{Changed, Lies, Place};
+pub use self::one::{Changed, Lies, LiesStatus, Place};
+pub use self::parts::Parts;
 pub use self::statements::{Judged, Said};
 
 use self::one::compare_one;
-use super::{Warning, by_url, check_items, no_images, warnings_of};
+use super::{MapKind, Warning, by_url, check_items, no_images, warnings_of};
 use crate::api::{ApiError, AppState, answer_size};
 use crate::engine::{EmbedOptions, ImageSource, Model};
 use crate::error_code::Code;
@@ -42,7 +43,7 @@ pub struct CompareCall {
     /// Texts about the difference; may be empty.
     pub statements: Vec<Said>,
     /// The map that is wanted of each image.
-    pub map: Option<MapForm>,
+    pub map: Option<MapKind>,
     /// Lane, deadline, and how texts and images are read.
     pub options: EmbedOptions,
 }
@@ -54,15 +55,6 @@ pub enum Against {
     Named(String),
     /// Images of good parts; at least one.
     Images(Vec<ImageSource>),
-}
-
-/// The form of a map.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MapForm {
-    /// The picture with colours where it is changed.
-    Overlay,
-    /// The values in 16-bit grey.
-    Values,
 }
 
 /// The results, in the order of the images.
@@ -105,7 +97,7 @@ pub struct ComparedImage {
     /// The statements, the best first.
     pub statements: Vec<Judged>,
     /// The map as a PNG file; none if it was not asked for, or if the model has no maps.
-    pub map: Option<Bytes>,
+    pub map: Option<Vec<u8>>,
 }
 
 /// Compares.
@@ -318,7 +310,7 @@ async fn compare_all(
     model: &Arc<Model>,
     learnt: &Arc<Learnt>,
     images: &[ImageSource],
-    map: Option<MapForm>,
+    map: Option<MapKind>,
     options: EmbedOptions,
 ) -> Result<Vec<one::One>, ApiError> {
     let all = (0..images.len()).map(|i| async move {

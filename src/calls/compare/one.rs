@@ -3,26 +3,22 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::Bytes;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::MapForm;
 use super::parts::Parts;
 use crate::api::ApiError;
+use crate::calls::MapKind;
 use crate::engine::{EmbedOptions, ImageSource, Model};
+use crate::inspection::layer_map::LayerMap;
+use crate::inspection::map_file::{self, MapFile};
 use crate::inspection::reference::{Comparison, ImageFeatures};
 use crate::inspection::registration::{Registration, RegistrationStatus};
-use crate::inspection::{AnomalyMap, InspectionError, Region, Transform, picture, regions};
+use crate::inspection::text_map::Placed;
+use crate::inspection::{InspectionError, Region, Transform};
 use crate::preprocess::Picture;
 use crate::references::{self, Frame, Learnt, Maps, ReferenceError, Seen};
 use crate::telemetry::Step;
-
-/// Places of one picture in an answer, at most.
-pub const MOST_REGIONS: usize = 20;
-
-/// A smaller place, in pixels of the frame's input, is noise: two patches of the finest map.
-const LEAST_AREA: usize = 32;
 
 /// Microseconds from features to scores, and of writing a map, at worst.
 const COMPARE: u64 = 10_000;
@@ -95,13 +91,25 @@ pub struct Place {
     pub strength: f32,
 }
 
+impl From<Region> for Place {
+    fn from(region: Region) -> Self {
+        Self {
+            x: region.x,
+            y: region.y,
+            width: region.width,
+            height: region.height,
+            strength: region.strength,
+        }
+    }
+}
+
 /// What is known of one picture, without statements.
 #[derive(Debug)]
 pub struct One {
     pub changed: Changed,
     pub registration: Lies,
     pub regions: Vec<Place>,
-    pub map: Option<Bytes>,
+    pub map: Option<Vec<u8>>,
     /// See [`Picture::in_low_bits`].
     pub in_low_bits: bool,
 }
@@ -139,7 +147,7 @@ pub async fn compare_one(
     model: &Arc<Model>,
     learnt: &Arc<Learnt>,
     image: &ImageSource,
-    map: Option<MapForm>,
+    map: Option<MapKind>,
     options: EmbedOptions,
 ) -> Result<One, NotCompared> {
     let metrics = &model.metrics().compare;
@@ -156,18 +164,20 @@ pub async fn compare_one(
     } = seen;
     let maps = references::maps(model, &learnt.frame, picture, options).await;
     let maps = maps.map_err(|error| ReferenceError::of_features(error, String::new))?;
-    let way = Way::new(&learnt.frame, size, &found);
+    let placed = placed(&learnt.frame, size, &found);
     let (its_learnt, its_model) = (learnt.clone(), model.clone());
     let work = move || {
         let started = Instant::now();
-        let done = scored(&its_learnt, &maps, inside.as_deref(), &way);
+        let comparison = scored(&its_learnt, &maps, inside.as_deref())?;
+        let drawn = LayerMap::new(comparison.maps.clone(), placed);
+        let regions = drawn.as_ref().map(LayerMap::regions).transpose()?;
         its_model
             .metrics()
             .compare
             .note(Step::Compare, started.elapsed());
-        Ok::<_, InspectionError>((done?, way))
+        Ok::<_, InspectionError>((comparison, drawn, regions.unwrap_or_default()))
     };
-    let ((comparison, places), way) = model.on_pool(options, COMPARE, work).await??;
+    let (comparison, drawn, regions) = model.on_pool(options, COMPARE, work).await??;
     let names = comparison.parts.iter().map(|part| {
         let layer = learnt
             .layers
@@ -182,10 +192,10 @@ pub async fn compare_one(
             parts: Parts(names.collect()),
         },
         registration,
-        regions: places,
-        map: match map {
-            Some(form) => drawn(model, comparison, way, form, image, options).await?,
-            None => None,
+        regions: regions.into_iter().map(Place::from).collect(),
+        map: match (map, drawn) {
+            (Some(kind), Some(drawn)) => Some(file(model, drawn, kind, image, options).await?),
+            _ => None,
         },
         in_low_bits,
     })
@@ -234,78 +244,26 @@ fn lies(frame: &Frame, seen: &Seen) -> Lies {
     }
 }
 
-/// The way from a posted picture to the pixels that were compared.
-#[derive(Debug, Clone)]
-struct Way {
-    /// Width and height of the frame's input.
-    input: (usize, usize),
-    /// Width and height of the posted picture.
-    posted: (usize, usize),
-    /// From the picture, scaled to the input, to what was compared.
-    back: Transform,
-}
-
-impl Way {
-    fn new(frame: &Frame, posted: (usize, usize), found: &Registration) -> Self {
-        let back = match found.status {
-            RegistrationStatus::Aligned => found.transform.inverse(),
-            RegistrationStatus::Identity | RegistrationStatus::Pose => None,
-        };
-        Self {
-            input: frame.input,
-            posted,
-            back: back.unwrap_or(Transform::IDENTITY),
-        }
-    }
-
-    /// The map in pixels of the posted picture, or of the same picture at another size. `None` if no layer has places.
-    fn map(
-        &self,
-        comparison: &Comparison,
-        size: (usize, usize),
-    ) -> Result<Option<AnomalyMap>, InspectionError> {
-        let layers = comparison.maps.iter().filter(|map| map.grid.len() > 1);
-        let layers: Vec<_> = layers.cloned().collect();
-        if layers.is_empty() {
-            return Ok(None);
-        }
-        let to_input = Transform::resize(size, self.input).then(&self.back);
-        AnomalyMap::of_layers(&layers, self.input, &to_input, size).map(Some)
-    }
-
-    /// Changed places, in pixels of the posted picture.
-    fn places(&self, comparison: &Comparison) -> Result<Vec<Place>, InspectionError> {
-        let Some(map) = self.map(comparison, self.input)? else {
-            return Ok(Vec::new());
-        };
-        let scaled = |at: usize, length: usize, from: usize, to: usize| {
-            let first = at * to / from;
-            let end = ((at + length) * to).div_ceil(from).clamp(first + 1, to);
-            (first, end - first)
-        };
-        let place = |region: Region| {
-            let (x, width) = scaled(region.x, region.width, self.input.0, self.posted.0);
-            let (y, height) = scaled(region.y, region.height, self.input.1, self.posted.1);
-            Place {
-                x,
-                y,
-                width,
-                height,
-                strength: region.strength,
-            }
-        };
-        let found = regions(&map, LEAST_AREA, MOST_REGIONS);
-        Ok(found.into_iter().map(place).collect())
+/// Where the pixels of a posted picture lie in what was compared.
+fn placed(frame: &Frame, posted: (usize, usize), found: &Registration) -> Placed {
+    let back = match found.status {
+        RegistrationStatus::Aligned => found.transform.inverse(),
+        RegistrationStatus::Identity | RegistrationStatus::Pose => None,
+    };
+    let scaled = Transform::resize(posted, frame.input);
+    Placed {
+        posted,
+        input: frame.input,
+        to_input: scaled.then(&back.unwrap_or(Transform::IDENTITY)),
     }
 }
 
-/// From maps to scores and places.
+/// From maps to scores.
 fn scored(
     learnt: &Learnt,
     maps: &Maps,
     inside: Option<&[bool]>,
-    way: &Way,
-) -> Result<(Comparison, Vec<Place>), InspectionError> {
+) -> Result<Comparison, InspectionError> {
     let fitted = learnt.fitted()?;
     let keep = references::compared(
         fitted.model.grids(),
@@ -313,46 +271,42 @@ fn scored(
         learnt.kept.as_deref(),
         inside,
     );
-    let comparison = fitted.model.compare(&ImageFeatures {
+    fitted.model.compare(&ImageFeatures {
         layers: &maps.views()?,
         keep: keep.as_deref(),
-    })?;
-    let places = way.places(&comparison)?;
-    Ok((comparison, places))
+    })
 }
 
 /// The map as a PNG file.
-async fn drawn(
+async fn file(
     model: &Arc<Model>,
-    comparison: Comparison,
-    way: Way,
-    form: MapForm,
+    map: LayerMap,
+    kind: MapKind,
     image: &ImageSource,
     options: EmbedOptions,
-) -> Result<Option<Bytes>, NotCompared> {
-    let (its_model, posted) = (model.clone(), way.posted);
-    let draw = move |below: Option<&[u8]>| {
+) -> Result<Vec<u8>, NotCompared> {
+    let (width, height) = map.size();
+    let cost = COMPARE + (width * height) as u64 / PIXELS_PER_MICROSECOND;
+    let its_model = model.clone();
+    let write = move |file: MapFile<'_>| {
         let started = Instant::now();
-        let map = way.map(&comparison, way.posted)?;
-        let file = map.map(|map| match below {
-            Some(pixels) => picture::overlay(&map, pixels),
-            None => picture::values(&map),
-        });
-        its_model
-            .metrics()
-            .compare
-            .note(Step::Map, started.elapsed());
-        Ok::<_, InspectionError>(file.transpose()?.map(Bytes::from))
+        let written = map_file::write(&map, file);
+        let metrics = &its_model.metrics().compare;
+        metrics.note(Step::Map, started.elapsed());
+        written
     };
-    Ok(match form {
-        MapForm::Values => {
-            let pixels = (posted.0 * posted.1) as u64;
-            let cost = COMPARE + pixels / PIXELS_PER_MICROSECOND;
-            model.on_pool(options, cost, move || draw(None)).await??
+    Ok(match kind {
+        MapKind::Colours => {
+            let work = move || write(MapFile::Colours);
+            model.on_pool(options, cost, work).await??
+        }
+        MapKind::Values => {
+            let work = move || write(MapFile::Values);
+            model.on_pool(options, cost, work).await??
         }
         // Decoded once more: held since it was aligned, it would take memory while it waits for its features.
-        MapForm::Overlay => {
-            let work = move |picture: Picture| draw(Some(picture.image.pixels()));
+        MapKind::Overlay => {
+            let work = move |picture: Picture| write(MapFile::Overlay(picture.image.pixels()));
             let done = model.with_picture(image.clone(), options, work).await;
             done.map_err(|error| ReferenceError::of_image(error, String::new))??
         }

@@ -6,21 +6,18 @@ mod statement_list;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use self::request::{CompareForm, CompareRequest, MapKind};
+use self::request::{CompareForm, CompareRequest};
 use super::error_responses::{InferenceErrors, LookupErrors};
+use super::explain::{Png, png_answer};
 use super::image_option_fields::ImageOptionsQuery;
+use super::map_field::MapField;
 use super::openapi::RequestHeaders;
 use super::schemas::ImageFile;
 use super::usage::Usage;
-use crate::api::chunks::Chunks;
-use crate::api::held;
 use crate::api::json_answer::Json;
 use crate::api::{ApiError, AppState};
 use crate::calls::{self, Changed, Compared, Judged, Lies, Place, UsedReference, Warning};
@@ -53,16 +50,8 @@ struct CompareResult {
     /// The statements, the best first.
     statements: Vec<Judged>,
     /// A PNG file in base64, as large as the image; null if it was not asked for, or if the model has no maps.
-    #[serde(serialize_with = "base64_or_null")]
     #[schema(required, value_type = Option<String>)]
-    map: Option<bytes::Bytes>,
-}
-
-fn base64_or_null<S: Serializer>(file: &Option<bytes::Bytes>, to: S) -> Result<S::Ok, S::Error> {
-    match file {
-        Some(file) => to.serialize_some(&STANDARD.encode(file)),
-        None => to.serialize_none(),
-    }
+    map: Option<Png>,
 }
 
 /// Query parameters with a form or a raw image.
@@ -76,9 +65,8 @@ struct CompareQuery {
     statement: Option<Vec<String>>,
     /// What is true of the reference, for the statement before it.
     reference_text: Option<Vec<String>>,
-    /// Whether a map of each image is wanted.
     #[param(inline)]
-    map: Option<MapKind>,
+    map: Option<MapField>,
     /// The model; the reference's, or the default one, if none is named.
     model: Option<String>,
     /// Whether texts longer than the model's context are truncated (the default) or refused.
@@ -126,13 +114,9 @@ fn picture(compared: Compared) -> Result<Response, ApiError> {
     let only = compared.results.into_iter().next();
     let map = only.and_then(|one| one.map).ok_or_else(|| {
         let message = "the model has no maps: its bundle has neither features nor patch embeddings";
-        ApiError::new(Code::NoMap, message).at("model")
+        ApiError::new(Code::ModelHasNoPatches, message).at("model")
     })?;
-    held::shrink_to(map.len());
-    let mut response = Chunks::of(map).into_body().into_response();
-    let kind = axum::http::HeaderValue::from_static("image/png");
-    response.headers_mut().insert(header::CONTENT_TYPE, kind);
-    Ok(response)
+    Ok(png_answer(map))
 }
 
 impl From<Compared> for CompareResponse {
@@ -144,7 +128,7 @@ impl From<Compared> for CompareResponse {
             registration: one.registration,
             regions: one.regions,
             statements: one.statements,
-            map: one.map,
+            map: one.map.map(Png),
         });
         Self {
             model: compared.model,

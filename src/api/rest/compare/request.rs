@@ -1,27 +1,24 @@
 //! The request of `/v1/compare`, in any form.
 
 use axum::extract::Request;
-use axum::http::{HeaderMap, header};
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, Visitor};
 use utoipa::ToSchema;
 
 use super::statement_list::StatementList;
 use crate::api::contract::request_options;
+use crate::api::rest::explain::wants_png;
 use crate::api::rest::image_option_fields::with_image_options;
 use crate::api::rest::item_list::{Entry, EntryList};
 use crate::api::rest::json_body;
+use crate::api::rest::map_field::MapField;
 use crate::api::rest::request_form::{Content, Field, RequestForm, value_of};
 use crate::api::rest::schemas::{ImageFile, Images, Statements};
 use crate::api::{ApiError, AppState};
 use crate::bounded;
-use crate::calls::{Against, CompareCall, MapForm, Said};
+use crate::calls::{Against, CompareCall, MapKind, Said};
 use crate::engine::{EmbedOptions, ImageSource};
 use crate::error_code::Code;
 use crate::preprocess::ImageOptions;
-
-/// What `map` may be.
-const MAPS: &str = "map is true, false, \"overlay\" or \"values\"";
 
 with_image_options! {
     /// Images to compare with a reference, in JSON.
@@ -42,11 +39,7 @@ with_image_options! {
         #[serde(alias = "statement")]
         #[schema(value_type = Option<Statements>)]
         statements: Option<StatementList>,
-        /// Whether a map of each image is wanted: `overlay` (or true) is the image with colours where it is changed, and `values` a
-        /// 16-bit grey picture in steps of 8 / 65535.
-        #[serde(default)]
-        #[schema(value_type = Option<MapKind>)]
-        map: MapField,
+        map: Option<MapField>,
         /// Whether texts longer than the model's context are truncated (the default) or refused.
         truncate: Option<bool>,
     }
@@ -70,82 +63,14 @@ with_image_options! {
         /// What is true of the reference, for the statement before it.
         #[schema(required = false)]
         reference_text: Vec<String>,
-        /// Whether a map of each image is wanted.
-        #[schema(required = false, inline)]
-        map: MapKind,
+        #[schema(inline, required = false)]
+        map: MapField,
         /// The model; the reference's, or the default one, if none is named.
         #[schema(required = false)]
         model: String,
         /// Whether texts longer than the model's context are truncated (the default) or refused.
         #[schema(required = false)]
         truncate: bool,
-    }
-}
-
-/// true or false, or the form of the map.
-#[derive(ToSchema)]
-#[serde(untagged)]
-#[expect(dead_code, reason = "describes what MapField reads")]
-pub enum MapKind {
-    /// Whether it is wanted.
-    Wanted(bool),
-    /// Its form.
-    Form(MapName),
-}
-
-/// The form of a map.
-#[derive(ToSchema)]
-#[schema(rename_all = "snake_case")]
-#[expect(dead_code, reason = "describes what MapField reads")]
-pub enum MapName {
-    /// The image with colours where it is changed.
-    Overlay,
-    /// 16-bit grey, in steps of 8 / 65535.
-    Values,
-}
-
-/// The map that is wanted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct MapField(Option<MapForm>);
-
-impl std::str::FromStr for MapField {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        match text {
-            "" | "false" => Ok(Self(None)),
-            "true" | "overlay" => Ok(Self(Some(MapForm::Overlay))),
-            "values" => Ok(Self(Some(MapForm::Values))),
-            _ => Err(()),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for MapField {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(MapVisitor)
-    }
-}
-
-struct MapVisitor;
-
-impl Visitor<'_> for MapVisitor {
-    type Value = MapField;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(MAPS)
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<MapField, E> {
-        Ok(MapField(None))
-    }
-
-    fn visit_bool<E: Error>(self, wanted: bool) -> Result<MapField, E> {
-        Ok(MapField(wanted.then_some(MapForm::Overlay)))
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<MapField, E> {
-        text.parse().map_err(|()| E::custom(MAPS))
     }
 }
 
@@ -161,7 +86,7 @@ pub struct Read {
 
 /// Reads a request.
 pub async fn read(state: &AppState, request: Request) -> Result<Read, ApiError> {
-    let as_picture = wants_picture(request.headers());
+    let as_picture = wants_png(request.headers());
     let mut form = RequestForm::read(state, request).await?;
     let given = form.take_references();
     let mut call = match &form.content {
@@ -182,25 +107,13 @@ pub async fn read(state: &AppState, request: Request) -> Result<Read, ApiError> 
             );
             return Err(ApiError::new(Code::InvalidRequest, message).at("images"));
         }
-        call.map = call.map.or(Some(MapForm::Overlay));
+        call.map = call.map.or(Some(MapKind::Overlay));
     }
     Ok(Read {
         call,
         as_picture,
         _form: form,
     })
-}
-
-/// Whether `image/png` is accepted, by name, and JSON is not.
-fn wants_picture(headers: &HeaderMap) -> bool {
-    let accepted = headers.get_all(header::ACCEPT).into_iter();
-    let accepted = accepted.filter_map(|value| value.to_str().ok());
-    let kinds: Vec<_> = accepted
-        .flat_map(|value| value.split(','))
-        .map(|kind| kind.split(';').next().unwrap_or_default().trim())
-        .collect();
-    let names = |wanted: &str| kinds.iter().any(|kind| kind.eq_ignore_ascii_case(wanted));
-    names("image/png") && !names("application/json")
 }
 
 /// The call of a JSON body.
@@ -217,7 +130,7 @@ pub fn from_json(body: &[u8]) -> Result<CompareCall, ApiError> {
         against: against(json.reference, given.transpose()?)?,
         images: images("images", json.images.unwrap_or_default())?,
         statements: json.statements.unwrap_or_default().0,
-        map: json.map.0,
+        map: kind(json.map)?,
         options,
     })
 }
@@ -231,6 +144,11 @@ fn images(field: &str, list: EntryList) -> Result<Vec<ImageSource>, ApiError> {
         }
     };
     list.0.into_iter().enumerate().map(one).collect()
+}
+
+/// The map that is wanted: colours to be laid over the image, unless another kind is named.
+fn kind(map: Option<MapField>) -> Result<Option<MapKind>, ApiError> {
+    map.map_or(Ok(None), |map| map.kind(MapKind::Colours))
 }
 
 /// Either a name or images.
@@ -274,7 +192,7 @@ fn from_fields(form: &RequestForm, given: Vec<bytes::Bytes>) -> Result<CompareCa
                 })?;
                 before.reference_text = Some(value.to_owned());
             }
-            "map" => map = value_of::<MapField>(field, value, MAPS)?.0,
+            "map" => map = Some(MapField::of(value)),
             "truncate" => options.truncate = value_of(field, value, "truncate is true or false")?,
             // Unknown fields are ignored, as in JSON.
             _ => request_options::image_option(&mut options.images, field, value)?,
@@ -287,7 +205,7 @@ fn from_fields(form: &RequestForm, given: Vec<bytes::Bytes>) -> Result<CompareCa
         against: against(name, given)?,
         images,
         statements,
-        map,
+        map: kind(map)?,
         options,
     })
 }

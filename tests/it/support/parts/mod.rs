@@ -99,7 +99,11 @@ fn board(u: f64, v: f64, scratched: bool) -> [f64; 3] {
     ] {
         if inside(x, y, width, height) {
             let marked = (u - x - 9.0).hypot(v - y - 9.0) < 4.0;
-            return if marked { [180.0; 3] } else { [45.0, 45.0, 52.0] };
+            return if marked {
+                [180.0; 3]
+            } else {
+                [45.0, 45.0, 52.0]
+            };
         }
         if inside(x - 7.0, y, width + 14.0, height) && (v - y) % 12.0 < 6.0 {
             return [200.0, 200.0, 205.0];
