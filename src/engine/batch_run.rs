@@ -1,10 +1,11 @@
 //! Runs a batch on a pair of sessions.
 
 use super::batching::BatchPolicy;
-use super::job::{Embedding, Input, Job, Modality};
-use crate::runtime::{Encoders, RuntimeError};
+use super::job::{Input, Job, Modality};
+use crate::runtime::{Embedding, Encoded, Encoders, RuntimeError};
 
-/// Computes the embeddings of a batch, in order. The policy says how many rows, and texts of which length, the graph gets.
+/// Encodes a batch, in order, with the patches of the images for which they are asked. The policy says how many rows, and
+/// texts of which length, the graph gets.
 ///
 /// # Errors
 /// [`RuntimeError`] of the run; it does not say which item is at fault.
@@ -13,7 +14,7 @@ pub fn run(
     policy: &BatchPolicy,
     modality: Modality,
     jobs: &[Job],
-) -> Result<Vec<Embedding>, RuntimeError> {
+) -> Result<Vec<Encoded>, RuntimeError> {
     let rows = policy.rows(modality, jobs.len());
     match modality {
         Modality::Image => {
@@ -21,7 +22,13 @@ pub fn run(
                 Input::Image(pixels) => Some(pixels),
                 Input::Text(_) => None,
             });
-            encoders.encode_images(&pixels.collect::<Vec<_>>(), rows)
+            let pixels: Vec<_> = pixels.collect();
+            let patches_of: Vec<_> = jobs.iter().map(|job| job.patches).collect();
+            if patches_of.contains(&true) {
+                encoders.encode_images_with_patches(&pixels, rows, &patches_of)
+            } else {
+                encoders.encode_images(&pixels, rows).map(embedded)
+            }
         }
         Modality::Text => {
             let texts = jobs.iter().filter_map(|job| match &job.input {
@@ -30,7 +37,17 @@ pub fn run(
             });
             let texts: Vec<_> = texts.collect();
             let longest = texts.iter().map(|ids| ids.len()).max().unwrap_or(0);
-            encoders.encode_texts(&texts, rows, policy.length(longest))
+            let length = policy.length(longest);
+            encoders.encode_texts(&texts, rows, length).map(embedded)
         }
     }
+}
+
+/// Embeddings without patches.
+fn embedded(embeddings: Vec<Embedding>) -> Vec<Encoded> {
+    let alone = |embedding| Encoded {
+        embedding,
+        patches: None,
+    };
+    embeddings.into_iter().map(alone).collect()
 }

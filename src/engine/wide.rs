@@ -10,8 +10,8 @@ use parking_lot::Mutex;
 
 use super::batch_run;
 use super::batching::BatchPolicy;
-use super::job::{Embedding, Job, Modality};
-use crate::runtime::{Encoders, RuntimeError};
+use super::job::{Job, Modality};
+use crate::runtime::{Encoded, Encoders, RuntimeError};
 use crate::telemetry::Metrics;
 
 /// A gain below this is not worth the cores that other work may need at the same time.
@@ -111,7 +111,7 @@ impl WideSessions {
         modality: Modality,
         jobs: &[Job],
         metrics: &Metrics,
-    ) -> Option<Result<(Vec<Embedding>, f64), RuntimeError>> {
+    ) -> Option<Result<(Vec<Encoded>, f64), RuntimeError>> {
         if !self.gains.pays(modality) {
             return None;
         }
@@ -122,7 +122,7 @@ impl WideSessions {
         let seconds = started.elapsed().as_secs_f64();
         metrics.inference_seconds(modality).observe(seconds);
         metrics.wide_batches(modality).inc();
-        Some(result.map(|embeddings| (embeddings, seconds)))
+        Some(result.map(|encoded| (encoded, seconds)))
     }
 
     /// Gives the sessions up, because they failed on a batch that other sessions could run.

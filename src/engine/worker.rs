@@ -107,7 +107,7 @@ impl Worker {
         self.queue.record(group, jobs.len(), seconds);
         for (job, result) in jobs.into_iter().zip(results) {
             match result {
-                Ok(embedding) => job.succeed(embedding, taken, started),
+                Ok(encoded) => job.succeed(encoded, taken, started),
                 Err(error) => self.fail(job, error),
             }
         }
@@ -128,8 +128,8 @@ impl Worker {
             return self.encoders.run(modality, jobs);
         };
         match result {
-            Ok((embeddings, seconds)) => BatchResult {
-                results: embeddings.into_iter().map(Ok).collect(),
+            Ok((encoded, seconds)) => BatchResult {
+                results: encoded.into_iter().map(Ok).collect(),
                 // The queue plans with the times of the workers' sessions, which run everything under load.
                 seconds: seconds * wide.gain(modality),
                 dead: false,

@@ -5,6 +5,7 @@ use prometheus::{
     TextEncoder,
 };
 
+use super::compare_metrics::CompareMetrics;
 use super::gpu_memory::GpuMemory;
 use super::labelset_metrics::LabelSetMetrics;
 use super::memory_limit;
@@ -68,6 +69,8 @@ pub struct Metrics {
     pub sessions_rebuilt: IntCounter,
     /// Images fetched from URLs, by result: `ok`, an error's code, `over_budget`, or `abandoned` with their request.
     pub image_url_fetches: IntCounterVec,
+    /// Comparisons with references.
+    pub compare: CompareMetrics,
     /// Decisions of label sets.
     pub labelsets: LabelSetMetrics,
     /// 1 for each loaded model, with its precision, device and provider.
@@ -273,6 +276,7 @@ impl Metrics {
                 "Images fetched from URLs: ok, the error's code, over_budget, or abandoned with their request.",
                 &["result"],
             )?,
+            compare: CompareMetrics::new(r)?,
             labelsets: LabelSetMetrics::new(r)?,
             model_info,
             ready: gauge(r, "clip_in_ready", "1 while the server is ready.")?,

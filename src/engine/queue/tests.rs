@@ -31,6 +31,7 @@ fn job(input: Input, deadline: Option<Instant>) -> (Job, Reply) {
     let (reply, receiver) = oneshot::channel();
     (
         Job {
+            patches: false,
             input,
             deadline,
             enqueued: Instant::now(),

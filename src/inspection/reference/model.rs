@@ -135,6 +135,12 @@ impl ReferenceModel {
         })
     }
 
+    /// The grid of each layer.
+    pub fn grids(&self) -> impl Iterator<Item = Grid> + '_ {
+        let grid = |layer: &LayerStatistics| Grid::new(layer.shape, &layer.settings.sampling);
+        self.layers.iter().map(grid)
+    }
+
     /// Number of OK images.
     #[must_use]
     pub fn images(&self) -> u32 {

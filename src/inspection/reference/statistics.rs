@@ -1,23 +1,25 @@
 //! Statistics of OK images, gathered one image at a time.
 
 use super::layer::{LayerSettings, Spread};
-use super::layer_statistics::{ImageFeatures, LayerStatistics, patches};
+use super::layer_statistics::{ImageFeatures, ImagePatches, LayerStatistics, patches};
 use super::memory::Memory;
 use super::moments::Moments;
 use super::patches::Patches;
 use crate::inspection::error::InspectionError;
 use crate::inspection::feature_map::Shape;
 use crate::inspection::scale::Histogram;
+use serde::{Deserialize, Serialize};
 
 /// The most OK images of a reference.
 const MOST_IMAGES: usize = 4096;
 
-/// What is known of the OK images of a reference. Its size does not grow with the images, but for a few numbers each.
+/// What is known of the OK images of a reference. Its size does not grow with the images, but for a few numbers each. It can
+/// be stored.
 ///
 /// Call [`learn`](Self::learn) for every OK image, then [`hold_out`](Self::hold_out) for every one, then
 /// [`fit`](Self::fit). Images can be added to a fitted reference in the same way: what was held out before stays as it
 /// was scored then, with fewer images. (What was held out of a single image in quarters is forgotten with the second.)
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct OkStatistics {
     pub(super) layers: Vec<LayerStatistics>,
     pub(super) images: u32,
@@ -49,8 +51,23 @@ impl OkStatistics {
         })
     }
 
+    /// The compared patches of a picture.
+    pub fn patches(&self, image: &ImageFeatures<'_>) -> Result<ImagePatches, InspectionError> {
+        patches(&self.layers, image).map(ImagePatches)
+    }
+
     /// Learns an OK image: itself and any copies that are as good, such as turned or mirrored ones. Returns its number.
     pub fn learn(&mut self, views: &[ImageFeatures<'_>]) -> Result<u32, InspectionError> {
+        // Before anything is changed, so that an error leaves all as it was.
+        let views: Vec<_> = views
+            .iter()
+            .map(|view| self.patches(view))
+            .collect::<Result<_, _>>()?;
+        self.learn_patches(&views.iter().collect::<Vec<_>>())
+    }
+
+    /// Like [`learn`](Self::learn), from patches that were read with these statistics.
+    pub fn learn_patches(&mut self, views: &[&ImagePatches]) -> Result<u32, InspectionError> {
         if self.images as usize >= MOST_IMAGES {
             let found = self.images as usize + 1;
             return Err(InspectionError::TooMany {
@@ -59,13 +76,8 @@ impl OkStatistics {
                 most: MOST_IMAGES,
             });
         }
-        // Before anything is changed, so that an error leaves all as it was.
-        let views: Vec<_> = views
-            .iter()
-            .map(|view| patches(&self.layers, view))
-            .collect::<Result<_, _>>()?;
-        for view in &views {
-            for (layer, patches) in self.layers.iter_mut().zip(view) {
+        for view in views {
+            for (layer, patches) in self.layers.iter_mut().zip(&view.0) {
                 layer.moments.add(&Moments::of(patches));
                 if let Some(memory) = &mut layer.memory {
                     memory.add(patches, self.images);
@@ -91,9 +103,19 @@ impl OkStatistics {
     ) -> Result<(), InspectionError> {
         let views: Vec<_> = views
             .iter()
-            .map(|view| patches(&self.layers, view))
+            .map(|view| self.patches(view))
             .collect::<Result<_, _>>()?;
-        let own = views.first().ok_or(InspectionError::NoReference)?;
+        self.hold_out_patches(number, &views.iter().collect::<Vec<_>>())
+    }
+
+    /// Like [`hold_out`](Self::hold_out), from patches that were read with these statistics. It may be called once with each
+    /// view as the first: then each view is a held-out picture.
+    pub fn hold_out_patches(
+        &mut self,
+        number: u32,
+        views: &[&ImagePatches],
+    ) -> Result<(), InspectionError> {
+        let ImagePatches(own) = views.first().ok_or(InspectionError::NoReference)?;
         if self.images == 1 {
             return self.hold_out_quarters(own);
         }
@@ -101,8 +123,8 @@ impl OkStatistics {
         let mut maps = Vec::new();
         for (index, layer) in self.layers.iter().enumerate() {
             let mut others = layer.moments.clone();
-            for view in &views {
-                others.remove(&Moments::of(&view[index]));
+            for view in views {
+                others.remove(&Moments::of(&view.0[index]));
             }
             let gaussian = layer.gaussian(&others)?;
             let (parts, map) = layer.settings.scores(
