@@ -7,11 +7,14 @@ use super::warp::Rgb;
 const SHIFT: f64 = 1.0;
 const TURN: f64 = 0.25;
 /// Largest change of the brightness, and of the contrast, as a share.
-const LIGHT: f32 = 0.04;
+const LIGHT: f32 = 0.05;
+/// Largest change of the sharpness: how much of its difference from the mean of its surroundings a pixel gains or loses.
+const SHARPNESS: f32 = 0.4;
 /// Standard deviation of the noise of the noisiest copy, in levels of 255.
-const NOISE: f32 = 2.5;
+const NOISE: f32 = 3.0;
 
-/// The copy with a number, 0 or more, as 8-bit RGB: moved by a part of a pixel, a little brighter or darker, and with noise.
+/// The copy with a number, 0 or more, as 8-bit RGB: moved by a part of a pixel, a little brighter or darker, sharper
+/// or softer, and with noise.
 /// The same number gives the same changes to every picture.
 #[must_use]
 pub fn copy(picture: &Rgb<'_>, number: u64) -> Vec<u8> {
@@ -22,17 +25,45 @@ pub fn copy(picture: &Rgb<'_>, number: u64) -> Vec<u8> {
     let shift = (within(SHIFT), within(SHIFT));
     let turn = within(TURN);
     let (light, contrast) = (within(LIGHT.into()) as f32, within(LIGHT.into()) as f32);
+    let sharpness = within(SHARPNESS.into()) as f32;
     let noise = within(1.0).abs() as f32 * NOISE;
     let moved = Transform::similarity(turn, 1.0, shift, centre);
-    let (mut pixels, _) = picture.warped(&moved);
-    for value in &mut pixels {
+    let (moved, _) = picture.warped(&moved);
+    let soft = softened(&moved, width, height);
+    let mut pixels = moved;
+    for (value, soft) in pixels.iter_mut().zip(soft) {
         // The sum of four uniform numbers is near enough to a normal one, whose standard deviation is 1 / √3.
         let sum: f32 = (0..4).map(|_| random.f32() - 0.5).sum();
-        let seen = (f32::from(*value) - 127.5) * (1.0 + contrast) + 127.5;
+        let seen = f32::from(*value) + sharpness * (f32::from(*value) - soft);
+        let seen = (seen - 127.5) * (1.0 + contrast) + 127.5;
         let seen = seen * (1.0 + light) + sum * noise * 3.0_f32.sqrt();
         *value = seen.round().clamp(0.0, 255.0) as u8;
     }
     pixels
+}
+
+/// The mean of each number and those of the up to eight pixels around it.
+fn softened(pixels: &[u8], width: usize, height: usize) -> Vec<f32> {
+    let mut soft = Vec::with_capacity(pixels.len());
+    for row in 0..height {
+        let rows = row.saturating_sub(1)..(row + 2).min(height);
+        for column in 0..width {
+            let columns = column.saturating_sub(1)..(column + 2).min(width);
+            let count = (rows.len() * columns.len()) as f32;
+            let mut sums = [0.0_f32; 3];
+            for near in rows.clone() {
+                for pixel in pixels[(near * width + columns.start) * 3..][..columns.len() * 3]
+                    .chunks_exact(3)
+                {
+                    for (sum, value) in sums.iter_mut().zip(pixel) {
+                        *sum += f32::from(*value);
+                    }
+                }
+            }
+            soft.extend(sums.map(|sum| sum / count));
+        }
+    }
+    soft
 }
 
 #[cfg(test)]

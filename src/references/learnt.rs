@@ -181,6 +181,9 @@ pub fn compared(
             .is_some_and(|inside| *inside)
     };
     let of_layer = |(index, grid): (usize, Grid)| {
+        if is_whole(&grid) {
+            return vec![true];
+        }
         let to_input = grid.to_input(frame.input);
         let kept = kept.and_then(|kept| kept.get(index));
         let position = |position: usize| {
@@ -197,6 +200,11 @@ pub fn compared(
     Some(grids.enumerate().map(of_layer).collect())
 }
 
+/// Whether a layer says one thing about the whole picture: nothing of it can be left out.
+fn is_whole(grid: &Grid) -> bool {
+    grid.len() == 1
+}
+
 /// For each layer, which positions of its grid a mask in pixels of the frame's input keeps.
 ///
 /// # Errors
@@ -206,6 +214,9 @@ pub fn masked(
     frame: &Frame,
     mask: &Mask,
 ) -> Result<Vec<Vec<bool>>, InspectionError> {
-    let positions = |grid: Grid| mask.positions(&grid, frame.input, &Transform::IDENTITY);
+    let positions = |grid: Grid| match is_whole(&grid) {
+        true => Ok(vec![true]),
+        false => mask.positions(&grid, frame.input, &Transform::IDENTITY),
+    };
     grids.map(positions).collect()
 }

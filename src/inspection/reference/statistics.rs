@@ -25,6 +25,9 @@ pub struct OkStatistics {
     pub(super) images: u32,
     /// Parts of each held-out image.
     pub(super) held_out: Vec<Vec<f64>>,
+    /// See [`with_least_spread`](Self::with_least_spread).
+    #[serde(default)]
+    pub(super) least_spread: f64,
 }
 
 impl OkStatistics {
@@ -48,7 +51,16 @@ impl OkStatistics {
             layers: layers.iter().map(of).collect::<Result<_, _>>()?,
             images: 0,
             held_out: Vec::new(),
+            least_spread: 0.0,
         })
+    }
+
+    /// The least spread (standard deviation) of every part of a score: for images that are copies of one, which are more alike
+    /// than good parts are. 0 by default; a tenth is a usual spread of these logarithms.
+    #[must_use]
+    pub fn with_least_spread(mut self, spread: f64) -> Self {
+        self.least_spread = spread.max(0.0);
+        self
     }
 
     /// The compared patches of a picture.
@@ -105,39 +117,44 @@ impl OkStatistics {
             .iter()
             .map(|view| self.patches(view))
             .collect::<Result<_, _>>()?;
-        self.hold_out_patches(number, &views.iter().collect::<Vec<_>>())
+        self.hold_out_patches(number, &views.iter().collect::<Vec<_>>(), 1)
     }
 
-    /// Like [`hold_out`](Self::hold_out), from patches that were read with these statistics. It may be called once with each
-    /// view as the first: then each view is a held-out picture.
+    /// Like [`hold_out`](Self::hold_out), from patches that were read with these statistics; the first `scored` views are
+    /// scored, each as a held-out picture.
     pub fn hold_out_patches(
         &mut self,
         number: u32,
         views: &[&ImagePatches],
+        scored: usize,
     ) -> Result<(), InspectionError> {
         let ImagePatches(own) = views.first().ok_or(InspectionError::NoReference)?;
         if self.images == 1 {
             return self.hold_out_quarters(own);
         }
-        let mut row = Vec::new();
-        let mut maps = Vec::new();
+        let scored = views.get(..scored).unwrap_or(views);
+        let mut rows = vec![(Vec::new(), Vec::new()); scored.len()];
         for (index, layer) in self.layers.iter().enumerate() {
             let mut others = layer.moments.clone();
             for view in views {
                 others.remove(&Moments::of(&view.0[index]));
             }
             let gaussian = layer.gaussian(&others)?;
-            let (parts, map) = layer.settings.scores(
-                &gaussian,
-                layer.memory.as_ref(),
-                &own[index],
-                Some(number),
-                Spread::Whole,
-            )?;
-            row.extend(parts);
-            maps.push(map);
+            for ((row, maps), view) in rows.iter_mut().zip(scored) {
+                let (parts, map) = layer.settings.scores(
+                    &gaussian,
+                    layer.memory.as_ref(),
+                    &view.0[index],
+                    Some(number),
+                    Spread::Whole,
+                )?;
+                row.extend(parts);
+                maps.push(map);
+            }
         }
-        self.note_held_out(row, &maps);
+        for (row, maps) in rows {
+            self.note_held_out(row, &maps);
+        }
         Ok(())
     }
 
