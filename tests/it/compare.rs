@@ -58,7 +58,8 @@ fn covered(region: &Value, scale: f64) -> f64 {
 #[test]
 fn a_scratch_ranks_high_where_it_is_and_an_ok_part_low() {
     let server = Server::start();
-    for references in [1, 10] {
+    // One image says less about what is usual.
+    for (references, clearly, coloured) in [(1, 1.4, 0.04), (6, 3.0, 0.02)] {
         let shots = [ok(20), ok(21), ok(22), scratched(23)];
         let images = shots.map(|shot| base64(&png(shot)));
         let body = json!({"references": samples(references), "images": images});
@@ -76,7 +77,7 @@ fn a_scratch_ranks_high_where_it_is_and_an_ok_part_low() {
                 .map(|region| number(&region["width"]) * number(&region["height"]))
                 .sum();
             let share = seen / f64::from(SIDE * SIDE);
-            assert!(share < 0.02, "{references}: {share} of an OK part");
+            assert!(share < coloured, "{references}: {share} of an OK part");
         }
         let bad = &results[3];
         assert_eq!(number(&bad["changed"]["rank"]), 1.0, "{}", bad["changed"]);
@@ -85,11 +86,11 @@ fn a_scratch_ranks_high_where_it_is_and_an_ok_part_low() {
             .map(|good| number(&good["changed"]["score"]));
         let highest = highest.fold(0.0, f64::max);
         assert!(
-            number(&bad["changed"]["score"]) > 2.0 * highest,
+            number(&bad["changed"]["score"]) > clearly * highest,
             "{highest} {}",
             bad["changed"]
         );
-        assert!(number(&bad["changed"]["parts"]["stride4_peak"]) > 3.0);
+        assert!(number(&bad["changed"]["parts"]["stride16_peak"]) > 3.0);
         let strongest = &bad["regions"][0];
         assert!(number(&strongest["strength"]) > 1.0);
         assert!(covered(strongest, 1.0) > 0.7, "{}", bad["regions"]);
@@ -194,7 +195,8 @@ fn a_picture_alone_and_among_others_is_the_same() {
     }
 }
 
-/// The true statement is the best one: text and picture are the demo's own.
+/// The statement about the scene in question is the best one. (The second text of a sample is about it, and true or nearly
+/// so; the others are about other samples.)
 #[test]
 fn statements_are_ranked_by_what_is_true_of_the_difference() {
     let server = Server::start();
@@ -203,7 +205,7 @@ fn statements_are_ranked_by_what_is_true_of_the_difference() {
         let url = samples["samples"][i]["url"].as_str().unwrap();
         (
             base64(&server.get(url).bytes().unwrap()),
-            samples["samples"][i]["texts"][0]
+            samples["samples"][i]["texts"][1]
                 .as_str()
                 .unwrap()
                 .to_owned(),
