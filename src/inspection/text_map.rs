@@ -127,7 +127,8 @@ impl TextMap {
     pub fn regions(&self) -> Result<Vec<Region>, InspectionError> {
         let (width, height) = self.placed.posted;
         let longest = width.max(height).max(1);
-        let side = |length: usize| (length * REGION_SIDE.min(longest)).div_ceil(longest).max(1);
+        let side = |length: usize| (length * REGION_SIDE).div_ceil(longest).max(1);
+        // Of a picture with few pixels this is larger than the picture: a patch may lie between its pixels.
         let small = (side(width), side(height));
         let to_posted = Transform::resize(small, (width, height));
         let map = self.map(&to_posted.then(&self.placed.to_input), small)?;

@@ -2,7 +2,9 @@
 
 use std::process::Output;
 
-use crate::support::server::{Server, base64, demo, embeddings, fixture, program, success};
+use crate::support::server::{
+    Server, base64, demo, distance, embeddings, fixture, program, success,
+};
 use serde_json::{Value, json};
 
 fn refused(arguments: &[&str]) -> String {
