@@ -19,7 +19,7 @@ FETCH := { test -x .cache/pip/bin/python || $(PYTHON) -m venv .cache/pip; } && .
 CLIP_IN := target/release/clip-in
 TRAIN := $(VENV)/bin/clip-in-training
 
-.PHONY: help serve small-sources test check test-rust test-python end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint lint-code docs onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo train-small train-small-text evaluate-demo evaluate-small ablation bench bench-setup stream textile kills rolling-restart faults abuse fuzz soak reference gpu-bundle lock clean textile-features
+.PHONY: help serve small-sources test check test-rust test-python end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint lint-code docs onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo train-small train-small-text evaluate-demo evaluate-small ablation bench bench-setup stream textile kills rolling-restart faults abuse fuzz soak reference gpu-bundle lock clean textile-features environments test-binaries
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | column -t -s '	'
@@ -27,8 +27,15 @@ help: ## list these targets
 serve: build onnxruntime-openvino ## build and serve MODEL (models/demo) on LISTEN (127.0.0.1:8080)
 	$(CLIP_IN) serve --model $(MODEL) --listen $(LISTEN)
 
-test: test-rust test-python test-clients test-catalogue ## everything that CI runs: Rust and Python tests, clients, catalogue, linters
-	@$(MAKE) --no-print-directory lint-code
+# Packages are fetched while the compiler works. The tests come one after another, because some measure time.
+test: ## everything that CI runs: Rust and Python tests, clients, catalogue, linters
+	@$(MAKE) --no-print-directory -j 3 environments test-binaries
+	@$(MAKE) --no-print-directory test-rust test-python test-clients test-catalogue lint-code
+
+environments: $(VENV)/.installed $(CLIENTS)/.installed $(CATALOGUE)/.installed $(LINTERS)/.installed
+
+test-binaries: onnxruntime
+	cargo test --locked --no-run
 
 check: $(LINTERS)/.installed onnxruntime ## what to run before a commit: format, lints, links, documentation of the code, Rust tests; no PyTorch
 	cargo fmt --check

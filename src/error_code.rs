@@ -54,6 +54,7 @@ codes! {
     NoInput = "no_input", 400, "There is no item to embed.";
     NoImages = "no_images", 400, "There is no image.";
     NoTexts = "no_texts", 400, "There is no text or label.";
+    NoReference = "no_reference", 400, "There is no reference to compare with, or none of its images.";
     NoDocuments = "no_documents", 400, "There is no document.";
     TooManyItems = "too_many_items", 400, "More items than `max_items`: send them in parts.";
     InvalidDimensions = "invalid_dimensions", 400, "More dimensions than the model has, or none.";
@@ -61,7 +62,11 @@ codes! {
     InvalidTimeout = "invalid_timeout", 400, "The timeout is not a positive number of seconds.";
     InvalidBase64 = "invalid_base64", 400, "An image is not base64.";
     InvalidLabelsetName = "invalid_labelset_name", 400, "A name has 1 to 64 ASCII letters, digits, `.`, `_` and `-`, and does not begin with `.`.";
+    InvalidReferenceName = "invalid_reference_name", 400, "A name has 1 to 64 ASCII letters, digits, `.`, `_` and `-`, and does not begin with `.`.";
+    ReferenceOfOtherModel = "reference_of_other_model", 400, "The request names another model than the reference.";
+    ImageOfOtherShape = "image_of_other_shape", 400, "The image has another ratio of width to height than the reference.";
     LabelsetOfOtherModel = "labelset_of_other_model", 400, "The request names another model than the label set.";
+    ModelHasNoPatches = "model_has_no_patches", 400, "The model's bundle has no patches of images, which maps are made of.";
     TextWouldBeTruncated = "text_would_be_truncated", 400, "The text is longer than the context, and `truncate` is false.";
     TextNotUtf8 = "text_not_utf8", 400, "The text is not UTF-8.";
     TextNotTokenisable = "text_not_tokenisable", 400, "The tokenizer cannot read the text.";
@@ -82,10 +87,12 @@ codes! {
     NotFound = "not_found", 404, "There is no such path.";
     ModelNotFound = "model_not_found", 404, "There is no model of that name.";
     LabelsetNotFound = "labelset_not_found", 404, "There is no label set of that name.";
+    ReferenceNotFound = "reference_not_found", 404, "There is no reference of that name.";
     BundleNotFound = "bundle_not_found", 404, "The folder holds no bundle (admin routes).";
     MethodNotAllowed = "method_not_allowed", 405, "The path exists, but not for this method.";
     RequestTimeout = "request_timeout", 408, "The request took longer than `request_seconds`, or its client sent too slowly.";
     TooManyLabelsets = "too_many_labelsets", 409, "Delete a label set first.";
+    TooManyReferences = "too_many_references", 409, "Delete a reference first, or use fewer images.";
     LoadInProgress = "load_in_progress", 409, "Another load is running (admin routes).";
     ModelIsDefault = "model_is_default", 409, "The default model cannot be unloaded (admin routes).";
     ModelNameIsAlias = "model_name_is_alias", 409, "The model's name is an alias of another one (admin routes).";
@@ -110,6 +117,8 @@ codes! {
     Overloaded = "overloaded", 429, "The server or the key has as much work as it may have; `retry-after` says when to try again.";
     InferenceFailed = "inference_failed", 500, "ONNX Runtime refused the batch.";
     LabelsetNotStored = "labelset_not_stored", 500, "The label set could not be written to disk; nothing changed.";
+    ReferenceNotStored = "reference_not_stored", 500, "The reference could not be written to disk; nothing changed.";
+    FeaturesUnusable = "features_unusable", 500, "The bundle's graph of features cannot be loaded.";
     InternalError = "internal_error", 500, "A mistake of the server; it is logged under the request's id.";
     OutOfMemory = "out_of_memory", 503, "The device had no room for this item; others go on; `retry-after`.";
     Stopping = "stopping", 503, "The server is shutting down: ask another one.";

@@ -37,6 +37,7 @@ pub mod named;
 pub mod preprocess;
 pub mod promise;
 pub(crate) mod quoted;
+pub mod references;
 pub mod runtime;
 pub mod server;
 pub mod telemetry;

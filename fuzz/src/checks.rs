@@ -171,7 +171,9 @@ pub fn json_body(body: &[u8]) {
         bodies::embeddings,
         bodies::similarity,
         bodies::classify,
+        bodies::explain,
         bodies::rerank,
+        bodies::compare,
     ] {
         check_items(route(body), body.len());
     }

@@ -1,4 +1,4 @@
-//! The page at `/`: an image, some descriptions, ranked scores. All its files are in the binary and the bundle.
+//! The page at `/`: which description fits an image, and what has changed on a part. All its files are in the binary and the bundle.
 
 use std::sync::Arc;
 
@@ -17,8 +17,10 @@ use crate::error_code::Code;
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; \
                       form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
 
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
 /// The files of the page, from the folder `web/`: path, content type, content.
-const FILES: [(&str, &str, &str); 3] = [
+const FILES: [(&str, &str, &str); 11] = [
     (
         "/",
         "text/html; charset=utf-8",
@@ -29,11 +31,23 @@ const FILES: [(&str, &str, &str); 3] = [
         "text/css; charset=utf-8",
         include_str!("../../web/page.css"),
     ),
+    ("/page.js", SCRIPT, include_str!("../../web/page.js")),
+    ("/compare.js", SCRIPT, include_str!("../../web/compare.js")),
     (
-        "/page.js",
-        "text/javascript; charset=utf-8",
-        include_str!("../../web/page.js"),
+        "/comparison.js",
+        SCRIPT,
+        include_str!("../../web/comparison.js"),
     ),
+    (
+        "/describe.js",
+        SCRIPT,
+        include_str!("../../web/describe.js"),
+    ),
+    ("/dom.js", SCRIPT, include_str!("../../web/dom.js")),
+    ("/maps.js", SCRIPT, include_str!("../../web/maps.js")),
+    ("/samples.js", SCRIPT, include_str!("../../web/samples.js")),
+    ("/server.js", SCRIPT, include_str!("../../web/server.js")),
+    ("/viewer.js", SCRIPT, include_str!("../../web/viewer.js")),
 ];
 
 /// Routes of the page and its samples.

@@ -11,110 +11,10 @@
 
 use std::collections::BTreeMap;
 
+use super::word_classes::classes;
+
 /// The class of edits to which no rule applies.
 pub const OTHER: &str = "other";
-
-const CLASSES: [(&str, &[&str]); 5] = [
-    (
-        "color",
-        &[
-            "red",
-            "orange",
-            "yellow",
-            "green",
-            "blue",
-            "purple",
-            "violet",
-            "pink",
-            "brown",
-            "black",
-            "white",
-            "grey",
-            "gray",
-            "golden",
-            "silver",
-            "turquoise",
-            "beige",
-            "cyan",
-            "magenta",
-            "colour",
-            "color",
-            "colored",
-            "coloured",
-        ],
-    ),
-    (
-        "count",
-        &[
-            "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
-            "eleven", "twelve", "single", "pair", "couple", "several", "many", "few", "dozen",
-        ],
-    ),
-    (
-        "position",
-        &[
-            "left",
-            "right",
-            "top",
-            "bottom",
-            "upper",
-            "lower",
-            "above",
-            "below",
-            "under",
-            "beneath",
-            "behind",
-            "front",
-            "center",
-            "centre",
-            "middle",
-            "up",
-            "down",
-            "upwards",
-            "downwards",
-            "leftwards",
-            "rightwards",
-            "inside",
-            "outside",
-            "foreground",
-            "background",
-            "corner",
-            "upside",
-        ],
-    ),
-    (
-        "size",
-        &[
-            "small", "large", "big", "tiny", "huge", "little", "giant", "tall", "short", "long",
-            "wide", "narrow", "thin", "thick", "smaller", "larger", "bigger", "taller", "shorter",
-        ],
-    ),
-    (
-        "material",
-        &[
-            "wood",
-            "wooden",
-            "metal",
-            "metallic",
-            "plastic",
-            "glass",
-            "stone",
-            "paper",
-            "leather",
-            "gold",
-            "marble",
-            "fabric",
-            "cloth",
-            "steel",
-            "iron",
-            "concrete",
-            "brick",
-            "ceramic",
-            "rubber",
-            "cardboard",
-        ],
-    ),
-];
 
 const NEGATIONS: [&str; 5] = ["no", "not", "nothing", "without", "none"];
 const PRESENCE_VERBS: [&str; 11] = [
@@ -203,21 +103,6 @@ pub fn edit_type(source: &str, target: &str, prompt: Option<&str>) -> Option<&'s
         [class] => class,
         _ => OTHER,
     })
-}
-
-/// Classes with at least one word in the text.
-fn classes(words: &[String]) -> Vec<&'static str> {
-    let has = |list: &[&str], class: &str| {
-        words.iter().any(|word| {
-            list.contains(&word.as_str())
-                || class == "count" && word.len() < 3 && word.parse::<u8>().is_ok()
-        })
-    };
-    CLASSES
-        .iter()
-        .filter(|(class, list)| has(list, class))
-        .map(|(class, _)| *class)
-        .collect()
 }
 
 /// The text written in the picture, in captions in double quotes.

@@ -23,7 +23,9 @@ mod report;
 mod set;
 mod sources;
 mod spread;
+mod swaps;
 mod vectors;
+mod word_classes;
 mod words;
 
 pub use self::flow::{Interrupted, read_set, records_at_a_time};

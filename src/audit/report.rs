@@ -12,6 +12,7 @@ use super::lengths::{BINS, Lengths};
 use super::quality::Range;
 use super::set::Set;
 use super::spread::Spread;
+use super::swaps::ClassChanges;
 use super::words::{Frequent, OneSided};
 use crate::engine::Model;
 
@@ -82,6 +83,8 @@ pub struct Coverage {
     pub by_category: BTreeMap<String, u64>,
     /// By the rule for captions and edit prompt.
     pub by_rule: BTreeMap<String, u64>,
+    /// For each class of words: how many pairs swap them, and which words no pair swaps.
+    pub by_word_class: BTreeMap<&'static str, ClassChanges>,
     /// Share of the changed captions to which no rule applies.
     pub not_placed: f64,
 }
@@ -130,6 +133,7 @@ fn part(set: &Set, inputs: Vec<String>) -> Part {
     let coverage = (set.pairs > 0).then(|| Coverage {
         by_category: set.categories.counts(),
         by_rule,
+        by_word_class: set.swaps.by_class(),
         not_placed: other as f64 / ruled.max(1) as f64,
     });
     Part {

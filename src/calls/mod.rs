@@ -6,9 +6,12 @@ use utoipa::ToSchema;
 
 mod by_url;
 mod classify;
+mod compare;
 mod embed;
+mod explain;
 pub mod infer;
 mod labelset;
+mod reference;
 mod rerank;
 mod similarity;
 pub mod tensor;
@@ -17,8 +20,14 @@ pub mod tensor_shape;
 pub use classify::{
     Classification, Classified, ClassifyCall, Decision, LabelScore, Labels, classify,
 };
+pub use compare::{
+    Against, Changed, CompareCall, Compared, ComparedImage, Judged, Lies, LiesStatus, Parts, Place,
+    Said, UsedReference, compare,
+};
 pub use embed::{EmbedCall, Embeddings, embed, embed_each};
+pub use explain::{ExplainCall, ExplainedImage, Explanation, Explanations, MapKind, explain};
 pub use labelset::put_labelset;
+pub use reference::{add_to_reference, put_reference};
 pub use rerank::{Document, RankedDocument, RerankCall, Reranked, rerank};
 pub use similarity::{Similarities, SimilarityCall, similarity};
 
@@ -53,12 +62,21 @@ fn warnings<'a>(
     param_of: impl Fn(usize) -> String,
 ) -> Result<Vec<Warning>, ApiError> {
     let in_low_bits = encodings.filter(|(_, encoding)| encoding.in_low_bits);
+    warnings_of(state, in_low_bits.map(|(index, _)| index), param_of)
+}
+
+/// The notes about images whose values seem to have few bits, counted before they are made.
+fn warnings_of(
+    state: &AppState,
+    in_low_bits: impl Iterator<Item = usize> + Clone,
+    param_of: impl Fn(usize) -> String,
+) -> Result<Vec<Warning>, ApiError> {
     let count = in_low_bits.clone().count();
     if count == 0 {
         return Ok(Vec::new());
     }
     answer_size::reserve(state, count * (OBJECT + of_text(IN_LOW_BITS.len())))?;
-    let warnings = in_low_bits.map(|(index, _)| Warning {
+    let warnings = in_low_bits.map(|index| Warning {
         code: "values_in_low_bits",
         message: IN_LOW_BITS,
         param: param_of(index),
@@ -89,25 +107,39 @@ async fn embed_items(
     options: EmbedOptions,
     param_of: impl Fn(usize) -> String,
 ) -> Result<(Vec<Encoding>, Vec<Warning>), ApiError> {
-    let mut fetched = None;
-    if let Some(fetcher) = &state.images_by_url {
-        let urls = urls_of(&items);
-        if !urls.is_empty() {
-            model.admits(urls.len(), options)?;
-            let found = by_url::fetch(state, fetcher, urls, options.deadline).await;
-            let found = fetched.insert(found.map_err(|e| match e.place {
-                Some(i) => e.error.at(param_of(i)),
-                None => e.error,
-            })?);
-            put_images(&mut items, &mut found.images);
-        }
-    }
+    let fetched = fetch_images(state, model, &mut items, options, &param_of).await?;
     let encodings = model.embed(items, options).await;
     // The bytes count towards the budget until they are no longer needed.
     drop(fetched);
     let encodings = encodings.map_err(|error| ApiError::from_embed(error, &param_of))?;
     let warnings = warnings(state, encodings.iter().enumerate(), param_of)?;
     Ok((encodings, warnings))
+}
+
+/// Fetches the images that are named by URL and puts them in their places. Their bytes count towards the budget until the
+/// result is dropped.
+async fn fetch_images(
+    state: &AppState,
+    model: &Model,
+    items: &mut [Item],
+    options: EmbedOptions,
+    param_of: impl Fn(usize) -> String,
+) -> Result<Option<by_url::Fetched<usize>>, ApiError> {
+    let Some(fetcher) = &state.images_by_url else {
+        return Ok(None);
+    };
+    let urls = urls_of(items);
+    if urls.is_empty() {
+        return Ok(None);
+    }
+    model.admits(urls.len(), options)?;
+    let found = by_url::fetch(state, fetcher, urls, options.deadline).await;
+    let mut found = found.map_err(|e| match e.place {
+        Some(i) => e.error.at(param_of(i)),
+        None => e.error,
+    })?;
+    put_images(items, &mut found.images);
+    Ok(Some(found))
 }
 
 /// The tokens of all items.

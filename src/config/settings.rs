@@ -149,6 +149,11 @@ settings! {
         #[arg(env = "CLIP_IN_THREADS_PER_WORKER", default_value_t = 1)]
         threads_per_worker: u16 as u16 in 1..=256;
 
+        /// Threads of the additional sessions that run a batch on the CPU while nothing else runs or waits, if they are faster;
+        /// 1 for no such sessions [default: one for each core if the workers have their defaults, otherwise 1]
+        #[arg(env = "CLIP_IN_WIDE_THREADS")]
+        wide_threads: Option<u16> as u16 in 1..=256;
+
         /// Threads that decode, resize and tokenise [default: one for each core]
         #[arg(env = "CLIP_IN_PREPARE_THREADS")]
         prepare_threads: Option<u16> as u16 in 1..=512;
@@ -245,13 +250,23 @@ settings! {
     }
 
     [labelsets] "Labels that are described once and used by name" {
-        /// Folder in which the server keeps label sets. It is created when there is something to keep
+        /// Folder in which the server keeps label sets and references. It is created when there is something to keep
         #[arg(env = "CLIP_IN_STATE", default_value = "clip-in-state", value_name = "DIR")]
         state: PathBuf;
 
         /// Most texts (times templates) and example images in one label set
         #[arg(env = "CLIP_IN_MAX_LABELSET_ITEMS", default_value_t = 20_000)]
         max_labelset_items: u32 as u32 in 1..=1_000_000;
+    }
+
+    [references] "Images of good parts that others are compared with, by name" {
+        /// Most images in one reference
+        #[arg(env = "CLIP_IN_MAX_REFERENCE_IMAGES", default_value_t = 256)]
+        max_reference_images: u32 as u32 in 1..=4096;
+
+        /// Most MiB of all references together: their images, and 8 MiB of each for what is learnt of them
+        #[arg(env = "CLIP_IN_MAX_REFERENCES_MIB", default_value_t = 1024)]
+        max_references_mib: u32 as u32 in 16..=1_048_576;
     }
 
     [logging] "What is logged, to standard error" {

@@ -7,10 +7,10 @@ use tokio::sync::oneshot;
 use super::backlog::Demand;
 use super::caches::CacheKey;
 use super::error::{EmbedError, EngineError, ItemError};
-use super::job::{EncoderResult, Job};
+use super::job::{EncoderResult, Input, Job};
 use super::model::Model;
 use super::prepare::Prepared;
-use super::request::{EmbedOptions, Encoding, Item};
+use super::request::{EmbedOptions, Encoding, Item, Patches};
 use crate::telemetry::stages::{self, Stage};
 use crate::tokenize::TokenCount;
 
@@ -32,6 +32,7 @@ struct Pending {
     reply: oneshot::Receiver<Result<EncoderResult, EngineError>>,
     tokens: TokenCount,
     in_low_bits: bool,
+    picture: (usize, usize),
     key: CacheKey,
 }
 
@@ -140,8 +141,16 @@ impl Model {
         stages::note(Stage::Inference, result.inference);
         self.statistics().queue.note(result.queued);
         self.statistics().inference.note(result.inference);
+        let grid = self.manifest().image.patches().map(|(_, grid)| grid);
+        let patches = result.encoded.patches.zip(grid);
         let encoding = Encoding {
-            embedding: result.embedding,
+            embedding: result.encoded.embedding,
+            patches: patches.map(|(vectors, [rows, columns])| Patches {
+                vectors,
+                rows,
+                columns,
+                picture: pending.picture,
+            }),
             tokens: pending.tokens,
             in_low_bits: pending.in_low_bits,
         };
@@ -182,6 +191,7 @@ impl Model {
                     let (reply, receiver) = oneshot::channel();
                     jobs.push(Job {
                         rank: 0,
+                        patches: options.patches && matches!(item.input, Input::Image(_)),
                         input: item.input,
                         deadline: options.deadline,
                         enqueued,
@@ -192,6 +202,7 @@ impl Model {
                         reply: receiver,
                         tokens: item.tokens,
                         in_low_bits: item.in_low_bits,
+                        picture: item.picture,
                         key: item.key,
                     }))
                 }

@@ -132,6 +132,7 @@ mod tests {
     fn encoding() -> Encoding {
         Encoding {
             embedding: vec![0.0; 192].into(),
+            patches: None,
             tokens: TokenCount::default(),
             in_low_bits: false,
         }

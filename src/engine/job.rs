@@ -1,15 +1,13 @@
 //! One item on its way through the queue.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
 use super::error::EngineError;
 use crate::preprocess::Pixels;
-
-/// An L2-normalised embedding; shared, because caches and several answers may hold it.
-pub type Embedding = Arc<[f32]>;
+pub use crate::runtime::Embedding;
+use crate::runtime::Encoded;
 
 /// When an answer is no longer useful.
 pub type Deadline = Option<Instant>;
@@ -69,6 +67,8 @@ pub enum Input {
 #[derive(Debug)]
 pub struct Job {
     pub input: Input,
+    /// Whether the patches of an image are wanted too.
+    pub patches: bool,
     pub deadline: Deadline,
     pub enqueued: Instant,
     /// Its position in its lane, which the queue gives it: see [`super::queue`].
@@ -81,7 +81,7 @@ pub struct Job {
 /// What the worker answers for an input.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EncoderResult {
-    pub embedding: Embedding,
+    pub encoded: Encoded,
     /// How long it waited for its batch.
     pub queued: Duration,
     /// How long its batch ran.
@@ -98,10 +98,10 @@ impl Job {
         self.deadline.is_some_and(|deadline| deadline <= now)
     }
 
-    /// Answers with an embedding of a batch that was taken and started at these times.
-    pub fn succeed(self, embedding: Embedding, taken: Instant, started: Instant) {
+    /// Answers with what a batch computed that was taken and started at these times.
+    pub fn succeed(self, encoded: Encoded, taken: Instant, started: Instant) {
         let result = EncoderResult {
-            embedding,
+            encoded,
             queued: taken.saturating_duration_since(self.enqueued),
             inference: started.elapsed(),
         };

@@ -7,10 +7,11 @@
 //! The engine does not depend on HTTP. An item is prepared completely before it is queued, so that an invalid one fails
 //! alone. Items of a cancelled or late request leave the queue without running. A full queue gives an error at once. A
 //! failed run only affects what is at fault: an item, a batch that was too large, or sessions, which are rebuilt once (see
-//! `recovery`). Features for inspection have their own sessions and queue (see `features`).
+//! `recovery`). A batch that is alone runs on sessions that use all cores (see `wide`). Features for inspection have their own sessions and queue (see `features`).
 
 mod alias;
 mod backlog;
+mod batch_run;
 mod batching;
 mod caches;
 mod cost;
@@ -26,6 +27,7 @@ mod image_source;
 mod intake;
 mod job;
 mod model;
+mod pictures;
 mod precision;
 mod prepare;
 mod queue;
@@ -38,6 +40,7 @@ mod session_source;
 mod sessions;
 mod settings;
 mod statistics;
+mod wide;
 mod worker;
 
 pub use batching::BatchPolicy;
@@ -52,6 +55,6 @@ pub use job::{Deadline, Embedding, Lane, Modality};
 pub use model::Model;
 pub use precision::{Choice, choices, unsupported_reason};
 pub use registry::{Loaded, Loader, Registry};
-pub use request::{EmbedOptions, Encoding, Item};
+pub use request::{EmbedOptions, Encoding, Item, Patches};
 pub use settings::EngineSettings;
 pub use statistics::{Statistics, Timed};

@@ -24,7 +24,7 @@ use super::settings::EngineSettings;
 use super::statistics::Statistics;
 use super::worker;
 use crate::bundle::{Bundle, Manifest, Sample};
-use crate::preprocess::ImageOptions;
+use crate::preprocess::{ImageOptions, ImageSpec, Limits, Pixels};
 use crate::runtime::{Device, FeatureMap};
 use crate::telemetry::Metrics;
 
@@ -73,22 +73,22 @@ impl Model {
     ) -> Result<Arc<Self>, LoadError> {
         let bundle = Arc::new(Bundle::open(path)?);
         let preparer = Arc::new(Preparer::new(&bundle, settings, metrics.clone())?);
-        let (choice, encoders) = sessions::start(&bundle, precision, settings, &preparer)?;
+        let (choice, sessions) = sessions::start(&bundle, precision, settings, &preparer)?;
         let batching = settings.batching.for_variant(&choice.variant);
         // If the load fails after this point, dropping this ends the started workers.
         let queue = Intake::new(Queue::new(
             settings.queue_capacity,
-            encoders.len(),
+            sessions.len(),
             batching,
             metrics.clone(),
         ));
         let health = Arc::new(Health::default());
         let statistics = Arc::new(Statistics::default());
         let mut workers = Vec::new();
-        for (i, encoders) in encoders.into_iter().enumerate() {
+        for (i, sessions) in sessions.into_iter().enumerate() {
             workers.push(worker::spawn(
                 format!("worker-{i}"),
-                encoders,
+                sessions,
                 batching,
                 queue.clone(),
                 health.clone(),
@@ -185,6 +185,19 @@ impl Model {
         &self.preparer.caches
     }
 
+    /// The process's metrics.
+    pub fn metrics(&self) -> &Metrics {
+        &self.preparer.metrics
+    }
+
+    pub(super) fn preparer(&self) -> &Arc<Preparer> {
+        &self.preparer
+    }
+
+    pub(super) fn pool(&self) -> &CpuPool {
+        &self.pool
+    }
+
     pub(super) fn queue(&self) -> &Arc<Queue> {
         &self.queue
     }
@@ -208,6 +221,29 @@ impl Model {
         options: EmbedOptions,
     ) -> Result<Vec<FeatureMap>, FeaturesError> {
         self.features.of_image(image, size, options).await
+    }
+
+    /// The same for an image that was prepared: pixels of this height and width, uint8 `[height, width, 3]`.
+    ///
+    /// # Errors
+    /// As [`Model::features`].
+    pub async fn features_of_pixels(
+        &self,
+        pixels: Pixels,
+        size: [usize; 2],
+        options: EmbedOptions,
+    ) -> Result<Vec<FeatureMap>, FeaturesError> {
+        self.features.of_pixels(pixels, size, options).await
+    }
+
+    /// The limits of images.
+    pub fn image_limits(&self) -> &Limits {
+        &self.preparer.limits
+    }
+
+    /// The rules of the image encoder's input.
+    pub fn image_spec(&self) -> &ImageSpec {
+        &self.preparer.spec
     }
 
     /// Prepares encoder inputs of items, each with its own result.

@@ -10,11 +10,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::batch_run;
 use super::batching::BatchPolicy;
 use super::error::EngineError;
-use super::job::{Embedding, Input, Job, Modality};
+use super::job::{Job, Modality};
 use super::session_source::SessionSource;
-use crate::runtime::{Encoders, RuntimeError};
+use crate::runtime::{Encoded, Encoders, RuntimeError};
 use crate::telemetry::Metrics;
 
 /// Minimum time between two log lines about failed batches: on a full GPU hundreds of them fail per second.
@@ -26,7 +27,7 @@ const REBUILT_AGAIN_AFTER: Duration = Duration::from_secs(3600);
 /// The result of a batch.
 pub struct BatchResult {
     /// One for each job, in order.
-    pub results: Vec<Result<Embedding, EngineError>>,
+    pub results: Vec<Result<Encoded, EngineError>>,
     /// Seconds of its runs, without the time for rebuilding sessions.
     pub seconds: f64,
     /// No sessions are left.
@@ -83,10 +84,10 @@ impl RecoveringEncoders {
         &mut self,
         modality: Modality,
         jobs: &[Job],
-        results: &mut Vec<Result<Embedding, EngineError>>,
+        results: &mut Vec<Result<Encoded, EngineError>>,
     ) {
         let error = match self.run_whole(modality, jobs) {
-            Ok(embeddings) => return results.extend(embeddings.into_iter().map(Ok)),
+            Ok(encoded) => return results.extend(encoded.into_iter().map(Ok)),
             Err(error) => error,
         };
         if jobs.len() > 1 && self.encoders.is_some() {
@@ -108,13 +109,9 @@ impl RecoveringEncoders {
     }
 
     /// Runs a batch as a whole. Failed sessions are rebuilt, and it is run once more.
-    fn run_whole(
-        &mut self,
-        modality: Modality,
-        jobs: &[Job],
-    ) -> Result<Vec<Embedding>, EngineError> {
+    fn run_whole(&mut self, modality: Modality, jobs: &[Job]) -> Result<Vec<Encoded>, EngineError> {
         let error = match self.encode(modality, jobs)? {
-            Ok(embeddings) => return Ok(embeddings),
+            Ok(encoded) => return Ok(encoded),
             Err(error) => error,
         };
         // Missing memory does not mean that the sessions failed.
@@ -181,28 +178,10 @@ impl RecoveringEncoders {
         &mut self,
         modality: Modality,
         jobs: &[Job],
-    ) -> Result<Result<Vec<Embedding>, RuntimeError>, EngineError> {
+    ) -> Result<Result<Vec<Encoded>, RuntimeError>, EngineError> {
         let encoders = self.encoders.as_mut().ok_or(EngineError::Dead)?;
         let started = Instant::now();
-        let rows = self.policy.rows(modality, jobs.len());
-        let result = match modality {
-            Modality::Image => {
-                let pixels = jobs.iter().filter_map(|job| match &job.input {
-                    Input::Image(pixels) => Some(pixels),
-                    Input::Text(_) => None,
-                });
-                encoders.encode_images(&pixels.collect::<Vec<_>>(), rows)
-            }
-            Modality::Text => {
-                let texts = jobs.iter().filter_map(|job| match &job.input {
-                    Input::Text(ids) => Some(ids.as_slice()),
-                    Input::Image(_) => None,
-                });
-                let texts: Vec<_> = texts.collect();
-                let longest = texts.iter().map(|ids| ids.len()).max().unwrap_or(0);
-                encoders.encode_texts(&texts, rows, self.policy.length(longest))
-            }
-        };
+        let result = batch_run::run(encoders, &self.policy, modality, jobs);
         let seconds = started.elapsed().as_secs_f64();
         self.seconds += seconds;
         self.metrics.inference_seconds(modality).observe(seconds);

@@ -37,6 +37,9 @@ pub struct EmbedOptions {
     pub truncate: bool,
     /// Image options that override the model's settings.
     pub images: ImageOptions,
+    /// Whether the patches of images are wanted too: see [`Encoding::patches`]. Images are not taken from the cache then,
+    /// because it has no patches. The model must have them: see [`crate::bundle::ImageSide::patches`].
+    pub patches: bool,
     /// The tenant and request for fair queueing while items are prepared.
     pub tenant: Tenant,
 }
@@ -48,6 +51,7 @@ impl Default for EmbedOptions {
             deadline: None,
             truncate: true,
             images: ImageOptions::default(),
+            patches: false,
             tenant: Tenant::default(),
         }
     }
@@ -58,6 +62,8 @@ impl Default for EmbedOptions {
 pub struct Encoding {
     /// The L2-normalised embedding.
     pub embedding: Embedding,
+    /// The patches of an image, if they were asked for.
+    pub patches: Option<Patches>,
     /// The tokens of a text.
     pub tokens: TokenCount,
     /// Whether the values of a 16-bit image look like those of fewer bits: see [`crate::preprocess::Picture`].
@@ -67,8 +73,23 @@ pub struct Encoding {
 impl Encoding {
     /// Bytes of memory besides its own size.
     pub fn bytes(&self) -> usize {
-        size_of_val::<[f32]>(&self.embedding)
+        let patches = self.patches.as_ref();
+        let patches = patches.map_or(0, |patches| size_of_val::<[f32]>(&patches.vectors));
+        size_of_val::<[f32]>(&self.embedding) + patches
     }
+}
+
+/// The patches of an image: a vector for each place, in the space of the texts.
+#[derive(Debug, Clone)]
+pub struct Patches {
+    /// `[rows, columns, embedding_dim]`, every number finite. By the format of bundles each vector has length 1.
+    pub vectors: Embedding,
+    /// Rows of patches, from the top of the encoder's input.
+    pub rows: usize,
+    /// Patches of a row.
+    pub columns: usize,
+    /// Width and height of the picture as it was read, in pixels, before it was fitted to the encoder's input.
+    pub picture: (usize, usize),
 }
 
 impl AsRef<[f32]> for Encoding {

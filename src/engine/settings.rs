@@ -14,6 +14,9 @@ pub struct EngineSettings {
     pub workers: Option<usize>,
     /// Threads inside one session on the CPU.
     pub threads_per_worker: usize,
+    /// Threads of the additional sessions that run a batch when nothing else runs or waits, on the CPU. At most one: there
+    /// are no such sessions.
+    pub wide_threads: usize,
     /// Settings of CUDA sessions.
     pub cuda: CudaSettings,
     /// Maximum number of waiting items in each lane.
@@ -38,6 +41,7 @@ impl Default for EngineSettings {
             devices: vec![Device::Cpu],
             workers: None,
             threads_per_worker: 1,
+            wide_threads: 1,
             cuda: CudaSettings::default(),
             queue_capacity: 1024,
             batching: BatchPolicy::of(Device::Cpu),

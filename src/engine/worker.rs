@@ -8,19 +8,19 @@ use std::time::Instant;
 use super::batching::BatchPolicy;
 use super::error::EngineError;
 use super::health::Health;
-use super::job::Job;
+use super::job::{Job, Modality};
 use super::queue::{Batch, Queue};
 use super::recovery::{BatchResult, RecoveringEncoders};
-use super::session_source::SessionSource;
+use super::sessions::WorkerSessions;
 use super::statistics::Statistics;
+use super::wide::WideSessions;
 
-use crate::runtime::Encoders;
 use crate::telemetry::Metrics;
 
 /// Starts a worker. It ends when the queue is closed and empty, or when its sessions failed and cannot be replaced.
 pub fn spawn(
     name: String,
-    encoders: (Encoders, SessionSource),
+    sessions: WorkerSessions,
     policy: BatchPolicy,
     queue: Arc<Queue>,
     health: Arc<Health>,
@@ -29,9 +29,10 @@ pub fn spawn(
 ) -> std::io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name(name).spawn(move || {
         health.worker_started();
-        let (encoders, source) = encoders;
+        let WorkerSessions { own, source, wide } = sessions;
         let mut worker = Worker {
-            encoders: RecoveringEncoders::new(encoders, source, policy, metrics.clone()),
+            encoders: RecoveringEncoders::new(own, source, policy, metrics.clone()),
+            wide,
             queue: queue.clone(),
             metrics,
             statistics,
@@ -72,6 +73,7 @@ impl Drop for DeathWatch {
 
 struct Worker {
     encoders: RecoveringEncoders,
+    wide: Option<Arc<WideSessions>>,
     queue: Arc<Queue>,
     metrics: Arc<Metrics>,
     statistics: Arc<Statistics>,
@@ -86,6 +88,7 @@ impl Worker {
             lane,
             jobs,
             taken,
+            alone,
         } = batch;
         tracing::trace!(
             modality = modality.name(),
@@ -99,12 +102,12 @@ impl Worker {
             results,
             seconds,
             dead,
-        } = self.encoders.run(modality, &jobs);
+        } = self.run(modality, &jobs, alone);
         self.statistics.note_batch();
         self.queue.record(group, jobs.len(), seconds);
         for (job, result) in jobs.into_iter().zip(results) {
             match result {
-                Ok(embedding) => job.succeed(embedding, taken, started),
+                Ok(encoded) => job.succeed(encoded, taken, started),
                 Err(error) => self.fail(job, error),
             }
         }
@@ -112,6 +115,32 @@ impl Worker {
             ControlFlow::Break(())
         } else {
             ControlFlow::Continue(())
+        }
+    }
+
+    /// Runs a batch that is alone on all cores, and others on this worker's sessions.
+    fn run(&mut self, modality: Modality, jobs: &[Job], alone: bool) -> BatchResult {
+        let wide = self.wide.clone().filter(|_| alone);
+        let Some((wide, result)) = wide.and_then(|wide| {
+            let result = wide.run(modality, jobs, &self.metrics)?;
+            Some((wide, result))
+        }) else {
+            return self.encoders.run(modality, jobs);
+        };
+        match result {
+            Ok((encoded, seconds)) => BatchResult {
+                results: encoded.into_iter().map(Ok).collect(),
+                // The queue plans with the times of the workers' sessions, which run everything under load.
+                seconds: seconds * wide.gain(modality),
+                dead: false,
+            },
+            Err(error) => {
+                let own = self.encoders.run(modality, jobs);
+                if own.results.iter().all(Result::is_ok) {
+                    wide.give_up(&error);
+                }
+                own
+            }
         }
     }
 

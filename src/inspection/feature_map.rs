@@ -1,6 +1,7 @@
 //! Dense features of a picture: a vector a patch.
 
 use super::error::InspectionError;
+use serde::{Deserialize, Serialize};
 
 /// Features of one picture at one stride, as an encoder returns them: `[channels, height, width]`, every number finite.
 #[derive(Debug, Clone, Copy)]
@@ -12,7 +13,7 @@ pub struct FeatureMap<'a> {
 }
 
 /// Channels, height and width of a [`FeatureMap`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Shape {
     /// Numbers a patch.
     pub channels: usize,

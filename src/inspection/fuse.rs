@@ -25,8 +25,9 @@ impl Fusion {
     ///
     /// A part that goes along with others on OK images says the same as they do; it weighs 1 / (1 + the sum of its
     /// positive correlations with them), so that a thing that is measured twice does not count twice. Of a correlation,
-    /// what few images show by chance (2 / √images) is taken off first.
-    pub fn fit(rows: &[Vec<f64>]) -> Result<Self, InspectionError> {
+    /// what few images show by chance (2 / √images) is taken off first. No part spreads less than `least`, 0 or more: rows of
+    /// images that are more alike than good parts are would make every part too sharp.
+    pub fn fit(rows: &[Vec<f64>], least: f64) -> Result<Self, InspectionError> {
         let first = rows.first().ok_or(InspectionError::NoReference)?;
         if let Some(row) = rows.iter().find(|row| row.len() != first.len()) {
             return Err(InspectionError::Length {
@@ -49,7 +50,7 @@ impl Fusion {
                 };
                 Part {
                     mean,
-                    spread: spread.max(1e-3 * (1.0 + mean.abs())),
+                    spread: spread.max(least).max(1e-3 * (1.0 + mean.abs())),
                     weight: 1.0,
                 }
             })
@@ -115,16 +116,16 @@ impl Fusion {
 
     /// The score of each held-out row, fused with what the others say: what ranks are made from. With fewer than three
     /// rows, each is fused with what all say.
-    pub fn held_out(rows: &[Vec<f64>]) -> Result<Vec<f64>, InspectionError> {
+    pub fn held_out(rows: &[Vec<f64>], least: f64) -> Result<Vec<f64>, InspectionError> {
         if rows.len() < 3 {
-            let fusion = Self::fit(rows)?;
+            let fusion = Self::fit(rows, least)?;
             return rows.iter().map(|row| fusion.score(row)).collect();
         }
         let mut others = rows.to_vec();
         let mut scores = Vec::with_capacity(rows.len());
         for index in 0..rows.len() {
             let row = others.swap_remove(index);
-            scores.push(Self::fit(&others)?.score(&row)?);
+            scores.push(Self::fit(&others, least)?.score(&row)?);
             others.push(row);
             let last = others.len() - 1;
             others.swap(index, last);
@@ -163,7 +164,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_score_rises_with_every_part(part in 0_usize..5, more in 0.01..100.0, images in 1_usize..20) {
-            let fusion = Fusion::fit(&rows(images, 5)).expect("there are rows");
+            let fusion = Fusion::fit(&rows(images, 5), 0.0).expect("there are rows");
             let parts = vec![1.0; 5];
             let mut higher = parts.clone();
             higher[part] += more;
@@ -180,7 +181,7 @@ mod tests {
             .iter()
             .map(|row| vec![row[0], row[0], row[1]])
             .collect();
-        let weights = Fusion::fit(&double).expect("rows").weights();
+        let weights = Fusion::fit(&double, 0.0).expect("rows").weights();
         assert!(
             (weights[0] - 0.5).abs() < 0.1
                 && (weights[0] - weights[1]).abs() < 1e-9
@@ -196,11 +197,19 @@ mod tests {
     }
 
     #[test]
+    fn no_part_spreads_less_than_is_asked() {
+        let rows: Vec<_> = (0..6).map(|i| vec![1.0 + f64::from(i) * 1e-3]).collect();
+        let [sharp, blunt] = [0.0, 0.1].map(|least| Fusion::fit(&rows, least).expect("rows"));
+        let deviation = |fusion: &Fusion| fusion.standardised(&[1.2]).next().expect("one part");
+        assert!(deviation(&sharp) > 50.0 && (deviation(&blunt) - 1.975).abs() < 1e-6);
+    }
+
+    #[test]
     fn one_image_is_enough_and_none_is_an_error() {
-        let fusion = Fusion::fit(&[vec![1.0, 2.0]]).expect("one row");
+        let fusion = Fusion::fit(&[vec![1.0, 2.0]], 0.0).expect("one row");
         assert!(fusion.score(&[1.0, 9.0]).expect("two") > fusion.score(&[1.0, 2.0]).expect("two"));
-        assert_eq!(Fusion::fit(&[]), Err(InspectionError::NoReference));
+        assert_eq!(Fusion::fit(&[], 0.0), Err(InspectionError::NoReference));
         assert!(fusion.score(&[1.0]).is_err());
-        assert_eq!(Fusion::held_out(&rows(7, 3)).expect("rows").len(), 7);
+        assert_eq!(Fusion::held_out(&rows(7, 3), 0.0).expect("rows").len(), 7);
     }
 }

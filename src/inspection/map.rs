@@ -170,7 +170,11 @@ impl Plane {
 
     fn of(layer: &PatchMap, input: (usize, usize)) -> Self {
         let grid = &layer.grid;
-        let patches = Transform::resize(input, (grid.shape.width, grid.shape.height));
+        // It neither flattens nor is infinite: a grid has a patch, and so has the input.
+        let patches = grid
+            .to_input(input)
+            .inverse()
+            .unwrap_or(Transform::IDENTITY);
         let (border, step) = (grid.border as f64, 1.0 / grid.step as f64);
         let to_grid = Transform([[step, 0.0, -border * step], [0.0, step, -border * step]]);
         Self {
@@ -282,7 +286,7 @@ mod tests {
                 Sampling {
                     border: 1,
                     most: 30,
-                    clamp: None,
+                    ..Sampling::default()
                 },
             ] {
                 let ramp = layer(16, sampling, |_, column| (column as f32 + 0.5) * 4.0 - 0.5);
@@ -308,6 +312,21 @@ mod tests {
                 }
                 assert!(checked > 4000, "{checked}");
             }
+        }
+    }
+
+    /// A convolution that pads at one side only centres its first value elsewhere than in the middle of its stride.
+    #[test]
+    fn an_offset_is_where_the_first_patch_is_centred() {
+        let sampling = Sampling {
+            offset: Some(3),
+            ..Sampling::default()
+        };
+        let ramp = layer(16, sampling, |_, column| column as f32 * 4.0 + 3.0);
+        let map = AnomalyMap::of_layers(&[ramp], (64, 64), &Transform::IDENTITY, (64, 64))
+            .expect("it fits");
+        for x in 7..60 {
+            assert!((map.values()[64 * 30 + x] - x as f32).abs() < 1e-3, "{x}");
         }
     }
 

@@ -4,9 +4,11 @@ use super::error::InspectionError;
 use super::reference::Grid;
 use super::transform::Transform;
 
-/// The most polygons of a mask, and the most corners of one.
-const MOST_POLYGONS: usize = 256;
-const MOST_CORNERS: usize = 4096;
+/// The most polygons of a region, and the most corners of all of them together: each row of the mask is crossed with each
+/// side of each polygon.
+pub const MOST_POLYGONS: usize = 256;
+/// See [`MOST_POLYGONS`].
+pub const MOST_CORNERS: usize = 4096;
 
 /// The pixels of a reference picture that are compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,7 +111,7 @@ impl Mask {
         input: (usize, usize),
         to_mask: &Transform,
     ) -> Result<Vec<bool>, InspectionError> {
-        let way = Transform::resize((grid.shape.width, grid.shape.height), input).then(to_mask);
+        let way = grid.to_input(input).then(to_mask);
         let kept = |position: usize| {
             let (row, column) = grid.at(position);
             let (x, y) = way.apply(column as f64, row as f64);
@@ -142,17 +144,17 @@ impl Mask {
                 most: MOST_POLYGONS,
             });
         }
+        let corners: usize = polygons.iter().map(Vec::len).sum();
+        if corners > MOST_CORNERS {
+            return Err(InspectionError::TooMany {
+                what: "corners of the polygons of a mask",
+                found: corners,
+                most: MOST_CORNERS,
+            });
+        }
         let (width, height) = (self.width as f64, self.height as f64);
         let mut inside = vec![false; self.kept.len()];
         for (number, polygon) in polygons.iter().enumerate() {
-            if polygon.len() > MOST_CORNERS {
-                let found = polygon.len();
-                return Err(InspectionError::TooMany {
-                    what: "corners of a polygon",
-                    found,
-                    most: MOST_CORNERS,
-                });
-            }
             if polygon.len() < 3 {
                 let problem = format!(
                     "polygon {number} of {what} has {} corners; give at least 3",
@@ -270,6 +272,9 @@ mod tests {
                 .contains("NaN")
         );
         assert!(message(mask(10, 10).only(&[vec![(0.0, 0.0), (1.0, 1.0)]])).contains("2 corners"));
+        // Counted together, before any is drawn.
+        let many = vec![vec![(0.0, 0.0); MOST_CORNERS / 2 + 1]; 2];
+        assert!(message(mask(10, 10).only(&many)).contains("4098 is more than the limit of 4096"));
         assert!(
             message(mask(10, 10).without(&[vec![
                 (0.0, 0.0),

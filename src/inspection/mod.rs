@@ -3,10 +3,13 @@
 
 mod aggregate;
 mod components;
+pub mod copies;
 mod error;
 mod feature_map;
 mod fuse;
+pub mod layer_map;
 pub mod map;
+pub mod map_file;
 pub mod masks;
 pub mod metrics;
 pub mod picture;
@@ -16,8 +19,10 @@ mod regions;
 pub mod registration;
 mod scale;
 pub mod statements;
+pub mod text_map;
 pub mod tiles;
 mod transform;
+mod warp;
 
 pub use aggregate::{mean, smoothed, top};
 pub use error::InspectionError;
@@ -28,3 +33,4 @@ pub use ranks::OkScores;
 pub use regions::{Region, regions};
 pub use scale::{Histogram, Scale};
 pub use transform::Transform;
+pub use warp::Rgb;

@@ -8,7 +8,7 @@ pub const LAST_COLOUR: f32 = 4.0;
 /// The value that is written as 65535; 16-bit values are in steps of 8 / 65535 from 0.
 pub const LARGEST_VALUE: f32 = 8.0;
 /// How much of the picture shows through a colour.
-const TRANSPARENCY: f32 = 0.35;
+pub(super) const TRANSPARENCY: f32 = 0.35;
 
 /// The colour of a value, red, green and blue: `None` below 1, where nothing stands out, then viridis from 1 (dark blue) to
 /// [`LAST_COLOUR`] (yellow) and above. Viridis rises evenly in lightness, to the colour-blind too.
@@ -34,14 +34,19 @@ pub fn overlay(map: &AnomalyMap, rgb: &[u8]) -> Result<Vec<u8>, InspectionError>
     }
     let mut pixels = rgb.to_vec();
     for (pixel, value) in pixels.chunks_exact_mut(3).zip(map.values()) {
-        if let Some(colour) = colour(*value) {
-            for (below, over) in pixel.iter_mut().zip(colour) {
-                *below = (f32::from(*below) * TRANSPARENCY + f32::from(over) * (1.0 - TRANSPARENCY))
-                    .round() as u8;
-            }
-        }
+        lay_over(pixel, *value);
     }
     encoded(map, png::ColorType::Rgb, png::BitDepth::Eight, &pixels)
+}
+
+/// Lays the colour of a value over a pixel: red, green, blue.
+pub(super) fn lay_over(pixel: &mut [u8], value: f32) {
+    if let Some(colour) = colour(value) {
+        for (below, over) in pixel.iter_mut().zip(colour) {
+            let mixed = f32::from(*below) * TRANSPARENCY + f32::from(over) * (1.0 - TRANSPARENCY);
+            *below = mixed.round() as u8;
+        }
+    }
 }
 
 /// The map's values as 16-bit grey PNG: value · 65535 / [`LARGEST_VALUE`], limited to 0..65535.

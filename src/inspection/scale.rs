@@ -1,7 +1,9 @@
 //! The fixed scale of maps: where an OK image may be coloured, and how much.
 
+use serde::{Deserialize, Serialize};
+
 /// Counts of values in steps of 1/256 from −32 to 32; what is beyond counts at the ends.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Histogram {
     counts: Vec<u64>,
 }

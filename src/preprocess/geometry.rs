@@ -55,6 +55,27 @@ pub(super) fn plan(width: usize, height: usize, spec: &ImageSpec) -> Plan {
     }
 }
 
+/// Where a picture lies in the encoder's input: it is scaled, then shifted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Placement {
+    /// Size of the whole picture after scaling, in pixels of the input: width, height.
+    pub scaled: (usize, usize),
+    /// Column and row of the input at which the scaled picture begins: negative where its beginning is cropped.
+    pub at: (isize, isize),
+}
+
+/// Where [`super::fit`] puts a picture of `width` x `height` pixels.
+#[must_use]
+pub fn placement(width: usize, height: usize, spec: &ImageSpec) -> Placement {
+    let plan = plan(width, height, spec);
+    // Sides are at most 65,535 times 4096.
+    let at = |padding: usize, cropped: usize| padding as isize - cropped as isize;
+    Placement {
+        scaled: plan.scaled,
+        at: (at(plan.at.0, plan.window.x), at(plan.at.1, plan.window.y)),
+    }
+}
+
 /// torchvision's `Resize(size)`: the short side becomes `size`, the long side is rounded down.
 fn short_side(width: usize, height: usize, size: usize) -> (usize, usize) {
     if width <= height {

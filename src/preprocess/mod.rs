@@ -23,10 +23,10 @@ mod stop;
 mod tensor;
 
 pub use announced::{HEADER_BYTES, announced_pixels};
-pub use decode::{Format, Picture, decode, decode_for};
+pub use decode::{Format, Picture, decode, decode_for, decode_whole};
 pub use error::ImageError;
 pub use fit::fit;
-pub use geometry::Window;
+pub use geometry::{Placement, Window, placement};
 pub use limits::Limits;
 pub use options::{Alpha, ImageOptions, ValueBits};
 pub use resize::{resize, resize_window};

@@ -7,7 +7,7 @@ use ort::session::Session;
 use ort::value::{DynValue, PrimitiveTensorElementType, Tensor};
 
 use super::assembly::{fill_images, fill_mask, fill_texts};
-use super::output::{Embedding, Output, run};
+use super::output::{Embedding, Encoded, Output, PatchOutput, run, run_with_patches};
 use super::shared_weights::SharedWeights;
 use super::{Build, Device, RuntimeError, SessionSettings, environment, session};
 use crate::bundle::{Bundle, Element, PadTo, Variant};
@@ -30,6 +30,8 @@ struct Shape {
     size: [usize; 2],
     image_input: String,
     image_output: Output,
+    /// `None` if the graph has no patches.
+    patch_output: Option<PatchOutput>,
     image_element: Element,
     text_input: String,
     text_mask: Option<String>,
@@ -107,6 +109,13 @@ impl Encoders {
                     name: manifest.image.output.clone(),
                     normalised: manifest.image.output_normalised,
                 },
+                patch_output: manifest
+                    .image
+                    .patches()
+                    .map(|(name, [rows, columns])| PatchOutput {
+                        name: name.to_owned(),
+                        patches: rows * columns,
+                    }),
                 image_element: manifest.image.input.element,
                 text_input: manifest.text.input.name.clone(),
                 text_mask: manifest.text.input.attention_mask.clone(),
@@ -133,27 +142,53 @@ impl Encoders {
         batch: &[&Pixels],
         rows: usize,
     ) -> Result<Vec<Embedding>, RuntimeError> {
-        let [height, width] = self.shape.size;
         let rows = rows.max(batch.len());
+        let input = self.images(batch, rows)?;
+        let (name, output) = (&self.shape.image_input, &self.shape.image_output);
+        let shape = [rows, self.shape.embedding_dim];
+        let inputs = ort::inputs![name => input];
+        run(&mut self.image, inputs, output, shape, batch.len())
+    }
+
+    /// Like [`Encoders::encode_images`], with the patches of the images for which `patches_of` (one for each image) is true.
+    ///
+    /// # Errors
+    /// As [`Encoders::encode_images`], also if the graph has no patches.
+    pub fn encode_images_with_patches(
+        &mut self,
+        batch: &[&Pixels],
+        rows: usize,
+        patches_of: &[bool],
+    ) -> Result<Vec<Encoded>, RuntimeError> {
+        let rows = rows.max(batch.len());
+        let input = self.images(batch, rows)?;
+        let patches = self.shape.patch_output.as_ref();
+        let missing = || RuntimeError::Run("the image graph has no patches".to_owned());
+        let patches = patches.ok_or_else(missing)?;
+        let (name, output) = (&self.shape.image_input, &self.shape.image_output);
+        let shape = [rows, self.shape.embedding_dim];
+        let inputs = ort::inputs![name => input];
+        run_with_patches(&mut self.image, inputs, output, shape, patches, patches_of)
+    }
+
+    /// The input of the image graph: a batch, padded with zeros to `rows` images.
+    fn images(&self, batch: &[&Pixels], rows: usize) -> Result<DynValue, RuntimeError> {
+        let [height, width] = self.shape.size;
         let item = height * width * 3;
-        let input = match self.shape.image_element {
+        match self.shape.image_element {
             Element::Uint8 => self.input([rows, height, width, 3], |values: &mut [u8]| {
                 fill_images(batch, item, values, |pixels| match pixels {
                     Pixels::U8(values) => Some(values),
                     Pixels::F32(_) => None,
                 })
-            })?,
+            }),
             _ => self.input([rows, 3, height, width], |values: &mut [f32]| {
                 fill_images(batch, item, values, |pixels| match pixels {
                     Pixels::F32(values) => Some(values),
                     Pixels::U8(_) => None,
                 })
-            })?,
-        };
-        let (name, output) = (&self.shape.image_input, &self.shape.image_output);
-        let shape = [rows, self.shape.embedding_dim];
-        let inputs = ort::inputs![name => input];
-        run(&mut self.image, inputs, output, shape, batch.len())
+            }),
+        }
     }
 
     /// Computes embeddings of tokenised texts, in order. The batch is padded as the manifest says, and to at least `rows`

@@ -17,6 +17,7 @@ pub use encoders::{Encoders, VariantWeights};
 pub use environment::prepare_environment;
 pub use features::{FeatureMap, FeatureSession};
 pub use library::{Build, environment, find_library};
+pub use output::{Embedding, Encoded};
 pub use session::{CudaSettings, SessionSettings};
 pub use signature::{Port, Signature, signature};
 

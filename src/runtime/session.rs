@@ -76,7 +76,7 @@ pub fn load(
         reason,
     };
     let environment = environment(settings.build())?;
-    let build = || -> ort::Result<Session> {
+    let builder = || -> ort::Result<SessionBuilder> {
         let builder = Session::builder(environment)?
             .with_optimization_level(GraphOptimizationLevel::All)?
             .with_intra_threads(settings.threads)?
@@ -85,13 +85,14 @@ pub fn load(
             .with_intra_op_spinning(false)?
             // Shapes change from batch to batch; a memory pattern per shape would only grow.
             .with_memory_pattern(false)?;
-        let mut builder = with_provider(builder, settings)?;
-        if let Some(weights) = shared {
-            builder = weights.give(builder)?;
-        }
-        builder.commit_from_file(path)
+        with_provider(builder, settings)
     };
-    build().map_err(|e| failed(e.to_string()))
+    let create = |mut builder: SessionBuilder| builder.commit_from_file(path);
+    let session = match shared {
+        Some(weights) => weights.session(builder, create),
+        None => builder().and_then(create),
+    };
+    session.map_err(|e| failed(e.to_string()))
 }
 
 fn with_provider(

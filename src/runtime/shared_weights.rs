@@ -7,6 +7,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ort::session::builder::{PrepackedWeights, SessionBuilder};
 use ort::value::{DynValue, PrimitiveTensorElementType, Tensor};
@@ -16,10 +17,12 @@ use prost::Message;
 const SMALLEST: usize = 16 << 10;
 
 /// The weights of one graph.
-#[derive(Clone)]
 pub struct SharedWeights {
     tensors: Vec<(String, Arc<DynValue>)>,
     packed: PrepackedWeights,
+    /// Whether sessions can also share the packed form. ONNX Runtime refuses that for some kernels, such as int8
+    /// convolutions, and says so only when a session is created.
+    share_packed: AtomicBool,
 }
 
 impl SharedWeights {
@@ -45,18 +48,40 @@ impl SharedWeights {
         Ok(Self {
             tensors,
             packed: PrepackedWeights::new(),
+            share_packed: AtomicBool::new(true),
         })
     }
 
-    /// Passes the weights to a session that is being created.
+    /// Creates a session with these weights: `create` gets a builder from `builder`, with the weights.
     ///
     /// # Errors
     /// The error of ONNX Runtime.
-    pub fn give(&self, mut builder: SessionBuilder) -> ort::Result<SessionBuilder> {
+    pub fn session<S>(
+        &self,
+        builder: impl Fn() -> ort::Result<SessionBuilder>,
+        create: impl Fn(SessionBuilder) -> ort::Result<S>,
+    ) -> ort::Result<S> {
+        if self.share_packed.load(Ordering::Relaxed) {
+            match create(
+                self.give(builder()?)?
+                    .with_prepacked_weights(&self.packed)?,
+            ) {
+                Ok(session) => return Ok(session),
+                Err(error) => {
+                    tracing::debug!(%error, "a graph cannot share packed weights; its sessions pack their own");
+                    self.share_packed.store(false, Ordering::Relaxed);
+                }
+            }
+        }
+        create(self.give(builder()?)?)
+    }
+
+    /// Passes the weights to a session that is being created.
+    fn give(&self, mut builder: SessionBuilder) -> ort::Result<SessionBuilder> {
         for (name, tensor) in &self.tensors {
             builder = builder.with_initializer(name, tensor.clone())?;
         }
-        Ok(builder.with_prepacked_weights(&self.packed)?)
+        Ok(builder)
     }
 }
 

@@ -28,6 +28,7 @@ impl ServeSettings {
             devices: self.devices.clone(),
             workers: self.workers.map(usize::from),
             threads_per_worker: self.threads_per_worker.into(),
+            wide_threads: self.wide_threads(),
             cuda: CudaSettings {
                 memory_limit: self.cuda_memory_mib as usize * MIB,
                 tf32: self.cuda_tf32,
@@ -67,6 +68,14 @@ impl ServeSettings {
             max_bytes: usize::from(self.max_image_mib) * MIB,
             at_a_time: self.image_url_fetches.into(),
         }
+    }
+
+    /// Threads of the sessions for a batch that is alone. Whoever sets the workers or their threads has divided the cores
+    /// already.
+    fn wide_threads(&self) -> usize {
+        let divided = self.workers.is_some() || self.threads_per_worker > 1;
+        let usual = if divided { 1 } else { num_cpus::get() };
+        self.wide_threads.map_or(usual, usize::from)
     }
 
     /// Number of threads of the pool that decodes and tokenises.

@@ -33,6 +33,7 @@ use crate::config::ServeSettings;
 use crate::engine::{CpuPool, Loader, Registry};
 use crate::images_by_url::Fetcher;
 use crate::labelsets::LabelSets;
+use crate::references::References;
 use crate::telemetry::{Metrics, Spans};
 
 /// Loads the models, listens, and serves until SIGTERM or SIGINT. Then answers the accepted requests and returns.
@@ -86,9 +87,15 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
         settings.max_labelset_items as usize,
         metrics.clone(),
     )?;
+    let references = References::open(
+        settings.state.join("references"),
+        settings.max_reference_images as usize,
+        (settings.max_references_mib as usize) << 20,
+    )?;
     let state = Arc::new(AppState {
         models: models.clone(),
         labelsets,
+        references: Arc::new(references),
         images_by_url,
         metrics,
         max_items: settings.max_items as usize,

@@ -1,4 +1,4 @@
-//! SIGHUP: reads keys, certificate and label sets again at once. If reading fails, the previous content stays in use and an
+//! SIGHUP: reads keys, certificate, label sets and references again at once. If reading fails, the previous content stays in use and an
 //! error is logged.
 
 use std::sync::Arc;
@@ -23,7 +23,7 @@ impl Reload {
     /// Waits for the signal and reads everything again each time. Signals that arrive during a reload count as one.
     pub async fn follow(self, mut hangup: Signal) {
         while hangup.recv().await.is_some() {
-            tracing::info!("SIGHUP: reading keys, certificate and label sets again");
+            tracing::info!("SIGHUP: reading keys, certificate, label sets and references again");
             self.keys.read_again().await;
             if let Some(certificate) = &self.certificate {
                 certificate.read_again().await;
@@ -38,6 +38,18 @@ impl Reload {
                 ),
                 Err(error) => {
                     tracing::error!(%error, "label sets not reloaded: the previous ones stay in use")
+                }
+            }
+            match self.state.references.read_again().await {
+                Ok(found) => tracing::info!(
+                    new = found.new,
+                    changed = found.changed,
+                    removed = found.removed,
+                    all = found.all,
+                    "references reloaded"
+                ),
+                Err(error) => {
+                    tracing::error!(%error, "references not reloaded: the previous ones stay in use")
                 }
             }
             self.state.embed_labelsets().await;

@@ -5,6 +5,7 @@ use prometheus::{
     TextEncoder,
 };
 
+use super::compare_metrics::CompareMetrics;
 use super::gpu_memory::GpuMemory;
 use super::labelset_metrics::LabelSetMetrics;
 use super::memory_limit;
@@ -30,6 +31,7 @@ pub struct Metrics {
     queue_seconds: [Histogram; 2],
     batch_size: [Histogram; 2],
     inference_seconds: [Histogram; 2],
+    wide_batches: [IntCounter; 2],
     /// From the bytes of an image to its pixels.
     pub decode_seconds: Histogram,
     /// From an image's pixels to the encoder's input.
@@ -67,6 +69,8 @@ pub struct Metrics {
     pub sessions_rebuilt: IntCounter,
     /// Images fetched from URLs, by result: `ok`, an error's code, `over_budget`, or `abandoned` with their request.
     pub image_url_fetches: IntCounterVec,
+    /// Comparisons with references.
+    pub compare: CompareMetrics,
     /// Decisions of label sets.
     pub labelsets: LabelSetMetrics,
     /// 1 for each loaded model, with its precision, device and provider.
@@ -133,6 +137,12 @@ impl Metrics {
             "modality",
             FINE_SECONDS,
         )?;
+        let wide_batches = counters(
+            r,
+            "clip_in_wide_batches_total",
+            "Batches that were alone and ran on sessions with more threads.",
+            &["modality"],
+        )?;
         let model_info = gauges(
             r,
             "clip_in_model_info",
@@ -165,6 +175,8 @@ impl Metrics {
             queue_seconds: Lane::ALL.map(|lane| queue_seconds.with_label_values(&[lane.name()])),
             batch_size: by_modality(&batch_size),
             inference_seconds: by_modality(&inference_seconds),
+            wide_batches: [Modality::Image, Modality::Text]
+                .map(|modality| wide_batches.with_label_values(&[modality.name()])),
             decode_seconds: histogram(
                 r,
                 "clip_in_decode_seconds",
@@ -264,6 +276,7 @@ impl Metrics {
                 "Images fetched from URLs: ok, the error's code, over_budget, or abandoned with their request.",
                 &["result"],
             )?,
+            compare: CompareMetrics::new(r)?,
             labelsets: LabelSetMetrics::new(r)?,
             model_info,
             ready: gauge(r, "clip_in_ready", "1 while the server is ready.")?,
@@ -308,6 +321,11 @@ impl Metrics {
     /// Time of a batch in the encoder, by modality.
     pub fn inference_seconds(&self, modality: Modality) -> &Histogram {
         &self.inference_seconds[modality as usize]
+    }
+
+    /// Batches on sessions with more threads, by modality.
+    pub fn wide_batches(&self, modality: Modality) -> &IntCounter {
+        &self.wide_batches[modality as usize]
     }
 
     /// The exposition in Prometheus' text format.

@@ -1,5 +1,6 @@
 //! Observability: metrics, logs, the times of a request's stages, and spans for a collector.
 
+mod compare_metrics;
 mod gpu_memory;
 mod in_flight;
 mod labelset_metrics;
@@ -10,6 +11,7 @@ pub mod spans;
 pub mod stages;
 mod tracing_setup;
 
+pub use compare_metrics::Step;
 pub use in_flight::InFlight;
 pub use metrics::Metrics;
 pub use spans::{Collector, Spans};

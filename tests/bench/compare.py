@@ -36,19 +36,38 @@ class Limit:
         self.bundle, self.precision, self.images = bundle, precision, images
 
     def measure(self) -> Measurement:
-        """Runs limit.py."""
-        with tempfile.TemporaryDirectory() as folder:
-            files = [Path(folder, f"{i}.jpg") for i in range(len(self.images))]
-            for file, image in zip(files, self.images, strict=True):
-                file.write_bytes(image)
-            command = [BENCH_PYTHON, HERE / "limit.py", self.bundle, self.precision, str(LIMIT_SECONDS)]
-            done = subprocess.run([*command, *files], check=True, stdout=subprocess.PIPE, text=True)
-        found = json.loads(done.stdout)
+        """The limit of images per second."""
+        found = self.run()
         say(
             f"  limit: {found['per_second']:.1f}/s = cores / (encoder {found['encode_ms']:.1f} ms at batch "
             f"{found['batch']} + decode {found['decode_ms']:.2f} ms, {found['decoder']})"
         )
         return Measurement(found["per_second"], cpu_ms=found["encode_ms"] + found["decode_ms"])
+
+    def run(self, *options: str) -> dict:
+        """Runs limit.py."""
+        with tempfile.TemporaryDirectory() as folder:
+            files = [Path(folder, f"{i}.jpg") for i in range(len(self.images))]
+            for file, image in zip(files, self.images, strict=True):
+                file.write_bytes(image)
+            command = [BENCH_PYTHON, HERE / "limit.py", *options]
+            command += [self.bundle, self.precision, str(LIMIT_SECONDS)]
+            done = subprocess.run([*command, *files], check=True, stdout=subprocess.PIPE, text=True)
+        return json.loads(done.stdout)
+
+
+class LimitAlone(Limit):
+    """The least time of one image after another: the best decoder, and one session on all cores."""
+
+    def measure(self) -> Measurement:
+        """The limit of one client."""
+        found = self.run("--alone")
+        milliseconds = found["encode_ms"] + found["decode_ms"]
+        say(
+            f"  limit: {milliseconds:.1f} ms = encoder {found['encode_ms']:.1f} ms + decode "
+            f"{found['decode_ms']:.2f} ms, {found['decoder']}"
+        )
+        return Measurement(1e3 / milliseconds, p50_ms=milliseconds)
 
 
 def say(text: str) -> None:

@@ -1,7 +1,8 @@
 """The upper limit of this machine for one image with any server: inference plus decoding.
 
 `limit.py BUNDLE PRECISION SECONDS IMAGE…` prints JSON. Runs in the bench environment, on the ONNX Runtime
-that the server loads.
+that the server loads. `limit.py --alone …` prints the least time of one image after another instead: the faster
+decoder on one thread, and one session with a thread on each core.
 
 - Encoder: one single-thread session per core, all running at once, at the batch size (1, 2, 4, 8) with the least
   CPU time per image.
@@ -16,6 +17,7 @@ The limit is cores / (encoder CPU + decode CPU): images per second, without HTTP
 import io
 import json
 import os
+import statistics
 import sys
 import threading
 import time
@@ -33,12 +35,12 @@ SAFE_REDUCTION = 2.5
 
 
 class Encoder:
-    """A single-thread session of the image tower."""
+    """A session of the image tower."""
 
-    def __init__(self, bundle: Path, manifest: dict, precision: str):
+    def __init__(self, bundle: Path, manifest: dict, precision: str, threads: int = 1):
         variant = next(v for v in manifest["variants"] if v["precision"] == precision)
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
+        options.intra_op_num_threads = threads
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self.session = onnxruntime.InferenceSession(
             bundle / variant["image"], options, providers=["CPUExecutionProvider"]
@@ -121,14 +123,42 @@ def encoder_limit(sessions: list[Encoder], pixels: np.ndarray, seconds: float) -
     return min(((size, cpu(size)) for size in BATCH_SIZES), key=lambda pair: pair[1])
 
 
+def alone(encoder: Encoder, images: list[bytes], size: int, seconds: float) -> dict:
+    """Median times of one image at a time: decode and resize, then the encoder."""
+
+    def times(reduced: bool) -> tuple[float, float]:
+        decoding, encoding = [], []
+        until = time.perf_counter() + seconds / len(DECODERS)
+        while time.perf_counter() < until:
+            for image in images:
+                began = time.perf_counter()
+                pixels = turbo(image, size, reduced)[None]
+                decoded = time.perf_counter()
+                encoder.run(pixels)
+                encoding.append(time.perf_counter() - decoded)
+                decoding.append(decoded - began)
+        return statistics.median(decoding), statistics.median(encoding)
+
+    found = {name: times(reduced) for name, reduced in DECODERS.items()}
+    decoder = min(found, key=lambda name: sum(found[name]))
+    decode, encode = found[decoder]
+    return {"decoder": decoder, "decode_ms": decode * 1e3, "encode_ms": encode * 1e3}
+
+
 def main() -> None:
     """Measures and prints the results."""
-    bundle, precision, seconds = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
-    images = [Path(name).read_bytes() for name in sys.argv[4:]]
+    arguments = sys.argv[1:]
+    one_at_a_time = arguments[0] == "--alone"
+    bundle_name, precision, seconds_text, *names = arguments[one_at_a_time:]
+    bundle, seconds = Path(bundle_name), float(seconds_text)
+    images = [Path(name).read_bytes() for name in names]
     manifest = json.loads((bundle / "bundle.json").read_text())
     size = manifest["image"]["size"][0]
     cv2.setNumThreads(1)
     cores = len(os.sched_getaffinity(0))
+    if one_at_a_time:
+        print(json.dumps(alone(Encoder(bundle, manifest, precision, cores), images, size, seconds)))
+        return
     sessions = [Encoder(bundle, manifest, precision) for _ in range(cores)]
     decoder, decode = decode_limit(images, size, seconds / 2)
     pixels = np.stack([pillow(image, size) for image in images])

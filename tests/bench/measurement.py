@@ -57,3 +57,8 @@ def typical(rounds: Sequence[Measurement]) -> Measurement:
 def ratio(ours: Sequence[Measurement], theirs: Sequence[Measurement]) -> float:
     """Ratio of requests per second: the median over rounds, paired within each round."""
     return median(a.per_second / b.per_second for a, b in zip(ours, theirs, strict=True))
+
+
+def latency_ratio(ours: Sequence[Measurement], theirs: Sequence[Measurement]) -> float:
+    """Ratio of the median latencies: the median over rounds, paired within each round."""
+    return median(a.p50_ms / b.p50_ms for a, b in zip(ours, theirs, strict=True))

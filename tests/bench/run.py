@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.bench import (
     machine,
+    scenario_alone,
     scenario_before,
     scenario_images,
     scenario_lanes,
@@ -28,6 +29,8 @@ from tests.bench.report import Report
 SCENARIOS = {
     "images-hd": scenario_images.hd,
     "images-vga": scenario_images.vga,
+    "images-hd-1": scenario_alone.hd,
+    "images-vga-1": scenario_alone.vga,
     "images-bf16": scenario_images.bf16,
     "images-int8": scenario_images.int8,
     "texts-1": scenario_texts.one,

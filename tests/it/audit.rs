@@ -11,7 +11,7 @@ use crate::support::training_sets::{
     write_json_lines, write_parquet, write_tar,
 };
 use arrow_array::{ArrayRef, StringArray};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The checks for the planted defects. Swapped captions depend on the model, which does not know drawn discs; the
 /// scenes have a separate test.
@@ -143,6 +143,14 @@ fn a_clean_set_passes_every_check_in_every_format() {
             let coverage = &report["data"]["coverage"];
             assert_eq!(coverage["by_category"], coverage["by_rule"]);
             assert_eq!(coverage["by_category"].as_object().unwrap().len(), 6);
+            let classes = &coverage["by_word_class"];
+            assert_eq!(
+                classes["color"]["most_frequent"][0],
+                json!(["blue ↔ yellow", 1])
+            );
+            assert_eq!(classes["count"]["swapped"], 1);
+            assert_eq!(classes["position"]["never_swapped"], json!([]));
+            assert!(classes["material"].is_null(), "no caption states one");
         }
     }
     let (_, report) = audited(&tar, &[]);

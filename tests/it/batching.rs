@@ -91,3 +91,30 @@ fn an_image_that_was_seen_before_is_not_decoded_again() {
         assert!(answer.status().is_client_error());
     }
 }
+
+#[test]
+fn a_batch_that_is_alone_gives_the_same_embeddings_on_all_cores() {
+    let arguments = ["--precision", "fp32", "--text-cache-mib", "0"];
+    let wide = Server::start_with(&[&arguments[..], &["--wide-threads", "2"]].concat());
+    let narrow = Server::start_with(&[&arguments[..], &["--wide-threads", "1"]].concat());
+    let items = [
+        json!({"image": base64(&fixture("rgb.png"))}),
+        json!({"text": "a metal plate with a scratch"}),
+    ];
+    for item in items {
+        let body = json!({"input": [item]});
+        let found = embeddings(&success(wide.post("/v1/embeddings", &body)));
+        let expected = embeddings(&success(narrow.post("/v1/embeddings", &body)));
+        assert!(distance(&found[0], &expected[0]) <= 1e-6);
+    }
+    for modality in ["image", "text"] {
+        let metric = format!("clip_in_wide_batches_total{{modality=\"{modality}\"}}");
+        assert!(narrow.metric(&metric) == 0.0, "--wide-threads 1 means none");
+        // Whether they are faster, and so used, is measured when the server starts.
+        let log = wide.log_with("measured sessions with more threads");
+        let (_, after) = log.split_once(&format!("{modality}_gain=")).unwrap();
+        let gain: f64 = after.split_whitespace().next().unwrap().parse().unwrap();
+        let expected = if gain >= 1.2 { 1.0 } else { 0.0 };
+        assert!(wide.metric(&metric) == expected, "gain {gain}");
+    }
+}

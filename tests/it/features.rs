@@ -14,7 +14,7 @@ use clip_in::telemetry::Metrics;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::support::server::models::bundle;
+use crate::support::server::models::{bundle, without_features};
 use crate::support::server::{demo, program};
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/features");
@@ -167,7 +167,8 @@ async fn a_batch_gives_what_its_images_give_alone() {
 
 #[tokio::test]
 async fn a_bundle_without_features_is_valid_and_the_error_names_the_graph() {
-    let model = load(&demo());
+    let folder = tempfile::tempdir().unwrap();
+    let model = load(&without_features(folder.path(), "clip-in-demo"));
     let error = features(&model, "golden/0.png", None).await.unwrap_err();
     let missing = FeaturesError::Missing {
         model: "clip-in-demo".to_owned(),

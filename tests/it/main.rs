@@ -19,6 +19,7 @@ mod batching;
 mod client_habits;
 mod cohere_embed;
 mod command_line;
+mod compare;
 mod compression;
 mod concurrency;
 mod configuration;
@@ -65,6 +66,7 @@ mod preprocess_decode;
 #[cfg(feature = "dct-scaling")]
 mod preprocess_reduced;
 mod preprocess_resize;
+mod references;
 mod reload;
 mod request_slots;
 mod request_tracing;

@@ -2,7 +2,9 @@
 
 use std::process::Output;
 
-use crate::support::server::{Server, base64, demo, embeddings, fixture, program, success};
+use crate::support::server::{
+    Server, base64, demo, distance, embeddings, fixture, program, success,
+};
 use serde_json::{Value, json};
 
 fn refused(arguments: &[&str]) -> String {
@@ -111,4 +113,19 @@ fn a_missing_gpu_is_an_error_and_not_replaced_by_the_cpu() {
         message.contains("onnxruntime-cuda") || message.contains("CUDA"),
         "{message}"
     );
+}
+
+#[test]
+fn workers_that_share_weights_give_the_same_answers_at_every_precision() {
+    for precision in ["fp32", "int8"] {
+        let arguments = ["--precision", precision, "--text-cache-mib", "0"];
+        // Three pairs of sessions share their weights, one does not.
+        let sharing = Server::start_with(&[&arguments[..], &["--workers", "3"]].concat());
+        let alone = Server::start_with(&[&arguments[..], &["--workers", "1"]].concat());
+        let body = json!({"input": [{"image": base64(&fixture("rgb.png"))}, "a red bolt"]});
+        let of = |server: &Server| embeddings(&success(server.post("/v1/embeddings", &body)));
+        for (shared, own) in of(&sharing).iter().zip(of(&alone)) {
+            assert!(distance(shared, &own) <= 1e-6, "{precision}");
+        }
+    }
 }

@@ -7,8 +7,10 @@ use crate::bundle::{BundleError, NotInRoot};
 use crate::engine::{EmbedError, EngineError, ItemError, LoadError, RegistryError};
 use crate::error_code::Code;
 use crate::images_by_url::FetchError;
+use crate::inspection::InspectionError;
 use crate::labelsets::LabelSetError;
 use crate::quoted::{cut, shortened};
+use crate::references::ReferenceError;
 
 /// An answer that is an error: `{"error": {"type", "code", "message", "param"}}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,6 +150,62 @@ impl From<LabelSetError> for ApiError {
             LabelSetError::Disk(_) => {
                 tracing::error!("{message}");
                 Self::new(Code::LabelsetNotStored, message)
+            }
+        }
+    }
+}
+
+impl From<ReferenceError> for ApiError {
+    fn from(error: ReferenceError) -> Self {
+        let message = error.to_string();
+        match error {
+            ReferenceError::Unknown(_) => {
+                Self::new(Code::ReferenceNotFound, message).at("reference")
+            }
+            ReferenceError::BadName(_) => Self::new(Code::InvalidReferenceName, message).at("name"),
+            ReferenceError::NoImages => Self::new(Code::NoReference, message).at("images"),
+            ReferenceError::TooManyImages { .. } => {
+                Self::new(Code::TooManyItems, message).at("images")
+            }
+            ReferenceError::Invalid { field, reason } => {
+                Self::new(Code::InvalidRequest, reason).at(field)
+            }
+            ReferenceError::Item { field, error } => Self::from(error).at(field),
+            ReferenceError::Shape { field, .. } => {
+                Self::new(Code::ImageOfOtherShape, message).at(field)
+            }
+            ReferenceError::Features(_) => {
+                tracing::error!("{message}");
+                Self::new(Code::FeaturesUnusable, message)
+            }
+            ReferenceError::Engine(error) => error.into(),
+            ReferenceError::Inspection(error) => error.into(),
+            ReferenceError::TooMany(_) | ReferenceError::TooManyBytes { .. } => {
+                Self::new(Code::TooManyReferences, message)
+            }
+            ReferenceError::Disk(_) => {
+                tracing::error!("{message}");
+                Self::new(Code::ReferenceNotStored, message)
+            }
+        }
+    }
+}
+
+impl From<InspectionError> for ApiError {
+    fn from(error: InspectionError) -> Self {
+        let message = error.to_string();
+        match error {
+            InspectionError::NoReference => Self::new(Code::NoReference, message),
+            InspectionError::TooMany { .. } => Self::new(Code::TooManyItems, message),
+            InspectionError::Mask(_) => Self::new(Code::InvalidRequest, message).at("regions"),
+            InspectionError::Length { .. }
+            | InspectionError::NotFinite { .. }
+            | InspectionError::Shape { .. }
+            | InspectionError::Png(_)
+            | InspectionError::Range { .. }
+            | InspectionError::Numeric(_) => {
+                tracing::error!("comparing failed: {message}");
+                Self::new(Code::InternalError, message)
             }
         }
     }

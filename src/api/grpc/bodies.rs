@@ -21,7 +21,7 @@ use crate::api::admission::Admission;
 type Decode = fn(Bytes) -> bool;
 
 /// The methods with more than a name in their messages, by path.
-const METHODS: [(&str, Decode); 6] = [
+const METHODS: [(&str, Decode); 8] = [
     ("/clip_in.v1.ClipIn/Embed", decode::<proto::EmbedRequest>),
     (
         "/clip_in.v1.ClipIn/EmbedStream",
@@ -34,6 +34,14 @@ const METHODS: [(&str, Decode); 6] = [
     (
         "/clip_in.v1.ClipIn/Classify",
         decode::<proto::ClassifyRequest>,
+    ),
+    (
+        "/clip_in.v1.ClipIn/Explain",
+        decode::<proto::ExplainRequest>,
+    ),
+    (
+        "/clip_in.v1.ClipIn/Compare",
+        decode::<proto::CompareRequest>,
     ),
     ("/clip_in.v1.ClipIn/Rerank", decode::<proto::RerankRequest>),
     (

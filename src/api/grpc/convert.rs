@@ -5,7 +5,7 @@ use tonic::Status;
 use super::proto;
 use super::proto::item::Content;
 use crate::api::ApiError;
-use crate::calls::{Classification, Document, RankedDocument, Warning};
+use crate::calls::{Classification, Document, ExplainedImage, MapKind, RankedDocument, Warning};
 use crate::engine::{ImageSource, Item};
 use crate::error_code::Code;
 use crate::preprocess::{Alpha, ImageOptions, ValueBits};
@@ -134,6 +134,48 @@ pub fn classification(found: Classification) -> proto::Classification {
             score: decision.score,
             margin: decision.margin,
         }),
+    }
+}
+
+/// The PNG that is asked for.
+///
+/// # Errors
+/// 400 `invalid_request`.
+pub fn map_kind(kind: i32) -> Result<Option<MapKind>, ApiError> {
+    Ok(match proto::MapKind::try_from(kind) {
+        Ok(proto::MapKind::Unspecified) => None,
+        Ok(proto::MapKind::Colours) => Some(MapKind::Colours),
+        Ok(proto::MapKind::Values) => Some(MapKind::Values),
+        Ok(proto::MapKind::Overlay) => Some(MapKind::Overlay),
+        Err(_) => {
+            let message = format!("{kind} is not a value of MapKind");
+            return Err(ApiError::new(Code::InvalidRequest, message).at("map"));
+        }
+    })
+}
+
+pub fn explanations(image: ExplainedImage) -> proto::ImageExplanations {
+    let explanations = image.explanations.into_iter();
+    proto::ImageExplanations {
+        width: count(image.width),
+        height: count(image.height),
+        explanations: explanations
+            .map(|explanation| proto::Explanation {
+                score: explanation.score,
+                regions: explanation
+                    .regions
+                    .into_iter()
+                    .map(|region| proto::Region {
+                        x: count(region.x),
+                        y: count(region.y),
+                        width: count(region.width),
+                        height: count(region.height),
+                        strength: region.strength,
+                    })
+                    .collect(),
+                map: explanation.map.unwrap_or_default().into(),
+            })
+            .collect(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! gRPC on the same port as REST: requests with gRPC's content type are routed here.
 
 pub mod bodies;
+mod compare;
 mod convert;
 mod health;
 mod inference;

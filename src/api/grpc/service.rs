@@ -7,9 +7,11 @@ use futures_util::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::proto::clip_in_server::ClipIn;
-use super::{convert, options, proto, stream};
+use super::{compare, convert, options, proto, stream};
 use crate::api::{ApiError, AppState};
-use crate::calls::{self, ClassifyCall, EmbedCall, Labels, RerankCall, SimilarityCall};
+use crate::calls::{
+    self, ClassifyCall, CompareCall, EmbedCall, ExplainCall, Labels, RerankCall, SimilarityCall,
+};
 use crate::engine::Lane;
 use crate::error_code::Code;
 
@@ -132,6 +134,57 @@ impl ClipIn for Service {
             usage: convert::usage(found.tokens),
             warnings: convert::warnings(found.warnings),
         }))
+    }
+
+    async fn explain(
+        &self,
+        request: Request<proto::ExplainRequest>,
+    ) -> Result<Response<proto::ExplainResponse>, Status> {
+        let (metadata, extensions, request) = request.into_parts();
+        let call = ExplainCall {
+            model: convert::name(request.model),
+            images: convert::images(request.images),
+            texts: request.texts,
+            map: convert::map_kind(request.map)?,
+            options: options::read(
+                &metadata,
+                &extensions,
+                Lane::Interactive,
+                request.refuse_long_texts,
+                request.image_options,
+            )?,
+        };
+        let found = calls::explain(&self.state, call).await?;
+        let results = found.images.into_iter().map(convert::explanations);
+        Ok(Response::new(proto::ExplainResponse {
+            model: found.model,
+            results: results.collect(),
+            usage: convert::usage(found.tokens),
+            warnings: convert::warnings(found.warnings),
+        }))
+    }
+
+    async fn compare(
+        &self,
+        request: Request<proto::CompareRequest>,
+    ) -> Result<Response<proto::CompareResponse>, Status> {
+        let (metadata, extensions, request) = request.into_parts();
+        let call = CompareCall {
+            model: convert::name(request.model),
+            against: compare::against(request.reference, request.references)?,
+            images: convert::images(request.images),
+            statements: request.statements.into_iter().map(compare::said).collect(),
+            map: convert::map_kind(request.map)?,
+            options: options::read(
+                &metadata,
+                &extensions,
+                Lane::Interactive,
+                request.refuse_long_texts,
+                request.image_options,
+            )?,
+        };
+        let found = calls::compare(&self.state, call).await?;
+        Ok(Response::new(compare::answer(found)))
     }
 
     async fn rerank(

@@ -5,10 +5,10 @@ use axum::http::HeaderMap;
 use bytes::Bytes;
 
 use super::images_and_texts::ImagesAndTexts;
-use super::{embeddings, json_body, rerank, v2};
+use super::{compare, embeddings, json_body, rerank, v2};
 use crate::api::ApiError;
 use crate::bundle::TextSide;
-use crate::calls::{Document, infer};
+use crate::calls::{Against, Document, MapKind, infer};
 use crate::engine::{EmbedOptions, Item};
 use crate::labelsets::Definition;
 
@@ -37,11 +37,42 @@ pub fn classify(body: &[u8]) -> Result<Vec<Item>, ApiError> {
 }
 
 fn images_and_texts(body: &[u8], texts: &'static str) -> Result<Vec<Item>, ApiError> {
-    let request = ImagesAndTexts::from_json(body, texts)?;
+    items(ImagesAndTexts::from_json(body, texts)?)
+}
+
+fn items(request: ImagesAndTexts) -> Result<Vec<Item>, ApiError> {
     request.check()?;
     let images = request.images.into_iter().map(Item::Image);
     let texts = request.texts.into_iter().map(Item::Text);
     Ok(images.chain(texts).collect())
+}
+
+/// Items of a JSON body of `/v1/explain`.
+///
+/// # Errors
+/// The error of the route.
+pub fn explain(body: &[u8]) -> Result<Vec<Item>, ApiError> {
+    let mut request = ImagesAndTexts::from_json(body, "texts")?;
+    if let Some(map) = request.map.take() {
+        map.kind(MapKind::Colours)?;
+    }
+    items(request)
+}
+
+/// Items of a JSON body of `/v1/compare`: images, reference images and texts.
+///
+/// # Errors
+/// The error of the route.
+pub fn compare(body: &[u8]) -> Result<Vec<Item>, ApiError> {
+    let call = compare::from_json(body)?;
+    let given = match call.against {
+        Against::Named(_) => Vec::new(),
+        Against::Images(images) => images,
+    };
+    let images = call.images.into_iter().chain(given).map(Item::Image);
+    let texts = call.statements.into_iter();
+    let texts = texts.flat_map(|said| std::iter::once(said.text).chain(said.reference_text));
+    Ok(images.chain(texts.map(Item::Text)).collect())
 }
 
 /// Items of a JSON body of `/v1/rerank`, the query first.

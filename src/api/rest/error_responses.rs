@@ -19,7 +19,10 @@ impl<B: ToSchema> IntoResponses for LookupErrors<B> {
         described::<B>(&[
             (400, "The request is invalid"),
             (401, "No API key, or an unknown one"),
-            (404, "There is no such model, version or label set"),
+            (
+                404,
+                "There is no such model, version, label set or reference",
+            ),
             (408, "The request took too long"),
             (429, "The server, or the API key, has too many requests"),
             (500, "The server failed"),

@@ -1,4 +1,4 @@
-//! The request of `/v1/similarity` and `/v1/classify`: images and texts, in any form.
+//! The request of `/v1/similarity`, `/v1/classify` and `/v1/explain`: images and texts, in any form.
 
 use axum::extract::Request;
 use serde::Deserialize;
@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use super::image_option_fields::with_image_options;
 use super::item_list::{Entry, EntryList};
 use super::json_body;
+use super::map_field::MapField;
 use super::request_form::{Content, Field, RequestForm, value_of};
 use super::schemas::{ImageFile, Images, Texts};
 use crate::api::contract::request_options;
@@ -27,6 +28,8 @@ pub struct ImagesAndTexts {
     pub texts: Vec<String>,
     /// The label set, instead of texts.
     pub labelset: Option<String>,
+    /// The maps that are asked for. Only `/v1/explain` looks at it.
+    pub map: Option<MapField>,
     /// Lane, deadline, and whether long texts are truncated.
     pub options: EmbedOptions,
     texts_field: &'static str,
@@ -49,6 +52,8 @@ with_image_options! {
         #[schema(value_type = Option<Texts>)]
         labels: Option<EntryList>,
         labelset: Option<String>,
+        #[schema(value_type = Option<bool>)]
+        map: Option<MapField>,
         truncate: Option<bool>,
     }
 }
@@ -214,6 +219,7 @@ impl ImagesAndTexts {
             images: images.collect::<Result<_, _>>()?,
             texts: texts.collect::<Result<_, _>>()?,
             labelset: json.labelset,
+            map: json.map,
             options: EmbedOptions {
                 truncate: json.truncate.unwrap_or(true),
                 images: options,
@@ -232,6 +238,7 @@ impl ImagesAndTexts {
             images: vec![],
             texts: vec![],
             labelset: None,
+            map: None,
             options: EmbedOptions::default(),
             texts_field,
             spelled_labels: None,
@@ -258,6 +265,7 @@ impl ImagesAndTexts {
                 self.spelled_labels = Some(is_label);
                 self.texts.push(value.to_owned());
             }
+            "map" => self.map = Some(MapField::of(value)),
             "truncate" => {
                 self.options.truncate = value_of(name, value, "truncate is true or false")?;
             }

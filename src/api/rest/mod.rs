@@ -5,19 +5,24 @@ mod admin;
 pub mod bodies;
 mod classify;
 mod cohere_embed;
+mod compare;
 mod docs;
 mod embeddings;
 mod encoding;
 mod error_responses;
+mod explain;
 mod health;
 mod image_option_fields;
 mod images_and_texts;
 mod item_list;
 mod json_body;
 mod labelsets;
+mod map_field;
 mod models;
 pub mod openapi;
 mod protocol;
+mod reference_form;
+mod references;
 mod request_form;
 mod rerank;
 mod schemas;
@@ -47,11 +52,20 @@ pub fn router(state: Arc<AppState>) -> Router {
         .routes(routes!(embeddings::create))
         .routes(routes!(similarity::create))
         .routes(routes!(classify::create))
+        .routes(routes!(explain::create))
         .routes(routes!(rerank::create))
         .routes(routes!(rerank::create_at_v2))
         .routes(routes!(cohere_embed::create))
         .routes(routes!(labelsets::list))
         .routes(routes!(labelsets::put, labelsets::one, labelsets::delete))
+        .routes(routes!(compare::create))
+        .routes(routes!(references::list))
+        .routes(routes!(
+            references::put,
+            references::one,
+            references::delete
+        ))
+        .routes(routes!(references::add))
         .routes(routes!(models::list))
         .routes(routes!(models::one))
         .merge(v2::routes())

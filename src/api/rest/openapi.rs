@@ -23,6 +23,7 @@ use crate::engine::ImageSource;
     tags(
         (name = "inference", description = "Questions about images and texts"),
         (name = "labelsets", description = "Labels that are described once and asked for by name"),
+        (name = "references", description = "Images of good parts that others are compared with, by name"),
         (name = "models", description = "What is served"),
         (name = "open inference protocol", description = "Version 2, as KServe and Triton speak it"),
         (name = "monitoring", description = "Health and metrics; need no key"),

@@ -55,13 +55,17 @@ pub struct Part {
 /// Names of the parts that may contain an image.
 const IMAGES: [&str; 5] = ["image", "images", "image[]", "images[]", "file"];
 
+/// Names of the parts that may contain an image to compare with.
+const REFERENCES: [&str; 4] = ["reference", "references", "reference[]", "references[]"];
+
 /// All other fields of all routes.
-const FIELDS: [&str; 14] = [
+const FIELDS: [&str; 21] = [
     "text",
     "texts",
     "label",
     "labels",
     "labelset",
+    "map",
     "model",
     "dimensions",
     "encoding_format",
@@ -71,6 +75,12 @@ const FIELDS: [&str; 14] = [
     "exif_orientation",
     "alpha",
     "partial",
+    "reference",
+    "references",
+    "reference_text",
+    "statement",
+    "regions",
+    "ignore",
 ];
 
 fn is_known(name: &str) -> bool {
@@ -138,6 +148,26 @@ impl RequestForm {
             *bytes = Bytes::new();
             self.body.was_parsed();
         }
+    }
+
+    /// Counts `bytes` for what is made of the body, if that is more than the body itself.
+    ///
+    /// # Errors
+    /// 429 if the byte budget is used up.
+    pub fn grows_to(&mut self, bytes: usize) -> Result<(), ApiError> {
+        self.body.grows_to(bytes)
+    }
+
+    /// Takes the images out of a form that are called `reference`: files. A text of that name is the name of a reference.
+    pub fn take_references(&mut self) -> Vec<Bytes> {
+        let Content::Multipart(parts) = &mut self.content else {
+            return Vec::new();
+        };
+        let is_one = |part: &mut Part| part.is_file && REFERENCES.contains(&part.name.as_str());
+        parts
+            .extract_if(.., is_one)
+            .map(|part| part.bytes)
+            .collect()
     }
 
     /// Query parameters, then the body's fields, in order; a raw body is one image. JSON has no fields.

@@ -62,6 +62,17 @@ fn texts() -> AnyOfBuilder {
     AnyOfBuilder::new().item(text()).item(text_part())
 }
 
+/// A statement: a string or `{"text": …, "reference_text": …}`.
+fn statements() -> AnyOfBuilder {
+    let object = ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .property("text", text())
+        .required("text")
+        .property("reference_text", text())
+        .additional_properties(Some(AdditionalProperties::FreeForm(false)));
+    AnyOfBuilder::new().item(text()).item(Schema::from(object))
+}
+
 /// `{"image_url": {"url": …}}`, with or without `type`: a part as in chat clients.
 fn image_part() -> Schema {
     let url = ObjectBuilder::new()
@@ -136,6 +147,14 @@ described!(
     /// One text or several.
     Texts,
     one_or_more(texts, "A text, or a list of texts.")
+);
+described!(
+    /// One statement or several.
+    Statements,
+    one_or_more(
+        statements,
+        "A text, an object with the text and what is true of the reference, or a list of these."
+    )
 );
 described!(
     /// One image or several.

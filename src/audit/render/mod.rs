@@ -10,6 +10,10 @@ use super::findings::{Check, Example, Finding};
 use super::lengths::{Lengths, bin_name};
 use super::report::{Part, Report};
 use super::spread::Spread;
+use super::swaps::ClassChanges;
+
+/// Number of words that the report lists for each class.
+const WORDS_LISTED: usize = 10;
 
 /// The report as text, with up to `examples` examples of each finding.
 pub fn render(report: &Report, style: Style, examples: usize) -> String {
@@ -94,11 +98,47 @@ impl Page {
             &["by the words that change", "pairs", "share"],
             &shares(&coverage.by_rule),
         );
+        self.word_classes(&coverage.by_word_class);
         let line = format!(
             "The second table is a rule of thumb; it could not place {} of the changed captions.",
             percent(coverage.not_placed)
         );
         self.line(&line);
+    }
+
+    fn word_classes(&mut self, classes: &BTreeMap<&'static str, ClassChanges>) {
+        let rows: Vec<_> = classes
+            .iter()
+            .map(|(class, changes)| {
+                let swaps = changes.most_frequent.iter();
+                let swaps: Vec<_> = swaps.map(|(swap, n)| format!("{swap} {n}")).collect();
+                let never = &changes.never_swapped;
+                let listed: Vec<&str> = never
+                    .iter()
+                    .take(WORDS_LISTED)
+                    .map(String::as_str)
+                    .collect();
+                let mut words = listed.join(", ");
+                if never.len() > listed.len() {
+                    words += &format!(" and {} more", never.len() - listed.len());
+                }
+                vec![
+                    (*class).to_owned(),
+                    changes.swapped.to_string(),
+                    changes.one_sided.to_string(),
+                    swaps.join(", "),
+                    words,
+                ]
+            })
+            .collect();
+        let head = [
+            "words of",
+            "x ↔ y",
+            "none ↔ x",
+            "most often",
+            "stated and never swapped",
+        ];
+        self.table(&head, &rows);
     }
 
     fn lengths(&mut self, data: &Part, context: usize) {

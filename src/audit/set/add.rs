@@ -151,6 +151,7 @@ impl Set {
         let mut same = Vec::new();
         if let (Some(before), Some(after)) = (&source.caption, &target.caption) {
             self.sides.add(&before.text, &after.text);
+            self.swaps.add(&before.text, &after.text);
             let prompt = measured.prompt.as_deref();
             match edit_type(&before.text, &after.text, prompt) {
                 None => same.push("same_caption"),

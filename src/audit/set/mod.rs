@@ -10,6 +10,7 @@ use super::lengths::Lengths;
 use super::quality::Ranges;
 use super::record::{LeftOut, Place, Problem, side_name};
 use super::spread::Spread;
+use super::swaps::Swaps;
 use super::vectors::Vectors;
 use super::words::{Repeated, Sides};
 
@@ -60,6 +61,7 @@ pub struct Set {
     pub long: Lengths,
     pub categories: Names,
     pub by_rule: Names,
+    pub swaps: Swaps,
     pub sizes: Sizes,
     /// Number of pairs whose sides differ in size.
     pub resized: u64,
@@ -92,6 +94,7 @@ impl Set {
             long: Lengths::default(),
             categories: Names::default(),
             by_rule: Names::default(),
+            swaps: Swaps::default(),
             sizes: Sizes::default(),
             resized: 0,
             quality: Ranges::default(),

@@ -37,6 +37,7 @@ impl Manifest {
             return Err("image.mean: every entry must be a finite number".to_owned());
         }
         self.image.spec()?;
+        self.image.check_patches()?;
         if !(2..=65_536).contains(&self.text.context_length) {
             return Err(format!(
                 "text.context_length: {} is outside 2..65536",

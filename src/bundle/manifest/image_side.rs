@@ -68,6 +68,25 @@ pub enum Layout {
 }
 
 impl ImageSide {
+    /// Name of the output with the patches, and their rows and columns; `None` if the graph has none.
+    #[must_use]
+    pub fn patches(&self) -> Option<(&str, [usize; 2])> {
+        Some((self.patch_output.as_deref()?, self.patch_grid?))
+    }
+
+    /// Checks the patches.
+    pub(super) fn check_patches(&self) -> Result<(), String> {
+        if self.patch_output.is_some() != self.patch_grid.is_some() {
+            return Err("image: patch_output and patch_grid belong together".to_owned());
+        }
+        match self.patch_grid {
+            Some(grid) if grid.iter().any(|side| !(1..=256).contains(side)) => {
+                Err(format!("image.patch_grid: {grid:?} is outside 1..256"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The settings of preprocessing, or why their combination is not supported.
     pub fn spec(&self) -> Result<ImageSpec, String> {
         let layout = match (self.input.layout, self.input.element) {

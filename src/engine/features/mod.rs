@@ -140,22 +140,58 @@ impl Features {
         }
     }
 
+    /// Maps of pixels that were prepared, uint8 `[height, width, 3]`, within the deadline of the options.
+    pub(super) async fn of_pixels(
+        &self,
+        pixels: Pixels,
+        size: [usize; 2],
+        options: EmbedOptions,
+    ) -> Result<Vec<FeatureMap>, FeaturesError> {
+        let work = async {
+            let side = self.side()?;
+            side.check_size(size).map_err(FeaturesError::Size)?;
+            let _place = self.reserve(side.bytes(size))?;
+            self.ensure_workers(&side).await?;
+            self.run(pixels, size, options).await
+        };
+        match options.deadline {
+            Some(deadline) => tokio::time::timeout_at(deadline.into(), work)
+                .await
+                .unwrap_or_else(|_| Err(EngineError::DeadlineExceeded.into())),
+            None => work.await,
+        }
+    }
+
+    fn side(&self) -> Result<Arc<FeaturesSide>, FeaturesError> {
+        let side = self.side.clone();
+        side.ok_or_else(|| FeaturesError::Missing {
+            model: self.model(),
+        })
+    }
+
     async fn maps(
         &self,
         image: ImageSource,
         size: Option<[usize; 2]>,
         options: EmbedOptions,
     ) -> Result<Vec<FeatureMap>, FeaturesError> {
-        let side = self.side.clone();
-        let side = side.ok_or_else(|| FeaturesError::Missing {
-            model: self.model(),
-        })?;
+        let side = self.side()?;
         let size = size.unwrap_or(side.size);
         side.check_size(size).map_err(FeaturesError::Size)?;
         // Before anything is decoded, and until the caller has the maps.
         let _place = self.reserve(side.bytes(size))?;
         self.ensure_workers(&side).await?;
         let pixels = self.pixels(image, size, options).await?;
+        self.run(pixels, size, options).await
+    }
+
+    /// Queues an image whose memory is counted, and waits for its maps.
+    async fn run(
+        &self,
+        pixels: Pixels,
+        size: [usize; 2],
+        options: EmbedOptions,
+    ) -> Result<Vec<FeatureMap>, FeaturesError> {
         let (reply, receiver) = oneshot::channel();
         self.queue.push(FeatureJob {
             pixels,

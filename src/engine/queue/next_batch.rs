@@ -20,6 +20,8 @@ pub struct Batch {
     pub jobs: Vec<Job>,
     /// When its items were taken from the queue.
     pub taken: Instant,
+    /// No other batch of the model is running, and no other item waits or is being prepared.
+    pub alone: bool,
 }
 
 impl Queue {
@@ -107,6 +109,9 @@ impl Queue {
             lane,
             jobs,
             taken: now,
+            alone: waiting.idle == self.workers
+                && waiting.queued == [0; 2]
+                && waiting.preparing() == 0,
         }
     }
 }

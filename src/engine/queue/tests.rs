@@ -31,6 +31,7 @@ fn job(input: Input, deadline: Option<Instant>) -> (Job, Reply) {
     let (reply, receiver) = oneshot::channel();
     (
         Job {
+            patches: false,
             input,
             deadline,
             enqueued: Instant::now(),
@@ -88,6 +89,28 @@ fn a_small_request_does_not_wait_for_the_rest_of_a_large_one() {
     assert_eq!(next[0], [50, 60, 60, 60]);
     assert_eq!(next[1], [5, 6]);
     assert_eq!(next[2], [60; 4]);
+}
+
+#[test]
+fn a_batch_is_alone_if_nothing_else_runs_waits_or_is_prepared() {
+    let alone = |queue: &Arc<Queue>| queue.take().unwrap().alone;
+    let queue = queue(100);
+    let _one = push(&queue, Lane::Interactive, vec![image()]);
+    assert!(alone(&queue));
+    // A batch of images, and then one of texts.
+    let _two = push(&queue, Lane::Interactive, vec![image(), text(5)]);
+    assert!(!alone(&queue));
+    assert!(alone(&queue));
+    let preparing = queue.reserve(images(1), Lane::Bulk, None).unwrap();
+    let _three = push(&queue, Lane::Interactive, vec![image()]);
+    assert!(!alone(&queue));
+    drop(preparing);
+    // The second worker has not come back from a batch.
+    let policy = BatchPolicy::of(Device::Cpu);
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let queue = Arc::new(Queue::new(100, 2, policy, metrics));
+    let _four = push(&queue, Lane::Interactive, vec![image()]);
+    assert!(!alone(&queue));
 }
 
 #[test]

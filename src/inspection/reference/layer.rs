@@ -5,9 +5,10 @@ use super::memory::{Memory, MemorySettings};
 use super::patches::{Patches, Sampling};
 use crate::inspection::aggregate::{mean, smoothed, top};
 use crate::inspection::error::InspectionError;
+use serde::{Deserialize, Serialize};
 
 /// How a layer is compared. Nothing in it needs a defect.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct LayerSettings {
     /// Which patches are compared.
     pub sampling: Sampling,

@@ -8,6 +8,7 @@ use super::patches::Patches;
 use crate::inspection::error::InspectionError;
 use crate::inspection::feature_map::{FeatureMap, Shape};
 use crate::inspection::scale::Histogram;
+use serde::{Deserialize, Serialize};
 
 /// The features of one picture.
 #[derive(Debug, Clone, Copy)]
@@ -18,8 +19,12 @@ pub struct ImageFeatures<'a> {
     pub keep: Option<&'a [Vec<bool>]>,
 }
 
-/// What is known of one layer.
+/// The compared patches of one picture, of every layer: a fraction of its features, for pictures that are needed twice.
 #[derive(Debug, Clone)]
+pub struct ImagePatches(pub(super) Vec<Patches>);
+
+/// What is known of one layer.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct LayerStatistics {
     pub(super) settings: LayerSettings,
     pub(super) shape: Shape,

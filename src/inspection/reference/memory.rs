@@ -3,9 +3,10 @@
 use super::patches::Patches;
 use crate::inspection::error::InspectionError;
 use ndarray::{Array2, ArrayView1, Axis, concatenate, linalg::general_mat_mul};
+use serde::{Deserialize, Serialize};
 
 /// What is remembered and how it is searched.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct MemorySettings {
     /// The most patches that are kept, 1 or more.
     pub most: usize,
@@ -34,7 +35,7 @@ impl Default for MemorySettings {
 ///
 /// Patches are projected by a random matrix (Johnson and Lindenstrauss, 1984) for the choice and for the search alike. When
 /// there are too many, those are kept that a greedy k-centre search picks (Sener and Savarese, arXiv 1708.00489).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Memory {
     settings: MemorySettings,
     /// `[dimensions, channels]`.
@@ -45,7 +46,7 @@ pub struct Memory {
 }
 
 /// Where a remembered patch comes from.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Origin {
     image: u32,
     row: u32,
@@ -117,8 +118,9 @@ impl Memory {
     }
 
     /// The logarithm of each patch's squared distance to the nearest remembered patch within the window, a channel.
-    /// Patches of the image `without` are passed over, for a held-out score. A patch with nothing to compare it with is
-    /// as far as it is long.
+    /// Patches of the image `without` are passed over, for a held-out score. A patch with nothing in its window is compared
+    /// with all: of a plain surface few patches are kept, and none may lie near. With nothing at all to compare it with, a
+    /// patch is as far as it is long.
     #[must_use]
     pub fn distances(&self, patches: &Patches, without: Option<u32>) -> Vec<f32> {
         let projected = self.project(patches);
@@ -129,24 +131,22 @@ impl Memory {
             .settings
             .window
             .map_or(u32::MAX, |window| window.min(u32::MAX as usize) as u32);
-        let everything = window == u32::MAX && without.is_none();
         let channels = patches.values.nrows() as f32;
         let one = |(index, row): (usize, ArrayView1<'_, f32>)| {
             let own = square(projected.row(index));
             let (y, x) = patches.grid.at(patches.positions[index]);
-            let nearest = row
-                .iter()
-                .zip(&squares)
-                .zip(&self.origins)
-                .filter(|(_, origin)| {
-                    everything
-                        || (without != Some(origin.image)
-                            && origin.row.abs_diff(y as u32) <= window
-                            && origin.column.abs_diff(x as u32) <= window)
+            let known = |origin: &Origin| without != Some(origin.image);
+            let mut nearest = f32::INFINITY;
+            if window < u32::MAX {
+                nearest = self.nearest(row, &squares, |origin| {
+                    origin.row.abs_diff(y as u32) <= window
+                        && origin.column.abs_diff(x as u32) <= window
+                        && known(origin)
                 });
-            let nearest = nearest
-                .map(|((product, square), _)| square - 2.0 * product)
-                .fold(f32::INFINITY, f32::min);
+            }
+            if nearest.is_infinite() {
+                nearest = self.nearest(row, &squares, known);
+            }
             let distance = if nearest.is_finite() {
                 (own + nearest).max(0.0)
             } else {
@@ -155,6 +155,20 @@ impl Memory {
             (distance / channels + 1e-6).ln()
         };
         products.rows().into_iter().enumerate().map(one).collect()
+    }
+
+    /// The least |m|² − 2 m·p over the remembered patches m that count, from the products m·p of a patch p and the |m|²;
+    /// infinite without one.
+    fn nearest(
+        &self,
+        products: ArrayView1<'_, f32>,
+        squares: &[f32],
+        counts: impl Fn(&Origin) -> bool,
+    ) -> f32 {
+        let all = products.iter().zip(squares).zip(&self.origins);
+        all.filter(|(_, origin)| counts(origin))
+            .map(|((product, square), _)| square - 2.0 * product)
+            .fold(f32::INFINITY, f32::min)
     }
 
     /// `[patches, dimensions]`.

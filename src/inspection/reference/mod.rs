@@ -11,7 +11,7 @@ mod statistics;
 
 pub use gaussian::{Gaussian, Whitened};
 pub use layer::{LayerSettings, PartKind, PartName};
-pub use layer_statistics::ImageFeatures;
+pub use layer_statistics::{ImageFeatures, ImagePatches};
 pub use memory::{Memory, MemorySettings};
 pub use model::{Comparison, PartScore, PatchMap, ReferenceModel};
 pub use moments::Moments;

@@ -86,8 +86,8 @@ impl ReferenceModel {
                 .map(|layer| Scale::new(&layer.distances, passing))
                 .collect(),
             names: names.collect(),
-            fusion: Fusion::fit(&known.held_out)?,
-            ok: OkScores::new(Fusion::held_out(&known.held_out)?),
+            fusion: Fusion::fit(&known.held_out, known.least_spread)?,
+            ok: OkScores::new(Fusion::held_out(&known.held_out, known.least_spread)?),
             images: known.images,
             spread: known.spread(),
             layers: known.layers.clone(),
@@ -133,6 +133,12 @@ impl ReferenceModel {
                 .collect(),
             maps,
         })
+    }
+
+    /// The grid of each layer.
+    pub fn grids(&self) -> impl Iterator<Item = Grid> + '_ {
+        let grid = |layer: &LayerStatistics| Grid::new(layer.shape, &layer.settings.sampling);
+        self.layers.iter().map(grid)
     }
 
     /// Number of OK images.

@@ -2,9 +2,10 @@
 
 use super::patches::Patches;
 use ndarray::{Array1, Array2, ArrayView2, Axis, linalg::general_mat_mul};
+use serde::{Deserialize, Serialize};
 
 /// Number, sum and sum of outer products of the patches of any number of images.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Moments {
     pub(super) count: f64,
     pub(super) sum: Array1<f64>,

@@ -2,12 +2,14 @@
 
 use crate::inspection::error::InspectionError;
 use crate::inspection::feature_map::{FeatureMap, Shape};
+use crate::inspection::transform::Transform;
 use ndarray::{Array2, Axis};
+use serde::{Deserialize, Serialize};
 
 const LARGEST: f32 = 1e6;
 
 /// Which patches of a layer are compared.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Sampling {
     /// Patches left out at every side. A convolution pads its input there, so these patches differ from all others, and
     /// would be the strongest of every map. 0 where the encoder pads by reflection.
@@ -18,6 +20,9 @@ pub struct Sampling {
     /// Numbers are limited to this range before they are compared, as an activation such as ReLU6 (0..6) does; never
     /// beyond ±1e6, so that no square leaves float32.
     pub clamp: Option<(f32, f32)>,
+    /// The pixel of the encoder's input, from its left and from its top, on which the first patch of the map is centred.
+    /// `None`: the middle of the pixels that are the patch's share of the input.
+    pub offset: Option<usize>,
 }
 
 impl Default for Sampling {
@@ -27,6 +32,7 @@ impl Default for Sampling {
             border: 1,
             most: 4096,
             clamp: None,
+            offset: None,
         }
     }
 }
@@ -44,6 +50,8 @@ pub struct Grid {
     pub rows: usize,
     /// Columns of the grid, at least 1.
     pub columns: usize,
+    /// See [`Sampling::offset`].
+    pub offset: Option<usize>,
 }
 
 impl Grid {
@@ -63,7 +71,19 @@ impl Grid {
             step,
             rows: height.div_ceil(step),
             columns: width.div_ceil(step),
+            offset: sampling.offset,
         }
+    }
+
+    /// From a column and row of the map to the pixel on which that patch is centred, of an input of this width and height.
+    #[must_use]
+    pub fn to_input(&self, input: (usize, usize)) -> Transform {
+        let even = Transform::resize((self.shape.width, self.shape.height), input);
+        let Some(offset) = self.offset else {
+            return even;
+        };
+        let (x, y) = even.apply(0.0, 0.0);
+        even.then(&Transform::shift(offset as f64 - x, offset as f64 - y))
     }
 
     /// Number of positions.

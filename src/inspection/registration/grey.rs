@@ -53,6 +53,13 @@ impl GreyImage {
         &self.values
     }
 
+    /// The picture with its longer side at most `most` pixels, the ratio kept.
+    #[must_use]
+    pub fn at_most(&self, most: usize) -> Self {
+        let (width, height) = working_size(self.width, self.height, most);
+        self.shrunk(width, height)
+    }
+
     /// The picture at a size that is not larger, every pixel the mean of the area that it covers.
     pub(super) fn shrunk(&self, width: usize, height: usize) -> Self {
         if (width, height) == (self.width, self.height) {

@@ -15,7 +15,7 @@ use refine::{Level, warp};
 use spectrum::{Spectrum, Transforms};
 
 /// The longest side that pictures are compared at: larger ones are shrunk.
-const WORKING_SIDE: usize = 256;
+pub const WORKING_SIDE: usize = 256;
 /// The longest side that phase correlation and the choice among starts work at.
 const COARSE_SIDE: usize = 128;
 /// A shorter side than this cannot be aligned.
@@ -134,6 +134,12 @@ impl RegistrationReference {
             transforms,
             spectrum,
         })
+    }
+
+    /// Width and height of the reference picture.
+    #[must_use]
+    pub fn size(&self) -> (usize, usize) {
+        self.size
     }
 
     /// Finds how `picture` lies. An error if it has another size than the reference: scale it first.

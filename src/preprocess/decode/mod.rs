@@ -122,6 +122,22 @@ pub fn decode_for(
     decode_with(bytes, limits, reading, Some(spec), stop)
 }
 
+/// Like [`decode_for`], for an image that is needed at its full size: no decoder makes it smaller. `exif_orientation` is used
+/// where `options` leaves it open.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_whole(
+    bytes: &[u8],
+    limits: &Limits,
+    exif_orientation: bool,
+    options: ImageOptions,
+    stop: &Stop,
+) -> Result<Picture, ImageError> {
+    let reading = Reading::new(options, exif_orientation);
+    decode_with(bytes, limits, reading, None, stop)
+}
+
 fn decode_with(
     bytes: &[u8],
     limits: &Limits,

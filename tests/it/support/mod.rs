@@ -9,6 +9,7 @@ pub mod half_sent;
 pub mod image_origin;
 pub mod import_layout;
 pub mod otlp_collector;
+pub mod parts;
 pub mod server;
 pub mod settings;
 pub mod training_sets;

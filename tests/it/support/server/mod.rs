@@ -298,6 +298,27 @@ pub fn distance(a: &[f32], b: &[f32]) -> f32 {
         .fold(0.0, f32::max)
 }
 
+/// Checks that two JSON values are the same, but for numbers that differ by this much at most.
+pub fn assert_alike(a: &Value, b: &Value, most: f64) {
+    match (a, b) {
+        (Value::Number(x), Value::Number(y)) => {
+            let off = (x.as_f64().unwrap() - y.as_f64().unwrap()).abs();
+            assert!(off <= most, "{a} and {b}");
+        }
+        (Value::Array(x), Value::Array(y)) => {
+            assert_eq!(x.len(), y.len(), "{a}\n{b}");
+            x.iter().zip(y).for_each(|(x, y)| assert_alike(x, y, most));
+        }
+        (Value::Object(x), Value::Object(y)) => {
+            assert!(x.keys().eq(y.keys()), "{a}\n{b}");
+            x.values()
+                .zip(y.values())
+                .for_each(|(x, y)| assert_alike(x, y, most));
+        }
+        _ => assert_eq!(a, b),
+    }
+}
+
 /// Checks that a usual request is answered.
 pub fn answers(server: &Server) {
     success(server.post("/v1/embeddings", &json!({"input": "a red bolt"})));

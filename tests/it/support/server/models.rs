@@ -32,6 +32,16 @@ pub fn named(folder: &Path, name: &str) -> PathBuf {
     bundle(folder, |manifest| manifest["name"] = json!(name))
 }
 
+/// The demo model without its graph of features.
+pub fn without_features(folder: &Path, name: &str) -> PathBuf {
+    bundle(folder, |manifest| {
+        manifest["name"] = json!(name);
+        manifest.as_object_mut().unwrap().remove("features");
+        let files = manifest["files"].as_object_mut().unwrap();
+        files.retain(|file, _| !file.contains("features"));
+    })
+}
+
 /// A model whose answers differ from the demo's: it has another logit scale.
 pub fn different(folder: &Path, name: &str) -> PathBuf {
     bundle(folder, |manifest| {

@@ -1,0 +1,144 @@
+//! The request that makes a reference, or adds images to one: JSON, a form, or an image as the raw body.
+
+use axum::extract::Request;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use utoipa::ToSchema;
+
+use super::image_option_fields::with_image_options;
+use super::item_list::{Entry, EntryList};
+use super::json_body;
+use super::request_form::{Content, Field, RequestForm};
+use super::schemas::{ImageFile, Images};
+use crate::api::contract::request_options;
+use crate::api::{ApiError, AppState};
+use crate::bounded;
+use crate::engine::{EmbedOptions, ImageSource};
+use crate::error_code::Code;
+use crate::inspection::masks::Polygon;
+use crate::preprocess::ImageOptions;
+use crate::references::{Definition, Places};
+
+with_image_options! {
+    /// Images of good parts.
+    #[derive(Debug, Deserialize, ToSchema)]
+    pub struct ReferenceRequest {
+        /// The model; the default one if none is named.
+        model: Option<String>,
+        /// Images of good parts. The first one is what others are aligned with.
+        #[serde(alias = "image")]
+        #[schema(value_type = Images)]
+        images: Option<EntryList>,
+        /// Polygons of corners [x, y] in pixels of the first image: only what lies inside one of them is compared.
+        #[schema(value_type = Option<Vec<Vec<[f64; 2]>>>)]
+        regions: Option<Vec<Polygon>>,
+        /// Polygons of corners [x, y] in pixels of the first image: what lies inside one of them is not compared.
+        #[schema(value_type = Option<Vec<Vec<[f64; 2]>>>)]
+        ignore: Option<Vec<Polygon>>,
+    }
+}
+
+with_image_options! {
+    form
+    /// The same as a form.
+    #[derive(ToSchema)]
+    #[expect(dead_code, reason = "describes the fields that are read below")]
+    pub struct ReferenceForm {
+        /// Images of good parts.
+        #[schema(inline, min_items = 1)]
+        image: Vec<ImageFile>,
+        /// The model; the default one if none is named.
+        #[schema(required = false)]
+        model: String,
+        /// Polygons as JSON: `[[[x, y], …], …]`.
+        #[schema(required = false)]
+        regions: String,
+        /// Polygons as JSON: `[[[x, y], …], …]`.
+        #[schema(required = false)]
+        ignore: String,
+    }
+}
+
+/// A request as it was read.
+#[derive(Debug)]
+pub struct Read {
+    /// Everything but the images.
+    pub definition: Definition,
+    /// The images.
+    pub images: Vec<ImageSource>,
+    /// Lane and deadline.
+    pub options: EmbedOptions,
+    _form: RequestForm,
+}
+
+/// Reads a request.
+pub async fn read(state: &AppState, request: Request) -> Result<Read, ApiError> {
+    let mut form = RequestForm::read(state, request).await?;
+    let (definition, images) = match &form.content {
+        Content::Json(body) => bounded::within(state.max_items, || from_json(body))?,
+        Content::Multipart(_) | Content::Image(_) => from_fields(&form)?,
+    };
+    form.was_parsed();
+    // While they are learnt, the images are in memory twice.
+    let bytes = images.iter().map(|image: &ImageSource| match image {
+        ImageSource::Bytes(bytes) => bytes.len(),
+        ImageSource::Base64(text) => text.len(),
+    });
+    form.grows_to(bytes.sum::<usize>().saturating_mul(2))?;
+    definition.places.check()?;
+    Ok(Read {
+        definition,
+        images,
+        options: form.options,
+        _form: form,
+    })
+}
+
+fn from_json(body: &[u8]) -> Result<(Definition, Vec<ImageSource>), ApiError> {
+    let json: ReferenceRequest = json_body::parse(body)?;
+    let image_options = ImageOptions::from(&json);
+    let images = json.images.unwrap_or_default().0.into_iter().enumerate();
+    let images = images.map(|(i, entry)| match entry {
+        Entry::Plain(image) | Entry::Image(image) => Ok(ImageSource::Base64(image)),
+        Entry::Text(_) => {
+            let message = "expected an image, found a text";
+            Err(ApiError::new(Code::InvalidRequest, message).at(format!("images[{i}]")))
+        }
+    });
+    let definition = Definition {
+        model: json.model,
+        places: Places {
+            regions: json.regions.unwrap_or_default(),
+            ignore: json.ignore.unwrap_or_default(),
+        },
+        image_options,
+        ..Definition::default()
+    };
+    Ok((definition, images.collect::<Result<_, _>>()?))
+}
+
+fn from_fields(form: &RequestForm) -> Result<(Definition, Vec<ImageSource>), ApiError> {
+    let mut definition = Definition::default();
+    let mut images = Vec::new();
+    for field in form.fields()? {
+        match field {
+            Field::Image(bytes) => images.push(ImageSource::Bytes(bytes)),
+            Field::Named("model", value) => definition.model = Some(value.to_owned()),
+            Field::Named("regions", value) => definition.places.regions = json("regions", value)?,
+            Field::Named("ignore", value) => definition.places.ignore = json("ignore", value)?,
+            // Unknown fields are ignored, as in JSON.
+            Field::Named(name, value) => {
+                request_options::image_option(&mut definition.image_options, name, value)?;
+            }
+        }
+    }
+    Ok((definition, images))
+}
+
+fn json<T: DeserializeOwned>(name: &str, text: &str) -> Result<T, ApiError> {
+    let wrong = |error: serde_json::Error| {
+        let message = format!("polygons are JSON such as [[[0, 0], [9, 0], [9, 9]]]: {error}");
+        ApiError::new(Code::InvalidRequest, message).at(name)
+    };
+    serde_json::from_str(text).map_err(wrong)
+}

@@ -1,0 +1,322 @@
+//! Compares pictures with a reference: whether they are changed, where, and which statement about the change is true.
+
+mod cost;
+mod one;
+mod parts;
+mod statements;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+pub use self::one::{Changed, Lies, LiesStatus, Place};
+pub use self::parts::Parts;
+pub use self::statements::{Judged, Said};
+
+use self::one::compare_one;
+use super::{MapKind, Warning, by_url, check_items, no_images, warnings_of};
+use crate::api::{ApiError, AppState, answer_size};
+use crate::engine::{EmbedOptions, ImageSource, Model};
+use crate::error_code::Code;
+use crate::quoted::quoted;
+use crate::references::Learnt;
+use crate::tokenize::TokenCount;
+
+/// Reference images that a request may bring along: learning them takes some seconds. More belong under a name.
+const MOST_INLINE: usize = 32;
+
+/// Pictures of a request that are compared at a time, so that other requests have their turns.
+const AT_A_TIME: usize = 2;
+
+/// Pictures to compare.
+#[derive(Debug)]
+pub struct CompareCall {
+    /// The model; the reference's, or the default one, if none is named.
+    pub model: Option<String>,
+    /// What they are compared with.
+    pub against: Against,
+    /// At least one image.
+    pub images: Vec<ImageSource>,
+    /// Texts about the difference; may be empty.
+    pub statements: Vec<Said>,
+    /// The map that is wanted of each image.
+    pub map: Option<MapKind>,
+    /// Lane, deadline, and how texts and images are read.
+    pub options: EmbedOptions,
+}
+
+/// What pictures are compared with.
+#[derive(Debug)]
+pub enum Against {
+    /// A stored reference, by name.
+    Named(String),
+    /// Images of good parts; at least one.
+    Images(Vec<ImageSource>),
+}
+
+/// The results, in the order of the images.
+#[derive(Debug)]
+pub struct Compared {
+    /// The model's name.
+    pub model: String,
+    /// What they were compared with.
+    pub reference: UsedReference,
+    /// One for each image.
+    pub results: Vec<ComparedImage>,
+    /// The tokens of the statements.
+    pub tokens: TokenCount,
+    /// Notes about single images.
+    pub warnings: Vec<Warning>,
+}
+
+/// The reference of a comparison.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct UsedReference {
+    /// Its name; null for images of the request.
+    #[schema(required)]
+    pub name: Option<String>,
+    /// Its version; null for images of the request.
+    #[schema(required)]
+    pub version: Option<u64>,
+    /// Number of its images.
+    pub images: usize,
+}
+
+/// What is said about one image.
+#[derive(Debug)]
+pub struct ComparedImage {
+    /// Whether it is changed.
+    pub changed: Changed,
+    /// How it lies.
+    pub registration: Lies,
+    /// Changed places, the strongest first.
+    pub regions: Vec<Place>,
+    /// The statements, the best first.
+    pub statements: Vec<Judged>,
+    /// The map as a PNG file; none if it was not asked for, or if the model has no maps.
+    pub map: Option<Vec<u8>>,
+}
+
+/// Compares.
+///
+/// # Errors
+/// [`ApiError`] with the invalid item.
+pub async fn compare(state: &AppState, call: CompareCall) -> Result<Compared, ApiError> {
+    check(state, &call)?;
+    let (model, known) = model_of(state, &call)?;
+    answer_size::reserve(state, cost::of_answer(&call))?;
+    let CompareCall {
+        against,
+        images,
+        statements,
+        map,
+        mut options,
+        ..
+    } = call;
+    let given = match against {
+        Against::Named(_) => Vec::new(),
+        Against::Images(given) => given,
+    };
+    let (given, images, _fetched) = fetched(state, &model, given, images, options).await?;
+    answer_size::reserve(state, cost::of_maps(map, &images, model.image_limits()))?;
+    let (learnt, reference) = match known {
+        Some(known) => {
+            options.images = options.images.or(known.definition.image_options);
+            let learnt = state.references.learnt_by(&known, &model, options).await?;
+            let used = UsedReference {
+                name: Some(known.name.clone()),
+                version: Some(known.version),
+                images: learnt.images,
+            };
+            (learnt, used)
+        }
+        None => {
+            let given = in_bytes(given)?;
+            let learnt = state
+                .references
+                .learnt_inline(&given, &model, options)
+                .await;
+            let learnt = learnt.map_err(|error| as_reference(error.into()))?;
+            let used = UsedReference {
+                name: None,
+                version: None,
+                images: learnt.images,
+            };
+            (learnt, used)
+        }
+    };
+    fit(&model, &learnt, options).await?;
+    let compared = compare_all(&model, &learnt, &images, map, options);
+    let judged = statements::judge(&model, &learnt, &images, &statements, options);
+    let (compared, judged) = tokio::try_join!(compared, judged)?;
+    let in_low_bits = compared.iter().enumerate();
+    let in_low_bits = in_low_bits.filter_map(|(i, one)| one.in_low_bits.then_some(i));
+    let warnings = warnings_of(state, in_low_bits, |i| format!("images[{i}]"))?;
+    let mut of_images = judged.of_images.into_iter();
+    let results = compared.into_iter().map(|one| ComparedImage {
+        changed: one.changed,
+        registration: one.registration,
+        regions: one.regions,
+        statements: of_images.next().unwrap_or_default(),
+        map: one.map,
+    });
+    Ok(Compared {
+        model: model.name().to_owned(),
+        reference,
+        results: results.collect(),
+        tokens: judged.tokens,
+        warnings,
+    })
+}
+
+fn check(state: &AppState, call: &CompareCall) -> Result<(), ApiError> {
+    if call.images.is_empty() {
+        return Err(no_images());
+    }
+    let given = match &call.against {
+        Against::Named(_) => 0,
+        Against::Images(images) => images.len(),
+    };
+    if matches!(&call.against, Against::Images(images) if images.is_empty()) {
+        let message = "a reference is needed: the name of a stored one, or images of good parts";
+        return Err(ApiError::new(Code::NoReference, message).at("references"));
+    }
+    if given > MOST_INLINE {
+        let message = format!(
+            "the request has {given} reference images; at most {MOST_INLINE} are allowed; \
+             store more under a name, with PUT /v1/references/{{name}}"
+        );
+        return Err(ApiError::new(Code::TooManyItems, message).at("references"));
+    }
+    let texts = call.statements.iter().map(Said::texts).sum::<usize>();
+    check_items(call.images.len() + given + texts, state.max_items)
+}
+
+/// The model, and the stored reference if one is named.
+fn model_of(
+    state: &AppState,
+    call: &CompareCall,
+) -> Result<(Arc<Model>, Option<Arc<crate::references::Reference>>), ApiError> {
+    let Against::Named(name) = &call.against else {
+        return Ok((state.model(call.model.as_deref())?, None));
+    };
+    let known = state.references.get(name)?;
+    let model = state.model(known.definition.model.as_deref())?;
+    // What is usual for the reference's parts was learnt by one model.
+    let is_other = |name: &&String| {
+        let other = state.model(Some(name.as_str()));
+        other.map_or(true, |other| other.name() != model.name())
+    };
+    if let Some(other) = call.model.as_ref().filter(is_other) {
+        let message = format!(
+            "the reference {} is for the model {}, not {}; leave the model out, or put a reference for it",
+            quoted(&known.name),
+            quoted(model.name()),
+            quoted(other)
+        );
+        return Err(ApiError::new(Code::ReferenceOfOtherModel, message).at("model"));
+    }
+    Ok((model, Some(known)))
+}
+
+/// The error about a reference image of the request, under its name there.
+fn as_reference(mut error: ApiError) -> ApiError {
+    if let Some(param) = &mut error.param
+        && let Some(place) = param.strip_prefix("images")
+    {
+        *param = format!("references{place}");
+    }
+    error
+}
+
+/// Reference images as bytes.
+fn in_bytes(images: Vec<ImageSource>) -> Result<Vec<Bytes>, ApiError> {
+    let one = |(i, image): (usize, ImageSource)| match image {
+        ImageSource::Bytes(bytes) => Ok(bytes),
+        base64 => {
+            let bytes = base64.bytes().map(|bytes| Bytes::from(bytes.into_owned()));
+            bytes.map_err(|error| ApiError::from(error).at(format!("references[{i}]")))
+        }
+    };
+    images.into_iter().enumerate().map(one).collect()
+}
+
+/// Reference images and images, those that were named by URL fetched. The last value counts them towards the budget.
+async fn fetched(
+    state: &AppState,
+    model: &Model,
+    mut given: Vec<ImageSource>,
+    mut images: Vec<ImageSource>,
+    options: EmbedOptions,
+) -> Result<
+    (
+        Vec<ImageSource>,
+        Vec<ImageSource>,
+        Option<by_url::Fetched<(bool, usize)>>,
+    ),
+    ApiError,
+> {
+    let Some(fetcher) = &state.images_by_url else {
+        return Ok((given, images, None));
+    };
+    let urls = |is_reference: bool, images: &[ImageSource]| {
+        let urls = images.iter().enumerate();
+        let urls = urls.filter_map(|(i, image)| Some(((is_reference, i), image.url()?.to_owned())));
+        urls.collect::<Vec<_>>()
+    };
+    let mut all = urls(true, &given);
+    all.extend(urls(false, &images));
+    if all.is_empty() {
+        return Ok((given, images, None));
+    }
+    model.admits(all.len(), options)?;
+    let found = by_url::fetch(state, fetcher, all, options.deadline).await;
+    let mut found = found.map_err(|e| match e.place {
+        Some((true, i)) => e.error.at(format!("references[{i}]")),
+        Some((false, i)) => e.error.at(format!("images[{i}]")),
+        None => e.error,
+    })?;
+    for ((is_reference, i), image) in found.images.drain(..) {
+        let list = if is_reference {
+            &mut given
+        } else {
+            &mut images
+        };
+        if let Some(place) = list.get_mut(i) {
+            *place = ImageSource::Bytes(image);
+        }
+    }
+    Ok((given, images, Some(found)))
+}
+
+/// Prepares what comparisons need of the reference, on the pool.
+async fn fit(
+    model: &Arc<Model>,
+    learnt: &Arc<Learnt>,
+    options: EmbedOptions,
+) -> Result<(), ApiError> {
+    if learnt.is_fitted() {
+        return Ok(());
+    }
+    let learnt = learnt.clone();
+    let fitted = model.on_pool(options, 100_000, move || learnt.fitted().map(drop));
+    Ok(fitted.await??)
+}
+
+async fn compare_all(
+    model: &Arc<Model>,
+    learnt: &Arc<Learnt>,
+    images: &[ImageSource],
+    map: Option<MapKind>,
+    options: EmbedOptions,
+) -> Result<Vec<one::One>, ApiError> {
+    let all = (0..images.len()).map(|i| async move {
+        let image = images.get(i).ok_or_else(no_images)?;
+        let compared = compare_one(model, learnt, image, map, options).await;
+        compared.map_err(|error| error.at_image(i))
+    });
+    stream::iter(all).buffered(AT_A_TIME).try_collect().await
+}
