@@ -124,51 +124,79 @@ impl Memory {
     #[must_use]
     pub fn distances(&self, patches: &Patches, without: Option<u32>) -> Vec<f32> {
         let projected = self.project(patches);
-        let mut products = Array2::<f32>::zeros((projected.nrows(), self.kept.nrows()));
-        general_mat_mul(1.0, &projected, &self.kept.t(), 0.0, &mut products);
-        let squares: Vec<_> = self.kept.rows().into_iter().map(square).collect();
-        let window = self
-            .settings
-            .window
-            .map_or(u32::MAX, |window| window.min(u32::MAX as usize) as u32);
-        let channels = patches.values.nrows() as f32;
-        let one = |(index, row): (usize, ArrayView1<'_, f32>)| {
-            let own = square(projected.row(index));
-            let (y, x) = patches.grid.at(patches.positions[index]);
-            let known = |origin: &Origin| without != Some(origin.image);
-            let mut nearest = f32::INFINITY;
-            if window < u32::MAX {
-                nearest = self.nearest(row, &squares, |origin| {
-                    origin.row.abs_diff(y as u32) <= window
-                        && origin.column.abs_diff(x as u32) <= window
-                        && known(origin)
-                });
-            }
-            if nearest.is_infinite() {
-                nearest = self.nearest(row, &squares, known);
-            }
-            let distance = if nearest.is_finite() {
-                (own + nearest).max(0.0)
-            } else {
-                own
-            };
-            (distance / channels + 1e-6).ln()
+        let squares = match self.settings.window {
+            Some(window) => self.near(&projected, patches, window, without),
+            None => self.anywhere(&projected, without),
         };
-        products.rows().into_iter().enumerate().map(one).collect()
+        let channels = patches.values.nrows() as f32;
+        let logarithm = |(square_distance, own): (f32, ArrayView1<'_, f32>)| {
+            let found = square_distance.is_finite();
+            let distance = if found { square_distance } else { square(own) };
+            (distance.max(0.0) / channels + 1e-6).ln()
+        };
+        squares
+            .into_iter()
+            .zip(projected.rows())
+            .map(logarithm)
+            .collect()
     }
 
-    /// The least |m|² − 2 m·p over the remembered patches m that count, from the products m·p of a patch p and the |m|²;
-    /// infinite without one.
-    fn nearest(
+    /// The squared distance of each patch to the nearest remembered one; infinite if there is none. One matrix product.
+    fn anywhere(&self, projected: &Array2<f32>, without: Option<u32>) -> Vec<f32> {
+        let mut products = Array2::<f32>::zeros((projected.nrows(), self.kept.nrows()));
+        general_mat_mul(1.0, projected, &self.kept.t(), 0.0, &mut products);
+        let squares: Vec<_> = self.kept.rows().into_iter().map(square).collect();
+        let one = |(products, own): (ArrayView1<'_, f32>, ArrayView1<'_, f32>)| {
+            let all = products.into_iter().zip(&squares).zip(&self.origins);
+            let known = all.filter(|(_, origin)| without != Some(origin.image));
+            let nearest = known
+                .map(|((product, square), _)| square - 2.0 * product)
+                .fold(f32::INFINITY, f32::min);
+            square(own) + nearest
+        };
+        products
+            .rows()
+            .into_iter()
+            .zip(projected.rows())
+            .map(one)
+            .collect()
+    }
+
+    /// The same within the window, and anywhere where the window is empty. Few pairs are near each other, so that single
+    /// distances cost less than a product of all with all.
+    fn near(
         &self,
-        products: ArrayView1<'_, f32>,
-        squares: &[f32],
-        counts: impl Fn(&Origin) -> bool,
-    ) -> f32 {
-        let all = products.iter().zip(squares).zip(&self.origins);
-        all.filter(|(_, origin)| counts(origin))
-            .map(|((product, square), _)| square - 2.0 * product)
-            .fold(f32::INFINITY, f32::min)
+        projected: &Array2<f32>,
+        patches: &Patches,
+        window: usize,
+        without: Option<u32>,
+    ) -> Vec<f32> {
+        let mut of_row: Vec<Vec<usize>> = vec![Vec::new(); patches.grid.shape.height];
+        for (index, origin) in self.origins.iter().enumerate() {
+            if let Some(row) = of_row.get_mut(origin.row as usize) {
+                row.push(index);
+            }
+        }
+        let known = |index: &usize| without != Some(self.origins[*index].image);
+        let one = |(index, own): (usize, ArrayView1<'_, f32>)| {
+            let nearest = |among: &mut dyn Iterator<Item = usize>| {
+                among
+                    .map(|index| distance(own, self.kept.row(index)))
+                    .fold(f32::INFINITY, f32::min)
+            };
+            let (y, x) = patches.grid.at(patches.positions[index]);
+            let rows = y.saturating_sub(window)
+                ..(y.saturating_add(window).saturating_add(1)).min(of_row.len());
+            let mut near = of_row[rows].iter().flatten().copied().filter(|index| {
+                (self.origins[*index].column as usize).abs_diff(x) <= window && known(index)
+            });
+            let found = nearest(&mut near);
+            if found.is_finite() {
+                return found;
+            }
+            nearest(&mut (0..self.origins.len()).filter(known))
+        };
+        projected.rows().into_iter().enumerate().map(one).collect()
     }
 
     /// `[patches, dimensions]`.
@@ -240,5 +268,73 @@ fn distance(a: ArrayView1<'_, f32>, b: ArrayView1<'_, f32>) -> f32 {
             sums.iter().sum::<f32>() + rest
         }
         _ => a.iter().zip(&b).map(|(a, b)| (a - b).powi(2)).sum(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inspection::feature_map::{FeatureMap, Shape};
+    use crate::inspection::reference::Sampling;
+
+    const SHAPE: Shape = Shape {
+        channels: 5,
+        height: 7,
+        width: 9,
+    };
+
+    fn patches(seed: u64) -> Patches {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let values: Vec<_> = (0..5 * 7 * 9).map(|_| random.f32()).collect();
+        let map = FeatureMap::new(SHAPE, &values).expect("finite");
+        let everywhere = Sampling {
+            border: 0,
+            ..Sampling::default()
+        };
+        Patches::new(&map, &everywhere, None).expect("some")
+    }
+
+    fn memory(most: usize, window: Option<usize>) -> Memory {
+        let settings = MemorySettings {
+            most,
+            dimensions: 5,
+            window,
+            ..MemorySettings::default()
+        };
+        let mut memory = Memory::new(5, settings).expect("in range");
+        memory.add(&patches(1), 0);
+        memory.add(&patches(2), 1);
+        memory
+    }
+
+    /// The two ways of searching agree where the window is the whole picture, and where it is empty.
+    #[test]
+    fn a_window_over_everything_finds_what_is_found_anywhere() {
+        for without in [None, Some(1)] {
+            let anywhere = memory(1000, None).distances(&patches(3), without);
+            for window in [9, usize::MAX] {
+                let near = memory(1000, Some(window)).distances(&patches(3), without);
+                for (a, b) in anywhere.iter().zip(&near) {
+                    assert!((a - b).abs() < 1e-3, "{a} {b}");
+                }
+            }
+        }
+        // One patch is remembered, which is within the window of few others and compared with all.
+        let (anywhere, near) = (memory(1, None), memory(1, Some(1)));
+        let pairs = anywhere.distances(&patches(3), None);
+        for (a, b) in pairs.iter().zip(near.distances(&patches(3), None)) {
+            assert!((a - b).abs() < 1e-3, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn a_narrow_window_finds_the_same_place_only() {
+        let near = memory(1000, Some(0)).distances(&patches(1), None);
+        assert!(near.iter().all(|distance| *distance < -10.0), "{near:?}");
+        // Without its own image each patch is compared with the one at its place of the other.
+        let other = memory(1000, Some(0)).distances(&patches(1), Some(0));
+        let anywhere = memory(1000, None).distances(&patches(1), Some(0));
+        assert!(other.iter().zip(&anywhere).all(|(a, b)| a >= &(b - 1e-3)));
+        assert!(other.iter().zip(&anywhere).any(|(a, b)| a > &(b + 0.1)));
     }
 }
