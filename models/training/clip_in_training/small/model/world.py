@@ -1,8 +1,8 @@
 """The part of the embedding that is not trained: which of the 1,000 classes of Lite0 a picture or a text is near.
 
-A picture is its logits, less their mean, a text the softmax of its cosines to the names of classes. Both lie in the same
-1,000 dimensions; a projection to the directions in which the classifier's rows differ makes them short. No photograph is
-needed: the classifier has seen them.
+A picture is its logits, less their mean, a text the softmax of its cosines to the names of classes. Both lie in the
+same 1,000 dimensions; a projection to the directions in which the classifier's rows differ makes them short. No
+photograph is needed: the classifier has seen them.
 """
 
 from collections.abc import Sequence
