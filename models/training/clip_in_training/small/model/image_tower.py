@@ -11,6 +11,8 @@ from clip_in_training.small.lite0 import CHANNELS, HEAD, Lite0, normalised
 from clip_in_training.small.recipe import HeadsRecipe
 
 STRIDES = (8, 16, 32)
+SHARE = 0.5
+"""Largest share of the trained part in the square of an embedding's length."""
 
 
 class Maps(NamedTuple):
@@ -107,11 +109,13 @@ class ImageTower(nn.Module):
 
 
 def joined_parts(world: Tensor, fine: Tensor, balance: Tensor) -> Tensor:
-    """The embedding of both parts, [batch, width] each: a unit vector whose share of `fine` is sigmoid(`balance`).
+    """The embedding of both parts, [batch, width] each: a unit vector whose share of `fine` is at most `SHARE`.
+
+    It is SHARE x sigmoid(`balance`): without a limit, captions of scenes drown what a thing is.
 
     `balance` is [batch, 1], or [1, 1] for all. Both parts have unit length before they are joined, so that a picture
     and a text cannot be near each other by the length of a part alone.
     """
-    share = balance.sigmoid()
+    share = SHARE * balance.sigmoid()
     world = functional.normalize(world, dim=-1) * (1 - share).sqrt()
     return torch.cat([world, functional.normalize(fine, dim=-1) * share.sqrt()], dim=-1)

@@ -1,8 +1,8 @@
 """The part of the embedding that is not trained: which of the 1,000 classes of Lite0 a picture or a text is near.
 
-A picture is its standardised logits, a text the softmax of its cosines to the names of classes. Both lie in the same
-1,000 dimensions; a projection to the directions in which names of classes differ makes them short. No photograph is
-needed: the classifier has seen them.
+A picture is its logits, less their mean, a text the softmax of its cosines to the names of classes. Both lie in the
+same 1,000 dimensions; a projection to the directions in which the classifier's rows differ makes them short. No
+photograph is needed: the classifier has seen them.
 """
 
 from collections.abc import Sequence
@@ -51,25 +51,18 @@ def name_vectors(of: ClassTexts, vectors: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def start_world(
-    image: ImageHeads, text: TextHeads, lite0: Lite0, names: Tensor, logits: Tensor, temperature: float
-) -> None:
-    """Sets the weights of both heads' first parts.
+def start_world(image: ImageHeads, text: TextHeads, lite0: Lite0, names: Tensor, temperature: float) -> None:
+    """Sets the weights of both heads' first parts; `names` are `name_vectors`.
 
-    `names` are `name_vectors`; `logits` [pictures, classes] those of some pictures of many kinds, whose means and
-    deviations standardise the logits.
+    The projection keeps the directions in which the classifier's rows differ most: what a picture has in the others
+    is little, so nearly nothing of the product with a text is lost. Directions of the names would lose half.
     """
-    width = image.world.out_features
-    near = (names @ names.T / temperature).softmax(dim=-1)
-    centred = near - near.mean(dim=1, keepdim=True)
-    _, _, right = torch.linalg.svd(centred, full_matrices=False)
-    project = right[:width]
-    mean, deviation = logits.mean(0), logits.std(0)
-    # (W f + b - mean) / deviation, less its mean over classes, projected: one linear layer.
-    rows = lite0.classifier.weight / deviation[:, None]
-    offset = (lite0.classifier.bias - mean) / deviation
-    image.world.weight.copy_(project @ (rows - rows.mean(0)))
-    image.world.bias.copy_(project @ (offset - offset.mean()))
+    weight, bias = lite0.classifier.weight, lite0.classifier.bias
+    rows, offset = weight - weight.mean(0), bias - bias.mean()
+    _, directions = torch.linalg.eigh(rows @ rows.T)
+    project = directions.T.flip(0)[: image.world.out_features]
+    image.world.weight.copy_(project @ rows)
+    image.world.bias.copy_(project @ offset)
     text.names.weight.copy_(names / temperature)
     text.world.weight.copy_(project)
     text.world.bias.copy_(-project.sum(1) / project.shape[1])

@@ -25,12 +25,9 @@ from clip_in_training.small.lite0_weights import pretrained
 from clip_in_training.small.model.backbone import Heads
 from clip_in_training.small.model.world import class_texts, name_vectors, start_world
 from clip_in_training.small.recipe import SmallRecipe, load_small_recipe
-from clip_in_training.small.train.examples import Examples, load_examples, texts_of
+from clip_in_training.small.train.examples import load_examples, texts_of
 from clip_in_training.small.train.stage import HeadsStage
 from clip_in_training.small.train.states import States, states_of
-
-PICTURES = 4000
-"""Pictures of composed scenes whose logits standardise those of all others."""
 
 
 def train(recipe: SmallRecipe, text: str, run: Path, stop_at: int | None = None) -> dict[str, float]:
@@ -48,7 +45,7 @@ def train(recipe: SmallRecipe, text: str, run: Path, stop_at: int | None = None)
     captions = states_of(backbone, tower, [texts_of(block) for block in examples.blocks], cache)
     torch.manual_seed(recipe.seed)
     heads = Heads(recipe, backbone.encoder.shape.width)
-    names = start(recipe, heads, backbone, examples, cache)
+    names = start(recipe, heads, backbone, cache)
     attributes = AttributeHeads(recipe.heads, ATTRIBUTES, CODE)
     stage = HeadsStage(recipe, examples, captions, names, heads, attributes)
     every = recipe.checkpoint_every
@@ -70,18 +67,12 @@ def text_tower(recipe: SmallRecipe) -> TextBackbone:
     return load_text_backbone(Path(recipe.heads.text_tower), recipe.heads.context_length)
 
 
-def start(
-    recipe: SmallRecipe, heads: Heads, backbone: TextBackbone, examples: Examples, cache: Path
-) -> States:
+def start(recipe: SmallRecipe, heads: Heads, backbone: TextBackbone, cache: Path) -> States:
     """Sets the part of the heads that is not trained, and returns the states of names of classes."""
     of = class_texts(image_classes())
     names = states_of(backbone, Path(recipe.heads.text_tower), [of.texts], cache)
-    composed = [row for row, name in enumerate(examples.categories) if name.startswith("composed")]
-    rows = composed or list(range(len(examples)))
-    logits = examples.known([(row, side) for row in rows[: PICTURES // 2] for side in (0, 1)], "logits")
     vectors = name_vectors(of, names.vectors())
-    temperature = recipe.heads.temperature
-    start_world(heads.image, heads.text, pretrained(), vectors, logits.float(), temperature)
+    start_world(heads.image, heads.text, pretrained(), vectors, recipe.heads.temperature)
     return names
 
 
