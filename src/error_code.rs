@@ -62,7 +62,7 @@ codes! {
     InvalidBase64 = "invalid_base64", 400, "An image is not base64.";
     InvalidLabelsetName = "invalid_labelset_name", 400, "A name has 1 to 64 ASCII letters, digits, `.`, `_` and `-`, and does not begin with `.`.";
     LabelsetOfOtherModel = "labelset_of_other_model", 400, "The request names another model than the label set.";
-    ModelHasNoPatches = "model_has_no_patches", 400, "The model's bundle has no patches of images, which maps are made of.";
+    ModelHasNoPatches = "model_has_no_patches", 400, "`method` is `patches`, and the model's bundle has none.";
     TextWouldBeTruncated = "text_would_be_truncated", 400, "The text is longer than the context, and `truncate` is false.";
     TextNotUtf8 = "text_not_utf8", 400, "The text is not UTF-8.";
     TextNotTokenisable = "text_not_tokenisable", 400, "The tokenizer cannot read the text.";

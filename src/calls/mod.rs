@@ -19,7 +19,9 @@ pub use classify::{
     Classification, Classified, ClassifyCall, Decision, LabelScore, Labels, classify,
 };
 pub use embed::{EmbedCall, Embeddings, embed, embed_each};
-pub use explain::{ExplainCall, ExplainedImage, Explanation, Explanations, MapKind, explain};
+pub use explain::{
+    ExplainCall, ExplainedImage, Explanation, Explanations, MapKind, Method, explain,
+};
 pub use labelset::put_labelset;
 pub use rerank::{Document, RankedDocument, RerankCall, Reranked, rerank};
 pub use similarity::{Similarities, SimilarityCall, similarity};

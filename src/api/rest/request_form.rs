@@ -56,13 +56,14 @@ pub struct Part {
 const IMAGES: [&str; 5] = ["image", "images", "image[]", "images[]", "file"];
 
 /// All other fields of all routes.
-const FIELDS: [&str; 15] = [
+const FIELDS: [&str; 16] = [
     "text",
     "texts",
     "label",
     "labels",
     "labelset",
     "map",
+    "method",
     "model",
     "dimensions",
     "encoding_format",
