@@ -59,13 +59,14 @@ const IMAGES: [&str; 5] = ["image", "images", "image[]", "images[]", "file"];
 const REFERENCES: [&str; 4] = ["reference", "references", "reference[]", "references[]"];
 
 /// All other fields of all routes.
-const FIELDS: [&str; 21] = [
+const FIELDS: [&str; 22] = [
     "text",
     "texts",
     "label",
     "labels",
     "labelset",
     "map",
+    "method",
     "model",
     "dimensions",
     "encoding_format",
