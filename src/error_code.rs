@@ -66,7 +66,7 @@ codes! {
     ReferenceOfOtherModel = "reference_of_other_model", 400, "The request names another model than the reference.";
     ImageOfOtherShape = "image_of_other_shape", 400, "The image has another ratio of width to height than the reference.";
     LabelsetOfOtherModel = "labelset_of_other_model", 400, "The request names another model than the label set.";
-    ModelHasNoPatches = "model_has_no_patches", 400, "The model's bundle has no patches of images, which maps are made of.";
+    ModelHasNoPatches = "model_has_no_patches", 400, "`method` is `patches`, and the model's bundle has none.";
     TextWouldBeTruncated = "text_would_be_truncated", 400, "The text is longer than the context, and `truncate` is false.";
     TextNotUtf8 = "text_not_utf8", 400, "The text is not UTF-8.";
     TextNotTokenisable = "text_not_tokenisable", 400, "The tokenizer cannot read the text.";

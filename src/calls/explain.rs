@@ -1,25 +1,30 @@
-//! Shows where in an image a text holds: a map for each pair, from the patches of the image.
+//! Shows where in an image a text holds: a map for each pair.
+//!
+//! An image is explained by covering it, place by place: where the score falls, the text holds. That is 64 runs of the image
+//! encoder, whatever the number of texts, and works for every model. The patches of a model that has some are one run, and
+//! say less.
+
+mod files;
+mod maps;
 
 use std::sync::Arc;
 
-use super::{Warning, check_items, embed_both, fetch_images, no_images};
-use crate::api::answer_size::{self, Growing, OBJECT, of_text};
+use super::{Warning, check_items, fetch_images, no_images, tokens_of, warnings};
+use crate::api::answer_size::{self, OBJECT, of_text};
 use crate::api::{ApiError, AppState};
-use crate::engine::{EmbedOptions, Encoding, EngineError, ImageSource, Item, Model, Patches};
+use crate::engine::{EmbedOptions, Encoding, EngineError, ImageSource, Item, Model};
 use crate::error_code::Code;
-use crate::inspection::map_file::{self, MapFile};
-use crate::inspection::text_map::{MOST_REGIONS, PatchVectors, Placed, TextMap};
-use crate::inspection::{InspectionError, Region, Transform};
+use crate::inspection::Region;
+use crate::inspection::map_file::MapFile;
+use crate::inspection::text_map::MOST_REGIONS;
 use crate::matching::cosine;
-use crate::preprocess::{Picture, placement};
+use crate::preprocess::{Coverable, Picture, Pixels, to_input};
 use crate::tokenize::TokenCount;
+use files::Files;
+use maps::{COVERS_AT_A_TIME, Explainer, SIDE};
 
-/// A text that says nothing about a picture: what a patch has in common with it, it has in common with any text.
-const NEUTRAL: &str = "a picture";
-
-/// Microseconds for the boxes of a text, and for a million pixels of a map, at worst.
-const REGIONS: u64 = 5_000;
-const MAP_MEGAPIXEL: u64 = 50_000;
+/// A text that says little about a picture: what a patch has in common with it, it has in common with any text.
+const NEUTRAL: &str = "a scene";
 
 /// Images and texts to explain.
 #[derive(Debug)]
@@ -30,10 +35,22 @@ pub struct ExplainCall {
     pub images: Vec<ImageSource>,
     /// At least one text.
     pub texts: Vec<String>,
+    /// How maps are made.
+    pub method: Method,
     /// The PNG that is wanted of each map, if one is.
     pub map: Option<MapKind>,
     /// Lane, deadline, and whether long texts are truncated.
     pub options: EmbedOptions,
+}
+
+/// How maps are made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Method {
+    /// Each place of the image is covered, and the score compared.
+    #[default]
+    Cover,
+    /// Each patch of the image is compared with the text; only for bundles with patches.
+    Patches,
 }
 
 /// What the PNG of a map shows.
@@ -84,77 +101,111 @@ pub struct Explanation {
     pub map: Option<Vec<u8>>,
 }
 
+/// An image that is decoded and fitted to the encoder.
+struct Prepared {
+    input: Coverable,
+    /// Width and height of the picture.
+    picture: (usize, usize),
+    in_low_bits: bool,
+}
+
 /// Explains each image by each text.
 ///
 /// # Errors
 /// [`ApiError`] with the invalid item; 400 `model_has_no_patches`.
 pub async fn explain(state: &AppState, call: ExplainCall) -> Result<Explanations, ApiError> {
-    let (images, texts) = (call.images.len(), call.texts.len());
     check(&call, state.max_items)?;
     let model = state.model(call.model.as_deref())?;
-    let no_patches = || {
-        let message = format!(
-            "{} has no patches of images: its bundle.json has no \"patch_output\"",
-            model.name()
-        );
-        ApiError::new(Code::ModelHasNoPatches, message).at("model")
-    };
-    let [rows, columns] = model.manifest().image.patches().ok_or_else(no_patches)?.1;
-    let width = model.manifest().embedding_dim;
-    let patches = images * rows * columns * width * size_of::<f32>();
-    // Of one image at a time.
-    let maps = texts * rows * columns * size_of::<Option<f32>>();
-    let text_bytes: usize = call.texts.iter().map(|text| of_text(text.len())).sum();
-    let pairs = images * (texts * (1 + MOST_REGIONS) * OBJECT + text_bytes);
-    answer_size::reserve(state, patches.saturating_add(maps).saturating_add(pairs))?;
-
-    let options = EmbedOptions {
-        patches: true,
-        ..call.options
-    };
-    let mut items: Vec<_> = call.images.into_iter().map(Item::Image).collect();
-    let image_at = |i: usize| format!("images[{i}]");
-    let fetched = fetch_images(state, &model, &mut items, options, image_at).await?;
-    let images: Vec<_> = items.into_iter().filter_map(source).collect();
-    // Once more, for the picture under the map.
-    let picture = match (call.map, images.first()) {
-        (Some(MapKind::Overlay), Some(image)) => Some(copy(state, image)?),
-        _ => None,
-    };
-    let neutral = vec![Item::Text(NEUTRAL.to_owned())];
-    let neutral = async {
-        let found = model.embed(neutral, options).await;
-        found.map_err(|error| ApiError::from_embed(error, |_| "texts".to_owned()))
-    };
-    let both = embed_both(state, &model, images, &call.texts, "texts", options);
-    let (both, neutral) = tokio::try_join!(both, neutral)?;
-    let explainer = Explainer {
-        model: &model,
-        options,
-        neutral: neutral.into_iter().next().ok_or_else(incomplete)?,
-        names: call.texts.into_iter().map(Arc::from).collect(),
-        texts: both.texts.into(),
-        map: call.map,
-        picture,
-    };
-    let mut files = Files {
-        growing: Growing::new(state),
-        written: 0,
-    };
-    let work = explainer.all(both.images, &mut files);
-    let images = match options.deadline {
+    reserve(state, &model, &call)?;
+    let deadline = call.options.deadline;
+    let work = explained(state, &model, call);
+    match deadline {
         Some(deadline) => tokio::time::timeout_at(deadline.into(), work)
             .await
             .unwrap_or_else(|_| Err(EngineError::DeadlineExceeded.into())),
         None => work.await,
+    }
+}
+
+async fn explained(
+    state: &AppState,
+    model: &Model,
+    call: ExplainCall,
+) -> Result<Explanations, ApiError> {
+    let count = call.images.len();
+    let param_of = |i: usize| match i.checked_sub(count) {
+        None => format!("images[{i}]"),
+        Some(text) => format!("texts[{text}]"),
     };
+    let options = EmbedOptions {
+        patches: call.method == Method::Patches,
+        ..call.options
+    };
+    let mut items: Vec<_> = call.images.into_iter().map(Item::Image).collect();
+    let fetched = fetch_images(state, model, &mut items, options, param_of).await?;
+    let sources: Vec<_> = items.into_iter().filter_map(source).collect();
+    // Once more, for the picture under the map.
+    let under = match (call.map, sources.first()) {
+        (Some(MapKind::Overlay), Some(image)) => Some(image.clone()),
+        _ => None,
+    };
+    // An overloaded server does not decode what it will refuse.
+    model.admits(count, options)?;
+    let prepared = sources.into_iter().enumerate();
+    let prepared = prepared.map(|(i, source)| prepare(model, source, options, param_of(i)));
+    let prepared = futures_util::future::try_join_all(prepared).await?;
+
+    let pixels = prepared
+        .iter()
+        .map(|image| Item::Pixels(image.input.pixels().clone()));
+    let texts = call.texts.iter().cloned().map(Item::Text);
+    let neutral = options.patches.then(|| Item::Text(NEUTRAL.to_owned()));
+    let items = pixels.chain(texts).chain(neutral).collect();
+    let encodings = model.embed(items, options).await;
+    let mut images = encodings.map_err(|error| ApiError::from_embed(error, param_of))?;
+    for (encoding, image) in images.iter_mut().zip(&prepared) {
+        encoding.in_low_bits = image.in_low_bits;
+    }
+    let warnings = warnings(state, images.iter().take(count).enumerate(), param_of)?;
+    let mut texts = images.split_off(count);
+    let neutral: Vec<Encoding> = texts.split_off(call.texts.len());
+    let tokens = tokens_of(&texts);
+    let explainer = Explainer {
+        model,
+        options,
+        texts: texts.into(),
+        neutral: neutral.first().map(|neutral| neutral.embedding.clone()),
+    };
+    let names: Vec<Arc<str>> = call.texts.into_iter().map(Arc::from).collect();
+    let mut files = Files::new(state, model, options, call.map, under);
+    let mut results = Vec::with_capacity(count);
+    for (image, whole) in prepared.into_iter().zip(images) {
+        let (width, height) = image.picture;
+        let maps = explainer.maps(image, &whole).await?;
+        let mut explanations = Vec::with_capacity(names.len());
+        let texts = names.iter().zip(explainer.texts.iter());
+        for ((map, regions), (name, text)) in maps.into_iter().zip(texts) {
+            explanations.push(Explanation {
+                text: name.clone(),
+                score: cosine(&whole.embedding, &text.embedding),
+                regions,
+                map: files.write(map).await?,
+            });
+        }
+        results.push(ExplainedImage {
+            width,
+            height,
+            explanations,
+        });
+    }
+    files.keep();
+    // The bytes count towards the budget until they are no longer needed.
     drop(fetched);
-    files.growing.keep();
     Ok(Explanations {
         model: model.name().to_owned(),
-        images: images?,
-        tokens: both.tokens,
-        warnings: both.warnings,
+        images: results,
+        tokens,
+        warnings,
     })
 }
 
@@ -167,13 +218,18 @@ fn check(call: &ExplainCall, most: usize) -> Result<(), ApiError> {
         return Err(error.at("texts"));
     }
     let (images, texts) = (call.images.len(), call.texts.len());
+    let runs = match call.method {
+        Method::Cover => images.saturating_mul(1 + SIDE * SIDE),
+        Method::Patches => images,
+    };
     check_items(images + texts, most)?;
     let pairs = images.saturating_mul(texts);
-    if pairs > most {
+    if runs > most || pairs > most {
         let message = format!(
-            "{images} images and {texts} texts are {pairs} explanations; at most {most} are given at a time"
+            "{images} images are {runs} runs of the encoder, and with {texts} texts {pairs} explanations; at most {most} of \
+             each are possible; send fewer images"
         );
-        return Err(ApiError::new(Code::TooManyItems, message));
+        return Err(ApiError::new(Code::TooManyItems, message).at("images"));
     }
     if call.map == Some(MapKind::Overlay) && pairs > 1 {
         let message =
@@ -183,6 +239,45 @@ fn check(call: &ExplainCall, most: usize) -> Result<(), ApiError> {
     Ok(())
 }
 
+/// Takes the bytes of what is held at a time, and of the answer without PNGs.
+fn reserve(state: &AppState, model: &Model, call: &ExplainCall) -> Result<(), ApiError> {
+    let (images, texts) = (call.images.len(), call.texts.len());
+    let manifest = model.manifest();
+    let (spec, width) = (model.image_spec(), manifest.embedding_dim);
+    let input = spec.width * spec.height * 3 * size_of::<f32>();
+    // Inputs twice, since one is run while the other is kept to be covered.
+    let (places, inputs) = match call.method {
+        Method::Cover => (SIDE * SIDE, 2 * images + COVERS_AT_A_TIME),
+        Method::Patches => {
+            let [rows, columns] = grid(model)?;
+            (images * rows * columns, 2 * images)
+        }
+    };
+    let vectors = places * width * size_of::<f32>();
+    let maps = texts * places * size_of::<Option<f32>>();
+    let text_bytes: usize = call.texts.iter().map(|text| of_text(text.len())).sum();
+    let answer = images * (texts * (1 + MOST_REGIONS) * OBJECT + text_bytes);
+    let again = match (call.map, call.images.first()) {
+        (Some(MapKind::Overlay), Some(ImageSource::Base64(text))) => text.len(),
+        _ => 0,
+    };
+    let bytes = inputs.saturating_mul(input).saturating_add(vectors);
+    let bytes = bytes.saturating_add(maps).saturating_add(answer);
+    answer_size::reserve(state, bytes.saturating_add(again))
+}
+
+/// Rows and columns of patches.
+fn grid(model: &Model) -> Result<[usize; 2], ApiError> {
+    let patches = model.manifest().image.patches();
+    patches.map(|(_, grid)| grid).ok_or_else(|| {
+        let message = format!(
+            "{} has no patches of images: its bundle.json has no \"patch_output\"; leave method out",
+            model.name()
+        );
+        ApiError::new(Code::ModelHasNoPatches, message).at("method")
+    })
+}
+
 fn source(item: Item) -> Option<ImageSource> {
     match item {
         Item::Image(image) => Some(image),
@@ -190,134 +285,26 @@ fn source(item: Item) -> Option<ImageSource> {
     }
 }
 
-/// A second handle of an image. That of base64 is a copy, which is counted.
-fn copy(state: &AppState, image: &ImageSource) -> Result<ImageSource, ApiError> {
-    if let ImageSource::Base64(text) = image {
-        answer_size::reserve(state, text.len())?;
-    }
-    Ok(image.clone())
-}
-
-/// The PNGs of an answer.
-struct Files {
-    growing: Growing,
-    /// Bytes of those that are written, in memory and in the answer.
-    written: usize,
-}
-
-/// What the pairs of a request have in common.
-struct Explainer<'a> {
-    model: &'a Model,
+/// Decodes an image, and fits it to the encoder.
+async fn prepare(
+    model: &Model,
+    source: ImageSource,
     options: EmbedOptions,
-    neutral: Encoding,
-    names: Vec<Arc<str>>,
-    texts: Arc<[Encoding]>,
-    map: Option<MapKind>,
-    /// The picture under the map.
-    picture: Option<ImageSource>,
-}
-
-impl Explainer<'_> {
-    async fn all(
-        &self,
-        images: Vec<Encoding>,
-        files: &mut Files,
-    ) -> Result<Vec<ExplainedImage>, ApiError> {
-        let mut results = Vec::with_capacity(images.len());
-        for image in images {
-            let patches = image.patches.ok_or_else(incomplete)?;
-            let (width, height) = patches.picture;
-            let mut explanations = Vec::with_capacity(self.names.len());
-            let maps = self.maps(patches).await?;
-            for ((map, regions), (name, text)) in maps
-                .into_iter()
-                .zip(self.names.iter().zip(self.texts.iter()))
-            {
-                explanations.push(Explanation {
-                    text: name.clone(),
-                    score: cosine(&image.embedding, &text.embedding),
-                    regions,
-                    map: match self.map {
-                        Some(kind) => Some(self.file(map, kind, files).await?),
-                        None => None,
-                    },
-                });
-            }
-            results.push(ExplainedImage {
-                width,
-                height,
-                explanations,
-            });
+    param: String,
+) -> Result<Prepared, ApiError> {
+    let spec = model.image_spec().clone();
+    let work = move |picture: Picture| {
+        let image = &picture.image;
+        let size = (image.width() as usize, image.height() as usize);
+        let pixels: Pixels = to_input(image, &spec);
+        Prepared {
+            input: Coverable::new(pixels, &spec),
+            picture: size,
+            in_low_bits: picture.in_low_bits,
         }
-        Ok(results)
-    }
-
-    /// The maps of all texts of an image, and what stands out in them.
-    async fn maps(&self, patches: Patches) -> Result<Vec<(TextMap, Vec<Region>)>, ApiError> {
-        let spec = self.model.image_spec();
-        let (width, height) = patches.picture;
-        let place = placement(width, height, spec);
-        let to_scaled = Transform::resize((width, height), place.scaled);
-        let placed = Placed {
-            posted: (width, height),
-            input: (spec.width, spec.height),
-            to_input: to_scaled.then(&Transform::shift(place.at.0 as f64, place.at.1 as f64)),
-        };
-        let factor = self.model.manifest().similarity.logit_scale;
-        let (texts, neutral) = (self.texts.clone(), self.neutral.embedding.clone());
-        let cost = REGIONS * texts.len() as u64;
-        let work = move || {
-            let vectors = PatchVectors {
-                vectors: &patches.vectors,
-                rows: patches.rows,
-                columns: patches.columns,
-            };
-            let maps = texts.iter().map(|text| {
-                let map = TextMap::new(vectors, &text.embedding, &neutral, factor, placed)?;
-                let regions = map.regions()?;
-                Ok((map, regions))
-            });
-            maps.collect::<Result<Vec<_>, InspectionError>>()
-        };
-        let found = self.model.on_pool(self.options, cost, work).await?;
-        found.map_err(|error| failed(&error))
-    }
-
-    /// The PNG of a map, counted before it is made.
-    async fn file(
-        &self,
-        map: TextMap,
-        kind: MapKind,
-        files: &mut Files,
-    ) -> Result<Vec<u8>, ApiError> {
-        let (width, height) = map.size();
-        let pixels = width.saturating_mul(height);
-        let cost = pixels as u64 * MAP_MEGAPIXEL / 1_000_000;
-        let most = files.written.saturating_add(at_worst(pixels, kind));
-        files.growing.resize(most)?;
-        let (model, options) = (self.model, self.options);
-        let file = match (kind, &self.picture) {
-            (MapKind::Overlay, Some(image)) => {
-                let over = move |picture: Picture| {
-                    map_file::write(&map, MapFile::Overlay(picture.image.pixels()))
-                };
-                let work = model.with_picture(image.clone(), options, over).await;
-                work.map_err(|error| ApiError::from_embed(error, |_| "images[0]".to_owned()))?
-            }
-            (MapKind::Values, _) => {
-                let work = move || map_file::write(&map, MapFile::Values);
-                model.on_pool(options, cost, work).await?
-            }
-            _ => {
-                let work = move || map_file::write(&map, MapFile::Colours);
-                model.on_pool(options, cost, work).await?
-            }
-        };
-        let file = file.map_err(|error| failed(&error))?;
-        files.written += file.capacity() + base64_bytes(file.len());
-        files.growing.resize(files.written)?;
-        Ok(file)
-    }
+    };
+    let prepared = model.with_picture(source, options, work).await;
+    prepared.map_err(|error| ApiError::from_embed(error, |_| param))
 }
 
 /// Bytes of a map of this many pixels while it is made, at worst.
@@ -345,13 +332,4 @@ fn incomplete() -> ApiError {
         Code::InternalError,
         "the answer of the engine is incomplete",
     )
-}
-
-/// A map that cannot be made. Its size is bounded by the limits of images, so only an image with too many pixels is.
-fn failed(error: &InspectionError) -> ApiError {
-    let code = match error {
-        InspectionError::TooMany { .. } => Code::ImageTooLarge,
-        _ => Code::InternalError,
-    };
-    ApiError::new(code, error.to_string())
 }

@@ -25,7 +25,9 @@ pub use compare::{
     Said, UsedReference, compare,
 };
 pub use embed::{EmbedCall, Embeddings, embed, embed_each};
-pub use explain::{ExplainCall, ExplainedImage, Explanation, Explanations, MapKind, explain};
+pub use explain::{
+    ExplainCall, ExplainedImage, Explanation, Explanations, MapKind, Method, explain,
+};
 pub use labelset::put_labelset;
 pub use reference::{add_to_reference, put_reference};
 pub use rerank::{Document, RankedDocument, RerankCall, Reranked, rerank};

@@ -32,7 +32,6 @@ struct Pending {
     reply: oneshot::Receiver<Result<EncoderResult, EngineError>>,
     tokens: TokenCount,
     in_low_bits: bool,
-    picture: (usize, usize),
     key: CacheKey,
 }
 
@@ -149,7 +148,6 @@ impl Model {
                 vectors,
                 rows,
                 columns,
-                picture: pending.picture,
             }),
             tokens: pending.tokens,
             in_low_bits: pending.in_low_bits,
@@ -189,9 +187,12 @@ impl Model {
                 Ok(Prepared::Cached(encoding)) => Ok(Answer::Cached(encoding)),
                 Ok(Prepared::Missing(item)) => {
                     let (reply, receiver) = oneshot::channel();
+                    // A cache would keep the patches.
+                    let is_uncached_image =
+                        matches!((&item.input, &item.key), (Input::Image(_), CacheKey::None));
                     jobs.push(Job {
                         rank: 0,
-                        patches: options.patches && matches!(item.input, Input::Image(_)),
+                        patches: options.patches && is_uncached_image,
                         input: item.input,
                         deadline: options.deadline,
                         enqueued,
@@ -202,7 +203,6 @@ impl Model {
                         reply: receiver,
                         tokens: item.tokens,
                         in_low_bits: item.in_low_bits,
-                        picture: item.picture,
                         key: item.key,
                     }))
                 }

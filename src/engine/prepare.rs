@@ -36,9 +36,6 @@ pub struct EncoderInput {
     pub tokens: TokenCount,
     /// For an image: see [`preprocess::Picture`].
     pub in_low_bits: bool,
-    /// For an image: its width and height as it was read, in pixels. Without [`EmbedOptions::patches`] a decoder may have
-    /// made it smaller.
-    pub picture: (usize, usize),
     /// The place of the encoding in a cache.
     pub key: CacheKey,
 }
@@ -50,7 +47,6 @@ impl EncoderInput {
             input,
             tokens: TokenCount::default(),
             in_low_bits: false,
-            picture: (0, 0),
             key: CacheKey::None,
         }
     }
@@ -154,7 +150,7 @@ impl Preparer {
         stop: &Stop,
     ) -> Result<Prepared, ItemError> {
         Ok(Prepared::Missing(match item {
-            Item::Image(source) => return self.image(&source, options, stop),
+            Item::Image(source) => return self.image(&source, options.images, stop),
             Item::Pixels(pixels) => {
                 self.check_pixels(&pixels)?;
                 EncoderInput::of(Input::Image(pixels))
@@ -174,26 +170,17 @@ impl Preparer {
     fn image(
         &self,
         source: &ImageSource,
-        options: EmbedOptions,
+        options: ImageOptions,
         stop: &Stop,
     ) -> Result<Prepared, ItemError> {
         let started = Instant::now();
         let bytes = source.bytes()?;
-        let images = options.images.or(self.image_options);
-        let (key, picture) = if options.patches {
-            // At its full size, which the places of patches refer to.
-            let turned = self.spec.exif_orientation;
-            let picture = preprocess::decode_whole(&bytes, &self.limits, turned, images, stop)?;
-            (CacheKey::None, picture)
-        } else {
-            let key = match self.caches.image(&bytes, images) {
-                Ok(encoding) => return Ok(Prepared::Cached(encoding)),
-                Err(key) => key,
-            };
-            let spec = &self.spec;
-            let picture = preprocess::decode_for(&bytes, &self.limits, spec, images, stop)?;
-            (key, picture)
+        let options = options.or(self.image_options);
+        let key = match self.caches.image(&bytes, options) {
+            Ok(encoding) => return Ok(Prepared::Cached(encoding)),
+            Err(key) => key,
         };
+        let picture = preprocess::decode_for(&bytes, &self.limits, &self.spec, options, stop)?;
         let decoded = started.elapsed();
         let pixels = preprocess::to_input(&picture.image, &self.spec);
         let resized = started.elapsed() - decoded;
@@ -202,10 +189,6 @@ impl Preparer {
         metrics.resize_seconds.observe(resized.as_secs_f64());
         Ok(Prepared::Missing(EncoderInput {
             in_low_bits: picture.in_low_bits,
-            picture: (
-                picture.image.width() as usize,
-                picture.image.height() as usize,
-            ),
             key,
             ..EncoderInput::of(Input::Image(pixels))
         }))

@@ -37,8 +37,8 @@ pub struct EmbedOptions {
     pub truncate: bool,
     /// Image options that override the model's settings.
     pub images: ImageOptions,
-    /// Whether the patches of images are wanted too: see [`Encoding::patches`]. Images are not taken from the cache then,
-    /// because it has no patches. The model must have them: see [`crate::bundle::ImageSide::patches`].
+    /// Whether the patches of [`Item::Pixels`] are wanted too: see [`Encoding::patches`]. The model must have them: see
+    /// [`crate::bundle::ImageSide::patches`].
     pub patches: bool,
     /// The tenant and request for fair queueing while items are prepared.
     pub tenant: Tenant,
@@ -62,7 +62,7 @@ impl Default for EmbedOptions {
 pub struct Encoding {
     /// The L2-normalised embedding.
     pub embedding: Embedding,
-    /// The patches of an image, if they were asked for.
+    /// The patches of pixels, if they were asked for.
     pub patches: Option<Patches>,
     /// The tokens of a text.
     pub tokens: TokenCount,
@@ -88,8 +88,6 @@ pub struct Patches {
     pub rows: usize,
     /// Patches of a row.
     pub columns: usize,
-    /// Width and height of the picture as it was read, in pixels, before it was fitted to the encoder's input.
-    pub picture: (usize, usize),
 }
 
 impl AsRef<[f32]> for Encoding {

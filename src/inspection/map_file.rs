@@ -165,11 +165,11 @@ fn grey(value: &f32) -> [u8; 2] {
 mod tests {
     use super::*;
     use crate::inspection::Transform;
-    use crate::inspection::text_map::{PatchVectors, Placed};
+    use crate::inspection::text_map::{Placed, Places};
 
     /// A map of two patches, the first with the value 6, the second with -6.
     fn map(width: usize, height: usize) -> TextMap {
-        let patches = PatchVectors {
+        let patches = Places {
             vectors: &[1.0, 0.0, 0.0, 1.0],
             rows: 1,
             columns: 2,
@@ -179,7 +179,7 @@ mod tests {
             input: (64, 64),
             to_input: Transform::resize((width, height), (64, 64)),
         };
-        TextMap::new(patches, &[1.0, 0.0], &[0.0, 1.0], 6.0, placed).expect("it fits")
+        TextMap::of_patches(patches, &[1.0, 0.0], &[0.0, 1.0], 6.0, placed).expect("it fits")
     }
 
     fn read(file: &[u8], expand: bool) -> (png::OutputInfo, Vec<u8>) {

@@ -1,4 +1,4 @@
-//! Where in a picture a text holds: a value for each patch, carried to the pixels of the posted picture.
+//! Where in a picture a text holds: a value for each place of a grid, carried to the pixels of the posted picture.
 
 use super::error::InspectionError;
 use super::feature_map::Shape;
@@ -14,9 +14,10 @@ const REGION_SIDE: usize = 256;
 /// The most boxes of a text.
 pub const MOST_REGIONS: usize = 8;
 
-/// The patches of a picture: a vector a place, in the space of the texts.
+/// Vectors of the places of a picture, in the space of the texts: of its patches, or of the whole picture with each place
+/// covered.
 #[derive(Debug, Clone, Copy)]
-pub struct PatchVectors<'a> {
+pub struct Places<'a> {
     /// `[rows, columns, width]`, row by row.
     pub vectors: &'a [f32],
     /// Rows, at least 1.
@@ -36,8 +37,8 @@ pub struct Placed {
     pub to_input: Transform,
 }
 
-/// How much a text holds at each place of a picture: 0 is as much as of any picture, 1 and more stands out. The scale is fixed
-/// for a model, and never set on the picture itself.
+/// How much a text holds at each place of a picture: 1 and more stands out. The scale is fixed for a model, and never set on
+/// the picture itself.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TextMap {
     layer: PatchMap,
@@ -46,39 +47,61 @@ pub struct TextMap {
 
 impl TextMap {
     /// Compares each patch with a text: `(cos(patch, text) − cos(patch, neutral)) · factor`. `neutral` is a text that says
-    /// nothing. A patch without a direction has the value 0.
+    /// little. A patch without a direction has the value 0.
     ///
     /// # Errors
     /// [`InspectionError::Length`] if the lengths do not fit together, [`InspectionError::NotFinite`].
-    pub fn new(
-        patches: PatchVectors<'_>,
+    pub fn of_patches(
+        patches: Places<'_>,
         text: &[f32],
         neutral: &[f32],
         factor: f32,
         placed: Placed,
     ) -> Result<Self, InspectionError> {
-        let PatchVectors {
-            vectors,
-            rows,
-            columns,
-        } = patches;
-        let width = text.len();
-        check("the patches", vectors, rows * columns * width)?;
-        check("the text", text, width)?;
-        check("the neutral text", neutral, width)?;
+        check("the neutral text", neutral, text.len())?;
         let direction: Vec<f32> = unit(text)
             .zip(unit(neutral))
             .map(|(text, neutral)| (text - neutral) as f32)
             .collect();
-        let values = vectors.chunks_exact(width).map(|patch| {
-            let length = dot(patch, patch).sqrt();
-            let along = if length > 0.0 {
-                dot(patch, &direction) / length
-            } else {
-                0.0
-            };
-            Some(along as f32 * factor)
-        });
+        Self::of_values(patches, text, placed, |patch| {
+            along(patch, &direction) * factor
+        })
+    }
+
+    /// Says how much less a text fits the picture when a place is covered: `(cos(whole, text) − cos(covered, text)) · factor`.
+    /// `covered` holds the picture's vector with each place covered.
+    ///
+    /// # Errors
+    /// As [`Self::of_patches`].
+    pub fn of_covered(
+        whole: &[f32],
+        covered: Places<'_>,
+        text: &[f32],
+        factor: f32,
+        placed: Placed,
+    ) -> Result<Self, InspectionError> {
+        check("the picture", whole, text.len())?;
+        let text_unit: Vec<f32> = unit(text).map(|number| number as f32).collect();
+        let before = along(whole, &text_unit);
+        Self::of_values(covered, text, placed, |covered| {
+            (before - along(covered, &text_unit)) * factor
+        })
+    }
+
+    fn of_values(
+        places: Places<'_>,
+        text: &[f32],
+        placed: Placed,
+        value: impl Fn(&[f32]) -> f32,
+    ) -> Result<Self, InspectionError> {
+        let Places {
+            vectors,
+            rows,
+            columns,
+        } = places;
+        let width = text.len();
+        check("the text", text, width)?;
+        check("the places", vectors, rows * columns * width)?;
         let shape = Shape {
             channels: width,
             height: rows,
@@ -92,7 +115,10 @@ impl TextMap {
         Ok(Self {
             layer: PatchMap {
                 grid: Grid::new(shape, &everywhere),
-                values: values.collect(),
+                values: vectors
+                    .chunks_exact(width)
+                    .map(|v| Some(value(v)))
+                    .collect(),
             },
             placed,
         })
@@ -185,6 +211,16 @@ fn check(what: &'static str, numbers: &[f32], expected: usize) -> Result<(), Ins
     }
 }
 
+/// The length of a vector's part along a direction, for the vector at length 1; 0 for zeros.
+fn along(vector: &[f32], direction: &[f32]) -> f32 {
+    let length = dot(vector, vector).sqrt();
+    if length > 0.0 {
+        (dot(vector, direction) / length) as f32
+    } else {
+        0.0
+    }
+}
+
 /// The vector at length 1; zeros stay zeros.
 fn unit(vector: &[f32]) -> impl Iterator<Item = f64> {
     let length = dot(vector, vector).sqrt();
@@ -202,12 +238,12 @@ mod tests {
         let vectors: Vec<f32> = (0..16)
             .flat_map(|place| if place == 7 { [0.0, 0.5] } else { [0.5, 0.0] })
             .collect();
-        let patches = PatchVectors {
+        let patches = Places {
             vectors: &vectors,
             rows: 4,
             columns: 4,
         };
-        TextMap::new(patches, &text, &neutral, 2.0, placed).expect("it fits")
+        TextMap::of_patches(patches, &text, &neutral, 2.0, placed).expect("it fits")
     }
 
     fn squashed(posted: (usize, usize)) -> Placed {
@@ -223,15 +259,30 @@ mod tests {
         let values: Vec<_> = spot(squashed((8, 8))).values().collect();
         assert_eq!(values.iter().filter(|value| **value == -2.0).count(), 15);
         assert_eq!(values[7], 2.0);
-        let zeros = PatchVectors {
+        let zeros = Places {
             vectors: &[0.0; 4],
             rows: 1,
             columns: 2,
         };
-        let map = TextMap::new(zeros, &[1.0, 0.0], &[0.0, 1.0], 1.0, squashed((8, 8)));
+        let map = TextMap::of_patches(zeros, &[1.0, 0.0], &[0.0, 1.0], 1.0, squashed((8, 8)));
         assert_eq!(map.expect("it fits").values().collect::<Vec<_>>(), [0.0; 2]);
-        let wrong = TextMap::new(zeros, &[1.0, 0.0], &[1.0], 1.0, squashed((8, 8)));
+        let wrong = TextMap::of_patches(zeros, &[1.0, 0.0], &[1.0], 1.0, squashed((8, 8)));
         assert!(wrong.is_err());
+    }
+
+    #[test]
+    fn covering_what_the_text_needs_counts() {
+        let covered = Places {
+            vectors: &[3.0, 4.0, 0.0, 5.0],
+            rows: 1,
+            columns: 2,
+        };
+        let map = TextMap::of_covered(&[6.0, 8.0], covered, &[2.0, 0.0], 10.0, squashed((8, 8)));
+        let values: Vec<_> = map.expect("it fits").values().collect();
+        assert!(
+            values[0].abs() < 1e-6 && (values[1] - 6.0).abs() < 1e-6,
+            "{values:?}"
+        );
     }
 
     #[test]

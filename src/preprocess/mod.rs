@@ -8,6 +8,7 @@
 //! open_clip's geometry. The resize agrees with Pillow exactly. Where decoding differs, the decoding module documents it.
 
 mod announced;
+mod covered;
 mod decode;
 mod error;
 mod fit;
@@ -23,6 +24,7 @@ mod stop;
 mod tensor;
 
 pub use announced::{HEADER_BYTES, announced_pixels};
+pub use covered::Coverable;
 pub use decode::{Format, Picture, decode, decode_for, decode_whole};
 pub use error::ImageError;
 pub use fit::fit;

@@ -37,6 +37,10 @@ fn null_counts_as_missing() {
             json!({"images": image, "labels": ["a"], "texts": null, "labelset": null, "truncate": null}),
         ),
         (
+            "/v1/explain",
+            json!({"images": image, "texts": "a", "labels": null, "map": null, "model": null, "truncate": null}),
+        ),
+        (
             "/v1/rerank",
             json!({"query": "a", "documents": ["b"], "top_n": null, "return_documents": null, "truncate": null}),
         ),
@@ -259,6 +263,10 @@ fn lists_are_read_only_up_to_their_limit() {
             format!(r#"{{"images": {list}, "labels": ["a"]}}"#),
         ),
         (
+            "/v1/explain",
+            format!(r#"{{"images": "x", "texts": {list}}}"#),
+        ),
+        (
             "/v1/rerank",
             format!(r#"{{"query": "a", "documents": {list}}}"#),
         ),
@@ -311,6 +319,10 @@ fn a_message_does_not_grow_with_repeated_input() {
             ),
             ("/v1/similarity", json!({"images": long, "texts": "a"})),
             ("/v1/classify", json!({"images": image, "labelset": long})),
+            (
+                "/v1/explain",
+                json!({"images": image, "texts": "a", "map": long}),
+            ),
             (
                 "/v1/classify",
                 json!({"images": image, "labels": "a", "model": long}),

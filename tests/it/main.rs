@@ -36,6 +36,7 @@ mod eval_compare;
 mod eval_pairs;
 mod eval_retrieval;
 mod eval_zeroshot;
+mod explain;
 mod external_weights;
 mod failing_sessions;
 mod features;

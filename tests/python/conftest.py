@@ -121,3 +121,20 @@ def browser():
         )
         yield chromium
         chromium.close()
+
+
+@pytest.fixture
+def page(server, browser):
+    """The page at `/`. At the end, nothing was loaded from elsewhere, and no script or policy error was logged."""
+    context = browser.new_context(base_url=server, viewport={"width": 1100, "height": 900})
+    page = context.new_page()
+    requests, complaints = [], []
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.goto("/")
+    yield page
+    context.close()
+    assert [url for url in requests if not url.startswith((server + "/", "data:", f"blob:{server}/"))] == []
+    # Chromium logs every error answer; some tests cause one on purpose.
+    assert [text for text in complaints if not text.startswith("Failed to load resource")] == []

@@ -5,7 +5,9 @@ use tonic::Status;
 use super::proto;
 use super::proto::item::Content;
 use crate::api::ApiError;
-use crate::calls::{Classification, Document, ExplainedImage, MapKind, RankedDocument, Warning};
+use crate::calls::{
+    Classification, Document, ExplainedImage, MapKind, Method, RankedDocument, Warning,
+};
 use crate::engine::{ImageSource, Item};
 use crate::error_code::Code;
 use crate::preprocess::{Alpha, ImageOptions, ValueBits};
@@ -150,6 +152,22 @@ pub fn map_kind(kind: i32) -> Result<Option<MapKind>, ApiError> {
         Err(_) => {
             let message = format!("{kind} is not a value of MapKind");
             return Err(ApiError::new(Code::InvalidRequest, message).at("map"));
+        }
+    })
+}
+
+/// How maps are made.
+///
+/// # Errors
+/// 400 `invalid_request`.
+pub fn method(method: i32) -> Result<Method, ApiError> {
+    Ok(match proto::ExplainMethod::try_from(method) {
+        Ok(proto::ExplainMethod::Unspecified) => Method::default(),
+        Ok(proto::ExplainMethod::Cover) => Method::Cover,
+        Ok(proto::ExplainMethod::Patches) => Method::Patches,
+        Err(_) => {
+            let message = format!("{method} is not a value of ExplainMethod");
+            return Err(ApiError::new(Code::InvalidRequest, message).at("method"));
         }
     })
 }

@@ -145,6 +145,7 @@ impl ClipIn for Service {
             model: convert::name(request.model),
             images: convert::images(request.images),
             texts: request.texts,
+            method: convert::method(request.method)?,
             map: convert::map_kind(request.map)?,
             options: options::read(
                 &metadata,

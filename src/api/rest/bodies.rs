@@ -56,6 +56,9 @@ pub fn explain(body: &[u8]) -> Result<Vec<Item>, ApiError> {
     if let Some(map) = request.map.take() {
         map.kind(MapKind::Colours)?;
     }
+    if let Some(method) = request.method.take() {
+        method.method()?;
+    }
     items(request)
 }
 

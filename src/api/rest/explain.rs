@@ -15,13 +15,14 @@ use super::error_responses::{InferenceErrors, LookupErrors};
 use super::image_option_fields::{ImageOptionsQuery, with_image_options};
 use super::images_and_texts::ImagesAndTexts;
 use super::map_field::MapField;
+use super::method_field::{MethodField, MethodName};
 use super::openapi::RequestHeaders;
 use super::schemas::{ImageFile, Images, Texts};
 use super::usage::Usage;
 use crate::api::chunks::Chunks;
 use crate::api::json_answer::Json;
 use crate::api::{ApiError, AppState, held};
-use crate::calls::{self, ExplainCall, ExplainedImage, Explanation, MapKind, Warning};
+use crate::calls::{self, ExplainCall, ExplainedImage, Explanation, MapKind, Method, Warning};
 use crate::error_code::Code;
 use crate::inspection::Region;
 
@@ -36,6 +37,9 @@ with_image_options! {
         texts: Texts,
         #[schema(inline)]
         map: Option<MapField>,
+        /// How maps are made.
+        #[schema(inline)]
+        method: Option<MethodName>,
         /// Whether texts longer than the model's context are truncated or refused.
         #[schema(default = true)]
         truncate: Option<bool>,
@@ -59,6 +63,9 @@ with_image_options! {
         model: String,
         #[schema(inline, required = false)]
         map: MapField,
+        /// How maps are made.
+        #[schema(inline, required = false)]
+        method: MethodName,
         /// Whether texts longer than the model's context are truncated (the default) or refused.
         #[schema(required = false)]
         truncate: bool,
@@ -148,6 +155,9 @@ struct ExplainQuery {
     model: Option<String>,
     #[param(inline)]
     map: Option<MapField>,
+    /// How maps are made.
+    #[param(inline)]
+    method: Option<MethodName>,
     /// Whether texts longer than the model's context are truncated (the default) or refused.
     truncate: Option<bool>,
 }
@@ -191,6 +201,8 @@ pub async fn create(
         (None, true) => Some(MapKind::Overlay),
         (None, false) => None,
     };
+    let method = request.method.clone();
+    let method = method.map_or(Ok(Method::default()), MethodField::method)?;
     if as_png {
         check_png(&request, map)?;
     }
@@ -198,6 +210,7 @@ pub async fn create(
         model: request.model.clone(),
         images: request.images,
         texts: request.texts,
+        method,
         map,
         options: request.options,
     };

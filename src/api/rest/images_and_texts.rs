@@ -8,6 +8,7 @@ use super::image_option_fields::with_image_options;
 use super::item_list::{Entry, EntryList};
 use super::json_body;
 use super::map_field::MapField;
+use super::method_field::MethodField;
 use super::request_form::{Content, Field, RequestForm, value_of};
 use super::schemas::{ImageFile, Images, Texts};
 use crate::api::contract::request_options;
@@ -28,8 +29,10 @@ pub struct ImagesAndTexts {
     pub texts: Vec<String>,
     /// The label set, instead of texts.
     pub labelset: Option<String>,
-    /// The maps that are asked for. Only `/v1/explain` looks at it.
+    /// For `/v1/explain`: the maps that are asked for.
     pub map: Option<MapField>,
+    /// For `/v1/explain`: how maps are made.
+    pub method: Option<MethodField>,
     /// Lane, deadline, and whether long texts are truncated.
     pub options: EmbedOptions,
     texts_field: &'static str,
@@ -54,6 +57,8 @@ with_image_options! {
         labelset: Option<String>,
         #[schema(value_type = Option<bool>)]
         map: Option<MapField>,
+        #[schema(value_type = Option<String>)]
+        method: Option<MethodField>,
         truncate: Option<bool>,
     }
 }
@@ -220,6 +225,7 @@ impl ImagesAndTexts {
             texts: texts.collect::<Result<_, _>>()?,
             labelset: json.labelset,
             map: json.map,
+            method: json.method,
             options: EmbedOptions {
                 truncate: json.truncate.unwrap_or(true),
                 images: options,
@@ -239,6 +245,7 @@ impl ImagesAndTexts {
             texts: vec![],
             labelset: None,
             map: None,
+            method: None,
             options: EmbedOptions::default(),
             texts_field,
             spelled_labels: None,
@@ -266,6 +273,7 @@ impl ImagesAndTexts {
                 self.texts.push(value.to_owned());
             }
             "map" => self.map = Some(MapField::of(value)),
+            "method" => self.method = Some(MethodField::of(value)),
             "truncate" => {
                 self.options.truncate = value_of(name, value, "truncate is true or false")?;
             }

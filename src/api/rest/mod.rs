@@ -3,6 +3,7 @@
 mod admin;
 #[doc(hidden)]
 pub mod bodies;
+mod choice;
 mod classify;
 mod cohere_embed;
 mod compare;
@@ -18,6 +19,7 @@ mod item_list;
 mod json_body;
 mod labelsets;
 mod map_field;
+mod method_field;
 mod models;
 pub mod openapi;
 mod protocol;

@@ -66,6 +66,7 @@ const FIELDS: [&str; 21] = [
     "labels",
     "labelset",
     "map",
+    "method",
     "model",
     "dimensions",
     "encoding_format",

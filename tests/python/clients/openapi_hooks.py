@@ -94,7 +94,10 @@ def fit_query(case) -> None:
         query["dimensions"] = int(query["dimensions"]) % WIDTH + 1
     # No such set exists.
     query.pop("labelset", None)
-    field = {"/v1/similarity": "text", "/v1/classify": "label"}.get(case.path)
+    if query.get("map") == "overlay":
+        # Only for one image and one text.
+        query["map"] = "values"
+    field = {"/v1/similarity": "text", "/v1/classify": "label", "/v1/explain": "text"}.get(case.path)
     if field and not query.get(field):
         query[field] = ["a red bolt"]
     embeds_nothing = isinstance(case.body, dict) and not (case.body.get("image") or case.body.get("text"))
@@ -107,6 +110,8 @@ def fit_body(path: str, body: dict) -> dict:
         return inference(len(str(body)))
     if body.get("model") is not None:
         body["model"] = MODEL
+    if path == "/v1/explain" and body.get("map") == "overlay":
+        body["map"] = "values"
     if path == "/v1/classify" and "label" in body:
         body.pop("labelset", None)
     if path == "/v2/embed":
