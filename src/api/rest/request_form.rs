@@ -59,7 +59,7 @@ const IMAGES: [&str; 5] = ["image", "images", "image[]", "images[]", "file"];
 const REFERENCES: [&str; 4] = ["reference", "references", "reference[]", "references[]"];
 
 /// All other fields of all routes.
-const FIELDS: [&str; 21] = [
+const FIELDS: [&str; 22] = [
     "text",
     "texts",
     "label",
