@@ -88,12 +88,15 @@ function showStatements(statements) {
   if (!statements.length) return;
   $("statement-scores").append(element("h3", "", "Which statement is true"));
   const list = element("ol", "scores");
+  // Scores order the statements of one request and mean nothing beyond it: the bars go from the least to the largest.
+  const scores = statements.map((statement) => statement.score);
+  const [least, largest] = [Math.min(...scores), Math.max(...scores)];
   statements.forEach((statement, rank) => {
     const item = element("li", rank === 0 ? "best" : "");
     item.append(
       element("span", "label", statement.text),
       element("span", "percent", number(statement.score)),
-      bar(statement.score),
+      bar(largest > least ? (statement.score - least) / (largest - least) : 0),
       element("span"),
     );
     if (statement.parts) item.append(why("Why", statement.parts));
