@@ -164,7 +164,9 @@ mod tests {
     proptest! {
         #[test]
         fn the_score_rises_with_every_part(part in 0_usize..5, more in 0.01..100.0, images in 1_usize..20) {
-            let fusion = Fusion::fit(&rows(images, 5), 0.0).expect("there are rows");
+            // Two images may be nearly alike in a part. Without a floor their spread makes that part so large that the sum
+            // cannot show the others.
+            let fusion = Fusion::fit(&rows(images, 5), 0.02).expect("there are rows");
             let parts = vec![1.0; 5];
             let mut higher = parts.clone();
             higher[part] += more;

@@ -18,6 +18,7 @@ from clip_in_training.scratch.data.examples import Examples, load_edits
 from clip_in_training.scratch.model.bundle import load_bundle
 from clip_in_training.scratch.recipe import kept_recipe
 from clip_in_training.scratch.scenes.attributes import ATTRIBUTES
+from clip_in_training.small.export.material import material
 from clip_in_training.small.export.reload import SHAPE, reload_small
 
 CHECKED = 72
@@ -56,9 +57,9 @@ def subject_of(folder: Path, manifest: dict) -> Subject:
     source = manifest["provenance"]
     if "backbone" in source or "architecture" in source:
         backbone = reload_backbone(folder, manifest)
-        material, rules = drawn(backbone.image_rules.size), backbone.text_rules
-        known = checks(original(backbone), rules, material.checked.pixels, material.checked.texts)
-        calibrated = material.calibration()
+        inputs, rules = drawn(backbone.image_rules.size), backbone.text_rules
+        known = checks(original(backbone), rules, inputs.checked.pixels, inputs.checked.texts)
+        calibrated = inputs.calibration()
         return Subject(rules, known, calibrated.pixels, calibrated.texts, None)
     if SHAPE in source:
         small, small_recipe = reload_small(folder, manifest)

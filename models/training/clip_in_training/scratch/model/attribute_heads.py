@@ -1,16 +1,31 @@
 """Reads a scene's attributes from the features of the image tower: used by stage A, not part of the bundle."""
 
+from typing import Protocol
+
 from torch import Tensor, nn
 
 from clip_in_training.scratch.losses.reading import CodeReading
 from clip_in_training.scratch.model.image_tower import Seen
-from clip_in_training.scratch.recipe import ImageTowerRecipe
+
+
+class Widths(Protocol):
+    """What the recipe of an image tower says of its features."""
+
+    @property
+    def feature_width(self) -> int:
+        """Numbers a picture."""
+        ...
+
+    @property
+    def value_width(self) -> int:
+        """Numbers a query of the small map."""
+        ...
 
 
 class AttributeHeads(nn.Module):
     """One linear classifier per attribute, computed as a single product."""
 
-    def __init__(self, recipe: ImageTowerRecipe, attributes: dict[str, list[str]], code: tuple[str, ...]):
+    def __init__(self, recipe: Widths, attributes: dict[str, list[str]], code: tuple[str, ...]):
         super().__init__()
         self.sizes = {name: len(values) for name, values in attributes.items()}
         self.linear = nn.Linear(recipe.feature_width, sum(self.sizes.values()))

@@ -1,5 +1,6 @@
 """One edit to learn from: two pictures as the camera saw them, their captions, and what is known about them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -84,9 +85,10 @@ class Drawer:
             texts = [(pair.source.caption, pair.target.caption)]
             for _ in range(self.recipe.wordings - 1):
                 seed = int(rng.integers(2**62))
-                texts.append(
-                    tuple(setting.short(side.attributes, set(side.said), Random(seed)) for side in sides)
+                source, target = (
+                    setting.short(side.attributes, set(side.said), Random(seed)) for side in sides
                 )
+                texts.append((source, target))
         pixels, matrices = self._varied(sides, rng)
         labels, stated = zip(
             *(_labels(side.attributes, None if long else side.said) for side in sides), strict=True
@@ -101,12 +103,12 @@ class Drawer:
     ) -> Drawn:
         pair = composed_pair(category, own, self.recipe.image_size)
         sides = (pair.source, pair.target)
-        texts = [tuple(side.caption_long if long else side.caption for side in sides)]
+        source, target = (side.caption_long if long else side.caption for side in sides)
         pixels, _ = self._varied(sides, rng)
         return Drawn(
             f"composed {category}",
             pixels,
-            texts,
+            [(source, target)],
             np.full((2, len(COLUMNS)), UNKNOWN, np.int64),
             np.zeros((2, len(COLUMNS)), bool),
             np.full((2, CODE_LENGTH, 2), np.nan, np.float32),
@@ -117,7 +119,7 @@ class Drawer:
         return vary(pixels, self.recipe.robustness, rng, [side.keep for side in sides])
 
 
-def _shares(kinds: list[str], given: dict[str, float]) -> tuple[list[str], np.ndarray]:
+def _shares(kinds: Sequence[str], given: dict[str, float]) -> tuple[list[str], np.ndarray]:
     weights = np.array([given.get(kind, 1.0) for kind in kinds])
     if not weights.sum():
         raise DataError("every category has the weight 0: give at least one of them more")

@@ -31,7 +31,8 @@ class Maps(NamedTuple):
 def frozen_maps(lite0: Lite0, pixels: Tensor) -> Maps:
     """The maps of uint8 [batch, size, size, 3]."""
     maps = lite0.maps(normalised(pixels))
-    return Maps(*(maps[stride] for stride in STRIDES), lite0.pooled(maps[32]))
+    eight, sixteen, thirty_two = (maps[stride] for stride in STRIDES)
+    return Maps(eight, sixteen, thirty_two, lite0.pooled(maps[32]))
 
 
 class FineReader(nn.Module):
