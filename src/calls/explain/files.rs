@@ -1,4 +1,4 @@
-//! The PNGs of an answer, each counted before it is made.
+//! The PNG files of an answer, each counted before it is made.
 
 use super::maps::failed;
 use super::{MapKind, at_worst, base64_bytes};

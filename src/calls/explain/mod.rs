@@ -239,7 +239,7 @@ fn check(call: &ExplainCall, most: usize) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Takes the bytes of what is held at a time, and of the answer without PNGs.
+/// Takes the bytes of what is held at a time, and of the answer without PNG files.
 fn reserve(state: &AppState, model: &Model, call: &ExplainCall) -> Result<(), ApiError> {
     let (images, texts) = (call.images.len(), call.texts.len());
     let manifest = model.manifest();
