@@ -8,6 +8,7 @@ from clip_in_training.common.recipe import RecipeError
 from clip_in_training.finetune.recipe import is_tuning_recipe, parse_tuning_recipe
 from clip_in_training.finetune.variant import variant
 from clip_in_training.scratch.recipe import load_recipe, parse_recipe
+from clip_in_training.small.recipe import parse_small_recipe
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 SMALL = 'name = "x"\ndescription = "y"\n'
@@ -20,6 +21,8 @@ def test_every_recipe_of_the_repository_is_valid(path):
         recipe = parse_tuning_recipe(text, path.name)
         for name in recipe.ablation:
             variant(recipe, name, path.name)
+    elif "[heads]" in text:
+        recipe = parse_small_recipe(text, path.name)
     else:
         recipe, text = load_recipe(path)
     assert recipe.name and text
