@@ -229,8 +229,11 @@ fn scores_are_those_of_similarity_and_texts_keep_their_order() {
         let found = &explained["results"][image]["explanations"][text]["regions"][0]["strength"];
         found.as_f64().unwrap_or(0.0)
     };
-    assert!(strongest(0, 1) > strongest(0, 0) + 0.5 && strongest(1, 0) > strongest(1, 1) + 0.5);
-    assert!(strongest(0, 1) > strongest(0, 2) && strongest(1, 0) > strongest(1, 2));
+    for (image, what_is_true) in [(0, 1), (1, 0)] {
+        let all = [0, 1, 2].map(|text| strongest(image, text));
+        let best = (0..3).max_by(|a, b| all[*a].total_cmp(&all[*b]));
+        assert_eq!(best, Some(what_is_true), "{all:?}");
+    }
 }
 
 #[test]
