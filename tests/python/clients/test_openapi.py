@@ -33,7 +33,7 @@ def test_generated_requests_find_no_difference_from_the_schema(server, tmp_path)
         "--exclude-checks=negative_data_rejection",
         f"--max-examples={os.environ.get('SCHEMATHESIS_EXAMPLES', '60')}",
         "--phases=examples,coverage,fuzzing",
-        # One request of these takes seconds in a build for tests, and the schema cannot say which images fit a reference.
+        # One of these requests takes seconds in a build for tests, and the schema cannot say which images fit.
         f"--exclude-path-regex={SLOW}",
         "--continue-on-failure",
         "--generation-deterministic",
