@@ -11,6 +11,8 @@ mod embed;
 mod explain;
 pub mod infer;
 mod labelset;
+mod map_kind;
+mod place;
 mod reference;
 mod rerank;
 mod similarity;
@@ -21,14 +23,14 @@ pub use classify::{
     Classification, Classified, ClassifyCall, Decision, LabelScore, Labels, classify,
 };
 pub use compare::{
-    Against, Changed, CompareCall, Compared, ComparedImage, Judged, Lies, LiesStatus, Parts, Place,
-    Said, UsedReference, compare,
+    Against, Changed, CompareCall, Compared, ComparedImage, Judged, Lies, LiesStatus, Parts, Said,
+    UsedReference, compare,
 };
 pub use embed::{EmbedCall, Embeddings, embed, embed_each};
-pub use explain::{
-    ExplainCall, ExplainedImage, Explanation, Explanations, MapKind, Method, explain,
-};
+pub use explain::{ExplainCall, ExplainedImage, Explanation, Explanations, Method, explain};
 pub use labelset::put_labelset;
+pub use map_kind::MapKind;
+pub use place::Place;
 pub use reference::{add_to_reference, put_reference};
 pub use rerank::{Document, RankedDocument, RerankCall, Reranked, rerank};
 pub use similarity::{Similarities, SimilarityCall, similarity};

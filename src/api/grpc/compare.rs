@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{convert, proto};
 use crate::api::ApiError;
-use crate::calls::{Against, Compared, ComparedImage, Judged, LiesStatus, Parts, Place, Said};
+use crate::calls::{Against, Compared, ComparedImage, Judged, LiesStatus, Parts, Said};
 use crate::error_code::Code;
 
 /// What is compared with: a name or images.
@@ -64,7 +64,7 @@ fn comparison(image: ComparedImage) -> proto::Comparison {
             score: image.registration.score,
             transform: image.registration.transform.concat(),
         }),
-        regions: image.regions.into_iter().map(region).collect(),
+        regions: image.regions.into_iter().map(convert::region).collect(),
         statements: image.statements.into_iter().map(judged).collect(),
         map: image.map.unwrap_or_default().into(),
     }
@@ -72,16 +72,6 @@ fn comparison(image: ComparedImage) -> proto::Comparison {
 
 fn parts(parts: Parts) -> std::collections::HashMap<String, f64> {
     parts.0.into_iter().collect()
-}
-
-fn region(place: Place) -> proto::Region {
-    proto::Region {
-        x: convert::count(place.x),
-        y: convert::count(place.y),
-        width: convert::count(place.width),
-        height: convert::count(place.height),
-        strength: place.strength,
-    }
 }
 
 fn judged(statement: Judged) -> proto::JudgedStatement {

@@ -6,7 +6,7 @@ use super::proto;
 use super::proto::item::Content;
 use crate::api::ApiError;
 use crate::calls::{
-    Classification, Document, ExplainedImage, MapKind, Method, RankedDocument, Warning,
+    Classification, Document, ExplainedImage, MapKind, Method, Place, RankedDocument, Warning,
 };
 use crate::engine::{ImageSource, Item};
 use crate::error_code::Code;
@@ -180,20 +180,20 @@ pub fn explanations(image: ExplainedImage) -> proto::ImageExplanations {
         explanations: explanations
             .map(|explanation| proto::Explanation {
                 score: explanation.score,
-                regions: explanation
-                    .regions
-                    .into_iter()
-                    .map(|region| proto::Region {
-                        x: count(region.x),
-                        y: count(region.y),
-                        width: count(region.width),
-                        height: count(region.height),
-                        strength: region.strength,
-                    })
-                    .collect(),
+                regions: explanation.regions.into_iter().map(region).collect(),
                 map: explanation.map.unwrap_or_default().into(),
             })
             .collect(),
+    }
+}
+
+pub fn region(place: Place) -> proto::Region {
+    proto::Region {
+        x: count(place.x),
+        y: count(place.y),
+        width: count(place.width),
+        height: count(place.height),
+        strength: place.strength,
     }
 }
 

@@ -1,14 +1,10 @@
 //! `POST /v1/explain`: shows where in an image a text holds.
 
-use std::fmt;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use base64::display::Base64Display;
-use base64::engine::general_purpose::STANDARD;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::error_responses::{InferenceErrors, LookupErrors};
@@ -17,14 +13,15 @@ use super::images_and_texts::ImagesAndTexts;
 use super::map_field::MapField;
 use super::method_field::{MethodField, MethodName};
 use super::openapi::RequestHeaders;
+use super::png::{Png, png_answer, wants_png};
 use super::schemas::{ImageFile, Images, Texts};
 use super::usage::Usage;
-use crate::api::chunks::Chunks;
 use crate::api::json_answer::Json;
-use crate::api::{ApiError, AppState, held};
-use crate::calls::{self, ExplainCall, ExplainedImage, Explanation, MapKind, Method, Warning};
+use crate::api::{ApiError, AppState};
+use crate::calls::{
+    self, ExplainCall, ExplainedImage, Explanation, MapKind, Method, Place, Warning,
+};
 use crate::error_code::Code;
-use crate::inspection::Region;
 
 with_image_options! {
     /// Images and texts in JSON.
@@ -105,40 +102,10 @@ struct TextExplanation {
     /// Cosine of the image and the text: what is explained.
     score: f32,
     /// Places where the text stands out, strongest first, at most 8.
-    regions: Vec<RegionBox>,
+    regions: Vec<Place>,
     /// The map as PNG in base64, of the image's size; null if it was not asked for.
     #[schema(value_type = Option<String>)]
     map: Option<Png>,
-}
-
-/// A box, in pixels of the posted image.
-#[derive(Debug, Serialize, ToSchema)]
-struct RegionBox {
-    /// First column.
-    x: usize,
-    /// First row.
-    y: usize,
-    /// Columns, at least 1.
-    width: usize,
-    /// Rows, at least 1.
-    height: usize,
-    /// Largest value of the map in it, 1 or more.
-    strength: f32,
-}
-
-/// A PNG, written as base64.
-pub(super) struct Png(pub(super) Vec<u8>);
-
-impl fmt::Debug for Png {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Png({} bytes)", self.0.len())
-    }
-}
-
-impl Serialize for Png {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&Base64Display::new(&self.0, &STANDARD))
-    }
 }
 
 /// Query parameters with a form or a raw image.
@@ -231,21 +198,6 @@ pub async fn create(
     Ok(Json(answer).into_response())
 }
 
-/// Whether `accept` names PNG before JSON. A client that takes anything gets JSON.
-pub(super) fn wants_png(headers: &HeaderMap) -> bool {
-    let values = headers.get_all(header::ACCEPT).into_iter();
-    let names = values
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','));
-    let mut essences = names.filter_map(|name| name.split(';').next());
-    let first = essences.find_map(|name| match name.trim().to_ascii_lowercase().as_str() {
-        "image/png" => Some(true),
-        "application/json" | "application/*" | "*/*" => Some(false),
-        _ => None,
-    });
-    first.unwrap_or(false)
-}
-
 fn check_png(request: &ImagesAndTexts, map: Option<MapKind>) -> Result<(), ApiError> {
     if request.images.len() > 1 || request.texts.len() > 1 {
         let message = "accept: image/png is for one image and one text; take JSON for more";
@@ -277,32 +229,7 @@ fn text((index, explanation): (usize, Explanation)) -> TextExplanation {
         index,
         text: explanation.text,
         score: explanation.score,
-        regions: explanation
-            .regions
-            .into_iter()
-            .map(RegionBox::from)
-            .collect(),
+        regions: explanation.regions,
         map: explanation.map.map(Png),
     }
-}
-
-impl From<Region> for RegionBox {
-    fn from(region: Region) -> Self {
-        Self {
-            x: region.x,
-            y: region.y,
-            width: region.width,
-            height: region.height,
-            strength: region.strength,
-        }
-    }
-}
-
-pub(super) fn png_answer(png: Vec<u8>) -> Response {
-    let chunks = Chunks::of(png.into());
-    held::shrink_to(chunks.bytes());
-    let mut response = chunks.into_body().into_response();
-    let png = HeaderValue::from_static("image/png");
-    response.headers_mut().insert(header::CONTENT_TYPE, png);
-    response
 }

@@ -22,6 +22,7 @@ mod map_field;
 mod method_field;
 mod models;
 pub mod openapi;
+mod png;
 mod protocol;
 mod reference_form;
 mod references;

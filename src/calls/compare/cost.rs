@@ -2,8 +2,7 @@
 
 use super::CompareCall;
 use crate::api::answer_size::{NUMBER, OBJECT, of_text};
-use crate::calls::MapKind;
-use crate::calls::explain::{at_worst, base64_bytes};
+use crate::calls::map_kind::{MapKind, at_worst, base64_bytes};
 use crate::engine::ImageSource;
 use crate::inspection::statements::Feature;
 use crate::preprocess::{HEADER_BYTES, Limits, announced_pixels};

@@ -12,12 +12,12 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-pub use self::one::{Changed, Lies, LiesStatus, Place};
+pub use self::one::{Changed, Lies, LiesStatus};
 pub use self::parts::Parts;
 pub use self::statements::{Judged, Said};
 
 use self::one::compare_one;
-use super::{MapKind, Warning, by_url, check_items, no_images, warnings_of};
+use super::{MapKind, Place, Warning, by_url, check_items, no_images, warnings_of};
 use crate::api::{ApiError, AppState, answer_size};
 use crate::engine::{EmbedOptions, ImageSource, Model};
 use crate::error_code::Code;

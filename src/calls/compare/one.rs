@@ -8,14 +8,14 @@ use utoipa::ToSchema;
 
 use super::parts::Parts;
 use crate::api::ApiError;
-use crate::calls::MapKind;
+use crate::calls::{MapKind, Place};
 use crate::engine::{EmbedOptions, ImageSource, Model};
 use crate::inspection::layer_map::LayerMap;
 use crate::inspection::map_file::{self, MapFile};
 use crate::inspection::reference::{Comparison, ImageFeatures};
 use crate::inspection::registration::{Registration, RegistrationStatus};
 use crate::inspection::text_map::Placed;
-use crate::inspection::{InspectionError, Region, Transform};
+use crate::inspection::{InspectionError, Transform};
 use crate::preprocess::Picture;
 use crate::references::{self, Frame, Learnt, Maps, ReferenceError, Seen};
 use crate::telemetry::Step;
@@ -72,33 +72,6 @@ impl LiesStatus {
             Self::Aligned => "aligned",
             Self::Identity => "identity",
             Self::Pose => "pose",
-        }
-    }
-}
-
-/// A changed place, in pixels of the image as it was posted.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct Place {
-    /// First column.
-    pub x: usize,
-    /// First row.
-    pub y: usize,
-    /// Columns.
-    pub width: usize,
-    /// Rows.
-    pub height: usize,
-    /// Its largest value of the map: 1 is the limit that hardly any place of a good image passes.
-    pub strength: f32,
-}
-
-impl From<Region> for Place {
-    fn from(region: Region) -> Self {
-        Self {
-            x: region.x,
-            y: region.y,
-            width: region.width,
-            height: region.height,
-            strength: region.strength,
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The PNG files of an answer, each counted before it is made.
 
 use super::maps::failed;
-use super::{MapKind, at_worst, base64_bytes};
 use crate::api::answer_size::Growing;
 use crate::api::{ApiError, AppState};
+use crate::calls::map_kind::{MapKind, at_worst, base64_bytes};
 use crate::engine::{EmbedOptions, ImageSource, Model};
 use crate::inspection::map_file::{self, MapFile};
 use crate::inspection::text_map::TextMap;

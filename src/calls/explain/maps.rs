@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Prepared, incomplete};
+use super::prepared::Prepared;
 use crate::api::ApiError;
 use crate::engine::{EmbedOptions, Embedding, Encoding, Item, Model};
 use crate::error_code::Code;
@@ -163,6 +163,14 @@ pub fn failed(error: &InspectionError) -> ApiError {
         _ => Code::InternalError,
     };
     ApiError::new(code, error.to_string())
+}
+
+/// The encoders left something out: a mistake of ours.
+fn incomplete() -> ApiError {
+    ApiError::new(
+        Code::InternalError,
+        "the answer of the engine is incomplete",
+    )
 }
 
 #[cfg(test)]

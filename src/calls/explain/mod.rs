@@ -6,22 +6,23 @@
 
 mod files;
 mod maps;
+mod prepared;
 
 use std::sync::Arc;
 
+use self::files::Files;
+use self::maps::{COVERS_AT_A_TIME, Explainer, SIDE};
+use self::prepared::prepare;
+use super::map_kind::MapKind;
+use super::place::Place;
 use super::{Warning, check_items, fetch_images, no_images, tokens_of, warnings};
 use crate::api::answer_size::{self, OBJECT, of_text};
 use crate::api::{ApiError, AppState};
 use crate::engine::{EmbedOptions, Encoding, EngineError, ImageSource, Item, Model};
 use crate::error_code::Code;
-use crate::inspection::Region;
-use crate::inspection::map_file::MapFile;
 use crate::inspection::text_map::MOST_REGIONS;
 use crate::matching::cosine;
-use crate::preprocess::{Coverable, Picture, Pixels, to_input};
 use crate::tokenize::TokenCount;
-use files::Files;
-use maps::{COVERS_AT_A_TIME, Explainer, SIDE};
 
 /// A text that says little about a picture: what a patch has in common with it, it has in common with any text.
 const NEUTRAL: &str = "a scene";
@@ -51,17 +52,6 @@ pub enum Method {
     Cover,
     /// Each patch of the image is compared with the text; only for bundles with patches.
     Patches,
-}
-
-/// What the PNG of a map shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MapKind {
-    /// Colours where the text stands out, transparent elsewhere.
-    Colours,
-    /// 16-bit values.
-    Values,
-    /// The picture under the colours: of one image and one text.
-    Overlay,
 }
 
 /// A result for each image.
@@ -96,17 +86,9 @@ pub struct Explanation {
     /// The cosine of image and text.
     pub score: f32,
     /// Places where it stands out, strongest first.
-    pub regions: Vec<Region>,
+    pub regions: Vec<Place>,
     /// The map as PNG.
     pub map: Option<Vec<u8>>,
-}
-
-/// An image that is decoded and fitted to the encoder.
-struct Prepared {
-    input: Coverable,
-    /// Width and height of the picture.
-    picture: (usize, usize),
-    in_low_bits: bool,
 }
 
 /// Explains each image by each text.
@@ -188,7 +170,7 @@ async fn explained(
             explanations.push(Explanation {
                 text: name.clone(),
                 score: cosine(&whole.embedding, &text.embedding),
-                regions,
+                regions: regions.into_iter().map(Place::from).collect(),
                 map: files.write(map).await?,
             });
         }
@@ -283,53 +265,4 @@ fn source(item: Item) -> Option<ImageSource> {
         Item::Image(image) => Some(image),
         _ => None,
     }
-}
-
-/// Decodes an image, and fits it to the encoder.
-async fn prepare(
-    model: &Model,
-    source: ImageSource,
-    options: EmbedOptions,
-    param: String,
-) -> Result<Prepared, ApiError> {
-    let spec = model.image_spec().clone();
-    let work = move |picture: Picture| {
-        let image = &picture.image;
-        let size = (image.width() as usize, image.height() as usize);
-        let pixels: Pixels = to_input(image, &spec);
-        Prepared {
-            input: Coverable::new(pixels, &spec),
-            picture: size,
-            in_low_bits: picture.in_low_bits,
-        }
-    };
-    let prepared = model.with_picture(source, options, work).await;
-    prepared.map_err(|error| ApiError::from_embed(error, |_| param))
-}
-
-/// Bytes of a map of this many pixels while it is made, at worst.
-pub(super) fn at_worst(pixels: usize, kind: MapKind) -> usize {
-    let (a_pixel, under) = match kind {
-        MapKind::Colours => (MapFile::Colours.bytes_a_pixel(), 0),
-        MapKind::Values => (MapFile::Values.bytes_a_pixel(), 0),
-        MapKind::Overlay => (MapFile::Overlay(&[]).bytes_a_pixel(), 3),
-    };
-    // What cannot be compressed grows by less than a hundredth, and a growing list may have twice what it needs.
-    let file = pixels.saturating_mul(a_pixel);
-    file.saturating_add(file / 100 + (64 << 10))
-        .saturating_mul(2)
-        .saturating_add(pixels.saturating_mul(under))
-}
-
-/// Length of these bytes in JSON.
-pub(super) fn base64_bytes(bytes: usize) -> usize {
-    bytes.div_ceil(3) * 4
-}
-
-/// The encoders left something out: a mistake of ours.
-fn incomplete() -> ApiError {
-    ApiError::new(
-        Code::InternalError,
-        "the answer of the engine is incomplete",
-    )
 }

@@ -12,10 +12,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use self::request::{CompareForm, CompareRequest};
 use super::error_responses::{InferenceErrors, LookupErrors};
-use super::explain::{Png, png_answer};
 use super::image_option_fields::ImageOptionsQuery;
 use super::map_field::MapField;
 use super::openapi::RequestHeaders;
+use super::png::{Png, png_answer};
 use super::schemas::ImageFile;
 use super::usage::Usage;
 use crate::api::json_answer::Json;

@@ -6,11 +6,11 @@ use utoipa::ToSchema;
 
 use super::statement_list::StatementList;
 use crate::api::contract::request_options;
-use crate::api::rest::explain::wants_png;
 use crate::api::rest::image_option_fields::with_image_options;
 use crate::api::rest::item_list::{Entry, EntryList};
 use crate::api::rest::json_body;
 use crate::api::rest::map_field::MapField;
+use crate::api::rest::png::wants_png;
 use crate::api::rest::request_form::{Content, Field, RequestForm, value_of};
 use crate::api::rest::schemas::{ImageFile, Images, Statements};
 use crate::api::{ApiError, AppState};
