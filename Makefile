@@ -19,7 +19,7 @@ FETCH := { test -x .cache/pip/bin/python || $(PYTHON) -m venv .cache/pip; } && .
 CLIP_IN := target/release/clip-in
 TRAIN := $(VENV)/bin/clip-in-training
 
-.PHONY: help serve small-sources test check test-rust test-python end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint lint-code docs onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo train-small train-small-text evaluate-demo evaluate-small ablation bench bench-setup stream textile kills rolling-restart faults abuse fuzz soak reference gpu-bundle lock clean textile-features environments test-binaries
+.PHONY: help serve small-sources test check test-rust test-python test-full-size end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint lint-code docs onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo train-small train-small-text evaluate-demo evaluate-small ablation bench bench-setup stream textile kills rolling-restart faults abuse fuzz soak reference gpu-bundle lock clean textile-features environments test-binaries
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | column -t -s '	'
@@ -57,9 +57,13 @@ test-python: python onnxruntime ## the Python tests: the training module, and th
 	$(PY) -m clip_in_training.small.fetch .cache/small || echo "the tests of composed scenes will be skipped"
 	OMP_NUM_THREADS=1 CLIP_IN_BINARY=target/debug/clip-in $(PY) -m pytest -n 2 --dist loadfile models/training/tests tests/python
 
+test-full-size: python onnxruntime ## the Python tests with models of their published size, which `make test` leaves out
+	cargo test --locked --no-run --quiet
+	OMP_NUM_THREADS=2 CLIP_IN_BINARY=target/debug/clip-in $(PY) -m pytest -m full_size models/training/tests tests/python
+
 end-to-end: python onnxruntime ## ViT-B/32 with random weights, a few steps of both stages, export, `clip-in eval` and `clip-in serve`
 	cargo test --locked --no-run --quiet
-	CLIP_IN_BINARY=target/debug/clip-in $(PY) -m pytest tests/python/test_whole_way.py
+	CLIP_IN_BINARY=target/debug/clip-in $(PY) -m pytest -m full_size tests/python/test_whole_way.py
 
 test-clients: $(CLIENTS)/.installed onnxruntime ## the server against clients of other projects: openai, cohere, grpcio, tritonclient; embed against an S3
 	cargo test --locked --no-run --quiet

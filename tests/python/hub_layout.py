@@ -61,12 +61,19 @@ class Text(nn.Module):
         return output.pooler_output, output.last_hidden_state
 
 
+NARROW = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4}
+
+
 def small_clip() -> CLIPConfig:
     """ViT-B/32's vocabulary and image size with two narrow layers, a hundred times faster."""
-    narrow = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4}
     # Weights large enough that images and texts get different vectors.
-    narrow["initializer_factor"] = 1.0
+    narrow = {**NARROW, "initializer_factor": 1.0}
     return CLIPConfig(text_config=narrow, vision_config=narrow, projection_dim=64)
+
+
+def small_siglip() -> SiglipConfig:
+    """SigLIP base's vocabulary and image size with two narrow layers."""
+    return SiglipConfig(text_config=NARROW, vision_config=NARROW)
 
 
 def write_clip(folder: Path, config: CLIPConfig | None = None) -> CLIPModel:
@@ -90,10 +97,10 @@ def write_clip(folder: Path, config: CLIPConfig | None = None) -> CLIPModel:
     return model
 
 
-def write_siglip(folder: Path) -> SiglipModel:
-    """SigLIP base patch16-224."""
+def write_siglip(folder: Path, config: SiglipConfig | None = None) -> SiglipModel:
+    """SigLIP base patch16-224, or the model of `config`."""
     torch.manual_seed(2)
-    model = SiglipModel._from_config(SiglipConfig(), attn_implementation="eager").eval()
+    model = SiglipModel._from_config(config or SiglipConfig(), attn_implementation="eager").eval()
     with torch.no_grad():
         model.logit_scale.fill_(SIGLIP_SCALE)
         model.logit_bias.fill_(SIGLIP_BIAS)

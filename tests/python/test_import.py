@@ -109,19 +109,25 @@ def special_texts() -> list[str]:
     return [f"a {token} in the middle" for token in SPECIAL] + SPECIAL
 
 
-@pytest.fixture(scope="module", params=["clip", "siglip"])
+FULL_SIZE = [
+    pytest.param(f"{family}, full size", marks=pytest.mark.full_size) for family in ("clip", "siglip")
+]
+
+
+@pytest.fixture(scope="module", params=["clip", "siglip", *FULL_SIZE])
 def imported(request, tmp_path_factory):
     """A layout, transformers' embeddings for it, and a server with the imported bundle."""
-    base = tmp_path_factory.mktemp(request.param)
+    family, _, full = request.param.partition(", ")
+    base = tmp_path_factory.mktemp(family)
     layout, bundle = base / "Random Model", base / "bundle"
     layout.mkdir()
-    if request.param == "clip":
-        model = hub_layout.write_clip(layout)
+    if family == "clip":
+        model = hub_layout.write_clip(layout, None if full else hub_layout.small_clip())
         expected = reference(layout, model, {"padding": True})
         model_import(str(layout), bundle)
         similarity = ("softmax", 100.0, 0.0)
     else:
-        model = hub_layout.write_siglip(layout)
+        model = hub_layout.write_siglip(layout, None if full else hub_layout.small_siglip())
         expected = reference(layout, model, {"padding": "max_length"})
         with hub(layout, "some/siglip", "refs%2Fpr%2F1", "secret") as (address, asked):
             variables = {"HF_ENDPOINT": address, "HF_TOKEN": "secret"}
@@ -141,7 +147,7 @@ def imported(request, tmp_path_factory):
                 expected=expected,
                 similarity=similarity,
                 manifest=manifest,
-                family=request.param,
+                family=family,
                 bundle=bundle,
             )
     finally:

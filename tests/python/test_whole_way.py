@@ -22,6 +22,8 @@ from PIL import Image
 
 from tests.python.conftest import ROOT, environment, server_binary, serving
 
+pytestmark = pytest.mark.full_size
+
 SCENES = """
 name = "scenes"
 description = "A few scenes"

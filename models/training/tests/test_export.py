@@ -160,6 +160,7 @@ def check(bundle, original, folder):
         np.testing.assert_allclose(found["probabilities"], probabilities, atol=3e-3, rtol=0.03)
 
 
+@pytest.mark.full_size
 def test_vit_b_32_is_open_clips(tmp_path):
     """The real size, with few inputs to compare."""
     backbone = load_original(BackboneRecipe(name="ViT-B-32", positions="absolute"), seed=1)

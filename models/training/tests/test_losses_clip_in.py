@@ -8,9 +8,10 @@ import open_clip
 import pytest
 import torch
 from open_clip.loss import ClipLoss, SigLipLoss
-from torch import distributed, multiprocessing
+from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 from toy_backbone import ToyBackbone, rows_of, toy_batch
+from two_processes import run_in_two_processes
 
 from clip_in_training.finetune.backbone.load import load_backbone
 from clip_in_training.finetune.losses.clip_in import ClipInLoss
@@ -234,7 +235,7 @@ def compute_share(rank, port, folder):
 
 
 def test_two_processes_equal_one(tmp_path):
-    multiprocessing.spawn(compute_share, args=(0, str(tmp_path)), nprocs=2)
+    run_in_two_processes(compute_share, 0, str(tmp_path))
     for rank in (0, 1):
         found = torch.load(tmp_path / f"{rank}.pt")
         for case, result in zip(CASES, found, strict=True):

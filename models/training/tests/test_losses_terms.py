@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 from reader_data import preprocess, recipe, source, write_edits
-from torch import distributed, multiprocessing
+from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 from toy_backbone import ToyBackbone, rows_of, toy_batch, with_prompts_and_keys
+from two_processes import run_in_two_processes
 
 from clip_in_training.common.recipe import RecipeError
 from clip_in_training.finetune.losses.clip_in import ClipInLoss
@@ -171,7 +172,7 @@ def compute_share(rank, folder):
 
 
 def test_two_processes_equal_one(tmp_path):
-    multiprocessing.spawn(compute_share, args=(str(tmp_path),), nprocs=2)
+    run_in_two_processes(compute_share, str(tmp_path))
     for rank in (0, 1):
         for found, family in zip(torch.load(tmp_path / f"{rank}.pt"), FAMILIES, strict=True):
             same(found, step(batch_of(), family))
