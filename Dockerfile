@@ -15,6 +15,7 @@ WORKDIR /src
 COPY Cargo.toml Cargo.lock build.rs ./
 COPY proto proto
 COPY benches benches
+COPY crates crates
 COPY src src
 RUN cargo build --release --locked --bin clip-in \
     && install -D target/release/clip-in /out/clip-in

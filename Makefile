@@ -19,7 +19,7 @@ FETCH := { test -x .cache/pip/bin/python || $(PYTHON) -m venv .cache/pip; } && .
 CLIP_IN := target/release/clip-in
 TRAIN := $(VENV)/bin/clip-in-training
 
-.PHONY: help serve small-sources test check test-rust test-python test-full-size end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint lint-code docs onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo train-small train-small-text evaluate-demo evaluate-small ablation bench bench-setup stream textile kills rolling-restart faults abuse fuzz soak reference gpu-bundle lock clean textile-features environments test-binaries
+.PHONY: help serve small-sources test check test-rust test-python test-full-size end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint lint-code docs onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo train-small train-small-text evaluate-demo evaluate-small ablation bench bench-setup stream textile kills rolling-restart faults abuse fuzz soak reference gpu-bundle lock clean textile-features environments test-binaries tests-in-order
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | column -t -s '	'
@@ -27,10 +27,14 @@ help: ## list these targets
 serve: build onnxruntime-openvino ## build and serve MODEL (models/demo) on LISTEN (127.0.0.1:8080)
 	$(CLIP_IN) serve --model $(MODEL) --listen $(LISTEN)
 
-# Packages are fetched while the compiler works. The tests come one after another, because some measure time.
+# Packages are fetched while the compiler works. The linters run beside the tests, which leave a part of two cores unused.
+# The tests themselves come one after another.
 test: ## everything that CI runs: Rust and Python tests, clients, catalogue, linters
 	@$(MAKE) --no-print-directory -j 3 environments test-binaries
-	@$(MAKE) --no-print-directory test-rust test-python test-clients test-catalogue lint-code
+	@$(MAKE) --no-print-directory -j 2 --output-sync=target tests-in-order lint-code
+
+tests-in-order:
+	@$(MAKE) --no-print-directory -j 1 test-rust test-python test-clients test-catalogue
 
 environments: $(VENV)/.installed $(CLIENTS)/.installed $(CATALOGUE)/.installed $(LINTERS)/.installed
 
@@ -38,7 +42,7 @@ test-binaries: onnxruntime
 	cargo test --locked --no-run
 
 check: $(LINTERS)/.installed onnxruntime ## what to run before a commit: format, lints, links, documentation of the code, Rust tests; no PyTorch
-	cargo fmt --check
+	cargo fmt --all --check
 	cargo clippy --locked --all-targets -- -D warnings
 	$(LINTERS)/bin/ruff check models/training tests deploy examples
 	$(LINTERS)/bin/ruff format --check models/training tests deploy examples
@@ -95,7 +99,7 @@ test-dct-scaling: onnxruntime ## the optional feature dct-scaling (needs cmake a
 	cargo test --locked --features dct-scaling --test it preprocess_reduced
 
 lint-code: python $(LINTERS)/.installed
-	cargo fmt --check
+	cargo fmt --all --check
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --locked --all-targets -- -D warnings
 	$(PY) -m ruff check models/training tests deploy examples

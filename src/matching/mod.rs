@@ -1,14 +1,13 @@
 //! Arithmetic on embeddings: pure functions, no HTTP, no sessions.
 
 mod dimensions;
-mod dot;
 mod nearest;
 mod prototypes;
 mod ranking;
 mod scores;
 
+pub use clip_in_numerics::dot::{cosine, dot};
 pub use dimensions::shorten;
-pub use dot::{cosine, dot};
 pub use nearest::{Neighbour, nearest};
 pub use prototypes::{Prototypes, mean_direction};
 pub use ranking::{RankedLabel, rank};

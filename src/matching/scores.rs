@@ -1,7 +1,7 @@
 //! Cosine, logits and probabilities of images against texts.
 
-use super::dot::cosine;
 use crate::bundle::{Similarity, SimilarityKind};
+use clip_in_numerics::dot::cosine;
 
 /// Images × texts, three ways.
 #[derive(Debug, Clone, PartialEq)]

@@ -60,20 +60,27 @@ fn a_deadline_ends_a_request_and_its_work() {
         "--max-batch-texts",
         "1",
     ]);
-    let request = server.client.post(format!("{}/v1/embeddings", server.url));
-    let started = Instant::now();
-    let answer = request
-        .header("x-request-timeout", "300ms")
-        .json(&texts(1000, &"a late text that is long ".repeat(3)))
-        .send()
-        .unwrap();
-    assert_eq!(failure(answer).1, "deadline_exceeded");
-    // The client's own limit is 30 s. The metrics below show that the work was not done.
-    assert!(started.elapsed() < Duration::from_secs(20));
-    // Items in the queue are removed, not run.
-    success(server.post("/v1/embeddings", &texts(1, "next")));
-    let thrown_out = server.metric("clip_in_cancelled_items_total")
-        + server.metric("clip_in_expired_items_total");
+    // On a busy machine the first deadlines may pass before the first item is in the queue.
+    let mut thrown_out = 0.0;
+    for deadline in ["300ms", "1s", "3s"] {
+        let request = server.client.post(format!("{}/v1/embeddings", server.url));
+        let started = Instant::now();
+        let answer = request
+            .header("x-request-timeout", deadline)
+            .json(&texts(1000, &"a late text that is long ".repeat(3)))
+            .send()
+            .unwrap();
+        assert_eq!(failure(answer).1, "deadline_exceeded");
+        // The client's own limit is longer. The metrics below show that the work was not done.
+        assert!(started.elapsed() < Duration::from_secs(20));
+        // Items in the queue are removed, not run.
+        success(server.post("/v1/embeddings", &texts(1, "next")));
+        thrown_out = server.metric("clip_in_cancelled_items_total")
+            + server.metric("clip_in_expired_items_total");
+        if thrown_out > 100.0 {
+            break;
+        }
+    }
     assert!(thrown_out > 100.0, "{thrown_out} items were thrown out");
     for (header, value, code) in [
         ("x-request-timeout", "soon", "invalid_timeout"),

@@ -46,7 +46,7 @@ pub fn program() -> Command {
 pub fn client() -> ClientBuilder {
     // The client's TLS has no cryptography provider of its own; it uses the server's.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::builder().timeout(Duration::from_secs(60))
+    Client::builder().timeout(Duration::from_secs(180))
 }
 
 impl Server {

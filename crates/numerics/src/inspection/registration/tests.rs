@@ -15,7 +15,7 @@ struct Case {
 }
 
 fn folder() -> std::path::PathBuf {
-    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/inspection")
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/inspection")
 }
 
 fn cases() -> Vec<Case> {

@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn tails_and_bounds_agree_with_scipy() {
         let fixture: Fixture =
-            serde_json::from_str(include_str!("../../tests/fixtures/binomial.json")).unwrap();
+            serde_json::from_str(include_str!("../../../../tests/fixtures/binomial.json")).unwrap();
         assert!(fixture.cases.len() > 500);
         for (n, k, rate, p, upper95, upper975) in fixture.cases {
             let (parts, errors) = (f64::from(n), f64::from(k));

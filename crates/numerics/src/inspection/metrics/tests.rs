@@ -46,7 +46,7 @@ impl Generator {
 
 fn fixture() -> Fixture {
     let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/fixtures/inspection/metrics.json");
+        .join("../../tests/fixtures/inspection/metrics.json");
     serde_json::from_str(&std::fs::read_to_string(file).expect("the fixture is there"))
         .expect("it is JSON")
 }

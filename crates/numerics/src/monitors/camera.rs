@@ -191,8 +191,10 @@ mod tests {
 
     #[test]
     fn figures_agree_with_scipy() {
-        let cases: Vec<Case> =
-            serde_json::from_str(include_str!("../../tests/fixtures/camera_figures.json")).unwrap();
+        let cases: Vec<Case> = serde_json::from_str(include_str!(
+            "../../../../tests/fixtures/camera_figures.json"
+        ))
+        .unwrap();
         for case in cases {
             let figures = Figures::of(Grey::new(case.width, case.height, &case.pixels).unwrap());
             assert!(

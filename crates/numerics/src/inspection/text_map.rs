@@ -6,7 +6,7 @@ use super::map::AnomalyMap;
 use super::reference::{Grid, PatchMap, Sampling};
 use super::regions::{Region, regions};
 use super::transform::Transform;
-use crate::matching::dot;
+use crate::dot::dot;
 
 /// Boxes are found on a map of this many pixels on its longer side: some ten pixels a patch.
 const REGION_SIDE: usize = 256;
