@@ -27,5 +27,5 @@ mod unpacking;
 
 pub use admin::{AdminAccess, AdminError};
 pub use contract::ApiError;
-pub use keys::{ApiKeys, Caller, KeyError};
+pub use keys::{ApiKeys, Caller, KeyError, MayCalibrate, Role};
 pub use state::AppState;

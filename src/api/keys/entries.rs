@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
 use super::key::{Key, KeyError};
+use super::role::Role;
 use crate::byte_order_mark;
 use crate::config::Secret;
 use crate::engine::{Lane, Tenant};
@@ -37,6 +38,8 @@ pub(super) struct KeyEntry {
     lane: Option<String>,
     #[serde(default)]
     max_requests: Option<usize>,
+    #[serde(default)]
+    roles: Vec<String>,
 }
 
 /// The keys of the environment: `name=key` with commas between.
@@ -61,6 +64,7 @@ pub(super) fn from_environment(text: &Secret) -> Result<Vec<KeyEntry>, KeyError>
                 sha256: None,
                 lane: None,
                 max_requests: None,
+                roles: Vec::new(),
             })
         })
         .collect()
@@ -129,8 +133,15 @@ pub(super) fn checked(entries: Vec<KeyEntry>, before: &[Key]) -> Result<Vec<Key>
                 Some(kept.unwrap_or_else(|| (most, Arc::new(Semaphore::new(most)))))
             }
         };
+        let roles = entry.roles.iter().map(|role| {
+            Role::from_name(role).ok_or_else(|| {
+                format!("{name:?}: the roles are inspect, review, calibrate and admin")
+            })
+        });
+        let roles = roles.collect::<Result<_, _>>()?;
         keys.push(Key {
             tenant: tenant(&name),
+            roles,
             name,
             digest,
             lane,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+use super::role::Role;
 use crate::engine::{Lane, Tenant};
 
 /// A key that was read and checked.
@@ -14,6 +15,7 @@ pub(super) struct Key {
     pub(super) lane: Option<Lane>,
     pub(super) tenant: Tenant,
     pub(super) limit: Option<(usize, Arc<Semaphore>)>,
+    pub(super) roles: Arc<[Role]>,
 }
 
 /// Why keys cannot be used.

@@ -1,7 +1,8 @@
-//! API keys: who may call the server, in which lane, and with how many concurrent requests.
+//! API keys: who may call the server, in which lane, with how many concurrent requests, and what they may do with lines.
 
 mod entries;
 mod key;
+mod role;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use self::entries::{checked, from_environment, from_file};
 use self::key::Key;
 pub use self::key::KeyError;
+pub use self::role::{MayCalibrate, Role};
 use super::ApiError;
 use crate::config::Secret;
 use crate::engine::{Lane, Tenant};
@@ -31,6 +33,8 @@ pub struct Caller {
     pub lane: Option<Lane>,
     /// The tenant of requests with this key.
     pub tenant: Tenant,
+    /// What it may do with lines.
+    pub roles: Arc<[Role]>,
     _place: Option<Arc<OwnedSemaphorePermit>>,
 }
 
@@ -164,6 +168,7 @@ impl ApiKeys {
             name: key.name.clone(),
             lane: key.lane,
             tenant: key.tenant,
+            roles: key.roles.clone(),
             _place: place,
         }))
     }

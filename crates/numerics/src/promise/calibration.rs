@@ -89,6 +89,14 @@ impl Calibration {
         &self.ok
     }
 
+    /// Scores of the parts of a class, ascending.
+    pub(super) fn scores(&self, class: Class) -> &[Score] {
+        match class {
+            Class::Ok => &self.ok,
+            Class::Ng => &self.ng,
+        }
+    }
+
     /// The thresholds.
     pub fn thresholds(&self) -> Thresholds {
         self.thresholds

@@ -61,6 +61,11 @@ impl Thresholds {
         }
     }
 
+    /// Thresholds that were stored.
+    pub(super) fn stored(ok_below: Option<f64>, ng_from: Option<f64>) -> Self {
+        Self { ok_below, ng_from }
+    }
+
     /// t_lo: NG parts have scores below it rarely.
     pub fn ok_below(&self) -> Option<f64> {
         self.ok_below

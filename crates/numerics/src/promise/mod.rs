@@ -15,6 +15,7 @@ mod calibration;
 mod conformal;
 mod consequences;
 mod decision;
+mod in_force;
 mod keyed_hash;
 mod learn_then_test;
 mod lots;
@@ -33,6 +34,7 @@ pub use calibration::{Calibration, Decided, Measured, Rates, TooManyParts};
 pub use conformal::PValues;
 pub use consequences::Consequences;
 pub use decision::{Decision, Reason, Thresholds};
+pub use in_force::InForce;
 pub use learn_then_test::Outcome;
 pub use lots::Sample;
 pub use part::{

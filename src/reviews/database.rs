@@ -1,0 +1,100 @@
+//! Opens the database: SQLite in a folder, or PostgreSQL by URL. Both understand the same statements.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::{AnyPool, Executor as _};
+
+use super::error::ReviewError;
+
+/// What each connection to SQLite starts with. A commit is on disk when it returns.
+const PRAGMAS: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+                       PRAGMA temp_store = MEMORY;";
+
+/// Connections that only read SQLite, and all connections to PostgreSQL.
+const CONNECTIONS: u32 = 8;
+
+/// Longest wait for a connection.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The changes of the schema, in order. They are never edited: a new one is added.
+const MIGRATIONS: &[(i64, &str, &str)] = &[(
+    1,
+    "lines",
+    include_str!("migrations/0001_lines.sql"),
+)];
+
+/// A database. SQLite has one writer at a time, so writes have one connection, which they wait for in order.
+#[derive(Debug, Clone)]
+pub struct Database {
+    /// For changes.
+    pub write: AnyPool,
+    /// For everything else.
+    pub read: AnyPool,
+}
+
+impl Database {
+    /// Opens the database at `url`, or SQLite in the folder, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// [`ReviewError`].
+    pub async fn open(folder: &Path, url: Option<&str>) -> Result<Self, ReviewError> {
+        sqlx::any::install_default_drivers();
+        let database = match url {
+            Some(url) => {
+                let options: AnyConnectOptions = url.parse()?;
+                let pool = pool(CONNECTIONS).connect_with(options).await?;
+                Self {
+                    write: pool.clone(),
+                    read: pool,
+                }
+            }
+            None => Self::sqlite(&folder.join("reviews.sqlite")).await?,
+        };
+        migrator().run(&database.write).await?;
+        Ok(database)
+    }
+
+    async fn sqlite(file: &Path) -> Result<Self, ReviewError> {
+        // The driver reads a URL, in which a name may have any character if it is escaped.
+        let name: String = file
+            .to_string_lossy()
+            .bytes()
+            .map(|byte| match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => {
+                    char::from(byte).to_string()
+                }
+                other => format!("%{other:02X}"),
+            })
+            .collect();
+        let options: AnyConnectOptions = format!("sqlite:{name}?mode=rwc").parse()?;
+        let prepared = |most: u32| {
+            pool(most).after_connect(|connection, _| {
+                Box::pin(async move { connection.execute(PRAGMAS).await.map(drop) })
+            })
+        };
+        Ok(Self {
+            write: prepared(1).connect_with(options.clone()).await?,
+            read: prepared(CONNECTIONS).connect_with(options).await?,
+        })
+    }
+}
+
+fn pool(most: u32) -> AnyPoolOptions {
+    AnyPoolOptions::new()
+        .max_connections(most)
+        .acquire_timeout(PATIENCE)
+}
+
+fn migrator() -> Migrator {
+    let migrations = MIGRATIONS.iter().map(|(version, name, sql)| {
+        let kind = MigrationType::Simple;
+        Migration::new(*version, (*name).into(), kind, (*sql).into(), false)
+    });
+    Migrator {
+        migrations: migrations.collect(),
+        ..Migrator::DEFAULT
+    }
+}

@@ -1,0 +1,124 @@
+//! The audit trail: who did what, and when.
+
+use sqlx::any::AnyConnection;
+
+use super::error::ReviewError;
+use super::{Reviews, new_id, now};
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// A line was created or changed.
+    LinePut,
+    /// A line was deleted.
+    LineDeleted,
+    /// Labelled parts were added.
+    PartsAdded,
+    /// A line was calibrated.
+    Calibrated,
+    /// A person said what a part is.
+    Verdict,
+    /// A verdict was undone.
+    VerdictUndone,
+    /// A monitor says that parts or pictures have changed.
+    Drift,
+    /// A person ended the alarm.
+    DriftDismissed,
+    /// Triggers are missing.
+    TriggerGap,
+    /// An image was deleted.
+    ImageDeleted,
+}
+
+impl What {
+    /// As it is stored.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::LinePut => "line_put",
+            Self::LineDeleted => "line_deleted",
+            Self::PartsAdded => "parts_added",
+            Self::Calibrated => "calibrated",
+            Self::Verdict => "verdict",
+            Self::VerdictUndone => "verdict_undone",
+            Self::Drift => "drift",
+            Self::DriftDismissed => "drift_dismissed",
+            Self::TriggerGap => "trigger_gap",
+            Self::ImageDeleted => "image_deleted",
+        }
+    }
+}
+
+/// One row of the trail.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// The name of the caller's key; "" without keys, and `server` for what nobody asked for.
+    pub who: String,
+    /// What happened.
+    pub what: What,
+    /// The line.
+    pub line: String,
+    /// The inspection, if it is about one.
+    pub inspection: Option<String>,
+    /// More, as JSON.
+    pub detail: serde_json::Value,
+}
+
+impl Event {
+    /// Writes it, as a part of a change.
+    pub(super) async fn write(&self, to: &mut AnyConnection) -> Result<(), ReviewError> {
+        sqlx::query(
+            "INSERT INTO events (id, created, who, what, line, inspection, detail) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        )
+        .bind(new_id())
+        .bind(now())
+        .bind(&self.who)
+        .bind(self.what.name())
+        .bind(&self.line)
+        .bind(&self.inspection)
+        .bind(self.detail.to_string())
+        .execute(to)
+        .await?;
+        Ok(())
+    }
+}
+
+impl Reviews {
+    /// Adds an event by itself.
+    ///
+    /// # Errors
+    /// [`ReviewError`].
+    pub async fn note(&self, event: &Event) -> Result<(), ReviewError> {
+        let mut connection = self.database.write.acquire().await?;
+        event.write(&mut connection).await
+    }
+
+    /// Number of events of a kind about a line.
+    ///
+    /// # Errors
+    /// [`ReviewError`].
+    pub async fn events(&self, line: &str, what: What) -> Result<u64, ReviewError> {
+        let count: i64 =
+            sqlx::query_scalar("SELECT COUNT(*) FROM events WHERE line = $1 AND what = $2")
+                .bind(line)
+                .bind(what.name())
+                .fetch_one(&self.database.read)
+                .await?;
+        Ok(u64::try_from(count).unwrap_or_default())
+    }
+
+    /// Id and detail of a line's last event of a kind.
+    ///
+    /// # Errors
+    /// [`ReviewError`].
+    pub async fn last_event(
+        &self,
+        line: &str,
+        what: What,
+    ) -> Result<Option<(String, String)>, ReviewError> {
+        let found = sqlx::query_as(
+            "SELECT id, detail FROM events WHERE line = $1 AND what = $2 ORDER BY id DESC LIMIT 1",
+        );
+        let found = found.bind(line).bind(what.name());
+        Ok(found.fetch_optional(&self.database.read).await?)
+    }
+}

@@ -1,0 +1,352 @@
+//! Inspections: what was decided about a part, and with which images.
+
+use bytes::Bytes;
+use sqlx::any::AnyRow;
+use sqlx::{Row as _, any::AnyConnection};
+
+use super::Reviews;
+use super::error::ReviewError;
+use super::events::Event;
+use super::images::ImageHash;
+
+/// An image of a new inspection.
+#[derive(Debug, Clone)]
+pub struct NewImage {
+    /// The file.
+    pub bytes: Bytes,
+    /// Its hash.
+    pub hash: ImageHash,
+    /// Its content type, such as `image/png`.
+    pub kind: &'static str,
+}
+
+/// An inspection to store.
+#[derive(Debug, Clone)]
+pub struct NewInspection {
+    /// From [`super::new_id`].
+    pub id: String,
+    /// Milliseconds since 1970.
+    pub created: i64,
+    /// The line.
+    pub line: String,
+    /// The line's version.
+    pub version: i64,
+    /// The model's name.
+    pub model: String,
+    /// What the score depends on: model and reference.
+    pub scored_by: String,
+    /// Id of the calibration that it was decided with.
+    pub calibration: Option<String>,
+    /// `ok`, `ng` or `review`.
+    pub decision: &'static str,
+    /// The part's score.
+    pub score: Option<f64>,
+    /// p-value for an OK part.
+    pub p_ok: Option<f64>,
+    /// p-value for an NG part.
+    pub p_ng: Option<f64>,
+    /// What the client calls the part.
+    pub part: Option<String>,
+    /// Its lot.
+    pub lot: Option<String>,
+    /// Where it was inspected.
+    pub station: Option<String>,
+    /// The number of the camera's trigger.
+    pub trigger: Option<i64>,
+    /// The same key means the same inspection.
+    pub idempotency_key: Option<String>,
+    /// Whether a keyed hash chose it for a person.
+    pub audit: bool,
+    /// The answer to the client, as JSON.
+    pub answer: String,
+    /// At least one.
+    pub images: Vec<NewImage>,
+}
+
+/// Whether an inspection was stored.
+#[derive(Debug)]
+pub enum Inserted {
+    /// Now.
+    New,
+    /// Its idempotency key was there already, with the same images: what was stored then.
+    Known(Box<Inspection>),
+}
+
+/// A stored inspection.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Inspection {
+    /// Its id.
+    pub id: String,
+    /// Milliseconds since 1970.
+    pub created: i64,
+    /// The line.
+    pub line: String,
+    /// `ok`, `ng` or `review`.
+    pub decision: String,
+    /// The part's score.
+    pub score: Option<f64>,
+    /// The lot.
+    pub lot: Option<String>,
+    /// Whether a keyed hash chose it for a person.
+    pub audit: bool,
+    /// The last verdict that was not undone.
+    pub verdict: Option<String>,
+    /// The answer, as it was given.
+    pub answer: String,
+    /// [`ImageHash::of_all`] of its images.
+    pub content: String,
+}
+
+/// The columns of [`Inspection`].
+pub(super) const COLUMNS: &str =
+    "id, created, line, decision, score, lot, audit, verdict, answer, content";
+
+impl Inspection {
+    pub(super) fn read(row: &AnyRow) -> Result<Self, sqlx::Error> {
+        let verdict: String = row.try_get("verdict")?;
+        Ok(Self {
+            id: row.try_get("id")?,
+            created: row.try_get("created")?,
+            line: row.try_get("line")?,
+            decision: row.try_get("decision")?,
+            score: row.try_get("score")?,
+            lot: row.try_get("lot")?,
+            audit: row.try_get::<i64, _>("audit")? != 0,
+            verdict: (verdict != "none").then_some(verdict),
+            answer: row.try_get("answer")?,
+            content: row.try_get("content")?,
+        })
+    }
+}
+
+impl Reviews {
+    /// Stores an inspection with its images and events. All of it is on disk when this returns.
+    ///
+    /// # Errors
+    /// [`ReviewError::KeyReused`] if the idempotency key came with other images, and others.
+    pub async fn insert(
+        &self,
+        new: &NewInspection,
+        events: &[Event],
+    ) -> Result<Inserted, ReviewError> {
+        let _keeping = self.keeping.read().await;
+        for image in &new.images {
+            self.images.put(&image.hash, image.bytes.clone()).await?;
+        }
+        let mut change = self.database.write.begin().await?;
+        if insert_row(&mut change, new).await? == 0 {
+            drop(change);
+            let key = new.idempotency_key.as_deref().unwrap_or_default();
+            let known = self.by_key(&new.line, key, &content_of(new)).await?;
+            return known
+                .map(|known| Inserted::Known(Box::new(known)))
+                .ok_or(ReviewError::NoInspection);
+        }
+        for (place, image) in new.images.iter().enumerate() {
+            sqlx::query(
+                "INSERT INTO inspection_images (inspection, place, hash, kind) VALUES ($1, $2, $3, $4)",
+            )
+            .bind(&new.id)
+            .bind(i64::try_from(place).unwrap_or(i64::MAX))
+            .bind(image.hash.as_str())
+            .bind(image.kind)
+            .execute(&mut *change)
+            .await?;
+        }
+        for event in events {
+            event.write(&mut change).await?;
+        }
+        change.commit().await?;
+        Ok(Inserted::New)
+    }
+
+    /// The inspection of an idempotency key, if there is one. `content` is [`ImageHash::of_all`] of the images that came
+    /// with the key now.
+    ///
+    /// # Errors
+    /// [`ReviewError::KeyReused`] if the images are others, and others.
+    pub async fn by_key(
+        &self,
+        line: &str,
+        key: &str,
+        content: &str,
+    ) -> Result<Option<Inspection>, ReviewError> {
+        let sql =
+            format!("SELECT {COLUMNS} FROM inspections WHERE line = $1 AND idempotency_key = $2");
+        let row = sqlx::query(&sql).bind(line).bind(key);
+        let Some(row) = row.fetch_optional(&self.database.read).await? else {
+            return Ok(None);
+        };
+        let known = Inspection::read(&row)?;
+        if known.content == content {
+            Ok(Some(known))
+        } else {
+            Err(ReviewError::KeyReused(known.id))
+        }
+    }
+
+    /// An inspection.
+    ///
+    /// # Errors
+    /// [`ReviewError::NoInspection`], and others.
+    pub async fn inspection(&self, id: &str) -> Result<Inspection, ReviewError> {
+        let sql = format!("SELECT {COLUMNS} FROM inspections WHERE id = $1");
+        let row = sqlx::query(&sql).bind(id);
+        let row = row.fetch_optional(&self.database.read).await?;
+        Ok(Inspection::read(&row.ok_or(ReviewError::NoInspection)?)?)
+    }
+
+    /// An image of an inspection, with its content type. `place` is counted from 0.
+    ///
+    /// # Errors
+    /// [`ReviewError::NoInspection`] if the inspection or the place is unknown, [`ReviewError::ImageDeleted`], and others.
+    pub async fn image(&self, id: &str, place: i64) -> Result<(Bytes, String), ReviewError> {
+        let row: Option<(String, String, i64)> = sqlx::query_as(
+            "SELECT hash, kind, deleted FROM inspection_images WHERE inspection = $1 AND place = $2",
+        )
+        .bind(id)
+        .bind(place)
+        .fetch_optional(&self.database.read)
+        .await?;
+        let (hash, kind, deleted) = row.ok_or(ReviewError::NoInspection)?;
+        if deleted != 0 {
+            return Err(ReviewError::ImageDeleted);
+        }
+        let image = self.images.get(&ImageHash::stored(hash)).await?;
+        image
+            .map(|image| (image, kind))
+            .ok_or(ReviewError::ImageDeleted)
+    }
+
+    /// Scores of a calibration's last inspections, the oldest first.
+    ///
+    /// # Errors
+    /// [`ReviewError`].
+    pub async fn last_scores(
+        &self,
+        calibration: &str,
+        after: &str,
+        most: i64,
+    ) -> Result<Vec<(String, Option<f64>)>, ReviewError> {
+        let rows = sqlx::query_as(
+            "SELECT id, score FROM inspections WHERE calibration = $1 AND id > $2 ORDER BY id DESC LIMIT $3",
+        );
+        let rows = rows.bind(calibration).bind(after).bind(most);
+        let mut scores: Vec<_> = rows.fetch_all(&self.database.read).await?;
+        scores.reverse();
+        Ok(scores)
+    }
+
+    /// The last trigger number of a station.
+    ///
+    /// # Errors
+    /// [`ReviewError`].
+    pub async fn last_trigger(
+        &self,
+        line: &str,
+        station: &str,
+    ) -> Result<Option<i64>, ReviewError> {
+        let found = sqlx::query_scalar(
+            "SELECT trigger_number FROM (SELECT trigger_number, station, id FROM inspections WHERE line = $1 \
+             ORDER BY id DESC LIMIT 1000) AS latest WHERE COALESCE(station, '') = $2 AND trigger_number IS NOT NULL \
+             ORDER BY id DESC LIMIT 1",
+        );
+        let found = found.bind(line).bind(station);
+        Ok(found.fetch_optional(&self.database.read).await?)
+    }
+
+    /// What a person found among the inspections that the hash chose and the line decided OK: verdict and number of each,
+    /// `none` for those without.
+    ///
+    /// # Errors
+    /// [`ReviewError`].
+    pub async fn shipped_audit(&self, line: &str) -> Result<Vec<(String, i64)>, ReviewError> {
+        let counts = sqlx::query_as(
+            "SELECT verdict, COUNT(*) FROM inspections WHERE line = $1 AND audit = 1 AND decision = 'ok' GROUP BY verdict",
+        );
+        Ok(counts.bind(line).fetch_all(&self.database.read).await?)
+    }
+
+    /// All inspections of a line with these scores that the hash chose, from a time and before another, in milliseconds
+    /// since 1970.
+    ///
+    /// # Errors
+    /// [`ReviewError`].
+    pub async fn audited(
+        &self,
+        line: &str,
+        scored_by: &str,
+        (from, before): (i64, i64),
+    ) -> Result<Vec<Inspection>, ReviewError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM inspections WHERE line = $1 AND audit = 1 AND scored_by = $2 \
+             AND created >= $3 AND created < $4 ORDER BY id"
+        );
+        let rows = sqlx::query(&sql);
+        let rows = rows.bind(line).bind(scored_by).bind(from).bind(before);
+        let rows = rows.fetch_all(&self.database.read).await?;
+        Ok(rows.iter().map(Inspection::read).collect::<Result<_, _>>()?)
+    }
+
+    /// The first inspection that a calibrated line sent to review with one of these images.
+    ///
+    /// # Errors
+    /// [`ReviewError`].
+    pub async fn reviewed_with(
+        &self,
+        line: &str,
+        images: &[ImageHash],
+    ) -> Result<Option<String>, ReviewError> {
+        for image in images {
+            let found: Option<String> = sqlx::query_scalar(
+                "SELECT inspections.id FROM inspection_images JOIN inspections ON inspections.id = inspection \
+                 WHERE hash = $1 AND line = $2 AND decision = 'review' AND calibration IS NOT NULL LIMIT 1",
+            )
+            .bind(image.as_str())
+            .bind(line)
+            .fetch_optional(&self.database.read)
+            .await?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn content_of(new: &NewInspection) -> String {
+    let hashes: Vec<_> = new.images.iter().map(|image| image.hash.clone()).collect();
+    ImageHash::of_all(&hashes)
+}
+
+/// Number of rows that were added: 0 if the idempotency key is there.
+async fn insert_row(to: &mut AnyConnection, new: &NewInspection) -> Result<u64, ReviewError> {
+    let done = sqlx::query(
+        "INSERT INTO inspections (id, created, line, version, model, scored_by, calibration, decision, score, p_ok, p_ng, \
+         part, lot, station, trigger_number, idempotency_key, content, audit, answer) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) \
+         ON CONFLICT (line, idempotency_key) DO NOTHING",
+    )
+    .bind(&new.id)
+    .bind(new.created)
+    .bind(&new.line)
+    .bind(new.version)
+    .bind(&new.model)
+    .bind(&new.scored_by)
+    .bind(&new.calibration)
+    .bind(new.decision)
+    .bind(new.score)
+    .bind(new.p_ok)
+    .bind(new.p_ng)
+    .bind(&new.part)
+    .bind(&new.lot)
+    .bind(&new.station)
+    .bind(new.trigger)
+    .bind(&new.idempotency_key)
+    .bind(content_of(new))
+    .bind(i64::from(new.audit))
+    .bind(&new.answer)
+    .execute(to)
+    .await?;
+    Ok(done.rows_affected())
+}

@@ -1,0 +1,115 @@
+//! Lines with all their versions.
+
+use super::error::ReviewError;
+use super::events::{Event, What};
+use super::{Reviews, now};
+
+/// A version of a line.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct StoredLine {
+    /// Its name.
+    pub name: String,
+    /// From 1.
+    pub version: i64,
+    /// The definition, as JSON.
+    pub body: String,
+    /// Milliseconds since 1970.
+    pub created: i64,
+}
+
+impl Reviews {
+    /// All lines that are not deleted, each with its last version, by name.
+    ///
+    /// # Errors
+    /// [`ReviewError`].
+    pub async fn lines(&self) -> Result<Vec<StoredLine>, ReviewError> {
+        let all = sqlx::query_as(
+            "SELECT name, version, body, created FROM lines AS line WHERE deleted = 0 AND version = \
+             (SELECT MAX(version) FROM lines AS other WHERE other.name = line.name) ORDER BY name",
+        );
+        Ok(all.fetch_all(&self.database.read).await?)
+    }
+
+    /// A version of a line; of one that was deleted too.
+    ///
+    /// # Errors
+    /// [`ReviewError`].
+    pub async fn line_version(
+        &self,
+        name: &str,
+        version: i64,
+    ) -> Result<Option<StoredLine>, ReviewError> {
+        let found = sqlx::query_as(
+            "SELECT name, version, body, created FROM lines WHERE name = $1 AND version = $2",
+        );
+        let found = found.bind(name).bind(version);
+        Ok(found.fetch_optional(&self.database.read).await?)
+    }
+
+    /// Adds a version to a line, the first or the next one.
+    ///
+    /// # Errors
+    /// [`ReviewError`].
+    pub async fn put_line(
+        &self,
+        name: &str,
+        body: &str,
+        who: &str,
+    ) -> Result<StoredLine, ReviewError> {
+        let mut change = self.database.write.begin().await?;
+        let last: Option<i64> = sqlx::query_scalar("SELECT MAX(version) FROM lines WHERE name = $1")
+            .bind(name)
+            .fetch_one(&mut *change)
+            .await?;
+        let line = StoredLine {
+            name: name.to_owned(),
+            version: last.unwrap_or_default() + 1,
+            body: body.to_owned(),
+            created: now(),
+        };
+        sqlx::query("INSERT INTO lines (name, version, body, created, who) VALUES ($1, $2, $3, $4, $5)")
+            .bind(name)
+            .bind(line.version)
+            .bind(body)
+            .bind(line.created)
+            .bind(who)
+            .execute(&mut *change)
+            .await?;
+        let event = Event {
+            who: who.to_owned(),
+            what: What::LinePut,
+            line: name.to_owned(),
+            inspection: None,
+            detail: serde_json::json!({"version": line.version}),
+        };
+        event.write(&mut change).await?;
+        change.commit().await?;
+        Ok(line)
+    }
+
+    /// Deletes a line. Its versions and all that it decided stay. False if there is none.
+    ///
+    /// # Errors
+    /// [`ReviewError`].
+    pub async fn delete_line(&self, name: &str, who: &str) -> Result<bool, ReviewError> {
+        let mut change = self.database.write.begin().await?;
+        let done = sqlx::query("UPDATE lines SET deleted = $2 WHERE name = $1 AND deleted = 0")
+            .bind(name)
+            .bind(now())
+            .execute(&mut *change)
+            .await?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        let event = Event {
+            who: who.to_owned(),
+            what: What::LineDeleted,
+            line: name.to_owned(),
+            inspection: None,
+            detail: serde_json::json!({}),
+        };
+        event.write(&mut change).await?;
+        change.commit().await?;
+        Ok(true)
+    }
+}

@@ -1,0 +1,80 @@
+//! What inspection lines have decided, and what people said about it: in a database, and images in a folder.
+//!
+//! What is acknowledged is on disk. Decisions, verdicts, calibrations and events are only added; retention deletes images,
+//! and never rows. The database is SQLite in the state's folder, or PostgreSQL by URL.
+
+mod calibrations;
+mod database;
+mod error;
+mod events;
+mod images;
+mod inspections;
+mod lines;
+mod parts;
+mod queue;
+mod retention;
+mod secret;
+#[cfg(test)]
+mod tests;
+mod verdicts;
+
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::RwLock;
+use uuid::Uuid;
+
+pub use self::calibrations::StoredCalibration;
+pub use self::error::ReviewError;
+pub use self::events::{Event, What};
+pub use self::images::ImageHash;
+pub use self::inspections::{Inserted, Inspection, NewInspection, NewImage};
+pub use self::lines::StoredLine;
+pub use self::parts::{LabelledPart, NewPart};
+pub use self::queue::{Filter, Page};
+pub use self::retention::Deleted;
+pub use self::verdicts::{Said, Verdict};
+
+use self::database::Database;
+use self::images::Images;
+
+/// The store of all lines.
+#[derive(Debug)]
+pub struct Reviews {
+    database: Database,
+    images: Images,
+    /// Held for reading from the writing of an image until its row is there, and for writing while images are deleted.
+    keeping: RwLock<()>,
+}
+
+impl Reviews {
+    /// Opens the store in a folder, which is created, with the database at `url` if one is given.
+    ///
+    /// # Errors
+    /// [`ReviewError`].
+    pub async fn open(folder: &Path, url: Option<&str>) -> Result<Self, ReviewError> {
+        let images = Images::open(&folder.join("images"))?;
+        Ok(Self {
+            database: Database::open(folder, url).await?,
+            images,
+            keeping: RwLock::new(()),
+        })
+    }
+
+    /// Ends all connections, after what is under way.
+    pub async fn close(&self) {
+        self.database.write.close().await;
+        self.database.read.close().await;
+    }
+}
+
+/// A new id: ids of one server are in the order of time.
+pub fn new_id() -> String {
+    Uuid::now_v7().to_string()
+}
+
+/// Milliseconds since 1970.
+pub fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    i64::try_from(since.unwrap_or(Duration::ZERO).as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,114 @@
+//! Deletes images, and never rows.
+
+use super::Reviews;
+use super::error::ReviewError;
+use super::events::{Event, What};
+use super::images::ImageHash;
+use super::now;
+
+/// What was deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Deleted {
+    /// Number of inspections' images.
+    pub images: usize,
+}
+
+/// Images that are deleted at a time, so that inspections wait for no more than these.
+const AT_A_TIME: i64 = 100;
+
+impl Reviews {
+    /// Deletes the images of a line's inspections before a time, in milliseconds since 1970. A file stays as long as a later
+    /// inspection shows the same image.
+    ///
+    /// # Errors
+    /// [`ReviewError`]; what was deleted before stays deleted.
+    pub async fn delete_images_before(
+        &self,
+        line: &str,
+        before: i64,
+    ) -> Result<Deleted, ReviewError> {
+        let mut deleted = Deleted::default();
+        loop {
+            let rows: Vec<(String, i64, String)> = sqlx::query_as(
+                "SELECT inspection, place, hash FROM inspection_images JOIN inspections ON inspections.id = inspection \
+                 WHERE inspection_images.deleted = 0 AND line = $1 AND created < $2 LIMIT $3",
+            )
+            .bind(line)
+            .bind(before)
+            .bind(AT_A_TIME)
+            .fetch_all(&self.database.read)
+            .await?;
+            if rows.is_empty() {
+                return Ok(deleted);
+            }
+            deleted.images += rows.len();
+            self.delete_images(line, &rows, "server", "retention").await?;
+        }
+    }
+
+    /// Deletes the images of one inspection. Returns how many there were.
+    ///
+    /// # Errors
+    /// [`ReviewError::NoInspection`], and others.
+    pub async fn delete_images_of(
+        &self,
+        inspection: &str,
+        who: &str,
+    ) -> Result<Deleted, ReviewError> {
+        let line = self.inspection(inspection).await?.line;
+        let rows: Vec<(String, i64, String)> = sqlx::query_as(
+            "SELECT inspection, place, hash FROM inspection_images WHERE inspection = $1 AND deleted = 0",
+        )
+        .bind(inspection)
+        .fetch_all(&self.database.read)
+        .await?;
+        if !rows.is_empty() {
+            self.delete_images(&line, &rows, who, "asked for").await?;
+        }
+        Ok(Deleted { images: rows.len() })
+    }
+
+    /// First the rows say that the images are gone, then the files go: a kill in between leaves a file too many, and no
+    /// row that promises what is not there.
+    async fn delete_images(
+        &self,
+        line: &str,
+        rows: &[(String, i64, String)],
+        who: &str,
+        why: &str,
+    ) -> Result<(), ReviewError> {
+        let _keeping = self.keeping.write().await;
+        let mut change = self.database.write.begin().await?;
+        for (inspection, place, _) in rows {
+            sqlx::query(
+                "UPDATE inspection_images SET deleted = $3 WHERE inspection = $1 AND place = $2",
+            )
+            .bind(inspection)
+            .bind(place)
+            .bind(now())
+            .execute(&mut *change)
+            .await?;
+        }
+        let event = Event {
+            who: who.to_owned(),
+            what: What::ImageDeleted,
+            line: line.to_owned(),
+            inspection: rows.first().filter(|_| rows.len() == 1).map(|row| row.0.clone()),
+            detail: serde_json::json!({"images": rows.len(), "why": why}),
+        };
+        event.write(&mut change).await?;
+        change.commit().await?;
+        for (_, _, hash) in rows {
+            let used: Option<i64> = sqlx::query_scalar(
+                "SELECT place FROM inspection_images WHERE hash = $1 AND deleted = 0 LIMIT 1",
+            )
+            .bind(hash)
+            .fetch_optional(&self.database.write)
+            .await?;
+            if used.is_none() {
+                self.images.delete(&ImageHash::stored(hash.clone())).await?;
+            }
+        }
+        Ok(())
+    }
+}

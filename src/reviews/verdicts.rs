@@ -1,0 +1,168 @@
+//! What people say about inspected parts. Rows are only added: a verdict is undone by a row, and never overwritten.
+
+use sqlx::any::AnyConnection;
+
+use super::error::ReviewError;
+use super::events::{Event, What};
+use super::{Reviews, new_id, now};
+
+/// What a person says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Said {
+    /// The part is good.
+    Ok,
+    /// It is not.
+    Ng,
+    /// The person cannot say.
+    Unsure,
+}
+
+impl Said {
+    /// As it is stored.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Ng => "ng",
+            Self::Unsure => "unsure",
+        }
+    }
+}
+
+/// A verdict as it was given, or the undoing of one.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Verdict {
+    /// Its id.
+    pub id: String,
+    /// Milliseconds since 1970.
+    pub created: i64,
+    /// `ok`, `ng`, `unsure`, or `undone`.
+    pub verdict: String,
+    /// The kind of defect.
+    pub kind: Option<String>,
+    /// A sentence about the difference.
+    pub caption: Option<String>,
+    /// Why.
+    pub reason: Option<String>,
+    /// The name of the caller's key; "" without keys.
+    pub who: String,
+}
+
+impl Reviews {
+    /// Adds a verdict.
+    ///
+    /// # Errors
+    /// [`ReviewError::NoInspection`]; [`ReviewError::VerdictExists`] if there is one that was not undone; and others.
+    pub async fn judge(
+        &self,
+        inspection: &str,
+        said: Said,
+        [kind, caption, reason]: [Option<String>; 3],
+        who: &str,
+    ) -> Result<Verdict, ReviewError> {
+        let verdict = Verdict {
+            id: new_id(),
+            created: now(),
+            verdict: said.name().to_owned(),
+            kind,
+            caption,
+            reason,
+            who: who.to_owned(),
+        };
+        let mut change = self.database.write.begin().await?;
+        let line: Option<String> = sqlx::query_scalar(
+            "UPDATE inspections SET verdict = $2 WHERE id = $1 AND verdict = 'none' RETURNING line",
+        )
+        .bind(inspection)
+        .bind(said.name())
+        .fetch_optional(&mut *change)
+        .await?;
+        let Some(line) = line else {
+            drop(change);
+            let known = self.inspection(inspection).await?.verdict;
+            return Err(ReviewError::VerdictExists(known.unwrap_or_default()));
+        };
+        add(&mut change, inspection, &verdict).await?;
+        let event = Event {
+            who: who.to_owned(),
+            what: What::Verdict,
+            line,
+            inspection: Some(inspection.to_owned()),
+            detail: serde_json::json!({"verdict": said.name()}),
+        };
+        event.write(&mut change).await?;
+        change.commit().await?;
+        Ok(verdict)
+    }
+
+    /// Undoes the verdict.
+    ///
+    /// # Errors
+    /// [`ReviewError::NoInspection`], [`ReviewError::NoVerdict`], and others.
+    pub async fn undo(&self, inspection: &str, who: &str) -> Result<(), ReviewError> {
+        let mut change = self.database.write.begin().await?;
+        let line: Option<String> = sqlx::query_scalar(
+            "UPDATE inspections SET verdict = 'none' WHERE id = $1 AND verdict <> 'none' RETURNING line",
+        )
+        .bind(inspection)
+        .fetch_optional(&mut *change)
+        .await?;
+        let Some(line) = line else {
+            drop(change);
+            self.inspection(inspection).await?;
+            return Err(ReviewError::NoVerdict);
+        };
+        let undone = Verdict {
+            id: new_id(),
+            created: now(),
+            verdict: "undone".to_owned(),
+            kind: None,
+            caption: None,
+            reason: None,
+            who: who.to_owned(),
+        };
+        add(&mut change, inspection, &undone).await?;
+        let event = Event {
+            who: who.to_owned(),
+            what: What::VerdictUndone,
+            line,
+            inspection: Some(inspection.to_owned()),
+            detail: serde_json::json!({}),
+        };
+        event.write(&mut change).await?;
+        change.commit().await?;
+        Ok(())
+    }
+
+    /// All verdicts about an inspection and their undoing, the oldest first.
+    ///
+    /// # Errors
+    /// [`ReviewError`].
+    pub async fn verdicts(&self, inspection: &str) -> Result<Vec<Verdict>, ReviewError> {
+        let all = sqlx::query_as(
+            "SELECT id, created, verdict, kind, caption, reason, who FROM verdicts WHERE inspection = $1 ORDER BY id",
+        );
+        Ok(all.bind(inspection).fetch_all(&self.database.read).await?)
+    }
+}
+
+async fn add(
+    to: &mut AnyConnection,
+    inspection: &str,
+    verdict: &Verdict,
+) -> Result<(), ReviewError> {
+    sqlx::query(
+        "INSERT INTO verdicts (id, created, inspection, verdict, kind, caption, reason, who) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+    )
+    .bind(&verdict.id)
+    .bind(verdict.created)
+    .bind(inspection)
+    .bind(&verdict.verdict)
+    .bind(&verdict.kind)
+    .bind(&verdict.caption)
+    .bind(&verdict.reason)
+    .bind(&verdict.who)
+    .execute(to)
+    .await?;
+    Ok(())
+}
