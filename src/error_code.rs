@@ -64,6 +64,7 @@ codes! {
     InvalidLabelsetName = "invalid_labelset_name", 400, "A name has 1 to 64 ASCII letters, digits, `.`, `_` and `-`, and does not begin with `.`.";
     InvalidReferenceName = "invalid_reference_name", 400, "A name has 1 to 64 ASCII letters, digits, `.`, `_` and `-`, and does not begin with `.`.";
     ReferenceOfOtherModel = "reference_of_other_model", 400, "The request names another model than the reference.";
+    InvalidLineName = "invalid_line_name", 400, "A name has 1 to 59 ASCII letters, digits, `.`, `_` and `-`, and does not begin with `.`.";
     ImageOfOtherShape = "image_of_other_shape", 400, "The image has another ratio of width to height than the reference.";
     LabelsetOfOtherModel = "labelset_of_other_model", 400, "The request names another model than the label set.";
     ModelHasNoPatches = "model_has_no_patches", 400, "`method` is `patches`, and the model's bundle has none.";
@@ -84,18 +85,27 @@ codes! {
     Unauthorized = "unauthorized", 401, "No API key or token, or a wrong one.";
     HostNotAllowed = "host_not_allowed", 403, "A server on a loopback address, without keys, was asked by another name.";
     CrossSite = "cross_site", 403, "A server without keys was asked by another site's page.";
+    RoleMissing = "role_missing", 403, "The API key lacks the role that the route needs.";
     NotFound = "not_found", 404, "There is no such path.";
     ModelNotFound = "model_not_found", 404, "There is no model of that name.";
     LabelsetNotFound = "labelset_not_found", 404, "There is no label set of that name.";
     ReferenceNotFound = "reference_not_found", 404, "There is no reference of that name.";
+    LineNotFound = "line_not_found", 404, "There is no line of that name.";
+    InspectionNotFound = "inspection_not_found", 404, "There is no inspection with that id, or no such image of it.";
     BundleNotFound = "bundle_not_found", 404, "The folder holds no bundle (admin routes).";
     MethodNotAllowed = "method_not_allowed", 405, "The path exists, but not for this method.";
     RequestTimeout = "request_timeout", 408, "The request took longer than `request_seconds`, or its client sent too slowly.";
     TooManyLabelsets = "too_many_labelsets", 409, "Delete a label set first.";
     TooManyReferences = "too_many_references", 409, "Delete a reference first, or use fewer images.";
+    TooManyLines = "too_many_lines", 409, "Delete a line first.";
+    VerdictExists = "verdict_exists", 409, "The inspection has a verdict: undo it first.";
+    NoVerdict = "no_verdict", 409, "The inspection has no verdict that could be undone.";
+    IdempotencyKeyReused = "idempotency_key_reused", 409, "The key came with other images before.";
+    AuditUnanswered = "audit_unanswered", 409, "Audited inspections of the window have no verdict yet.";
     LoadInProgress = "load_in_progress", 409, "Another load is running (admin routes).";
     ModelIsDefault = "model_is_default", 409, "The default model cannot be unloaded (admin routes).";
     ModelNameIsAlias = "model_name_is_alias", 409, "The model's name is an alias of another one (admin routes).";
+    ImageDeleted = "image_deleted", 410, "The image of the inspection was deleted; what was decided is still there.";
     BodyTooLarge = "body_too_large", 413, "More bytes than `max_body_mib`.";
     AnswerTooLarge = "answer_too_large", 413, "The answer would be too large: ask for less at a time.";
     TextTooLong = "text_too_long", 413, "The text has too many bytes to be tokenised.";
@@ -106,6 +116,7 @@ codes! {
     UnsupportedContentEncoding = "unsupported_content_encoding", 415, "The content encoding is not read here.";
     UrlFetchFailed = "url_fetch_failed", 422, "The image's server did not deliver it.";
     UrlTimeout = "url_timeout", 422, "The image's server took too long.";
+    LabelFromReview = "label_from_review", 422, "The line itself sent the part to review: its label cannot calibrate the line.";
     BundleManifestInvalid = "bundle_manifest_invalid", 422, "The manifest of the bundle is not as it must be (admin routes).";
     BundleFileUnreadable = "bundle_file_unreadable", 422, "A file of the bundle cannot be read (admin routes).";
     BundleFileNameInvalid = "bundle_file_name_invalid", 422, "A file's name leads out of the bundle (admin routes).";
@@ -123,6 +134,7 @@ codes! {
     OutOfMemory = "out_of_memory", 503, "The device had no room for this item; others go on; `retry-after`.";
     Stopping = "stopping", 503, "The server is shutting down: ask another one.";
     EngineDead = "engine_dead", 503, "The model's worker ended: the server is not ready and must be replaced.";
+    ReviewsUnavailable = "reviews_unavailable", 503, "What must be stored cannot be: the database or the disk fails; nothing was decided.";
     DeadlineExceeded = "deadline_exceeded", 504, "The answer would come later than `x-request-timeout` allows.";
 }
 

@@ -107,13 +107,17 @@ pub async fn pass<P: Protocol>(
     })
 }
 
-/// Checks the key, then takes the places that the route needs.
+/// Checks the key and its roles, then takes the places that the route needs.
 fn enter(state: &AppState, route: &Route, headers: &HeaderMap) -> Result<Entry, ApiError> {
     let caller = match route.access {
         // The admin routes check their own token.
         Access::Open | Access::Admin => None,
         Access::Key => state.keys.check(headers)?,
     };
+    // Without keys there are no roles.
+    if let Some(caller) = &caller {
+        caller.check_roles(route.roles)?;
+    }
     let admission = &state.admission;
     let place = match route.place {
         // Monitoring and the admin routes must work on an overloaded server.

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use axum::http::Method;
 
+use super::Role;
+
 /// Longest time of a request to an admin route: a large model is read, checked and warmed for minutes.
 const ADMIN_TIME: Duration = Duration::from_secs(3600);
 
@@ -35,7 +37,7 @@ pub enum Place {
 }
 
 /// One way in.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Route {
     /// HTTP method; `POST` for gRPC.
     pub method: Method,
@@ -45,6 +47,8 @@ pub struct Route {
     pub access: Access,
     /// What it is counted as.
     pub place: Place,
+    /// A key needs one of these; none: no role is needed.
+    pub roles: &'static [Role],
 }
 
 impl Route {
@@ -82,6 +86,23 @@ const fn route(method: Method, path: &'static str, access: Access, place: Place)
         path,
         access,
         place,
+        roles: &[],
+    }
+}
+
+/// A route of inspection lines: its key needs one of the roles.
+const fn of_lines(
+    method: Method,
+    path: &'static str,
+    place: Place,
+    roles: &'static [Role],
+) -> Route {
+    Route {
+        method,
+        path,
+        access: Access::Key,
+        place,
+        roles,
     }
 }
 
@@ -105,6 +126,20 @@ pub const REST: &[Route] = &[
     route(Method::PUT, "/v1/references/{name}", Access::Key, Place::Request),
     route(Method::DELETE, "/v1/references/{name}", Access::Key, Place::Request),
     route(Method::POST, "/v1/references/{name}/images", Access::Key, Place::Request),
+    of_lines(Method::GET, "/v1/lines", Place::Uncounted, Role::ALL),
+    of_lines(Method::GET, "/v1/lines/{line}", Place::Uncounted, Role::ALL),
+    of_lines(Method::PUT, "/v1/lines/{line}", Place::Request, &[Role::Admin]),
+    of_lines(Method::DELETE, "/v1/lines/{line}", Place::Request, &[Role::Admin]),
+    of_lines(Method::POST, "/v1/lines/{line}/inspections", Place::Request, &[Role::Inspect]),
+    of_lines(Method::GET, "/v1/lines/{line}/inspections", Place::Request, Role::ALL),
+    of_lines(Method::POST, "/v1/lines/{line}/calibrations", Place::Request, &[Role::Calibrate]),
+    of_lines(Method::GET, "/v1/lines/{line}/calibrations", Place::Request, Role::ALL),
+    of_lines(Method::DELETE, "/v1/lines/{line}/drift", Place::Request, &[Role::Calibrate, Role::Admin]),
+    of_lines(Method::GET, "/v1/inspections/{id}", Place::Uncounted, Role::ALL),
+    of_lines(Method::GET, "/v1/inspections/{id}/image", Place::Request, Role::ALL),
+    of_lines(Method::DELETE, "/v1/inspections/{id}/image", Place::Request, &[Role::Admin]),
+    of_lines(Method::POST, "/v1/inspections/{id}/verdict", Place::Request, &[Role::Review]),
+    of_lines(Method::DELETE, "/v1/inspections/{id}/verdict", Place::Request, &[Role::Review]),
     route(Method::GET, "/v1/models", Access::Key, Place::Uncounted),
     route(Method::GET, "/v1/models/{name}", Access::Key, Place::Uncounted),
     route(Method::GET, "/v2", Access::Open, Place::Uncounted),
@@ -265,6 +300,19 @@ mod tests {
         }
         // REST alone asks for the admin token.
         assert!(GRPC.iter().all(|route| route.access != Access::Admin));
+    }
+
+    #[test]
+    fn each_role_has_a_route_that_only_it_opens() {
+        for role in Role::ALL {
+            let only = [*role];
+            assert!(REST.iter().any(|route| route.roles == only), "{role:?}");
+        }
+        let of_lines = |route: &&Route| {
+            route.path.starts_with("/v1/lines") || route.path.starts_with("/v1/inspections")
+        };
+        let with_roles = REST.iter().filter(|route| !route.roles.is_empty());
+        assert!(with_roles.eq(REST.iter().filter(of_lines)));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::{ApiError, ApiKeys};
 use crate::engine::{Model, Registry, RegistryError};
 use crate::images_by_url::Fetcher;
 use crate::labelsets::LabelSets;
+use crate::lines::Lines;
 use crate::references::References;
 use crate::telemetry::Metrics;
 use crate::telemetry::spans::request_span;
@@ -23,6 +24,8 @@ pub struct AppState {
     pub labelsets: LabelSets,
     /// The stored references.
     pub references: Arc<References>,
+    /// The inspection lines.
+    pub lines: Lines,
     /// Fetches images that are named by URL; `None` if that is off, and the engine refuses them then.
     pub images_by_url: Option<Fetcher>,
     /// The process's metrics.

@@ -269,6 +269,13 @@ settings! {
         max_references_mib: u32 as u32 in 16..=1_048_576;
     }
 
+    [lines] "Inspection lines, which are kept in the folder of `state`" {
+        /// URL of a PostgreSQL database for inspections and verdicts, postgres://USER:PASSWORD@HOST/NAME; by default they are in
+        /// SQLite in the folder of `state`. Images are in the folder in both cases
+        #[arg(env = "CLIP_IN_DATABASE", value_name = "URL", hide_env_values = true)]
+        database: Option<Secret>;
+    }
+
     [logging] "What is logged, to standard error" {
         /// What is logged: error, warn, info, debug, or a filter such as clip_in=debug,warn
         #[arg(env = "CLIP_IN_LOG", default_value = "info")]

@@ -4,6 +4,7 @@ use crate::inspection::registration::{
     GreyImage, Registration, RegistrationReference, RegistrationStatus, WORKING_SIDE,
 };
 use crate::inspection::{InspectionError, Rgb, Transform};
+use crate::monitors::camera::{Figures, Grey};
 use crate::preprocess::{Interpolation, RgbImage};
 
 use super::frame::Frame;
@@ -19,6 +20,8 @@ pub struct Seen {
     pub inside: Option<Vec<bool>>,
     /// How it lies. The transform is in pixels of the frame's input.
     pub registration: Registration,
+    /// Light and focus of the scaled picture, before it was aligned.
+    pub camera: Option<Figures>,
 }
 
 /// The brightness of a scaled picture at the size that registration works at.
@@ -54,12 +57,14 @@ pub fn see(
         }
     };
     let registration = Registration { transform, ..found };
+    let camera = figures(&scaled);
     if registration.status != RegistrationStatus::Aligned {
         return Ok(Seen {
             size,
             picture: scaled,
             inside: None,
             registration,
+            camera,
         });
     }
     let (width, height) = frame.input;
@@ -70,5 +75,24 @@ pub fn see(
         picture: RgbImage::new(width as u32, height as u32, pixels).unwrap_or(scaled),
         inside: Some(inside),
         registration,
+        camera,
     })
+}
+
+/// Light and focus. `None` for a picture of one row or column.
+fn figures(picture: &RgbImage) -> Option<Figures> {
+    let grey: Vec<u8> = picture
+        .pixels()
+        .chunks_exact(3)
+        .map(|rgb| match rgb {
+            // The weights of ITU-R BT.601, in 1/256.
+            [red, green, blue] => {
+                let sum = 77 * u32::from(*red) + 150 * u32::from(*green) + 29 * u32::from(*blue);
+                u8::try_from(sum >> 8).unwrap_or(u8::MAX)
+            }
+            _ => 0,
+        })
+        .collect();
+    let (width, height) = (picture.width() as usize, picture.height() as usize);
+    Grey::new(width, height, &grey).map(Figures::of)
 }

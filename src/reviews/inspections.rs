@@ -57,6 +57,8 @@ pub struct NewInspection {
     pub idempotency_key: Option<String>,
     /// Whether a keyed hash chose it for a person.
     pub audit: bool,
+    /// Whether the line's monitors have seen its score.
+    pub observed: bool,
     /// The answer to the client, as JSON.
     pub answer: String,
     /// At least one.
@@ -218,7 +220,7 @@ impl Reviews {
             .ok_or(ReviewError::ImageDeleted)
     }
 
-    /// Scores of a calibration's last inspections, the oldest first.
+    /// Id and score of a calibration's last inspections that the monitors have seen, after an id, the oldest first.
     ///
     /// # Errors
     /// [`ReviewError`].
@@ -229,7 +231,8 @@ impl Reviews {
         most: i64,
     ) -> Result<Vec<(String, Option<f64>)>, ReviewError> {
         let rows = sqlx::query_as(
-            "SELECT id, score FROM inspections WHERE calibration = $1 AND id > $2 ORDER BY id DESC LIMIT $3",
+            "SELECT id, score FROM inspections WHERE calibration = $1 AND id > $2 AND observed = 1 \
+             ORDER BY id DESC LIMIT $3",
         );
         let rows = rows.bind(calibration).bind(after).bind(most);
         let mut scores: Vec<_> = rows.fetch_all(&self.database.read).await?;
@@ -323,8 +326,8 @@ fn content_of(new: &NewInspection) -> String {
 async fn insert_row(to: &mut AnyConnection, new: &NewInspection) -> Result<u64, ReviewError> {
     let done = sqlx::query(
         "INSERT INTO inspections (id, created, line, version, model, scored_by, calibration, decision, score, p_ok, p_ng, \
-         part, lot, station, trigger_number, idempotency_key, content, audit, answer) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) \
+         part, lot, station, trigger_number, idempotency_key, content, audit, observed, answer) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) \
          ON CONFLICT (line, idempotency_key) DO NOTHING",
     )
     .bind(&new.id)
@@ -345,6 +348,7 @@ async fn insert_row(to: &mut AnyConnection, new: &NewInspection) -> Result<u64, 
     .bind(&new.idempotency_key)
     .bind(content_of(new))
     .bind(i64::from(new.audit))
+    .bind(i64::from(new.observed))
     .bind(&new.answer)
     .execute(to)
     .await?;

@@ -42,6 +42,7 @@ fn new(line: &str, image: &str) -> NewInspection {
         trigger: Some(3),
         idempotency_key: None,
         audit: false,
+        observed: true,
         answer: format!("{{\"image\":{image:?}}}"),
         images: vec![NewImage {
             hash: ImageHash::of(&bytes),

@@ -3,6 +3,7 @@
 use super::tls::TlsError;
 use crate::api::{AdminError, KeyError};
 use crate::engine::RegistryError;
+use crate::lines::LineError;
 
 /// The reason why the server does not run.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +20,9 @@ pub enum ServeError {
     /// The API keys cannot be used.
     #[error(transparent)]
     Keys(#[from] KeyError),
+    /// The store of the lines cannot be opened.
+    #[error("lines: {0}")]
+    Lines(#[from] LineError),
     /// The certificate cannot be used.
     #[error("TLS: {0}")]
     Tls(#[from] TlsError),

@@ -6,6 +6,7 @@ mod cors;
 mod derived;
 mod error;
 mod reload;
+mod retention;
 mod stalled_answers;
 mod stalled_writes;
 mod tls;
@@ -33,6 +34,7 @@ use crate::config::ServeSettings;
 use crate::engine::{CpuPool, Loader, Registry};
 use crate::images_by_url::Fetcher;
 use crate::labelsets::LabelSets;
+use crate::lines::Lines;
 use crate::references::References;
 use crate::telemetry::{Metrics, Spans};
 
@@ -92,10 +94,12 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
         settings.max_reference_images as usize,
         (settings.max_references_mib as usize) << 20,
     )?;
+    let lines = Lines::open(settings.state.clone(), settings.database.clone()).await?;
     let state = Arc::new(AppState {
         models: models.clone(),
         labelsets,
         references: Arc::new(references),
+        lines,
         images_by_url,
         metrics,
         max_items: settings.max_items as usize,
@@ -156,6 +160,7 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
     let reloading = tokio::spawn(reload.follow(hangup));
     let following = tokio::spawn(keys.follow());
     let renewing = tls.map(|tls| tokio::spawn(tls.follow()));
+    let retaining = tokio::spawn(retention::follow(state.clone()));
     let mut server = tokio::spawn(server);
     tokio::select! {
         _ = terminate.recv() => {}
@@ -177,6 +182,7 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
         }
     }
     reloading.abort();
+    retaining.abort();
     following.abort();
     if let Some(renewing) = renewing {
         renewing.abort();
@@ -200,6 +206,9 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
     match drained {
         Ok(ended) => ended.map_err(std::io::Error::other)??,
         Err(_) => return Err(ServeError::DrainTimeout(settings.drain_time().as_secs())),
+    }
+    if let Some(reviews) = state.lines.reviews() {
+        reviews.close().await;
     }
     tracing::info!("stopped");
     Ok(())

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
 pub use self::one::{Changed, Lies, LiesStatus};
@@ -21,6 +22,7 @@ use super::{MapKind, Place, Warning, by_url, check_items, no_images, warnings_of
 use crate::api::{ApiError, AppState, answer_size};
 use crate::engine::{EmbedOptions, ImageSource, Model};
 use crate::error_code::Code;
+use crate::monitors::camera::Figures;
 use crate::quoted::quoted;
 use crate::references::Learnt;
 use crate::tokenize::TokenCount;
@@ -64,6 +66,8 @@ pub struct Compared {
     pub model: String,
     /// What they were compared with.
     pub reference: UsedReference,
+    /// What scores depend on besides the images: the model, and the version of the reference. Digits of a hash.
+    pub scored_by: String,
     /// One for each image.
     pub results: Vec<ComparedImage>,
     /// The tokens of the statements.
@@ -98,6 +102,8 @@ pub struct ComparedImage {
     pub statements: Vec<Judged>,
     /// The map as a PNG file; none if it was not asked for, or if the model has no maps.
     pub map: Option<Vec<u8>>,
+    /// Light and focus, of the picture at the size at which it was compared.
+    pub camera: Option<Figures>,
 }
 
 /// Compares.
@@ -122,6 +128,7 @@ pub async fn compare(state: &AppState, call: CompareCall) -> Result<Compared, Ap
     };
     let (given, images, _fetched) = fetched(state, &model, given, images, options).await?;
     answer_size::reserve(state, cost::of_maps(map, &images, model.image_limits()))?;
+    let created = known.as_ref().map(|known| known.created);
     let (learnt, reference) = match known {
         Some(known) => {
             options.images = options.images.or(known.definition.image_options);
@@ -162,14 +169,24 @@ pub async fn compare(state: &AppState, call: CompareCall) -> Result<Compared, Ap
         regions: one.regions,
         statements: of_images.next().unwrap_or_default(),
         map: one.map,
+        camera: one.camera,
     });
     Ok(Compared {
         model: model.name().to_owned(),
+        scored_by: scored_by(&learnt, &reference, created),
         reference,
         results: results.collect(),
         tokens: judged.tokens,
         warnings,
     })
+}
+
+/// The time of its making tells a version from one of a reference that was deleted and made again.
+fn scored_by(learnt: &Learnt, reference: &UsedReference, created: Option<u64>) -> String {
+    let UsedReference { name, version, .. } = reference;
+    let all = format!("{} {name:?} {version:?} {created:?}", learnt.fingerprint);
+    let digest = Sha256::digest(all);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn check(state: &AppState, call: &CompareCall) -> Result<(), ApiError> {

@@ -16,6 +16,7 @@ use crate::inspection::reference::{Comparison, ImageFeatures};
 use crate::inspection::registration::{Registration, RegistrationStatus};
 use crate::inspection::text_map::Placed;
 use crate::inspection::{InspectionError, Transform};
+use crate::monitors::camera::Figures;
 use crate::preprocess::Picture;
 use crate::references::{self, Frame, Learnt, Maps, ReferenceError, Seen};
 use crate::telemetry::Step;
@@ -85,6 +86,8 @@ pub struct One {
     pub map: Option<Vec<u8>>,
     /// See [`Picture::in_low_bits`].
     pub in_low_bits: bool,
+    /// Light and focus.
+    pub camera: Option<Figures>,
 }
 
 /// The reason why a picture was not compared.
@@ -134,6 +137,7 @@ pub async fn compare_one(
         picture,
         inside,
         registration: found,
+        camera,
     } = seen;
     let maps = references::maps(model, &learnt.frame, picture, options).await;
     let maps = maps.map_err(|error| ReferenceError::of_features(error, String::new))?;
@@ -171,6 +175,7 @@ pub async fn compare_one(
             _ => None,
         },
         in_low_bits,
+        camera,
     })
 }
 

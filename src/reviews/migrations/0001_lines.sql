@@ -33,6 +33,8 @@ CREATE TABLE inspections (
     content TEXT NOT NULL,
     -- 1: a keyed hash chose it for a person, whatever was decided.
     audit BIGINT NOT NULL,
+    -- 1: the line's monitors have seen its score.
+    observed BIGINT NOT NULL,
     -- The last verdict that was not undone, or 'none'. The table of verdicts has all of them.
     verdict TEXT NOT NULL DEFAULT 'none',
     -- The answer, as it was given.

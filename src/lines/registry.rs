@@ -1,0 +1,250 @@
+//! All lines of a server.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use tokio::sync::{Mutex, OnceCell};
+
+use super::definition::{Definition, check_name};
+use super::error::LineError;
+use super::line::{Calibrated, Line};
+use super::load;
+use crate::config::Secret;
+use crate::promise::RandomAudit;
+use crate::reviews::{Event, ReviewError, Reviews, StoredCalibration, What};
+
+/// Lines of a server, at most: each has its series of metrics.
+pub const MOST_LINES: usize = 256;
+
+/// Milliseconds of a day.
+const DAY: i64 = 24 * 3600 * 1000;
+
+/// All lines. Their store is opened when it is there or needed: a server without lines writes nothing.
+#[derive(Debug)]
+pub struct Lines {
+    folder: PathBuf,
+    url: Option<Secret>,
+    opened: OnceCell<Opened>,
+    in_use: RwLock<HashMap<String, Arc<Line>>>,
+    /// Held while a line is changed, and while it is read from the store.
+    changing: Mutex<()>,
+}
+
+#[derive(Debug)]
+struct Opened {
+    reviews: Reviews,
+    secret: String,
+}
+
+impl Lines {
+    /// Lines in a folder, or in the database at `url` with their images in the folder. What is there is opened now.
+    ///
+    /// # Errors
+    /// [`LineError::Store`].
+    pub async fn open(folder: PathBuf, url: Option<Secret>) -> Result<Self, LineError> {
+        let is_there = url.is_some() || folder.join("reviews.sqlite").exists();
+        let lines = Self {
+            folder,
+            url,
+            opened: OnceCell::new(),
+            in_use: RwLock::default(),
+            changing: Mutex::default(),
+        };
+        if is_there {
+            lines.opened().await?;
+        }
+        Ok(lines)
+    }
+
+    async fn opened(&self) -> Result<&Opened, ReviewError> {
+        let open = || async {
+            let url = self.url.as_ref().map(Secret::reveal);
+            let reviews = Reviews::open(&self.folder, url).await?;
+            let secret = reviews.secret().await?;
+            Ok(Opened { reviews, secret })
+        };
+        self.opened.get_or_try_init(open).await
+    }
+
+    /// The store, if there is one.
+    pub fn reviews(&self) -> Option<&Reviews> {
+        self.opened.get().map(|opened| &opened.reviews)
+    }
+
+    /// The store of a line that is known.
+    ///
+    /// # Errors
+    /// [`LineError::Store`].
+    pub async fn store(&self) -> Result<&Reviews, LineError> {
+        Ok(&self.opened().await?.reviews)
+    }
+
+    /// A line by its name.
+    ///
+    /// # Errors
+    /// [`LineError::Unknown`] and [`LineError::Store`].
+    pub async fn get(&self, name: &str) -> Result<Arc<Line>, LineError> {
+        if let Some(line) = self.in_use.read().get(name) {
+            return Ok(line.clone());
+        }
+        let unknown = || LineError::Unknown(name.to_owned());
+        let reviews = self.reviews().ok_or_else(unknown)?;
+        let _changing = self.changing.lock().await;
+        if let Some(line) = self.in_use.read().get(name) {
+            return Ok(line.clone());
+        }
+        let stored = reviews.lines().await?;
+        let stored = stored.into_iter().find(|stored| stored.name == name);
+        let line = Arc::new(load::line(reviews, stored.ok_or_else(unknown)?).await?);
+        self.in_use.write().insert(name.to_owned(), line.clone());
+        Ok(line)
+    }
+
+    /// All lines, by name.
+    ///
+    /// # Errors
+    /// [`LineError::Store`].
+    pub async fn all(&self) -> Result<Vec<Arc<Line>>, LineError> {
+        let Some(reviews) = self.reviews() else {
+            return Ok(Vec::new());
+        };
+        let mut all = Vec::new();
+        for stored in reviews.lines().await? {
+            match self.get(&stored.name).await {
+                Ok(line) => all.push(line),
+                // It was deleted meanwhile.
+                Err(LineError::Unknown(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(all)
+    }
+
+    /// Creates a line, or adds a version to it; true if it is new. The same definition again is the same version.
+    ///
+    /// # Errors
+    /// [`LineError`].
+    pub async fn put(
+        &self,
+        name: &str,
+        definition: Definition,
+        who: &str,
+    ) -> Result<(Arc<Line>, bool), LineError> {
+        check_name(name)?;
+        definition.check()?;
+        let known = match self.get(name).await {
+            Ok(line) => Some(line),
+            Err(LineError::Unknown(_)) => None,
+            Err(error) => return Err(error),
+        };
+        if let Some(known) = known.as_ref().filter(|known| known.definition == definition) {
+            return Ok((known.clone(), false));
+        }
+        let reviews = self.store().await?;
+        let _changing = self.changing.lock().await;
+        if known.is_none() && reviews.lines().await?.len() >= MOST_LINES {
+            return Err(LineError::TooMany(MOST_LINES));
+        }
+        let body = serde_json::to_string(&definition).map_err(ReviewError::from)?;
+        let stored = reviews.put_line(name, &body, who).await?;
+        let line = Arc::new(load::line(reviews, stored).await?);
+        self.in_use.write().insert(name.to_owned(), line.clone());
+        Ok((line, known.is_none()))
+    }
+
+    /// Deletes a line. What it decided stays in the store.
+    ///
+    /// # Errors
+    /// [`LineError::Unknown`] and [`LineError::Store`].
+    pub async fn delete(&self, name: &str, who: &str) -> Result<(), LineError> {
+        let unknown = || LineError::Unknown(name.to_owned());
+        let reviews = self.reviews().ok_or_else(unknown)?;
+        let _changing = self.changing.lock().await;
+        let known = reviews.delete_line(name, who).await?;
+        self.in_use.write().remove(name);
+        known.then_some(()).ok_or_else(unknown)
+    }
+
+    /// Stores a calibration and uses it, unless the line has got another version meanwhile.
+    ///
+    /// # Errors
+    /// [`LineError::Store`].
+    pub async fn use_calibration(
+        &self,
+        line: &Line,
+        stored: &StoredCalibration,
+    ) -> Result<(), LineError> {
+        let calibrated: Calibrated = load::calibrated(stored)?;
+        self.store().await?.add_calibration(stored).await?;
+        line.use_calibration(calibrated);
+        Ok(())
+    }
+
+    /// Ends the alarm of a line's monitors.
+    ///
+    /// # Errors
+    /// [`LineError::Store`].
+    pub async fn dismiss(&self, line: &Line, who: &str, reason: &str) -> Result<(), LineError> {
+        let event = Event {
+            who: who.to_owned(),
+            what: What::DriftDismissed,
+            line: line.name.clone(),
+            inspection: None,
+            detail: serde_json::json!({"monitor": line.drift(), "reason": reason}),
+        };
+        self.store().await?.note(&event).await?;
+        line.dismiss();
+        Ok(())
+    }
+
+    /// Who is audited on a line.
+    ///
+    /// # Errors
+    /// [`LineError`].
+    pub async fn audit(&self, line: &Line) -> Result<RandomAudit, LineError> {
+        let secret = self.opened().await?.secret.as_bytes();
+        let share = line.definition.audit;
+        let wrong = || LineError::invalid("audit", format!("{share} is not from 0 to 1"));
+        RandomAudit::new(secret, share).ok_or_else(wrong)
+    }
+
+    /// The key that divides a line's lots.
+    ///
+    /// # Errors
+    /// [`LineError::Store`].
+    pub async fn split_key(&self, line: &Line) -> Result<Vec<u8>, LineError> {
+        let secret = &self.opened().await?.secret;
+        Ok(format!("{secret} {}", line.name).into_bytes())
+    }
+
+    /// Deletes the images that are kept no longer, of all lines. An error of one line is logged.
+    pub async fn keep_retention(&self) {
+        let Some(reviews) = self.reviews() else {
+            return;
+        };
+        let lines = match self.all().await {
+            Ok(lines) => lines,
+            Err(error) => {
+                tracing::error!(%error, "old images of lines are not deleted");
+                return;
+            }
+        };
+        for line in lines {
+            let Some(days) = line.definition.retention_days else {
+                continue;
+            };
+            let before = crate::reviews::now() - i64::from(days) * DAY;
+            match reviews.delete_images_before(&line.name, before).await {
+                Ok(deleted) if deleted.images > 0 => {
+                    tracing::info!(line = line.name, images = deleted.images, "old images deleted");
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::error!(line = line.name, %error, "old images are not deleted");
+                }
+            }
+        }
+    }
+}
