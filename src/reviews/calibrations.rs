@@ -1,11 +1,14 @@
 //! Calibrations: reports for people, and what the line decides with. Rows are only added; the last one of a version counts.
 
+use sqlx::any::AnyRow;
+use sqlx::{FromRow, Row as _};
+
 use super::Reviews;
 use super::error::ReviewError;
 use super::events::{Event, What};
 
 /// A calibration.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredCalibration {
     /// Its id.
     pub id: String,
@@ -23,6 +26,21 @@ pub struct StoredCalibration {
     pub report: String,
     /// What the line decides with, as JSON.
     pub in_force: String,
+}
+
+impl FromRow<'_, AnyRow> for StoredCalibration {
+    fn from_row(row: &AnyRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            created: row.try_get("created")?,
+            line: row.try_get("line")?,
+            version: row.try_get("version")?,
+            scored_by: row.try_get("scored_by")?,
+            who: row.try_get("who")?,
+            report: row.try_get("report")?,
+            in_force: row.try_get("in_force")?,
+        })
+    }
 }
 
 const COLUMNS: &str = "id, created, line, version, scored_by, who, report, in_force";

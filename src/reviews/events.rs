@@ -1,6 +1,6 @@
 //! The audit trail: who did what, and when.
 
-use sqlx::any::AnyConnection;
+use sqlx::AnyConnection;
 
 use super::error::ReviewError;
 use super::{Reviews, new_id, now};

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use sqlx::any::AnyRow;
-use sqlx::{Row as _, any::AnyConnection};
+use sqlx::{AnyConnection, Row as _};
 
 use super::Reviews;
 use super::error::ReviewError;

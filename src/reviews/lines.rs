@@ -1,11 +1,14 @@
 //! Lines with all their versions.
 
+use sqlx::any::AnyRow;
+use sqlx::{FromRow, Row as _};
+
 use super::error::ReviewError;
 use super::events::{Event, What};
 use super::{Reviews, now};
 
 /// A version of a line.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredLine {
     /// Its name.
     pub name: String,
@@ -15,6 +18,17 @@ pub struct StoredLine {
     pub body: String,
     /// Milliseconds since 1970.
     pub created: i64,
+}
+
+impl FromRow<'_, AnyRow> for StoredLine {
+    fn from_row(row: &AnyRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            name: row.try_get("name")?,
+            version: row.try_get("version")?,
+            body: row.try_get("body")?,
+            created: row.try_get("created")?,
+        })
+    }
 }
 
 impl Reviews {

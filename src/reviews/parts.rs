@@ -1,5 +1,8 @@
 //! Labelled parts with their scores: what a line is calibrated with.
 
+use sqlx::any::AnyRow;
+use sqlx::{FromRow, Row as _};
+
 use super::error::ReviewError;
 use super::events::{Event, What};
 use super::{Reviews, new_id, now};
@@ -20,7 +23,7 @@ pub struct NewPart {
 }
 
 /// A stored part.
-#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct LabelledPart {
     /// Its lot.
     pub lot: String,
@@ -36,6 +39,20 @@ pub struct LabelledPart {
     pub declared: String,
     /// Who declared it.
     pub who: String,
+}
+
+impl FromRow<'_, AnyRow> for LabelledPart {
+    fn from_row(row: &AnyRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            lot: row.try_get("lot")?,
+            class: row.try_get("class")?,
+            score: row.try_get("score")?,
+            camera: row.try_get("camera")?,
+            content: row.try_get("content")?,
+            declared: row.try_get("declared")?,
+            who: row.try_get("who")?,
+        })
+    }
 }
 
 impl Reviews {

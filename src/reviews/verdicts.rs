@@ -1,6 +1,7 @@
 //! What people say about inspected parts. Rows are only added: a verdict is undone by a row, and never overwritten.
 
-use sqlx::any::AnyConnection;
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, FromRow, Row as _};
 
 use super::error::ReviewError;
 use super::events::{Event, What};
@@ -29,7 +30,7 @@ impl Said {
 }
 
 /// A verdict as it was given, or the undoing of one.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     /// Its id.
     pub id: String,
@@ -45,6 +46,20 @@ pub struct Verdict {
     pub reason: Option<String>,
     /// The name of the caller's key; "" without keys.
     pub who: String,
+}
+
+impl FromRow<'_, AnyRow> for Verdict {
+    fn from_row(row: &AnyRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            created: row.try_get("created")?,
+            verdict: row.try_get("verdict")?,
+            kind: row.try_get("kind")?,
+            caption: row.try_get("caption")?,
+            reason: row.try_get("reason")?,
+            who: row.try_get("who")?,
+        })
+    }
 }
 
 impl Reviews {
