@@ -11,6 +11,7 @@ mod embed;
 mod explain;
 pub mod infer;
 mod labelset;
+mod line;
 mod map_kind;
 mod place;
 mod reference;
@@ -24,11 +25,15 @@ pub use classify::{
 };
 pub use compare::{
     Against, Changed, CompareCall, Compared, ComparedImage, Judged, Lies, LiesStatus, Parts, Said,
-    UsedReference, compare,
+    UsedReference, compare, scored_by_now,
 };
 pub use embed::{EmbedCall, Embeddings, embed, embed_each};
 pub use explain::{ExplainCall, ExplainedImage, Explanation, Explanations, Method, explain};
 pub use labelset::put_labelset;
+pub use line::{
+    Audited, CalibrateCall, FoundRegion, FoundStatement, InspectCall, Inspected, InspectionAnswer,
+    LabelledPart, PartsAdded, PutLine, add_parts, calibrate, inspect, put_line,
+};
 pub use map_kind::MapKind;
 pub use place::Place;
 pub use reference::{add_to_reference, put_reference};

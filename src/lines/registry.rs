@@ -186,13 +186,13 @@ impl Lines {
     ///
     /// # Errors
     /// [`LineError::Store`].
-    pub async fn dismiss(&self, line: &Line, who: &str, reason: &str) -> Result<(), LineError> {
+    pub async fn dismiss(&self, line: &Line, who: &str) -> Result<(), LineError> {
         let event = Event {
             who: who.to_owned(),
             what: What::DriftDismissed,
             line: line.name.clone(),
             inspection: None,
-            detail: serde_json::json!({"monitor": line.drift(), "reason": reason}),
+            detail: serde_json::json!({"monitor": line.drift()}),
         };
         self.store().await?.note(&event).await?;
         line.dismiss();

@@ -8,6 +8,7 @@ use prometheus::{
 use super::compare_metrics::CompareMetrics;
 use super::gpu_memory::GpuMemory;
 use super::labelset_metrics::LabelSetMetrics;
+use super::line_metrics::LineMetrics;
 use super::memory_limit;
 use super::registering::{
     BATCH_SIZES, FINE_SECONDS, SECONDS, counter, counters, gauge, gauges, histogram, histograms,
@@ -73,6 +74,8 @@ pub struct Metrics {
     pub compare: CompareMetrics,
     /// Decisions of label sets.
     pub labelsets: LabelSetMetrics,
+    /// Inspection lines.
+    pub lines: LineMetrics,
     /// 1 for each loaded model, with its precision, device and provider.
     pub model_info: IntGaugeVec,
     /// 1 while the server is ready.
@@ -278,6 +281,7 @@ impl Metrics {
             )?,
             compare: CompareMetrics::new(r)?,
             labelsets: LabelSetMetrics::new(r)?,
+            lines: LineMetrics::new(r)?,
             model_info,
             ready: gauge(r, "clip_in_ready", "1 while the server is ready.")?,
             memory_limit_bytes: gauge(

@@ -4,6 +4,7 @@ mod compare_metrics;
 mod gpu_memory;
 mod in_flight;
 mod labelset_metrics;
+mod line_metrics;
 mod memory_limit;
 mod metrics;
 mod registering;

@@ -54,6 +54,8 @@ mod labelset_models;
 mod labelsets;
 mod labelsets_kill;
 mod lanes;
+mod lines;
+mod lines_kill;
 mod memory_bounds;
 mod model_aliases;
 mod model_replacement;

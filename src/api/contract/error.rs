@@ -9,8 +9,10 @@ use crate::error_code::Code;
 use crate::images_by_url::FetchError;
 use crate::inspection::InspectionError;
 use crate::labelsets::LabelSetError;
+use crate::lines::LineError;
 use crate::quoted::{cut, shortened};
 use crate::references::ReferenceError;
+use crate::reviews::ReviewError;
 
 /// An answer that is an error: `{"error": {"type", "code", "message", "param"}}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -186,6 +188,58 @@ impl From<ReferenceError> for ApiError {
             ReferenceError::Disk(_) => {
                 tracing::error!("{message}");
                 Self::new(Code::ReferenceNotStored, message)
+            }
+        }
+    }
+}
+
+impl From<LineError> for ApiError {
+    fn from(error: LineError) -> Self {
+        let message = error.to_string();
+        match error {
+            LineError::Unknown(_) => Self::new(Code::LineNotFound, message).at("line"),
+            LineError::BadName(_) => Self::new(Code::InvalidLineName, message).at("line"),
+            LineError::TooMany(_) => Self::new(Code::TooManyLines, message),
+            LineError::Invalid { field, reason } => {
+                Self::new(Code::InvalidRequest, reason).at(field)
+            }
+            LineError::FromReview(_) => Self::new(Code::LabelFromReview, message),
+            LineError::Unanswered(_) => Self::new(Code::AuditUnanswered, message).at("audited"),
+            LineError::TooManyParts(_) => Self::new(Code::TooManyItems, message),
+            LineError::Score(_) => {
+                tracing::error!("{message}");
+                Self::new(Code::InternalError, message)
+            }
+            LineError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ReviewError> for ApiError {
+    fn from(error: ReviewError) -> Self {
+        let message = error.to_string();
+        match error {
+            ReviewError::NoInspection => Self::new(Code::InspectionNotFound, message).at("id"),
+            ReviewError::VerdictExists(_) => Self::new(Code::VerdictExists, message),
+            ReviewError::NoVerdict => Self::new(Code::NoVerdict, message),
+            ReviewError::KeyReused(_) => {
+                Self::new(Code::IdempotencyKeyReused, message).at("idempotency-key")
+            }
+            ReviewError::ImageDeleted => Self::new(Code::ImageDeleted, message),
+            ReviewError::Database(_)
+            | ReviewError::Migration(_)
+            | ReviewError::Images(_)
+            | ReviewError::File { .. } => {
+                // The message may name hosts and folders: it is for the log.
+                tracing::error!("{message}");
+                let message = "the database or the disk of the lines fails, the reason is logged; try again";
+                let mut error = Self::new(Code::ReviewsUnavailable, message);
+                error.retry_after_seconds = Some(1);
+                error
+            }
+            ReviewError::Content(_) => {
+                tracing::error!("{message}");
+                Self::new(Code::InternalError, "internal error; the reason is logged")
             }
         }
     }

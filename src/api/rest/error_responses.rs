@@ -21,7 +21,7 @@ impl<B: ToSchema> IntoResponses for LookupErrors<B> {
             (401, "No API key, or an unknown one"),
             (
                 404,
-                "There is no such model, version, label set or reference",
+                "There is no such model, version, label set, reference, line or inspection",
             ),
             (408, "The request took too long"),
             (429, "The server, or the API key, has too many requests"),
@@ -38,7 +38,7 @@ impl<B: ToSchema> IntoResponses for UploadErrors<B> {
         described::<B>(&[
             (413, "The body, an image, a text or the answer is too large"),
             (415, "The content type or coding is not supported"),
-            (503, "The server is stopping, or its engine is dead"),
+            (503, "The server is stopping, its engine is dead, or what must be stored cannot be"),
             (504, "The request's own timeout has passed"),
         ])
     }
@@ -55,6 +55,27 @@ impl<B: ToSchema> IntoResponses for InferenceErrors<B> {
             "An image could not be fetched from its URL",
         )]));
         all
+    }
+}
+
+/// Routes that need a role, besides [`LookupErrors`].
+pub struct RoleErrors;
+
+impl IntoResponses for RoleErrors {
+    fn responses() -> Responses {
+        described::<ErrorBody>(&[(403, "The API key lacks the role")])
+    }
+}
+
+/// Routes that need the store of the lines, besides [`LookupErrors`].
+pub struct StoreErrors;
+
+impl IntoResponses for StoreErrors {
+    fn responses() -> Responses {
+        described::<ErrorBody>(&[
+            (413, "The answer is too large"),
+            (503, "The database or the disk of the lines fails"),
+        ])
     }
 }
 

@@ -18,6 +18,7 @@ mod images_and_texts;
 mod item_list;
 mod json_body;
 mod labelsets;
+mod lines;
 mod map_field;
 mod method_field;
 mod models;
@@ -71,6 +72,7 @@ pub fn router(state: Arc<AppState>) -> Router {
         .routes(routes!(references::add))
         .routes(routes!(models::list))
         .routes(routes!(models::one))
+        .merge(lines::routes())
         .merge(v2::routes())
         .routes(routes!(health::live))
         .routes(routes!(health::ready))

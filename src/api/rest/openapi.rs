@@ -24,6 +24,7 @@ use crate::engine::ImageSource;
         (name = "inference", description = "Questions about images and texts"),
         (name = "labelsets", description = "Labels that are described once and asked for by name"),
         (name = "references", description = "Images of good parts that others are compared with, by name"),
+        (name = "lines", description = "Inspection lines: decisions with a promise, verdicts of people, calibrations"),
         (name = "models", description = "What is served"),
         (name = "open inference protocol", description = "Version 2, as KServe and Triton speak it"),
         (name = "monitoring", description = "Health and metrics; need no key"),

@@ -59,7 +59,7 @@ const IMAGES: [&str; 5] = ["image", "images", "image[]", "images[]", "file"];
 const REFERENCES: [&str; 4] = ["reference", "references", "reference[]", "references[]"];
 
 /// All other fields of all routes.
-const FIELDS: [&str; 22] = [
+const FIELDS: [&str; 29] = [
     "text",
     "texts",
     "label",
@@ -82,6 +82,13 @@ const FIELDS: [&str; 22] = [
     "statement",
     "regions",
     "ignore",
+    "part",
+    "lot",
+    "station",
+    "trigger",
+    "declared",
+    "class",
+    "calibrate",
 ];
 
 fn is_known(name: &str) -> bool {

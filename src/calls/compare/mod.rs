@@ -24,7 +24,7 @@ use crate::engine::{EmbedOptions, ImageSource, Model};
 use crate::error_code::Code;
 use crate::monitors::camera::Figures;
 use crate::quoted::quoted;
-use crate::references::Learnt;
+use crate::references::{Learnt, Reference};
 use crate::tokenize::TokenCount;
 
 /// Reference images that a request may bring along: learning them takes some seconds. More belong under a name.
@@ -128,7 +128,7 @@ pub async fn compare(state: &AppState, call: CompareCall) -> Result<Compared, Ap
     };
     let (given, images, _fetched) = fetched(state, &model, given, images, options).await?;
     answer_size::reserve(state, cost::of_maps(map, &images, model.image_limits()))?;
-    let created = known.as_ref().map(|known| known.created);
+    let scored_by = scored_by(model.fingerprint(), known.as_deref());
     let (learnt, reference) = match known {
         Some(known) => {
             options.images = options.images.or(known.definition.image_options);
@@ -173,7 +173,7 @@ pub async fn compare(state: &AppState, call: CompareCall) -> Result<Compared, Ap
     });
     Ok(Compared {
         model: model.name().to_owned(),
-        scored_by: scored_by(&learnt, &reference, created),
+        scored_by,
         reference,
         results: results.collect(),
         tokens: judged.tokens,
@@ -182,11 +182,20 @@ pub async fn compare(state: &AppState, call: CompareCall) -> Result<Compared, Ap
 }
 
 /// The time of its making tells a version from one of a reference that was deleted and made again.
-fn scored_by(learnt: &Learnt, reference: &UsedReference, created: Option<u64>) -> String {
-    let UsedReference { name, version, .. } = reference;
-    let all = format!("{} {name:?} {version:?} {created:?}", learnt.fingerprint);
-    let digest = Sha256::digest(all);
+fn scored_by(fingerprint: &str, reference: Option<&Reference>) -> String {
+    let reference = reference.map(|known| (&known.name, known.version, known.created));
+    let digest = Sha256::digest(format!("{fingerprint} {reference:?}"));
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What scores of comparisons with a stored reference depend on now; see [`Compared::scored_by`].
+///
+/// # Errors
+/// 404 `reference_not_found` or `model_not_found`.
+pub fn scored_by_now(state: &AppState, reference: &str) -> Result<String, ApiError> {
+    let known = state.references.get(reference)?;
+    let model = state.model(known.definition.model.as_deref())?;
+    Ok(scored_by(model.fingerprint(), Some(&known)))
 }
 
 fn check(state: &AppState, call: &CompareCall) -> Result<(), ApiError> {
@@ -216,7 +225,7 @@ fn check(state: &AppState, call: &CompareCall) -> Result<(), ApiError> {
 fn model_of(
     state: &AppState,
     call: &CompareCall,
-) -> Result<(Arc<Model>, Option<Arc<crate::references::Reference>>), ApiError> {
+) -> Result<(Arc<Model>, Option<Arc<Reference>>), ApiError> {
     let Against::Named(name) = &call.against else {
         return Ok((state.model(call.model.as_deref())?, None));
     };

@@ -1,0 +1,167 @@
+//! A line in an answer.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use super::spliced::as_stored;
+use crate::api::answer_size::{OBJECT, of_text};
+use crate::api::{ApiError, AppState};
+use crate::calls;
+use crate::error_code::Code;
+use crate::lines::{Definition, Line, LineError, Promised, Shares, Statement};
+use crate::promise::ShippedAudit;
+
+/// Confidence of the bound on what was shipped.
+const CONFIDENCE: f64 = 0.95;
+
+/// A line: what it compares with, promises, and has been calibrated to.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Line)]
+pub struct LineObject {
+    object: &'static str,
+    name: String,
+    /// 1 for the first definition, and one more for each change.
+    version: i64,
+    /// Time of this version, in milliseconds since 1970.
+    created: i64,
+    /// `not calibrated`, `calibrated`, or `drift` while an alarm suspends the promise.
+    #[schema(value_type = String)]
+    state: &'static str,
+    /// The reference that parts are compared with.
+    reference: String,
+    statements: Vec<Statement>,
+    promise: Promised,
+    #[schema(required)]
+    defect_rate: Option<f64>,
+    split: Shares,
+    /// Share of inspections that a keyed hash chooses for a person.
+    audit: f64,
+    /// Days that images are kept; null: for ever.
+    #[schema(required)]
+    retention_days: Option<u32>,
+    /// The monitor that raised an alarm.
+    #[schema(required)]
+    drift: Option<String>,
+    /// Labelled parts that may calibrate the line.
+    parts: Parts,
+    /// The report of the last calibration of this version; null without one.
+    #[schema(required, value_type = Option<Object>)]
+    calibration: Option<Box<RawValue>>,
+    /// What the random audit says about parts that were decided OK.
+    shipped: Shipped,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LineParts)]
+struct Parts {
+    ok: u64,
+    ng: u64,
+    /// Parts that another model or another version of the reference scored.
+    left_out: u64,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ShippedParts)]
+struct Shipped {
+    /// Audited parts with a verdict of OK or NG.
+    audited: u64,
+    /// Those of them that are NG.
+    ng: u64,
+    /// Audited parts without such a verdict.
+    unanswered: u64,
+    /// With 95 % confidence, at most this share of the parts that were decided OK is NG. Null as long as audited parts lack
+    /// a verdict: the rest would be a selection.
+    #[schema(required)]
+    bound: Option<f64>,
+}
+
+/// Bytes of a line in an answer without its calibration.
+pub fn size_of(definition: &Definition) -> usize {
+    let statements = definition.statements.iter().map(|statement| {
+        let more = statement.reference_text.iter().chain(&statement.kind);
+        OBJECT + of_text(statement.text.len() + more.map(String::len).sum::<usize>())
+    });
+    8 * OBJECT + statements.sum::<usize>()
+}
+
+/// Describes a line as it is now.
+///
+/// # Errors
+/// [`ApiError`] if the store fails.
+pub async fn describe(state: &AppState, line: &Line) -> Result<LineObject, ApiError> {
+    let reviews = state.lines.store().await?;
+    let definition = &line.definition;
+    let scored_by = match calls::scored_by_now(state, &definition.reference) {
+        Ok(scored_by) => scored_by,
+        // Without its reference or model the line has no usable part.
+        Err(error) if error.code == Code::ReferenceNotFound || error.code == Code::ModelNotFound => {
+            String::new()
+        }
+        Err(error) => return Err(error),
+    };
+    let counts = reviews.count_parts(&line.name, &scored_by).await;
+    let (ok, ng, left_out) = counts.map_err(LineError::from)?;
+    let calibration = reviews.calibration(&line.name, line.version).await;
+    let calibration = calibration.map_err(LineError::from)?;
+    let is_current = calibration.as_ref().is_some_and(|one| one.scored_by == scored_by);
+    let drift = line.drift();
+    let calibration = calibration.map(|one| as_stored(one.report)).transpose()?;
+    let shipped = reviews.shipped_audit(&line.name).await.map_err(LineError::from)?;
+    Ok(LineObject {
+        object: "line",
+        name: line.name.clone(),
+        version: line.version,
+        created: line.created,
+        state: match (is_current, &drift) {
+            (false, _) => "not calibrated",
+            (true, Some(_)) => "drift",
+            (true, None) => "calibrated",
+        },
+        reference: definition.reference.clone(),
+        statements: definition.statements.clone(),
+        promise: definition.promise,
+        defect_rate: definition.defect_rate,
+        split: definition.split,
+        audit: definition.audit,
+        retention_days: definition.retention_days,
+        drift,
+        parts: Parts { ok, ng, left_out },
+        calibration,
+        shipped: shipped_of(&shipped),
+    })
+}
+
+fn shipped_of(counts: &[(String, i64)]) -> Shipped {
+    let count = |wanted: &[&str]| -> u64 {
+        let found = counts.iter().filter(|(verdict, _)| wanted.contains(&verdict.as_str()));
+        found.map(|(_, count)| u64::try_from(*count).unwrap_or_default()).sum()
+    };
+    let (ok, ng, unanswered) = (count(&["ok"]), count(&["ng"]), count(&["none", "unsure"]));
+    let audit = ShippedAudit {
+        audited: ok + ng,
+        ng,
+    };
+    Shipped {
+        audited: audit.audited,
+        ng,
+        unanswered,
+        bound: (unanswered == 0 && audit.audited > 0).then(|| audit.upper_bound(CONFIDENCE)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_shipped_has_a_bound_once_all_audited_parts_have_a_verdict() {
+        let counts = |unanswered: i64| {
+            shipped_of(&[("ok".to_owned(), 299), ("none".to_owned(), unanswered)])
+        };
+        let bound = counts(0).bound.unwrap();
+        assert!(bound <= 0.01 && bound > 0.009, "{bound}");
+        assert_eq!((counts(1).bound, counts(1).unanswered), (None, 1));
+        assert_eq!(shipped_of(&[]).bound, None);
+    }
+}

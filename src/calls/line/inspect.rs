@@ -1,0 +1,232 @@
+//! Inspects a part: compares, judges, stores, and only then answers.
+
+use bytes::Bytes;
+
+use super::judged::{FoundRegion, FoundStatement, InspectionAnswer};
+use super::measure::{Measured, measure};
+use crate::api::{ApiError, AppState, answer_size};
+use crate::engine::EmbedOptions;
+use crate::error_code::Code;
+use crate::lines::{Judgement, Line, LineError, Seen, Statement, Trigger};
+use crate::preprocess::Format;
+use crate::promise::Score;
+use crate::reviews::{
+    ImageHash, Inserted, NewImage, NewInspection, ReviewError, new_id, now,
+};
+
+/// Images of a part, at most.
+pub const MOST_VIEWS: usize = 16;
+
+/// Longest name of a part, lot or station, and longest key, in bytes.
+const LONGEST: usize = 200;
+
+/// A part to inspect.
+#[derive(Debug)]
+pub struct InspectCall {
+    /// One image or several views.
+    pub images: Vec<Bytes>,
+    /// What the client calls the part.
+    pub part: Option<String>,
+    /// Its lot.
+    pub lot: Option<String>,
+    /// Where it is inspected.
+    pub station: Option<String>,
+    /// The number of the camera's trigger.
+    pub trigger: Option<i64>,
+    /// The same key means the same part.
+    pub idempotency_key: Option<String>,
+    /// Lane, deadline, and how images are read.
+    pub options: EmbedOptions,
+}
+
+/// The answer.
+#[derive(Debug)]
+pub struct Inspected {
+    /// JSON of an [`InspectionAnswer`], as it is stored.
+    pub answer: String,
+    /// Whether it is that of an earlier request with the same key.
+    pub duplicate: bool,
+}
+
+/// Inspects a part. What is answered is stored.
+///
+/// # Errors
+/// [`ApiError`] with the invalid item; nothing is stored then.
+pub async fn inspect(
+    state: &AppState,
+    line: &str,
+    call: InspectCall,
+) -> Result<Inspected, ApiError> {
+    check(&call)?;
+    let line = state.lines.get(line).await?;
+    let reviews = state.lines.store().await?;
+    let names = [&call.part, &call.lot, &call.station];
+    let texts: usize = names.into_iter().flatten().map(String::len).sum();
+    let statements = &line.definition.statements;
+    let bytes = InspectionAnswer::bytes(call.images.len(), statements, texts);
+    answer_size::reserve(state, bytes)?;
+    let hashes: Vec<_> = call.images.iter().map(|image| ImageHash::of(image)).collect();
+    if let Some(key) = &call.idempotency_key {
+        let content = ImageHash::of_all(&hashes);
+        if let Some(known) = reviews.by_key(&line.name, key, &content).await.map_err(LineError::from)? {
+            return Ok(Inspected {
+                answer: known.answer,
+                duplicate: true,
+            });
+        }
+    }
+    let measured = measure(state, &line, &call.images, call.options).await?;
+    if call.trigger.is_some() {
+        let station = call.station.as_deref().unwrap_or_default();
+        if line.needs_trigger(station)
+            && let Some(last) = reviews.last_trigger(&line.name, station).await.map_err(LineError::from)?
+        {
+            line.last_trigger(station, last);
+        }
+    }
+    let id = new_id();
+    let trigger = call.trigger.map(|number| Trigger {
+        station: call.station.clone().unwrap_or_default(),
+        number,
+    });
+    let seen = Seen {
+        score: measured.score,
+        camera: measured.wrong_shape,
+        pose: measured.pose,
+        drift: false,
+    };
+    let judged = line.judge(&id, &measured.scored_by, seen, &measured.cameras, trigger.as_ref());
+    let audit = state.lines.audit(&line).await?.chooses(&id);
+    let new = row(&line, call, hashes, measured, id, &judged, audit)?;
+    let inserted = reviews.insert(&new, &judged.events).await.map_err(LineError::from)?;
+    Ok(match inserted {
+        Inserted::New => {
+            let reasons = judged.reasons.iter().map(|reason| reason.name());
+            let metrics = &state.metrics.lines;
+            metrics.inspected(&line.name, judged.decided.name(), reasons, judged.missed);
+            metrics.drift(&line.name, line.drift().is_some());
+            Inspected {
+                answer: new.answer,
+                duplicate: false,
+            }
+        }
+        Inserted::Known(known) => Inspected {
+            answer: known.answer,
+            duplicate: true,
+        },
+    })
+}
+
+fn check(call: &InspectCall) -> Result<(), ApiError> {
+    if call.images.is_empty() {
+        let message = "send the part's image as the body, or its views as a form with image files";
+        return Err(ApiError::new(Code::NoImages, message).at("image"));
+    }
+    if call.images.len() > MOST_VIEWS {
+        let found = call.images.len();
+        let message = format!("{found} images of one part; at most {MOST_VIEWS} are allowed");
+        return Err(ApiError::new(Code::TooManyItems, message).at("image"));
+    }
+    let names = [
+        ("part", &call.part),
+        ("lot", &call.lot),
+        ("station", &call.station),
+        ("idempotency-key", &call.idempotency_key),
+    ];
+    for (field, name) in names {
+        if name.as_ref().is_some_and(|name| name.is_empty() || name.len() > LONGEST) {
+            let message = format!("1 to {LONGEST} bytes are allowed");
+            return Err(ApiError::new(Code::InvalidRequest, message).at(field));
+        }
+    }
+    Ok(())
+}
+
+/// What is stored of an inspection.
+fn row(
+    line: &Line,
+    call: InspectCall,
+    hashes: Vec<ImageHash>,
+    measured: Measured,
+    id: String,
+    judged: &Judgement,
+    audit: bool,
+) -> Result<NewInspection, ApiError> {
+    let created = now();
+    let score = measured.score.map(Score::value);
+    let answer = InspectionAnswer {
+        id: id.clone(),
+        line: line.name.clone(),
+        version: line.version,
+        created,
+        model: measured.model.clone(),
+        decision: judged.decided,
+        reasons: judged.reasons.clone(),
+        score,
+        p_ok: judged.p.map(|p| p.ok),
+        p_ng: judged.p.map(|p| p.ng),
+        calibration: judged.calibration.clone(),
+        statements: statements(&line.definition.statements, &measured),
+        regions: regions(&measured),
+        part: call.part.clone(),
+        lot: call.lot.clone(),
+        station: call.station.clone(),
+        trigger: call.trigger,
+        missed_triggers: judged.missed,
+        audit,
+        images: call.images.len(),
+    };
+    let text = serde_json::to_string(&answer);
+    let text = text.map_err(|error| LineError::from(ReviewError::from(error)))?;
+    let images = call.images.into_iter().zip(hashes).map(|(bytes, hash)| NewImage {
+        kind: Format::of(&bytes).map_or("application/octet-stream", Format::media_type),
+        bytes,
+        hash,
+    });
+    Ok(NewInspection {
+        id,
+        created,
+        line: answer.line,
+        version: answer.version,
+        model: answer.model,
+        scored_by: measured.scored_by,
+        calibration: answer.calibration,
+        decision: judged.decided.name(),
+        score,
+        p_ok: answer.p_ok,
+        p_ng: answer.p_ng,
+        part: call.part,
+        lot: call.lot,
+        station: call.station,
+        trigger: call.trigger,
+        idempotency_key: call.idempotency_key,
+        audit,
+        observed: judged.observed,
+        answer: text,
+        images: images.collect(),
+    })
+}
+
+/// The line's statements about the image with the highest score, the best first.
+fn statements(of_line: &[Statement], measured: &Measured) -> Vec<FoundStatement> {
+    let highest = measured
+        .results
+        .iter()
+        .max_by(|a, b| a.changed.score.total_cmp(&b.changed.score));
+    let judged = highest.map(|image| image.statements.iter()).into_iter().flatten();
+    let found = judged.map(|judged| FoundStatement {
+        text: judged.text.to_string(),
+        kind: of_line.get(judged.index).and_then(|said| said.kind.clone()),
+        score: judged.score,
+    });
+    found.collect()
+}
+
+fn regions(measured: &Measured) -> Vec<FoundRegion> {
+    let images = measured.results.iter().enumerate();
+    let of_image = images.flat_map(|(image, found)| {
+        let places = found.regions.iter().cloned();
+        places.map(move |place| FoundRegion { image, place })
+    });
+    of_image.collect()
+}
