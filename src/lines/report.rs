@@ -1,6 +1,7 @@
 //! Calibrates a line, and says what holds, what does not, and what follows.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::definition::Promised;
 use super::error::LineError;
@@ -33,7 +34,7 @@ pub struct Calibrating<'a> {
 }
 
 /// A statement that parts were labelled as they came, and not because of what the line decided.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Declared {
     /// The name of the key; "" without keys.
     pub who: String,
@@ -44,7 +45,8 @@ pub struct Declared {
 }
 
 /// What a person reads.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = CalibrationReport)]
 pub struct Report {
     object: &'static str,
     /// The calibration's id.
@@ -57,15 +59,25 @@ pub struct Report {
     promise: Promised,
     declared: Vec<Declared>,
     parts: Sets,
+    /// `state` is `holds`, with `threshold`, `errors` and `bound`, or `infeasible`, with `needs` and `has`.
+    #[schema(value_type = Object)]
     escape: PromiseReport,
+    /// As `escape`.
+    #[schema(value_type = Object)]
     overkill: PromiseReport,
     thresholds: ThresholdsReport,
+    /// Decisions about the parts that were held out; null without any.
+    #[schema(required, value_type = Option<Object>)]
     held_out: Option<HeldOut>,
+    /// What follows at the line's defect rate; null without one.
+    #[schema(required, value_type = Option<Object>)]
     consequences: Option<ConsequencesReport>,
+    /// Pictures that the camera's limits are made of.
     camera_pictures: usize,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = CalibrationSets)]
 struct Sets {
     fit: Counts,
     calibrate: Counts,
@@ -74,7 +86,8 @@ struct Sets {
     left_out: u64,
 }
 
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[schema(as = CalibrationCounts)]
 struct Counts {
     ok: usize,
     ng: usize,
@@ -89,9 +102,14 @@ struct PromiseReport {
     text: String,
 }
 
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[schema(as = CalibrationThresholds)]
 struct ThresholdsReport {
+    /// Lower scores are OK; null: no score is.
+    #[schema(required)]
     ok_below: Option<f64>,
+    /// Scores from it on are NG; null: no score is.
+    #[schema(required)]
     ng_from: Option<f64>,
 }
 

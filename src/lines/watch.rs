@@ -83,13 +83,19 @@ mod tests {
     use crate::promise::drawn::scores;
     use fastrand::Rng;
 
+    /// As they come on a line.
+    fn unsorted(rng: &mut Rng, count: usize) -> Vec<Score> {
+        let mut scores = scores(rng, count);
+        rng.shuffle(&mut scores);
+        scores
+    }
+
     #[test]
     fn a_shift_is_seen_by_the_martingale_and_again_after_a_restart() {
         let mut rng = Rng::with_seed(4);
-        let mut ok = scores(&mut rng, 600);
-        ok.sort_unstable();
+        let ok = scores(&mut rng, 600);
         let mut watch = Watch::new(&ok);
-        let quiet = scores(&mut rng, 300);
+        let quiet = unsorted(&mut rng, 300);
         for (number, score) in quiet.iter().enumerate() {
             assert_eq!(watch.observe(&number.to_string(), Some(*score)), None);
         }
@@ -111,11 +117,10 @@ mod tests {
     #[test]
     fn another_spread_is_seen_by_the_stability_index() {
         let mut rng = Rng::with_seed(6);
-        let mut ok = scores(&mut rng, 2000);
-        ok.sort_unstable();
+        let ok = scores(&mut rng, 2000);
         let mut watch = Watch::new(&ok);
         // Half of the spread: ranks have the same mean.
-        let narrow: Vec<Option<Score>> = scores(&mut rng, 1000)
+        let narrow: Vec<Option<Score>> = unsorted(&mut rng, 1000)
             .iter()
             .map(|score| Score::new(score.value() / 2.0))
             .collect();

@@ -246,7 +246,7 @@ async fn audited(
                 "ng" => Decision::Ng,
                 _ => Decision::Review(Reason::NotCalibrated),
             },
-            verdict: inspection.verdict.as_deref().and_then(|said| class_of(said).ok()),
+            verdict: inspection.verdict.as_deref().and_then(named),
         });
     let closed = state.lines.audit(line).await?.close(inspected);
     let closed = closed.map_err(LineError::from)?;
@@ -275,13 +275,15 @@ fn name_of(class: Class) -> &'static str {
     }
 }
 
-fn class_of(name: &str) -> Result<Class, ApiError> {
+fn named(name: &str) -> Option<Class> {
     match name {
-        "ok" => Ok(Class::Ok),
-        "ng" => Ok(Class::Ng),
-        other => {
-            let wrong = reviews::ReviewError::Content(format!("the class {other:?}"));
-            Err(LineError::from(wrong).into())
-        }
+        "ok" => Some(Class::Ok),
+        "ng" => Some(Class::Ng),
+        _ => None,
     }
+}
+
+fn class_of(stored: &str) -> Result<Class, LineError> {
+    let wrong = || reviews::ReviewError::Content(format!("the class {stored:?}"));
+    Ok(named(stored).ok_or_else(wrong)?)
 }

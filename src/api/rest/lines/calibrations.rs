@@ -24,12 +24,11 @@ const MOST_REPORTS: i64 = 50;
 /// The report of a calibration; or, with `"calibrate": false`, how many parts there are now.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
-#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 pub enum CalibrationAnswer {
     /// Parts were added.
     Added(PartsAdded),
-    /// The line was calibrated. See docs/src/how-to/inspect-a-line.md for its fields.
-    Report(#[schema(value_type = Object)] Report),
+    /// The line was calibrated.
+    Report(Box<Report>),
 }
 
 /// Reports, the newest first.
@@ -84,7 +83,7 @@ pub async fn create(
     };
     let report = calls::calibrate(&state, &right, &line, call).await?;
     state.metrics.lines.drift(&line.name, false);
-    Ok(Json(CalibrationAnswer::Report(report)))
+    Ok(Json(CalibrationAnswer::Report(Box::new(report))))
 }
 
 /// Lists the reports of a line's calibrations, of all its versions.

@@ -30,7 +30,7 @@ use crate::lines::LineError;
 use crate::reviews::{ReviewError, Reviews};
 
 /// An inspection as it is answered.
-#[derive(ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[expect(dead_code, reason = "describes an answer that is stored as text")]
 pub struct InspectionCreated {
     #[schema(inline)]
@@ -46,7 +46,7 @@ struct Duplicate {
 }
 
 /// An inspection with what people said about it.
-#[derive(ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[expect(dead_code, reason = "describes an answer that is stored as text")]
 pub struct InspectionDetail {
     #[schema(inline)]

@@ -49,7 +49,7 @@ pub struct LineRequest {
     #[schema(value_type = Option<Vec<Vec<[f64; 2]>>>)]
     ignore: Option<Vec<Polygon>>,
     /// Texts about changes, at most 256.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded::list")]
     statements: Vec<Statement>,
     /// What is promised.
     #[serde(default)]

@@ -80,7 +80,7 @@ pub struct InspectionList {
 }
 
 /// An inspection in a list.
-#[derive(ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[expect(dead_code, reason = "describes an answer that is stored as text")]
 pub struct InspectionListed {
     #[schema(inline)]
