@@ -77,7 +77,7 @@ settings! {
     }
 
     [access] "Who may call the server" {
-        /// File with API keys ([[key]] tables: name, key or sha256, lane, max_requests); read again when it changes
+        /// File with API keys ([[key]] tables: name, key or sha256, lane, max_requests, roles); read again when it changes
         #[arg(env = "CLIP_IN_API_KEYS_FILE", value_name = "FILE")]
         api_keys_file: Option<PathBuf>;
 
@@ -250,7 +250,7 @@ settings! {
     }
 
     [labelsets] "Labels that are described once and used by name" {
-        /// Folder in which the server keeps label sets and references. It is created when there is something to keep
+        /// Folder in which the server keeps label sets, references and inspections. It is created when there is something to keep
         #[arg(env = "CLIP_IN_STATE", default_value = "clip-in-state", value_name = "DIR")]
         state: PathBuf;
 
