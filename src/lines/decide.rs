@@ -168,18 +168,52 @@ pub(super) mod tests {
         let uncalibrated = (Decided::Review, vec![Reason::NotCalibrated]);
         assert_eq!(decide(None, &seen(0.1)), uncalibrated);
         for (against, reason) in [
-            (Seen { camera: true, ..seen(0.1) }, Reason::Camera),
-            (Seen { pose: true, ..seen(0.1) }, Reason::Pose),
-            (Seen { drift: true, ..seen(2.9) }, Reason::Drift),
-            (Seen { camera: true, score: None, ..seen(0.1) }, Reason::Camera),
+            (
+                Seen {
+                    camera: true,
+                    ..seen(0.1)
+                },
+                Reason::Camera,
+            ),
+            (
+                Seen {
+                    pose: true,
+                    ..seen(0.1)
+                },
+                Reason::Pose,
+            ),
+            (
+                Seen {
+                    drift: true,
+                    ..seen(2.9)
+                },
+                Reason::Drift,
+            ),
+            (
+                Seen {
+                    camera: true,
+                    score: None,
+                    ..seen(0.1)
+                },
+                Reason::Camera,
+            ),
         ] {
-            assert_eq!(decide(Some(&in_force), &against), (Decided::Review, vec![reason]));
+            assert_eq!(
+                decide(Some(&in_force), &against),
+                (Decided::Review, vec![reason])
+            );
         }
-        let both = Seen { drift: true, ..seen(1.5) };
+        let both = Seen {
+            drift: true,
+            ..seen(1.5)
+        };
         let reasons = decide(Some(&in_force), &both).1;
         assert_eq!(reasons, [Reason::Drift, Reason::Ambiguous]);
         let none = Seen::default();
-        assert_eq!(decide(Some(&in_force), &none), (Decided::Review, vec![Reason::Unlike]));
+        assert_eq!(
+            decide(Some(&in_force), &none),
+            (Decided::Review, vec![Reason::Unlike])
+        );
     }
 
     #[test]

@@ -125,22 +125,31 @@ impl Definition {
             fits.then_some(()).ok_or_else(reason)
         };
         share("audit", self.audit)?;
-        self.defect_rate.map_or(Ok(()), |rate| share("defect_rate", rate))?;
+        self.defect_rate
+            .map_or(Ok(()), |rate| share("defect_rate", rate))?;
         if self.statements.len() > MOST_STATEMENTS {
             let found = self.statements.len();
             let reason = format!("{found} statements; at most {MOST_STATEMENTS} are allowed");
             return Err(LineError::invalid("statements", reason));
         }
         for (number, statement) in self.statements.iter().enumerate() {
-            let texts = [Some(&statement.text), statement.reference_text.as_ref(), statement.kind.as_ref()];
+            let texts = [
+                Some(&statement.text),
+                statement.reference_text.as_ref(),
+                statement.kind.as_ref(),
+            ];
             let fits = |text: &&String| !text.is_empty() && text.len() <= LONGEST_TEXT;
             if !texts.iter().flatten().all(fits) {
                 let reason = format!("a text has 1 to {LONGEST_TEXT} bytes");
                 return Err(LineError::invalid(format!("statements[{number}]"), reason));
             }
         }
-        if self.retention_days.is_some_and(|days| !(1..=MOST_DAYS).contains(&days)) {
-            let reason = format!("images are kept for 1 to {MOST_DAYS} days, or for ever without it");
+        if self
+            .retention_days
+            .is_some_and(|days| !(1..=MOST_DAYS).contains(&days))
+        {
+            let reason =
+                format!("images are kept for 1 to {MOST_DAYS} days, or for ever without it");
             return Err(LineError::invalid("retention_days", reason));
         }
         Ok(())
@@ -156,8 +165,9 @@ impl Definition {
             overkill,
             delta,
         } = self.promise;
-        Promise::new(escape, overkill, delta)
-            .map_err(|error| LineError::invalid(format!("promise.{}", error.name), error.to_string()))
+        Promise::new(escape, overkill, delta).map_err(|error| {
+            LineError::invalid(format!("promise.{}", error.name), error.to_string())
+        })
     }
 
     /// How lots are divided, with the line's key.

@@ -157,7 +157,8 @@ impl Line {
         let calibrated = state.calibrated.clone();
         let calibrated = calibrated.filter(|calibrated| calibrated.scored_by == scored_by);
         let limits = calibrated.as_ref().and_then(|one| one.camera.as_ref());
-        let is_bad = |figures: &Figures| limits.is_some_and(|limits| !limits.faults(figures).is_empty());
+        let is_bad =
+            |figures: &Figures| limits.is_some_and(|limits| !limits.faults(figures).is_empty());
         seen.camera |= cameras.iter().any(is_bad);
         let mut events = Vec::new();
         let event = |what: What, detail: serde_json::Value| Event {
@@ -170,10 +171,16 @@ impl Line {
         // A bad picture says nothing about the parts.
         let observed = calibrated.is_some() && !seen.camera && state.drift.is_none();
         if observed {
-            let alarm = state.watch.as_mut().and_then(|watch| watch.observe(id, seen.score));
+            let alarm = state
+                .watch
+                .as_mut()
+                .and_then(|watch| watch.observe(id, seen.score));
             if let Some(monitor) = alarm {
                 state.drift = Some(monitor.name().to_owned());
-                events.push(event(What::Drift, serde_json::json!({"monitor": monitor.name()})));
+                events.push(event(
+                    What::Drift,
+                    serde_json::json!({"monitor": monitor.name()}),
+                ));
             }
         }
         seen.drift = state.drift.is_some();
@@ -205,7 +212,9 @@ fn missed(triggers: &mut HashMap<String, i64>, trigger: &Trigger) -> i64 {
         triggers.clear();
     }
     let last = triggers.insert(trigger.station.clone(), trigger.number);
-    last.map_or(0, |last| trigger.number.saturating_sub(last).saturating_sub(1).max(0))
+    last.map_or(0, |last| {
+        trigger.number.saturating_sub(last).saturating_sub(1).max(0)
+    })
 }
 
 impl Monitor {
@@ -259,7 +268,10 @@ mod tests {
     fn a_calibration_of_other_scores_does_not_count() {
         let line = line();
         let judged = judge(&line, "a model", 0.1, 1);
-        assert_eq!((judged.decided, judged.calibration.as_deref()), (Decided::Ok, Some("c")));
+        assert_eq!(
+            (judged.decided, judged.calibration.as_deref()),
+            (Decided::Ok, Some("c"))
+        );
         let judged = judge(&line, "another", 0.1, 2);
         assert_eq!(judged.reasons, [Reason::NotCalibrated]);
         assert_eq!((judged.calibration, judged.p), (None, None));

@@ -38,7 +38,10 @@ pub(super) async fn line(reviews: &Reviews, stored: StoredLine) -> Result<Line, 
     let dismissed = reviews.last_event(&name, What::DriftDismissed).await?;
     let dismissed = dismissed.map(|(id, _)| id).unwrap_or_default();
     // Ids are in the order of time.
-    let since = found.map(|found| found.id).unwrap_or_default().max(dismissed);
+    let since = found
+        .map(|found| found.id)
+        .unwrap_or_default()
+        .max(dismissed);
     let alarm = reviews.last_event(&name, What::Drift).await?;
     let mut drift = alarm
         .filter(|(id, _)| calibrated.is_some() && *id > since)

@@ -139,7 +139,10 @@ impl Lines {
             Err(LineError::Unknown(_)) => None,
             Err(error) => return Err(error),
         };
-        if let Some(known) = known.as_ref().filter(|known| known.definition == definition) {
+        if let Some(known) = known
+            .as_ref()
+            .filter(|known| known.definition == definition)
+        {
             return Ok((known.clone(), false));
         }
         let reviews = self.store().await?;
@@ -238,7 +241,11 @@ impl Lines {
             let before = crate::reviews::now() - i64::from(days) * DAY;
             match reviews.delete_images_before(&line.name, before).await {
                 Ok(deleted) if deleted.images > 0 => {
-                    tracing::info!(line = line.name, images = deleted.images, "old images deleted");
+                    tracing::info!(
+                        line = line.name,
+                        images = deleted.images,
+                        "old images deleted"
+                    );
                 }
                 Ok(_) => {}
                 Err(error) => {

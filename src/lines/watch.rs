@@ -106,7 +106,8 @@ mod tests {
             }
             (0..400).position(|number| {
                 let score = quiet.get(number % 300).map(|score| score.value() + 1.5);
-                watch.observe(&format!("shifted {number}"), score.and_then(Score::new)) == Some(Monitor::Martingale)
+                watch.observe(&format!("shifted {number}"), score.and_then(Score::new))
+                    == Some(Monitor::Martingale)
             })
         };
         let first = again();
@@ -124,7 +125,9 @@ mod tests {
             .iter()
             .map(|score| Score::new(score.value() / 2.0))
             .collect();
-        let alarm = (0_usize..).zip(narrow).find_map(|(number, score)| watch.observe(&number.to_string(), score));
+        let alarm = (0_usize..)
+            .zip(narrow)
+            .find_map(|(number, score)| watch.observe(&number.to_string(), score));
         assert_eq!(alarm, Some(Monitor::Stability));
     }
 }

@@ -52,9 +52,8 @@ impl Reviews {
     /// [`ReviewError`].
     pub async fn add_calibration(&self, new: &StoredCalibration) -> Result<(), ReviewError> {
         let mut change = self.database.write.begin().await?;
-        let sql = format!(
-            "INSERT INTO calibrations ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
-        );
+        let sql =
+            format!("INSERT INTO calibrations ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)");
         sqlx::query(&sql)
             .bind(&new.id)
             .bind(new.created)

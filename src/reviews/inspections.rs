@@ -288,7 +288,10 @@ impl Reviews {
         let rows = sqlx::query(&sql);
         let rows = rows.bind(line).bind(scored_by).bind(from).bind(before);
         let rows = rows.fetch_all(&self.database.read).await?;
-        Ok(rows.iter().map(Inspection::read).collect::<Result<_, _>>()?)
+        Ok(rows
+            .iter()
+            .map(Inspection::read)
+            .collect::<Result<_, _>>()?)
     }
 
     /// The first inspection that a calibrated line sent to review with one of these images.

@@ -71,24 +71,27 @@ impl Reviews {
         who: &str,
     ) -> Result<StoredLine, ReviewError> {
         let mut change = self.database.write.begin().await?;
-        let last: Option<i64> = sqlx::query_scalar("SELECT MAX(version) FROM lines WHERE name = $1")
-            .bind(name)
-            .fetch_one(&mut *change)
-            .await?;
+        let last: Option<i64> =
+            sqlx::query_scalar("SELECT MAX(version) FROM lines WHERE name = $1")
+                .bind(name)
+                .fetch_one(&mut *change)
+                .await?;
         let line = StoredLine {
             name: name.to_owned(),
             version: last.unwrap_or_default() + 1,
             body: body.to_owned(),
             created: now(),
         };
-        sqlx::query("INSERT INTO lines (name, version, body, created, who) VALUES ($1, $2, $3, $4, $5)")
-            .bind(name)
-            .bind(line.version)
-            .bind(body)
-            .bind(line.created)
-            .bind(who)
-            .execute(&mut *change)
-            .await?;
+        sqlx::query(
+            "INSERT INTO lines (name, version, body, created, who) VALUES ($1, $2, $3, $4, $5)",
+        )
+        .bind(name)
+        .bind(line.version)
+        .bind(body)
+        .bind(line.created)
+        .bind(who)
+        .execute(&mut *change)
+        .await?;
         let event = Event {
             who: who.to_owned(),
             what: What::LinePut,

@@ -28,7 +28,7 @@ pub use self::calibrations::StoredCalibration;
 pub use self::error::ReviewError;
 pub use self::events::{Event, What};
 pub use self::images::ImageHash;
-pub use self::inspections::{Inserted, Inspection, NewInspection, NewImage};
+pub use self::inspections::{Inserted, Inspection, NewImage, NewInspection};
 pub use self::lines::StoredLine;
 pub use self::parts::{LabelledPart, NewPart};
 pub use self::queue::{Filter, Page};

@@ -42,7 +42,8 @@ impl Reviews {
                 return Ok(deleted);
             }
             deleted.images += rows.len();
-            self.delete_images(line, &rows, "server", "retention").await?;
+            self.delete_images(line, &rows, "server", "retention")
+                .await?;
         }
     }
 
@@ -93,7 +94,10 @@ impl Reviews {
             who: who.to_owned(),
             what: What::ImageDeleted,
             line: line.to_owned(),
-            inspection: rows.first().filter(|_| rows.len() == 1).map(|row| row.0.clone()),
+            inspection: rows
+                .first()
+                .filter(|_| rows.len() == 1)
+                .map(|row| row.0.clone()),
             detail: serde_json::json!({"images": rows.len(), "why": why}),
         };
         event.write(&mut change).await?;

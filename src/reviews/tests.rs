@@ -56,8 +56,18 @@ fn new(line: &str, image: &str) -> NewInspection {
 async fn versions_of_lines_stay() {
     for (_folder, reviews) in stores().await {
         let line = name();
-        assert_eq!(reviews.put_line(&line, "{}", "me").await.unwrap().version, 1);
-        assert_eq!(reviews.put_line(&line, "{\"a\":1}", "me").await.unwrap().version, 2);
+        assert_eq!(
+            reviews.put_line(&line, "{}", "me").await.unwrap().version,
+            1
+        );
+        assert_eq!(
+            reviews
+                .put_line(&line, "{\"a\":1}", "me")
+                .await
+                .unwrap()
+                .version,
+            2
+        );
         let of_line = |all: Vec<StoredLine>| all.into_iter().find(|found| found.name == line);
         assert_eq!(of_line(reviews.lines().await.unwrap()).unwrap().version, 2);
         let first = reviews.line_version(&line, 1).await.unwrap().unwrap();
@@ -67,7 +77,10 @@ async fn versions_of_lines_stay() {
         assert!(of_line(reviews.lines().await.unwrap()).is_none());
         // A decision of a deleted line still names a version that can be read.
         assert!(reviews.line_version(&line, 2).await.unwrap().is_some());
-        assert_eq!(reviews.put_line(&line, "{}", "me").await.unwrap().version, 3);
+        assert_eq!(
+            reviews.put_line(&line, "{}", "me").await.unwrap().version,
+            3
+        );
         assert_eq!(reviews.events(&line, What::LinePut).await.unwrap(), 3);
     }
 }
@@ -81,7 +94,10 @@ async fn a_key_is_one_row_and_one_answer() {
             ..new(&line, image)
         };
         let first = with_key("a");
-        assert!(matches!(reviews.insert(&first, &[]).await.unwrap(), Inserted::New));
+        assert!(matches!(
+            reviews.insert(&first, &[]).await.unwrap(),
+            Inserted::New
+        ));
         let Inserted::Known(known) = reviews.insert(&with_key("a"), &[]).await.unwrap() else {
             panic!("the same key made a second row");
         };
@@ -91,9 +107,21 @@ async fn a_key_is_one_row_and_one_answer() {
         // Another line has its own keys, and inspections without a key are all different.
         for _ in 0..2 {
             let other = new(&line, "a");
-            assert!(matches!(reviews.insert(&other, &[]).await.unwrap(), Inserted::New));
+            assert!(matches!(
+                reviews.insert(&other, &[]).await.unwrap(),
+                Inserted::New
+            ));
         }
-        let page = reviews.page(&line, &Filter { limit: 10, ..Filter::default() }).await.unwrap();
+        let page = reviews
+            .page(
+                &line,
+                &Filter {
+                    limit: 10,
+                    ..Filter::default()
+                },
+            )
+            .await
+            .unwrap();
         assert_eq!(page.data.len(), 3);
         assert_eq!(page.next, None);
     }
@@ -106,8 +134,12 @@ async fn verdicts_are_undone_and_never_overwritten() {
         let inspection = new(&line, "a");
         reviews.insert(&inspection, &[]).await.unwrap();
         let id = inspection.id.as_str();
-        let judge = |said| reviews.judge(id, said, [None, Some("a scratch".to_owned()), None], "me");
-        assert!(matches!(reviews.undo(id, "me").await, Err(ReviewError::NoVerdict)));
+        let judge =
+            |said| reviews.judge(id, said, [None, Some("a scratch".to_owned()), None], "me");
+        assert!(matches!(
+            reviews.undo(id, "me").await,
+            Err(ReviewError::NoVerdict)
+        ));
         judge(Said::Ng).await.unwrap();
         let error = judge(Said::Ok).await.unwrap_err();
         assert!(error.to_string().contains("has the verdict ng"), "{error}");
@@ -115,13 +147,22 @@ async fn verdicts_are_undone_and_never_overwritten() {
         assert_eq!(reviews.inspection(id).await.unwrap().verdict, None);
         judge(Said::Ok).await.unwrap();
         let all = reviews.verdicts(id).await.unwrap();
-        let said: Vec<_> = all.iter().map(|one| (one.verdict.as_str(), one.who.as_str())).collect();
+        let said: Vec<_> = all
+            .iter()
+            .map(|one| (one.verdict.as_str(), one.who.as_str()))
+            .collect();
         assert_eq!(said, [("ng", "me"), ("undone", "you"), ("ok", "me")]);
         assert_eq!(all[0].caption.as_deref(), Some("a scratch"));
-        let wrong = reviews.judge("nothing", Said::Ok, [None, None, None], "me").await;
+        let wrong = reviews
+            .judge("nothing", Said::Ok, [None, None, None], "me")
+            .await;
         assert!(matches!(wrong, Err(ReviewError::NoInspection)));
         let pages = |verdict| {
-            let filter = Filter { verdict: Some(verdict), limit: 5, ..Filter::default() };
+            let filter = Filter {
+                verdict: Some(verdict),
+                limit: 5,
+                ..Filter::default()
+            };
             let (reviews, line) = (&reviews, &line);
             async move { reviews.page(line, &filter).await.unwrap().data.len() }
         };
@@ -135,17 +176,30 @@ async fn pages_have_each_inspection_once() {
         let line = name();
         for number in 0..7 {
             let decision = if number % 2 == 0 { "review" } else { "ok" };
-            let one = NewInspection { decision, audit: number == 1, ..new(&line, "a") };
+            let one = NewInspection {
+                decision,
+                audit: number == 1,
+                ..new(&line, "a")
+            };
             reviews.insert(&one, &[]).await.unwrap();
         }
-        let mut filter = Filter { decision: Some("review"), verdict: Some("none"), limit: 3, ..Filter::default() };
+        let mut filter = Filter {
+            decision: Some("review"),
+            verdict: Some("none"),
+            limit: 3,
+            ..Filter::default()
+        };
         let first = reviews.page(&line, &filter).await.unwrap();
         assert_eq!(first.data.len(), 3);
         filter.after = first.next.clone();
         let last = reviews.page(&line, &filter).await.unwrap();
         assert_eq!((last.data.len(), &last.next), (1, &None));
         assert!(last.data[0].id > first.data[2].id);
-        let audited = Filter { audit: Some(true), limit: 9, ..Filter::default() };
+        let audited = Filter {
+            audit: Some(true),
+            limit: 9,
+            ..Filter::default()
+        };
         assert_eq!(reviews.page(&line, &audited).await.unwrap().data.len(), 1);
         assert_eq!(reviews.last_trigger(&line, "").await.unwrap(), Some(3));
         let shipped = reviews.shipped_audit(&line).await.unwrap();
@@ -157,8 +211,14 @@ async fn pages_have_each_inspection_once() {
 async fn retention_deletes_images_and_never_rows() {
     for (_folder, reviews) in stores().await {
         let line = name();
-        let old = NewInspection { created: 1000, ..new(&line, &format!("{line} shared")) };
-        let gone = NewInspection { created: 1000, ..new(&line, &format!("{line} old")) };
+        let old = NewInspection {
+            created: 1000,
+            ..new(&line, &format!("{line} shared"))
+        };
+        let gone = NewInspection {
+            created: 1000,
+            ..new(&line, &format!("{line} old"))
+        };
         let young = new(&line, &format!("{line} shared"));
         for one in [&old, &gone, &young] {
             reviews.insert(one, &[]).await.unwrap();
@@ -166,16 +226,37 @@ async fn retention_deletes_images_and_never_rows() {
         let deleted = reviews.delete_images_before(&line, 2000).await.unwrap();
         assert_eq!(deleted, Deleted { images: 2 });
         for one in [&old, &gone] {
-            assert!(matches!(reviews.image(&one.id, 0).await, Err(ReviewError::ImageDeleted)));
-            assert_eq!(reviews.inspection(&one.id).await.unwrap().answer, one.answer);
+            assert!(matches!(
+                reviews.image(&one.id, 0).await,
+                Err(ReviewError::ImageDeleted)
+            ));
+            assert_eq!(
+                reviews.inspection(&one.id).await.unwrap().answer,
+                one.answer
+            );
         }
         // The file is still there for the young one.
         let (bytes, kind) = reviews.image(&young.id, 0).await.unwrap();
-        assert_eq!((bytes, kind.as_str()), (young.images[0].bytes.clone(), "image/png"));
-        assert!(matches!(reviews.image(&young.id, 1).await, Err(ReviewError::NoInspection)));
-        assert_eq!(reviews.delete_images_before(&line, 2000).await.unwrap(), Deleted::default());
-        assert_eq!(reviews.delete_images_of(&young.id, "me").await.unwrap(), Deleted { images: 1 });
-        assert!(matches!(reviews.image(&young.id, 0).await, Err(ReviewError::ImageDeleted)));
+        assert_eq!(
+            (bytes, kind.as_str()),
+            (young.images[0].bytes.clone(), "image/png")
+        );
+        assert!(matches!(
+            reviews.image(&young.id, 1).await,
+            Err(ReviewError::NoInspection)
+        ));
+        assert_eq!(
+            reviews.delete_images_before(&line, 2000).await.unwrap(),
+            Deleted::default()
+        );
+        assert_eq!(
+            reviews.delete_images_of(&young.id, "me").await.unwrap(),
+            Deleted { images: 1 }
+        );
+        assert!(matches!(
+            reviews.image(&young.id, 0).await,
+            Err(ReviewError::ImageDeleted)
+        ));
         assert_eq!(reviews.events(&line, What::ImageDeleted).await.unwrap(), 2);
         // The same image comes again, and is there again.
         let again = new(&line, &format!("{line} shared"));
@@ -189,7 +270,10 @@ async fn what_is_stored_is_there_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let reviews = Reviews::open(folder.path(), None).await.unwrap();
     reviews.put_line("bolts", "{}", "").await.unwrap();
-    let inspection = NewInspection { calibration: Some("c".to_owned()), ..new("bolts", "a") };
+    let inspection = NewInspection {
+        calibration: Some("c".to_owned()),
+        ..new("bolts", "a")
+    };
     reviews.insert(&inspection, &[]).await.unwrap();
     let part = NewPart {
         lot: "lot 1".to_owned(),
@@ -199,7 +283,10 @@ async fn what_is_stored_is_there_after_a_restart() {
         content: "x".to_owned(),
     };
     let parts = [part.clone(), part];
-    let added = reviews.add_parts("bolts", "a", &parts, ("me", "lots 1 to 4")).await.unwrap();
+    let added = reviews
+        .add_parts("bolts", "a", &parts, ("me", "lots 1 to 4"))
+        .await
+        .unwrap();
     assert_eq!(added, 1, "the same images twice");
     let calibration = StoredCalibration {
         id: new_id(),
@@ -216,16 +303,28 @@ async fn what_is_stored_is_there_after_a_restart() {
 
     let reviews = Reviews::open(folder.path(), None).await.unwrap();
     assert_eq!(reviews.lines().await.unwrap().len(), 1);
-    assert_eq!(reviews.inspection(&inspection.id).await.unwrap().score, Some(1.5));
-    assert_eq!(reviews.calibration("bolts", 1).await.unwrap(), Some(calibration));
+    assert_eq!(
+        reviews.inspection(&inspection.id).await.unwrap().score,
+        Some(1.5)
+    );
+    assert_eq!(
+        reviews.calibration("bolts", 1).await.unwrap(),
+        Some(calibration)
+    );
     assert_eq!(reviews.calibration("bolts", 2).await.unwrap(), None);
     assert_eq!(reviews.count_parts("bolts", "a").await.unwrap(), (0, 1, 0));
     assert_eq!(reviews.count_parts("bolts", "b").await.unwrap(), (0, 0, 1));
     let parts = reviews.parts("bolts", "a").await.unwrap();
-    assert_eq!((parts[0].score, parts[0].declared.as_str()), (4.25, "lots 1 to 4"));
+    assert_eq!(
+        (parts[0].score, parts[0].declared.as_str()),
+        (4.25, "lots 1 to 4")
+    );
     let scores = reviews.last_scores("c", "", 10).await.unwrap();
     assert_eq!(scores, [(inspection.id.clone(), Some(1.5))]);
-    let sent_to_review = reviews.reviewed_with("bolts", &[ImageHash::of(b"a")]).await.unwrap();
+    let sent_to_review = reviews
+        .reviewed_with("bolts", &[ImageHash::of(b"a")])
+        .await
+        .unwrap();
     assert_eq!(sent_to_review, Some(inspection.id));
 }
 
@@ -235,9 +334,17 @@ async fn concurrent_inspections_with_one_key_are_one_row() {
         let line = name();
         let reviews = std::sync::Arc::new(reviews);
         let tasks = (0..16).map(|_| {
-            let one = NewInspection { idempotency_key: Some("k".to_owned()), ..new(&line, "a") };
+            let one = NewInspection {
+                idempotency_key: Some("k".to_owned()),
+                ..new(&line, "a")
+            };
             let reviews = reviews.clone();
-            tokio::spawn(async move { reviews.insert(&one, &[]).await.map(|done| matches!(done, Inserted::New)) })
+            tokio::spawn(async move {
+                reviews
+                    .insert(&one, &[])
+                    .await
+                    .map(|done| matches!(done, Inserted::New))
+            })
         });
         let mut new_rows = 0;
         for task in tasks.collect::<Vec<_>>() {

@@ -58,21 +58,29 @@ impl LineMetrics {
     ) {
         for known in DECISIONS {
             let count = u64::from(known == decision);
-            self.inspections.with_label_values(&[line, known]).inc_by(count);
+            self.inspections
+                .with_label_values(&[line, known])
+                .inc_by(count);
         }
         for reason in Reason::ALL {
-            self.reasons.with_label_values(&[line, reason.name()]).inc_by(0);
+            self.reasons
+                .with_label_values(&[line, reason.name()])
+                .inc_by(0);
         }
         for reason in reasons {
             self.reasons.with_label_values(&[line, reason]).inc();
         }
         let missed = u64::try_from(missed).unwrap_or_default();
-        self.missed_triggers.with_label_values(&[line]).inc_by(missed);
+        self.missed_triggers
+            .with_label_values(&[line])
+            .inc_by(missed);
     }
 
     /// Whether a line's promise is suspended.
     pub fn drift(&self, line: &str, is_suspended: bool) {
-        self.drift.with_label_values(&[line]).set(i64::from(is_suspended));
+        self.drift
+            .with_label_values(&[line])
+            .set(i64::from(is_suspended));
     }
 
     /// Removes the series of a line that was deleted.

@@ -37,11 +37,17 @@ fn put(server: &Server, line: &str, body: &Value) -> Response {
 }
 
 fn delete(server: &Server, path: &str) -> Response {
-    server.client.delete(format!("{}{path}", server.url)).send().unwrap()
+    server
+        .client
+        .delete(format!("{}{path}", server.url))
+        .send()
+        .unwrap()
 }
 
 fn references(count: u64) -> Vec<String> {
-    (1..=count).map(|seed| base64(&picture(seed, false))).collect()
+    (1..=count)
+        .map(|seed| base64(&picture(seed, false)))
+        .collect()
 }
 
 fn inspect(server: &Server, query: &str, image: Vec<u8>) -> Value {
@@ -65,7 +71,12 @@ fn calibrated(server: &Server) -> Value {
     let promise = json!({"escape": 0.1, "overkill": 0.1, "delta": 0.1});
     let body = json!({"references": references(4), "promise": promise, "defect_rate": 0.01});
     assert_eq!(put(server, "board", &body).status(), 201);
-    for (seeds, scratched) in [(100..130, false), (130..160, false), (200..230, true), (230..260, true)] {
+    for (seeds, scratched) in [
+        (100..130, false),
+        (130..160, false),
+        (200..230, true),
+        (230..260, true),
+    ] {
         let body = json!({"declared": "all of lots 100 to 259", "parts": labelled(seeds, scratched), "calibrate": false});
         let added = success(calibrations(server, &body));
         assert_eq!(added["added"], 30);
@@ -81,7 +92,10 @@ fn from_nothing_to_decisions() {
     // A server without lines writes nothing.
     assert!(!state.path().join("reviews.sqlite").exists());
     let missing = failure(server.get("/v1/lines/board"));
-    assert_eq!(missing, (404, "line_not_found".to_owned(), Some("line".to_owned())));
+    assert_eq!(
+        missing,
+        (404, "line_not_found".to_owned(), Some("line".to_owned()))
+    );
     let nothing = failure(put(&server, "board", &json!({})));
     assert_eq!((nothing.0, nothing.1.as_str()), (400, "no_reference"));
 
@@ -95,9 +109,15 @@ fn from_nothing_to_decisions() {
         .map(|set| report["parts"][set]["ng"].as_u64().unwrap())
         .sum();
     assert_eq!(all, 60);
-    assert!(report["consequences"]["review"].as_f64().unwrap() < 0.5, "{report}");
+    assert!(
+        report["consequences"]["review"].as_f64().unwrap() < 0.5,
+        "{report}"
+    );
     let line = success(server.get("/v1/lines/board"));
-    assert_eq!((&line["state"], &line["version"]), (&json!("calibrated"), &json!(1)));
+    assert_eq!(
+        (&line["state"], &line["version"]),
+        (&json!("calibrated"), &json!(1))
+    );
     assert_eq!(line["calibration"]["id"], report["id"]);
 
     let decisions = |scratched: bool| -> Vec<String> {
@@ -109,27 +129,63 @@ fn from_nothing_to_decisions() {
     };
     let (good, bad) = (decisions(false), decisions(true));
     let count = |of: &[String], wanted: &str| of.iter().filter(|one| *one == wanted).count();
-    assert!(count(&good, "ok") >= 5 && count(&good, "ng") <= 2, "{good:?}");
+    assert!(
+        count(&good, "ok") >= 5 && count(&good, "ng") <= 2,
+        "{good:?}"
+    );
     assert!(count(&bad, "ng") >= 5 && count(&bad, "ok") <= 2, "{bad:?}");
 
     // A lamp that is half as bright, a part that lies otherwise, and a picture of another shape.
-    let dark = inspect(&server, "", png(Shot { light: 0.5, ..shot(500, false) }));
-    assert_eq!((&dark["decision"], &dark["reasons"][0]), (&json!("review"), &json!("camera")));
-    let turned = inspect(&server, "", png(Shot { turned: 25.0, ..shot(501, false) }));
+    let dark = inspect(
+        &server,
+        "",
+        png(Shot {
+            light: 0.5,
+            ..shot(500, false)
+        }),
+    );
+    assert_eq!(
+        (&dark["decision"], &dark["reasons"][0]),
+        (&json!("review"), &json!("camera"))
+    );
+    let turned = inspect(
+        &server,
+        "",
+        png(Shot {
+            turned: 25.0,
+            ..shot(501, false)
+        }),
+    );
     assert_eq!(turned["decision"], "review");
-    assert!(turned["reasons"].as_array().unwrap().contains(&json!("pose")), "{turned}");
+    assert!(
+        turned["reasons"]
+            .as_array()
+            .unwrap()
+            .contains(&json!("pose")),
+        "{turned}"
+    );
     let drawn = crate::support::parts::drawn(shot(502, false));
     let strip = image::imageops::crop_imm(&drawn, 0, 0, 360, 200).to_image();
     let strip = inspect(&server, "", crate::support::parts::encode(&strip));
-    assert_eq!((&strip["reasons"], &strip["score"]), (&json!(["camera"]), &Value::Null));
+    assert_eq!(
+        (&strip["reasons"], &strip["score"]),
+        (&json!(["camera"]), &Value::Null)
+    );
 
     // Gaps between trigger numbers.
     for (number, missed) in [(7, 0), (8, 0), (12, 3)] {
-        let answer = inspect(&server, &format!("?trigger={number}&station=left"), picture(300, false));
+        let answer = inspect(
+            &server,
+            &format!("?trigger={number}&station=left"),
+            picture(300, false),
+        );
         assert_eq!(answer["missed_triggers"], missed);
     }
     let metric = |name: &str| server.metric(name);
-    assert_eq!(metric("clip_in_line_missed_triggers_total{line=\"board\"}"), 3.0);
+    assert_eq!(
+        metric("clip_in_line_missed_triggers_total{line=\"board\"}"),
+        3.0
+    );
     let stored = metric("clip_in_line_inspections_total{decision=\"review\",line=\"board\"}");
     assert!(stored >= 3.0);
 
@@ -143,7 +199,8 @@ fn what_the_line_reviewed_cannot_calibrate_it(server: &Server) {
     let (status, code, param) = failure(calibrations(server, &body));
     assert_eq!((status, code.as_str()), (422, "label_from_review"));
     assert_eq!(param.as_deref(), Some("parts[0]"));
-    let by_id = json!({"declared": "by id", "parts": [{"lot": "1", "class": "ok", "inspection": "x"}]});
+    let by_id =
+        json!({"declared": "by id", "parts": [{"lot": "1", "class": "ok", "inspection": "x"}]});
     let (status, code, _) = failure(calibrations(server, &by_id));
     assert_eq!((status, code.as_str()), (422, "label_from_review"));
     let undeclared = json!({"parts": labelled(700..701, false)});
@@ -165,7 +222,10 @@ fn a_restart_keeps_everything(server: Server, state: &Path, report: &Value) {
     // Another version is not calibrated; its parts are still there.
     let body = json!({"promise": {"escape": 0.001, "overkill": 0.1, "delta": 0.1}});
     let line = success(put(&server, "board", &body));
-    assert_eq!((&line["version"], &line["state"]), (&json!(2), &json!("not calibrated")));
+    assert_eq!(
+        (&line["version"], &line["state"]),
+        (&json!(2), &json!("not calibrated"))
+    );
     assert_eq!(line["parts"], json!({"ok": 60, "ng": 60, "left_out": 0}));
     let answer = inspect(&server, "", picture(300, false));
     assert_eq!(answer["reasons"], json!(["not calibrated"]));
@@ -174,7 +234,10 @@ fn a_restart_keeps_everything(server: Server, state: &Path, report: &Value) {
     assert_eq!(report["escape"]["needs"], 2995);
     assert_eq!(report["thresholds"]["ok_below"], Value::Null);
     let answer = inspect(&server, "", picture(300, false));
-    assert_eq!(answer["decision"], "review", "no threshold for OK, and yet {answer}");
+    assert_eq!(
+        answer["decision"], "review",
+        "no threshold for OK, and yet {answer}"
+    );
 }
 
 /// A line that nobody has calibrated.
@@ -190,7 +253,10 @@ fn verdicts_are_undone_and_images_go_without_their_rows() {
     let image = picture(20, true);
     let answer = inspect(&server, "?part=7", image.clone());
     assert_eq!(answer["reasons"], json!(["not calibrated"]));
-    assert_eq!((&answer["p_ok"], &answer["calibration"]), (&Value::Null, &Value::Null));
+    assert_eq!(
+        (&answer["p_ok"], &answer["calibration"]),
+        (&Value::Null, &Value::Null)
+    );
     assert!(answer["score"].is_number() && !answer["regions"].as_array().unwrap().is_empty());
     assert_eq!(answer["statements"][0]["kind"], "scratch");
     let id = answer["id"].as_str().unwrap();
@@ -202,25 +268,46 @@ fn verdicts_are_undone_and_images_go_without_their_rows() {
 
     let waiting = "/v1/lines/board/inspections?decision=review&verdict=none";
     assert_eq!(success(server.get(waiting))["data"][0]["id"], id);
-    let verdict = json!({"verdict": "ng", "kind": "scratch", "caption": "a scratch beside the chip"});
+    let verdict =
+        json!({"verdict": "ng", "kind": "scratch", "caption": "a scratch beside the chip"});
     success(server.post(&format!("{path}/verdict"), &verdict));
     let again = failure(server.post(&format!("{path}/verdict"), &json!({"verdict": "ok"})));
     assert_eq!((again.0, again.1.as_str()), (409, "verdict_exists"));
     assert_eq!(success(server.get(waiting))["data"], json!([]));
     success(delete(&server, &format!("{path}/verdict")));
-    assert_eq!(failure(delete(&server, &format!("{path}/verdict"))).1, "no_verdict");
+    assert_eq!(
+        failure(delete(&server, &format!("{path}/verdict"))).1,
+        "no_verdict"
+    );
     success(server.post(&format!("{path}/verdict"), &json!({"verdict": "ok"})));
     let stored = success(server.get(&path));
-    let said: Vec<_> = stored["verdicts"].as_array().unwrap().iter().map(|one| &one["verdict"]).collect();
+    let said: Vec<_> = stored["verdicts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["verdict"])
+        .collect();
     assert_eq!(said, ["ng", "undone", "ok"]);
-    assert_eq!((&stored["verdict"], &stored["score"]), (&json!("ok"), &answer["score"]));
+    assert_eq!(
+        (&stored["verdict"], &stored["score"]),
+        (&json!("ok"), &answer["score"])
+    );
 
-    assert_eq!(success(delete(&server, &format!("{path}/image")))["images"], 1);
-    assert_eq!(failure(server.get(&format!("{path}/image"))).1, "image_deleted");
+    assert_eq!(
+        success(delete(&server, &format!("{path}/image")))["images"],
+        1
+    );
+    assert_eq!(
+        failure(server.get(&format!("{path}/image"))).1,
+        "image_deleted"
+    );
     assert_eq!(success(server.get(&path))["verdict"], "ok");
     success(delete(&server, "/v1/lines/board"));
     assert_eq!(success(server.get(&path))["line"], "board");
-    assert_eq!(failure(server.get("/v1/inspections/nothing")).1, "inspection_not_found");
+    assert_eq!(
+        failure(server.get("/v1/inspections/nothing")).1,
+        "inspection_not_found"
+    );
 }
 
 #[test]
@@ -230,11 +317,18 @@ fn a_key_is_one_inspection_and_pages_have_each_once() {
     let url = format!("{}/v1/lines/board/inspections", server.url);
     let with_key = |key: &str, image: Vec<u8>| {
         let request = server.client.post(&url).header("idempotency-key", key);
-        request.header("content-type", "image/png").body(image).send().unwrap()
+        request
+            .header("content-type", "image/png")
+            .body(image)
+            .send()
+            .unwrap()
     };
     let first = success(with_key("a", picture(20, false)));
     let mut second = success(with_key("a", picture(20, false)));
-    assert_eq!((&first["duplicate"], &second["duplicate"]), (&json!(false), &json!(true)));
+    assert_eq!(
+        (&first["duplicate"], &second["duplicate"]),
+        (&json!(false), &json!(true))
+    );
     second["duplicate"] = json!(false);
     assert_eq!(first, second);
     let other = failure(with_key("a", picture(21, false)));
@@ -242,17 +336,35 @@ fn a_key_is_one_inspection_and_pages_have_each_once() {
 
     // Two views of a part: the higher score counts.
     let view = |scratched: bool| Part::bytes(picture(22, scratched)).file_name("a.png");
-    let form = Form::new().text("part", "9").part("image", view(false)).part("image", view(true));
+    let form = Form::new()
+        .text("part", "9")
+        .part("image", view(false))
+        .part("image", view(true));
     let views = success(server.client.post(&url).multipart(form).send().unwrap());
     let only = inspect(&server, "", picture(22, true));
-    assert_eq!((&views["images"], &views["score"]), (&json!(2), &only["score"]));
-    assert!(views["regions"].as_array().unwrap().iter().any(|region| region["image"] == 1));
+    assert_eq!(
+        (&views["images"], &views["score"]),
+        (&json!(2), &only["score"])
+    );
+    assert!(
+        views["regions"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|region| region["image"] == 1)
+    );
 
     let mut found = Vec::new();
     let mut after = String::new();
     loop {
         let page = success(server.get(&format!("/v1/lines/board/inspections?limit=2{after}")));
-        found.extend(page["data"].as_array().unwrap().iter().map(|one| one["id"].clone()));
+        found.extend(
+            page["data"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|one| one["id"].clone()),
+        );
         match page["next"].as_str() {
             Some(next) => after = format!("&after={next}"),
             None => break,
@@ -261,7 +373,11 @@ fn a_key_is_one_inspection_and_pages_have_each_once() {
     assert_eq!(found, [&first["id"], &views["id"], &only["id"]]);
     for wrong in ["limit=0", "limit=201", "decision=maybe"] {
         let error = failure(server.get(&format!("/v1/lines/board/inspections?{wrong}")));
-        assert_eq!((error.0, error.1.as_str()), (400, "invalid_query"), "{wrong}");
+        assert_eq!(
+            (error.0, error.1.as_str()),
+            (400, "invalid_query"),
+            "{wrong}"
+        );
     }
 }
 
@@ -281,8 +397,14 @@ fn each_key_does_what_its_roles_allow() {
     let server = Server::start_with(&["--api-keys-file", keys.path().to_str().unwrap()]);
     let ask = |who: &str, method: &str, path: &str, body: &Value| {
         let method = method.parse().unwrap();
-        let request = server.client.request(method, format!("{}{path}", server.url));
-        request.header("x-api-key", format!("{who}-key-0123456789")).json(body).send().unwrap()
+        let request = server
+            .client
+            .request(method, format!("{}{path}", server.url));
+        request
+            .header("x-api-key", format!("{who}-key-0123456789"))
+            .json(body)
+            .send()
+            .unwrap()
     };
     let line = json!({"references": references(1)});
     for who in ["plain", "camera", "person"] {
@@ -292,22 +414,49 @@ fn each_key_does_what_its_roles_allow() {
     success(ask("engineer", "PUT", "/v1/lines/board", &line));
     let url = format!("{}/v1/lines/board/inspections", server.url);
     let camera = |who: &str| {
-        let request = server.client.post(&url).header("x-api-key", format!("{who}-key-0123456789"));
-        request.header("content-type", "image/png").body(picture(20, false)).send().unwrap()
+        let request = server
+            .client
+            .post(&url)
+            .header("x-api-key", format!("{who}-key-0123456789"));
+        request
+            .header("content-type", "image/png")
+            .body(picture(20, false))
+            .send()
+            .unwrap()
     };
     assert_eq!(failure(camera("person")).0, 403);
     let answer = success(camera("camera"));
     let verdict = format!("/v1/inspections/{}/verdict", answer["id"].as_str().unwrap());
-    assert_eq!(failure(ask("camera", "POST", &verdict, &json!({"verdict": "ok"}))).0, 403);
+    assert_eq!(
+        failure(ask("camera", "POST", &verdict, &json!({"verdict": "ok"}))).0,
+        403
+    );
     let said = success(ask("person", "POST", &verdict, &json!({"verdict": "ok"})));
     assert_eq!(said["who"], "person");
     let parts = json!({"declared": "lot 1", "parts": labelled(30..31, false), "calibrate": false});
     for who in ["plain", "camera", "person"] {
-        assert_eq!(failure(ask(who, "POST", "/v1/lines/board/calibrations", &parts)).0, 403, "{who}");
+        assert_eq!(
+            failure(ask(who, "POST", "/v1/lines/board/calibrations", &parts)).0,
+            403,
+            "{who}"
+        );
     }
-    success(ask("engineer", "POST", "/v1/lines/board/calibrations", &parts));
+    success(ask(
+        "engineer",
+        "POST",
+        "/v1/lines/board/calibrations",
+        &parts,
+    ));
     // Whoever has a role may look; a key without one has the rights that it had before there were lines.
     success(ask("camera", "GET", "/v1/lines/board", &Value::Null));
-    assert_eq!(failure(ask("plain", "GET", "/v1/lines", &Value::Null)).0, 403);
-    success(ask("plain", "POST", "/v1/embeddings", &json!({"input": "a bolt"})));
+    assert_eq!(
+        failure(ask("plain", "GET", "/v1/lines", &Value::Null)).0,
+        403
+    );
+    success(ask(
+        "plain",
+        "POST",
+        "/v1/embeddings",
+        &json!({"input": "a bolt"}),
+    ));
 }

@@ -31,7 +31,9 @@ fn start(state: &Path) -> Server {
 fn post(server: &Server, key: &str, image: &[u8]) -> Option<Value> {
     let url = format!("{}/v1/lines/board/inspections", server.url);
     let request = server.client.post(url).header("idempotency-key", key);
-    let request = request.header("content-type", "image/png").body(image.to_vec());
+    let request = request
+        .header("content-type", "image/png")
+        .body(image.to_vec());
     request.send().ok()?.error_for_status().ok()?.json().ok()
 }
 
@@ -46,9 +48,17 @@ fn work(server: &Server, station: usize, round: u64, image: &[u8], known: &Mutex
         let id = answer["id"].as_str().unwrap().to_owned();
         known.lock().unwrap().inspections.insert(key, answer);
         if number % 2 == 0 {
-            let said = if station.is_multiple_of(2) { "ok" } else { "ng" };
+            let said = if station.is_multiple_of(2) {
+                "ok"
+            } else {
+                "ng"
+            };
             let url = format!("{}/v1/inspections/{id}/verdict", server.url);
-            let judged = server.client.post(url).json(&json!({"verdict": said})).send();
+            let judged = server
+                .client
+                .post(url)
+                .json(&json!({"verdict": said}))
+                .send();
             if !judged.is_ok_and(|answer| answer.status().is_success()) {
                 return;
             }
@@ -78,7 +88,12 @@ fn a_killed_server_loses_nothing_that_it_acknowledged() {
     let kills: u64 = std::env::var("CLIP_IN_KILLS").map_or(6, |kills| kills.parse().unwrap());
     let state = tempfile::tempdir().unwrap();
     let images: Vec<_> = (0..STATIONS as u64)
-        .map(|seed| png(Shot { seed, ..Shot::default() }))
+        .map(|seed| {
+            png(Shot {
+                seed,
+                ..Shot::default()
+            })
+        })
         .collect();
     let server = start(state.path());
     let url = format!("{}/v1/lines/board", server.url);
@@ -105,14 +120,23 @@ fn a_killed_server_loses_nothing_that_it_acknowledged() {
         if let Some((key, answer)) = all.inspections.iter().next() {
             let station: usize = key.split(' ').nth(1).unwrap().parse().unwrap();
             let again = post(&server, key, &images[station]).unwrap();
-            assert_eq!((&again["id"], &again["duplicate"]), (&answer["id"], &json!(true)));
-            let image = server.get(&format!("/v1/inspections/{}/image", answer["id"].as_str().unwrap()));
+            assert_eq!(
+                (&again["id"], &again["duplicate"]),
+                (&answer["id"], &json!(true))
+            );
+            let image = server.get(&format!(
+                "/v1/inspections/{}/image",
+                answer["id"].as_str().unwrap()
+            ));
             assert_eq!(image.bytes().unwrap(), images[station]);
         }
         let before = all.inspections.len();
         drop(all);
         if round == kills {
-            println!("{kills} kills, {before} inspections acknowledged, {} rows", found.len());
+            println!(
+                "{kills} kills, {before} inspections acknowledged, {} rows",
+                found.len()
+            );
             break;
         }
         std::thread::scope(|scope| {

@@ -232,7 +232,8 @@ impl From<ReviewError> for ApiError {
             | ReviewError::File { .. } => {
                 // The message may name hosts and folders: it is for the log.
                 tracing::error!("{message}");
-                let message = "the database or the disk of the lines fails, the reason is logged; try again";
+                let message =
+                    "the database or the disk of the lines fails, the reason is logged; try again";
                 let mut error = Self::new(Code::ReviewsUnavailable, message);
                 error.retry_after_seconds = Some(1);
                 error

@@ -38,7 +38,10 @@ impl<B: ToSchema> IntoResponses for UploadErrors<B> {
         described::<B>(&[
             (413, "The body, an image, a text or the answer is too large"),
             (415, "The content type or coding is not supported"),
-            (503, "The server is stopping, its engine is dead, or what must be stored cannot be"),
+            (
+                503,
+                "The server is stopping, its engine is dead, or what must be stored cannot be",
+            ),
             (504, "The request's own timeout has passed"),
         ])
     }

@@ -14,7 +14,9 @@ use crate::engine::EmbedOptions;
 use crate::error_code::Code;
 use crate::lines::{self, Calibrating, Declared, Line, LineError, Report};
 use crate::monitors::camera::Figures;
-use crate::promise::{CalibrationPart, Class, Decision, Declaration, Inspected, Part, Reason, Score};
+use crate::promise::{
+    CalibrationPart, Class, Decision, Declaration, Inspected, Part, Reason, Score,
+};
 use crate::reviews::{self, ImageHash, NewPart, StoredCalibration, new_id, now};
 
 /// Declarations in a report, at most.
@@ -78,17 +80,29 @@ pub async fn add_parts(
 ) -> Result<PartsAdded, ApiError> {
     let reviews = state.lines.store().await?;
     let declaration = declaration(right.who(), declared)?;
-    let known = reviews.count_parts(&line.name, "").await.map_err(LineError::from)?.2;
+    let known = reviews
+        .count_parts(&line.name, "")
+        .await
+        .map_err(LineError::from)?
+        .2;
     if known + parts.len() as u64 > MOST_PARTS {
-        let message = format!("the line has {known} labelled parts; at most {MOST_PARTS} are allowed");
+        let message =
+            format!("the line has {known} labelled parts; at most {MOST_PARTS} are allowed");
         return Err(ApiError::new(Code::TooManyItems, message).at("parts"));
     }
     let mut new = Vec::with_capacity(parts.len());
     let mut scored_by = None;
     for (number, part) in parts.into_iter().enumerate() {
         let place = || format!("parts[{number}]");
-        let hashes: Vec<_> = part.images.iter().map(|image| ImageHash::of(image)).collect();
-        let sent = reviews.reviewed_with(&line.name, &hashes).await.map_err(LineError::from)?;
+        let hashes: Vec<_> = part
+            .images
+            .iter()
+            .map(|image| ImageHash::of(image))
+            .collect();
+        let sent = reviews
+            .reviewed_with(&line.name, &hashes)
+            .await
+            .map_err(LineError::from)?;
         if let Some(inspection) = sent {
             return Err(ApiError::from(LineError::FromReview(inspection)).at(place()));
         }
@@ -108,7 +122,9 @@ pub async fn add_parts(
             lot: part.lot,
             class: name_of(part.class),
             score: score.value(),
-            camera: camera.map_err(reviews::ReviewError::from).map_err(LineError::from)?,
+            camera: camera
+                .map_err(reviews::ReviewError::from)
+                .map_err(LineError::from)?,
             content: ImageHash::of_all(&hashes),
         });
     }
@@ -141,7 +157,10 @@ pub async fn calibrate(
 ) -> Result<Report, ApiError> {
     let reviews = state.lines.store().await?;
     let scored_by = current(state, line)?;
-    let stored = reviews.parts(&line.name, &scored_by).await.map_err(LineError::from)?;
+    let stored = reviews
+        .parts(&line.name, &scored_by)
+        .await
+        .map_err(LineError::from)?;
     let counts = reviews.count_parts(&line.name, &scored_by).await;
     let (_, _, left_out) = counts.map_err(LineError::from)?;
     let mut parts: Vec<CalibrationPart> = Vec::with_capacity(stored.len());
@@ -188,7 +207,10 @@ pub async fn calibrate(
     let done = tokio::task::spawn_blocking(work).await;
     let (report, in_force) = done.map_err(|error| {
         tracing::error!(%error, "a calibration failed unexpectedly");
-        ApiError::new(Code::InternalError, "the calibration failed unexpectedly; the reason is logged")
+        ApiError::new(
+            Code::InternalError,
+            "the calibration failed unexpectedly; the reason is logged",
+        )
     })??;
     let stored = StoredCalibration {
         id,
@@ -233,7 +255,10 @@ async fn audited(
 ) -> Result<Vec<CalibrationPart>, ApiError> {
     let reviews = state.lines.store().await?;
     let window = (window.from, window.before);
-    let found = reviews.audited(&line.name, scored_by, window).await.map_err(LineError::from)?;
+    let found = reviews
+        .audited(&line.name, scored_by, window)
+        .await
+        .map_err(LineError::from)?;
     let inspected = found
         .iter()
         .filter(|inspection| !labelled.contains(&inspection.content))
@@ -250,7 +275,11 @@ async fn audited(
         });
     let closed = state.lines.audit(line).await?.close(inspected);
     let closed = closed.map_err(LineError::from)?;
-    Ok(closed.parts.into_iter().map(CalibrationPart::from).collect())
+    Ok(closed
+        .parts
+        .into_iter()
+        .map(CalibrationPart::from)
+        .collect())
 }
 
 /// What scores depend on now.

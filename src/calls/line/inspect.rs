@@ -10,9 +10,7 @@ use crate::error_code::Code;
 use crate::lines::{Judgement, Line, LineError, Seen, Statement, Trigger};
 use crate::preprocess::Format;
 use crate::promise::Score;
-use crate::reviews::{
-    ImageHash, Inserted, NewImage, NewInspection, ReviewError, new_id, now,
-};
+use crate::reviews::{ImageHash, Inserted, NewImage, NewInspection, ReviewError, new_id, now};
 
 /// Images of a part, at most.
 pub const MOST_VIEWS: usize = 16;
@@ -65,10 +63,18 @@ pub async fn inspect(
     let statements = &line.definition.statements;
     let bytes = InspectionAnswer::bytes(call.images.len(), statements, texts);
     answer_size::reserve(state, bytes)?;
-    let hashes: Vec<_> = call.images.iter().map(|image| ImageHash::of(image)).collect();
+    let hashes: Vec<_> = call
+        .images
+        .iter()
+        .map(|image| ImageHash::of(image))
+        .collect();
     if let Some(key) = &call.idempotency_key {
         let content = ImageHash::of_all(&hashes);
-        if let Some(known) = reviews.by_key(&line.name, key, &content).await.map_err(LineError::from)? {
+        if let Some(known) = reviews
+            .by_key(&line.name, key, &content)
+            .await
+            .map_err(LineError::from)?
+        {
             return Ok(Inspected {
                 answer: known.answer,
                 duplicate: true,
@@ -79,7 +85,10 @@ pub async fn inspect(
     if call.trigger.is_some() {
         let station = call.station.as_deref().unwrap_or_default();
         if line.needs_trigger(station)
-            && let Some(last) = reviews.last_trigger(&line.name, station).await.map_err(LineError::from)?
+            && let Some(last) = reviews
+                .last_trigger(&line.name, station)
+                .await
+                .map_err(LineError::from)?
         {
             line.last_trigger(station, last);
         }
@@ -95,10 +104,19 @@ pub async fn inspect(
         pose: measured.pose,
         drift: false,
     };
-    let judged = line.judge(&id, &measured.scored_by, seen, &measured.cameras, trigger.as_ref());
+    let judged = line.judge(
+        &id,
+        &measured.scored_by,
+        seen,
+        &measured.cameras,
+        trigger.as_ref(),
+    );
     let audit = state.lines.audit(&line).await?.chooses(&id);
     let new = row(&line, call, hashes, measured, id, &judged, audit)?;
-    let inserted = reviews.insert(&new, &judged.events).await.map_err(LineError::from)?;
+    let inserted = reviews
+        .insert(&new, &judged.events)
+        .await
+        .map_err(LineError::from)?;
     Ok(match inserted {
         Inserted::New => {
             let reasons = judged.reasons.iter().map(|reason| reason.name());
@@ -134,7 +152,10 @@ fn check(call: &InspectCall) -> Result<(), ApiError> {
         ("idempotency-key", &call.idempotency_key),
     ];
     for (field, name) in names {
-        if name.as_ref().is_some_and(|name| name.is_empty() || name.len() > LONGEST) {
+        if name
+            .as_ref()
+            .is_some_and(|name| name.is_empty() || name.len() > LONGEST)
+        {
             let message = format!("1 to {LONGEST} bytes are allowed");
             return Err(ApiError::new(Code::InvalidRequest, message).at(field));
         }
@@ -178,11 +199,15 @@ fn row(
     };
     let text = serde_json::to_string(&answer);
     let text = text.map_err(|error| LineError::from(ReviewError::from(error)))?;
-    let images = call.images.into_iter().zip(hashes).map(|(bytes, hash)| NewImage {
-        kind: Format::of(&bytes).map_or("application/octet-stream", Format::media_type),
-        bytes,
-        hash,
-    });
+    let images = call
+        .images
+        .into_iter()
+        .zip(hashes)
+        .map(|(bytes, hash)| NewImage {
+            kind: Format::of(&bytes).map_or("application/octet-stream", Format::media_type),
+            bytes,
+            hash,
+        });
     Ok(NewInspection {
         id,
         created,
@@ -213,7 +238,10 @@ fn statements(of_line: &[Statement], measured: &Measured) -> Vec<FoundStatement>
         .results
         .iter()
         .max_by(|a, b| a.changed.score.total_cmp(&b.changed.score));
-    let judged = highest.map(|image| image.statements.iter()).into_iter().flatten();
+    let judged = highest
+        .map(|image| image.statements.iter())
+        .into_iter()
+        .flatten();
     let found = judged.map(|judged| FoundStatement {
         text: judged.text.to_string(),
         kind: of_line.get(judged.index).and_then(|said| said.kind.clone()),

@@ -58,11 +58,19 @@ pub async fn measure(
         }
         Err(error) => return Err(error),
     };
-    let scores: Vec<f64> = compared.results.iter().map(|one| one.changed.score).collect();
+    let scores: Vec<f64> = compared
+        .results
+        .iter()
+        .map(|one| one.changed.score)
+        .collect();
     let lies_otherwise = |one: &ComparedImage| one.registration.status == LiesStatus::Pose;
     Ok(Measured {
         score: Score::of_part(&scores).ok(),
-        cameras: compared.results.iter().filter_map(|one| one.camera).collect(),
+        cameras: compared
+            .results
+            .iter()
+            .filter_map(|one| one.camera)
+            .collect(),
         pose: compared.results.iter().any(lies_otherwise),
         wrong_shape: false,
         model: compared.model,
@@ -76,7 +84,9 @@ fn of_other_shape(line: &Line) -> Measured {
     let calibrated = line.calibrated();
     Measured {
         model: String::new(),
-        scored_by: calibrated.map(|one| one.scored_by.clone()).unwrap_or_default(),
+        scored_by: calibrated
+            .map(|one| one.scored_by.clone())
+            .unwrap_or_default(),
         results: Vec::new(),
         score: None,
         cameras: Vec::new(),

@@ -6,7 +6,9 @@ use crate::api::{ApiError, AppState};
 use crate::calls::put_reference;
 use crate::engine::{EmbedOptions, ImageSource};
 use crate::error_code::Code;
-use crate::lines::{Definition, Line, LineError, Promised, Shares, Statement, check_name, usual_audit};
+use crate::lines::{
+    Definition, Line, LineError, Promised, Shares, Statement, check_name, usual_audit,
+};
 use crate::references::{Definition as ReferenceDefinition, Places};
 
 /// A line as it was asked for.
@@ -87,9 +89,15 @@ pub async fn put_line(
             places: call.places,
             ..ReferenceDefinition::default()
         };
-        put_reference(state, &definition.reference, learnt, call.references, call.options)
-            .await
-            .map_err(as_references)?;
+        put_reference(
+            state,
+            &definition.reference,
+            learnt,
+            call.references,
+            call.options,
+        )
+        .await
+        .map_err(as_references)?;
     } else {
         state.references.get(&definition.reference)?;
     }

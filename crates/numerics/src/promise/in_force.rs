@@ -130,7 +130,10 @@ mod tests {
         for wrong in [
             format!(r#"{{"ok_below":null,"ng_from":null,"ok":[{infinite}],"ng":[]}}"#),
             format!(r#"{{"ok_below":{infinite},"ng_from":null,"ok":[],"ng":[]}}"#),
-            format!(r#"{{"ok_below":null,"ng_from":null,"ok":[],"ng":[{},0]}}"#, 1_f64.to_bits()),
+            format!(
+                r#"{{"ok_below":null,"ng_from":null,"ok":[],"ng":[{},0]}}"#,
+                1_f64.to_bits()
+            ),
         ] {
             assert!(serde_json::from_str::<InForce>(&wrong).is_err(), "{wrong}");
         }

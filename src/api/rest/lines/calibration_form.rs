@@ -186,7 +186,8 @@ fn from_json(asked: CalibrationRequest, form: &mut RequestForm) -> Result<Asked,
         let listed = images_of(&field, part.images.unwrap_or_default())?;
         for (i, image) in listed.into_iter().enumerate() {
             let decoded = image.bytes().map(|bytes| Bytes::from(bytes.into_owned()));
-            let decoded = decoded.map_err(|error| ApiError::from(error).at(format!("{field}[{i}]")))?;
+            let decoded =
+                decoded.map_err(|error| ApiError::from(error).at(format!("{field}[{i}]")))?;
             // The text and what it says are in memory at the same time.
             bytes = bytes.saturating_add(decoded.len().saturating_mul(3));
             form.grows_to(bytes)?;
@@ -202,7 +203,12 @@ fn from_json(asked: CalibrationRequest, form: &mut RequestForm) -> Result<Asked,
         from: window.from,
         before: window.before,
     });
-    Ok((asked.declared.unwrap_or_default(), parts, asked.calibrate, audited))
+    Ok((
+        asked.declared.unwrap_or_default(),
+        parts,
+        asked.calibrate,
+        audited,
+    ))
 }
 
 fn from_fields(form: &RequestForm) -> Result<Asked, ApiError> {
@@ -259,7 +265,10 @@ fn check(part: &LabelledPart) -> Result<(), (&'static str, String)> {
     }
     if part.images.is_empty() || part.images.len() > MOST_VIEWS {
         let found = part.images.len();
-        return Err(("images", format!("{found} images; a part has 1 to {MOST_VIEWS}")));
+        return Err((
+            "images",
+            format!("{found} images; a part has 1 to {MOST_VIEWS}"),
+        ));
     }
     Ok(())
 }

@@ -101,7 +101,10 @@ pub async fn list(
 ) -> Result<Json<CalibrationList>, ApiError> {
     let line = state.lines.get(&line).await?;
     let reviews = state.lines.store().await?;
-    let reports = reviews.reports(&line.name, MOST_REPORTS).await.map_err(LineError::from)?;
+    let reports = reviews
+        .reports(&line.name, MOST_REPORTS)
+        .await
+        .map_err(LineError::from)?;
     let bytes = reports.iter().map(|report| of_text(report.len()));
     answer_size::reserve(&state, bytes.sum())?;
     let data = reports.into_iter().map(as_stored);

@@ -116,8 +116,7 @@ pub async fn read(state: &AppState, request: Request) -> Result<Read, ApiError> 
 fn trigger(value: &str) -> Result<i64, ApiError> {
     let expected = "trigger is a whole number, not negative";
     let number: u64 = value_of("trigger", value, expected)?;
-    i64::try_from(number)
-        .map_err(|_| ApiError::new(Code::InvalidRequest, expected).at("trigger"))
+    i64::try_from(number).map_err(|_| ApiError::new(Code::InvalidRequest, expected).at("trigger"))
 }
 
 fn key_of(headers: &HeaderMap) -> Result<Option<String>, ApiError> {

@@ -9,9 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
-use super::inspection_form::{
-    InspectionForm, InspectionHeaders, InspectionQuery, read,
-};
+use super::inspection_form::{InspectionForm, InspectionHeaders, InspectionQuery, read};
 use super::spliced::with_fields;
 use super::verdicts::VerdictObject;
 use super::who;

@@ -95,7 +95,9 @@ pub async fn describe(state: &AppState, line: &Line) -> Result<LineObject, ApiEr
     let scored_by = match calls::scored_by_now(state, &definition.reference) {
         Ok(scored_by) => scored_by,
         // Without its reference or model the line has no usable part.
-        Err(error) if error.code == Code::ReferenceNotFound || error.code == Code::ModelNotFound => {
+        Err(error)
+            if error.code == Code::ReferenceNotFound || error.code == Code::ModelNotFound =>
+        {
             String::new()
         }
         Err(error) => return Err(error),
@@ -104,10 +106,15 @@ pub async fn describe(state: &AppState, line: &Line) -> Result<LineObject, ApiEr
     let (ok, ng, left_out) = counts.map_err(LineError::from)?;
     let calibration = reviews.calibration(&line.name, line.version).await;
     let calibration = calibration.map_err(LineError::from)?;
-    let is_current = calibration.as_ref().is_some_and(|one| one.scored_by == scored_by);
+    let is_current = calibration
+        .as_ref()
+        .is_some_and(|one| one.scored_by == scored_by);
     let drift = line.drift();
     let calibration = calibration.map(|one| as_stored(one.report)).transpose()?;
-    let shipped = reviews.shipped_audit(&line.name).await.map_err(LineError::from)?;
+    let shipped = reviews
+        .shipped_audit(&line.name)
+        .await
+        .map_err(LineError::from)?;
     Ok(LineObject {
         object: "line",
         name: line.name.clone(),
@@ -134,8 +141,12 @@ pub async fn describe(state: &AppState, line: &Line) -> Result<LineObject, ApiEr
 
 fn shipped_of(counts: &[(String, i64)]) -> Shipped {
     let count = |wanted: &[&str]| -> u64 {
-        let found = counts.iter().filter(|(verdict, _)| wanted.contains(&verdict.as_str()));
-        found.map(|(_, count)| u64::try_from(*count).unwrap_or_default()).sum()
+        let found = counts
+            .iter()
+            .filter(|(verdict, _)| wanted.contains(&verdict.as_str()));
+        found
+            .map(|(_, count)| u64::try_from(*count).unwrap_or_default())
+            .sum()
     };
     let (ok, ng, unanswered) = (count(&["ok"]), count(&["ng"]), count(&["none", "unsure"]));
     let audit = ShippedAudit {

@@ -36,5 +36,7 @@ pub fn routes() -> OpenApiRouter<Arc<AppState>> {
 /// The name of the caller's key; "" without keys.
 fn who(request: &Request) -> String {
     let caller = request.extensions().get::<Caller>();
-    caller.map(|caller| caller.name.to_string()).unwrap_or_default()
+    caller
+        .map(|caller| caller.name.to_string())
+        .unwrap_or_default()
 }

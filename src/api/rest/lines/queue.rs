@@ -135,8 +135,14 @@ pub async fn page(
         limit,
     };
     let reviews = state.lines.store().await?;
-    let page = reviews.page(&line.name, &filter).await.map_err(LineError::from)?;
-    let bytes = page.data.iter().map(|one| of_text(one.answer.len()) + of_text(64));
+    let page = reviews
+        .page(&line.name, &filter)
+        .await
+        .map_err(LineError::from)?;
+    let bytes = page
+        .data
+        .iter()
+        .map(|one| of_text(one.answer.len()) + of_text(64));
     answer_size::reserve(&state, bytes.sum())?;
     let data = page.data.into_iter().map(|one| {
         let more = More {

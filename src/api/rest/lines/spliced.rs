@@ -39,7 +39,10 @@ mod tests {
         let stored = r#"{"score":0.10000000000000000555}"#;
         let more = serde_json::json!({"duplicate": true});
         let all = with_fields(stored, &more).unwrap();
-        assert_eq!(all.get(), r#"{"score":0.10000000000000000555,"duplicate":true}"#);
+        assert_eq!(
+            all.get(),
+            r#"{"score":0.10000000000000000555,"duplicate":true}"#
+        );
         assert!(with_fields("[]", &more).is_err() && as_stored("{".to_owned()).is_err());
     }
 }
