@@ -6,6 +6,7 @@ pub(crate) mod embed;
 mod eval;
 mod image_arguments;
 mod import;
+mod line;
 mod measure;
 mod model;
 mod score;
@@ -41,6 +42,9 @@ enum Command {
     Score(score::ScoreArguments),
     /// Embed images and texts of folders, files, Parquet and tars into a Parquet file
     Embed(embed::EmbedArguments),
+    /// Create, calibrate and use an inspection line of a running server
+    #[command(subcommand)]
+    Line(line::LineCommand),
     /// Check a training set before training
     Audit(audit::AuditArguments),
     /// Run benchmarks on a model, and compare their results
@@ -73,6 +77,7 @@ pub fn run(words: &[OsString]) -> ExitCode {
         Command::Config(command) => config::run(&command),
         Command::Score(arguments) => score::run(&arguments),
         Command::Embed(arguments) => embed::run(&arguments),
+        Command::Line(command) => line::run(&command),
         Command::Audit(arguments) => return audit::run(&arguments),
         Command::Model(command) => model::run(&command),
         Command::Eval(command) => match eval::run(&command) {

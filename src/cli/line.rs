@@ -1,0 +1,288 @@
+//! `clip-in line`: creates, calibrates and uses an inspection line of a running server, from folders of images.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use ureq::Agent;
+
+use crate::config::Secret;
+use crate::dataset::files::shown_entries;
+use crate::dataset::image_files::is_decoded;
+
+/// Parts in one request: they are compared one after the other, within the time of a request.
+const AT_A_TIME: usize = 16;
+
+/// Longest time of a request.
+const TIME: Duration = Duration::from_secs(600);
+
+#[derive(Debug, Subcommand)]
+pub enum LineCommand {
+    /// Create a line from images of good parts, or change it
+    Create(CreateArguments),
+    /// Send labelled parts, calibrate, and say what holds
+    Calibrate(CalibrateArguments),
+    /// Print the line and the report of its last calibration
+    Report(Named),
+    /// Inspect parts: one line of JSON for each image
+    Inspect(InspectArguments),
+}
+
+/// A line of a server.
+#[derive(Debug, Args)]
+pub struct Named {
+    /// Name of the line
+    name: String,
+    /// Address of the server
+    #[arg(
+        long,
+        env = "CLIP_IN_SERVER",
+        default_value = "http://127.0.0.1:8080",
+        value_name = "URL"
+    )]
+    server: String,
+    /// API key, if the server asks for one. Set it in the environment: others on this machine can read a command line
+    #[arg(
+        long,
+        env = "CLIP_IN_API_KEY",
+        hide_env_values = true,
+        value_name = "KEY"
+    )]
+    api_key: Option<Secret>,
+}
+
+#[derive(Debug, Args)]
+pub struct CreateArguments {
+    #[command(flatten)]
+    line: Named,
+    /// Folder with images of good parts; 4 to 20 are enough
+    #[arg(long, value_name = "DIR")]
+    references: PathBuf,
+    /// Highest share of NG parts that may be decided OK
+    #[arg(long, default_value_t = 0.02)]
+    escape: f64,
+    /// Highest share of OK parts that may be decided NG
+    #[arg(long, default_value_t = 0.02)]
+    overkill: f64,
+    /// Probability that a calibration breaks one of the two
+    #[arg(long, default_value_t = 0.05)]
+    delta: f64,
+    /// Share of NG parts among all, as far as it is known
+    #[arg(long)]
+    defect_rate: Option<f64>,
+}
+
+#[derive(Debug, Args)]
+pub struct CalibrateArguments {
+    #[command(flatten)]
+    line: Named,
+    /// Folder of OK parts: a folder in it for each lot, with an image for each part
+    #[arg(long, value_name = "DIR")]
+    ok: PathBuf,
+    /// Folder of NG parts, likewise
+    #[arg(long, value_name = "DIR")]
+    ng: PathBuf,
+    /// Which parts these are, and that they were labelled as they came, such as "all of lots 12 to 40"
+    #[arg(long, value_name = "TEXT")]
+    declared: String,
+}
+
+#[derive(Debug, Args)]
+pub struct InspectArguments {
+    #[command(flatten)]
+    line: Named,
+    /// Image files
+    #[arg(required = true, value_name = "FILE")]
+    images: Vec<PathBuf>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// What the server refused, or a file that cannot be read.
+pub fn run(command: &LineCommand) -> anyhow::Result<()> {
+    match command {
+        LineCommand::Create(arguments) => create(arguments),
+        LineCommand::Calibrate(arguments) => calibrate(arguments),
+        LineCommand::Report(line) => print(&line.ask("GET", "", None)?),
+        LineCommand::Inspect(arguments) => inspect(arguments),
+    }
+}
+
+fn create(arguments: &CreateArguments) -> anyhow::Result<()> {
+    let images = images_in(&arguments.references)?;
+    if images.is_empty() {
+        bail!("{} has no images", arguments.references.display());
+    }
+    let images: Vec<_> = images
+        .iter()
+        .map(|path| read(path))
+        .collect::<Result<_, _>>()?;
+    let promise = json!({
+        "escape": arguments.escape,
+        "overkill": arguments.overkill,
+        "delta": arguments.delta,
+    });
+    let body =
+        json!({"references": images, "promise": promise, "defect_rate": arguments.defect_rate});
+    print(&arguments.line.ask("PUT", "", Some(&body))?)
+}
+
+fn calibrate(arguments: &CalibrateArguments) -> anyhow::Result<()> {
+    let mut parts = Vec::new();
+    for (class, folder) in [("ok", &arguments.ok), ("ng", &arguments.ng)] {
+        let before = parts.len();
+        for (entry, lot) in shown_entries(folder)? {
+            if entry.path().is_dir() {
+                let images = images_in(&entry.path())?;
+                parts.extend(images.into_iter().map(|image| (class, lot.clone(), image)));
+            }
+        }
+        if parts.len() == before {
+            bail!(
+                "{} has no folder with images: put the parts of each lot into a folder of its own",
+                folder.display()
+            );
+        }
+    }
+    let all = parts.len();
+    for (number, batch) in parts.chunks(AT_A_TIME).enumerate() {
+        let batch: Vec<Value> = batch
+            .iter()
+            .map(|(class, lot, image)| {
+                Ok(json!({"lot": lot, "class": class, "images": [read(image)?]}))
+            })
+            .collect::<anyhow::Result<_>>()?;
+        let body = json!({"declared": arguments.declared, "parts": batch, "calibrate": false});
+        arguments.line.ask("POST", "/calibrations", Some(&body))?;
+        eprintln!(
+            "{} of {all} parts",
+            (number * AT_A_TIME + batch.len()).min(all)
+        );
+    }
+    let report = arguments
+        .line
+        .ask("POST", "/calibrations", Some(&json!({})))?;
+    for promise in ["escape", "overkill"] {
+        let text = report
+            .pointer(&format!("/{promise}/text"))
+            .and_then(Value::as_str);
+        eprintln!("{promise}: {}", text.unwrap_or_default());
+    }
+    print(&report)
+}
+
+fn inspect(arguments: &InspectArguments) -> anyhow::Result<()> {
+    for path in &arguments.images {
+        let image =
+            std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let url = arguments.line.url("/inspections")?;
+        let request = arguments.line.request(agent().post(url.as_str()));
+        let answer = request
+            .header("content-type", "application/octet-stream")
+            .send(&image[..]);
+        let answer = answered(answer, &arguments.line.server);
+        let answer = answer.with_context(|| path.display().to_string())?;
+        println!("{answer}");
+    }
+    Ok(())
+}
+
+/// The images of a folder, by name.
+fn images_in(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let entries = shown_entries(folder)?;
+    let paths = entries.into_iter().map(|(entry, _)| entry.path());
+    let is_image = |path: &PathBuf| {
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        path.is_file() && ending.is_some_and(is_decoded)
+    };
+    Ok(paths.filter(is_image).collect())
+}
+
+fn read(path: &Path) -> anyhow::Result<String> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(STANDARD.encode(bytes))
+}
+
+fn print(answer: &Value) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string_pretty(answer)?);
+    Ok(())
+}
+
+fn agent() -> Agent {
+    let config = Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(TIME));
+    config.build().new_agent()
+}
+
+impl Named {
+    fn url(&self, path: &str) -> anyhow::Result<url::Url> {
+        let mut url: url::Url = self
+            .server
+            .parse()
+            .with_context(|| format!("--server {}", self.server))?;
+        let parts = url.path_segments_mut();
+        let mut parts =
+            parts.map_err(|()| anyhow::anyhow!("--server {}: no URL of a server", self.server))?;
+        parts.pop_if_empty().extend(["v1", "lines", &self.name]);
+        parts.extend(path.strip_prefix('/'));
+        drop(parts);
+        Ok(url)
+    }
+
+    fn request<T>(&self, request: ureq::RequestBuilder<T>) -> ureq::RequestBuilder<T> {
+        match &self.api_key {
+            Some(key) => request.header("x-api-key", key.reveal()),
+            None => request,
+        }
+    }
+
+    /// Asks the server about the line.
+    fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
+        let url = self.url(path)?;
+        let json = body.map(Value::to_string).unwrap_or_default();
+        let answer = match method {
+            "GET" => self.request(agent().get(url.as_str())).call(),
+            "PUT" => with_json(self.request(agent().put(url.as_str())), &json),
+            _ => with_json(self.request(agent().post(url.as_str())), &json),
+        };
+        answered(answer, &self.server)
+    }
+}
+
+type Answered = Result<ureq::http::Response<ureq::Body>, ureq::Error>;
+
+fn with_json(request: ureq::RequestBuilder<ureq::typestate::WithBody>, json: &str) -> Answered {
+    request
+        .header("content-type", "application/json")
+        .send(json)
+}
+
+/// The answer, or the error that the server gave.
+fn answered(answer: Answered, server: &str) -> anyhow::Result<Value> {
+    let mut answer = answer.with_context(|| format!("no answer from {server}"))?;
+    let text = answer.body_mut().read_to_string()?;
+    let value: Value =
+        serde_json::from_str(&text).with_context(|| format!("{server} answered no JSON"))?;
+    if answer.status().is_success() {
+        return Ok(value);
+    }
+    let field = |name: &str| {
+        let field = value
+            .pointer(&format!("/error/{name}"))
+            .and_then(Value::as_str);
+        field.unwrap_or_default().to_owned()
+    };
+    let place = field("param");
+    let place = if place.is_empty() {
+        place
+    } else {
+        format!(" ({place})")
+    };
+    bail!("{}: {}{place}", field("code"), field("message"))
+}
