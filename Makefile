@@ -202,8 +202,8 @@ textile: build python ## find defects of a textile by words and by example image
 textile-features: python ## find defects of a textile by the features of a frozen tower and ten good pictures (TEXTILE="--draws 5")
 	$(PY) -m tests.bench.textile_features $(TEXTILE)
 
-kills: onnxruntime ## kill the server 200 times while it writes label sets; each must be whole afterwards
-	CLIP_IN_KILLS=200 cargo test --locked --test it labelsets_kill -- --nocapture
+kills: onnxruntime ## kill the server 200 times while it writes label sets, and during inspections; nothing acknowledged may be lost
+	CLIP_IN_KILLS=200 cargo test --locked --test it _kill:: -- --nocapture
 
 rolling-restart: build $(CLIENTS)/.installed ## restart two servers behind HAProxy in turn, under load; no request may be lost (needs Debian's haproxy)
 	$(CLIENTS)/bin/python -m tests.faults.rolling_restart $(ROLLING)
