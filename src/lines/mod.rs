@@ -15,9 +15,11 @@ mod report;
 mod watch;
 
 pub use self::decide::{Decided, Reason, Seen};
-pub use self::definition::{Definition, Promised, Shares, Statement, check_name};
+pub use self::definition::{
+    Definition, Promised, Shares, Statement, check_name, usual_audit,
+};
 pub use self::error::LineError;
 pub use self::line::{Calibrated, Judgement, Line, Trigger};
 pub use self::registry::{Lines, MOST_LINES};
-pub use self::report::{Calibrating, Report, calibrate};
+pub use self::report::{Calibrating, Declared, Report, calibrate};
 pub use self::watch::{Monitor, Watch};
