@@ -85,6 +85,7 @@ pub struct FoundStatement {
 pub struct FoundRegion {
     /// Index of the image.
     pub image: usize,
+    /// Where it is.
     #[serde(flatten)]
     pub place: Place,
 }

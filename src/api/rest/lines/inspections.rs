@@ -29,7 +29,6 @@ use crate::reviews::{ReviewError, Reviews};
 
 /// An inspection as it is answered.
 #[derive(Serialize, ToSchema)]
-#[expect(dead_code, reason = "describes an answer that is stored as text")]
 pub struct InspectionCreated {
     #[schema(inline)]
     #[serde(flatten)]
@@ -45,7 +44,6 @@ struct Duplicate {
 
 /// An inspection with what people said about it.
 #[derive(Serialize, ToSchema)]
-#[expect(dead_code, reason = "describes an answer that is stored as text")]
 pub struct InspectionDetail {
     #[schema(inline)]
     #[serde(flatten)]

@@ -81,7 +81,6 @@ pub struct InspectionList {
 
 /// An inspection in a list.
 #[derive(Serialize, ToSchema)]
-#[expect(dead_code, reason = "describes an answer that is stored as text")]
 pub struct InspectionListed {
     #[schema(inline)]
     #[serde(flatten)]
