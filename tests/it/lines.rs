@@ -370,7 +370,7 @@ fn a_key_is_one_inspection_and_pages_have_each_once() {
             None => break,
         }
     }
-    assert_eq!(found, [&first["id"], &views["id"], &only["id"]]);
+    assert_eq!(found, [&first, &views, &only].map(|it| it["id"].clone()));
     for wrong in ["limit=0", "limit=201", "decision=maybe"] {
         let error = failure(server.get(&format!("/v1/lines/board/inspections?{wrong}")));
         assert_eq!(
