@@ -55,6 +55,7 @@ mod labelsets;
 mod labelsets_kill;
 mod lanes;
 mod lines;
+mod lines_how_to;
 mod lines_kill;
 mod memory_bounds;
 mod model_aliases;

@@ -96,6 +96,7 @@ def help_of(*command: str) -> set[str]:
 
 def test_options_in_commands_exist():
     commands = {("serve",), ("score",), ("embed",), ("audit",), ("config", "print"), ("config", "check")}
+    commands |= {("line", name) for name in ("create", "calibrate", "report", "inspect")}
     commands |= {("model", name) for name in ("inspect", "verify", "measure", "import")}
     commands |= {
         ("eval", name) for name in "mmvp winoground sugarcrepe retrieval zeroshot pairs compare".split()
@@ -117,6 +118,7 @@ def test_options_in_commands_exist():
 def test_options_and_settings_in_the_text_exist():
     known = set().union(*(help_of(command) for command in ("serve", "embed", "audit")))
     known |= help_of("eval", "retrieval") | help_of("eval", "compare") | help_of("model", "import")
+    known |= help_of("line", "calibrate")
     # Options of other programs.
     known |= {
         "--features",
