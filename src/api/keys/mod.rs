@@ -1,5 +1,6 @@
 //! API keys: who may call the server, in which lane, with how many concurrent requests, and what they may do with lines.
 
+mod caller;
 mod entries;
 mod key;
 mod role;
@@ -12,31 +13,17 @@ use axum::http::{HeaderMap, header};
 use parking_lot::RwLock;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-use tokio::sync::OwnedSemaphorePermit;
 
+pub use self::caller::{Caller, MayCalibrate};
 use self::entries::{checked, from_environment, from_file};
 use self::key::Key;
 pub use self::key::KeyError;
-pub use self::role::{MayCalibrate, Role};
+pub use self::role::Role;
 use super::ApiError;
 use crate::config::Secret;
-use crate::engine::{Lane, Tenant};
+
 use crate::error_code::Code;
 use crate::file_watch::FileWatch;
-
-/// A caller who showed a key; the place among the key's requests is free again when this is dropped.
-#[derive(Debug, Clone)]
-pub struct Caller {
-    /// The key's name, for logs.
-    pub name: Arc<str>,
-    /// The lane of requests without one.
-    pub lane: Option<Lane>,
-    /// The tenant of requests with this key.
-    pub tenant: Tenant,
-    /// What it may do with lines.
-    pub roles: Arc<[Role]>,
-    _place: Option<Arc<OwnedSemaphorePermit>>,
-}
 
 /// All keys of a server. Without any, everyone may call it.
 pub struct ApiKeys {

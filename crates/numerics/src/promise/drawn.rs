@@ -1,4 +1,4 @@
-//! Scores for tests.
+//! Drawn scores, for tests of what is computed from them.
 
 use fastrand::Rng;
 

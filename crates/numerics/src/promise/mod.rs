@@ -25,8 +25,7 @@ mod score;
 mod settings;
 mod split;
 
-#[cfg(test)]
-pub(crate) mod drawn;
+pub mod drawn;
 #[cfg(test)]
 mod redrawn;
 

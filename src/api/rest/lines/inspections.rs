@@ -11,6 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::inspection_form::{InspectionForm, InspectionHeaders, InspectionQuery, read};
 use super::spliced::with_fields;
+use super::store::reviews;
 use super::verdicts::VerdictObject;
 use super::who;
 use crate::api::answer_size::{self, of_text};
@@ -25,7 +26,6 @@ use crate::api::{ApiError, AppState};
 use crate::calls::{self, InspectionAnswer};
 use crate::error_code::Code;
 use crate::lines::LineError;
-use crate::reviews::{ReviewError, Reviews};
 
 /// An inspection as it is answered.
 #[derive(Serialize, ToSchema)]
@@ -194,10 +194,4 @@ pub async fn delete_image(
     let deleted = reviews(&state)?.delete_images_of(&id, &who(&request)).await;
     let images = deleted.map_err(LineError::from)?.images;
     Ok(Json(DeletedImages { id, images }))
-}
-
-/// The store; without one there is no inspection.
-pub fn reviews(state: &AppState) -> Result<&Reviews, ApiError> {
-    let none = || LineError::from(ReviewError::NoInspection).into();
-    state.lines.reviews().ok_or_else(none)
 }

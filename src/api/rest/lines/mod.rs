@@ -10,6 +10,7 @@ mod line_object;
 mod listed;
 mod queue;
 mod spliced;
+mod store;
 mod verdicts;
 
 use std::sync::Arc;

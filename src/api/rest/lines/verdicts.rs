@@ -6,7 +6,7 @@ use axum::extract::{Path, Request, State};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::inspections::reviews;
+use super::store::reviews;
 use super::who;
 use crate::api::answer_size::{self, OBJECT, of_text};
 use crate::api::contract::ErrorBody;
