@@ -78,6 +78,7 @@ fn images(lots: u64) -> tempfile::TempDir {
 }
 
 #[test]
+#[ignore = "two minutes: `make test-full-size` runs it"]
 fn commands_lead_from_folders_to_a_calibrated_line() {
     // A promise of 5 % needs 72 parts of a class after a quarter of the lots is set aside.
     let folder = images(80);
