@@ -1,5 +1,6 @@
 """A little of every kind of request, so that each metric has a value."""
 
+import base64
 import io
 import itertools
 import json
@@ -51,6 +52,21 @@ def put_labelset(server: str, name: str, sure: bool) -> None:
 
 def classify(server: str, labelset: str, image: bytes = SAMPLES[0]) -> None:
     assert send(f"{server}/v1/classify?labelset={labelset}", image, "image/webp") == 200
+
+
+def put_line(server: str, name: str) -> None:
+    """Puts a line that is not calibrated: each part goes to review."""
+    definition = {"references": [base64.b64encode(SAMPLES[0]).decode()]}
+    assert send_json(f"{server}/v1/lines/{name}", definition, "PUT") in (200, 201)
+
+
+def inspect(server: str, line: str) -> None:
+    """Inspects a part; every other trigger is missing."""
+    trigger = 2 * next(NUMBER)
+    assert (
+        send(f"{server}/v1/lines/{line}/inspections?trigger={trigger}&station=a", SAMPLES[0], "image/webp")
+        == 200
+    )
 
 
 def everything(server: str) -> None:

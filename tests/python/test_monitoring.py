@@ -53,10 +53,12 @@ def test_every_panel_has_data(watched):
     server, prometheus = watched
     load.put_labelset(server, "sure", sure=True)
     load.put_labelset(server, "unsure", sure=False)
+    load.put_line(server, "board")
     waiting, deadline = queries(), time.monotonic() + WAIT_SECONDS
     assert len(waiting) >= 40
     while waiting and time.monotonic() < deadline:
         load.everything(server)
+        load.inspect(server, "board")
         time.sleep(0.5)  # a little load
         # A number, not the result of 0 / 0.
         waiting = [
