@@ -20,6 +20,7 @@ mod client_habits;
 mod cohere_embed;
 mod command_line;
 mod compare;
+mod compare_grpc;
 mod compression;
 mod concurrency;
 mod configuration;
