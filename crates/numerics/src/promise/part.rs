@@ -12,7 +12,7 @@
 //! | [`Reviewed`] | the review queue | no |
 //!
 //! ```
-//! use clip_in::promise::{CalibrationPart, Class, Declaration, Part};
+//! use clip_in_numerics::promise::{CalibrationPart, Class, Declaration, Part};
 //!
 //! let declaration = Declaration::new("m.meier", "lots 12 to 40").unwrap();
 //! let part = Part::labelled(&declaration, "lot 12", &[0.3], Class::Ok).unwrap();
@@ -23,7 +23,7 @@
 //! The same with a label from the review queue does not compile: `Reviewed` is not `Unselected`.
 //!
 //! ```compile_fail,E0277
-//! use clip_in::promise::{CalibrationPart, Class, Part};
+//! use clip_in_numerics::promise::{CalibrationPart, Class, Part};
 //!
 //! let part = Part::reviewed("lot 12", &[0.3], Class::Ok).unwrap();
 //! let calibrates: CalibrationPart = part.into();
@@ -34,7 +34,7 @@
 //! and the traits are sealed.
 //!
 //! ```compile_fail,E0451
-//! use clip_in::promise::{Class, Declaration, Labelled, Part};
+//! use clip_in_numerics::promise::{Class, Declaration, Labelled, Part};
 //!
 //! let declaration = Declaration::new("m.meier", "lots 12 to 40").unwrap();
 //! let labelled = Part::labelled(&declaration, "lot 12", &[0.3], Class::Ok).unwrap();
@@ -44,13 +44,13 @@
 //!
 //! ```compile_fail,E0277
 //! struct Convenient;
-//! impl clip_in::promise::Source for Convenient {}
+//! impl clip_in_numerics::promise::Source for Convenient {}
 //! ```
 //!
 //! A label of an audit comes from [`super::AuditedWindow`] only, which has all parts that the hash chose:
 //!
 //! ```compile_fail,E0624
-//! use clip_in::promise::{Class, Part};
+//! use clip_in_numerics::promise::{Class, Part};
 //!
 //! let part = Part::audited("lot 12", &[0.3], Class::Ok);
 //! ```
