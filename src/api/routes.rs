@@ -191,6 +191,8 @@ pub const GRPC: &[Route] = &[
     route(Method::POST, "/clip_in.v1.ClipIn/Explain", Access::Key, Place::Request),
     route(Method::POST, "/clip_in.v1.ClipIn/Compare", Access::Key, Place::Request),
     route(Method::POST, "/clip_in.v1.ClipIn/Rerank", Access::Key, Place::Request),
+    of_lines(Method::POST, "/clip_in.v1.ClipIn/Inspect", Place::Request, &[Role::Inspect]),
+    of_lines(Method::POST, "/clip_in.v1.ClipIn/InspectStream", Place::Stream, &[Role::Inspect]),
     route(Method::POST, "/inference.GRPCInferenceService/ModelInfer", Access::Key, Place::Request),
     route(Method::POST, "/inference.GRPCInferenceService/ModelMetadata", Access::Key, Place::Uncounted),
     route(Method::POST, "/inference.GRPCInferenceService/ModelReady", Access::Key, Place::Uncounted),

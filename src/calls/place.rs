@@ -1,12 +1,12 @@
 //! A box in an answer.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::inspection::Region;
 
 /// A place that stands out, in pixels of the image as it was posted.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Place {
     /// First column.
     pub x: usize,

@@ -1,11 +1,11 @@
 //! From what is known about a part to OK, NG or review, with all reasons.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::promise::{self, Decision, InForce, Score};
 
 /// What the line says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Decided {
     /// Good, without a person.
@@ -28,7 +28,7 @@ impl Decided {
 }
 
 /// Why a person decides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reason {
     /// The picture is darker, lighter, less sharp or of another shape than those of the calibration.
     #[serde(rename = "camera")]

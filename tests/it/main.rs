@@ -56,6 +56,7 @@ mod labelsets;
 mod labelsets_kill;
 mod lanes;
 mod lines;
+mod lines_grpc;
 mod lines_how_to;
 mod lines_kill;
 mod memory_bounds;

@@ -21,7 +21,7 @@ use crate::api::admission::Admission;
 type Decode = fn(Bytes) -> bool;
 
 /// The methods with more than a name in their messages, by path.
-const METHODS: [(&str, Decode); 8] = [
+const METHODS: [(&str, Decode); 10] = [
     ("/clip_in.v1.ClipIn/Embed", decode::<proto::EmbedRequest>),
     (
         "/clip_in.v1.ClipIn/EmbedStream",
@@ -44,6 +44,14 @@ const METHODS: [(&str, Decode); 8] = [
         decode::<proto::CompareRequest>,
     ),
     ("/clip_in.v1.ClipIn/Rerank", decode::<proto::RerankRequest>),
+    (
+        "/clip_in.v1.ClipIn/Inspect",
+        decode::<proto::InspectRequest>,
+    ),
+    (
+        "/clip_in.v1.ClipIn/InspectStream",
+        decode::<proto::InspectRequest>,
+    ),
     (
         "/inference.GRPCInferenceService/ModelInfer",
         decode::<oip::ModelInferRequest>,

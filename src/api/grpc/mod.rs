@@ -6,6 +6,7 @@ mod convert;
 mod health;
 mod inference;
 mod inference_about;
+mod inspect;
 mod message_body;
 mod message_share;
 mod options;

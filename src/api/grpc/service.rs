@@ -7,7 +7,7 @@ use futures_util::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::proto::clip_in_server::ClipIn;
-use super::{compare, convert, options, proto, stream};
+use super::{compare, convert, inspect, options, proto, stream};
 use crate::api::{ApiError, AppState};
 use crate::calls::{
     self, ClassifyCall, CompareCall, EmbedCall, ExplainCall, Labels, RerankCall, SimilarityCall,
@@ -186,6 +186,26 @@ impl ClipIn for Service {
         };
         let found = calls::compare(&self.state, call).await?;
         Ok(Response::new(compare::answer(found)))
+    }
+
+    async fn inspect(
+        &self,
+        request: Request<proto::InspectRequest>,
+    ) -> Result<Response<proto::Inspection>, Status> {
+        let (metadata, extensions, part) = request.into_parts();
+        let options = options::read(&metadata, &extensions, Lane::Interactive, false, None)?;
+        let found = inspect::one(&self.state, part, options).await?;
+        Ok(Response::new(found))
+    }
+
+    type InspectStreamStream =
+        Pin<Box<dyn Stream<Item = Result<proto::InspectStreamResponse, Status>> + Send>>;
+
+    async fn inspect_stream(
+        &self,
+        request: Request<Streaming<proto::InspectRequest>>,
+    ) -> Result<Response<Self::InspectStreamStream>, Status> {
+        inspect::each(self.state.clone(), request).map(Response::new)
     }
 
     async fn rerank(

@@ -113,6 +113,6 @@ async fn answer(
 }
 
 /// Whether an error concerns only one item, so that the others can continue.
-fn is_the_item_s(error: &ApiError) -> bool {
+pub(super) fn is_the_item_s(error: &ApiError) -> bool {
     error.status().is_client_error() && !matches!(error.code.status(), 408 | 429)
 }

@@ -1,6 +1,6 @@
 //! The answer to an inspection, as it is stored.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::api::answer_size::{OBJECT, of_text};
@@ -8,7 +8,7 @@ use crate::calls::Place;
 use crate::lines::{Decided, Reason, Statement};
 
 /// What is said about a part. It is stored as it was given, and given again for the same idempotency key.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = Inspection)]
 pub struct InspectionAnswer {
     /// The id: ids are in the order of time.
@@ -68,7 +68,7 @@ pub struct InspectionAnswer {
 }
 
 /// A statement about the change.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct FoundStatement {
     /// The text.
     pub text: String,
@@ -81,7 +81,7 @@ pub struct FoundStatement {
 }
 
 /// A changed place.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct FoundRegion {
     /// Index of the image.
     pub image: usize,
