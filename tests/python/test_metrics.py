@@ -110,8 +110,25 @@ def test_label_sets_are_counted_until_deletion(server):
     assert "short-lived" not in exposition(server)
 
 
+def test_lines_are_counted_until_deletion(server):
+    load.put_line(server, "short-lived")
+    load.inspect(server, "short-lived")
+    load.inspect(server, "short-lived")
+    text = exposition(server)
+    assert value(text, 'clip_in_line_inspections_total{decision="review",line="short-lived"}') == 2
+    assert value(text, 'clip_in_line_inspections_total{decision="ok",line="short-lived"}') == 0
+    assert value(text, 'clip_in_line_reviews_total{line="short-lived",reason="not calibrated"}') == 2
+    # Every other trigger is missing.
+    assert value(text, 'clip_in_line_missed_triggers_total{line="short-lived"}') == 1
+    assert value(text, 'clip_in_line_drift{line="short-lived"}') == 0
+    assert load.send(f"{server}/v1/lines/short-lived", b"", "application/json", "DELETE") == 200
+    assert "short-lived" not in exposition(server)
+
+
 def test_the_rules_use_existing_metrics(server):
     load.everything(server)
+    load.put_line(server, "board")
+    load.inspect(server, "board")
     text = exposition(server)
     rules = (ROOT / "deploy/prometheus/rules.yml").read_text()
     # Names of recording rules contain a colon.
