@@ -9,7 +9,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 FEWEST_REQUESTS = 2000
-SLOW = "^/v1/(compare|explain|references)"
+SLOW = r"^/v1/(compare|explain|references|lines/\{line\}$)"
 """Paths that `tests/it` covers alone."""
 
 
