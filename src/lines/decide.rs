@@ -36,7 +36,7 @@ pub enum Reason {
     /// The part lies in another way than the reference.
     #[serde(rename = "pose")]
     Pose,
-    /// A monitor raised an alarm, and nobody has ended it.
+    /// A monitor raised an alarm, and it was not ended yet.
     #[serde(rename = "drift")]
     Drift,
     /// The promise that a decision would need does not hold.

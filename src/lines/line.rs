@@ -46,7 +46,7 @@ pub struct Line {
 struct State {
     calibrated: Option<Arc<Calibrated>>,
     watch: Option<Watch>,
-    /// The monitor that raised an alarm which nobody has ended.
+    /// The monitor whose alarm was not ended yet.
     drift: Option<String>,
     triggers: HashMap<String, i64>,
 }
@@ -80,7 +80,7 @@ pub struct Judgement {
 }
 
 impl Line {
-    /// A line with its last calibration, its monitors, and the monitor whose alarm nobody has ended.
+    /// A line with its last calibration, its monitors, and the monitor whose alarm was not ended yet.
     pub(super) fn new(
         (name, version, created): (String, i64, i64),
         definition: Definition,
@@ -107,7 +107,7 @@ impl Line {
         self.state.lock().calibrated.clone()
     }
 
-    /// The monitor whose alarm nobody has ended.
+    /// The monitor whose alarm was not ended yet.
     pub fn drift(&self) -> Option<String> {
         self.state.lock().drift.clone()
     }

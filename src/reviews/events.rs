@@ -51,7 +51,7 @@ impl What {
 /// One row of the trail.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
-    /// The name of the caller's key; "" without keys, and `server` for what nobody asked for.
+    /// The name of the caller's key; "" without keys, and `server` for what the server does by itself.
     pub who: String,
     /// What happened.
     pub what: What,

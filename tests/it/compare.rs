@@ -24,15 +24,9 @@ fn scratched(seed: u64) -> Shot {
 
 /// OK parts as a line sees them: each lies and is lit a little differently.
 fn samples(count: u64) -> Vec<String> {
-    let shot = |seed: u64| Shot {
-        moved: (
-            seed as f64 * 0.37 % 2.0 - 1.0,
-            seed as f64 * 0.71 % 2.0 - 1.0,
-        ),
-        light: 0.97 + seed as f64 * 0.013 % 0.06,
-        ..ok(seed)
-    };
-    (1..=count).map(|seed| base64(&png(shot(seed)))).collect()
+    (1..=count)
+        .map(|seed| base64(&png(Shot::on_a_line(seed, false))))
+        .collect()
 }
 
 fn ask(server: &Server, body: &Value) -> Vec<Value> {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use prost::Message as _;
 use serde_json::{Value, json};
 
-use crate::support::grpc_client::{RawClient, code_of, runtime};
+use crate::support::grpc_client::{RawClient, Region, code_of, runtime};
 use crate::support::parts::{Shot, png};
 use crate::support::server::{Server, base64, success};
 
@@ -80,18 +80,6 @@ struct Registration {
     status: i32,
     #[prost(double, tag = "2")]
     score: f64,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-struct Region {
-    #[prost(uint32, tag = "1")]
-    x: u32,
-    #[prost(uint32, tag = "2")]
-    y: u32,
-    #[prost(uint32, tag = "3")]
-    width: u32,
-    #[prost(uint32, tag = "4")]
-    height: u32,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

@@ -5,7 +5,7 @@ use std::io::Cursor;
 use ::base64::Engine as _;
 use ::base64::engine::general_purpose::STANDARD;
 
-use crate::support::grpc_client::{RawClient, code_of, runtime};
+use crate::support::grpc_client::{RawClient, Region, code_of, runtime};
 use crate::support::server::{Server, base64, demo, failure, fixture, program, success};
 use clip_in::preprocess::{Limits, decode};
 use prost::Message as _;
@@ -370,20 +370,6 @@ struct Explanation {
     regions: Vec<Region>,
     #[prost(bytes = "vec", tag = "3")]
     map: Vec<u8>,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-struct Region {
-    #[prost(uint32, tag = "1")]
-    x: u32,
-    #[prost(uint32, tag = "2")]
-    y: u32,
-    #[prost(uint32, tag = "3")]
-    width: u32,
-    #[prost(uint32, tag = "4")]
-    height: u32,
-    #[prost(float, tag = "5")]
-    strength: f32,
 }
 
 #[test]

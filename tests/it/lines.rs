@@ -9,22 +9,8 @@ use serde_json::{Value, json};
 use crate::support::parts::{Shot, png};
 use crate::support::server::{Server, base64, failure, success};
 
-/// A part as the line sees it: each lies and is lit a little differently.
-fn shot(seed: u64, scratched: bool) -> Shot {
-    Shot {
-        seed,
-        moved: (
-            seed as f64 * 0.37 % 2.0 - 1.0,
-            seed as f64 * 0.71 % 2.0 - 1.0,
-        ),
-        light: 0.97 + seed as f64 * 0.013 % 0.06,
-        scratched,
-        ..Shot::default()
-    }
-}
-
 fn picture(seed: u64, scratched: bool) -> Vec<u8> {
-    png(shot(seed, scratched))
+    png(Shot::on_a_line(seed, scratched))
 }
 
 fn start(state: &Path) -> Server {
@@ -141,7 +127,7 @@ fn from_nothing_to_decisions() {
         "",
         png(Shot {
             light: 0.5,
-            ..shot(500, false)
+            ..Shot::on_a_line(500, false)
         }),
     );
     assert_eq!(
@@ -153,7 +139,7 @@ fn from_nothing_to_decisions() {
         "",
         png(Shot {
             turned: 25.0,
-            ..shot(501, false)
+            ..Shot::on_a_line(501, false)
         }),
     );
     assert_eq!(turned["decision"], "review");
@@ -164,7 +150,7 @@ fn from_nothing_to_decisions() {
             .contains(&json!("pose")),
         "{turned}"
     );
-    let drawn = crate::support::parts::drawn(shot(502, false));
+    let drawn = crate::support::parts::drawn(Shot::on_a_line(502, false));
     let strip = image::imageops::crop_imm(&drawn, 0, 0, 360, 200).to_image();
     let strip = inspect(&server, "", crate::support::parts::encode(&strip));
     assert_eq!(
@@ -194,7 +180,7 @@ fn from_nothing_to_decisions() {
 }
 
 fn what_the_line_reviewed_cannot_calibrate_it(server: &Server) {
-    let parts = json!([{"lot": "1", "class": "ok", "images": [base64(&png(Shot { light: 0.5, ..shot(500, false) }))]}]);
+    let parts = json!([{"lot": "1", "class": "ok", "images": [base64(&png(Shot { light: 0.5, ..Shot::on_a_line(500, false) }))]}]);
     let body = json!({"declared": "what was in the queue", "parts": parts});
     let (status, code, param) = failure(calibrations(server, &body));
     assert_eq!((status, code.as_str()), (422, "label_from_review"));

@@ -5,7 +5,7 @@ use futures_util::{StreamExt as _, stream};
 use prost::Message;
 use serde_json::{Value, json};
 
-use crate::support::grpc_client::{RawClient, code_of, runtime};
+use crate::support::grpc_client::{RawClient, Region, code_of, runtime};
 use crate::support::parts::{Shot, png};
 use crate::support::server::{Server, base64, success};
 
@@ -67,14 +67,6 @@ struct InspectedRegion {
     image: u32,
     #[prost(message, optional, tag = "2")]
     region: Option<Region>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Region {
-    #[prost(uint32, tag = "1")]
-    x: u32,
-    #[prost(uint32, tag = "3")]
-    width: u32,
 }
 
 #[derive(Clone, PartialEq, Message)]

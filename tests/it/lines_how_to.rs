@@ -51,17 +51,7 @@ fn images(lots: u64) -> tempfile::TempDir {
     let write = |path: String, seed: u64, scratched: bool| {
         let path = folder.path().join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        let shot = Shot {
-            seed,
-            moved: (
-                seed as f64 * 0.37 % 2.0 - 1.0,
-                seed as f64 * 0.71 % 2.0 - 1.0,
-            ),
-            light: 0.97 + seed as f64 * 0.013 % 0.06,
-            scratched,
-            ..Shot::default()
-        };
-        std::fs::write(path, png(shot)).unwrap();
+        std::fs::write(path, png(Shot::on_a_line(seed, scratched))).unwrap();
     };
     for number in 1..=4 {
         write(format!("good/{number:03}.png"), number, false);

@@ -1,4 +1,5 @@
-"""Imported models against transformers: published architectures, real photographs, unusual texts.
+"""Imported models against transformers: published layouts, real photographs, unusual texts. Narrow layers by default;
+the published sizes are marked `full_size`.
 
 CLIP is imported from a folder, SigLIP from a Hub (a small local one).
 """

@@ -3,14 +3,12 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, TryStreamExt};
 use tonic::{Request, Status, Streaming};
 
-use super::message_share::SharedBytes;
-use super::patience::{Activity, while_heard};
 use super::proto::inspect_stream_response::Result as Outcome;
-use super::stream::is_the_item_s;
-use super::{convert, options, proto};
+use super::streamed::{Answered, answered, when_there_is_room};
+use super::{convert, proto};
 use crate::api::{ApiError, AppState};
 use crate::calls::{self, InspectCall, Inspected, InspectionAnswer};
 use crate::engine::{EmbedOptions, Lane};
@@ -48,7 +46,8 @@ pub async fn one(
     inspection(&calls::inspect(state, &part.line, call).await?)
 }
 
-/// Answers a camera's stream, one part after another: in the order of its triggers, so that none seems to be missing.
+/// Answers a camera's stream, one part after another: in the order of its triggers, so that none seems to be missing. The
+/// default lane is interactive.
 ///
 /// # Errors
 /// `INVALID_ARGUMENT` for invalid metadata.
@@ -56,38 +55,27 @@ pub fn each(
     state: Arc<AppState>,
     request: Request<Streaming<proto::InspectRequest>>,
 ) -> Result<Answers, Status> {
-    let options = options::read(
-        request.metadata(),
-        request.extensions(),
+    let answers = answered(
+        state,
+        request,
         Lane::Interactive,
-        false,
-        None,
+        1,
+        |state, part, options| async move {
+            when_there_is_room(options.deadline, || one(&state, part.clone(), options)).await
+        },
     )?;
-    let share = request.extensions().get::<SharedBytes>().cloned();
-    let activity = Activity::begin();
-    let messages = while_heard(request.into_inner(), activity.clone(), state.request_time);
-    let answers = messages.enumerate().then(move |(index, message)| {
-        let (state, activity) = (state.clone(), activity.clone());
-        let cost = share.as_ref().map(SharedBytes::next_message);
-        async move {
-            let answer = one(&state, message?, options).await;
-            activity.answered();
-            drop(cost);
-            let result = match answer {
-                Ok(inspection) => Outcome::Inspection(inspection),
-                Err(error) if is_the_item_s(&error) => {
-                    let (code, message) = (error.code.name().to_owned(), error.message);
-                    Outcome::Error(proto::Error { code, message })
-                }
-                Err(error) => return Err(error.into()),
-            };
-            Ok(proto::InspectStreamResponse {
-                index: index as u64,
-                result: Some(result),
-            })
-        }
-    });
-    Ok(Box::pin(answers))
+    Ok(Box::pin(answers.map_ok(message)))
+}
+
+fn message(answered: Answered<proto::Inspection>) -> proto::InspectStreamResponse {
+    let result = match answered.result {
+        Ok(inspection) => Outcome::Inspection(inspection),
+        Err(error) => Outcome::Error(error),
+    };
+    proto::InspectStreamResponse {
+        index: answered.index,
+        result: Some(result),
+    }
 }
 
 /// The stored answer as a message.

@@ -3,6 +3,7 @@
 pub mod bodies;
 mod compare;
 mod convert;
+mod embed_stream;
 mod health;
 mod inference;
 mod inference_about;
@@ -14,7 +15,7 @@ mod patience;
 mod protocol;
 mod service;
 mod status;
-mod stream;
+mod streamed;
 mod wire_cost;
 
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use futures_util::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::proto::clip_in_server::ClipIn;
-use super::{compare, convert, inspect, options, proto, stream};
+use super::{compare, convert, embed_stream, inspect, options, proto};
 use crate::api::{ApiError, AppState};
 use crate::calls::{
     self, ClassifyCall, CompareCall, EmbedCall, ExplainCall, Labels, RerankCall, SimilarityCall,
@@ -68,7 +68,7 @@ impl ClipIn for Service {
         &self,
         request: Request<Streaming<proto::EmbedStreamRequest>>,
     ) -> Result<Response<Self::EmbedStreamStream>, Status> {
-        stream::embed(self.state.clone(), request).map(Response::new)
+        embed_stream::embed(self.state.clone(), request).map(Response::new)
     }
 
     async fn similarity(

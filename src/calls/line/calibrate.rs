@@ -289,7 +289,7 @@ fn current(state: &AppState, line: &Line) -> Result<String, ApiError> {
 
 /// Only here in the server are labels declared fit for a calibration.
 fn declaration(who: &str, what: &str) -> Result<Declaration, ApiError> {
-    // On a server without keys nobody has a name.
+    // A server without keys knows no names of callers.
     let who = if who.is_empty() { "anyone" } else { who };
     Declaration::new(who, what).ok_or_else(|| {
         let message = "say which parts these are and that they were labelled as they came, such as \"all of lots 12 to 40\"";

@@ -1,5 +1,5 @@
 //! A random audit: a keyed hash of the inspection's id chooses parts for a person to look at, whatever was decided about
-//! them. Nobody without the key can know or steer which.
+//! them. Without the key, the choice can neither be predicted nor influenced.
 //!
 //! The audited parts are a fair sample of the line. So they bound what was shipped, and may calibrate the line again,
 //! which labels from the review queue may not. Both need all chosen parts: a person who looks only at the easy ones makes
@@ -32,7 +32,7 @@ pub struct Inspected<'a> {
     pub score: Option<Score>,
     /// What the line decided.
     pub decision: Decision,
-    /// What a person found. `None`: nobody looked, or nobody is sure.
+    /// What a person found. `None`: there is no verdict, or it is "unsure".
     pub verdict: Option<Class>,
 }
 

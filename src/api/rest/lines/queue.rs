@@ -64,7 +64,7 @@ pub enum VerdictName {
     Ng,
     /// The person could not say.
     Unsure,
-    /// Nobody said anything, or it was undone.
+    /// There is no verdict, or it was undone.
     None,
 }
 

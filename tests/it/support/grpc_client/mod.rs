@@ -28,6 +28,21 @@ pub fn runtime() -> Runtime {
     Runtime::new().unwrap()
 }
 
+/// `clip_in.v1.Region`.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Region {
+    #[prost(uint32, tag = "1")]
+    pub x: u32,
+    #[prost(uint32, tag = "2")]
+    pub y: u32,
+    #[prost(uint32, tag = "3")]
+    pub width: u32,
+    #[prost(uint32, tag = "4")]
+    pub height: u32,
+    #[prost(float, tag = "5")]
+    pub strength: f32,
+}
+
 /// A codec that passes messages as bytes.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Raw;

@@ -32,6 +32,22 @@ impl Default for Shot {
     }
 }
 
+impl Shot {
+    /// A part as a line sees it: each lies and is lit a little differently.
+    pub fn on_a_line(seed: u64, scratched: bool) -> Self {
+        Self {
+            seed,
+            moved: (
+                seed as f64 * 0.37 % 2.0 - 1.0,
+                seed as f64 * 0.71 % 2.0 - 1.0,
+            ),
+            light: 0.97 + seed as f64 * 0.013 % 0.06,
+            scratched,
+            ..Self::default()
+        }
+    }
+}
+
 /// First column, first row, columns and rows of the scratch on a part that is not moved.
 pub const SCRATCH: (f64, f64, f64, f64) = (220.0, 228.0, 52.0, 20.0);
 
