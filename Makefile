@@ -14,6 +14,8 @@ ORT_DIR := .cache/onnxruntime
 # ONNX Runtime 1.29 and later sends telemetry. clip-in switches it off by itself; this line does so for everything else.
 export ORT_DISABLE_TELEMETRY := 1
 export ORT_DYLIB_PATH ?= $(CURDIR)/$(ORT_DIR)/libonnxruntime.so
+# Most modules of PyTorch are never imported: Python compiles those that are when it first reads them.
+PIP_INSTALL := pip install --quiet --disable-pip-version-check --no-compile
 # A pip in an environment of its own: the system's pip may refuse to run outside of one.
 FETCH := { test -x .cache/pip/bin/python || $(PYTHON) -m venv .cache/pip; } && .cache/pip/bin/python deploy/onnxruntime/fetch.py
 CLIP_IN := target/release/clip-in
@@ -75,7 +77,7 @@ test-clients: $(CLIENTS)/.installed onnxruntime ## the server against clients of
 
 $(CLIENTS)/.installed: tests/python/clients/requirements.txt
 	test -x $(CLIENTS)/bin/python || $(PYTHON) -m venv $(CLIENTS)
-	$(CLIENTS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
+	$(CLIENTS)/bin/python -m $(PIP_INSTALL) --no-deps -r $<
 	touch $@
 
 test-catalogue: $(CATALOGUE)/.installed onnxruntime ## the catalogue example with PostgreSQL and LanceDB, on 600 scenes
@@ -88,7 +90,7 @@ catalogue: $(CATALOGUE)/.installed build ## the catalogue example on 5000 scenes
 # The training module without what trains: the example draws its scenes.
 $(CATALOGUE)/.installed: tests/python/catalogue/requirements.txt models/training/pyproject.toml
 	test -x $(CATALOGUE)/bin/python || $(PYTHON) -m venv $(CATALOGUE)
-	$(CATALOGUE)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $< -e models/training
+	$(CATALOGUE)/bin/python -m $(PIP_INSTALL) --no-deps -r $< -e models/training
 	touch $@
 
 test-monitoring: python onnxruntime ## dashboard and alerts with a real Prometheus (needs Debian's package prometheus)
@@ -118,7 +120,7 @@ DOCUMENTS = $(shell git ls-files '*.md')
 
 $(LINTERS)/.installed: tests/lint/requirements.txt
 	test -x $(LINTERS)/bin/python || $(PYTHON) -m venv $(LINTERS)
-	$(LINTERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
+	$(LINTERS)/bin/python -m $(PIP_INSTALL) --no-deps -r $<
 	touch $@
 
 $(CARGO_DENY):
@@ -150,7 +152,7 @@ python: $(VENV)/.installed ## the Python environment of the training module and 
 # The training module with its pre-trained weights and development tools, and what the other tests need, all at the pinned versions.
 $(VENV)/.installed: models/training/pyproject.toml models/training/requirements.txt tests/requirements.txt
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet --disable-pip-version-check -c models/training/requirements.txt -r tests/requirements.txt -e 'models/training[small,dev]'
+	$(PY) -m $(PIP_INSTALL) -c models/training/requirements.txt -r tests/requirements.txt -e 'models/training[small,dev]'
 	touch $@
 
 small-sources: python ## pictures and words that the small model's training reads: files of Debian's packages into .cache/small (15 MB; Debian 12)

@@ -14,6 +14,9 @@
 )]
 #![warn(clippy::await_holding_lock)]
 
+#[macro_use]
+pub(crate) mod terminal;
+
 pub mod api;
 pub(crate) mod audit;
 pub(crate) mod bounded;

@@ -1,5 +1,6 @@
 //! The `clip-in` program: runs one command from its arguments.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 /// Bodies and pictures of all sizes are allocated on many threads. glibc retains freed memory in each of its arenas for a
@@ -9,7 +10,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     if let Err(error) = clip_in::runtime::prepare_environment() {
-        eprintln!(
+        let _ = writeln!(
+            std::io::stderr(),
             "clip-in: cannot start again with the environment that its libraries need: {error}; set ORT_DISABLE_TELEMETRY=1, MALLOC_ARENA_MAX, MIMALLOC_ARENA_RESERVE and MIMALLOC_PURGE_DELAY"
         );
         return ExitCode::FAILURE;

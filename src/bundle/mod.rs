@@ -4,22 +4,21 @@
 //! sessions and verifies that the graphs compute the same as PyTorch.
 
 mod external_data;
-mod features;
 mod files;
 pub mod golden;
+mod golden_features;
 mod manifest;
 mod models_root;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-pub use features::{
-    FeatureOutput, FeatureParity, FeaturesSide, GoldenFeatures, GoldenMaps, MAX_PIXELS, Sampled,
-};
 pub use files::sha256;
+pub use golden_features::{GoldenFeatures, GoldenMaps, Sampled};
 pub use manifest::{
-    Cleaning, Element, FORMAT_VERSION, ImageInput, ImageSide, Layout, Manifest, PadTo, Parity,
-    ParityPair, Positions, Similarity, SimilarityKind, TextInput, TextSide, Variant,
+    Cleaning, Element, FORMAT_VERSION, FeatureOutput, FeatureParity, FeaturesSide, ImageInput,
+    ImageSide, Layout, MAX_PIXELS, Manifest, PadTo, Parity, ParityPair, Positions, Similarity,
+    SimilarityKind, TextInput, TextSide, Variant,
 };
 pub use models_root::{ModelsRoot, NotInRoot};
 use serde::Deserialize;

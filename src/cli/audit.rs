@@ -15,6 +15,7 @@ use crate::audit::{
 };
 use crate::engine::{CpuPool, EngineSettings, Model};
 use crate::telemetry::Metrics;
+use crate::terminal::unless_pipe_closed;
 
 /// Exit statuses other than 0.
 const FAILED: u8 = 1;
@@ -91,7 +92,7 @@ pub fn run(arguments: &AuditArguments) -> ExitCode {
         Ok(report) => {
             let failed: Vec<_> = report.gate.iter().filter(|it| !it.passed).collect();
             for verdict in &failed {
-                eprintln!("clip-in: {}: {}", verdict.check.name(), verdict.reason);
+                message!("clip-in: {}: {}", verdict.check.name(), verdict.reason);
             }
             if failed.is_empty() {
                 ExitCode::SUCCESS
@@ -100,7 +101,7 @@ pub fn run(arguments: &AuditArguments) -> ExitCode {
             }
         }
         Err(error) => {
-            eprintln!("clip-in: {error:#}");
+            message!("clip-in: {error:#}");
             let interrupted = error.downcast_ref::<Interrupted>().is_some();
             ExitCode::from(if interrupted { INTERRUPTED } else { UNUSABLE })
         }
@@ -175,13 +176,17 @@ fn audit(arguments: &AuditArguments) -> anyhow::Result<Report> {
     report.gate = verdicts(&arguments.fail_on, |check| {
         report.findings.get(check.name())
     });
-    print!("{}", render(&report, Style::Plain, arguments.examples));
     if let Some(file) = &arguments.markdown {
         write(file, &render(&report, Style::Markdown, arguments.examples))?;
     }
     if let Some(file) = &arguments.json {
         write(file, &serde_json::to_string_pretty(&report)?)?;
     }
+    // Last, and a reader that has gone changes neither the files nor the exit status.
+    unless_pipe_closed(print_out!(
+        "{}",
+        render(&report, Style::Plain, arguments.examples)
+    ))?;
     Ok(report)
 }
 

@@ -1,6 +1,5 @@
 //! `clip-in config print|check|reference`
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
@@ -39,7 +38,7 @@ pub fn run(command: &ConfigCommand) -> anyhow::Result<()> {
 }
 
 fn print(text: &str) -> anyhow::Result<()> {
-    Ok(std::io::stdout().write_all(text.as_bytes())?)
+    Ok(print_out!("{text}")?)
 }
 
 fn print_effective(path: Option<&Path>) -> anyhow::Result<()> {

@@ -12,6 +12,7 @@ use crate::dataset::pipeline;
 use crate::engine::EngineSettings;
 use crate::eval::compare::{self, Terms};
 use crate::eval::{Captions, Dataset, Layout, Report, Rules, Selection, Wording};
+use crate::terminal::unless_pipe_closed;
 
 #[derive(Debug, Subcommand)]
 pub enum EvalCommand {
@@ -176,18 +177,19 @@ pub fn run(command: &EvalCommand) -> anyhow::Result<ExitCode> {
     }
     let dataset = open(command, data)?;
     let report = evaluate(common, dataset)?;
-    print!("{}", crate::eval::table(&report));
     if let Some(path) = &common.json {
         report.write(path)?;
     }
     if let Some(folder) = &common.plots {
         for path in crate::eval::write_plots(&report, folder)? {
-            eprintln!("wrote {}", path.display());
+            message!("wrote {}", path.display());
         }
     }
+    // After the files, and a reader that has gone changes neither them nor the exit status.
+    unless_pipe_closed(print_out!("{}", crate::eval::table(&report)))?;
     let broken = report.broken_percent();
     if broken > common.max_broken {
-        eprintln!(
+        message!(
             "clip-in: {broken:.2} % of the records are broken, --max-broken allows {} %",
             common.max_broken
         );
@@ -276,16 +278,14 @@ fn run_compare(arguments: &CompareArguments) -> ExitCode {
             std::fs::write(path, text + "\n")
                 .with_context(|| format!("cannot write {}", path.display()))?;
         }
+        unless_pipe_closed(print_out!("{}", compare::table(&found, arguments.margin)))?;
         Ok(found)
     });
     match written {
         Err(error) => {
-            eprintln!("clip-in: {error:#}");
+            message!("clip-in: {error:#}");
             ExitCode::from(2)
         }
-        Ok(found) => {
-            print!("{}", compare::table(&found, arguments.margin));
-            ExitCode::from(u8::from(found.iter().any(|one| one.fell)))
-        }
+        Ok(found) => ExitCode::from(u8::from(found.iter().any(|one| one.fell))),
     }
 }

@@ -47,9 +47,9 @@ pub fn run(arguments: &ImportArguments) -> anyhow::Result<()> {
         logit_bias: arguments.logit_bias,
     };
     import(&source, &arguments.out, &options, |step| {
-        eprintln!("{step}");
+        message!("{step}");
     })?;
     let name = Bundle::open_unverified(&arguments.out)?.manifest.name;
-    println!("{}: {name}", arguments.out.display());
+    print_line!("{}: {name}", arguments.out.display())?;
     Ok(())
 }

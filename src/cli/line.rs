@@ -159,7 +159,7 @@ fn calibrate(arguments: &CalibrateArguments) -> anyhow::Result<()> {
             .collect::<anyhow::Result<_>>()?;
         let body = json!({"declared": arguments.declared, "parts": batch, "calibrate": false});
         arguments.line.ask("POST", "/calibrations", Some(&body))?;
-        eprintln!(
+        message!(
             "{} of {all} parts",
             (number * AT_A_TIME + batch.len()).min(all)
         );
@@ -171,7 +171,7 @@ fn calibrate(arguments: &CalibrateArguments) -> anyhow::Result<()> {
         let text = report
             .pointer(&format!("/{promise}/text"))
             .and_then(Value::as_str);
-        eprintln!("{promise}: {}", text.unwrap_or_default());
+        message!("{promise}: {}", text.unwrap_or_default());
     }
     print(&report)
 }
@@ -187,7 +187,7 @@ fn inspect(arguments: &InspectArguments) -> anyhow::Result<()> {
             .send(&image[..]);
         let answer = answered(answer, &arguments.line.server);
         let answer = answer.with_context(|| path.display().to_string())?;
-        println!("{answer}");
+        print_line!("{answer}")?;
     }
     Ok(())
 }
@@ -209,7 +209,7 @@ fn read(path: &Path) -> anyhow::Result<String> {
 }
 
 fn print(answer: &Value) -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string_pretty(answer)?);
+    print_line!("{}", serde_json::to_string_pretty(answer)?)?;
     Ok(())
 }
 

@@ -61,7 +61,7 @@ pub fn run(arguments: &MeasureArguments) -> anyhow::Result<()> {
         bf16: choice.bf16(),
         cuda: CudaSettings::default(),
     };
-    println!(
+    print_line!(
         "{} {} ({}) on {}, {} x {} threads\n",
         bundle.manifest.name,
         choice.variant.precision,
@@ -69,38 +69,38 @@ pub fn run(arguments: &MeasureArguments) -> anyhow::Result<()> {
         arguments.device,
         arguments.sessions,
         arguments.threads
-    );
+    )?;
     let mut sessions = (0..arguments.sessions)
         .map(|_| Encoders::load(&bundle, &choice.variant, &settings, None))
         .collect::<Result<Vec<_>, _>>()?;
     let share = arguments.gigaflops.zip(arguments.peak_teraflops);
-    println!(
+    print_line!(
         "| batch | images/s | ms per batch | CPU ms per image |{}",
         if share.is_some() {
             " share of peak |"
         } else {
             ""
         }
-    );
-    println!(
+    )?;
+    print_line!(
         "|---|---|---|---|{}",
         if share.is_some() { "---|" } else { "" }
-    );
+    )?;
     for batch in &arguments.batches {
         let speed = time(&mut sessions, *batch, arguments.seconds)?;
-        print!(
+        print_out!(
             "| {batch} | {:.1} | {:.2} | {:.2} |",
             speed.images_per_second,
             1e3 * *batch as f64 * arguments.sessions as f64 / speed.images_per_second,
             1e3 * speed.cpu_seconds_per_image
-        );
+        )?;
         if let Some((gigaflops, peak)) = share {
-            print!(
+            print_out!(
                 " {:.1} % |",
                 speed.images_per_second * gigaflops / peak / 10.0
-            );
+            )?;
         }
-        println!();
+        print_line!()?;
     }
     if arguments.device != Device::Cpu || choice.variant.precision != "fp32" {
         compare(&bundle, &choice, &mut sessions[0], arguments.threads)?;
@@ -196,14 +196,14 @@ fn compare(
         );
         distances[1].push(1.0 - dot(&a[0], &b[0]));
     }
-    println!(
+    print_line!(
         "\n1 - cosine of {} to fp32 on the CPU:",
         choice.variant.precision
-    );
+    )?;
     for (name, values) in ["images", "texts"].iter().zip(&distances) {
         let mean = values.iter().sum::<f64>() / values.len() as f64;
         let worst = values.iter().copied().fold(0.0, f64::max);
-        println!("{name}: worst {worst:.1e}, mean {mean:.1e} ({COMPARED} random ones)");
+        print_line!("{name}: worst {worst:.1e}, mean {mean:.1e} ({COMPARED} random ones)")?;
     }
     Ok(())
 }

@@ -22,6 +22,7 @@ use clap::{Parser, Subcommand};
 use crate::engine::{CpuPool, EngineSettings, Model};
 use crate::server::ServeError;
 use crate::telemetry::Metrics;
+use crate::terminal::OutputError;
 
 /// Image and text encoders for small differences: similarity scores and embeddings
 #[derive(Debug, Parser)]
@@ -55,8 +56,8 @@ enum Command {
     Model(model::ModelCommand),
 }
 
-/// Runs the command of these arguments; the first one is the program's name. Exit status: 0 done, 1 failed, 2 wrong
-/// arguments or settings.
+/// Runs the command of these arguments; the first one is the program's name. Exit status: 0 done, or nobody reads
+/// the output any longer; 1 failed; 2 wrong arguments or settings.
 pub fn run(words: &[OsString]) -> ExitCode {
     let mut arguments = Arguments::parse_from(words);
     let file = match &arguments.command {
@@ -67,7 +68,7 @@ pub fn run(words: &[OsString]) -> ExitCode {
         match serve::with_file(words, &path) {
             Ok(with_file) => arguments = with_file,
             Err(problems) => {
-                eprintln!("clip-in: {problems}");
+                message!("clip-in: {problems}");
                 return ExitCode::from(WRONG_ARGUMENTS);
             }
         }
@@ -88,7 +89,10 @@ pub fn run(words: &[OsString]) -> ExitCode {
     let Err(error) = result else {
         return ExitCode::SUCCESS;
     };
-    eprintln!("clip-in: {error:#}");
+    if matches!(error.downcast_ref(), Some(error) if OutputError::is_closed_pipe(error)) {
+        return ExitCode::SUCCESS;
+    }
+    message!("clip-in: {error:#}");
     match error.downcast_ref() {
         Some(ServeError::Settings(_)) => ExitCode::from(WRONG_ARGUMENTS),
         _ => ExitCode::FAILURE,

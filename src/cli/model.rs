@@ -44,27 +44,34 @@ fn inspect(folder: &Path, json: bool) -> anyhow::Result<()> {
     let bundle = Bundle::open_unverified(folder)?;
     let manifest = &bundle.manifest;
     if json {
-        println!("{}", serde_json::to_string_pretty(manifest)?);
+        print_line!("{}", serde_json::to_string_pretty(manifest)?)?;
         return Ok(());
     }
     let (image, text) = (&manifest.image, &manifest.text);
-    println!("{}: {}", manifest.name, manifest.description);
-    println!("embeddings   {} wide", manifest.embedding_dim);
-    println!(
+    print_line!("{}: {}", manifest.name, manifest.description)?;
+    print_line!("embeddings   {} wide", manifest.embedding_dim)?;
+    print_line!(
         "images       {} x {} pixels, {:?}, {:?}",
-        image.size[1], image.size[0], image.resize_mode, image.interpolation
-    );
-    println!(
+        image.size[1],
+        image.size[0],
+        image.resize_mode,
+        image.interpolation
+    )?;
+    print_line!(
         "texts        {} tokens, {:?} positions, padded to {:?}",
-        text.context_length, text.positions, text.pad_to
-    );
-    println!(
+        text.context_length,
+        text.positions,
+        text.pad_to
+    )?;
+    print_line!(
         "similarity   {:?}, logit scale {:.2}, bias {:.2}",
-        manifest.similarity.kind, manifest.similarity.logit_scale, manifest.similarity.logit_bias
-    );
+        manifest.similarity.kind,
+        manifest.similarity.logit_scale,
+        manifest.similarity.logit_bias
+    )?;
     for variant in &manifest.variants {
         let or_unknown = |value: Option<String>| value.unwrap_or_else(|| "not measured".to_owned());
-        println!(
+        print_line!(
             "{:<12} 1 - cosine to PyTorch at worst {}; benchmark {}; speed {}",
             variant.precision,
             or_unknown(variant.parity.map(|parity| format!(
@@ -77,18 +84,18 @@ fn inspect(folder: &Path, json: bool) -> anyhow::Result<()> {
                     .map(|delta| format!("{delta:+.1} points"))
             ),
             or_unknown(variant.speedup.map(|times| format!("{times:.1} x fp32"))),
-        );
+        )?;
     }
     if let Some(features) = &manifest.features {
         let strides = features.outputs.iter().map(|o| o.stride.to_string());
-        println!(
+        print_line!(
             "features     {} x {} pixels, maps at strides {}; {} ({})",
             features.size[1],
             features.size[0],
             strides.collect::<Vec<_>>().join(", "),
             features.source,
             features.license
-        );
+        )?;
     }
     for field in [
         "source",
@@ -102,20 +109,20 @@ fn inspect(folder: &Path, json: bool) -> anyhow::Result<()> {
             .get(field)
             .and_then(|value| value.as_str())
         {
-            println!("{:<12} {value}", field.replace('_', " "));
+            print_line!("{:<12} {value}", field.replace('_', " "))?;
         }
     }
-    println!("files        {}", manifest.files.len());
+    print_line!("files        {}", manifest.files.len())?;
     Ok(())
 }
 
 fn check(folder: &Path) -> anyhow::Result<()> {
     let bundle = Bundle::open(folder)?;
-    println!(
+    print_line!(
         "{}: the checksums of {} files are correct",
         bundle.manifest.name,
         bundle.manifest.files.len()
-    );
+    )?;
     // A process loads one ONNX Runtime. The library with bf16 can also do everything else, so it must be loaded first.
     let mut variants: Vec<_> = bundle.manifest.variants.iter().collect();
     variants.sort_by_key(|variant| variant.precision != "bf16");
@@ -123,7 +130,7 @@ fn check(folder: &Path) -> anyhow::Result<()> {
         if let Some(reason) = unsupported_reason(&variant.precision, Device::Cpu)
             .filter(|_| variant.precision == "bf16")
         {
-            println!("{}: not checked: {reason}", variant.precision);
+            print_line!("{}: not checked: {reason}", variant.precision)?;
             continue;
         }
         let distances = verify(&bundle, variant)?;
@@ -131,12 +138,12 @@ fn check(folder: &Path) -> anyhow::Result<()> {
             .iter()
             .map(|(_, distance)| *distance)
             .fold(0.0, f64::max);
-        println!(
+        print_line!(
             "{}: {} golden embeddings agree, largest 1 - cosine {worst:.1e} (allowed {:.1e})",
             variant.precision,
             distances.len(),
             variant.golden_tolerance
-        );
+        )?;
     }
     if let Some(features) = &bundle.manifest.features {
         let distances = verify_features(&bundle)?;
@@ -144,11 +151,11 @@ fn check(folder: &Path) -> anyhow::Result<()> {
             .iter()
             .map(|(_, distance)| *distance)
             .fold(0.0, f64::max);
-        println!(
+        print_line!(
             "features: {} golden maps agree, largest relative distance {worst:.1e} (allowed {:.1e})",
             distances.len(),
             features.golden_tolerance
-        );
+        )?;
     }
     Ok(())
 }

@@ -54,24 +54,24 @@ pub fn run(arguments: &ScoreArguments) -> anyhow::Result<()> {
     let (cosines, probabilities) = (&scores.cosines[0], &scores.probabilities[0]);
     let truncated: usize = texts.iter().map(|text| text.tokens.truncated).sum();
     if truncated > 0 {
-        eprintln!("note: {truncated} tokens did not fit into the model's context and were cut off");
+        message!("note: {truncated} tokens did not fit into the model's context and were cut off");
     }
     if arguments.json {
         let result = json!({
             "model": model.name(), "texts": arguments.text, "scores": cosines, "logits": scores.logits[0],
             "probabilities": probabilities, "truncated_tokens": truncated,
         });
-        println!("{result}");
+        print_line!("{result}")?;
         return Ok(());
     }
-    println!("probability  cosine  text");
+    print_line!("probability  cosine  text")?;
     for label in rank(cosines, probabilities) {
-        println!(
+        print_line!(
             "{:>10.1}%  {:>6.3}  {}",
             label.score * 100.0,
             label.cosine,
             arguments.text[label.index]
-        );
+        )?;
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ pub fn note<'a>(folder: &Path, names: impl IntoIterator<Item = &'a str>) {
     let mut left_out = LeftOut::default();
     names.into_iter().for_each(|name| left_out.add(name));
     if left_out.count > 0 {
-        eprintln!(
+        message!(
             "note: {} other files in {} are left out: {}",
             left_out.count,
             folder.display(),

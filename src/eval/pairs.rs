@@ -41,7 +41,7 @@ impl Captions {
 pub fn open(path: &Path, captions: Captions) -> anyhow::Result<Dataset> {
     let mut table = Table::open(path)?;
     for other in table.leave_out_without(&IMAGES) {
-        eprintln!("note: {other} has no edits and is left out");
+        message!("note: {other} has no edits and is left out");
     }
     for name in captions.columns() {
         table.require(name, Holds::Texts)?;

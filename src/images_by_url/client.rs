@@ -7,7 +7,7 @@ use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
 use reqwest::{Client, redirect};
 
 use super::resolver::{AddressRefused, NameUnknown, Resolver};
-use super::{FetchError, Networks};
+use super::{FetchError, Networks, networks};
 
 /// Number of idle connections to one host, and how long they stay open.
 const IDLE_CONNECTIONS: usize = 4;
@@ -49,7 +49,7 @@ pub fn failure(error: &reqwest::Error) -> FetchError {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(this) = cause {
         if this.is::<AddressRefused>() {
-            return FetchError::NotAllowed(super::fetcher::PRIVATE);
+            return FetchError::NotAllowed(networks::PRIVATE);
         }
         if this.is::<NameUnknown>() {
             return FetchError::Failed("the host's name is not known".to_owned());

@@ -10,7 +10,7 @@ use reqwest::{Client, Response, StatusCode};
 use tokio::sync::Semaphore;
 use url::{Host, Url};
 
-use super::{FetchError, HostList, Networks, client};
+use super::{FetchError, HostList, Networks, client, networks};
 use crate::telemetry::Metrics;
 
 /// Maximum number of redirects.
@@ -21,8 +21,6 @@ const LONGEST_URL: usize = 8192;
 
 /// Maximum memory that is reserved for an announced length before data arrives.
 const MOST_RESERVED: u64 = 4 << 20;
-
-pub(super) const PRIVATE: &str = "its host is in a network that is not allowed";
 
 /// The rules for fetching.
 #[derive(Debug, Clone)]
@@ -182,7 +180,7 @@ impl Fetcher {
         if self.networks.allow(address) {
             Ok(())
         } else {
-            Err(FetchError::NotAllowed(PRIVATE))
+            Err(FetchError::NotAllowed(networks::PRIVATE))
         }
     }
 

@@ -4,6 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+/// Why an address is refused, for the sender.
+pub(super) const PRIVATE: &str = "its host is in a network that is not allowed";
+
 /// The public internet, and the private networks in the settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Networks(Vec<IpNet>);

@@ -1,6 +1,6 @@
 //! Limits of an image, checked against its header before a pixel is decoded.
 
-use super::{decode::Format, error::ImageError};
+use super::{error::ImageError, image_format::Format};
 
 /// Limits for one image. A few bytes can declare gigabytes of pixels, so all three are checked before memory for pixels is
 /// allocated.

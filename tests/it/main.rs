@@ -1,12 +1,14 @@
 //! All tests of the program over its real interfaces: HTTP, gRPC and the command line. They form one binary, which is
 //! linked once.
 
-// A failed unwrap or a missing index is a failed test.
+// A failed unwrap or a missing index is a failed test; what is printed shows with `--nocapture`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
-    clippy::panic
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr
 )]
 
 mod support;
@@ -17,6 +19,7 @@ mod audit;
 mod audit_captions;
 mod batching;
 mod client_habits;
+mod closed_output;
 mod cohere_embed;
 mod command_line;
 mod compare;

@@ -2,10 +2,13 @@
 
 import json
 import re
+import shlex
 import subprocess
 import urllib.request
+from pathlib import Path
 
 import pytest
+from clip_in_training.cli import parser
 
 from tests.python.conftest import ROOT, server_binary
 
@@ -113,6 +116,30 @@ def test_options_in_commands_exist():
                         assert option in options[command], f"{name}: {line}"
                         checked += 1
     assert checked > 60
+
+
+def of_module(module: str) -> set[str]:
+    """The options of a module of the training package that is run by itself."""
+    path = ROOT / "models" / "training" / Path(*module.split("."))
+    source = path / "__main__.py" if path.is_dir() else path.with_suffix(".py")
+    return set(re.findall(r'"(--[a-z][a-z0-9-]*)"', source.read_text()))
+
+
+def test_commands_of_the_training_module_are_understood():
+    checked = 0
+    for name, text in documents():
+        for block in re.findall(r"^```(?:sh|bash)\n(.*?)^```$", text, re.S | re.M):
+            for line in block.replace("\\\n", " ").splitlines():
+                for module, words in re.findall(r" -m (?:-- )?(clip_in_training[.\w]*) ([^#&|]*)", line):
+                    words = shlex.split(re.sub(r"[][]", "", words))
+                    if module == "clip_in_training":
+                        parser().parse_args(words)
+                    else:
+                        assert {it for it in words if it.startswith("--")} <= of_module(module), (
+                            f"{name}: {line}"
+                        )
+                    checked += 1
+    assert checked > 25
 
 
 def test_options_and_settings_in_the_text_exist():

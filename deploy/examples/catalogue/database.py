@@ -1,19 +1,10 @@
 """The interface of a vector database, and the selection of one by its address."""
 
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from hit import Hit
 from vectors import Vectors
-
-
-@dataclass(frozen=True)
-class Hit:
-    """A search result. `text` is its caption, if the file had one with the same id."""
-
-    id: str
-    similarity: float
-    text: str | None
 
 
 class Database(Protocol):

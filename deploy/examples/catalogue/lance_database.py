@@ -8,7 +8,7 @@ os.environ.setdefault("LANCE_LOG", "error")
 import lancedb
 import numpy as np
 import pyarrow as pa
-from database import Hit
+from hit import Hit
 from lancedb.index import BTree, HnswFlat
 from vectors import Vectors
 

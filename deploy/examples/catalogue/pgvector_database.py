@@ -2,7 +2,7 @@
 
 import numpy as np
 import psycopg
-from database import Hit
+from hit import Hit
 from pgvector.psycopg import register_vector
 from psycopg.sql import SQL, Identifier, Literal
 from vectors import Vectors

@@ -28,6 +28,7 @@ mod protocol;
 mod reference_form;
 mod references;
 mod request_form;
+mod request_headers;
 mod rerank;
 mod schemas;
 mod similarity;

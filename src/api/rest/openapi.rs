@@ -2,9 +2,9 @@
 //! so that no route of the API can be missing.
 
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::{IntoParams, Modify, OpenApi, ToSchema};
+use utoipa::{Modify, OpenApi};
 
-use super::v2::InferError;
+use super::v2::infer_error::InferError;
 use crate::api::contract::CohereError;
 use crate::engine::ImageSource;
 
@@ -44,35 +44,4 @@ impl Modify for Keys {
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("key", SecurityScheme::Http(bearer.build()));
     }
-}
-
-/// Options in the headers of a request.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Header)]
-#[expect(
-    dead_code,
-    reason = "describes the headers that request_options.rs reads"
-)]
-pub struct RequestHeaders {
-    /// The queue for its items: bulk requests get the capacity that interactive ones leave. The default is the lane of the
-    /// caller's key, or interactive.
-    #[param(rename = "x-clip-in-lane", inline, value_type = LaneName, required = false)]
-    lane: Option<LaneName>,
-    /// Timeout: seconds, or a number followed by ms or s.
-    #[param(
-        rename = "x-request-timeout",
-        pattern = r"^([0-9]{0,5}[1-9][0-9]{0,5}(\.[0-9]{1,6})?|[0-9]{1,6}\.[0-9]{0,5}[1-9][0-9]{0,5})(ms|s)?$",
-        value_type = String,
-        required = false,
-        example = "10s"
-    )]
-    timeout: Option<String>,
-}
-
-#[derive(ToSchema)]
-#[schema(rename_all = "snake_case")]
-#[expect(dead_code, reason = "describes a header")]
-enum LaneName {
-    Interactive,
-    Bulk,
 }

@@ -8,8 +8,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::error_responses::{InferenceErrors, LookupErrors};
-use super::openapi::RequestHeaders;
 use super::reference_form::{self, ReferenceForm, ReferenceRequest};
+use super::request_headers::RequestHeaders;
 use super::schemas::ImageFile;
 use crate::api::answer_size::{self, NUMBER, OBJECT};
 use crate::api::contract::ErrorBody;

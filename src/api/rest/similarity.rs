@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::error_responses::{InferenceErrors, LookupErrors};
 use super::image_option_fields::ImageOptionsQuery;
 use super::images_and_texts::{ImagesAndTexts, SimilarityForm, SimilarityRequest};
-use super::openapi::RequestHeaders;
+use super::request_headers::RequestHeaders;
 use super::schemas::ImageFile;
 use super::usage::Usage;
 use crate::api::json_answer::Json;

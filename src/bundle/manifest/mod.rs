@@ -1,6 +1,7 @@
 //! `bundle.json`: the description of a model as data. `docs/src/reference/bundle.md` describes the format field by field.
 
 mod check;
+mod features_side;
 mod graph;
 mod image_side;
 mod text_side;
@@ -10,11 +11,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::features_side::{FeatureOutput, FeatureParity, FeaturesSide, MAX_PIXELS};
 pub use self::graph::Element;
 pub use self::image_side::{ImageInput, ImageSide, Layout};
 pub use self::text_side::{Cleaning, PadTo, Positions, TextInput, TextSide};
 pub use self::variant::{Parity, ParityPair, Variant};
-use super::features::FeaturesSide;
 
 /// The only manifest format that this version reads.
 pub const FORMAT_VERSION: u32 = 1;

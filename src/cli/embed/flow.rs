@@ -76,7 +76,7 @@ pub async fn embed_all(
             EmbedResult::Row(row) => rows.push(row),
             EmbedResult::Broken { id, kind, reason } => {
                 failed += 1;
-                progress.suspend(|| eprintln!("skipped {id}: {reason}"));
+                progress.suspend(|| message!("skipped {id}: {reason}"));
                 output.report(&id, kind, &reason)?;
             }
             EmbedResult::Engine(error) => {

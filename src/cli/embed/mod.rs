@@ -111,7 +111,7 @@ fn into_one_file(arguments: &EmbedArguments, out: &Path, mut stores: Stores) -> 
     let width = model.manifest().embedding_dim;
     let (mut output, seen) = Output::open(out, made_by.collect(), width, Earlier::Kept)?;
     if output.rows() > 0 {
-        eprintln!("{} embeddings exist already", output.rows());
+        message!("{} embeddings exist already", output.rows());
     }
     let total = std::io::stderr()
         .is_terminal()
@@ -126,9 +126,9 @@ fn into_one_file(arguments: &EmbedArguments, out: &Path, mut stores: Stores) -> 
     let failed = outcome.failed;
     let rows = output.finish(failed)?;
     outcome.left_out.tell();
-    eprintln!("{rows} embeddings are in {}", out.display());
+    message!("{rows} embeddings are in {}", out.display());
     if failed > 0 {
-        eprintln!(
+        message!(
             "{failed} items could not be embedded: see {}",
             output::errors_path(out).display()
         );

@@ -41,15 +41,15 @@ pub fn run(
         }
         match found {
             OutputState::Finished { rows, failed } => {
-                eprintln!("already done: {rows} embeddings are in {shown}");
+                message!("already done: {rows} embeddings are in {shown}");
                 prepared.model.stop();
                 return arguments.strict(failed);
             }
             OutputState::Damaged(why) => {
-                eprintln!("{shown} is damaged and is written again: {why}")
+                message!("{shown} is damaged and is written again: {why}")
             }
             OutputState::Other(what) if arguments.overwrite => {
-                eprintln!("{shown} is {what} and is replaced");
+                message!("{shown} is {what} and is replaced");
             }
             OutputState::Other(what) => bail!(
                 "{shown} is {what} and stays unchanged; name another --out, or replace it with --overwrite"
@@ -78,10 +78,10 @@ pub fn run(
     let rows = output.finish(outcome.failed)?;
     target.publish()?;
     outcome.left_out.tell();
-    eprintln!("{rows} embeddings are in {shown}");
+    message!("{rows} embeddings are in {shown}");
     if outcome.failed > 0 {
         let failed = outcome.failed;
-        eprintln!("{failed} items could not be embedded: see {shown}.errors.jsonl");
+        message!("{failed} items could not be embedded: see {shown}.errors.jsonl");
     }
     arguments.strict(outcome.failed as u64)
 }

@@ -13,7 +13,7 @@ use crate::api::answer_size::{self, OBJECT, of_text};
 use crate::api::contract::ErrorBody;
 use crate::api::json_answer::Json;
 use crate::api::rest::error_responses::{InferenceErrors, LookupErrors, RoleErrors, StoreErrors};
-use crate::api::rest::openapi::RequestHeaders;
+use crate::api::rest::request_headers::RequestHeaders;
 use crate::api::{ApiError, AppState, Caller, MayCalibrate};
 use crate::calls::{self, CalibrateCall, PartsAdded};
 use crate::lines::{LineError, Report};

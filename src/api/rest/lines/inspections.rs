@@ -20,7 +20,7 @@ use crate::api::contract::ErrorBody;
 use crate::api::json_answer::Json;
 use crate::api::rest::error_responses::{InferenceErrors, LookupErrors, RoleErrors, StoreErrors};
 use crate::api::rest::image_option_fields::ImageOptionsQuery;
-use crate::api::rest::openapi::RequestHeaders;
+use crate::api::rest::request_headers::RequestHeaders;
 use crate::api::rest::schemas::ImageFile;
 use crate::api::{ApiError, AppState};
 use crate::calls::{self, InspectionAnswer};

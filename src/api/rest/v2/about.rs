@@ -10,8 +10,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::by_version::{ModelPath, with_versions};
-use super::{InferError, PLATFORM, VERSION};
-use crate::api::contract::inference_protocol::{BACKEND, state_of};
+use super::infer_error::InferError;
+use crate::api::contract::inference_protocol::{BACKEND, PLATFORM, VERSION, state_of};
 use crate::api::json_answer::Json;
 use crate::api::rest::error_responses::LookupErrors;
 use crate::api::rest::json_body;

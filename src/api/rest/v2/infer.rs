@@ -9,8 +9,8 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde_json::json;
 
-use super::InferError;
 use super::by_version::ModelPath;
+use super::infer_error::InferError;
 use super::json as tensors;
 use super::json::{InferRequest, InferResponse, InputTensor, OutputTensor};
 use super::parameter::{self, Parameter};
@@ -21,7 +21,7 @@ use crate::api::held;
 use crate::api::json_answer::Json;
 use crate::api::rest::error_responses::{LookupErrors, UploadErrors};
 use crate::api::rest::json_body;
-use crate::api::rest::openapi::RequestHeaders;
+use crate::api::rest::request_headers::RequestHeaders;
 use crate::api::{ApiError, AppState, Caller};
 use crate::bounded;
 use crate::calls::infer::{InferCall, Inferred, infer};

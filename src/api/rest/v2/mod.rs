@@ -3,6 +3,7 @@
 mod about;
 mod by_version;
 pub(super) mod infer;
+pub(super) mod infer_error;
 mod json;
 mod json_values;
 mod parameter;
@@ -10,16 +11,16 @@ mod shape;
 
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
-use axum::response::Response;
+use axum::http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::by_version::{ModelPath, with_versions};
+use self::infer_error::InferError;
+pub use self::infer_error::respond_with;
 use crate::api::contract::inference_protocol::{PLATFORM, VERSION};
 use crate::api::json_answer::Json;
 use crate::api::rest::error_responses::LookupErrors;
@@ -42,22 +43,6 @@ pub fn routes() -> OpenApiRouter<Arc<AppState>> {
 pub fn is_ours(route: &str) -> bool {
     let ours = ["/v2/health", "/v2/models", "/v2/repository"];
     route == "/v2" || ours.iter().any(|begin| route.starts_with(begin))
-}
-
-/// Converts an error to the protocol's format: one sentence under `error`. Status and headers stay.
-pub fn respond_with(error: &ApiError, response: Response) -> Response {
-    let error = error.sentence();
-    let body = serde_json::json!(InferError { error }).to_string();
-    let (mut parts, _) = response.into_parts();
-    parts.headers.remove(header::CONTENT_LENGTH);
-    Response::from_parts(parts, Body::from(body))
-}
-
-/// An error in the protocol's format.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct InferError {
-    /// The code, what was wrong, and where.
-    error: String,
 }
 
 /// The description of the server.

@@ -38,13 +38,13 @@ impl Tally {
     /// Prints the counts.
     pub fn tell(&self) {
         if self.done > 0 {
-            eprintln!("{} items were done before", self.done);
+            message!("{} items were done before", self.done);
         }
         if self.empty > 0 {
-            eprintln!("{} empty lines or cells were left out", self.empty);
+            message!("{} empty lines or cells were left out", self.empty);
         }
         if self.left_out.count > 0 {
-            eprintln!(
+            message!(
                 "{} files or members that are hidden, or hold no image or text, were left out: {}",
                 self.left_out.count,
                 self.left_out.named()

@@ -2,28 +2,34 @@
 
 import multiprocessing
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 from clip_in_training.common.errors import DataError
-
-if TYPE_CHECKING:
-    from clip_in_training.finetune.readers.batches import Batches
+from clip_in_training.finetune.readers.broken import Tally
+from clip_in_training.finetune.recipe import TuningRecipe
 
 PREFETCH = 2
 """Batches that each worker makes ahead."""
 
 
+class Steps(Protocol):
+    """What a loader reads ahead: an object that makes something of each step, such as `Batches`."""
+
+    recipe: TuningRecipe
+    tally: Tally
+
+
 class Loader:
-    """What `Batches` makes for a range of steps, in order; the number of workers changes nothing but speed.
+    """What `batches` makes for a range of steps, in order; the number of workers changes nothing but speed.
 
     What is broken is counted in the tally of the process that iterates, which may raise `DataError`.
     """
 
     def __init__(
-        self, batches: "Batches", method: str, steps: range, *arguments, start_method: str | None = None
+        self, batches: Steps, method: str, steps: range, *arguments, start_method: str | None = None
     ):
         """`method` of `batches` is called with a step and `arguments`.
 
@@ -57,7 +63,7 @@ class Loader:
 class _Steps(Dataset):
     """A step at each index."""
 
-    def __init__(self, batches: "Batches", method: str, steps: range, arguments: tuple):
+    def __init__(self, batches: Steps, method: str, steps: range, arguments: tuple):
         self.batches, self.method, self.steps, self.arguments = batches, method, steps, arguments
 
     def __len__(self) -> int:
