@@ -12,8 +12,7 @@ ARG DEBIAN=13.8
 
 FROM rust:${RUST}-slim-trixie AS program
 WORKDIR /src
-COPY Cargo.toml Cargo.lock build.rs ./
-COPY proto proto
+COPY Cargo.toml Cargo.lock ./
 COPY benches benches
 COPY crates crates
 COPY src src

@@ -21,7 +21,7 @@ FETCH := { test -x .cache/pip/bin/python || $(PYTHON) -m venv .cache/pip; } && .
 CLIP_IN := target/release/clip-in
 TRAIN := $(VENV)/bin/clip-in-training
 
-.PHONY: help serve small-sources test check test-rust test-python test-full-size end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint lint-code docs onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo train-small train-small-text evaluate-demo evaluate-small ablation bench bench-setup stream textile kills rolling-restart faults abuse fuzz soak reference gpu-bundle lock clean textile-features environments test-binaries tests-in-order
+.PHONY: help serve proto small-sources test check test-rust test-python test-full-size end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint lint-code docs onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo train-small train-small-text evaluate-demo evaluate-small ablation bench bench-setup stream textile kills rolling-restart faults abuse fuzz soak reference gpu-bundle lock clean textile-features environments test-binaries tests-in-order
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | column -t -s '	'
@@ -103,6 +103,7 @@ test-dct-scaling: onnxruntime ## the optional feature dct-scaling (needs cmake a
 lint-code: python $(LINTERS)/.installed
 	cargo fmt --all --check
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
+	cargo fmt --check --manifest-path proto/generate/Cargo.toml
 	cargo clippy --locked --all-targets -- -D warnings
 	$(PY) -m ruff check models/training tests deploy examples
 	$(PY) -m ruff format --check models/training tests deploy examples
@@ -111,11 +112,16 @@ lint-code: python $(LINTERS)/.installed
 	$(LINTERS)/bin/typos
 	$(LINTERS)/bin/lychee --offline --no-progress --include-fragments $(DOCUMENTS)
 
-# Apart from the other lints: building cargo-deny takes minutes.
-lint: lint-code $(CARGO_DENY) ## formatting, lints, types, spelling, links, licences of dependencies
+# Apart from the other lints: building cargo-deny, and the compiler of protocol buffers, takes minutes.
+lint: lint-code $(CARGO_DENY) ## formatting, lints, types, spelling, links, licences of dependencies, generated code
 	$(CARGO_DENY) --locked check licenses bans sources
+	$(MAKE) --no-print-directory proto
+	git diff --exit-code --stat src/api/grpc/generated
 
 SHELL_SCRIPTS := .ci/run deploy/gpu-bundle/measure.sh
+proto: ## generate the code of gRPC again, after a change of proto/
+	cargo run --quiet --locked --manifest-path proto/generate/Cargo.toml --target-dir target/generate
+
 DOCUMENTS = $(shell git ls-files '*.md')
 
 $(LINTERS)/.installed: tests/lint/requirements.txt

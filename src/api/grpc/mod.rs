@@ -33,19 +33,19 @@ use tower::ServiceExt;
 use self::protocol::Grpc;
 use super::{AppState, frame};
 
-/// The code that `build.rs` generates from `proto/clip_in/v1`.
+/// The code that `make proto` generates from `proto/clip_in/v1`.
 #[allow(missing_docs, clippy::all)]
 mod proto {
-    tonic::include_proto!("clip_in.v1");
+    include!("generated/clip_in.v1.rs");
 
     /// Descriptors of all protocol buffers of this project, for reflection.
-    pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+    pub const DESCRIPTORS: &[u8] = include_bytes!("generated/descriptors.bin");
 }
 
 /// Descriptors of the Open Inference Protocol.
 #[allow(missing_docs, clippy::all)]
 mod inference_proto {
-    tonic::include_proto!("inference");
+    include!("generated/inference.rs");
 }
 
 #[cfg(test)]
