@@ -1,5 +1,6 @@
 //! `clip-in eval`: runs benchmarks on a bundle, and compares results.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -11,7 +12,10 @@ use super::{block_on, load};
 use crate::dataset::pipeline;
 use crate::engine::EngineSettings;
 use crate::eval::compare::{self, Terms};
-use crate::eval::{Captions, Dataset, Layout, Report, Rules, Selection, Wording};
+use crate::eval::{
+    AnomalyLayout, AnomalySet, Captions, Choice, Dataset, Layout, Report, Rules, Selection, Sheet,
+    Wording, run_anomaly,
+};
 use crate::terminal::unless_pipe_closed;
 
 #[derive(Debug, Subcommand)]
@@ -78,6 +82,26 @@ pub enum EvalCommand {
         #[arg(long, default_value = "short")]
         captions: Captions,
     },
+    /// Few-shot anomaly detection: PATH is MVTec AD, AD 2 or LOCO, VisA, Real-IAD, or has a meta.json
+    ///
+    /// Good images of the training part are references, as for /v1/compare; nothing is set on defects. AUROC, PG2, PB2 and F1 over
+    /// images, AU-PRO of the maps, and the time of a comparison. --plots writes the worst images with their maps, too.
+    Anomaly {
+        #[command(flatten)]
+        common: Common,
+        /// Layout of the data on disk
+        #[arg(long)]
+        layout: AnomalyLayout,
+        /// Numbers of references
+        #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1,2,4")]
+        shots: Vec<NonZeroUsize>,
+        /// Number of seeds: each chooses other references
+        #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=1000))]
+        seeds: u64,
+        /// Categories to run [default: all]
+        #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+        category: Vec<String>,
+    },
     /// Compare results on the same data: a baseline, and one or more candidates
     Compare(CompareArguments),
 }
@@ -136,7 +160,7 @@ impl ResamplingArguments {
     baseline by more than --margin points, both over the items that both scored. Intervals and p-values are there to judge it by, and \
     do not change it. 2: a file is no result, two results of a benchmark are on different data, or a protected benchmark is missing in \
     a candidate. 0: else.\n\
-    Headline metrics: mmvp and pairs text_to_image, winoground group, sugarcrepe macro, zeroshot top1, retrieval recall at 1 both ways \
+    Headline metrics: mmvp and pairs text_to_image, anomaly auroc, winoground group, sugarcrepe macro, zeroshot top1, retrieval recall at 1 both ways \
     (for short and for long captions).\n\
     p: McNemar's exact test where a metric is the share of items that are right, else paired bootstrap."
 )]
@@ -167,7 +191,8 @@ pub fn run(command: &EvalCommand) -> anyhow::Result<ExitCode> {
         | EvalCommand::Sugarcrepe { common, .. }
         | EvalCommand::Retrieval { common, .. }
         | EvalCommand::Zeroshot { common, .. }
-        | EvalCommand::Pairs { common, .. } => common,
+        | EvalCommand::Pairs { common, .. }
+        | EvalCommand::Anomaly { common, .. } => common,
     };
     let data = common.data.as_path();
     std::fs::metadata(data).with_context(|| format!("cannot read {}", data.display()))?;
@@ -175,14 +200,33 @@ pub fn run(command: &EvalCommand) -> anyhow::Result<ExitCode> {
     if let Some(path) = &common.json {
         make_folder_of(path)?;
     }
-    let dataset = open(command, data)?;
-    let report = evaluate(common, dataset)?;
+    let (report, sheet) = match command {
+        EvalCommand::Anomaly {
+            layout,
+            shots,
+            seeds,
+            category,
+            ..
+        } => {
+            let set = AnomalySet::open(data, *layout, category)?;
+            let choice = Choice {
+                shots: shots.iter().map(|shots| shots.get()).collect(),
+                seeds: *seeds,
+            };
+            let (report, sheet) = evaluate_anomaly(common, &set, &choice)?;
+            (report, Some(sheet))
+        }
+        _ => (evaluate(common, open(command, data)?)?, None),
+    };
     if let Some(path) = &common.json {
         report.write(path)?;
     }
     if let Some(folder) = &common.plots {
         for path in crate::eval::write_plots(&report, folder)? {
             message!("wrote {}", path.display());
+        }
+        if let Some(sheet) = sheet {
+            message!("wrote {}", sheet.write(folder)?.display());
         }
     }
     // After the files, and a reader that has gone changes neither them nor the exit status.
@@ -236,7 +280,36 @@ fn open(command: &EvalCommand, data: &Path) -> anyhow::Result<Dataset> {
             Dataset::zeroshot(data, &wording)
         }
         EvalCommand::Pairs { captions, .. } => Dataset::pairs(data, *captions),
-        EvalCommand::Mmvp(_) | EvalCommand::Compare(_) => Dataset::mmvp(data),
+        EvalCommand::Mmvp(_) | EvalCommand::Compare(_) | EvalCommand::Anomaly { .. } => {
+            Dataset::mmvp(data)
+        }
+    }
+}
+
+fn evaluate_anomaly(
+    common: &Common,
+    set: &AnomalySet,
+    choice: &Choice,
+) -> anyhow::Result<(Report, Sheet)> {
+    let settings = EngineSettings::default();
+    let model = load(&common.model, &common.precision, &settings)?;
+    let images: usize = set.categories.iter().map(|one| one.test.len()).sum();
+    let runs = choice.shots.len() as u64 * choice.seeds;
+    let progress = progress_bar(|| Some(images as u64 * runs));
+    let rules = common.rules();
+    let report = block_on(run_anomaly(&model, set, choice, &rules, &progress))?;
+    model.stop();
+    progress.finish_and_clear();
+    report
+}
+
+impl Common {
+    fn rules(&self) -> Rules {
+        Rules {
+            resamples: self.resampling.resamples(),
+            seed: self.resampling.seed,
+            lengths: self.lengths.clone(),
+        }
     }
 }
 
@@ -247,11 +320,7 @@ fn evaluate(common: &Common, dataset: Dataset) -> anyhow::Result<Report> {
         ..EngineSettings::default()
     };
     settings.queue_capacity = settings.queue_capacity.max(pipeline::at_a_time(&settings));
-    let rules = Rules {
-        resamples: common.resampling.resamples(),
-        seed: common.resampling.seed,
-        lengths: common.lengths.clone(),
-    };
+    let rules = common.rules();
     let model = load(&common.model, &common.precision, &settings)?;
     let progress = progress_bar(|| Some(dataset.embeddings() as u64));
     let report = block_on(crate::eval::run(

@@ -8,6 +8,7 @@
 //! A tie counts as wrong in every benchmark. Images are read and embedded one after another; texts, embeddings and outcomes
 //! are in memory. Data that cannot be read or embedded is counted and named, and its records are left out of the metrics.
 
+mod anomaly;
 mod bootstrap;
 mod broken;
 pub mod compare;
@@ -32,6 +33,7 @@ mod texts;
 mod winoground;
 mod zeroshot;
 
+pub use anomaly::{AnomalyLayout, AnomalySet, CategoryResult, Choice, Sheet, run_anomaly};
 pub use broken::Broken;
 pub use pairs::Captions;
 pub use plots::write as write_plots;

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 
+use super::anomaly::CategoryResult;
 use super::bootstrap::{CONFIDENCE, Resampling, interval};
 use super::broken::Broken;
 use super::scoring::{MetricSpec, Over, ScoredItem, strata, value};
@@ -99,6 +100,9 @@ pub struct Report {
     /// The scores with shorter texts, if requested.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lengths: Vec<LengthRow>,
+    /// The measures of each category and choice of references, of `anomaly`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub anomaly: Vec<CategoryResult>,
     /// The outcome of each item.
     pub items: Vec<ScoredItem>,
 }

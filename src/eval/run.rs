@@ -108,6 +108,7 @@ pub async fn run(
         confidence: Report::confidence(),
         metrics: found,
         lengths,
+        anomaly: Vec::new(),
         items: scored.items,
     })
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::Report;
+use super::anomaly::CategoryResult;
 use super::report::Metric;
 
 /// Number of broken things in the table; the JSON has all of them.
@@ -66,6 +67,9 @@ fn write(text: &mut String, report: &Report) -> std::fmt::Result {
     if !report.lengths.is_empty() {
         lengths(text, report)?;
     }
+    if !report.anomaly.is_empty() {
+        categories(text, &report.anomaly)?;
+    }
     if !report.broken.is_empty() {
         writeln!(
             text,
@@ -119,6 +123,54 @@ fn lengths(text: &mut String, report: &Report) -> std::fmt::Result {
             write!(text, "  {cell:>22}")?;
         }
         writeln!(text)?;
+    }
+    Ok(())
+}
+
+/// The measures of each category, as means over the seeds.
+fn categories(text: &mut String, results: &[CategoryResult]) -> std::fmt::Result {
+    let width = results.iter().map(|one| one.category.chars().count()).max();
+    let width = width.unwrap_or(0).max(8);
+    writeln!(
+        text,
+        "\n{:width$}  references  seeds  AUROC  of parts    PG2    PB2  F1-max  F1 shipped  AU-PRO     ms",
+        "category"
+    )?;
+    let mut seen = Vec::new();
+    for one in results {
+        let choice = (&one.category, one.shots);
+        if seen.contains(&choice) {
+            continue;
+        }
+        seen.push(choice);
+        let of = |number: &dyn Fn(&CategoryResult) -> Option<f64>| {
+            let same = results
+                .iter()
+                .filter(|it| (&it.category, it.shots) == choice);
+            let numbers: Option<Vec<f64>> = same.map(number).collect();
+            numbers.map(|numbers| numbers.iter().sum::<f64>() / numbers.len() as f64)
+        };
+        let share = |number: &dyn Fn(&CategoryResult) -> Option<f64>| {
+            of(number).map_or_else(|| "-".to_owned(), |share| format!("{share:.3}"))
+        };
+        let seeds = results
+            .iter()
+            .filter(|it| (&it.category, it.shots) == choice);
+        writeln!(
+            text,
+            "{:width$}  {:>10}  {:>5}  {:>5}  {:>8}  {:>5}  {:>5}  {:>6}  {:>10}  {:>6}  {:>5.0}",
+            one.category,
+            one.shots,
+            seeds.count(),
+            share(&|it| it.auroc),
+            share(&|it| it.auroc_of_parts),
+            share(&|it| it.pg2),
+            share(&|it| it.pb2),
+            share(&|it| it.f1_max),
+            share(&|it| Some(it.f1_shipped)),
+            share(&|it| it.au_pro),
+            of(&|it| Some(it.milliseconds)).unwrap_or_default(),
+        )?;
     }
     Ok(())
 }

@@ -25,6 +25,7 @@ pub use definition::{Definition, Photograph, Places};
 pub use error::ReferenceError;
 pub use frame::Frame;
 pub use layers::{Maps, maps};
+pub use learn::learn;
 pub use learnt::{Fitted, Learnt, compared};
 pub use seen::{Seen, see};
 

@@ -36,6 +36,7 @@ mod embed_left_out;
 mod embed_parquet;
 mod embed_shards;
 mod embed_tars;
+mod eval_anomaly;
 mod eval_compare;
 mod eval_pairs;
 mod eval_retrieval;

@@ -13,11 +13,10 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
-pub use self::one::{Changed, Lies, LiesStatus};
+pub use self::one::{Changed, Lies, LiesStatus, NotCompared, compare_one, compare_unwritten};
 pub use self::parts::Parts;
 pub use self::statements::{Judged, Said};
 
-use self::one::compare_one;
 use super::{MapKind, Place, Warning, by_url, check_items, no_images, warnings_of};
 use crate::api::{ApiError, AppState, answer_size};
 use crate::engine::{EmbedOptions, ImageSource, Model};

@@ -94,6 +94,11 @@ pub struct One {
 pub struct NotCompared(ReferenceError);
 
 impl NotCompared {
+    /// The error, without a place in a request.
+    pub fn reason(self) -> ReferenceError {
+        self.0
+    }
+
     /// The error of the image with this index in the request.
     pub fn at_image(self, index: usize) -> ApiError {
         let field = || format!("images[{index}]");
@@ -126,6 +131,20 @@ pub async fn compare_one(
     map: Option<MapKind>,
     options: EmbedOptions,
 ) -> Result<One, NotCompared> {
+    let (mut one, drawn) = compare_unwritten(model, learnt, image, options).await?;
+    if let (Some(kind), Some(drawn)) = (map, drawn) {
+        one.map = Some(file(model, drawn, kind, image, options).await?);
+    }
+    Ok(one)
+}
+
+/// As [`compare_one`], with the map as numbers instead of a file; there is none if the model has no maps.
+pub async fn compare_unwritten(
+    model: &Arc<Model>,
+    learnt: &Arc<Learnt>,
+    image: &ImageSource,
+    options: EmbedOptions,
+) -> Result<(One, Option<LayerMap>), NotCompared> {
     let metrics = &model.metrics().compare;
     let started = Instant::now();
     let (seen, in_low_bits) = aligned(model, learnt, image, options).await?;
@@ -162,7 +181,7 @@ pub async fn compare_one(
             .map_or("", |name| name.as_str());
         (format!("{layer}_{}", part.name.kind.name()), part.deviation)
     });
-    Ok(One {
+    let one = One {
         changed: Changed {
             score: comparison.score,
             rank: comparison.rank,
@@ -170,13 +189,11 @@ pub async fn compare_one(
         },
         registration,
         regions: regions.into_iter().map(Place::from).collect(),
-        map: match (map, drawn) {
-            (Some(kind), Some(drawn)) => Some(file(model, drawn, kind, image, options).await?),
-            _ => None,
-        },
+        map: None,
         in_low_bits,
         camera,
-    })
+    };
+    Ok((one, drawn))
 }
 
 /// The picture as it is compared, and whether its values seem to have few bits.
