@@ -227,6 +227,9 @@ impl Lines {
         let Some(reviews) = self.reviews() else {
             return;
         };
+        if let Err(error) = reviews.finish_deletions().await {
+            tracing::error!(%error, "interrupted deletions of images are not ended");
+        }
         let lines = match self.all().await {
             Ok(lines) => lines,
             Err(error) => {

@@ -160,7 +160,7 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
     let reloading = tokio::spawn(reload.follow(hangup));
     let following = tokio::spawn(keys.follow());
     let renewing = tls.map(|tls| tokio::spawn(tls.follow()));
-    let retaining = tokio::spawn(retention::follow(state.clone()));
+    let retaining = tokio::spawn(retention::follow(state.clone(), settings.retention_time()));
     let mut server = tokio::spawn(server);
     tokio::select! {
         _ = terminate.recv() => {}
