@@ -78,16 +78,16 @@ impl Reviews {
     /// [`ReviewError`]; what was deleted before stays deleted.
     pub async fn finish_deletions(&self) -> Result<(), ReviewError> {
         loop {
-            let _keeping = self.keeping.write().await;
             let rows: Vec<Row> = sqlx::query_as(
                 "SELECT inspection, place, hash FROM inspection_images WHERE deleted < 0 LIMIT $1",
             )
             .bind(AT_A_TIME)
-            .fetch_all(&self.database.write)
+            .fetch_all(&self.database.read)
             .await?;
             if rows.is_empty() {
                 return Ok(());
             }
+            let _keeping = self.keeping.write().await;
             self.delete_files(&rows).await?;
         }
     }
@@ -128,17 +128,22 @@ impl Reviews {
         self.delete_files(rows).await
     }
 
-    /// Deletes the files of images whose rows say that they are gone, except those that other rows need. `keeping` is held.
+    /// Deletes the files of images whose rows say that they are gone, except those that other inspections need. `keeping` is held.
     async fn delete_files(&self, rows: &[Row]) -> Result<(), ReviewError> {
         for (_, _, hash) in rows {
+            let hash = ImageHash::stored(hash.clone());
+            // In this order: one that waits becomes a row.
+            if self.waiting.shows(&hash) {
+                continue;
+            }
             let used: Option<i64> = sqlx::query_scalar(
                 "SELECT place FROM inspection_images WHERE hash = $1 AND deleted = 0 LIMIT 1",
             )
-            .bind(hash)
+            .bind(hash.as_str())
             .fetch_optional(&self.database.write)
             .await?;
             if used.is_none() {
-                self.images.delete(&ImageHash::stored(hash.clone())).await?;
+                self.images.delete(&hash).await?;
             }
         }
         let mut change = self.database.write.begin().await?;

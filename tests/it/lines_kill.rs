@@ -301,11 +301,18 @@ fn check_files(state: &Path, server: &Server, known: &mut Known) {
         .map(|one| hash(&one.image))
         .collect();
     wait_for("files of deleted images to go", || {
-        let folders = std::fs::read_dir(state.join("images")).unwrap();
-        let files = folders.flat_map(|folder| std::fs::read_dir(folder.unwrap().path()).unwrap());
-        let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
-        // The kill may have come while a file was written, beside its name.
-        let found: HashSet<_> = names.filter(|name| name.len() == 64).collect();
+        let mut found = HashSet::new();
+        for folder in std::fs::read_dir(state.join("images")).unwrap() {
+            let folder = folder.unwrap();
+            for file in std::fs::read_dir(folder.path()).unwrap() {
+                let [folder, file] = [folder.file_name(), file.unwrap().file_name()];
+                let name = [folder.to_str().unwrap(), file.to_str().unwrap()].concat();
+                // The kill may have come while a file was written, beside its name.
+                if name.len() == 64 {
+                    found.insert(name);
+                }
+            }
+        }
         assert!(found.is_superset(&needed));
         let is_left = |name: &String| !needed.contains(name) && !known.unanswered.contains(name);
         !found.iter().any(is_left)

@@ -39,8 +39,9 @@ impl Postgres {
         } else {
             None
         };
-        let port = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = port.local_addr().unwrap().port();
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
         let mut made = command(&programs, "initdb", runs_as, folder.path());
         let made = made.args(["-D", "data", "-U", "lines", "-A", "trust", "-E", "UTF8"]);
         let made = made.args(["--locale=C", "--no-sync"]).output().unwrap();
