@@ -210,7 +210,8 @@ impl Reviews {
         known.map(Known::from).ok_or(ReviewError::NoInspection)
     }
 
-    /// The answer to an inspection with an idempotency key, if there is one that is stored, or that waits for the database.
+    /// The answer to an inspection with an idempotency key, if there is one that is stored, or that waits for the database. One
+    /// that may wait does not fail if the database is not there.
     ///
     /// # Errors
     /// [`ReviewError::KeyReused`] if the images are others, and others.
@@ -219,11 +220,17 @@ impl Reviews {
         line: &str,
         key: &str,
         content: &str,
+        may_wait: bool,
     ) -> Result<Option<String>, ReviewError> {
         if let Some(waits) = self.waiting.by_key(line, key, content)? {
             return Ok(Some(waits.answer));
         }
-        let known = self.within_request(self.by_key(line, key, content)).await?;
+        let known = self.by_key(line, key, content);
+        let known = if may_wait {
+            self.unless_outage(known).await?
+        } else {
+            self.within_request(known).await?
+        };
         Ok(known.map(|known| known.answer))
     }
 

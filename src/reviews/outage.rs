@@ -34,10 +34,11 @@ impl Reviews {
         self.check_reachable()?;
         let done = tokio::time::timeout(time, work).await;
         let done = done.unwrap_or(Err(ReviewError::Unreachable));
-        if done.as_ref().is_err_and(ReviewError::is_outage)
+        if let Err(error) = &done
+            && error.is_outage()
             && self.is_reachable.swap(false, Ordering::Relaxed)
         {
-            tracing::error!("the database of the lines does not answer");
+            tracing::error!(%error, "the database of the lines fails");
         }
         done
     }

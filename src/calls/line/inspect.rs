@@ -74,12 +74,7 @@ pub async fn inspect(
     }
     if let Some(key) = &call.idempotency_key {
         let content = ImageHash::of_all(&hashes);
-        let answered = reviews.answered(&line.name, key, &content);
-        let answered = if may_wait {
-            reviews.unless_outage(answered).await
-        } else {
-            answered.await
-        };
+        let answered = reviews.answered(&line.name, key, &content, may_wait).await;
         if let Some(answer) = answered.map_err(LineError::from)? {
             return Ok(Inspected {
                 answer,
@@ -167,9 +162,10 @@ fn check(call: &InspectCall) -> Result<(), ApiError> {
     for (field, name) in names {
         if name
             .as_ref()
-            .is_some_and(|name| name.is_empty() || name.len() > LONGEST)
+            .is_some_and(|name| name.is_empty() || name.len() > LONGEST || name.contains('\0'))
         {
-            let message = format!("1 to {LONGEST} bytes are allowed");
+            // PostgreSQL has no text with a zero.
+            let message = format!("1 to {LONGEST} bytes are allowed, none of them zero");
             return Err(ApiError::new(Code::InvalidRequest, message).at(field));
         }
     }
