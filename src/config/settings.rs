@@ -274,6 +274,10 @@ settings! {
         /// SQLite in the folder of `state`. Images are in the folder in both cases
         #[arg(env = "CLIP_IN_DATABASE", value_name = "URL", hide_env_values = true)]
         database: Option<Secret>;
+
+        /// Seconds between two searches for images that are older than `retention_days` of their line
+        #[arg(env = "CLIP_IN_RETENTION_CHECK_SECONDS", default_value_t = 3600)]
+        retention_check_seconds: u32 as u32 in 1..=86_400;
     }
 
     [logging] "What is logged, to standard error" {

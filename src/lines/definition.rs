@@ -41,6 +41,21 @@ pub struct Definition {
     /// Days that images of inspections are kept; for ever if it is missing.
     #[serde(default)]
     pub retention_days: Option<u32>,
+    /// When inspections are stored.
+    #[serde(default)]
+    pub store: Store,
+}
+
+/// When an inspection is stored, if the database is not there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = LineStore)]
+pub enum Store {
+    /// Before it is answered: without the database it is refused.
+    #[default]
+    Before,
+    /// It is answered as soon as it is in a file on the server's disk, and stored when the database is back.
+    Queued,
 }
 
 /// A text about a change.
@@ -203,6 +218,7 @@ mod tests {
             split: Shares::default(),
             audit: usual_audit(),
             retention_days: None,
+            store: Store::default(),
         }
     }
 

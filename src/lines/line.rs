@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
@@ -40,6 +41,8 @@ pub struct Line {
     /// What it compares with, asks and promises.
     pub definition: Definition,
     state: Mutex<State>,
+    /// It has judged a part that was not stored.
+    is_stale: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -99,7 +102,18 @@ impl Line {
                 drift,
                 triggers: HashMap::new(),
             }),
+            is_stale: AtomicBool::new(false),
         }
+    }
+
+    /// Notes that a part that was judged is not stored: monitors and triggers are read again from what is.
+    pub fn not_stored(&self) {
+        self.is_stale.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether monitors and triggers must be read again.
+    pub(super) fn is_stale(&self) -> bool {
+        self.is_stale.load(Ordering::Relaxed)
     }
 
     /// The calibration in use.
@@ -241,6 +255,7 @@ mod tests {
             split: Shares::default(),
             audit: 0.02,
             retention_days: None,
+            store: super::super::definition::Store::default(),
         };
         let line = Line::new(("bolts".to_owned(), 1, 0), definition, None, None, None);
         line.use_calibration(Calibrated {

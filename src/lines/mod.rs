@@ -15,7 +15,9 @@ mod report;
 mod watch;
 
 pub use self::decide::{Decided, Reason, Seen};
-pub use self::definition::{Definition, Promised, Shares, Statement, check_name, usual_audit};
+pub use self::definition::{
+    Definition, Promised, Shares, Statement, Store, check_name, usual_audit,
+};
 pub use self::error::LineError;
 pub use self::line::{Calibrated, Judgement, Line, Trigger};
 pub use self::registry::{Lines, MOST_LINES};

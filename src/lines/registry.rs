@@ -7,7 +7,7 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 use tokio::sync::{Mutex, OnceCell};
 
-use super::definition::{Definition, check_name};
+use super::definition::{Definition, Store, check_name};
 use super::error::LineError;
 use super::line::{Calibrated, Line};
 use super::load;
@@ -53,7 +53,15 @@ impl Lines {
             changing: Mutex::default(),
         };
         if is_there {
-            lines.opened().await?;
+            let reviews = &lines.opened().await?.reviews;
+            for stored in reviews.lines().await? {
+                let definition: Definition =
+                    serde_json::from_str(&stored.body).map_err(ReviewError::from)?;
+                // It must be known when the database is away.
+                if definition.store == Store::Queued {
+                    lines.get(&stored.name).await?;
+                }
+            }
         }
         Ok(lines)
     }
@@ -62,6 +70,8 @@ impl Lines {
         let open = || async {
             let url = self.url.as_ref().map(Secret::reveal);
             let reviews = Reviews::open(&self.folder, url).await?;
+            // Before a line is read: its monitors go on from what is stored.
+            reviews.store_waiting().await;
             let secret = reviews.secret().await?;
             Ok(Opened { reviews, secret })
         };
@@ -86,14 +96,19 @@ impl Lines {
     /// # Errors
     /// [`LineError::Unknown`] and [`LineError::Store`].
     pub async fn get(&self, name: &str) -> Result<Arc<Line>, LineError> {
-        if let Some(line) = self.in_use.read().get(name) {
-            return Ok(line.clone());
+        let known = |stale: bool| {
+            let line = self.in_use.read().get(name).cloned();
+            line.filter(|line| stale || !line.is_stale())
+        };
+        if let Some(line) = known(false) {
+            return Ok(line);
         }
         let unknown = || LineError::Unknown(name.to_owned());
         let reviews = self.reviews().ok_or_else(unknown)?;
         let _changing = self.changing.lock().await;
-        if let Some(line) = self.in_use.read().get(name) {
-            return Ok(line.clone());
+        // What waits for the database would be missing in what is read.
+        if let Some(line) = known(reviews.waiting() > 0) {
+            return Ok(line);
         }
         let stored = reviews.lines().await?;
         let stored = stored.into_iter().find(|stored| stored.name == name);
@@ -180,8 +195,11 @@ impl Lines {
         stored: &StoredCalibration,
     ) -> Result<(), LineError> {
         let calibrated: Calibrated = load::calibrated(stored)?;
+        let _changing = self.changing.lock().await;
         self.store().await?.add_calibration(stored).await?;
-        line.use_calibration(calibrated);
+        if let Some(line) = self.same_version(line) {
+            line.use_calibration(calibrated);
+        }
         Ok(())
     }
 
@@ -197,9 +215,18 @@ impl Lines {
             inspection: None,
             detail: serde_json::json!({"monitor": line.drift()}),
         };
+        let _changing = self.changing.lock().await;
         self.store().await?.note(&event).await?;
-        line.dismiss();
+        if let Some(line) = self.same_version(line) {
+            line.dismiss();
+        }
         Ok(())
+    }
+
+    /// The line as it is in use now: it may have been read again.
+    fn same_version(&self, line: &Line) -> Option<Arc<Line>> {
+        let now = self.in_use.read().get(&line.name).cloned();
+        now.filter(|now| now.version == line.version)
     }
 
     /// Who is audited on a line.
@@ -227,6 +254,9 @@ impl Lines {
         let Some(reviews) = self.reviews() else {
             return;
         };
+        if let Err(error) = reviews.finish_deletions().await {
+            tracing::error!(%error, "interrupted deletions of images are not ended");
+        }
         let lines = match self.all().await {
             Ok(lines) => lines,
             Err(error) => {

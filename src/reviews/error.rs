@@ -6,6 +6,12 @@ pub enum ReviewError {
     /// The database does not answer, refuses, or its disk is full.
     #[error("the database of the lines: {0}")]
     Database(#[from] sqlx::Error),
+    /// The database did not answer a moment ago.
+    #[error("the database of the lines does not answer")]
+    Unreachable,
+    /// The database was away for too long.
+    #[error("{0} inspections wait for the database already")]
+    TooManyWait(usize),
     /// The database is of a later program, or a migration failed.
     #[error("the database of the lines cannot be prepared: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
@@ -40,6 +46,39 @@ pub enum ReviewError {
     /// The image was deleted.
     #[error("the image was deleted")]
     ImageDeleted,
+}
+
+impl ReviewError {
+    /// Whether the database is not there, or has no room: the same may be stored later.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Unreachable => true,
+            Self::Database(sqlx::Error::Database(error)) => {
+                error.code().is_some_and(|code| is_outage(&code))
+            }
+            Self::Database(error) => matches!(
+                error,
+                sqlx::Error::Io(_)
+                    | sqlx::Error::Tls(_)
+                    | sqlx::Error::Protocol(_)
+                    | sqlx::Error::PoolTimedOut
+                    | sqlx::Error::PoolClosed
+                    | sqlx::Error::WorkerCrashed
+            ),
+            _ => false,
+        }
+    }
+}
+
+/// PostgreSQL's codes have five characters: connections, resources, an operator's action, the system, a server that only
+/// reads, and its own faults. SQLite's are numbers: busy, locked, read-only, input and output, full, cannot open.
+fn is_outage(code: &str) -> bool {
+    if code.len() == 5 {
+        let classes = ["08", "53", "57", "58", "XX"];
+        return code == "25006" || classes.iter().any(|class| code.starts_with(class));
+    }
+    let code: Option<u32> = code.parse().ok();
+    code.is_some_and(|code| matches!(code & 0xff, 5 | 6 | 8 | 10 | 13 | 14))
 }
 
 impl From<serde_json::Error> for ReviewError {

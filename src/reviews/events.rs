@@ -1,12 +1,14 @@
 //! The audit trail: who did what, and when.
 
+use serde::{Deserialize, Serialize};
 use sqlx::AnyConnection;
 
 use super::error::ReviewError;
 use super::{Reviews, new_id, now};
 
 /// What happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum What {
     /// A line was created or changed.
     LinePut,
@@ -28,6 +30,8 @@ pub enum What {
     TriggerGap,
     /// An image was deleted.
     ImageDeleted,
+    /// An inspection had been answered before under its idempotency key, and the database could not be asked.
+    AnsweredTwice,
 }
 
 impl What {
@@ -44,12 +48,13 @@ impl What {
             Self::DriftDismissed => "drift_dismissed",
             Self::TriggerGap => "trigger_gap",
             Self::ImageDeleted => "image_deleted",
+            Self::AnsweredTwice => "answered_twice",
         }
     }
 }
 
 /// One row of the trail.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     /// The name of the caller's key; "" without keys, and `server` for what the server does by itself.
     pub who: String,
@@ -63,14 +68,43 @@ pub struct Event {
     pub detail: serde_json::Value,
 }
 
+/// An event with its id and its time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Dated {
+    pub id: String,
+    pub created: i64,
+    pub event: Event,
+}
+
+/// Events that happen now.
+pub(super) fn dated(events: &[Event]) -> Vec<Dated> {
+    let dated = events.iter().map(|event| Dated {
+        id: new_id(),
+        created: now(),
+        event: event.clone(),
+    });
+    dated.collect()
+}
+
 impl Event {
     /// Writes it, as a part of a change.
     pub(super) async fn write(&self, to: &mut AnyConnection) -> Result<(), ReviewError> {
+        self.write_as(to, &new_id(), now()).await
+    }
+
+    /// Writes it with an id and a time. One with this id may be there.
+    pub(super) async fn write_as(
+        &self,
+        to: &mut AnyConnection,
+        id: &str,
+        created: i64,
+    ) -> Result<(), ReviewError> {
         sqlx::query(
-            "INSERT INTO events (id, created, who, what, line, inspection, detail) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            "INSERT INTO events (id, created, who, what, line, inspection, detail) VALUES ($1, $2, $3, $4, $5, $6, $7) \
+             ON CONFLICT (id) DO NOTHING",
         )
-        .bind(new_id())
-        .bind(now())
+        .bind(id)
+        .bind(created)
         .bind(&self.who)
         .bind(self.what.name())
         .bind(&self.line)

@@ -1,27 +1,31 @@
 //! Inspections: what was decided about a part, and with which images.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
 use super::Reviews;
 use super::error::ReviewError;
-use super::events::Event;
+use super::events::{Dated, Event, dated};
 use super::images::ImageHash;
 
 /// An image of a new inspection.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct NewImage {
     /// The file.
+    #[serde(skip)]
     pub bytes: Bytes,
     /// Its hash.
     pub hash: ImageHash,
     /// Its content type, such as `image/png`.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
 }
 
 /// An inspection to store.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct NewInspection {
     /// From [`super::new_id`].
     pub id: String,
@@ -38,12 +42,15 @@ pub struct NewInspection {
     /// Id of the calibration that it was decided with.
     pub calibration: Option<String>,
     /// `ok`, `ng` or `review`.
-    pub decision: &'static str,
+    pub decision: Cow<'static, str>,
     /// The part's score.
+    #[serde(with = "bits")]
     pub score: Option<f64>,
     /// p-value for an OK part.
+    #[serde(with = "bits")]
     pub p_ok: Option<f64>,
     /// p-value for an NG part.
+    #[serde(with = "bits")]
     pub p_ng: Option<f64>,
     /// What the client calls the part.
     pub part: Option<String>,
@@ -71,7 +78,25 @@ pub enum Inserted {
     /// Now.
     New,
     /// Its idempotency key was there already, with the same images: what was stored then.
-    Known(Box<Inspection>),
+    Known(Known),
+}
+
+/// An inspection that was stored with the same idempotency key, or with the same id.
+#[derive(Debug)]
+pub struct Known {
+    /// Its id.
+    pub id: String,
+    /// The answer, as it was given.
+    pub answer: String,
+}
+
+impl From<Inspection> for Known {
+    fn from(found: Inspection) -> Self {
+        Self {
+            id: found.id,
+            answer: found.answer,
+        }
+    }
 }
 
 /// A stored inspection.
@@ -132,17 +157,29 @@ impl Reviews {
         events: &[Event],
     ) -> Result<Inserted, ReviewError> {
         let _keeping = self.keeping.read().await;
+        self.put_images(new).await?;
+        let events = dated(events);
+        self.within_request(self.insert_rows(new, &events)).await
+    }
+
+    /// Stores the images of an inspection; `keeping` is held.
+    pub(super) async fn put_images(&self, new: &NewInspection) -> Result<(), ReviewError> {
         for image in &new.images {
             self.images.put(&image.hash, image.bytes.clone()).await?;
         }
+        Ok(())
+    }
+
+    /// Stores the rows of an inspection whose images are stored. The same inspection again changes nothing.
+    pub(super) async fn insert_rows(
+        &self,
+        new: &NewInspection,
+        events: &[Dated],
+    ) -> Result<Inserted, ReviewError> {
         let mut change = self.database.write.begin().await?;
         if insert_row(&mut change, new).await? == 0 {
             drop(change);
-            let key = new.idempotency_key.as_deref().unwrap_or_default();
-            let known = self.by_key(&new.line, key, &content_of(new)).await?;
-            return known
-                .map(|known| Inserted::Known(Box::new(known)))
-                .ok_or(ReviewError::NoInspection);
+            return Ok(Inserted::Known(self.known(new).await?));
         }
         for (place, image) in new.images.iter().enumerate() {
             sqlx::query(
@@ -151,15 +188,50 @@ impl Reviews {
             .bind(&new.id)
             .bind(i64::try_from(place).unwrap_or(i64::MAX))
             .bind(image.hash.as_str())
-            .bind(image.kind)
+            .bind(image.kind.as_ref())
             .execute(&mut *change)
             .await?;
         }
-        for event in events {
-            event.write(&mut change).await?;
+        for Dated { id, created, event } in events {
+            event.write_as(&mut change, id, *created).await?;
         }
         change.commit().await?;
         Ok(Inserted::New)
+    }
+
+    /// What is stored with the id or the key of an inspection.
+    async fn known(&self, new: &NewInspection) -> Result<Known, ReviewError> {
+        match self.inspection(&new.id).await {
+            Err(ReviewError::NoInspection) => {}
+            found => return found.map(Known::from),
+        }
+        let key = new.idempotency_key.as_deref().unwrap_or_default();
+        let known = self.by_key(&new.line, key, &new.content()).await?;
+        known.map(Known::from).ok_or(ReviewError::NoInspection)
+    }
+
+    /// The answer to an inspection with an idempotency key, if there is one that is stored, or that waits for the database. One
+    /// that may wait does not fail if the database is not there.
+    ///
+    /// # Errors
+    /// [`ReviewError::KeyReused`] if the images are others, and others.
+    pub async fn answered(
+        &self,
+        line: &str,
+        key: &str,
+        content: &str,
+        may_wait: bool,
+    ) -> Result<Option<String>, ReviewError> {
+        if let Some(waits) = self.waiting.by_key(line, key, content)? {
+            return Ok(Some(waits.answer));
+        }
+        let known = self.by_key(line, key, content);
+        let known = if may_wait {
+            self.unless_outage(known).await?
+        } else {
+            self.within_request(known).await?
+        };
+        Ok(known.map(|known| known.answer))
     }
 
     /// The inspection of an idempotency key, if there is one. `content` is [`ImageHash::of_all`] of the images that came
@@ -274,13 +346,16 @@ impl Reviews {
     /// since 1970.
     ///
     /// # Errors
-    /// [`ReviewError`].
+    /// [`ReviewError::Unreachable`] as long as inspections wait for the database, and others.
     pub async fn audited(
         &self,
         line: &str,
         scored_by: &str,
         (from, before): (i64, i64),
     ) -> Result<Vec<Inspection>, ReviewError> {
+        if self.waiting() > 0 {
+            return Err(ReviewError::Unreachable);
+        }
         let sql = format!(
             "SELECT {COLUMNS} FROM inspections WHERE line = $1 AND audit = 1 AND scored_by = $2 \
              AND created >= $3 AND created < $4 ORDER BY id"
@@ -303,6 +378,10 @@ impl Reviews {
         line: &str,
         images: &[ImageHash],
     ) -> Result<Option<String>, ReviewError> {
+        let waits = self.waiting.reviewed_with(line, images);
+        if waits.is_some() {
+            return Ok(waits);
+        }
         for image in images {
             let found: Option<String> = sqlx::query_scalar(
                 "SELECT inspections.id FROM inspection_images JOIN inspections ON inspections.id = inspection \
@@ -320,18 +399,34 @@ impl Reviews {
     }
 }
 
-fn content_of(new: &NewInspection) -> String {
-    let hashes: Vec<_> = new.images.iter().map(|image| image.hash.clone()).collect();
-    ImageHash::of_all(&hashes)
+impl NewInspection {
+    /// [`ImageHash::of_all`] of its images.
+    pub(super) fn content(&self) -> String {
+        let hashes: Vec<_> = self.images.iter().map(|image| image.hash.clone()).collect();
+        ImageHash::of_all(&hashes)
+    }
 }
 
-/// Number of rows that were added: 0 if the idempotency key is there.
+/// Numbers as their bits: as decimal digits, they might come back with another last one.
+mod bits {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(value: &Option<f64>, to: S) -> Result<S::Ok, S::Error> {
+        value.map(f64::to_bits).serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {
+        Ok(Option::deserialize(from)?.map(f64::from_bits))
+    }
+}
+
+/// Number of rows that were added: 0 if the id or the idempotency key is there.
 async fn insert_row(to: &mut AnyConnection, new: &NewInspection) -> Result<u64, ReviewError> {
     let done = sqlx::query(
         "INSERT INTO inspections (id, created, line, version, model, scored_by, calibration, decision, score, p_ok, p_ng, \
          part, lot, station, trigger_number, idempotency_key, content, audit, observed, answer) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) \
-         ON CONFLICT (line, idempotency_key) DO NOTHING",
+         ON CONFLICT DO NOTHING",
     )
     .bind(&new.id)
     .bind(new.created)
@@ -340,7 +435,7 @@ async fn insert_row(to: &mut AnyConnection, new: &NewInspection) -> Result<u64, 
     .bind(&new.model)
     .bind(&new.scored_by)
     .bind(&new.calibration)
-    .bind(new.decision)
+    .bind(new.decision.as_ref())
     .bind(new.score)
     .bind(new.p_ok)
     .bind(new.p_ng)
@@ -349,7 +444,7 @@ async fn insert_row(to: &mut AnyConnection, new: &NewInspection) -> Result<u64, 
     .bind(&new.station)
     .bind(new.trigger)
     .bind(&new.idempotency_key)
-    .bind(content_of(new))
+    .bind(new.content())
     .bind(i64::from(new.audit))
     .bind(i64::from(new.observed))
     .bind(&new.answer)

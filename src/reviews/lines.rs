@@ -41,7 +41,8 @@ impl Reviews {
             "SELECT name, version, body, created FROM lines AS line WHERE deleted = 0 AND version = \
              (SELECT MAX(version) FROM lines AS other WHERE other.name = line.name) ORDER BY name",
         );
-        Ok(all.fetch_all(&self.database.read).await?)
+        self.within_request(async { Ok(all.fetch_all(&self.database.read).await?) })
+            .await
     }
 
     /// A version of a line; of one that was deleted too.

@@ -1,7 +1,7 @@
 //! What inspection lines have decided, and what people said about it: in a database, and images in a folder.
 //!
 //! What is acknowledged is on disk. Decisions, verdicts, calibrations and events are only added; retention deletes images,
-//! and never rows. The database is SQLite in the state's folder, or PostgreSQL by URL.
+//! and never rows. While the database is not there, inspections of some lines wait in files. The database is SQLite in the state's folder, or PostgreSQL by URL.
 
 mod calibrations;
 mod database;
@@ -10,6 +10,7 @@ mod events;
 mod images;
 mod inspections;
 mod lines;
+mod outage;
 mod parts;
 mod queue;
 mod retention;
@@ -17,8 +18,11 @@ mod secret;
 #[cfg(test)]
 mod tests;
 mod verdicts;
+mod waiting;
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::RwLock;
@@ -28,7 +32,7 @@ pub use self::calibrations::StoredCalibration;
 pub use self::error::ReviewError;
 pub use self::events::{Event, What};
 pub use self::images::ImageHash;
-pub use self::inspections::{Inserted, Inspection, NewImage, NewInspection};
+pub use self::inspections::{Inserted, Inspection, Known, NewImage, NewInspection};
 pub use self::lines::StoredLine;
 pub use self::parts::{LabelledPart, NewPart};
 pub use self::queue::{Filter, Page};
@@ -37,6 +41,7 @@ pub use self::verdicts::{Said, Verdict};
 
 use self::database::Database;
 use self::images::Images;
+use self::waiting::Waiting;
 
 /// The store of all lines.
 #[derive(Debug)]
@@ -45,6 +50,9 @@ pub struct Reviews {
     images: Images,
     /// Held for reading from the writing of an image until its row is there, and for writing while images are deleted.
     keeping: RwLock<()>,
+    /// False from the first error until the database answers again.
+    is_reachable: AtomicBool,
+    waiting: Arc<Waiting>,
 }
 
 impl Reviews {
@@ -58,6 +66,8 @@ impl Reviews {
             database: Database::open(folder, url).await?,
             images,
             keeping: RwLock::new(()),
+            is_reachable: AtomicBool::new(true),
+            waiting: Arc::new(Waiting::open(folder.join("queue"))?),
         })
     }
 

@@ -6,6 +6,9 @@ use super::events::{Event, What};
 use super::images::ImageHash;
 use super::now;
 
+/// An image: its inspection, its place there, and its hash.
+type Row = (String, i64, String);
+
 /// What was deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Deleted {
@@ -29,7 +32,7 @@ impl Reviews {
     ) -> Result<Deleted, ReviewError> {
         let mut deleted = Deleted::default();
         loop {
-            let rows: Vec<(String, i64, String)> = sqlx::query_as(
+            let rows: Vec<Row> = sqlx::query_as(
                 "SELECT inspection, place, hash FROM inspection_images JOIN inspections ON inspections.id = inspection \
                  WHERE inspection_images.deleted = 0 AND line = $1 AND created < $2 LIMIT $3",
             )
@@ -57,8 +60,8 @@ impl Reviews {
         who: &str,
     ) -> Result<Deleted, ReviewError> {
         let line = self.inspection(inspection).await?.line;
-        let rows: Vec<(String, i64, String)> = sqlx::query_as(
-            "SELECT inspection, place, hash FROM inspection_images WHERE inspection = $1 AND deleted = 0",
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT inspection, place, hash FROM inspection_images WHERE inspection = $1 AND deleted <= 0",
         )
         .bind(inspection)
         .fetch_all(&self.database.read)
@@ -69,12 +72,32 @@ impl Reviews {
         Ok(Deleted { images: rows.len() })
     }
 
-    /// First the rows say that the images are gone, then the files go: a kill in between leaves a file too many, and no
-    /// row that promises what is not there.
+    /// Ends deletions that a kill has interrupted: files go whose rows say that they are gone.
+    ///
+    /// # Errors
+    /// [`ReviewError`]; what was deleted before stays deleted.
+    pub async fn finish_deletions(&self) -> Result<(), ReviewError> {
+        loop {
+            let rows: Vec<Row> = sqlx::query_as(
+                "SELECT inspection, place, hash FROM inspection_images WHERE deleted < 0 LIMIT $1",
+            )
+            .bind(AT_A_TIME)
+            .fetch_all(&self.database.read)
+            .await?;
+            if rows.is_empty() {
+                return Ok(());
+            }
+            let _keeping = self.keeping.write().await;
+            self.delete_files(&rows).await?;
+        }
+    }
+
+    /// First the rows say that the images are gone, then the files go, and then the rows say when. A kill in between leaves
+    /// rows for [`Self::finish_deletions`], and no row that promises what is not there.
     async fn delete_images(
         &self,
         line: &str,
-        rows: &[(String, i64, String)],
+        rows: &[Row],
         who: &str,
         why: &str,
     ) -> Result<(), ReviewError> {
@@ -86,7 +109,7 @@ impl Reviews {
             )
             .bind(inspection)
             .bind(place)
-            .bind(now())
+            .bind(-now())
             .execute(&mut *change)
             .await?;
         }
@@ -102,17 +125,38 @@ impl Reviews {
         };
         event.write(&mut change).await?;
         change.commit().await?;
+        self.delete_files(rows).await
+    }
+
+    /// Deletes the files of images whose rows say that they are gone, except those that other inspections need. `keeping` is held.
+    async fn delete_files(&self, rows: &[Row]) -> Result<(), ReviewError> {
         for (_, _, hash) in rows {
+            let hash = ImageHash::stored(hash.clone());
+            // In this order: one that waits becomes a row.
+            if self.waiting.shows(&hash) {
+                continue;
+            }
             let used: Option<i64> = sqlx::query_scalar(
                 "SELECT place FROM inspection_images WHERE hash = $1 AND deleted = 0 LIMIT 1",
             )
-            .bind(hash)
+            .bind(hash.as_str())
             .fetch_optional(&self.database.write)
             .await?;
             if used.is_none() {
-                self.images.delete(&ImageHash::stored(hash.clone())).await?;
+                self.images.delete(&hash).await?;
             }
         }
+        let mut change = self.database.write.begin().await?;
+        for (inspection, place, _) in rows {
+            sqlx::query(
+                "UPDATE inspection_images SET deleted = -deleted WHERE inspection = $1 AND place = $2 AND deleted < 0",
+            )
+            .bind(inspection)
+            .bind(place)
+            .execute(&mut *change)
+            .await?;
+        }
+        change.commit().await?;
         Ok(())
     }
 }

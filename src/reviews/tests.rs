@@ -32,7 +32,7 @@ fn new(line: &str, image: &str) -> NewInspection {
         model: "demo".to_owned(),
         scored_by: "a".to_owned(),
         calibration: None,
-        decision: "review",
+        decision: "review".into(),
         score: Some(1.5),
         p_ok: None,
         p_ng: None,
@@ -47,7 +47,7 @@ fn new(line: &str, image: &str) -> NewInspection {
         images: vec![NewImage {
             hash: ImageHash::of(&bytes),
             bytes,
-            kind: "image/png",
+            kind: "image/png".into(),
         }],
     }
 }
@@ -177,7 +177,7 @@ async fn pages_have_each_inspection_once() {
         for number in 0..7 {
             let decision = if number % 2 == 0 { "review" } else { "ok" };
             let one = NewInspection {
-                decision,
+                decision: decision.into(),
                 audit: number == 1,
                 ..new(&line, "a")
             };

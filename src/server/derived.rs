@@ -103,6 +103,11 @@ impl ServeSettings {
         Duration::from_secs(self.header_seconds.into())
     }
 
+    /// Between two searches for old images of lines.
+    pub fn retention_time(&self) -> Duration {
+        Duration::from_secs(self.retention_check_seconds.into())
+    }
+
     /// How long a stopping server reports "not ready" before it closes anything.
     pub fn unready_time(&self) -> Duration {
         Duration::from_secs(self.unready_seconds.into())

@@ -10,6 +10,7 @@ mod retention;
 mod stalled_answers;
 mod stalled_writes;
 mod tls;
+mod waiting;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -160,7 +161,8 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
     let reloading = tokio::spawn(reload.follow(hangup));
     let following = tokio::spawn(keys.follow());
     let renewing = tls.map(|tls| tokio::spawn(tls.follow()));
-    let retaining = tokio::spawn(retention::follow(state.clone()));
+    let retaining = tokio::spawn(retention::follow(state.clone(), settings.retention_time()));
+    let storing = tokio::spawn(waiting::follow(state.clone()));
     let mut server = tokio::spawn(server);
     tokio::select! {
         _ = terminate.recv() => {}
@@ -183,6 +185,7 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
     }
     reloading.abort();
     retaining.abort();
+    storing.abort();
     following.abort();
     if let Some(renewing) = renewing {
         renewing.abort();

@@ -5,17 +5,14 @@ use std::time::Duration;
 
 use crate::api::AppState;
 
-/// Between the start and the first time: the server has other work then.
+/// Between the start and the first time, at most: the server has other work then.
 const FIRST: Duration = Duration::from_secs(60);
 
-/// Between two times.
-const PAUSE: Duration = Duration::from_secs(3600);
-
-/// Looks for old images every hour.
-pub async fn follow(state: Arc<AppState>) {
-    tokio::time::sleep(FIRST).await;
+/// Looks for old images, with a pause between two times.
+pub async fn follow(state: Arc<AppState>, pause: Duration) {
+    tokio::time::sleep(FIRST.min(pause)).await;
     loop {
         state.lines.keep_retention().await;
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(pause).await;
     }
 }

@@ -1,9 +1,9 @@
 //! Decisions of inspection lines, and what raises an alarm. A server has a bounded number of lines, and each line the same
 //! few series.
 
-use prometheus::{IntCounterVec, IntGaugeVec, Registry};
+use prometheus::{IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
-use super::registering::{counters, gauges};
+use super::registering::{counters, gauge, gauges};
 use crate::lines::Reason;
 
 /// What a line decides.
@@ -16,6 +16,7 @@ pub struct LineMetrics {
     reasons: IntCounterVec,
     missed_triggers: IntCounterVec,
     drift: IntGaugeVec,
+    waiting: IntGauge,
 }
 
 impl LineMetrics {
@@ -45,7 +46,18 @@ impl LineMetrics {
                 "1 while a line's promise is suspended because a monitor raised an alarm.",
                 &["line"],
             )?,
+            waiting: gauge(
+                registry,
+                "clip_in_line_waiting_inspections",
+                "Inspections that are answered and wait on disk, because the database is not there.",
+            )?,
         })
+    }
+
+    /// Number of inspections that wait for the database.
+    pub fn waiting(&self, inspections: usize) {
+        self.waiting
+            .set(i64::try_from(inspections).unwrap_or(i64::MAX));
     }
 
     /// Counts an inspection. All series of the line exist from the first one on, because shares need all.

@@ -17,9 +17,11 @@ MOUNTS = (
 )
 
 
-def wrapper(state: Path, log: Path) -> tuple[str, ...] | None:
+def wrapper(
+    state: Path, log: Path, state_kib: int = STATE_KIB, log_kib: int = LOG_KIB
+) -> tuple[str, ...] | None:
     """Commands that give the server its own file systems, where that is permitted."""
-    script = MOUNTS.format(state=STATE_KIB, log=LOG_KIB)
+    script = MOUNTS.format(state=state_kib, log=log_kib)
     for unshare in (("unshare", "-m"), ("unshare", "-r", "-m")):
         command = (*unshare, "sh", "-c", script, str(state), str(log))
         try:

@@ -16,6 +16,7 @@ from tests.bench import machine
 from tests.bench.paths import ROOT
 from tests.faults import (
     fault_clock,
+    fault_database,
     fault_descriptors,
     fault_disk,
     fault_kill,
@@ -35,6 +36,8 @@ SCENARIOS = {
     "kill": fault_kill.run,
     "model": fault_model.run,
     "disk": fault_disk.run,
+    "database": fault_database.run,
+    "database-disk": fault_database.run_full,
     "slow-senders": fault_slow_senders.run,
     "never-readers": fault_never_readers.run,
     "descriptors": fault_descriptors.run,

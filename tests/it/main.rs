@@ -63,6 +63,7 @@ mod lines;
 mod lines_grpc;
 mod lines_how_to;
 mod lines_kill;
+mod lines_outage;
 mod memory_bounds;
 mod model_aliases;
 mod model_replacement;

@@ -227,6 +227,8 @@ impl From<ReviewError> for ApiError {
             }
             ReviewError::ImageDeleted => Self::new(Code::ImageDeleted, message),
             ReviewError::Database(_)
+            | ReviewError::Unreachable
+            | ReviewError::TooManyWait(_)
             | ReviewError::Migration(_)
             | ReviewError::Images(_)
             | ReviewError::File { .. } => {

@@ -7,7 +7,7 @@ use super::measure::{Measured, measure};
 use crate::api::{ApiError, AppState, answer_size};
 use crate::engine::EmbedOptions;
 use crate::error_code::Code;
-use crate::lines::{Judgement, Line, LineError, Seen, Statement, Trigger};
+use crate::lines::{Judgement, Line, LineError, Seen, Statement, Store, Trigger};
 use crate::preprocess::Format;
 use crate::promise::Score;
 use crate::reviews::{ImageHash, Inserted, NewImage, NewInspection, ReviewError, new_id, now};
@@ -68,15 +68,16 @@ pub async fn inspect(
         .iter()
         .map(|image| ImageHash::of(image))
         .collect();
+    let may_wait = line.definition.store == Store::Queued;
+    if !may_wait {
+        reviews.check_reachable().map_err(LineError::from)?;
+    }
     if let Some(key) = &call.idempotency_key {
         let content = ImageHash::of_all(&hashes);
-        if let Some(known) = reviews
-            .by_key(&line.name, key, &content)
-            .await
-            .map_err(LineError::from)?
-        {
+        let answered = reviews.answered(&line.name, key, &content, may_wait).await;
+        if let Some(answer) = answered.map_err(LineError::from)? {
             return Ok(Inspected {
-                answer: known.answer,
+                answer,
                 duplicate: true,
             });
         }
@@ -84,13 +85,16 @@ pub async fn inspect(
     let measured = measure(state, &line, &call.images, call.options).await?;
     if call.trigger.is_some() {
         let station = call.station.as_deref().unwrap_or_default();
-        if line.needs_trigger(station)
-            && let Some(last) = reviews
-                .last_trigger(&line.name, station)
-                .await
-                .map_err(LineError::from)?
-        {
-            line.last_trigger(station, last);
+        if line.needs_trigger(station) {
+            let last = reviews.last_trigger(&line.name, station);
+            let last = if may_wait {
+                reviews.unless_outage(last).await
+            } else {
+                last.await
+            };
+            if let Some(last) = last.map_err(LineError::from)? {
+                line.last_trigger(station, last);
+            }
         }
     }
     let id = new_id();
@@ -113,11 +117,15 @@ pub async fn inspect(
     );
     let audit = state.lines.audit(&line).await?.chooses(&id);
     let new = row(&line, call, hashes, measured, id, &judged, audit)?;
-    let inserted = reviews
-        .insert(&new, &judged.events)
-        .await
-        .map_err(LineError::from)?;
-    Ok(match inserted {
+    let inserted = if may_wait {
+        reviews.insert_or_wait(&new, &judged.events).await
+    } else {
+        reviews.insert(&new, &judged.events).await
+    };
+    if !matches!(inserted, Ok(Inserted::New)) {
+        line.not_stored();
+    }
+    Ok(match inserted.map_err(LineError::from)? {
         Inserted::New => {
             let reasons = judged.reasons.iter().map(|reason| reason.name());
             let metrics = &state.metrics.lines;
@@ -154,9 +162,10 @@ fn check(call: &InspectCall) -> Result<(), ApiError> {
     for (field, name) in names {
         if name
             .as_ref()
-            .is_some_and(|name| name.is_empty() || name.len() > LONGEST)
+            .is_some_and(|name| name.is_empty() || name.len() > LONGEST || name.contains('\0'))
         {
-            let message = format!("1 to {LONGEST} bytes are allowed");
+            // PostgreSQL has no text with a zero.
+            let message = format!("1 to {LONGEST} bytes are allowed, none of them zero");
             return Err(ApiError::new(Code::InvalidRequest, message).at(field));
         }
     }
@@ -204,7 +213,9 @@ fn row(
         .into_iter()
         .zip(hashes)
         .map(|(bytes, hash)| NewImage {
-            kind: Format::of(&bytes).map_or("application/octet-stream", Format::media_type),
+            kind: Format::of(&bytes)
+                .map_or("application/octet-stream", Format::media_type)
+                .into(),
             bytes,
             hash,
         });
@@ -216,7 +227,7 @@ fn row(
         model: answer.model,
         scored_by: measured.scored_by,
         calibration: answer.calibration,
-        decision: judged.decided.name(),
+        decision: judged.decided.name().into(),
         score,
         p_ok: answer.p_ok,
         p_ng: answer.p_ng,

@@ -7,7 +7,7 @@ use crate::calls::put_reference;
 use crate::engine::{EmbedOptions, ImageSource};
 use crate::error_code::Code;
 use crate::lines::{
-    Definition, Line, LineError, Promised, Shares, Statement, check_name, usual_audit,
+    Definition, Line, LineError, Promised, Shares, Statement, Store, check_name, usual_audit,
 };
 use crate::references::{Definition as ReferenceDefinition, Places};
 
@@ -34,6 +34,8 @@ pub struct PutLine {
     pub audit: Option<f64>,
     /// Days that images are kept.
     pub retention_days: Option<u32>,
+    /// When inspections are stored.
+    pub store: Store,
     /// Lane and deadline.
     pub options: EmbedOptions,
 }
@@ -80,6 +82,7 @@ pub async fn put_line(
         split: call.split,
         audit: call.audit.unwrap_or_else(usual_audit),
         retention_days: call.retention_days,
+        store: call.store,
     };
     // Nothing is learnt for a line that will be refused.
     definition.check()?;

@@ -10,6 +10,7 @@ pub mod image_origin;
 pub mod import_layout;
 pub mod otlp_collector;
 pub mod parts;
+pub mod postgres;
 pub mod server;
 pub mod settings;
 pub mod training_sets;

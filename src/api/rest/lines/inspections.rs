@@ -61,7 +61,7 @@ struct Verdicts {
     verdicts: Vec<VerdictObject>,
 }
 
-/// Inspects a part. The answer is stored, with the images, before it is given.
+/// Inspects a part. The answer is on disk, with the images, before it is given.
 #[utoipa::path(
     post,
     path = "/v1/lines/{line}/inspections",

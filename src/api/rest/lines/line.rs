@@ -25,7 +25,7 @@ use crate::calls::{self, PutLine};
 use crate::engine::ImageSource;
 use crate::error_code::Code;
 use crate::inspection::masks::Polygon;
-use crate::lines::{Promised, Shares, Statement};
+use crate::lines::{Promised, Shares, Statement, Store};
 use crate::references::Places;
 
 /// Bytes of a report of a calibration in an answer, about.
@@ -63,6 +63,10 @@ pub struct LineRequest {
     audit: Option<f64>,
     /// Days that images of inspections are kept, at least 1; for ever without it.
     retention_days: Option<u32>,
+    /// `before` (default): an inspection is stored before it is answered, and refused if it cannot be. `queued`: if the
+    /// database is not there, it is answered as soon as it is in a file on the server's disk, and stored later.
+    #[serde(default)]
+    store: Store,
 }
 
 /// All lines.
@@ -176,6 +180,7 @@ pub async fn put(
         split: asked.split,
         audit: asked.audit,
         retention_days: asked.retention_days,
+        store: asked.store,
         options: form.options,
     };
     let (line, is_new) = calls::put_line(&state, &name, call, &who).await?;

@@ -9,7 +9,7 @@ use crate::api::answer_size::{OBJECT, of_text};
 use crate::api::{ApiError, AppState};
 use crate::calls;
 use crate::error_code::Code;
-use crate::lines::{Definition, Line, LineError, Promised, Shares, Statement};
+use crate::lines::{Definition, Line, LineError, Promised, Shares, Statement, Store};
 use crate::promise::ShippedAudit;
 
 /// Confidence of the bound on what was shipped.
@@ -40,6 +40,8 @@ pub struct LineObject {
     /// Days that images are kept; null: for ever.
     #[schema(required)]
     retention_days: Option<u32>,
+    /// `before`, or `queued`: inspections wait on disk while the database is away.
+    store: Store,
     /// The monitor that raised an alarm.
     #[schema(required)]
     drift: Option<String>,
@@ -132,6 +134,7 @@ pub async fn describe(state: &AppState, line: &Line) -> Result<LineObject, ApiEr
         split: definition.split,
         audit: definition.audit,
         retention_days: definition.retention_days,
+        store: definition.store,
         drift,
         parts: Parts { ok, ng, left_out },
         calibration,

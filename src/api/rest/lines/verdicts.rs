@@ -133,8 +133,9 @@ pub async fn create(
         ("reason", &asked.reason),
     ];
     for (field, text) in texts {
-        if text.as_ref().is_some_and(|text| text.len() > LONGEST) {
-            let message = format!("a text has at most {LONGEST} bytes");
+        let fits = |text: &String| text.len() <= LONGEST && !text.contains('\0');
+        if !text.as_ref().is_none_or(fits) {
+            let message = format!("a text has at most {LONGEST} bytes, none of them zero");
             return Err(ApiError::new(Code::InvalidRequest, message).at(field));
         }
     }
