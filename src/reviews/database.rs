@@ -20,7 +20,14 @@ const CONNECTIONS: u32 = 8;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The changes of the schema, in order. They are never edited: a new one is added.
-const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "lines", include_str!("migrations/0001_lines.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "lines", include_str!("migrations/0001_lines.sql")),
+    (
+        2,
+        "audit_indexes",
+        include_str!("migrations/0002_audit_indexes.sql"),
+    ),
+];
 
 /// A database. SQLite has one writer at a time, so writes have one connection, which they wait for in order.
 #[derive(Debug, Clone)]
