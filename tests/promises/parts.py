@@ -6,6 +6,7 @@ position and angle, and has its own noise. An NG part has one of the defects of 
 """
 
 import io
+import math
 from dataclasses import dataclass
 from functools import cache
 from random import Random
@@ -127,6 +128,10 @@ def _moved(picture: Image.Image, right: float, down: float, degrees: float) -> I
     # What comes in at the border is like what is there: the picture is continued by its mirror image.
     room = 16
     wide = Image.fromarray(np.pad(np.asarray(picture), ((room, room), (room, room), (0, 0)), "reflect"))
-    turned = wide.rotate(degrees, Image.Resampling.BICUBIC)
-    matrix = (1, 0, room - right, 0, 1, room - down)
-    return turned.transform((SIDE, SIDE), Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC)
+    cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    centre = SIDE / 2
+    # From a pixel of the result to one of the wide picture.
+    left = room + centre - right - cosine * centre + sine * centre
+    top = room + centre - down - sine * centre - cosine * centre
+    matrix = (cosine, -sine, left, sine, cosine, top)
+    return wide.transform((SIDE, SIDE), Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC)

@@ -10,8 +10,8 @@ from tests.promises.pool import Scored
 REFERENCES = 10
 REFERENCE_LOT = 10_000
 """The first of the lots that the references come from: no other part does."""
-LOTS = 120
-OF_LOT = {OK: 10, CLEAR: 10, FAINT: 10}
+LOTS = 100
+OF_LOT = {OK: 10, CLEAR: 5, FAINT: 10}
 CALIBRATED_LOTS = 100
 """Lots of the server's own calibration, half of which it holds out: 300 parts of each class calibrate."""
 OF_CALIBRATED_LOT = 6
