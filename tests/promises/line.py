@@ -3,6 +3,7 @@
 import base64
 import http.client
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -56,19 +57,21 @@ class Line:
         return ask(self.server, method, f"/v1/lines/{self.name}{path}", content_type, body)
 
 
-_connections = local()
+IDLE_SECONDS = 5.0
+"""A connection that was not used for so long is replaced: the server may have closed it."""
+
+_of_thread = local()
 
 
 def ask(server: Server, method: str, path: str, content_type: str, body: bytes = b"") -> dict:
     """One request over this thread's connection. Raises RuntimeError if it is refused."""
-    known = getattr(_connections, "known", None)
-    if known is None or known[0] != server.address:
-        known = (server.address, http.client.HTTPConnection(*server.address, timeout=300))
-        _connections.known = known
-    connection = known[1]
+    address, used, connection = getattr(_of_thread, "last", (None, 0.0, None))
+    if address != server.address or time.monotonic() - used > IDLE_SECONDS:
+        connection = http.client.HTTPConnection(*server.address, timeout=300)
     connection.request(method, path, body, {"content-type": content_type})
     answer = connection.getresponse()
     read = answer.read()
+    _of_thread.last = (server.address, time.monotonic(), connection)
     if answer.status >= 300:
         raise RuntimeError(f"{method} {path}: {answer.status} {read[:500].decode(errors='replace')}")
     return json.loads(read) if read else {}

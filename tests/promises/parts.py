@@ -2,7 +2,7 @@
 
 Parts of a lot are alike: each lot has its own light and position. A part then differs a little from its lot in light,
 position and angle, and has its own noise. An NG part has one of the defects of the scenes, drawn anew for each part:
-`clear` as the scenes have it, or `faint`, with a fifth to a half of its contrast.
+`clear` as the scenes have it, or `faint`, with a twentieth to a quarter of its contrast.
 """
 
 import io
@@ -25,7 +25,7 @@ LOT_LIGHT, LOT_MOVED = 0.02, 1.5
 """Standard deviations over lots: factor of the light, pixels."""
 LIGHT, MOVED, TURNED, NOISE = 0.01, 0.7, 0.3, 2.0
 """Standard deviations within a lot: factor of the light, pixels, degrees, levels of 255."""
-LEAST_CONTRAST, MOST_CONTRAST = 0.2, 0.5
+LEAST_CONTRAST, MOST_CONTRAST = 0.05, 0.25
 """Of a faint defect."""
 
 PRODUCTS: dict[str, dict[str, str]] = {

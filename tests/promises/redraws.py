@@ -35,6 +35,8 @@ HOLDS = [
     Row(of_lot=2, lots_told=False),
     Row(of_lot=5),
     Row(of_lot=5, lots_told=False),
+    Row(of_lot=10),
+    Row(of_lot=10, lots_told=False),
     Row(1000, 1000, of_lot=10),
     Row(1000, 1000, of_lot=10, lots_told=False),
     Row(300, 150),

@@ -51,7 +51,7 @@ def of_kinds(parts: list[Scored], *kinds: str) -> list[Scored]:
 
 def by_server(server: Server, product: str) -> tuple[scenes.Line, str]:
     """A line that the server calibrated itself, and what its report says."""
-    line = scenes.create(server, product, PROMISE, split={"fit": 0, "calibrate": 0.5})
+    line = scenes.create(server, product, PROMISE)
     report = scenes.calibrated(line, CLEAR)
     rates = (report["held_out"] or {}).get("rates") or {}
     shares = [f"{name} {redraws.percent(rate)}" for name, rate in rates.items()]

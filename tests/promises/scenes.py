@@ -10,9 +10,9 @@ from tests.promises.pool import Scored
 REFERENCES = 10
 REFERENCE_LOT = 10_000
 """The first of the lots that the references come from: no other part does."""
-LOTS = 100
+LOTS = 80
 OF_LOT = {OK: 10, CLEAR: 5, FAINT: 10}
-CALIBRATED_LOTS = 100
+CALIBRATED_LOTS = 80
 """Lots of the server's own calibration, half of which it holds out: 300 parts of each class calibrate."""
 OF_CALIBRATED_LOT = 6
 
@@ -52,7 +52,8 @@ def calibrated(line: Line, what: str) -> dict:
     def add(number: int) -> dict:
         # OK parts and NG parts of the same lots, as they would come.
         lot, kind = divmod(number, 2)
-        drawn = [Drawn(line.name, (OK, what)[kind], lot, part).png() for part in range(OF_CALIBRATED_LOT)]
+        what_kind = (OK, what)[kind]
+        drawn = [Drawn(line.name, what_kind, 1000 + lot, part).png() for part in range(OF_CALIBRATED_LOT)]
         line.add(f"lot {lot}", ("ok", "ng")[kind], drawn)
         return {}
 
