@@ -23,6 +23,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "lines", include_str!("migrations/0001_lines.sql")),
     (
+        2,
+        "audit_indexes",
+        include_str!("migrations/0002_audit_indexes.sql"),
+    ),
+    (
         3,
         "deletions",
         include_str!("migrations/0003_deletions.sql"),

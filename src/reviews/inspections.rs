@@ -383,9 +383,10 @@ impl Reviews {
             return Ok(waits);
         }
         for image in images {
+            // CROSS JOIN: SQLite would otherwise look at all parts of the line that went to review.
             let found: Option<String> = sqlx::query_scalar(
-                "SELECT inspections.id FROM inspection_images JOIN inspections ON inspections.id = inspection \
-                 WHERE hash = $1 AND line = $2 AND decision = 'review' AND calibration IS NOT NULL LIMIT 1",
+                "SELECT inspections.id FROM inspection_images CROSS JOIN inspections WHERE inspections.id = inspection \
+                 AND hash = $1 AND line = $2 AND decision = 'review' AND calibration IS NOT NULL LIMIT 1",
             )
             .bind(image.as_str())
             .bind(line)

@@ -31,19 +31,24 @@ impl Reviews {
         before: i64,
     ) -> Result<Deleted, ReviewError> {
         let mut deleted = Deleted::default();
+        let mut from = String::new();
         loop {
+            // CROSS JOIN: SQLite would otherwise begin with all inspections of the line, each time.
             let rows: Vec<Row> = sqlx::query_as(
-                "SELECT inspection, place, hash FROM inspection_images JOIN inspections ON inspections.id = inspection \
-                 WHERE inspection_images.deleted = 0 AND line = $1 AND created < $2 LIMIT $3",
+                "SELECT inspection, place, hash FROM inspection_images CROSS JOIN inspections \
+                 WHERE inspections.id = inspection AND inspection_images.deleted = 0 AND inspection >= $4 \
+                 AND line = $1 AND created < $2 ORDER BY inspection LIMIT $3",
             )
             .bind(line)
             .bind(before)
             .bind(AT_A_TIME)
+            .bind(&from)
             .fetch_all(&self.database.read)
             .await?;
-            if rows.is_empty() {
+            let Some(last) = rows.last() else {
                 return Ok(deleted);
-            }
+            };
+            from.clone_from(&last.0);
             deleted.images += rows.len();
             self.delete_images(line, &rows, "server", "retention")
                 .await?;

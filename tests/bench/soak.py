@@ -15,6 +15,7 @@ a CSV file, which is plotted. These must hold at the end:
 """
 
 import argparse
+import base64
 import csv
 import json
 import os
@@ -34,7 +35,7 @@ from tests.bench.environments import ensure
 from tests.bench.measurement import percentile
 from tests.bench.paths import BENCH_PYTHON, CACHE, DEMO_BUNDLE, HERE, ROOT
 from tests.bench.servers import Server
-from tests.bench.soak_requests import LABEL_SET, requests
+from tests.bench.soak_requests import LABEL_SET, LINE, part, requests
 
 SAMPLE_SECONDS = 5.0
 SETTLED_MINUTES = 5.0
@@ -159,28 +160,26 @@ def judge_grpc(process: subprocess.Popen, verdicts: Verdicts) -> None:
     )
 
 
-def put_label_set(server: Server) -> None:
-    """Stores the label set that some of the requests name."""
-    body = json.dumps(
-        {
-            "labels": [
-                {"label": "good", "texts": ["a plate"]},
-                {"label": "bad", "texts": ["a scratched plate"]},
-            ]
-        }
-    )
-    request = urllib.request.Request(
-        f"{server.url}/v1/labelsets/{LABEL_SET}",
-        body.encode(),
-        {"content-type": "application/json"},
-        method="PUT",
-    )
-    urllib.request.urlopen(request, timeout=30).close()
+def put_what_is_named(server: Server) -> None:
+    """Stores the label set and the line that some of the requests name."""
+    labels = [
+        {"label": "good", "texts": ["a plate"]},
+        {"label": "bad", "texts": ["a scratched plate"]},
+    ]
+    line = {"references": [base64.b64encode(part(0)).decode()]}
+    for path, content in ((f"labelsets/{LABEL_SET}", {"labels": labels}), (f"lines/{LINE}", line)):
+        request = urllib.request.Request(
+            f"{server.url}/v1/{path}",
+            json.dumps(content).encode(),
+            {"content-type": "application/json"},
+            method="PUT",
+        )
+        urllib.request.urlopen(request, timeout=60).close()
 
 
 def soak(server: Server, mixture: list, options: argparse.Namespace, verdicts: Verdicts) -> None:
     """Measures the capacity, then loads the server for the whole time."""
-    put_label_set(server)
+    put_what_is_named(server)
     capacity_seconds = min(CAPACITY_SECONDS, options.minutes * 6)
     background = grpc_calls(server, capacity_seconds)
     closed = load.run(server.address, [load.Stream(mixture, options.clients)], capacity_seconds)

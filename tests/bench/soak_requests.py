@@ -36,19 +36,30 @@ MODES = {
     "GIF": ("P", "L"),
 }
 LARGEST_SIDE = 2400
-LABEL_SET, DEMO = "soak", "clip-in-demo"
-"""A label set that must exist, and the model's name in the Open Inference Protocol."""
+PART_SIDE, PARTS = 600, 20
+LABEL_SET, LINE, DEMO = "soak", "soak", "clip-in-demo"
+"""A label set and a line that must exist, and the model's name in the Open Inference Protocol."""
 
 Picture = tuple[str, bytes]
 """Content type and file."""
+
+
+def part(number: int) -> bytes:
+    """A JPEG of the line's part, which lies a little differently each time."""
+    left, top = (number * 7) % 24, (number * 11) % 24
+    file = io.BytesIO()
+    picture = photograph(PART_SIDE + 24, PART_SIDE + 24, seed=98)
+    picture.crop((left, top, left + PART_SIDE, top + PART_SIDE)).save(file, "JPEG", quality=90)
+    return file.getvalue()
 
 
 def requests(seed: int = 1) -> list[Request]:
     """The complete mixture, shuffled."""
     rng = random.Random(seed)
     pictures = _pictures(rng)
+    parts = [part(number) for number in range(1, PARTS)]
     return [
-        _broken(rng, pictures) if rng.random() < BROKEN_SHARE else _sound(rng, pictures)
+        _broken(rng, pictures) if rng.random() < BROKEN_SHARE else _sound(rng, pictures, parts)
         for _ in range(REQUESTS)
     ]
 
@@ -82,7 +93,7 @@ def _encoded(picture: Picture) -> str:
     return base64.b64encode(picture[1]).decode()
 
 
-def _sound(rng: random.Random, pictures: list[Picture]) -> Request:
+def _sound(rng: random.Random, pictures: list[Picture], parts: list[bytes]) -> Request:
     def raw() -> bytes:
         content_type, file = rng.choice(pictures)
         return post("/v1/embeddings", content_type, file)
@@ -125,13 +136,18 @@ def _sound(rng: random.Random, pictures: list[Picture]) -> Request:
         content_type, file = rng.choice(pictures)
         return post(f"/v1/classify?labelset={LABEL_SET}", content_type, file)
 
+    def inspect() -> bytes:
+        # Sometimes any other picture. One of another shape than the part is stored as a fault of the camera.
+        content_type, file = ("image/jpeg", rng.choice(parts)) if rng.random() < 0.8 else rng.choice(pictures)
+        return post(f"/v1/lines/{LINE}/inspections?station=soak", content_type, file)
+
     def open_inference() -> bytes:
         texts = [_text(rng) for _ in range(rng.choice((1, 4)))]
         tensor = {"name": "text", "datatype": "BYTES", "shape": [len(texts)], "data": texts}
         return _json(f"/v2/models/{DEMO}/infer", {"inputs": [tensor]})
 
     kinds: list[Callable[[], bytes]] = [raw, raw, raw_against_texts, texts, texts, images, classify]
-    kinds += [form, rerank, by_label_set, open_inference]
+    kinds += [form, rerank, by_label_set, inspect, open_inference]
     return Request(rng.choice(kinds)())
 
 

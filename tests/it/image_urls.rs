@@ -177,7 +177,7 @@ fn a_waiting_fetch_delays_nobody() {
                         if answer.status() != 429 {
                             return success(answer);
                         }
-                        std::thread::sleep(Duration::from_millis(200));
+                        std::thread::sleep(std::time::Duration::from_millis(200));
                     }
                 })
             })

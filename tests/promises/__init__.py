@@ -1,0 +1,1 @@
+"""Measures what lines promise: `python -m tests.promises.run`."""

@@ -1,0 +1,137 @@
+"""Drawn parts of a line: one scene of the demo model again and again, as a camera over a conveyor sees it.
+
+Parts of a lot are alike: each lot has its own light and position. A part then differs a little from its lot in light,
+position and angle, and has its own noise. An NG part has one of the defects of the scenes, drawn anew for each part:
+`clear` as the scenes have it, or `faint`, with a twentieth to a quarter of its contrast.
+"""
+
+import io
+import math
+from dataclasses import dataclass
+from functools import cache
+from random import Random
+
+import numpy as np
+from clip_in_training.scratch.scenes.attributes import ATTRIBUTES, NONE, NOT_APPLICABLE
+from clip_in_training.scratch.scenes.drawing import draw
+from clip_in_training.scratch.scenes.layout import Layout
+from PIL import Image
+
+SIDE = 360
+OK, CLEAR, FAINT = "ok", "clear", "faint"
+DEFECTS = ATTRIBUTES["defect"][1:]
+USUAL_LIGHT = 0.97
+LOT_LIGHT, LOT_MOVED = 0.02, 1.5
+"""Standard deviations over lots: factor of the light, pixels."""
+LIGHT, MOVED, TURNED, NOISE = 0.01, 0.7, 0.3, 2.0
+"""Standard deviations within a lot: factor of the light, pixels, degrees, levels of 255."""
+LEAST_CONTRAST, MOST_CONTRAST = 0.05, 0.25
+"""Of a faint defect."""
+
+PRODUCTS: dict[str, dict[str, str]] = {
+    "plate": {
+        "object": "plate",
+        "color": "blue",
+        "shape": "four holes",
+        "state": NOT_APPLICABLE,
+        "orientation": NOT_APPLICABLE,
+        "position": "left",
+        "item": "screw",
+        "item_color": "black",
+        "item_size": "small",
+        "count": "4",
+        "extra": NONE,
+        "code_0": "K",
+        "code_1": "7",
+        "code_2": NONE,
+        "surface": "grey",
+        "viewpoint": "top",
+        "light": "left",
+    },
+    "gauge": {
+        "object": "gauge",
+        "color": "white",
+        "shape": "round dial",
+        "state": "middle",
+        "orientation": NOT_APPLICABLE,
+        "position": "top",
+        "item": "washer",
+        "item_color": "orange",
+        "item_size": "small",
+        "count": "4",
+        "extra": NONE,
+        "code_0": NONE,
+        "code_1": NONE,
+        "code_2": NONE,
+        "surface": "blue",
+        "viewpoint": "top",
+        "light": "left",
+    },
+}
+"""What a line sees; the defect is missing here."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A part: its line's product, what it is (`OK`, `CLEAR` or `FAINT`), its lot, and its number in the lot."""
+
+    product: str
+    what: str
+    lot: int
+    number: int
+
+    def png(self, lamp: float = 1.0) -> bytes:
+        """The photograph; `lamp` is a factor of the light."""
+        lot = Random(f"{self.product}/{self.lot}")
+        light = USUAL_LIGHT + LOT_LIGHT * lot.gauss()
+        right, down = LOT_MOVED * lot.gauss(), LOT_MOVED * lot.gauss()
+        own = Random(f"{self.product}/{self.what}/{self.lot}/{self.number}")
+        light += LIGHT * own.gauss()
+        right, down = right + MOVED * own.gauss(), down + MOVED * own.gauss()
+        picture = self._still(own)
+        picture = _moved(picture, right, down, TURNED * own.gauss())
+        noise = np.random.default_rng(own.getrandbits(63)).normal(0, NOISE, (SIDE, SIDE, 1))
+        lit = np.asarray(picture, np.float32) * (light * lamp) + noise
+        file = io.BytesIO()
+        Image.fromarray(np.clip(lit + 0.5, 0, 255).astype(np.uint8)).save(file, "PNG", compress_level=1)
+        return file.getvalue()
+
+    def _still(self, own: Random) -> Image.Image:
+        good = _good(self.product)
+        if self.what == OK:
+            return good
+        bad = _drawn(self.product, own.choice(DEFECTS), own.getrandbits(62))
+        contrast = 1.0 if self.what == CLEAR else own.uniform(LEAST_CONTRAST, MOST_CONTRAST)
+        return Image.blend(good, bad, contrast)
+
+
+@dataclass(frozen=True)
+class _Scene(Layout):
+    """A layout that stays the same but for the form of the defect."""
+
+    defect: int = 0
+
+    def stream(self, part: str) -> Random:
+        return Random(f"{self.defect}/defect") if part == "defect" else super().stream(part)
+
+
+@cache
+def _good(product: str) -> Image.Image:
+    return _drawn(product, NONE, 0)
+
+
+def _drawn(product: str, defect: str, form: int) -> Image.Image:
+    return draw({**PRODUCTS[product], "defect": defect}, _Scene(seed=2020, defect=form), SIDE)
+
+
+def _moved(picture: Image.Image, right: float, down: float, degrees: float) -> Image.Image:
+    # What comes in at the border is like what is there: the picture is continued by its mirror image.
+    room = 16
+    wide = Image.fromarray(np.pad(np.asarray(picture), ((room, room), (room, room), (0, 0)), "reflect"))
+    cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    centre = SIDE / 2
+    # From a pixel of the result to one of the wide picture.
+    left = room + centre - right - cosine * centre + sine * centre
+    top = room + centre - down - sine * centre - cosine * centre
+    matrix = (cosine, -sine, left, sine, cosine, top)
+    return wide.transform((SIDE, SIDE), Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC)

@@ -1,0 +1,42 @@
+"""Parts with their scores, on disk as CSV."""
+
+import csv
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A part: what it is ("ok", or a kind of NG), its lot, and the score that the server gave it."""
+
+    what: str
+    lot: str
+    score: float
+
+    def labelled(self) -> dict:
+        """As the examples of clip-in-numerics read it."""
+        return {"class": "ok" if self.what == "ok" else "ng", "lot": self.lot, "score": self.score}
+
+
+def write(file: Path, parts: Iterable[Scored]) -> None:
+    """Writes a pool."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w", newline="") as out:
+        rows = csv.DictWriter(out, ["what", "lot", "score"])
+        rows.writeheader()
+        rows.writerows(asdict(part) for part in parts)
+
+
+def read(file: Path) -> list[Scored]:
+    """Reads a pool."""
+    with file.open(newline="") as rows:
+        return [Scored(row["what"], row["lot"], float(row["score"])) for row in csv.DictReader(rows)]
+
+
+def auroc(parts: list[Scored], kinds: set[str]) -> float:
+    """Of OK parts against NG parts of these kinds: Mann-Whitney, ties count half."""
+    ok = [part.score for part in parts if part.what == "ok"]
+    ng = [part.score for part in parts if part.what in kinds]
+    larger = sum((n > o) + (n == o) / 2 for n in ng for o in ok)
+    return larger / (len(ok) * len(ng))
