@@ -125,6 +125,9 @@ pub async fn inspect(
     if !matches!(inserted, Ok(Inserted::New)) {
         line.not_stored();
     }
+    if may_wait {
+        state.metrics.lines.waiting(reviews.waiting());
+    }
     Ok(match inserted.map_err(LineError::from)? {
         Inserted::New => {
             let reasons = judged.reasons.iter().map(|reason| reason.name());
