@@ -5,6 +5,8 @@
 //!                                                                                       two Reports → compare
 //! ```
 //!
+//! `anomaly` takes another way, through the comparison with references ([`run_anomaly`]).
+//!
 //! A tie counts as wrong in every benchmark. Images are read and embedded one after another; texts, embeddings and outcomes
 //! are in memory. Data that cannot be read or embedded is counted and named, and its records are left out of the metrics.
 

@@ -46,7 +46,7 @@ pub async fn run(
             for shots in &choice.shots {
                 let references = chosen(category, *shots, seed)?;
                 let compared = compare(model, category, &references, || progress.inc(1)).await?;
-                found.add(category, (*shots, seed), &compared);
+                found.add(set, category, (*shots, seed), &compared);
                 let is_last = Some(shots) == choice.shots.last() && seed + 1 == choice.seeds;
                 if is_last {
                     found.sheet.add(model, category, &compared).await?;
@@ -81,10 +81,17 @@ struct Found {
 }
 
 impl Found {
-    fn add(&mut self, category: &Category, choice: (usize, u64), compared: &Compared) {
+    fn add(
+        &mut self,
+        set: &AnomalySet,
+        category: &Category,
+        choice: (usize, u64),
+        compared: &Compared,
+    ) {
         let result = measure(category, choice, &compared.tested, &compared.pixels);
         self.results.push(result);
-        self.items.extend(items(category, choice, &compared.tested));
+        let items = items(&set.folder, category, choice, &compared.tested);
+        self.items.extend(items);
         for broken in &compared.broken {
             if !self.broken.contains(broken) {
                 self.broken.push(broken.clone());
@@ -150,7 +157,12 @@ impl Found {
 
 /// AUROC as a share of pairs: of the good images, those that a defective one is above; ties count a half. The items are the
 /// defective images of each choice of references. PG2 and PB2 ask one question about each good or defective image.
-fn items(category: &Category, (shots, seed): (usize, u64), tested: &[Tested]) -> Vec<ScoredItem> {
+fn items(
+    folder: &Path,
+    category: &Category,
+    (shots, seed): (usize, u64),
+    tested: &[Tested],
+) -> Vec<ScoredItem> {
     let [ok, ng] = by_class(category, tested);
     let quantile = |scores: &[f64], share: f64| {
         let mut sorted = scores.to_vec();
@@ -185,8 +197,9 @@ fn items(category: &Category, (shots, seed): (usize, u64), tested: &[Tested]) ->
             let passes = lowest_ng.is_some_and(|lowest| score < lowest);
             outcomes.insert(format!("pg2@{shots}"), passes.into());
         }
+        let file = image.file.strip_prefix(folder).unwrap_or(&image.file);
         Some(ScoredItem {
-            id: format!("{} {shots} references, seed {seed}", image.file.display()),
+            id: format!("{}, {shots} references, seed {seed}", file.display()),
             group: category.name.clone(),
             outcomes,
         })

@@ -30,6 +30,8 @@ pub enum AnomalyLayout {
 pub struct AnomalySet {
     /// The name of the layout.
     pub layout: &'static str,
+    /// Its folder: names of images do not depend on it.
+    pub folder: PathBuf,
     /// Its categories, by name.
     pub categories: Vec<Category>,
 }
@@ -111,7 +113,11 @@ impl AnomalySet {
             one.check()
                 .with_context(|| format!("category {}", one.name))?;
         }
-        Ok(Self { layout, categories })
+        Ok(Self {
+            layout,
+            folder: folder.to_owned(),
+            categories,
+        })
     }
 }
 
