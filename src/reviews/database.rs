@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::{AnyPool, Executor as _};
+use sqlx::{AnyPool, Connection as _, Executor as _};
 
 use super::error::ReviewError;
 
@@ -79,8 +79,16 @@ impl Database {
             .collect();
         let options: AnyConnectOptions = format!("sqlite:{name}?mode=rwc").parse()?;
         let prepared = |most: u32| {
-            pool(most).after_connect(|connection, _| {
+            let pool = pool(most).after_connect(|connection, _| {
                 Box::pin(async move { connection.execute(PRAGMAS).await.map(drop) })
+            });
+            // On a full disk SQLite ends a transaction by itself. The driver still counts it, and would take the next ones
+            // for parts of it, which are never committed. Such a connection is closed.
+            pool.after_release(|connection, _| {
+                Box::pin(async move {
+                    connection.ping().await?;
+                    Ok(!connection.is_in_transaction())
+                })
             })
         };
         Ok(Self {

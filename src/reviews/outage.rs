@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::error::ReviewError;
 use super::events::{Dated, Event, What, dated};
-use super::inspections::{Inserted, Known, NewInspection};
+use super::new_inspection::{Inserted, Known, NewInspection};
 use super::waiting::{Added, Record};
 use super::{Reviews, now};
 

@@ -353,3 +353,35 @@ async fn concurrent_inspections_with_one_key_are_one_row() {
         assert_eq!(new_rows, 1);
     }
 }
+
+#[tokio::test]
+async fn what_is_stored_after_a_full_disk_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let reviews = Reviews::open(folder.path(), None).await.unwrap();
+    let with_key = || NewInspection {
+        idempotency_key: Some("part 1".to_owned()),
+        ..new("bolts", "a")
+    };
+    reviews.insert(&with_key(), &[]).await.unwrap();
+    for _ in 0..3 {
+        // No more pages than there are.
+        let full = sqlx::query("PRAGMA max_page_count = 1");
+        full.fetch_all(&reviews.database.write).await.unwrap();
+        let large = NewInspection {
+            answer: "large".repeat(100_000),
+            ..new("bolts", "a")
+        };
+        let refused = reviews.insert(&large, &[]).await.unwrap_err();
+        assert!(refused.is_outage(), "{refused}");
+        let freed = sqlx::query("PRAGMA max_page_count = 1000000");
+        freed.fetch_all(&reviews.database.write).await.unwrap();
+        reviews.store_waiting().await;
+        // Ends with a rollback.
+        let again = reviews.insert(&with_key(), &[]).await.unwrap();
+        assert!(matches!(again, Inserted::Known(_)));
+        let next = new("bolts", "a");
+        reviews.insert(&next, &[]).await.unwrap();
+        // Another connection sees it.
+        reviews.inspection(&next.id).await.unwrap();
+    }
+}

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::error::ReviewError;
 use super::events::Dated;
 use super::images::ImageHash;
-use super::inspections::NewInspection;
+use super::new_inspection::NewInspection;
 use crate::whole_file;
 
 /// Inspections that may wait, at most: about half an hour of fifty a second.
