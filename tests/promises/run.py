@@ -1,6 +1,6 @@
 """`make promises`: what lines promise, shown by parts that a server scored.
 
-Draws parts of two products and opens the pictures of a textile, has a server score each of them once through the
+Draws parts of a product and opens the pictures of a textile, has a server score each of them once through the
 route of a line, and calibrates a thousand times with parts of these pools, by the server's own code. Then the server
 itself calibrates, and a stream of parts goes on with a dimmed lamp. Prints Markdown; the exit status is 1 if a
 promise is not kept or a goal is missed.
