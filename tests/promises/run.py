@@ -75,7 +75,7 @@ def main() -> int:
     missed: list[str] = []
     texts = []
     with tempfile.TemporaryDirectory() as state:
-        contender = ClipIn(options.bundle.resolve(), "--state", state)
+        contender = ClipIn(options.bundle.resolve(), "--state", state, "--request-seconds", "300")
         with contender.start() as server:
             scored = pools(server, options.out, options.reuse)
             say("calibrations by the server, and a dimmed lamp")
