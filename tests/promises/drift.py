@@ -17,10 +17,10 @@ FALSE_ALARMS = 0.025
 TOLERANCE = 0.3
 QUIET = (0, 5000)
 
-LAMPS = (0.97, 0.95, 0.9, 0.85, 0.8, 0.7, 0.5)
+LAMPS = (0.97, 0.95, 0.9, 0.8, 0.6)
 """Factors of the light."""
-QUIET_PARTS, MOST_DIMMED = 1000, 300
-FIRST_LOT, LOTS = 20_000, 200
+QUIET_PARTS, MOST_DIMMED = 500, 200
+FIRST_LOT = 20_000
 """Where parts of the stream come from."""
 
 

@@ -48,25 +48,6 @@ PRODUCTS: dict[str, dict[str, str]] = {
         "viewpoint": "top",
         "light": "left",
     },
-    "gauge": {
-        "object": "gauge",
-        "color": "white",
-        "shape": "round dial",
-        "state": "middle",
-        "orientation": NOT_APPLICABLE,
-        "position": "top",
-        "item": "washer",
-        "item_color": "orange",
-        "item_size": "small",
-        "count": "4",
-        "extra": NONE,
-        "code_0": NONE,
-        "code_1": NONE,
-        "code_2": NONE,
-        "surface": "blue",
-        "viewpoint": "top",
-        "light": "left",
-    },
 }
 """What a line sees; the defect is missing here."""
 

@@ -8,11 +8,18 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Scored:
-    """A part: what it is ("ok", or a kind of NG), its lot, and the score that the server gave it."""
+    """A part: what it is ("ok", or a kind of NG), its lot, and what the server said about it."""
 
     what: str
     lot: str
     score: float
+    pose: bool
+    """It lies in another way than the reference: a person decides about it, whatever its score is."""
+
+    @classmethod
+    def of(cls, what: str, lot: str, answer: dict) -> "Scored":
+        """From the answer to an inspection."""
+        return cls(what, lot, answer["score"], "pose" in answer["reasons"])
 
     def labelled(self) -> dict:
         """As the examples of clip-in-numerics read it."""
@@ -23,7 +30,7 @@ def write(file: Path, parts: Iterable[Scored]) -> None:
     """Writes a pool."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("w", newline="") as out:
-        rows = csv.DictWriter(out, ["what", "lot", "score"])
+        rows = csv.DictWriter(out, ["what", "lot", "score", "pose"])
         rows.writeheader()
         rows.writerows(asdict(part) for part in parts)
 
@@ -31,7 +38,10 @@ def write(file: Path, parts: Iterable[Scored]) -> None:
 def read(file: Path) -> list[Scored]:
     """Reads a pool."""
     with file.open(newline="") as rows:
-        return [Scored(row["what"], row["lot"], float(row["score"])) for row in csv.DictReader(rows)]
+        return [
+            Scored(row["what"], row["lot"], float(row["score"]), row["pose"] == "True")
+            for row in csv.DictReader(rows)
+        ]
 
 
 def auroc(parts: list[Scored], kinds: set[str]) -> float:

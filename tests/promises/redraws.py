@@ -102,8 +102,10 @@ def review(pools: dict[str, list[Scored]], goals: dict[str, float]) -> tuple[str
         shares = [percent(found[key]) for key in ("ok_to_review", "ng_to_review", "escape", "overkill")]
         counts = [sum((part.what == "ok") is ok for part in parts) for ok in (True, False)]
         infeasible = max(found["escape_infeasible"], found["overkill_infeasible"])
-        cells.append([name, f"{counts[0]} + {counts[1]}", *shares, percent(infeasible / DRAWS), wanted, met])
+        posed = sum(part.pose for part in parts if part.what == "ok") / counts[0]
+        found_so = [percent(infeasible / DRAWS), percent(posed)]
+        cells.append([name, f"{counts[0]} + {counts[1]}", *shares, *found_so, wanted, met])
         if goal is not None and share > goal:
             missed.append(f"{name}: {percent(share)} of the OK parts go to review, {percent(goal)} wanted")
     head = ["parts", "OK + NG in the pool", "OK to review", "NG to review", "escape", "overkill"]
-    return table([*head, "infeasible", "goal: OK to review", ""], cells), missed
+    return table([*head, "infeasible", "OK with `pose`", "goal: OK to review", ""], cells), missed

@@ -1,6 +1,6 @@
 """`make promises`: what lines promise, shown by parts that a server scored.
 
-Draws parts of two products and opens the pictures of a textile, has a server score each of them once through the
+Draws parts of a product and opens the pictures of a textile, has a server score each of them once through the
 route of a line, and calibrates a thousand times with parts of these pools, by the server's own code. Then the server
 itself calibrates, and a stream of parts goes on with a dimmed lamp. Prints Markdown; the exit status is 1 if a
 promise is not kept or a goal is missed.
@@ -75,7 +75,7 @@ def main() -> int:
     missed: list[str] = []
     texts = []
     with tempfile.TemporaryDirectory() as state:
-        contender = ClipIn(options.bundle.resolve(), "--state", state)
+        contender = ClipIn(options.bundle.resolve(), "--state", state, "--request-seconds", "300")
         with contender.start() as server:
             scored = pools(server, options.out, options.reuse)
             say("calibrations by the server, and a dimmed lamp")

@@ -12,9 +12,9 @@ REFERENCE_LOT = 10_000
 """The first of the lots that the references come from: no other part does."""
 LOTS = 80
 OF_LOT = {OK: 10, CLEAR: 5, FAINT: 10}
-CALIBRATED_LOTS = 80
-"""Lots of the server's own calibration, half of which it holds out: 300 parts of each class calibrate."""
-OF_CALIBRATED_LOT = 6
+CALIBRATED_LOTS, OF_CALIBRATED_LOT = 80, 6
+"""Of the server's own calibration. It holds out a quarter of the lots."""
+FIRST_CALIBRATED_LOT = 1000
 
 
 def references(product: str) -> Iterator[bytes]:
@@ -39,11 +39,7 @@ def scored(line: Line) -> list[Scored]:
         for number in range(count)
     ]
     answers = side_by_side(lambda part: line.inspect(part.png()), parts)
-    return [
-        Scored(part.what, str(part.lot), answer["score"])
-        for part, answer in zip(parts, answers, strict=True)
-        if answer["score"] is not None
-    ]
+    return [Scored.of(part.what, str(part.lot), answer) for part, answer in zip(parts, answers, strict=True)]
 
 
 def calibrated(line: Line, what: str) -> dict:
@@ -53,7 +49,10 @@ def calibrated(line: Line, what: str) -> dict:
         # OK parts and NG parts of the same lots, as they would come.
         lot, kind = divmod(number, 2)
         what_kind = (OK, what)[kind]
-        drawn = [Drawn(line.name, what_kind, 1000 + lot, part).png() for part in range(OF_CALIBRATED_LOT)]
+        drawn = [
+            Drawn(line.name, what_kind, FIRST_CALIBRATED_LOT + lot, part).png()
+            for part in range(OF_CALIBRATED_LOT)
+        ]
         line.add(f"lot {lot}", ("ok", "ng")[kind], drawn)
         return {}
 

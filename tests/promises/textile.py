@@ -26,7 +26,7 @@ def scored(server: Server, promise: dict) -> list[Scored]:
     parts = []
     for kind, those in files.items():
         for number, answer in enumerate(side_by_side(line.inspect, those)):
-            parts.append(Scored(kind, f"{kind} {number}", answer["score"]))
+            parts.append(Scored.of(kind, f"{kind} {number}", answer))
     return parts
 
 
