@@ -102,7 +102,8 @@ def test_options_in_commands_exist():
     commands |= {("line", name) for name in ("create", "calibrate", "report", "inspect")}
     commands |= {("model", name) for name in ("inspect", "verify", "measure", "import")}
     commands |= {
-        ("eval", name) for name in "mmvp winoground sugarcrepe retrieval zeroshot pairs anomaly compare".split()
+        ("eval", name)
+        for name in "mmvp winoground sugarcrepe retrieval zeroshot pairs anomaly compare".split()
     }
     options = {command: help_of(*command) for command in commands}
     checked = 0

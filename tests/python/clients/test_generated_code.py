@@ -26,4 +26,6 @@ def test_the_generated_code_is_that_of_the_files(tmp_path):
     found, expected = described(generated), described(out.read_bytes())
     assert set(PROTOS) <= set(found)
     for name in PROTOS:
-        assert found[name] == expected[name], f"{name} was changed: run `make proto` and commit what it writes"
+        assert found[name] == expected[name], (
+            f"{name} was changed: run `make proto` and commit what it writes"
+        )
