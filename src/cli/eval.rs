@@ -14,7 +14,7 @@ use crate::engine::EngineSettings;
 use crate::eval::compare::{self, Terms};
 use crate::eval::{
     AnomalyLayout, AnomalySet, Captions, Choice, Dataset, Layout, Report, Rules, Selection, Sheet,
-    Wording, run_anomaly,
+    Wording, open_anomaly, run_anomaly,
 };
 use crate::terminal::unless_pipe_closed;
 
@@ -208,7 +208,7 @@ pub fn run(command: &EvalCommand) -> anyhow::Result<ExitCode> {
             category,
             ..
         } => {
-            let set = AnomalySet::open(data, *layout, category)?;
+            let set = open_anomaly(data, *layout, category)?;
             let choice = Choice {
                 shots: shots.iter().map(|shots| shots.get()).collect(),
                 seeds: *seeds,

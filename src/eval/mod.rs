@@ -35,7 +35,9 @@ mod texts;
 mod winoground;
 mod zeroshot;
 
-pub use anomaly::{AnomalyLayout, AnomalySet, CategoryResult, Choice, Sheet, run_anomaly};
+pub use anomaly::{
+    AnomalyLayout, AnomalySet, CategoryResult, Choice, Sheet, open_anomaly, run_anomaly,
+};
 pub use broken::Broken;
 pub use pairs::Captions;
 pub use plots::write as write_plots;

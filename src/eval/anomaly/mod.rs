@@ -9,13 +9,15 @@
 
 mod category;
 mod folders;
+mod layout;
 mod measured;
 mod run;
 mod set;
 mod sheet;
 mod tables;
 
+pub use self::layout::{AnomalyLayout, open as open_anomaly};
 pub use self::measured::CategoryResult;
 pub use self::run::{Choice, run as run_anomaly};
-pub use self::set::{AnomalyLayout, AnomalySet};
+pub use self::set::AnomalySet;
 pub use self::sheet::Sheet;
