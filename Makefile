@@ -213,13 +213,13 @@ textile-features: python ## find defects of a textile by the features of a froze
 promises: build python ## what lines promise, by drawn parts and a textile: 1,000 calibrations, review share, drift; an hour on two cores (PROMISES="--reuse")
 	$(PY) -m tests.promises.run $(PROMISES)
 
-kills: onnxruntime ## kill the server 200 times while it writes label sets, and during inspections; nothing acknowledged may be lost
+kills: onnxruntime ## kill the server 200 times while it writes label sets, and during inspections (SQLite; PostgreSQL where Debian has installed it); nothing acknowledged may be lost
 	CLIP_IN_KILLS=200 cargo test --locked --test it _kill:: -- --nocapture
 
 rolling-restart: build $(CLIENTS)/.installed ## restart two servers behind HAProxy in turn, under load; no request may be lost (needs Debian's haproxy)
 	$(CLIENTS)/bin/python -m tests.faults.rolling_restart $(ROLLING)
 
-faults: build $(CLIENTS)/.installed ## break things under load and record what clients see: runs/faults.md (a full disk needs root; a jumping clock needs Debian's faketime; FAULTS="--only kill,…")
+faults: build $(CLIENTS)/.installed ## break things under load and record what clients see: runs/faults.md (a full disk needs root, and a database that goes away PostgreSQL; a jumping clock needs Debian's faketime; FAULTS="--only kill,…")
 	$(CLIENTS)/bin/python -m tests.faults.run $(FAULTS)
 
 abuse: build python ## attack a server with 2 GiB of memory, beside a client that must not notice: runs/abuse.md (ABUSE="--only A1,A2")

@@ -1,7 +1,8 @@
 //! What inspection lines have decided, and what people said about it: in a database, and images in a folder.
 //!
 //! What is acknowledged is on disk. Decisions, verdicts, calibrations and events are only added; retention deletes images,
-//! and never rows. While the database is not there, inspections of some lines wait in files. The database is SQLite in the state's folder, or PostgreSQL by URL.
+//! and never rows. The database is SQLite in the state's folder, or PostgreSQL by URL. While it is not there, inspections of
+//! some lines wait in files.
 
 mod calibrations;
 mod database;
