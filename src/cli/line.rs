@@ -11,8 +11,7 @@ use serde_json::{Value, json};
 use ureq::Agent;
 
 use crate::config::Secret;
-use crate::dataset::files::shown_entries;
-use crate::dataset::image_files::is_decoded;
+use crate::dataset::files::{images_in, shown_entries};
 
 /// Parts in one request: they are compared one after the other, within the time of a request.
 const AT_A_TIME: usize = 16;
@@ -190,17 +189,6 @@ fn inspect(arguments: &InspectArguments) -> anyhow::Result<()> {
         print_line!("{answer}")?;
     }
     Ok(())
-}
-
-/// The images of a folder, by name.
-fn images_in(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let entries = shown_entries(folder)?;
-    let paths = entries.into_iter().map(|(entry, _)| entry.path());
-    let is_image = |path: &PathBuf| {
-        let ending = path.extension().and_then(|ending| ending.to_str());
-        path.is_file() && ending.is_some_and(is_decoded)
-    };
-    Ok(paths.filter(is_image).collect())
 }
 
 fn read(path: &Path) -> anyhow::Result<String> {

@@ -56,8 +56,8 @@ enum Command {
     Model(model::ModelCommand),
 }
 
-/// Runs the command of these arguments; the first one is the program's name. Exit status: 0 done, or nobody reads
-/// the output any longer; 1 failed; 2 wrong arguments or settings.
+/// Runs the command of these arguments; the first one is the program's name. Exit status: 0 if it is done, or if
+/// the reader of its output has gone; 1 if it failed; 2 for wrong arguments or settings.
 pub fn run(words: &[OsString]) -> ExitCode {
     let mut arguments = Arguments::parse_from(words);
     let file = match &arguments.command {

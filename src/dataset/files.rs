@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
+use super::image_files::DECODED;
 use super::left_out::is_beside;
 use super::walk::{Step, Unreadable, entries, walk};
 
@@ -125,4 +126,12 @@ pub fn shown_entries(folder: &Path) -> anyhow::Result<Vec<(DirEntry, String)>> {
     let mut found = entries(folder)?;
     found.retain(|(_, name)| !name.starts_with('.'));
     Ok(found)
+}
+
+/// The images of a folder that can be decoded, without those of folders in it.
+pub fn images_in(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let shown = shown_entries(folder)?.into_iter();
+    let images = shown.filter(|(_, name)| ends_in(name, &DECODED));
+    let paths = images.map(|(entry, _)| entry.path());
+    Ok(paths.filter(|path| path.is_file()).collect())
 }

@@ -57,7 +57,7 @@ impl Lines {
             for stored in reviews.lines().await? {
                 let definition: Definition =
                     serde_json::from_str(&stored.body).map_err(ReviewError::from)?;
-                // It must be known when the database is away.
+                // Read now, because it also inspects while the database is away.
                 if definition.store == Store::Queued {
                     lines.get(&stored.name).await?;
                 }
@@ -106,7 +106,7 @@ impl Lines {
         let unknown = || LineError::Unknown(name.to_owned());
         let reviews = self.reviews().ok_or_else(unknown)?;
         let _changing = self.changing.lock().await;
-        // What waits for the database would be missing in what is read.
+        // As long as inspections wait, the database does not have them: the line goes on as it is.
         if let Some(line) = known(reviews.waiting() > 0) {
             return Ok(line);
         }

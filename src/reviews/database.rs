@@ -83,7 +83,8 @@ impl Database {
                 Box::pin(async move { connection.execute(PRAGMAS).await.map(drop) })
             });
             // On a full disk SQLite ends a transaction by itself. The driver still counts it, and would take the next ones
-            // for parts of it, which are never committed. Such a connection is closed.
+            // for parts of it, which are never committed. Such a connection is closed. The ping comes back after a rollback
+            // that is under way.
             pool.after_release(|connection, _| {
                 Box::pin(async move {
                     connection.ping().await?;

@@ -137,7 +137,7 @@ impl Reviews {
     async fn delete_files(&self, rows: &[Row]) -> Result<(), ReviewError> {
         for (_, _, hash) in rows {
             let hash = ImageHash::stored(hash.clone());
-            // In this order: one that waits becomes a row.
+            // Waiting inspections are asked first, because one of them may become a row in between.
             if self.waiting.shows(&hash) {
                 continue;
             }

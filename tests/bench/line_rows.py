@@ -53,9 +53,7 @@ def copies(pattern: dict, count: int) -> Iterator[dict]:
         audit = rng.random() < AUDIT
         answered = number < count * (1 - UNANSWERED) and (audit or decision == "review")
         created = first + number * MILLISECONDS_APART
-        identity = str(
-            uuid.UUID(int=created << 80 | 7 << 76 | rng.getrandbits(12) << 64 | 2 << 62 | rng.getrandbits(62))
-        )
+        identity = _version_7(created, rng)
         answer |= {"id": identity, "created": created, "decision": decision, "audit": audit}
         yield {
             **pattern,

@@ -150,7 +150,7 @@ def run(setting: Setting) -> Row:
     if programs() is None:
         row.saw.append("not measured: PostgreSQL is not installed")
         return row
-    with Postgres(setting.folder / "postgres") as postgres:
+    with Postgres() as postgres:
         server = ClipInProcess("fault-database", setting.state("database"), "--database", postgres.url)
         try:
             for name in STATIONS:

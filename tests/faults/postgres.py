@@ -4,6 +4,7 @@ import os
 import pwd
 import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -20,23 +21,21 @@ def programs() -> Path | None:
 
 
 class Postgres:
-    """A running PostgreSQL; to be used in a `with`."""
+    """A running PostgreSQL; to be used in a `with`, which also removes its data."""
 
-    def __init__(self, folder: Path):
+    def __init__(self):
         found = programs()
         if found is None:
             raise FileNotFoundError(f"no PostgreSQL in {VERSIONS}")
-        self.programs, self.folder, self.port = found, folder, free_port()
+        self.programs, self.port = found, free_port()
+        self.data = tempfile.TemporaryDirectory()
+        self.folder = Path(self.data.name)
         self.user: dict = {}
-        folder.mkdir()
         if os.geteuid() == 0:
-            # It refuses to be root, whose temporary folders others cannot enter.
+            # It refuses to be root.
             user = pwd.getpwnam("postgres")
             self.user = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
-            os.chown(folder, user.pw_uid, user.pw_gid)
-            for parent in folder.parents:
-                if parent.stat().st_mode & 0o005 != 0o005:
-                    parent.chmod(parent.stat().st_mode | 0o005)
+            os.chown(self.folder, user.pw_uid, user.pw_gid)
         options = ["-D", "data", "-U", "lines", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
         made = self._run("initdb", *options)
         if made.returncode:
@@ -72,6 +71,7 @@ class Postgres:
     def __exit__(self, *_exception) -> None:
         if self.process.poll() is None:
             self.stop()
+        self.data.cleanup()
 
     def _run(self, program: str, *arguments: str) -> subprocess.CompletedProcess:
         return subprocess.run(

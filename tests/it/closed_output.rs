@@ -9,7 +9,7 @@ use crate::support::eval_data::{SCENES, jpeg, write};
 use crate::support::server::{Server, demo, fixture, program};
 use crate::support::training_sets::{clean, write_parquet};
 
-/// Exit status and standard error of a command whose standard output is a pipe that nobody reads.
+/// Exit status and standard error of a command whose standard output is a pipe without a reader.
 fn unread(command: &mut Command) -> (i32, String) {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);

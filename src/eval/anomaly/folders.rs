@@ -7,8 +7,7 @@ use anyhow::Context as _;
 use serde::Deserialize;
 
 use super::set::{Category, LIMIT_OF_AD_2, LocoSaturation, MaskFile, TestImage, USUAL_LIMIT};
-use crate::dataset::files::shown_entries;
-use crate::dataset::image_files::is_decoded;
+use crate::dataset::files::{images_in, shown_entries};
 use crate::inspection::metrics::Saturation;
 
 /// The categories below a folder, each read by `read`; a folder without `train/good` is none. The folder itself may be one.
@@ -29,35 +28,68 @@ pub fn categories(
     all.collect()
 }
 
+/// Masks of a kind of defect, by the name of their image without its ending.
+type Masks = HashMap<String, Vec<MaskFile>>;
+
 /// MVTec AD.
 pub fn mvtec(folder: &Path) -> anyhow::Result<Category> {
     let masks = folder.join("ground_truth");
-    tested(folder, &folder.join("test"), USUAL_LIMIT, |kind, stem| {
-        Ok(mask_of(&masks.join(kind), stem).into_iter().collect())
-    })
+    let masks = |kind: &str| one_for_each(&masks.join(kind));
+    tested(folder, &folder.join("test"), USUAL_LIMIT, masks)
 }
 
 /// MVTec AD 2: only the public part has labels.
 pub fn ad2(folder: &Path) -> anyhow::Result<Category> {
     let test = folder.join("test_public");
     let masks = test.join("ground_truth");
-    tested(folder, &test, LIMIT_OF_AD_2, |kind, stem| {
-        Ok(mask_of(&masks.join(kind), stem).into_iter().collect())
-    })
+    let masks = |kind: &str| one_for_each(&masks.join(kind));
+    tested(folder, &test, LIMIT_OF_AD_2, masks)
 }
 
 /// MVTec LOCO: a folder of masks for each image, whose values name an entry of `defects_config.json`.
 pub fn loco(folder: &Path) -> anyhow::Result<Category> {
     let masks = folder.join("ground_truth");
     let saturation = saturation(&folder.join("defects_config.json"))?;
-    tested(folder, &folder.join("test"), USUAL_LIMIT, |kind, stem| {
-        let files = images(&masks.join(kind).join(stem))?;
-        let mask = |file| MaskFile {
+    let mask = |file: PathBuf| MaskFile {
+        file,
+        saturation: Some(saturation.clone()),
+    };
+    let masks = |kind: &str| {
+        let of_images = subfolders(&masks.join(kind))?.into_iter();
+        let of_images = of_images.map(|folder| {
+            let masks = images_in(&folder)?.into_iter().map(mask);
+            Ok((stem(&folder), masks.collect()))
+        });
+        of_images.collect()
+    };
+    tested(folder, &folder.join("test"), USUAL_LIMIT, masks)
+}
+
+/// `NAME_mask.png`, or `NAME.png` as converted sets have it. There may be no folder: then there are no masks.
+fn one_for_each(folder: &Path) -> anyhow::Result<Masks> {
+    if !folder.is_dir() {
+        return Ok(Masks::new());
+    }
+    let files = images_in(folder)?.into_iter();
+    let masks = files.map(|file| {
+        let stem = stem(&file);
+        let of_image = stem.strip_suffix("_mask").unwrap_or(&stem).to_owned();
+        let mask = MaskFile {
             file,
-            saturation: Some(saturation.clone()),
+            saturation: None,
         };
-        Ok(files.into_iter().map(mask).collect())
-    })
+        (of_image, vec![mask])
+    });
+    Ok(masks.collect())
+}
+
+/// A file's name without its ending; a folder's name has none.
+fn stem(path: &Path) -> String {
+    let stem = match path.is_dir() {
+        true => path.file_name(),
+        false => path.file_stem(),
+    };
+    stem.unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// An entry of `defects_config.json`.
@@ -82,70 +114,42 @@ fn saturation(file: &Path) -> anyhow::Result<LocoSaturation> {
     Ok(LocoSaturation(all.collect()))
 }
 
-/// A category whose test images are in folders named after the kind of defect.
+/// A category whose test images are in folders named after the kind of defect. `masks` gives those of a kind.
 fn tested(
     folder: &Path,
     test: &Path,
     limit: f64,
-    masks: impl Fn(&str, &str) -> anyhow::Result<Vec<MaskFile>>,
+    masks: impl Fn(&str) -> anyhow::Result<Masks>,
 ) -> anyhow::Result<Category> {
     let mut category = Category {
-        good: images(&folder.join("train/good"))?,
+        good: images_in(&folder.join("train/good"))?,
         limit,
         ..Category::default()
     };
     for kind in subfolders(test)? {
-        let name = kind.file_name().unwrap_or_default().to_string_lossy();
+        let name = stem(&kind);
         if name == "ground_truth" {
             continue;
         }
         let is_good = name == "good";
-        for file in images(&kind)? {
-            let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+        let mut masks = match is_good {
+            true => Masks::new(),
+            false => masks(&name)?,
+        };
+        for file in images_in(&kind)? {
             category.test.push(TestImage {
-                masks: match is_good {
-                    true => Vec::new(),
-                    false => masks(&name, &stem)?,
-                },
-                defect: (!is_good).then(|| name.clone().into_owned()),
+                masks: masks.remove(&stem(&file)).unwrap_or_default(),
+                defect: (!is_good).then(|| name.clone()),
                 part: None,
-                file: file.clone(),
+                file,
             });
         }
     }
     Ok(category)
 }
 
-/// `NAME_mask.png`, or `NAME.png` as converted sets have it.
-fn mask_of(folder: &Path, stem: &str) -> Option<MaskFile> {
-    let names: HashMap<String, PathBuf> = images(folder)
-        .ok()?
-        .into_iter()
-        .filter_map(|file| Some((file.file_stem()?.to_string_lossy().into_owned(), file)))
-        .collect();
-    let file = names.get(&format!("{stem}_mask")).or(names.get(stem))?;
-    Some(MaskFile {
-        file: file.clone(),
-        saturation: None,
-    })
-}
-
 fn subfolders(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let entries = shown_entries(folder)?;
     let paths = entries.into_iter().map(|(entry, _)| entry.path());
     Ok(paths.filter(|path| path.is_dir()).collect())
-}
-
-/// The images of a folder; none if there is no such folder.
-fn images(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    if !folder.is_dir() {
-        return Ok(Vec::new());
-    }
-    let entries = shown_entries(folder)?;
-    let paths = entries.into_iter().map(|(entry, _)| entry.path());
-    let is_image = |path: &PathBuf| {
-        let ending = path.extension().and_then(|ending| ending.to_str());
-        path.is_file() && ending.is_some_and(is_decoded)
-    };
-    Ok(paths.filter(is_image).collect())
 }

@@ -54,19 +54,20 @@ pub struct Tested {
     pub milliseconds: f64,
 }
 
-/// Scores of good and of defective images.
-pub fn by_class(category: &Category, tested: &[Tested]) -> [Vec<f64>; 2] {
-    let mut classes = [Vec::new(), Vec::new()];
+/// A number of each good and of each defective image.
+pub fn by_class(
+    category: &Category,
+    tested: &[Tested],
+    number: impl Fn(&Tested) -> f64,
+) -> [Vec<f64>; 2] {
+    let [mut ok, mut ng] = [Vec::new(), Vec::new()];
     for one in tested {
-        let is_defective = category
-            .test
-            .get(one.index)
-            .is_some_and(|image| image.defect.is_some());
-        if let Some(class) = classes.get_mut(usize::from(is_defective)) {
-            class.push(one.score);
+        match category.test.get(one.index) {
+            Some(image) if image.defect.is_some() => ng.push(number(one)),
+            _ => ok.push(number(one)),
         }
     }
-    classes
+    [ok, ng]
 }
 
 /// Measures a category.
@@ -76,12 +77,8 @@ pub fn measure(
     tested: &[Tested],
     pixels: &PixelMeasure,
 ) -> CategoryResult {
-    let [ok, ng] = by_class(category, tested);
-    let ranks = tested.iter().map(|one| Tested {
-        score: one.rank,
-        ..one.clone()
-    });
-    let [ok_ranks, ng_ranks] = by_class(category, &ranks.collect::<Vec<_>>());
+    let [ok, ng] = by_class(category, tested, |one| one.score);
+    let [ok_ranks, ng_ranks] = by_class(category, tested, |one| one.rank);
     let mut times: Vec<f64> = tested.iter().map(|one| one.milliseconds).collect();
     times.sort_by(f64::total_cmp);
     CategoryResult {

@@ -19,6 +19,7 @@ use crate::eval::bootstrap::Resampling;
 use crate::eval::report::{SCHEMA_VERSION, metrics};
 use crate::eval::scoring::{MetricSpec, by_group};
 use crate::eval::{Broken, ModelOfReport, Outcome, Over, Report, Rules, ScoredItem};
+use crate::inspection::metrics::quantile;
 
 /// How references are chosen.
 #[derive(Debug, Clone)]
@@ -163,18 +164,7 @@ fn items(
     (shots, seed): (usize, u64),
     tested: &[Tested],
 ) -> Vec<ScoredItem> {
-    let [ok, ng] = by_class(category, tested);
-    let quantile = |scores: &[f64], share: f64| {
-        let mut sorted = scores.to_vec();
-        sorted.sort_by(f64::total_cmp);
-        let place = share * sorted.len().saturating_sub(1) as f64;
-        let (below, above) = (
-            sorted.get(place.floor() as usize),
-            sorted.get(place.ceil() as usize),
-        );
-        let (below, above) = (below.copied()?, above.copied()?);
-        Some(below + (above - below) * place.fract())
-    };
+    let [ok, ng] = by_class(category, tested, |one| one.score);
     let (highest_ok, lowest_ng) = (quantile(&ok, 1.0 - ALLOWED), quantile(&ng, ALLOWED));
     let one = |tested: &Tested| {
         let image = category.test.get(tested.index)?;

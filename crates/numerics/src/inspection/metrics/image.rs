@@ -95,7 +95,7 @@ pub fn f1_max(ok: &[f64], ng: &[f64]) -> Option<F1Max> {
 /// (arXiv 2503.23451). `None` without an image of each kind, or with an `escape` outside 0..1.
 #[must_use]
 pub fn presorted_good(ok: &[f64], ng: &[f64], escape: f64) -> Option<f64> {
-    let threshold = quantile(&sorted(ng), escape)?;
+    let threshold = quantile(ng, escape)?;
     share(ok, |score| score < threshold)
 }
 
@@ -103,7 +103,7 @@ pub fn presorted_good(ok: &[f64], ng: &[f64], escape: f64) -> Option<f64> {
 /// images go with them; as [`presorted_good`], mirrored.
 #[must_use]
 pub fn presorted_bad(ok: &[f64], ng: &[f64], overkill: f64) -> Option<f64> {
-    let threshold = quantile(&sorted(ok), 1.0 - overkill)?;
+    let threshold = quantile(ok, 1.0 - overkill)?;
     share(ng, |score| score > threshold)
 }
 
@@ -118,12 +118,15 @@ fn sorted(scores: &[f64]) -> Vec<f64> {
     scores
 }
 
-/// The quantile of sorted numbers, with linear interpolation: numpy's and torch's default.
-fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
-    let last = sorted.len().checked_sub(1)?;
+/// The quantile of scores, with linear interpolation: numpy's and torch's default. `None` without a score, or with a `share`
+/// outside 0..1.
+#[must_use]
+pub fn quantile(scores: &[f64], share: f64) -> Option<f64> {
+    let last = scores.len().checked_sub(1)?;
     if !(0.0..=1.0).contains(&share) {
         return None;
     }
+    let sorted = sorted(scores);
     let position = share * last as f64;
     let below = sorted.get(position as usize)?;
     let above = sorted.get((position as usize + 1).min(last))?;

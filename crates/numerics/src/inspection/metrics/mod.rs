@@ -6,7 +6,7 @@ mod image;
 mod pixel;
 mod saturation;
 
-pub use image::{Counts, F1Max, auroc, counts_at, f1_max, presorted_bad, presorted_good};
+pub use image::{Counts, F1Max, auroc, counts_at, f1_max, presorted_bad, presorted_good, quantile};
 pub use pixel::{PixelMeasure, PixelMeasureError};
 pub use saturation::Saturation;
 
