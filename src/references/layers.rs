@@ -63,8 +63,9 @@ pub fn layers(model: &Model, frame: &Frame, lies_still: bool) -> Vec<Layer> {
                 offset: Some(output.offset),
                 ..Sampling::default()
             },
-            // A change of the whole picture shows in the spread of the deepest map.
+            // A change of the whole picture shows in the mean and in the spread of the deepest map.
             distribution: is_coarsest,
+            shift: is_coarsest,
             memory: is_coarsest.then_some(memory),
             ..LayerSettings::default()
         };

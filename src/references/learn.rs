@@ -1,8 +1,8 @@
 //! Learns the images of a reference: aligns them with the first, computes their maps, and scores each from all others.
 //!
-//! With fewer than a dozen images, copies stand beside them (see `inspection::copies`), so that there are enough held-out
-//! scores. The copies of an image are never among the others that it is scored from; only the copies of a single image are
-//! scored from one another.
+//! With few images, copies stand beside them (see `inspection::copies`), so that there are enough held-out scores. The copies
+//! of an image are never among the others that it is scored from; only the copies of a single image are scored from one
+//! another.
 
 use std::sync::Arc;
 
@@ -24,8 +24,12 @@ use crate::inspection::registration::RegistrationReference;
 use crate::matching::mean_direction;
 use crate::preprocess::{ImageOptions, Picture};
 
-/// Held-out scores that there should be at least.
+/// Held-out scores that there should be at least where images have copies.
 const SCORES: usize = 12;
+
+/// From so many images on there are no copies. A copy differs from its image in light, focus and noise by more than good
+/// parts of most lines do: the spread of a score that copies have part in hides small defects.
+const ENOUGH: usize = 10;
 
 /// Below this similarity with the first image, OK images are a pattern that lies differently in each.
 const LIES_STILL: f64 = 0.5;
@@ -52,9 +56,13 @@ pub async fn learn(
     };
     let (frame, brightness) = first(model, images, options).await?;
     places.check_inside(frame.posted)?;
-    let registration = Arc::new(brightness.registration(-1.0)?);
+    let mut registration = Arc::new(brightness.registration(-1.0, true)?);
     let least = least_similar(model, images, &frame, &registration, options).await?;
-    let layers = layers::layers(model, &frame, least >= LIES_STILL);
+    let lies_still = least >= LIES_STILL;
+    if !lies_still {
+        registration = Arc::new(brightness.registration(-1.0, false)?);
+    }
+    let layers = layers::layers(model, &frame, lies_still);
     let settings: Vec<_> = layers
         .iter()
         .map(|layer| (layer.settings, layer.shape))
@@ -73,7 +81,7 @@ pub async fn learn(
         layers: Arc::new(layers),
         kept: Arc::new(kept),
         empty: Arc::new(empty),
-        copies: SCORES.div_ceil(images.len().max(1)).saturating_sub(1) as u64,
+        copies: copies(images.len()),
     };
     let statistics = match images {
         [_] => lesson.of_one().await?,
@@ -90,11 +98,20 @@ pub async fn learn(
         embedding,
         layers: layers.collect(),
         pose_below: POSE_BELOW.min(least - POSE_MARGIN).max(-1.0),
+        lies_still,
         kept: lesson.kept.as_ref().clone(),
         statistics,
         first: brightness,
     });
     Ok(learnt)
+}
+
+/// Copies beside each of so many images.
+fn copies(images: usize) -> u64 {
+    match images {
+        0..ENOUGH => SCORES.div_ceil(images.max(1)).saturating_sub(1) as u64,
+        _ => 0,
+    }
 }
 
 /// The sizes, and the first image in grey.

@@ -38,6 +38,10 @@ pub struct Learnt {
     pub layers: Vec<String>,
     /// Below this similarity a picture is in another pose.
     pub pose_below: f64,
+    /// Whether the images show a part that lies in the same way in all of them, and not a pattern such as a weave. Pictures of
+    /// a pattern are not aligned.
+    #[serde(default = "lies_still")]
+    pub lies_still: bool,
     /// For each layer, which positions of its grid are compared; `None`: all.
     pub kept: Option<Vec<Vec<bool>>>,
     /// What is known of the maps.
@@ -46,6 +50,11 @@ pub struct Learnt {
     pub first: Brightness,
     #[serde(skip)]
     fitted: OnceLock<Arc<Fitted>>,
+}
+
+/// What was stored before patterns were told from parts was aligned.
+fn lies_still() -> bool {
+    true
 }
 
 /// A picture in shades of grey, at the size at which pictures are aligned.
@@ -78,15 +87,21 @@ impl Brightness {
         }
     }
 
-    /// For aligning pictures with it; a similarity below `pose_below` is another pose.
+    /// For aligning pictures with it; a similarity below `pose_below` is another pose. Pictures of a pattern, which does not
+    /// lie still, are never aligned and never in another pose.
     ///
     /// # Errors
     /// [`InspectionError`] if a stored picture is incomplete.
-    pub fn registration(&self, pose_below: f64) -> Result<RegistrationReference, InspectionError> {
+    pub fn registration(
+        &self,
+        pose_below: f64,
+        lies_still: bool,
+    ) -> Result<RegistrationReference, InspectionError> {
         let values = self.pixels.iter().map(|byte| f32::from(*byte) / 255.0);
         let picture = GreyImage::new(self.width, self.height, values.collect())?;
         let settings = RegistrationSettings {
-            pose_below,
+            pose_below: if lies_still { pose_below } else { -1.0 },
+            corrects: lies_still,
             ..RegistrationSettings::default()
         };
         RegistrationReference::new(&picture, settings)
@@ -103,6 +118,7 @@ pub struct Parts {
     pub embedding: Vec<f32>,
     pub layers: Vec<String>,
     pub pose_below: f64,
+    pub lies_still: bool,
     pub kept: Option<Vec<Vec<bool>>>,
     pub statistics: OkStatistics,
     pub first: Brightness,
@@ -119,6 +135,7 @@ impl From<Parts> for Learnt {
             embedding: parts.embedding,
             layers: parts.layers,
             pose_below: parts.pose_below,
+            lies_still: parts.lies_still,
             kept: parts.kept,
             statistics: parts.statistics,
             first: parts.first,
@@ -138,7 +155,7 @@ impl Learnt {
         }
         let fitted = Arc::new(Fitted {
             model: self.statistics.fit()?,
-            registration: self.first.registration(self.pose_below)?,
+            registration: self.first.registration(self.pose_below, self.lies_still)?,
         });
         // Of two that were made at the same time, one is used.
         Ok(self.fitted.get_or_init(|| fitted).clone())

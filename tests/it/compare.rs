@@ -146,6 +146,69 @@ fn a_moved_part_is_aligned_and_a_turned_one_is_another_pose() {
     }
 }
 
+/// A weave: threads of about `pitch` pixels, no two alike, so that it lies differently in each picture.
+fn weave(seed: u64, pitch: f64, torn: bool) -> String {
+    let mut random = fastrand::Rng::with_seed(seed);
+    // For each pixel of a side: its thread, and how far it is from the thread's middle (0 to 1).
+    let mut side = || {
+        let mut pixels = Vec::new();
+        for thread in 0.. {
+            let width = pitch * (0.7 + 0.6 * random.f64());
+            let middle = (width - 1.0) / 2.0;
+            pixels.extend(
+                (0..width.round() as usize)
+                    .map(|at| (thread, (at as f64 - middle).abs() / (middle + 1.0))),
+            );
+            if pixels.len() >= SIDE as usize {
+                return pixels;
+            }
+        }
+        pixels
+    };
+    let (columns, rows) = (side(), side());
+    let picture = RgbImage::from_fn(SIDE, SIDE, |x, y| {
+        let ((column, across), (row, down)) = (columns[x as usize], rows[y as usize]);
+        let is_above = (column + row) % 2 == 0;
+        let away = if is_above { across } else { down };
+        let hole = torn && (140..164).contains(&x) && (90..98).contains(&y);
+        let light = if hole { 60.0 } else { 170.0 - 70.0 * away };
+        let value = (light + random.f64() * 12.0) as u8;
+        Rgb([value, value, value])
+    });
+    base64(&encode(&picture))
+}
+
+#[test]
+fn a_pattern_is_compared_as_it_lies() {
+    let server = Server::start();
+    let references: Vec<_> = (1..=10).map(|seed| weave(seed, 10.0, false)).collect();
+    let good = (20..26).map(|seed| weave(seed, 10.0, false));
+    let torn = (30..33).map(|seed| weave(seed, 10.0, true));
+    // Every place of it is a little off.
+    let coarse = (40..43).map(|seed| weave(seed, 12.0, false));
+    let images: Vec<_> = good.chain(torn).chain(coarse).collect();
+    let results = ask(
+        &server,
+        &json!({"references": references, "images": images}),
+    );
+    for result in &results {
+        // Moving it to where it happens to look most alike would change the texture.
+        assert_eq!(result["registration"]["status"], "identity");
+    }
+    let score = |result: &Value| number(&result["changed"]["score"]);
+    let highest = results[..6].iter().map(score).fold(0.0, f64::max);
+    for bad in &results[6..] {
+        assert!(score(bad) > highest, "{highest} {}", bad["changed"]);
+        assert_eq!(number(&bad["changed"]["rank"]), 1.0);
+    }
+    let place = &results[6]["regions"][0];
+    let [x, y] = ["x", "y"].map(|side| number(&place[side]));
+    assert!(
+        (110.0..164.0).contains(&x) && (60.0..98.0).contains(&y),
+        "{place}"
+    );
+}
+
 #[test]
 fn a_picture_alone_and_among_others_is_the_same() {
     let server = Server::start();

@@ -201,7 +201,8 @@ fn a_misbehaving_host_fails_its_item_only() {
         ("endless-head".into(), &["url_fetch_failed"]),
         // Too slow
         ("drip".into(), &["url_timeout"]),
-        ("drip-head".into(), &["url_timeout"]),
+        // On a busy machine so much of it comes at once that it is seen to be no head.
+        ("drip-head".into(), &["url_timeout", "url_fetch_failed"]),
         ("silent".into(), &["url_timeout"]),
         ("held".into(), &["url_timeout"]),
     ];

@@ -68,6 +68,8 @@ impl Server {
         // Each server has its own state folder; a `--state` on the command line has priority.
         let state = tempfile::tempdir().unwrap();
         command.env("CLIP_IN_STATE", state.path());
+        // On a busy machine a debug build may take longer than the default. A `--request-seconds` has priority too.
+        command.env("CLIP_IN_REQUEST_SECONDS", "600");
         let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
         let mut seen = String::new();

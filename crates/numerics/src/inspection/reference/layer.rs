@@ -1,6 +1,6 @@
 //! The parts of a score that one layer gives.
 
-use super::gaussian::Gaussian;
+use super::gaussian::{Gaussian, Whitened};
 use super::memory::{Memory, MemorySettings};
 use super::patches::{Patches, Sampling};
 use crate::inspection::aggregate::{mean, smoothed, top};
@@ -22,13 +22,16 @@ pub struct LayerSettings {
     pub residual: bool,
     /// Whether the spread of the patches of the whole picture is a part. Costs one more matrix product.
     pub distribution: bool,
+    /// Whether the place of the mean of all patches is a part. Costs nothing beside the others.
+    #[serde(default)]
+    pub shift: bool,
     /// Whether the distance to the nearest OK patch is a part.
     pub memory: Option<MemorySettings>,
 }
 
 impl Default for LayerSettings {
     /// A ridge of 1e-3, main directions with 99 % of the variance, peaks of 0.2 % of the patches; the distribution, and
-    /// neither residual nor memory.
+    /// neither shift, residual nor memory.
     fn default() -> Self {
         Self {
             sampling: Sampling::default(),
@@ -37,6 +40,7 @@ impl Default for LayerSettings {
             peak: 0.002,
             residual: false,
             distribution: true,
+            shift: false,
             memory: None,
         }
     }
@@ -69,6 +73,9 @@ impl LayerSettings {
         if self.distribution {
             kinds.push(PartKind::Distribution);
         }
+        if self.shift {
+            kinds.push(PartKind::Shift);
+        }
         kinds
     }
 
@@ -95,21 +102,25 @@ impl LayerSettings {
         if let (Some(_), Some(memory)) = (self.memory, memory) {
             pair(&memory.distances(patches, without));
         }
+        // Logarithms, as for all others: what is 100 times as far is not 100 times as bad.
+        let mut whole = |value: f64| parts.push(value.max(1e-9).ln());
+        let sets = match spread {
+            Spread::Whole => vec![whitened],
+            Spread::Quarters => {
+                let quarter = |index: usize| patches.grid.quarter(patches.positions[index]);
+                let of = |number| whitened.part(|index| quarter(index) == number);
+                (0..4).filter_map(of).collect()
+            }
+        };
+        let mean_of = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
         if self.distribution {
-            // The logarithm, as for all others: what is 100 times as far is not 100 times as bad.
-            let divergence = match spread {
-                Spread::Whole => gaussian.divergence(&whitened)?,
-                Spread::Quarters => {
-                    let quarter = |index: usize| patches.grid.quarter(patches.positions[index]);
-                    let parts =
-                        (0..4).filter_map(|number| whitened.part(|index| quarter(index) == number));
-                    let parts = parts
-                        .map(|part| gaussian.divergence(&part))
-                        .collect::<Result<Vec<_>, _>>()?;
-                    parts.iter().sum::<f64>() / parts.len().max(1) as f64
-                }
-            };
-            parts.push(divergence.max(1e-9).ln());
+            let divergences = sets.iter().map(|set| gaussian.divergence(set));
+            whole(mean_of(&divergences.collect::<Result<Vec<_>, _>>()?));
+        }
+        if self.shift {
+            whole(mean_of(
+                &sets.iter().map(Whitened::shift).collect::<Vec<_>>(),
+            ));
         }
         Ok((parts, map))
     }
@@ -141,6 +152,8 @@ pub enum PartKind {
     NearestMean,
     /// The patches are spread in another way than those of OK pictures.
     Distribution,
+    /// The mean of all patches lies elsewhere than that of OK pictures.
+    Shift,
 }
 
 impl PartKind {
@@ -155,6 +168,7 @@ impl PartKind {
             Self::NearestPeak => "nearest_peak",
             Self::NearestMean => "nearest_mean",
             Self::Distribution => "distribution",
+            Self::Shift => "shift",
         }
     }
 }

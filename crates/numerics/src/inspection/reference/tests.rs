@@ -60,6 +60,7 @@ fn faded(seed: u64) -> Vec<f32> {
 fn all_parts() -> LayerSettings {
     LayerSettings {
         residual: true,
+        shift: true,
         memory: Some(MemorySettings::default()),
         ..LayerSettings::default()
     }

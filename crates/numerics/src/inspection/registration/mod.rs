@@ -43,6 +43,9 @@ pub struct RegistrationSettings {
     /// A similarity below this, −1..1, is another pose. A pattern that lies differently in every picture, such as a
     /// weave, has a low similarity in OK pictures too: set it below the lowest of the OK pictures.
     pub pose_below: f64,
+    /// Whether pictures are corrected at all. A pattern that lies differently in every picture has no place to be moved to:
+    /// the transform found is chance, and the interpolation that it costs changes the texture.
+    pub corrects: bool,
 }
 
 impl Default for RegistrationSettings {
@@ -53,6 +56,7 @@ impl Default for RegistrationSettings {
             scale: 1.15,
             shift: 0.2,
             pose_below: 0.25,
+            corrects: true,
         }
     }
 }
@@ -144,8 +148,8 @@ impl RegistrationReference {
 
     /// Finds how `picture` lies. An error if it has another size than the reference: scale it first.
     ///
-    /// Pictures without contrast or with a side under 16 pixels are never aligned: their status is `Identity` or, with a
-    /// similarity that is too low, `Pose`.
+    /// Pictures without contrast or with a side under 16 pixels are never aligned, and neither is any if the settings do not
+    /// correct: their status is `Identity` or, with a similarity that is too low, `Pose`.
     pub fn register(&self, picture: &GreyImage) -> Result<Registration, InspectionError> {
         if (picture.width(), picture.height()) != self.size {
             return Err(InspectionError::Shape {
@@ -167,7 +171,8 @@ impl RegistrationReference {
             transform: Transform::IDENTITY,
         };
         let shorter = fine.width().min(fine.height());
-        if shorter < SHORTEST_SIDE
+        if !self.settings.corrects
+            || shorter < SHORTEST_SIDE
             || self.contrast < LEAST_CONTRAST
             || fine.spread().1 < LEAST_CONTRAST
             || unaligned >= ALIKE

@@ -42,6 +42,25 @@ fn reference() -> RegistrationReference {
 }
 
 #[test]
+fn settings_that_do_not_correct_leave_every_picture_where_it_is() {
+    let settings = RegistrationSettings {
+        corrects: false,
+        pose_below: -1.0,
+        ..RegistrationSettings::default()
+    };
+    let first = picture("reference");
+    let reference = RegistrationReference::new(&first, settings).expect("the settings are valid");
+    for case in cases() {
+        let found = reference
+            .register(&picture(&case.name))
+            .expect("the sizes are equal");
+        let identity = (RegistrationStatus::Identity, Transform::IDENTITY);
+        assert_eq!((found.status, found.transform), identity, "{}", case.name);
+        assert!((found.score - found.unaligned_score).abs() < 1e-12);
+    }
+}
+
+#[test]
 fn known_motions_are_found_within_a_fifth_of_a_pixel_and_of_a_degree() {
     let reference = reference();
     for case in cases().iter().filter(|case| !case.name.starts_with("pose")) {
