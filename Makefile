@@ -21,7 +21,7 @@ FETCH := { test -x .cache/pip/bin/python || $(PYTHON) -m venv .cache/pip; } && .
 CLIP_IN := target/release/clip-in
 TRAIN := $(VENV)/bin/clip-in-training
 
-.PHONY: help serve proto small-sources test check test-rust test-python test-full-size end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint lint-code docs onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo train-small train-small-text evaluate-demo evaluate-small ablation bench bench-setup stream textile kills rolling-restart faults abuse fuzz soak reference gpu-bundle lock clean textile-features promises environments test-binaries tests-in-order
+.PHONY: help serve proto small-sources test check test-rust test-python test-full-size end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint lint-code docs onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo train-small train-small-text evaluate-demo evaluate-small ablation bench bench-setup stream textile kills rolling-restart faults abuse fuzz soak reference gpu-bundle lock clean textile-features textile-compare promises environments test-binaries tests-in-order
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | column -t -s '	'
@@ -209,6 +209,9 @@ textile: build python ## find defects of a textile by words and by example image
 
 textile-features: python ## find defects of a textile by the features of a frozen tower and ten good pictures (TEXTILE="--draws 5")
 	$(PY) -m tests.bench.textile_features $(TEXTILE)
+
+textile-compare: build python ## find defects of a textile by comparing it with 5 to 50 good pictures (TEXTILE="--draws 5")
+	$(PY) -m tests.bench.textile_compare $(TEXTILE)
 
 promises: build python ## what lines promise, by drawn parts and a textile: 1,000 calibrations, review share, drift; an hour on two cores (PROMISES="--reuse")
 	$(PY) -m tests.promises.run $(PROMISES)

@@ -26,7 +26,7 @@ from tests.bench.report import table
 from tests.bench.servers import Server
 
 LAST = 250
-"""Number of the last picture of each class that may be opened."""
+"""Number of the last picture of each class that settings may be chosen with."""
 EXAMPLES = 50
 CLIENTS = 8
 
@@ -41,13 +41,13 @@ Pictures = dict[str, list[bytes]]
 """Pictures by class, as on disk."""
 
 
-def pictures() -> Pictures:
-    """The first 250 of each class."""
+def pictures(first: int = 1, last: int = LAST) -> Pictures:
+    """Those of each class with these numbers; by default the first 250."""
     ensure(TEXTILE_PYTHON)
     code = "import conformal_clip_data as data; print(data.textile_simulated_root())"
     root = subprocess.run([TEXTILE_PYTHON, "-c", code], check=True, capture_output=True, text=True)
     folder = Path(root.stdout.strip())
-    files = {name: [folder / name / f"textile_{i:04}.jpg" for i in range(1, LAST + 1)] for name in TEXTS}
+    files = {name: [folder / name / f"textile_{i:04}.jpg" for i in range(first, last + 1)] for name in TEXTS}
     return {name: [file.read_bytes() for file in those] for name, those in files.items()}
 
 
