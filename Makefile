@@ -21,7 +21,7 @@ FETCH := { test -x .cache/pip/bin/python || $(PYTHON) -m venv .cache/pip; } && .
 CLIP_IN := target/release/clip-in
 TRAIN := $(VENV)/bin/clip-in-training
 
-.PHONY: help serve proto small-sources test check test-rust test-python test-full-size end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint lint-code docs onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo train-small train-small-text evaluate-demo evaluate-small ablation bench bench-setup stream textile kills rolling-restart faults abuse fuzz soak reference gpu-bundle lock clean textile-features textile-compare promises environments test-binaries tests-in-order
+.PHONY: help serve proto small-sources test check test-rust test-python test-full-size end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint lint-code docs onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo train-small train-small-text evaluate-demo evaluate-small ablation bench bench-setup stream textile kills rolling-restart faults abuse fuzz soak reference gpu-bundle lock clean textile-features textile-compare inspection-pictures promises environments test-binaries tests-in-order
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | column -t -s '	'
@@ -215,6 +215,9 @@ textile-compare: build python ## find defects of a textile by comparing it with 
 
 promises: build python ## what lines promise, by drawn parts and a textile: 1,000 calibrations, review share, drift; an hour on two cores (PROMISES="--reuse")
 	$(PY) -m tests.promises.run $(PROMISES)
+
+inspection-pictures: build python ## docs/src/images/kinds.png: a part of each kind and what a comparison says about it
+	$(PY) -m tests.promises.kinds
 
 kills: onnxruntime ## kill the server 200 times while it writes label sets, and during inspections (SQLite; PostgreSQL where Debian has installed it); nothing acknowledged may be lost
 	CLIP_IN_KILLS=200 cargo test --locked --test it _kill:: -- --nocapture

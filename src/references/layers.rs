@@ -66,6 +66,7 @@ pub fn layers(model: &Model, frame: &Frame, lies_still: bool) -> Vec<Layer> {
             // A change of the whole picture shows in the mean and in the spread of the deepest map.
             distribution: is_coarsest,
             shift: is_coarsest,
+            places: is_coarsest && lies_still,
             memory: is_coarsest.then_some(memory),
             ..LayerSettings::default()
         };
@@ -108,6 +109,7 @@ fn of_encoder(side: &ImageSide, channels: usize, lies_still: bool) -> Vec<Layer>
                 border: 0,
                 ..Sampling::default()
             },
+            places: lies_still,
             memory: Some(MemorySettings {
                 window: lies_still.then_some(1),
                 ..MemorySettings::default()

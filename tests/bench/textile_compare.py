@@ -1,7 +1,7 @@
 """`make textile-compare`: does the score of `/v1/compare` find defects of a woven textile, by a few good pictures?
 
 The references are draws of nominal pictures with numbers up to 250, the numbers that settings were chosen with. The
-pictures that are compared have numbers from 251 on, and nothing was chosen with them. A comparison is one request with
+pictures that are compared have numbers from 251 on; nothing was chosen with them. A comparison is one request with
 a raw image, as an inspection line sends it. Nothing is trained.
 """
 

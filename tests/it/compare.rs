@@ -4,7 +4,7 @@ use image::{GenericImageView, Rgb, RgbImage};
 use reqwest::blocking::multipart::{Form, Part};
 use serde_json::{Value, json};
 
-use crate::support::parts::{SCRATCH, SIDE, Shot, encode, png};
+use crate::support::parts::{SCRATCH, SIDE, Shot, drawn, encode, png};
 use crate::support::server::models::{serve, without_features};
 use crate::support::server::{Server, assert_alike, base64, failure, success};
 
@@ -144,6 +144,51 @@ fn a_moved_part_is_aligned_and_a_turned_one_is_another_pose() {
         let name = format!("clip_in_registrations_total{{status=\"{status}\"}}");
         assert!(server.metric(&name) >= count);
     }
+}
+
+/// A part that lacks what lies in these columns and rows: the bare board is there.
+const LACKS: (std::ops::Range<u32>, std::ops::Range<u32>) = (80..190, 68..132);
+
+fn lacking(seed: u64) -> String {
+    let mut picture = drawn(ok(seed));
+    for y in LACKS.1 {
+        for x in LACKS.0 {
+            let bare = *picture.get_pixel(20 + x % 10, 200 + y % 10);
+            picture.put_pixel(x, y, bare);
+        }
+    }
+    base64(&encode(&picture))
+}
+
+#[test]
+fn what_is_missing_is_found_although_the_bare_board_is_good_elsewhere() {
+    let server = Server::start();
+    let images = [base64(&png(ok(40))), base64(&png(ok(41))), lacking(42)];
+    let body = json!({"references": samples(10), "images": images});
+    let results = ask(&server, &body);
+    let score = |result: &Value| number(&result["changed"]["score"]);
+    let lacking = &results[2];
+    assert_ne!(lacking["registration"]["status"], "pose");
+    let highest = score(&results[0]).max(score(&results[1]));
+    assert!(
+        score(lacking) > 2.0 * highest,
+        "{highest} {}",
+        lacking["changed"]
+    );
+    let part = |result: &Value| number(&result["changed"]["parts"]["stride16_place_peak"]);
+    assert!(
+        part(lacking) > 5.0 && part(&results[0]) < 5.0,
+        "{results:?}"
+    );
+    let strongest = &lacking["regions"][0];
+    let [x, y, width, height] = ["x", "y", "width", "height"].map(|side| number(&strongest[side]));
+    let (columns, rows) = LACKS;
+    let middle = (x + width / 2.0, y + height / 2.0);
+    assert!(
+        (f64::from(columns.start)..f64::from(columns.end)).contains(&middle.0)
+            && (f64::from(rows.start)..f64::from(rows.end)).contains(&middle.1),
+        "{strongest}"
+    );
 }
 
 /// A weave: threads of about `pitch` pixels, no two alike, so that it lies differently in each picture.

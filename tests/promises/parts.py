@@ -60,9 +60,11 @@ class Drawn:
     what: str
     lot: int
     number: int
+    attributes: tuple[tuple[str, str], ...] = ()
+    """In what it differs from the product: an NG part of a named kind, whatever `what` says."""
 
-    def png(self, lamp: float = 1.0) -> bytes:
-        """The photograph; `lamp` is a factor of the light."""
+    def png(self, lamp: float = 1.0, turned: float = 0.0) -> bytes:
+        """The photograph; `lamp` is a factor of the light, and the part is turned by so many degrees more."""
         lot = Random(f"{self.product}/{self.lot}")
         light = USUAL_LIGHT + LOT_LIGHT * lot.gauss()
         right, down = LOT_MOVED * lot.gauss(), LOT_MOVED * lot.gauss()
@@ -70,7 +72,7 @@ class Drawn:
         light += LIGHT * own.gauss()
         right, down = right + MOVED * own.gauss(), down + MOVED * own.gauss()
         picture = self._still(own)
-        picture = _moved(picture, right, down, TURNED * own.gauss())
+        picture = _moved(picture, right, down, turned + TURNED * own.gauss())
         noise = np.random.default_rng(own.getrandbits(63)).normal(0, NOISE, (SIDE, SIDE, 1))
         lit = np.asarray(picture, np.float32) * (light * lamp) + noise
         file = io.BytesIO()
@@ -78,10 +80,10 @@ class Drawn:
         return file.getvalue()
 
     def _still(self, own: Random) -> Image.Image:
-        good = _good(self.product)
+        good = _drawn(self.product, **dict(self.attributes)) if self.attributes else _good(self.product)
         if self.what == OK:
             return good
-        bad = _drawn(self.product, own.choice(DEFECTS), own.getrandbits(62))
+        bad = _drawn(self.product, own.choice(DEFECTS), own.getrandbits(62), **dict(self.attributes))
         contrast = 1.0 if self.what == CLEAR else own.uniform(LEAST_CONTRAST, MOST_CONTRAST)
         return Image.blend(good, bad, contrast)
 
@@ -98,16 +100,17 @@ class _Scene(Layout):
 
 @cache
 def _good(product: str) -> Image.Image:
-    return _drawn(product, NONE, 0)
+    return _drawn(product)
 
 
-def _drawn(product: str, defect: str, form: int) -> Image.Image:
-    return draw({**PRODUCTS[product], "defect": defect}, _Scene(seed=2020, defect=form), SIDE)
+def _drawn(product: str, defect: str = NONE, form: int = 0, **attributes: str) -> Image.Image:
+    values = {**PRODUCTS[product], "defect": defect, **attributes}
+    return draw(values, _Scene(seed=2020, defect=form), SIDE)
 
 
 def _moved(picture: Image.Image, right: float, down: float, degrees: float) -> Image.Image:
     # What comes in at the border is like what is there: the picture is continued by its mirror image.
-    room = 16
+    room = 16 if abs(degrees) < 5 else SIDE // 2
     wide = Image.fromarray(np.pad(np.asarray(picture), ((room, room), (room, room), (0, 0)), "reflect"))
     cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     centre = SIDE / 2

@@ -1,6 +1,7 @@
 //! The parts of a score that one layer gives.
 
-use super::gaussian::{Gaussian, Whitened};
+use super::gaussian::Whitened;
+use super::layer_statistics::{Distances, Fitted};
 use super::memory::{Memory, MemorySettings};
 use super::patches::{Patches, Sampling};
 use crate::inspection::aggregate::{mean, smoothed, top};
@@ -25,13 +26,17 @@ pub struct LayerSettings {
     /// Whether the place of the mean of all patches is a part. Costs nothing beside the others.
     #[serde(default)]
     pub shift: bool,
+    /// Whether the distance from what OK pictures show at the same place is a part. For parts that lie in the same way in
+    /// every picture.
+    #[serde(default)]
+    pub places: bool,
     /// Whether the distance to the nearest OK patch is a part.
     pub memory: Option<MemorySettings>,
 }
 
 impl Default for LayerSettings {
     /// A ridge of 1e-3, main directions with 99 % of the variance, peaks of 0.2 % of the patches; the distribution, and
-    /// neither shift, residual nor memory.
+    /// neither shift, places, residual nor memory.
     fn default() -> Self {
         Self {
             sampling: Sampling::default(),
@@ -41,6 +46,7 @@ impl Default for LayerSettings {
             residual: false,
             distribution: true,
             shift: false,
+            places: false,
             memory: None,
         }
     }
@@ -76,18 +82,22 @@ impl LayerSettings {
         if self.shift {
             kinds.push(PartKind::Shift);
         }
+        if self.places {
+            kinds.push(PartKind::PlacePeak);
+        }
         kinds
     }
 
-    /// The scores of a picture's patches, and the smoothed distance of each patch.
+    /// The scores of a picture's patches, and the distances of each patch.
     pub(super) fn scores(
         &self,
-        gaussian: &Gaussian,
+        fitted: &Fitted,
         memory: Option<&Memory>,
         patches: &Patches,
         without: Option<u32>,
         spread: Spread,
-    ) -> Result<(Vec<f64>, Vec<f32>), InspectionError> {
+    ) -> Result<(Vec<f64>, Distances), InspectionError> {
+        let gaussian = &fitted.gaussian;
         let whitened = gaussian.whiten(patches);
         let mut parts = Vec::new();
         let mut pair = |distances: &[f32]| {
@@ -95,7 +105,7 @@ impl LayerSettings {
             parts.extend([top(&smooth, self.peak), mean(distances)]);
             smooth
         };
-        let map = pair(&gaussian.distances(&whitened));
+        let smoothed = pair(&gaussian.distances(&whitened));
         if self.residual {
             pair(&gaussian.residuals(&whitened));
         }
@@ -122,7 +132,20 @@ impl LayerSettings {
                 &sets.iter().map(Whitened::shift).collect::<Vec<_>>(),
             ));
         }
-        Ok((parts, map))
+        // Of a single picture, no other shows what belongs at its places.
+        let places = fitted.places.as_ref().filter(|_| spread == Spread::Whole);
+        let of_places = places.map_or_else(Vec::new, |places| places.distances(patches));
+        if self.places {
+            let known: Vec<_> = of_places.iter().flatten().copied().collect();
+            parts.push(top(&known, self.peak));
+        }
+        Ok((
+            parts,
+            Distances {
+                smoothed,
+                of_places,
+            },
+        ))
     }
 }
 
@@ -154,6 +177,8 @@ pub enum PartKind {
     Distribution,
     /// The mean of all patches lies elsewhere than that of OK pictures.
     Shift,
+    /// Some place is unlike the same place of OK pictures.
+    PlacePeak,
 }
 
 impl PartKind {
@@ -169,6 +194,7 @@ impl PartKind {
             Self::NearestMean => "nearest_mean",
             Self::Distribution => "distribution",
             Self::Shift => "shift",
+            Self::PlacePeak => "place_peak",
         }
     }
 }

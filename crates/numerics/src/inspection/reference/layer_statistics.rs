@@ -4,7 +4,8 @@ use super::gaussian::Gaussian;
 use super::layer::LayerSettings;
 use super::memory::Memory;
 use super::moments::Moments;
-use super::patches::Patches;
+use super::patches::{Grid, Patches};
+use super::places::{PlaceGaussians, Places};
 use crate::inspection::error::InspectionError;
 use crate::inspection::feature_map::{FeatureMap, Shape};
 use crate::inspection::scale::Histogram;
@@ -30,11 +31,81 @@ pub(super) struct LayerStatistics {
     pub(super) shape: Shape,
     pub(super) moments: Moments,
     pub(super) memory: Option<Memory>,
+    /// What is shown at each place, if the settings compare places.
+    #[serde(default)]
+    pub(super) places: Option<Places>,
     /// Smoothed distances of the patches of held-out images.
     pub(super) distances: Histogram,
+    /// Their distances from what is shown at their places.
+    #[serde(default)]
+    pub(super) place_distances: Histogram,
 }
 
 impl LayerStatistics {
+    /// Of no image.
+    pub(super) fn new(settings: LayerSettings, shape: Shape) -> Result<Self, InspectionError> {
+        let places = || Places::none(shape.channels, Grid::new(shape, &settings.sampling).len());
+        Ok(Self {
+            settings,
+            shape,
+            moments: Moments::none(shape.channels),
+            memory: settings
+                .memory
+                .map(|memory| Memory::new(shape.channels, memory))
+                .transpose()?,
+            places: settings.places.then(places),
+            distances: Histogram::default(),
+            place_distances: Histogram::default(),
+        })
+    }
+
+    /// Learns the patches of a view of an image.
+    pub(super) fn learn(&mut self, patches: &Patches, image: u32) {
+        self.moments.add(&Moments::of(patches));
+        if let Some(memory) = &mut self.memory {
+            memory.add(patches, image);
+        }
+        if let Some(places) = &mut self.places {
+            places.add(patches);
+        }
+    }
+
+    /// What is known without these views of an image.
+    pub(super) fn without<'a>(
+        &self,
+        views: impl Iterator<Item = &'a Patches>,
+    ) -> Result<Fitted, InspectionError> {
+        let (mut moments, mut places) = (self.moments.clone(), self.places.clone());
+        for view in views {
+            moments.remove(&Moments::of(view));
+            if let Some(places) = &mut places {
+                places.remove(view);
+            }
+        }
+        Ok(Fitted {
+            gaussian: self.gaussian(&moments)?,
+            places: places.map(|places| places.fit(&moments)),
+        })
+    }
+
+    /// All that is known.
+    pub(super) fn fitted(&self) -> Result<Fitted, InspectionError> {
+        self.without(std::iter::empty())
+    }
+
+    /// Notes the distances of a held-out image.
+    pub(super) fn note_held_out(&mut self, distances: &Distances) {
+        self.distances.add(&distances.smoothed);
+        let known: Vec<_> = distances.of_places.iter().flatten().copied().collect();
+        self.place_distances.add(&known);
+    }
+
+    /// Forgets them.
+    pub(super) fn forget_held_out(&mut self) {
+        self.distances = Histogram::default();
+        self.place_distances = Histogram::default();
+    }
+
     fn patches(
         &self,
         map: &FeatureMap<'_>,
@@ -54,6 +125,22 @@ impl LayerStatistics {
     pub(super) fn gaussian(&self, moments: &Moments) -> Result<Gaussian, InspectionError> {
         Gaussian::fit(moments, self.settings.ridge, self.settings.explained)
     }
+}
+
+/// What a layer of a picture is compared with.
+#[derive(Debug, Clone)]
+pub(super) struct Fitted {
+    pub(super) gaussian: Gaussian,
+    pub(super) places: Option<PlaceGaussians>,
+}
+
+/// How far the patches of a picture are from OK ones, a value a patch.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Distances {
+    /// From all OK patches, smoothed.
+    pub(super) smoothed: Vec<f32>,
+    /// From those at their places; empty if places are not compared.
+    pub(super) of_places: Vec<Option<f32>>,
 }
 
 /// The patches of every layer of a picture.

@@ -7,6 +7,7 @@ mod memory;
 mod model;
 mod moments;
 mod patches;
+mod places;
 mod statistics;
 
 pub use gaussian::{Gaussian, Whitened};
@@ -16,6 +17,7 @@ pub use memory::{Memory, MemorySettings};
 pub use model::{Comparison, PartScore, PatchMap, ReferenceModel};
 pub use moments::Moments;
 pub use patches::{Grid, Patches, Sampling};
+pub use places::{PlaceGaussians, Places};
 pub use statistics::OkStatistics;
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
 //! Compares a picture with what is known of OK images.
 
-use super::gaussian::Gaussian;
 use super::layer::{PartName, Spread};
-use super::layer_statistics::{ImageFeatures, LayerStatistics, patches};
+use super::layer_statistics::{Fitted, ImageFeatures, LayerStatistics, patches};
 use super::patches::Grid;
 use super::statistics::OkStatistics;
 use crate::inspection::error::InspectionError;
@@ -17,8 +16,10 @@ const COLOURED: f64 = 0.004;
 #[derive(Debug, Clone)]
 pub struct ReferenceModel {
     layers: Vec<LayerStatistics>,
-    gaussians: Vec<Gaussian>,
+    fitted: Vec<Fitted>,
     scales: Vec<Scale>,
+    /// Of the distances from what is shown at a place.
+    place_scales: Vec<Scale>,
     names: Vec<PartName>,
     fusion: Fusion,
     ok: OkScores,
@@ -65,7 +66,6 @@ impl ReferenceModel {
         if known.images == 0 || known.held_out.is_empty() {
             return Err(InspectionError::NoReference);
         }
-        let fit = |layer: &LayerStatistics| layer.gaussian(&layer.moments);
         let names = known
             .layers
             .iter()
@@ -77,13 +77,20 @@ impl ReferenceModel {
                     .into_iter()
                     .map(move |kind| PartName { layer, kind })
             });
-        let passing = COLOURED / known.layers.len().max(1) as f64;
+        let layers = known.layers.iter();
+        let with_places = layers.clone().filter(|layer| layer.places.is_some());
+        let passing = COLOURED / (layers.len() + with_places.count()).max(1) as f64;
         Ok(Self {
-            gaussians: known.layers.iter().map(fit).collect::<Result<_, _>>()?,
-            scales: known
-                .layers
-                .iter()
+            fitted: layers
+                .clone()
+                .map(LayerStatistics::fitted)
+                .collect::<Result<_, _>>()?,
+            scales: layers
+                .clone()
                 .map(|layer| Scale::new(&layer.distances, passing))
+                .collect(),
+            place_scales: layers
+                .map(|layer| Scale::new(&layer.place_distances, passing))
                 .collect(),
             names: names.collect(),
             fusion: Fusion::fit(&known.held_out, known.least_spread)?,
@@ -101,17 +108,19 @@ impl ReferenceModel {
         let (mut parts, mut maps) = (Vec::new(), Vec::new());
         for (index, (layer, patches)) in self.layers.iter().zip(&patches).enumerate() {
             let memory = layer.memory.as_ref();
-            let (scores, distances) = layer.settings.scores(
-                &self.gaussians[index],
-                memory,
-                patches,
-                None,
-                self.spread,
-            )?;
+            let (scores, distances) =
+                layer
+                    .settings
+                    .scores(&self.fitted[index], memory, patches, None, self.spread)?;
             parts.extend(scores);
             let mut values = vec![None; patches.grid.len()];
-            for (position, distance) in patches.positions.iter().zip(distances) {
-                values[*position] = Some(self.scales[index].value(distance));
+            for (number, (position, distance)) in
+                patches.positions.iter().zip(distances.smoothed).enumerate()
+            {
+                let value = self.scales[index].value(distance);
+                let of_place = distances.of_places.get(number).copied().flatten();
+                let of_place = of_place.map(|distance| self.place_scales[index].value(distance));
+                values[*position] = Some(of_place.map_or(value, |other| value.max(other)));
             }
             maps.push(PatchMap {
                 grid: patches.grid,

@@ -1,13 +1,14 @@
 //! Statistics of OK images, gathered one image at a time.
 
 use super::layer::{LayerSettings, Spread};
-use super::layer_statistics::{ImageFeatures, ImagePatches, LayerStatistics, patches};
+use super::layer_statistics::{
+    Distances, Fitted, ImageFeatures, ImagePatches, LayerStatistics, patches,
+};
 use super::memory::Memory;
 use super::moments::Moments;
 use super::patches::Patches;
 use crate::inspection::error::InspectionError;
 use crate::inspection::feature_map::Shape;
-use crate::inspection::scale::Histogram;
 use serde::{Deserialize, Serialize};
 
 /// The most OK images of a reference.
@@ -35,17 +36,7 @@ impl OkStatistics {
     pub fn new(layers: &[(LayerSettings, Shape)]) -> Result<Self, InspectionError> {
         let of = |(settings, shape): &(LayerSettings, Shape)| {
             settings.check()?;
-            let memory = settings
-                .memory
-                .map(|memory| Memory::new(shape.channels, memory))
-                .transpose()?;
-            Ok(LayerStatistics {
-                settings: *settings,
-                shape: *shape,
-                moments: Moments::none(shape.channels),
-                memory,
-                distances: Histogram::default(),
-            })
+            LayerStatistics::new(*settings, *shape)
         };
         Ok(Self {
             layers: layers.iter().map(of).collect::<Result<_, _>>()?,
@@ -90,17 +81,14 @@ impl OkStatistics {
         }
         for view in views {
             for (layer, patches) in self.layers.iter_mut().zip(&view.0) {
-                layer.moments.add(&Moments::of(patches));
-                if let Some(memory) = &mut layer.memory {
-                    memory.add(patches, self.images);
-                }
+                layer.learn(patches, self.images);
             }
         }
         if self.images == 1 {
             self.held_out.clear();
             self.layers
                 .iter_mut()
-                .for_each(|layer| layer.distances = Histogram::default());
+                .for_each(LayerStatistics::forget_held_out);
         }
         self.images += 1;
         Ok(self.images - 1)
@@ -135,14 +123,10 @@ impl OkStatistics {
         let scored = views.get(..scored).unwrap_or(views);
         let mut rows = vec![(Vec::new(), Vec::new()); scored.len()];
         for (index, layer) in self.layers.iter().enumerate() {
-            let mut others = layer.moments.clone();
-            for view in views {
-                others.remove(&Moments::of(&view.0[index]));
-            }
-            let gaussian = layer.gaussian(&others)?;
+            let others = layer.without(views.iter().map(|view| &view.0[index]))?;
             for ((row, maps), view) in rows.iter_mut().zip(scored) {
                 let (parts, map) = layer.settings.scores(
-                    &gaussian,
+                    &others,
                     layer.memory.as_ref(),
                     &view.0[index],
                     Some(number),
@@ -173,7 +157,10 @@ impl OkStatistics {
                     (Some(held), Some(rest)) => (held, rest),
                     _ => (patches.clone(), patches.clone()),
                 };
-                let gaussian = layer.gaussian(&Moments::of(&rest))?;
+                let others = Fitted {
+                    gaussian: layer.gaussian(&Moments::of(&rest))?,
+                    places: None,
+                };
                 let memory = layer
                     .settings
                     .memory
@@ -183,13 +170,10 @@ impl OkStatistics {
                     memory.add(&rest, 0);
                     memory
                 });
-                let (parts, map) = layer.settings.scores(
-                    &gaussian,
-                    memory.as_ref(),
-                    &held,
-                    None,
-                    Spread::Whole,
-                )?;
+                let (parts, map) =
+                    layer
+                        .settings
+                        .scores(&others, memory.as_ref(), &held, None, Spread::Whole)?;
                 row.extend(parts);
                 maps.push(map);
             }
@@ -198,11 +182,11 @@ impl OkStatistics {
         Ok(())
     }
 
-    /// The parts of a held-out image, and the smoothed distances of its patches, a list a layer.
-    fn note_held_out(&mut self, parts: Vec<f64>, maps: &[Vec<f32>]) {
+    /// The parts of a held-out image, and the distances of its patches, a layer.
+    fn note_held_out(&mut self, parts: Vec<f64>, maps: &[Distances]) {
         self.held_out.push(parts);
         for (layer, map) in self.layers.iter_mut().zip(maps) {
-            layer.distances.add(map);
+            layer.note_held_out(map);
         }
     }
 

@@ -61,6 +61,7 @@ fn all_parts() -> LayerSettings {
     LayerSettings {
         residual: true,
         shift: true,
+        places: true,
         memory: Some(MemorySettings::default()),
         ..LayerSettings::default()
     }
