@@ -9,6 +9,7 @@ import argparse
 import base64
 import json
 import random
+import sys
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -85,13 +86,15 @@ def main() -> None:
     asked = pictures(LAST + 1, LAST + options.asked)
     rows = []
     state = tempfile.TemporaryDirectory()
-    with state, ClipIn(options.bundle.resolve(), "--state", state.name).start() as server:
+    contender = ClipIn(options.bundle.resolve(), "--state", state.name, "--request-seconds", "300")
+    with state, contender.start() as server:
         for count in REFERENCES:
             draws = [
                 one_draw(server, random.Random(seed).sample(known, count), asked)
                 for seed in range(options.draws)
             ]
             rows.append([str(count), *map(spread, zip(*draws, strict=True))])
+            print(*rows[-1], file=sys.stderr, flush=True)
     print(f"\n{options.bundle.name}, {options.asked} pictures of each class, {options.draws} draws\n")
     columns = [f"{what}: {name}" for what in ("AUROC", "PB2") for name in DEFECTS]
     print(table(["references", *columns, "OK with `pose`"], rows))

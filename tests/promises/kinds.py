@@ -1,7 +1,7 @@
-"""`make inspection-pictures`: a picture of each kind of part with what `/v1/compare` says about it, for the documents.
+"""`make inspection-pictures`: a picture of each kind of part with what `/v1/compare` says, for the documents.
 
-The parts are drawn (see parts.py); the reference is ten good ones of other lots. The second row is the overlay that the
-server draws. Writes docs/src/images/kinds.png and prints the numbers.
+The parts are drawn (see parts.py); the reference is ten good ones of other lots. The second row is the overlay that
+the server draws. Writes docs/src/images/kinds.png and prints the numbers.
 """
 
 import base64
@@ -16,11 +16,11 @@ from tests.bench.paths import DEMO_BUNDLE, ROOT
 from tests.bench.report import table
 from tests.promises import scenes
 from tests.promises.line import ask
-from tests.promises.parts import OK, SIDE, Drawn
+from tests.promises.parts import OK, Drawn
 
 PRODUCT, LOT = "plate", 7
 FILE = ROOT / "docs" / "src" / "images" / "kinds.png"
-TEXT_HEIGHT, GAP, COLOURS = 62, 8, 128
+SIDE, TEXT_HEIGHT, GAP, COLOURS = 240, 58, 8, 64
 
 
 def part(number: int, **attributes: str) -> Drawn:
@@ -38,8 +38,8 @@ KINDS: dict[str, bytes] = {
 
 
 def picture(file: bytes) -> Image.Image:
-    """A decoded file."""
-    return Image.open(io.BytesIO(file)).convert("RGB")
+    """A decoded file, as small as it is shown."""
+    return Image.open(io.BytesIO(file)).convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS)
 
 
 def main() -> None:
@@ -50,7 +50,7 @@ def main() -> None:
         request = {"references": good, "images": images, "map": "overlay"}
         body = json.dumps(request).encode()
         results = ask(server, "POST", "/v1/compare", "application/json", body)["results"]
-    font = ImageFont.load_default(17)
+    font = ImageFont.load_default(15)
     width = len(KINDS) * (SIDE + GAP) - GAP
     sheet = Image.new("RGB", (width, 2 * SIDE + GAP + TEXT_HEIGHT), "white")
     write = ImageDraw.Draw(sheet)
