@@ -44,11 +44,13 @@ impl Maps {
 }
 
 /// The layers of a model. Where `lies_still`, OK parts lie in the same way in all pictures, so that a place is compared with
-/// the same place of the reference and its surroundings; otherwise, as in a weave, with all places.
-pub fn layers(model: &Model, frame: &Frame, lies_still: bool) -> Vec<Layer> {
+/// the same place of the reference and its surroundings; otherwise, as in a weave, with all places. If there is
+/// but one of `images`, nothing tells how good parts vary at a place: its copies vary less.
+pub fn layers(model: &Model, frame: &Frame, lies_still: bool, images: usize) -> Vec<Layer> {
     let manifest = model.manifest();
+    let places = lies_still && images > 1;
     let Some(side) = &manifest.features else {
-        return of_encoder(&manifest.image, manifest.embedding_dim, lies_still);
+        return of_encoder(&manifest.image, manifest.embedding_dim, lies_still, places);
     };
     let coarsest = side.multiple_of();
     let layer = |output: &FeatureOutput| {
@@ -66,7 +68,7 @@ pub fn layers(model: &Model, frame: &Frame, lies_still: bool) -> Vec<Layer> {
             // A change of the whole picture shows in the mean and in the spread of the deepest map.
             distribution: is_coarsest,
             shift: is_coarsest,
-            places: is_coarsest && lies_still,
+            places: is_coarsest && places,
             memory: is_coarsest.then_some(memory),
             ..LayerSettings::default()
         };
@@ -86,7 +88,7 @@ pub fn layers(model: &Model, frame: &Frame, lies_still: bool) -> Vec<Layer> {
 }
 
 /// The layers of an image encoder: the embedding of the whole picture, and those of its patches if it has them.
-fn of_encoder(side: &ImageSide, channels: usize, lies_still: bool) -> Vec<Layer> {
+fn of_encoder(side: &ImageSide, channels: usize, lies_still: bool, places: bool) -> Vec<Layer> {
     // Few pictures say little about so many directions: those that no picture had must not count as impossible.
     let settings = LayerSettings {
         ridge: 1.0,
@@ -109,7 +111,7 @@ fn of_encoder(side: &ImageSide, channels: usize, lies_still: bool) -> Vec<Layer>
                 border: 0,
                 ..Sampling::default()
             },
-            places: lies_still,
+            places,
             memory: Some(MemorySettings {
                 window: lies_still.then_some(1),
                 ..MemorySettings::default()

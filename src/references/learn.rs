@@ -62,7 +62,7 @@ pub async fn learn(
     if !lies_still {
         registration = Arc::new(brightness.registration(-1.0, false)?);
     }
-    let layers = layers::layers(model, &frame, lies_still);
+    let layers = layers::layers(model, &frame, lies_still, images.len());
     let settings: Vec<_> = layers
         .iter()
         .map(|layer| (layer.settings, layer.shape))

@@ -70,10 +70,11 @@ impl LayerStatistics {
         }
     }
 
-    /// What is known without these views of an image.
+    /// What is known without these views of one of so many images.
     pub(super) fn without<'a>(
         &self,
         views: impl Iterator<Item = &'a Patches>,
+        images: u32,
     ) -> Result<Fitted, InspectionError> {
         let (mut moments, mut places) = (self.moments.clone(), self.places.clone());
         for view in views {
@@ -82,15 +83,24 @@ impl LayerStatistics {
                 places.remove(view);
             }
         }
-        Ok(Fitted {
-            gaussian: self.gaussian(&moments)?,
-            places: places.map(|places| places.fit(&moments)),
-        })
+        self.of(&moments, places.as_ref(), images.saturating_sub(1))
     }
 
-    /// All that is known.
-    pub(super) fn fitted(&self) -> Result<Fitted, InspectionError> {
-        self.without(std::iter::empty())
+    /// All that is known of so many images.
+    pub(super) fn fitted(&self, images: u32) -> Result<Fitted, InspectionError> {
+        self.of(&self.moments, self.places.as_ref(), images)
+    }
+
+    fn of(
+        &self,
+        moments: &Moments,
+        places: Option<&Places>,
+        images: u32,
+    ) -> Result<Fitted, InspectionError> {
+        Ok(Fitted {
+            gaussian: self.gaussian(moments)?,
+            places: places.map(|places| places.fit(moments, images)),
+        })
     }
 
     /// Notes the distances of a held-out image.

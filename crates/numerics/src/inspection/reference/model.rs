@@ -83,7 +83,7 @@ impl ReferenceModel {
         Ok(Self {
             fitted: layers
                 .clone()
-                .map(LayerStatistics::fitted)
+                .map(|layer| layer.fitted(known.images))
                 .collect::<Result<_, _>>()?,
             scales: layers
                 .clone()

@@ -8,9 +8,10 @@ use super::patches::Patches;
 use ndarray::{Array2, Zip};
 use serde::{Deserialize, Serialize};
 
-/// Added to the variance of a channel at one place, as a share of its variance over all places: few pictures say little about
-/// the variance at a place.
+/// Added to the variance of a channel at one place, as a share of its variance over all places, with `MANY` images or more.
+/// Fewer say less about the variance at a place: the share is the larger, up to `MANY` times as large for one image.
 const SHARE: f32 = 0.02;
+const MANY: f32 = 10.0;
 
 /// Sums over OK pictures, a place: a Gaussian with a variance for each channel can be fitted to them (PaDiM, arXiv
 /// 2011.08785), and a picture can be taken out again.
@@ -69,9 +70,11 @@ impl Places {
         }
     }
 
-    /// Fits a Gaussian to each place. `moments` are those of all places together.
+    /// Fits a Gaussian to each place. `moments` are those of all places together, and `images` the number of OK images, which
+    /// may have been added with copies.
     #[must_use]
-    pub fn fit(&self, moments: &Moments) -> PlaceGaussians {
+    pub fn fit(&self, moments: &Moments, images: u32) -> PlaceGaussians {
+        let share = SHARE * (MANY / (images as f32).max(1.0)).max(1.0);
         let (_, covariance) = moments.mean_and_covariance();
         let channels = self.sums.nrows().max(1) as f32;
         let mut means = self.sums.clone();
@@ -79,7 +82,7 @@ impl Places {
         let rows = means.rows_mut().into_iter().zip(weights.rows_mut());
         for ((means, weights), everywhere) in rows.zip(covariance.diag()) {
             // Constant channels: any difference from them is large, and finite.
-            let least = (SHARE * *everywhere as f32).max(1e-6);
+            let least = (share * *everywhere as f32).max(1e-6);
             Zip::from(means)
                 .and(weights)
                 .and(ndarray::ArrayView1::from(&self.counts))
@@ -159,7 +162,8 @@ mod tests {
         fn a_distance_is_in_units_of_the_variance_at_its_place(count in 2_u64..9, seed in 100_u64..999) {
             let (places, moments) = all(0..count);
             let asked = patches(seed, None);
-            let found = places.fit(&moments).distances(&asked);
+            let found = places.fit(&moments, count as u32).distances(&asked);
+            let share = 0.02 * 10.0 / count as f64;
             let (_, everywhere) = moments.mean_and_covariance();
             for (place, found) in found.iter().enumerate() {
                 let mut sum = 1e-6;
@@ -168,7 +172,7 @@ mod tests {
                     let known: Vec<_> = (0..count).map(|seed| at(&patches(seed, None))).collect();
                     let mean = known.iter().sum::<f64>() / known.len() as f64;
                     let squares: f64 = known.iter().map(|value| (value - mean).powi(2)).sum();
-                    let variance = squares / (known.len() - 1) as f64 + 0.02 * everywhere[[channel, channel]];
+                    let variance = squares / (known.len() - 1) as f64 + share * everywhere[[channel, channel]];
                     sum += (at(&asked) - mean).powi(2) / variance / 3.0;
                 }
                 let found = f64::from(found.expect("all places are known"));
@@ -182,7 +186,7 @@ mod tests {
         let ((mut more, moments), (fewer, _)) = (all(0..6), all(0..5));
         more.remove(&patches(5, None));
         let asked = patches(50, None);
-        let distances = [more, fewer].map(|places| places.fit(&moments).distances(&asked));
+        let distances = [more, fewer].map(|places| places.fit(&moments, 5).distances(&asked));
         for (a, b) in distances[0].iter().zip(&distances[1]) {
             assert!((a.expect("known") - b.expect("known")).abs() < 1e-3);
         }
@@ -194,7 +198,7 @@ mod tests {
         let mut places = Places::none(3, 20);
         places.add(&patches(1, Some(&keep)));
         let moments = Moments::of(&patches(1, None));
-        let found = places.fit(&moments).distances(&patches(2, None));
+        let found = places.fit(&moments, 1).distances(&patches(2, None));
         let unknown: Vec<_> = (0..20).filter(|place| found[*place].is_none()).collect();
         assert_eq!(unknown, [7]);
     }

@@ -123,7 +123,7 @@ impl OkStatistics {
         let scored = views.get(..scored).unwrap_or(views);
         let mut rows = vec![(Vec::new(), Vec::new()); scored.len()];
         for (index, layer) in self.layers.iter().enumerate() {
-            let others = layer.without(views.iter().map(|view| &view.0[index]))?;
+            let others = layer.without(views.iter().map(|view| &view.0[index]), self.images)?;
             for ((row, maps), view) in rows.iter_mut().zip(scored) {
                 let (parts, map) = layer.settings.scores(
                     &others,
