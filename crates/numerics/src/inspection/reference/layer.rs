@@ -1,7 +1,7 @@
 //! The parts of a score that one layer gives.
 
+use super::fitted::{Distances, Fitted};
 use super::gaussian::Whitened;
-use super::layer_statistics::{Distances, Fitted};
 use super::memory::{Memory, MemorySettings};
 use super::patches::{Patches, Sampling};
 use crate::inspection::aggregate::{mean, smoothed, top};

@@ -1,11 +1,12 @@
 //! What is known of one layer of the OK images, and the patches that a picture has in it.
 
+use super::fitted::{Distances, Fitted};
 use super::gaussian::Gaussian;
 use super::layer::LayerSettings;
 use super::memory::Memory;
 use super::moments::Moments;
 use super::patches::{Grid, Patches};
-use super::places::{PlaceGaussians, Places};
+use super::places::Places;
 use crate::inspection::error::InspectionError;
 use crate::inspection::feature_map::{FeatureMap, Shape};
 use crate::inspection::scale::Histogram;
@@ -135,22 +136,6 @@ impl LayerStatistics {
     pub(super) fn gaussian(&self, moments: &Moments) -> Result<Gaussian, InspectionError> {
         Gaussian::fit(moments, self.settings.ridge, self.settings.explained)
     }
-}
-
-/// What a layer of a picture is compared with.
-#[derive(Debug, Clone)]
-pub(super) struct Fitted {
-    pub(super) gaussian: Gaussian,
-    pub(super) places: Option<PlaceGaussians>,
-}
-
-/// How far the patches of a picture are from OK ones, a value a patch.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Distances {
-    /// From all OK patches, smoothed.
-    pub(super) smoothed: Vec<f32>,
-    /// From those at their places; empty if places are not compared.
-    pub(super) of_places: Vec<Option<f32>>,
 }
 
 /// The patches of every layer of a picture.

@@ -1,5 +1,6 @@
 //! What OK parts look like: learnt from the features of OK images, one at a time, without training.
 
+mod fitted;
 mod gaussian;
 mod layer;
 mod layer_statistics;

@@ -1,7 +1,8 @@
 //! Compares a picture with what is known of OK images.
 
+use super::fitted::Fitted;
 use super::layer::{PartName, Spread};
-use super::layer_statistics::{Fitted, ImageFeatures, LayerStatistics, patches};
+use super::layer_statistics::{ImageFeatures, LayerStatistics, patches};
 use super::patches::Grid;
 use super::statistics::OkStatistics;
 use crate::inspection::error::InspectionError;

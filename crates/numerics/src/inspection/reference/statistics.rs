@@ -1,9 +1,8 @@
 //! Statistics of OK images, gathered one image at a time.
 
+use super::fitted::{Distances, Fitted};
 use super::layer::{LayerSettings, Spread};
-use super::layer_statistics::{
-    Distances, Fitted, ImageFeatures, ImagePatches, LayerStatistics, patches,
-};
+use super::layer_statistics::{ImageFeatures, ImagePatches, LayerStatistics, patches};
 use super::memory::Memory;
 use super::moments::Moments;
 use super::patches::Patches;
