@@ -90,7 +90,11 @@ def rows(measured: Measured) -> list[Row]:
 ELSEWHERE = (
     Row("stamps, 430 photographic cut-outs, R@1 both ways", "≥ 30 / ≥ 30; R@10 ≥ 60"),
     Row("textile, 50 examples a class", "≥ 75", note="`make textile`"),
-    Row("textile, 10 references, features, local / global AUROC", "≥ .98 / ≥ .93", note="`make textile-compare`"),
+    Row(
+        "textile, 10 references, features, local / global AUROC",
+        "≥ .98 / ≥ .93",
+        note="`make textile-compare`",
+    ),
     Row("solar cells, linear probe, ROC AUC", "≥ .91"),
     Row("images/s on one thread, int8; p50 of one request", "≥ 120; ≤ 20 ms", note="`make bench`"),
 )
