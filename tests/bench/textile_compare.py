@@ -17,6 +17,9 @@ from functools import partial
 from pathlib import Path
 from statistics import mean
 
+import numpy as np
+
+from tests.bench.auroc import auroc
 from tests.bench.contenders import ClipIn
 from tests.bench.paths import DEMO_BUNDLE
 from tests.bench.report import table
@@ -44,16 +47,9 @@ def compared(server: Server, name: str, image: bytes) -> tuple[float, bool]:
     return answer["changed"]["score"], answer["registration"]["status"] == "pose"
 
 
-def auroc(good: Sequence[float], bad: Sequence[float]) -> float:
-    """Mann-Whitney; ties count half."""
-    larger = sum((b > g) + (b == g) / 2 for b in bad for g in good)
-    return larger / len(good) / len(bad)
-
-
 def found_above(good: Sequence[float], bad: Sequence[float]) -> float:
     """The share of the bad ones above the 98 % quantile of the good ones (PB2)."""
-    limit = sorted(good)[int(0.98 * len(good))]
-    return mean(value > limit for value in bad)
+    return float(np.mean(np.asarray(bad) > np.quantile(good, 0.98)))
 
 
 def one_draw(server: Server, references: Sequence[bytes], asked: Pictures) -> list[float]:

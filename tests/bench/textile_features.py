@@ -21,6 +21,7 @@ from clip_in_training.small.features.graph import INPUT, FeatureGraph, export_fe
 from clip_in_training.small.lite0_weights import pretrained
 from PIL import Image
 
+from tests.bench.auroc import auroc
 from tests.bench.report import table
 from tests.bench.textile import LAST, pictures
 
@@ -74,12 +75,6 @@ WAYS: list[tuple[str, float, Callable[[Values], Values]]] = [
     ("after ReLU6, ridge 0.001", 1e-3, lambda values: np.clip(values, 0, 6)),
     ("before ReLU6, ridge 1, without the outermost values", 1.0, lambda values: values[1:-1, 1:-1]),
 ]
-
-
-def auroc(good: np.ndarray, bad: np.ndarray) -> float:
-    """Mann-Whitney; ties count half."""
-    larger = (bad[:, None] > good).mean() + (bad[:, None] == good).mean() / 2
-    return float(larger)
 
 
 def pixels(data: bytes) -> np.ndarray:

@@ -61,7 +61,7 @@ class Drawn:
     lot: int
     number: int
     attributes: tuple[tuple[str, str], ...] = ()
-    """In what it differs from the product: an NG part of a named kind, whatever `what` says."""
+    """In what it differs from the product. An `OK` part with attributes is an NG part of a named kind."""
 
     def png(self, lamp: float = 1.0, turned: float = 0.0) -> bytes:
         """The photograph; `lamp` is a factor of the light, and the part is turned by so many degrees more."""
@@ -80,10 +80,11 @@ class Drawn:
         return file.getvalue()
 
     def _still(self, own: Random) -> Image.Image:
-        good = _drawn(self.product, **dict(self.attributes)) if self.attributes else _good(self.product)
+        good = _good(self.product, self.attributes)
         if self.what == OK:
             return good
-        bad = _drawn(self.product, own.choice(DEFECTS), own.getrandbits(62), **dict(self.attributes))
+        attributes = {**dict(self.attributes), "defect": own.choice(DEFECTS)}
+        bad = _drawn(self.product, attributes, own.getrandbits(62))
         contrast = 1.0 if self.what == CLEAR else own.uniform(LEAST_CONTRAST, MOST_CONTRAST)
         return Image.blend(good, bad, contrast)
 
@@ -99,18 +100,18 @@ class _Scene(Layout):
 
 
 @cache
-def _good(product: str) -> Image.Image:
-    return _drawn(product)
+def _good(product: str, attributes: tuple[tuple[str, str], ...]) -> Image.Image:
+    return _drawn(product, dict(attributes), 0)
 
 
-def _drawn(product: str, defect: str = NONE, form: int = 0, **attributes: str) -> Image.Image:
-    values = {**PRODUCTS[product], "defect": defect, **attributes}
+def _drawn(product: str, attributes: dict[str, str], form: int) -> Image.Image:
+    values = {**PRODUCTS[product], "defect": NONE, **attributes}
     return draw(values, _Scene(seed=2020, defect=form), SIDE)
 
 
 def _moved(picture: Image.Image, right: float, down: float, degrees: float) -> Image.Image:
     # What comes in at the border is like what is there: the picture is continued by its mirror image.
-    room = 16 if abs(degrees) < 5 else SIDE // 2
+    room = SIDE // 2
     wide = Image.fromarray(np.pad(np.asarray(picture), ((room, room), (room, room), (0, 0)), "reflect"))
     cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     centre = SIDE / 2

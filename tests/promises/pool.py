@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tests.bench import auroc as area
+
 
 @dataclass(frozen=True)
 class Scored:
@@ -48,5 +50,4 @@ def auroc(parts: list[Scored], kinds: set[str]) -> float:
     """Of OK parts against NG parts of these kinds: Mann-Whitney, ties count half."""
     ok = [part.score for part in parts if part.what == "ok"]
     ng = [part.score for part in parts if part.what in kinds]
-    larger = sum((n > o) + (n == o) / 2 for n in ng for o in ok)
-    return larger / (len(ok) * len(ng))
+    return area.auroc(ok, ng)

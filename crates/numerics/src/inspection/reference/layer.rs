@@ -23,7 +23,7 @@ pub struct LayerSettings {
     pub residual: bool,
     /// Whether the spread of the patches of the whole picture is a part. Costs one more matrix product.
     pub distribution: bool,
-    /// Whether the place of the mean of all patches is a part. Costs nothing beside the others.
+    /// Whether the place of the mean of all patches is a part. Costs little beside the others.
     #[serde(default)]
     pub shift: bool,
     /// Whether the distance from what OK pictures show at the same place is a part. For parts that lie in the same way in
@@ -112,25 +112,27 @@ impl LayerSettings {
         if let (Some(_), Some(memory)) = (self.memory, memory) {
             pair(&memory.distances(patches, without));
         }
-        // Logarithms, as for all others: what is 100 times as far is not 100 times as bad.
-        let mut whole = |value: f64| parts.push(value.max(1e-9).ln());
-        let sets = match spread {
-            Spread::Whole => vec![whitened],
-            Spread::Quarters => {
-                let quarter = |index: usize| patches.grid.quarter(patches.positions[index]);
-                let of = |number| whitened.part(|index| quarter(index) == number);
-                (0..4).filter_map(of).collect()
+        if self.distribution || self.shift {
+            let sets = match spread {
+                Spread::Whole => vec![whitened],
+                Spread::Quarters => {
+                    let quarter = |index: usize| patches.grid.quarter(patches.positions[index]);
+                    let of = |number| whitened.part(|index| quarter(index) == number);
+                    (0..4).filter_map(of).collect()
+                }
+            };
+            // Logarithms, as for all others: what is 100 times as far is not 100 times as bad.
+            let mut part = |values: Vec<f64>| {
+                let mean = values.iter().sum::<f64>() / values.len().max(1) as f64;
+                parts.push(mean.max(1e-9).ln());
+            };
+            if self.distribution {
+                let divergences = sets.iter().map(|set| gaussian.divergence(set));
+                part(divergences.collect::<Result<_, _>>()?);
             }
-        };
-        let mean_of = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
-        if self.distribution {
-            let divergences = sets.iter().map(|set| gaussian.divergence(set));
-            whole(mean_of(&divergences.collect::<Result<Vec<_>, _>>()?));
-        }
-        if self.shift {
-            whole(mean_of(
-                &sets.iter().map(Whitened::shift).collect::<Vec<_>>(),
-            ));
+            if self.shift {
+                part(sets.iter().map(Whitened::shift).collect());
+            }
         }
         // Of a single picture, no other shows what belongs at its places.
         let places = fitted.places.as_ref().filter(|_| spread == Spread::Whole);

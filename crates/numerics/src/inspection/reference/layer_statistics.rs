@@ -87,6 +87,19 @@ impl LayerStatistics {
         self.of(&moments, places.as_ref(), images.saturating_sub(1))
     }
 
+    /// The same without the sums of places, which are the largest of all: what is fitted to them is enough to compare.
+    pub(super) fn without_places(&self) -> Self {
+        Self {
+            settings: self.settings,
+            shape: self.shape,
+            moments: self.moments.clone(),
+            memory: self.memory.clone(),
+            places: None,
+            distances: self.distances.clone(),
+            place_distances: self.place_distances.clone(),
+        }
+    }
+
     /// All that is known of so many images.
     pub(super) fn fitted(&self, images: u32) -> Result<Fitted, InspectionError> {
         self.of(&self.moments, self.places.as_ref(), images)

@@ -91,6 +91,7 @@ impl ReferenceModel {
                 .map(|layer| Scale::new(&layer.distances, passing))
                 .collect(),
             place_scales: layers
+                .clone()
                 .map(|layer| Scale::new(&layer.place_distances, passing))
                 .collect(),
             names: names.collect(),
@@ -98,7 +99,7 @@ impl ReferenceModel {
             ok: OkScores::new(Fusion::held_out(&known.held_out, known.least_spread)?),
             images: known.images,
             spread: known.spread(),
-            layers: known.layers.clone(),
+            layers: layers.map(LayerStatistics::without_places).collect(),
         })
     }
 
