@@ -64,6 +64,7 @@ feature_width = 24
 text_width = 16
 text_heads = 2
 [train]
+look_steps = 8
 steps = 12
 pairs = 6
 classes = 8
@@ -89,6 +90,7 @@ def sources():
         patch.setenv("CLIP_IN_SMALL_SOURCES", str(FOLDER))
         patch.setattr(preparing, "BLOCK", 6)
         patch.setattr("clip_in_training.small.train.stage.HELD_OUT", 4)
+        patch.setattr("clip_in_training.small.train.look.HELD_OUT", 4)
         yield
 
 
@@ -170,7 +172,10 @@ def test_a_picture_of_a_class_is_nearest_to_its_name(recipe):
     pictures = pooled.mean(0) + 3 * weight[classes] / weight.norm(dim=1)[classes, None]
     size = wide.data.image_size
     maps = Maps(
-        *(torch.zeros(20, channels, size // s, size // s) for channels, s in ((40, 8), (112, 16), (320, 32))),
+        *(
+            torch.zeros(20, channels, size // s, size // s)
+            for channels, s in ((24, 4), (40, 8), (112, 16), (320, 32))
+        ),
         pictures,
     )
     with torch.no_grad():
@@ -181,7 +186,8 @@ def test_a_picture_of_a_class_is_nearest_to_its_name(recipe):
 
 def test_training_can_be_stopped_and_gives_the_same_weights(recipe, recipe_text, tmp_path):
     values = running.train(recipe, recipe_text, tmp_path / "whole")
-    running.train(recipe, recipe_text, tmp_path / "parts", stop_at=6)
+    for stop in (6, 9):  # once in each stage
+        running.train(recipe, recipe_text, tmp_path / "parts", stop_at=stop)
     running.train(recipe, recipe_text, tmp_path / "parts")
     whole, parts = (torch.load(tmp_path / name / "heads.pt") for name in ("whole", "parts"))
     assert whole["step"] == parts["step"] == 12
@@ -203,8 +209,8 @@ def test_a_bundle_gives_the_vectors_of_the_training(recipe, recipe_text, tmp_pat
     from clip_in_training.small.train.states import states_of
 
     run = tmp_path / "run"
-    running.train(recipe, recipe_text, run, stop_at=6)
-    with pytest.raises(ExportError, match="step 6 of 12"):
+    running.train(recipe, recipe_text, run, stop_at=9)
+    with pytest.raises(ExportError, match="step 9 of 12"):
         bundle.export_small(recipe, "tiny.toml", recipe_text, run, tmp_path / "bundle")
     running.train(recipe, recipe_text, run)
     manifest = bundle.export_small(recipe, "tiny.toml", recipe_text, run, tmp_path / "bundle", precisions=())

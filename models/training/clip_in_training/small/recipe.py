@@ -73,6 +73,8 @@ class HeadsRecipe:
 class TrainRecipe:
     """The training of the heads."""
 
+    look_steps: int = 2000
+    """Steps before, in which the picture's head learns the attributes of drawn scenes without a text."""
     steps: int = 4000
     pairs: int = 64
     """Edits a batch; both sides of an edit are in it, so it has twice as many pictures."""

@@ -14,7 +14,7 @@ from clip_in_training.common.whole_file import replace_text
 
 BLOCK = 128
 """Edits a block."""
-MAPS = ("stride8", "stride16", "stride32", "pooled")
+MAPS = ("stride4", "stride8", "stride16", "stride32", "pooled")
 """float16 [edits, 2, …] each."""
 KNOWN = ("labels", "stated", "places", "logits")
 SETTINGS, TEXTS = "settings.json", "texts.json"

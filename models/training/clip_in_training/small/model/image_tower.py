@@ -1,4 +1,4 @@
-"""The image encoder: Lite0, frozen, and heads on its maps at strides 8, 16 and 32."""
+"""The image encoder: Lite0, frozen, and heads on its maps at strides 4, 8, 16 and 32."""
 
 from typing import NamedTuple
 
@@ -7,10 +7,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from clip_in_training.scratch.model.image_tower import Residual, Seen, convolution
-from clip_in_training.small.lite0 import CHANNELS, HEAD, Lite0, normalised
+from clip_in_training.small.lite0 import CHANNELS, HEAD, LAST_BLOCKS, STAGES, Lite0, normalised
 from clip_in_training.small.recipe import HeadsRecipe
 
-STRIDES = (8, 16, 32)
+NARROW = {4: 1} | LAST_BLOCKS
+"""The block whose output is the map at a stride. At stride 4 that is the narrow map of 24 channels, from which the
+expansion of 144 channels that `Lite0.maps` gives is made."""
+WIDTHS = CHANNELS | {4: STAGES[1][-1]}
+"""Channels of these maps."""
 SHARE = 0.5
 """Largest share of the trained part in the square of an embedding's length."""
 
@@ -18,6 +22,8 @@ SHARE = 0.5
 class Maps(NamedTuple):
     """What the frozen tower gives for a batch of pictures."""
 
+    stride4: Tensor
+    """[batch, 24, 2 * rows, 2 * columns]: edges and strokes, which printed characters and scratches need."""
     stride8: Tensor
     """[batch, 40, rows, columns]."""
     stride16: Tensor
@@ -30,23 +36,30 @@ class Maps(NamedTuple):
 
 def frozen_maps(lite0: Lite0, pixels: Tensor) -> Maps:
     """The maps of uint8 [batch, size, size, 3]."""
-    maps = lite0.maps(normalised(pixels))
-    eight, sixteen, thirty_two = (maps[stride] for stride in STRIDES)
-    return Maps(eight, sixteen, thirty_two, lite0.pooled(maps[32]))
+    strides = {block: stride for stride, block in NARROW.items()}
+    found: dict[int, Tensor] = {}
+    maps = functional.relu6(lite0.stem(normalised(pixels)))
+    for number, block in enumerate(lite0.blocks):
+        maps = block(maps)
+        if number in strides:
+            found[strides[number]] = maps
+    return Maps(found[4], found[8], found[16], found[32], lite0.pooled(found[32]))
 
 
 class FineReader(nn.Module):
     """Reads from the maps what is where: one vector a picture.
 
-    The maps are brought together at stride 8. As in the tower of `scratch`, the result joins a flattened coarse map
-    (where), means and maxima (what), and what a few learnt queries read at stride 8 (small things anywhere).
+    The maps are brought together at stride 8, where a cell reads all 2x2 places of the map at stride 4. As in the
+    tower of `scratch`, the result joins a flattened coarse map (where), means and maxima (what), and what a few
+    learnt queries read at stride 8 (small things anywhere).
     """
 
     def __init__(self, shape: HeadsRecipe, size: int):
         super().__init__()
         self.grid = size // 16
         width, coarse = shape.map_width, shape.coarse_width
-        self.lifts = nn.ModuleList(convolution(CHANNELS[stride], width, 1) for stride in STRIDES)
+        self.lifts = nn.ModuleList(convolution(WIDTHS[stride], width, 1) for stride in (8, 16, 32))
+        self.strokes = convolution(4 * WIDTHS[4], width, 1)
         self.refine = Residual(width)
         self.down = convolution(width, coarse, 3, 2)
         self.largest = convolution(width, 4 * width, 1)
@@ -59,8 +72,8 @@ class FineReader(nn.Module):
 
     def forward(self, maps: Maps) -> Seen:
         """Features [batch, feature_width], and where the queries look on the grid at stride 8."""
-        lifted = [lift(map_) for lift, map_ in zip(self.lifts, maps[:3], strict=True)]
-        fine = lifted[0]
+        lifted = [lift(map_) for lift, map_ in zip(self.lifts, maps[1:4], strict=True)]
+        fine = lifted[0] + self.strokes(functional.pixel_unshuffle(maps.stride4, 2))
         for factor, coarser in zip((2, 4), lifted[1:], strict=True):
             fine = fine + functional.interpolate(coarser, scale_factor=factor, mode="nearest")
         fine = self.refine(functional.relu(fine))

@@ -4,6 +4,7 @@ A call that was stopped goes on from the last checkpoint.
 """
 
 import argparse
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -23,15 +24,22 @@ from clip_in_training.small.classes import image_classes
 from clip_in_training.small.data.store import fingerprint
 from clip_in_training.small.lite0_weights import pretrained
 from clip_in_training.small.model.backbone import Heads
+from clip_in_training.small.model.image_tower import ImageHeads
 from clip_in_training.small.model.world import class_texts, name_vectors, start_world
 from clip_in_training.small.recipe import SmallRecipe, load_small_recipe
 from clip_in_training.small.train.examples import load_examples, texts_of
+from clip_in_training.small.train.look import LookStage
 from clip_in_training.small.train.stage import HeadsStage
 from clip_in_training.small.train.states import States, states_of
 
 
-def train(recipe: SmallRecipe, text: str, run: Path, stop_at: int | None = None) -> dict[str, float]:
-    """Trains into a run folder and returns the values of the last step.
+def train(
+    recipe: SmallRecipe, text: str, run: Path, stop_at: int | None = None, look_only: bool = False
+) -> dict[str, float]:
+    """Trains both stages into a run folder and returns the values of the last step.
+
+    `look_only` ends after the first stage, which needs no text tower. `stop_at` ends the stage that it is in after so
+    many steps.
 
     Raises `DataError` if there are no blocks, `BackboneError` if a tower is missing, `CheckpointError` if the folder
     has a run of other data, and `TrainingError` if the loss is not a number.
@@ -40,24 +48,31 @@ def train(recipe: SmallRecipe, text: str, run: Path, stop_at: int | None = None)
     replace_text(run / "recipe.toml", text)
     folder, tower = Path(recipe.data.directory), Path(recipe.heads.text_tower)
     examples = load_examples(folder, recipe.train.wordings)
-    backbone = text_tower(recipe)
-    cache = folder / "states"
-    captions = states_of(backbone, tower, [texts_of(block) for block in examples.blocks], cache)
-    torch.manual_seed(recipe.seed)
-    heads = Heads(recipe, backbone.encoder.shape.width)
-    names = start(recipe, heads, backbone, cache)
-    attributes = AttributeHeads(recipe.heads, ATTRIBUTES, CODE)
-    stage = HeadsStage(recipe, examples, captions, names, heads, attributes)
-    every = recipe.checkpoint_every
     work = Work(
         recipe,
         run,
         Processes(0, 1, torch.device("cpu")),
         Clock(),
         notes={"data": fingerprint(folder), "pairs": len(examples)},
-        validate=stage.validate,
-        validate_every=every,
     )
+    torch.manual_seed(recipe.seed)
+    image = ImageHeads(recipe.heads, recipe.data.image_size).to(memory_format=torch.channels_last)
+    attributes = AttributeHeads(recipe.heads, ATTRIBUTES, CODE)
+    if recipe.train.look_steps:
+        look = LookStage(recipe, examples, image, attributes)
+        groups = decayed_groups([image.reader, attributes], recipe.train.optimiser)
+        values = run_stage(work, look, groups, resume=True, stop_at=stop_at)
+        if look_only or (stop_at is not None and stop_at < look.steps):
+            return values
+    backbone = text_tower(recipe)
+    cache = folder / "states"
+    captions = states_of(backbone, tower, [texts_of(block) for block in examples.blocks], cache)
+    torch.manual_seed(recipe.seed)
+    heads = Heads(recipe, backbone.encoder.shape.width)
+    heads.image = image
+    names = start(recipe, heads, backbone, cache)
+    stage = HeadsStage(recipe, examples, captions, names, heads, attributes)
+    work = dataclasses.replace(work, validate=stage.validate, validate_every=recipe.checkpoint_every)
     groups = decayed_groups([heads, attributes], recipe.train.optimiser)
     return run_stage(work, stage, groups, resume=True, stop_at=stop_at)
 
@@ -81,13 +96,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m clip_in_training.small.train.run", description=__doc__)
     parser.add_argument("--recipe", type=Path, required=True, help="e.g. models/recipes/small.toml")
     parser.add_argument("--run", type=Path, help="run folder (default: runs/<recipe file name>)")
+    parser.add_argument(
+        "--look-only", action="store_true", help="the first stage alone, which needs no text tower"
+    )
     options = parser.parse_args()
     torch.set_flush_denormal(True)
     try:
         recipe, text = load_small_recipe(options.recipe)
         if recipe.threads:
             torch.set_num_threads(recipe.threads)
-        train(recipe, text, options.run or Path("runs") / options.recipe.stem)
+        run = options.run or Path("runs") / options.recipe.stem
+        train(recipe, text, run, look_only=options.look_only)
     except (BackboneError, CheckpointError, DataError, RecipeError, TrainingError, OSError) as error:
         sys.exit(f"error: {error}")
 

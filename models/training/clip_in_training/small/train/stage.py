@@ -7,13 +7,12 @@ import torch
 from torch import Tensor
 
 from clip_in_training.scratch.data.order import Order
-from clip_in_training.scratch.losses.attributes import attribute_loss
-from clip_in_training.scratch.losses.reading import cells_of, reading_loss
 from clip_in_training.scratch.model.attribute_heads import AttributeHeads
 from clip_in_training.scratch.train.stage import ScratchStage
 from clip_in_training.small.model.backbone import Heads
 from clip_in_training.small.recipe import SmallRecipe
 from clip_in_training.small.train.examples import Examples
+from clip_in_training.small.train.look import HELD_OUT, pictures, seen_terms
 from clip_in_training.small.train.loss import also_true, pool_loss
 from clip_in_training.small.train.states import Read, States
 
@@ -21,8 +20,6 @@ NAME = "heads"
 STREAM = 43
 CHUNK = 32
 """Texts that are padded together, so that long ones cost short ones nothing."""
-HELD_OUT = 256
-"""Edits, the last ones, that training never sees and validation measures."""
 
 
 class HeadsStage(ScratchStage):
@@ -55,19 +52,13 @@ class HeadsStage(ScratchStage):
         chosen = [
             (row, wording, side) for side in (0, 1) for row, wording in zip(rows, wordings, strict=True)
         ]
-        labels = self.examples.known(entries, "labels").long()
         texts = [self.examples.text(*each) for each in chosen]
-        places = self.examples.known(entries, "places")
-        size = self.recipe.data.image_size
-        cells = cells_of(places, torch.zeros(len(places), 2), size, size // 8)
+        seen = pictures(self.examples, entries, self.recipe.data.image_size)
         return {
-            "maps": self.examples.maps(entries),
-            "labels": labels,
-            "true": also_true(labels, self.examples.known(entries, "stated"), texts),
-            "cells": cells,
+            **seen,
+            "true": also_true(seen["labels"], self.examples.known(entries, "stated"), texts),
             "texts": self.chunks(self.captions, [self.examples.texts[r][w][s] for r, w, s in chosen]),
             "classes": self.chunks(self.names_of_classes, names)[1],
-            "names": [f"edit {row}, side {side}" for row, side in entries],
         }
 
     @staticmethod
@@ -91,19 +82,17 @@ class HeadsStage(ScratchStage):
 
     def terms(self, batch: dict[str, Any]) -> dict[str, Tensor]:
         """Every loss term of a batch and their weighted sum."""
-        weights, labels, cells = self.recipe.train, batch["labels"], batch["cells"]
+        weights = self.recipe.train
         images, seen = self.heads.image(batch["maps"])
         texts, shares = self.encode_texts(batch["texts"])
         clip = pool_loss(images, texts, self.heads.scale(), batch["true"])
-        attributes = attribute_loss(self.attributes(seen.features), labels)
-        reading = reading_loss(self.attributes.read(seen, cells), cells, labels[:, self.attributes.code])
+        known = seen_terms(self.attributes, weights, seen, batch)
         silent = torch.cat([self.heads.text(*chunk)[1] for chunk in batch["classes"]]).mean()
-        loss = clip + weights.attributes * attributes + weights.reading * reading + weights.silence * silent
+        loss = clip + known.pop("known") + weights.silence * silent
         return {
             "loss": loss,
             "clip": clip,
-            "attributes": attributes,
-            "reading": reading,
+            **known,
             "share_of_names": silent,
             "share_of_captions": shares.mean(),
             "logit_scale": self.heads.scale(),
