@@ -21,7 +21,7 @@ FETCH := { test -x .cache/pip/bin/python || $(PYTHON) -m venv .cache/pip; } && .
 CLIP_IN := target/release/clip-in
 TRAIN := $(VENV)/bin/clip-in-training
 
-.PHONY: help serve proto small-sources test check test-rust test-python test-full-size end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint lint-code docs onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo train-small train-small-text evaluate-demo evaluate-small ablation bench bench-setup stream textile kills rolling-restart faults abuse fuzz soak reference gpu-bundle lock clean textile-features textile-compare inspection-pictures promises environments test-binaries tests-in-order
+.PHONY: help serve proto small-sources test check test-rust test-python test-full-size end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint lint-code docs onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo train-small train-small-text evaluate-demo evaluate-small ablation bench bench-setup stream textile kills rolling-restart faults abuse fuzz soak reference gpu-bundle lock clean textile-features textile-compare evaluate-changes inspection-pictures promises environments test-binaries tests-in-order
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | column -t -s '	'
@@ -174,7 +174,7 @@ evaluate-demo: python ## measure models/demo on fresh scenes: intervals, both di
 	$(TRAIN) card --bundle models/demo $(EVALUATE)
 
 train-small-text: python ## the text tower of clip-in-small: MiniLM-L6 becomes a rotary encoder of three layers (an hour on one core, estimated; resumable)
-	$(PY) -m clip_in_training.small.text.prepare --out data/small-text
+	$(PY) -m clip_in_training.small.text.prepare --out data/small-text --texts 16000
 	$(TRAIN) distil --recipe models/recipes/small-text.toml --resume
 	$(PY) -m clip_in_training.small.text.export --run runs/small-text --out runs/small-text/tower
 	$(PY) -m clip_in_training.small.text.measure --tower runs/small-text/tower
@@ -212,6 +212,9 @@ textile-features: python ## find defects of a textile by the features of a froze
 
 textile-compare: build python ## find defects of a textile by comparing it with 5 to 50 good pictures (TEXTILE="--draws 5")
 	$(PY) -m tests.bench.textile_compare $(TEXTILE)
+
+evaluate-changes: build python ## which statement about a part beside its golden sample is true, is it changed, where: drawn parts, five seeds (CHANGES="--bundle runs/small/bundle")
+	$(PY) -m tests.bench.changes $(CHANGES)
 
 promises: build python ## what lines promise, by drawn parts and a textile: 1,000 calibrations, review share, drift; an hour on two cores (PROMISES="--reuse")
 	$(PY) -m tests.promises.run $(PROMISES)

@@ -13,6 +13,7 @@
 mod anomaly;
 mod bootstrap;
 mod broken;
+mod changes;
 pub mod compare;
 mod embedding;
 mod json;
@@ -144,6 +145,15 @@ impl Dataset {
     /// As [`Dataset::mmvp`].
     pub fn pairs(path: &Path, captions: Captions) -> anyhow::Result<Self> {
         pairs::open(path, captions)
+    }
+
+    /// Edits with statements about the change, the source as golden sample. Without a column of statements, the true one
+    /// stands among those of `others` other edits.
+    ///
+    /// # Errors
+    /// As [`Dataset::mmvp`].
+    pub fn changes(path: &Path, captions: Captions, others: usize) -> anyhow::Result<Self> {
+        changes::open(path, captions, others)
     }
 
     /// Number of embeddings to compute.

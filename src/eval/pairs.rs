@@ -22,7 +22,8 @@ pub enum Captions {
 }
 
 impl Captions {
-    fn columns(self) -> [&'static str; 2] {
+    /// The columns of the source's and of the edited image's caption.
+    pub(super) fn columns(self) -> [&'static str; 2] {
         match self {
             Self::Short => ["source_caption", "target_caption"],
             Self::Long => ["source_caption_long", "target_caption_long"],

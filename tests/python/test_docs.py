@@ -103,7 +103,7 @@ def test_options_in_commands_exist():
     commands |= {("model", name) for name in ("inspect", "verify", "measure", "import")}
     commands |= {
         ("eval", name)
-        for name in "mmvp winoground sugarcrepe retrieval zeroshot pairs anomaly compare".split()
+        for name in "mmvp winoground sugarcrepe retrieval zeroshot pairs changes anomaly compare".split()
     }
     options = {command: help_of(*command) for command in commands}
     checked = 0
@@ -146,7 +146,7 @@ def test_commands_of_the_training_module_are_understood():
 def test_options_and_settings_in_the_text_exist():
     known = set().union(*(help_of(command) for command in ("serve", "embed", "audit")))
     known |= help_of("eval", "retrieval") | help_of("eval", "compare") | help_of("model", "import")
-    known |= help_of("line", "calibrate") | help_of("eval", "anomaly")
+    known |= help_of("line", "calibrate") | help_of("eval", "anomaly") | help_of("eval", "changes")
     # Options of other programs.
     known |= {
         "--features",

@@ -324,3 +324,69 @@ def test_zeroshot_averages_templates(setting):
     report = evaluate(setting, "zeroshot", folder, "--templates", wording)
     agree(report, expected)
     assert value(report, "top1") == pytest.approx(share(report, "top1"))
+
+
+def standardised(scores: np.ndarray) -> np.ndarray:
+    return (scores - scores.mean()) / scores.std()
+
+
+def first(scores: np.ndarray, true: int) -> tuple[bool, float]:
+    """Whether a statement is before all others, and by how much."""
+    ahead = scores[true] - np.delete(scores, true).max()
+    return bool(ahead > 0), abs(ahead)
+
+
+@pytest.mark.parametrize("written", [True, False], ids=["with statements", "UltraEdit's columns"])
+def test_changes_are_judged_by_the_formulas_of_compare(setting, written):
+    """Top-1 by every formula, against numpy; statements of the data, or other edits' captions."""
+    folder = setting.base / f"changes-{written}"
+    folder.mkdir()
+    count, others = 30, 3
+    paths, rows = [], []
+    for number in range(count + 1):
+        paths.append(folder / f"{number}.png")
+        setting.pictures[number % len(setting.pictures)].rotate(2 * number).save(paths[-1])
+    for number in range(count):
+        said = [WORDS[(number + step) % len(WORDS)] for step in range(1, 2 + others)]
+        row = {
+            "source_image": {"bytes": paths[number].read_bytes(), "path": None},
+            "edited_image": {"bytes": paths[number + 1].read_bytes(), "path": None},
+            "category": "odd" if number % 2 else "even",
+        }
+        before = f"a picture of {WORDS[number % len(WORDS)]}"
+        if written:
+            texts = [{"text": f"number {number}: {text}", "reference_text": before} for text in said]
+            row |= {"statements": json.dumps(texts), "true_statement": number % len(said)}
+        else:
+            row |= {"source_caption": before, "target_caption": f"number {number}: {said[0]}"}
+        rows.append(row)
+    pq.write_table(pa.Table.from_pylist(rows), folder / "edits.parquet")
+    report = evaluate(
+        setting, "changes", folder / "edits.parquet", *([] if written else ["--others", str(others)])
+    )
+
+    expected = {}
+    for number, row in enumerate(rows):
+        if written:
+            said = [each["text"] for each in json.loads(row["statements"])]
+            before, true = json.loads(row["statements"])[0]["reference_text"], row["true_statement"]
+        else:
+            said = [rows[(number + step) % count]["target_caption"] for step in range(1 + others)]
+            before, true = row["source_caption"], 0
+        reference, picture = (setting.image(paths[number + step]) for step in (0, 1))
+        texts = np.stack([setting.text(text) for text in said])
+        along, change = texts - setting.text(before), picture - reference
+        nearer = along @ picture
+        direction = along @ change / (np.linalg.norm(along, axis=1) * np.linalg.norm(change))
+        scores = {
+            "top_1": standardised(nearer) + standardised(direction),
+            "without_reference": texts @ picture,
+            "text_difference": nearer,
+            "direction": direction,
+            "not_of_reference": -along @ reference,
+        }
+        expected[f"edits.parquet:{number}"] = {name: first(values, true) for name, values in scores.items()}
+    agree(report, expected)
+    for name in scores:
+        assert value(report, name) == pytest.approx(share(report, name))
+    assert value(report, "top_1/odd") == pytest.approx(share(report, "top_1", "odd"))

@@ -16,6 +16,7 @@ from clip_in_training.common.errors import (
 from clip_in_training.common.recipe import RecipeError, read_recipe
 from clip_in_training.export.arguments import export_arguments, names
 from clip_in_training.finetune.recipe import TuningRecipe, is_tuning_recipe, parse_tuning_recipe
+from clip_in_training.scratch.changes_command import changes_arguments, draw_changes
 from clip_in_training.scratch.recipe import Recipe, load_recipe
 
 TUNES = ("distil", "finetune", "ablation")
@@ -65,6 +66,8 @@ def parser() -> argparse.ArgumentParser:
     generate.add_argument(
         "--force", action="store_true", help="draw again even if the data of this recipe exists"
     )
+
+    changes_arguments(commands)
 
     train = command("train", "Run stage A and stage B into a run folder.")
     train.add_argument("--run", type=Path, help="run folder (default: runs/<recipe file name>)")
@@ -330,6 +333,7 @@ def _report(benchmarks: dict) -> str:
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "generate": _generate,
+    "changes": draw_changes,
     "train": _train,
     "distil": _stage,
     "finetune": _stage,

@@ -76,6 +76,21 @@ pub enum Benchmark {
         #[arg(long, default_value = "short")]
         captions: Captions,
     },
+    /// Statements about a change: PATH is Parquet of edits, or a folder of it; the source is the golden sample
+    ///
+    /// source_image, edited_image, and statements: a JSON list as in a request to /v1/compare, with true_statement, the index of the
+    /// true one. Without statements, those of UltraEdit's columns: the edited image's caption stands among the next edits' ones.
+    /// top_1 is the score of /v1/compare; beside it stand its parts alone, and the cosine without a golden sample.
+    Changes {
+        #[command(flatten)]
+        common: Common,
+        /// Which captions to use
+        #[arg(long, default_value = "short")]
+        captions: Captions,
+        /// Number of other edits' captions, if the data has no statements
+        #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=1000))]
+        others: u64,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -99,7 +114,8 @@ pub fn run(benchmark: &Benchmark) -> anyhow::Result<ExitCode> {
         | Benchmark::Sugarcrepe { common, .. }
         | Benchmark::Retrieval { common, .. }
         | Benchmark::Zeroshot { common, .. }
-        | Benchmark::Pairs { common, .. } => common,
+        | Benchmark::Pairs { common, .. }
+        | Benchmark::Changes { common, .. } => common,
     };
     let shared = &common.shared;
     shared.check_paths()?;
@@ -138,6 +154,13 @@ fn open(benchmark: &Benchmark, data: &Path) -> anyhow::Result<Dataset> {
             Dataset::zeroshot(data, &wording)
         }
         Benchmark::Pairs { captions, .. } => Dataset::pairs(data, *captions),
+        Benchmark::Changes {
+            captions, others, ..
+        } => Dataset::changes(
+            data,
+            *captions,
+            usize::try_from(*others).unwrap_or(usize::MAX),
+        ),
         Benchmark::Mmvp(_) => Dataset::mmvp(data),
     }
 }

@@ -72,6 +72,13 @@ def kept_boxes(edited: str, attributes: dict[str, str], layout: Layout) -> list[
     return [box for part, found in boxes.items() if part in parts for box in found]
 
 
+def changed_boxes(edited: str, attributes: dict[str, str], layout: Layout) -> list[Box]:
+    """The boxes of the parts that an edit of `edited` changes; none for surface, light and viewpoint."""
+    boxes = part_boxes(attributes, layout)
+    parts = _PARTS.get(edited, tuple(boxes))
+    return [box for part, found in boxes.items() if part in parts for box in found]
+
+
 def _box(mat: Pen, x: float, y: float, across: float, down: float) -> Box:
     corners = np.array(mat.pixels([(x + a * across, y + b * down) for a in (-1, 1) for b in (-1, 1)]))
     (left, top), (right, bottom) = corners.min(0).tolist(), corners.max(0).tolist()
