@@ -179,7 +179,7 @@ train-small-text: python ## the text tower of clip-in-small: MiniLM-L6 becomes a
 	$(PY) -m clip_in_training.small.text.export --run runs/small-text --out runs/small-text/tower
 	$(PY) -m clip_in_training.small.text.measure --tower runs/small-text/tower
 
-train-small: train-small-text small-sources ## clip-in-small as a whole: text tower, data (73 KB a picture), heads, bundle in runs/small/bundle (resumable)
+train-small: train-small-text small-sources ## clip-in-small as a whole: text tower, data (150 KB a picture), heads, bundle in runs/small/bundle (resumable)
 	$(PY) -m clip_in_training.small.data.prepare --recipe models/recipes/small.toml
 	$(PY) -m clip_in_training.small.train.run --recipe models/recipes/small.toml
 	$(PY) -m clip_in_training.small.export --recipe models/recipes/small.toml --out runs/small/bundle

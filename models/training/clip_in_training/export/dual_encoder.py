@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 from clip_in_training.common.errors import ExportError
 from clip_in_training.common.whole_file import replace_text
 from clip_in_training.export.evaluate.graphs import Graphs
+from clip_in_training.export.exact_halves import store_exact_halves
 from clip_in_training.export.files import checksums, whole_or_not_at_all, write_json
 from clip_in_training.export.golden import write_golden
 from clip_in_training.export.graph import OPSET
@@ -44,7 +45,9 @@ class Identity:
     patches: bool = True
     """Whether to export patch vectors where the tower has them."""
     halved: bool = False
-    """Whether these weights are stored with matrices in fp16, which `weights.round_weights` has made exact."""
+    """Whether weights are stored with matrices in fp16, here and in the fp32 graphs: `weights.round_weights` has made
+    that exact.
+    """
     samples: str | None = None
     """The list of sample images that `card` writes, relative to the bundle."""
 
@@ -70,6 +73,9 @@ def write_dual_encoder(
         _check_tokenizer(backbone, folder / "tokenizer.json", material.checked.texts)
         grid = patch_grid(backbone) if identity.patches else None
         export_towers(backbone, folder, patches=grid is not None)
+        if identity.halved:
+            for tower in ("image.onnx", "text.onnx"):
+                store_exact_halves(folder / tower)
         graphs = Graphs(folder / "image.onnx", folder / "text.onnx", backbone.text_rules)
         known = checks(reference, backbone.text_rules, material.checked.pixels, material.checked.texts)
         parity = measure_parity(known, graphs)

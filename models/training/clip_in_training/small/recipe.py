@@ -73,9 +73,9 @@ class HeadsRecipe:
 class TrainRecipe:
     """The training of the heads."""
 
-    look_steps: int = 2000
+    look_steps: int = 1500
     """Steps before, in which the picture's head learns the attributes of drawn scenes without a text."""
-    steps: int = 4000
+    steps: int = 1800
     pairs: int = 64
     """Edits a batch; both sides of an edit are in it, so it has twice as many pictures."""
     wordings: int = 2

@@ -31,8 +31,8 @@ SCHEMA = pa.schema(
         ("boxes", BOXES_TYPE),
     ]
 )
-"""`statements` are JSON as in a request to `/v1/compare`: [{"text", "reference_text"}]. `unchanged_image` is the golden
-sample's scene laid down anew. `category` is the attribute that changes, and `boxes` are where, in units of the
+"""`statements` are JSON as in a request to `/v1/compare`: [{"text", "reference_text"}]. `unchanged_image` is the
+golden sample's scene laid down anew. `category` is the attribute that changes, and `boxes` are where, in units of the
 picture's side; empty where no part of its own shows it."""
 
 Task = tuple[int, str, bool, int, int, Setting]
