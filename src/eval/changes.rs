@@ -326,13 +326,13 @@ mod tests {
 
     #[test]
     fn a_golden_sample_helps_where_the_plain_cosine_is_wrong() {
-        // The picture moved from 0 to 10 degrees. The true statement moves from 40 to 50; the wrong one is nearer, and goes back.
-        let case = ([0.0, 10.0], [50.0, 40.0, 15.0, 25.0]);
+        // The picture moved from 0 to 10 degrees, and the true statement from -30 to -18. The wrong one is nearer, and goes back.
+        let case = ([0.0, 10.0], [-18.0, -30.0, 8.0, 12.0]);
         assert!(!outcome(WITHOUT_REFERENCE, case.0, case.1));
         assert!(outcome("direction", case.0, case.1));
         assert!(outcome(TOP_1, case.0, case.1));
         // Exchanged, the other one is true.
-        let case = ([0.0, 10.0], [15.0, 25.0, 50.0, 40.0]);
+        let case = ([0.0, 10.0], [8.0, 12.0, -18.0, -30.0]);
         assert!(outcome(WITHOUT_REFERENCE, case.0, case.1));
         assert!(!outcome(TOP_1, case.0, case.1));
     }

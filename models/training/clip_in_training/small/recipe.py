@@ -75,7 +75,7 @@ class TrainRecipe:
 
     look_steps: int = 1500
     """Steps before, in which the picture's head learns the attributes of drawn scenes without a text."""
-    steps: int = 1800
+    steps: int = 900
     pairs: int = 64
     """Edits a batch; both sides of an edit are in it, so it has twice as many pictures."""
     wordings: int = 2
@@ -86,6 +86,8 @@ class TrainRecipe:
     """Weight of the cross-entropy on the attributes of drawn scenes."""
     reading: float = 0.1
     """Weight of `losses.reading`: positions of a code's characters, and the characters."""
+    shared: float = 1.0
+    """Weight of the prototypes of attributes that pictures and captions share."""
     silence: float = 0.1
     """Weight of the trained part of names of classes."""
     optimiser: OptimiserRecipe = field(default_factory=lambda: OptimiserRecipe(learning_rate=2e-3))

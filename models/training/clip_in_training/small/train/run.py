@@ -29,6 +29,7 @@ from clip_in_training.small.model.world import class_texts, name_vectors, start_
 from clip_in_training.small.recipe import SmallRecipe, load_small_recipe
 from clip_in_training.small.train.examples import load_examples, texts_of
 from clip_in_training.small.train.look import LookStage
+from clip_in_training.small.train.prototypes import Prototypes
 from clip_in_training.small.train.stage import HeadsStage
 from clip_in_training.small.train.states import States, states_of
 
@@ -71,9 +72,10 @@ def train(
     heads = Heads(recipe, backbone.encoder.shape.width)
     heads.image = image
     names = start(recipe, heads, backbone, cache)
-    stage = HeadsStage(recipe, examples, captions, names, heads, attributes)
+    prototypes = Prototypes(recipe.heads.fine, ATTRIBUTES)
+    stage = HeadsStage(recipe, examples, captions, names, heads, attributes, prototypes)
     work = dataclasses.replace(work, validate=stage.validate, validate_every=recipe.checkpoint_every)
-    groups = decayed_groups([heads, attributes], recipe.train.optimiser)
+    groups = decayed_groups([heads, attributes, prototypes], recipe.train.optimiser)
     return run_stage(work, stage, groups, resume=True, stop_at=stop_at)
 
 

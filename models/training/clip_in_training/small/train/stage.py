@@ -14,6 +14,7 @@ from clip_in_training.small.recipe import SmallRecipe
 from clip_in_training.small.train.examples import Examples
 from clip_in_training.small.train.look import HELD_OUT, pictures, seen_terms
 from clip_in_training.small.train.loss import also_true, pool_loss
+from clip_in_training.small.train.prototypes import Prototypes, shared_loss
 from clip_in_training.small.train.states import Read, States
 
 NAME = "heads"
@@ -23,7 +24,7 @@ CHUNK = 32
 
 
 class HeadsStage(ScratchStage):
-    """Trains `Heads`, with classifiers of attributes beside them that no bundle gets."""
+    """Trains `Heads`, with classifiers and prototypes of attributes beside them that no bundle gets."""
 
     def __init__(
         self,
@@ -33,12 +34,13 @@ class HeadsStage(ScratchStage):
         names: States,
         heads: Heads,
         attributes: AttributeHeads,
+        prototypes: Prototypes,
     ):
         train = recipe.train
-        modules = {"heads": heads, "attributes": attributes}
+        modules = {"heads": heads, "attributes": attributes, "prototypes": prototypes}
         super().__init__(NAME, train.steps, train.optimiser, "fp32", modules)
         self.recipe, self.examples, self.captions, self.names_of_classes = recipe, examples, captions, names
-        self.heads, self.attributes = heads, attributes
+        self.heads, self.attributes, self.prototypes = heads, attributes, prototypes
         used = examples.categories[: max(1, len(examples) - HELD_OUT)]
         self.order = Order(used, {}, train.pairs, recipe.seed + STREAM)
 
@@ -54,9 +56,11 @@ class HeadsStage(ScratchStage):
         ]
         texts = [self.examples.text(*each) for each in chosen]
         seen = pictures(self.examples, entries, self.recipe.data.image_size)
+        stated = self.examples.known(entries, "stated")
         return {
             **seen,
-            "true": also_true(seen["labels"], self.examples.known(entries, "stated"), texts),
+            "stated": stated,
+            "true": also_true(seen["labels"], stated, texts),
             "texts": self.chunks(self.captions, [self.examples.texts[r][w][s] for r, w, s in chosen]),
             "classes": self.chunks(self.names_of_classes, names)[1],
         }
@@ -87,12 +91,17 @@ class HeadsStage(ScratchStage):
         texts, shares = self.encode_texts(batch["texts"])
         clip = pool_loss(images, texts, self.heads.scale(), batch["true"])
         known = seen_terms(self.attributes, weights, seen, batch)
+        fine = slice(self.recipe.heads.world, None)
+        shared = shared_loss(
+            self.prototypes, images[:, fine], texts[:, fine], batch["labels"], batch["stated"]
+        )
         silent = torch.cat([self.heads.text(*chunk)[1] for chunk in batch["classes"]]).mean()
-        loss = clip + known.pop("known") + weights.silence * silent
+        loss = clip + known.pop("known") + weights.shared * shared + weights.silence * silent
         return {
             "loss": loss,
             "clip": clip,
             **known,
+            "shared": shared,
             "share_of_names": silent,
             "share_of_captions": shares.mean(),
             "logit_scale": self.heads.scale(),
