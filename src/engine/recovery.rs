@@ -141,7 +141,9 @@ impl RecoveringEncoders {
         };
         let tried = match modality {
             Modality::Image => encoders.encode_images(&[&encoders.blank()], 1),
-            Modality::Text => encoders.encode_texts(&[&[]], 1, self.policy.length(1)),
+            Modality::Text => {
+                encoders.encode_texts(&[&encoders.shortest_text()], 1, self.policy.length(1))
+            }
         };
         matches!(tried, Ok(_) | Err(RuntimeError::OutOfMemory(_)))
     }

@@ -51,13 +51,13 @@ impl SessionSource {
 /// # Errors
 /// Errors of a run: a GPU without memory for its largest batch is found here.
 pub fn warm_up(encoders: &mut Encoders, policy: &BatchPolicy) -> Result<(), RuntimeError> {
-    let blank = encoders.blank();
+    let (blank, shortest) = (encoders.blank(), encoders.shortest_text());
     for rows in policy.row_buckets(Modality::Image) {
         encoders.encode_images(&[&blank], rows)?;
     }
     for length in policy.length_buckets(encoders.context_length()) {
         for rows in policy.row_buckets(Modality::Text) {
-            encoders.encode_texts(&[&[]], rows, length)?;
+            encoders.encode_texts(&[&shortest], rows, length)?;
         }
     }
     Ok(())

@@ -74,7 +74,7 @@ fn seconds(encoders: &mut Encoders, modality: Modality) -> Result<f64, RuntimeEr
     let started = Instant::now();
     match modality {
         Modality::Image => encoders.encode_images(&[&blank], 1)?,
-        Modality::Text => encoders.encode_texts(&[&[]], 1, TOKENS)?,
+        Modality::Text => encoders.encode_texts(&[&encoders.shortest_text()], 1, TOKENS)?,
     };
     Ok(started.elapsed().as_secs_f64())
 }

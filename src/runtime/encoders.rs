@@ -38,6 +38,7 @@ struct Shape {
     text_output: Output,
     context_length: usize,
     pad_id: u32,
+    end_id: u32,
     pad_to: PadTo,
 }
 
@@ -125,6 +126,7 @@ impl Encoders {
                 },
                 context_length: manifest.text.context_length,
                 pad_id: manifest.text.pad_id,
+                end_id: manifest.text.eot_id,
                 pad_to: manifest.text.pad_to,
             },
         })
@@ -234,7 +236,13 @@ impl Encoders {
         self.shape.context_length
     }
 
-    /// Pixels of a black image, and the shortest text, for warming up.
+    /// The shortest text, for warming up: its end. Of a text without any token, models that take a mean over tokens make no
+    /// numbers.
+    pub fn shortest_text(&self) -> [u32; 1] {
+        [self.shape.end_id]
+    }
+
+    /// Pixels of a black image, for warming up.
     pub fn blank(&self) -> Pixels {
         let [height, width] = self.shape.size;
         match self.shape.image_element {

@@ -15,6 +15,7 @@ if sys.version_info < (3, 11):
 
 import numpy as np  # noqa: E402
 import onnx  # noqa: E402
+import onnxruntime  # noqa: E402
 import torch  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
@@ -227,6 +228,12 @@ def test_a_bundle_gives_the_vectors_of_the_training(recipe, recipe_text, tmp_pat
     model = bundle.load_small(recipe, checkpoint.load(run / "heads.pt"))
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, again.state_dict()[name]), name
+    # A server fills up its batches with rows of padding.
+    padding = np.full((1, 4), manifest["text"]["pad_id"], np.int64)
+    session = onnxruntime.InferenceSession(
+        tmp_path / "bundle" / "text.onnx", providers=["CPUExecutionProvider"]
+    )
+    assert np.isfinite(session.run(None, {manifest["text"]["input"]["name"]: padding})[0]).all()
     examples = load_examples(Path(recipe.data.directory), 2)
     drawn = [Drawer(recipe.data)(number) for number in range(4)]
     entries = [(row, side) for row in range(4) for side in (0, 1)]

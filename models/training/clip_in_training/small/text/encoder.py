@@ -113,6 +113,9 @@ def hidden(seen: Tensor, like: Tensor) -> Tensor:
 
 
 def mean_of(states: Tensor, seen: Tensor) -> Tensor:
-    """The mean over tokens that are no padding: [batch, length, width] to [batch, width]."""
+    """The mean over tokens that are no padding: [batch, length, width] to [batch, width].
+
+    It is 0 for a row of padding alone: a server fills up its batches with such rows.
+    """
     weights = seen.to(states.dtype).unsqueeze(-1)
-    return (states * weights).sum(1) / weights.sum(1)
+    return (states * weights).sum(1) / weights.sum(1).clamp(min=1)
