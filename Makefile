@@ -173,8 +173,8 @@ train-demo: python ## generate scenes, train the demo model, export it to models
 evaluate-demo: python ## measure models/demo on fresh scenes: intervals, both directions, false alarms, what no edit changes (EVALUATE="--write": into its card)
 	$(TRAIN) card --bundle models/demo $(EVALUATE)
 
-train-small-text: python ## the text tower of clip-in-small: MiniLM-L6 becomes a rotary encoder of three layers (an hour on one core, estimated; resumable)
-	$(PY) -m clip_in_training.small.text.prepare --out data/small-text --texts 16000
+train-small-text: python ## the text tower of clip-in-small: MiniLM-L6 becomes a rotary encoder of three layers (50 minutes on one core; resumable)
+	$(PY) -m clip_in_training.small.text.prepare --out data/small-text
 	$(TRAIN) distil --recipe models/recipes/small-text.toml --resume
 	$(PY) -m clip_in_training.small.text.export --run runs/small-text --out runs/small-text/tower
 	$(PY) -m clip_in_training.small.text.measure --tower runs/small-text/tower

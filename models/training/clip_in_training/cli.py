@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from clip_in_training.common.arguments import count
 from clip_in_training.common.errors import (
     BackboneError,
     CheckpointError,
@@ -96,8 +97,8 @@ def parser() -> argparse.ArgumentParser:
 
     card = commands.add_parser("card", help=CARD_HELP, description=CARD_HELP)
     card.add_argument("--bundle", type=Path, required=True, help="the bundle's directory")
-    card.add_argument("--pairs", type=_count, default=150, help="edits a category and seed (default: 150)")
-    card.add_argument("--scenes", type=_count, default=100, help="single scenes a seed (default: 100)")
+    card.add_argument("--pairs", type=count, default=150, help="edits a category and seed (default: 150)")
+    card.add_argument("--scenes", type=count, default=100, help="single scenes a seed (default: 100)")
     card.add_argument(
         "--write", action="store_true", help="also put the tables into the bundle's model-card.md"
     )
@@ -105,8 +106,8 @@ def parser() -> argparse.ArgumentParser:
     goals = commands.add_parser("goals", help=GOALS_HELP, description=GOALS_HELP)
     goals.add_argument("--bundle", type=Path, required=True, help="the bundle's directory")
     goals.add_argument("--beside", type=Path, nargs="*", default=[], help="bundles for a column each")
-    goals.add_argument("--pairs", type=_count, default=30, help="edits of each kind and seed (default: 30)")
-    goals.add_argument("--scenes", type=_count, default=100, help="single scenes a seed (default: 100)")
+    goals.add_argument("--pairs", type=count, default=30, help="edits of each kind and seed (default: 30)")
+    goals.add_argument("--scenes", type=count, default=100, help="single scenes a seed (default: 100)")
     goals.add_argument("--goals-only", action="store_true", help="measure nothing: the goals without values")
     goals.add_argument("--out", type=Path, help="also write the page to this Markdown file")
 
@@ -133,7 +134,7 @@ def parser() -> argparse.ArgumentParser:
     features = commands.add_parser("features", help=FEATURES_HELP, description=FEATURES_HELP)
     features.add_argument("--bundle", type=Path, required=True, help="the bundle's directory")
     features.add_argument(
-        "--size", type=_count, default=448, help="default height and width of the input (default: 448)"
+        "--size", type=count, default=448, help="default height and width of the input (default: 448)"
     )
     features.add_argument(
         "--strides",
@@ -147,13 +148,6 @@ def parser() -> argparse.ArgumentParser:
     reference.add_argument("--seed", type=int, default=1, help="seed of the weights (default: 1)")
     reference.add_argument("--out", type=Path, required=True, help="the bundle's directory")
     return root
-
-
-def _count(text: str) -> int:
-    number = int(text) if text.isdecimal() else 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text[:40]!r}")
-    return number
 
 
 def _numbers(text: str) -> list[int]:

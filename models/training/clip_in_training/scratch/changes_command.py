@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from clip_in_training.common.arguments import count
+
 HELP = (
     "Draw parts beside their golden sample, with statements about the change, as Parquet for `eval changes`."
 )
@@ -13,10 +15,10 @@ def changes_arguments(commands: Any) -> None:
     """Adds `changes` and its options; `commands` is what `add_subparsers` returned."""
     changes = commands.add_parser("changes", help=HELP, description=HELP)
     changes.add_argument("--out", type=Path, required=True, help="the folder")
-    changes.add_argument("--count", type=int, default=300, help="number of parts (default: 300)")
+    changes.add_argument("--count", type=count, default=300, help="number of parts (default: 300)")
     changes.add_argument("--seed", type=int, default=1, help="seed of the scenes (default: 1)")
     changes.add_argument(
-        "--size", type=int, default=128, help="height and width of the pictures in pixels (default: 128)"
+        "--size", type=count, default=128, help="height and width of the pictures in pixels (default: 128)"
     )
     changes.add_argument(
         "--statements",

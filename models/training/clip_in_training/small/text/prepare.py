@@ -125,7 +125,7 @@ def main() -> None:
     parser.add_argument("--layers", type=int, nargs="+", default=[0, 4, 5], help="of MiniLM's 0 to 5")
     parser.add_argument("--pieces", type=int, default=8192, help="size of the vocabulary")
     parser.add_argument("--context-length", type=int, default=128, help="longest text in tokens")
-    parser.add_argument("--texts", type=int, default=40_000, help="texts to learn from")
+    parser.add_argument("--texts", type=int, default=16_000, help="texts to learn from")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     torch.set_flush_denormal(True)
