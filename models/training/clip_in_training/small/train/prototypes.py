@@ -6,25 +6,19 @@ itself. No bundle gets them.
 """
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from clip_in_training.scratch.losses.attributes import UNKNOWN, attribute_loss
+from clip_in_training.scratch.model.attribute_heads import Classifiers
 
 
-class Prototypes(nn.Module):
-    """A linear classifier for each attribute, on the trained part of an embedding."""
+class Prototypes(Classifiers):
+    """Classifiers of attributes on the trained part of an embedding."""
 
-    def __init__(self, width: int, attributes: dict[str, list[str]]):
-        super().__init__()
-        self.sizes = {name: len(values) for name, values in attributes.items()}
-        self.linear = nn.Linear(width, sum(self.sizes.values()))
-
-    def forward(self, vectors: Tensor) -> dict[str, Tensor]:
-        """The trained part of embeddings [batch, width], of any length, to logits [batch, values] by attribute."""
-        scaled = functional.normalize(vectors, dim=-1) * vectors.shape[-1] ** 0.5
-        parts = self.linear(scaled).split(list(self.sizes.values()), dim=-1)
-        return dict(zip(self.sizes, parts, strict=True))
+    def forward(self, features: Tensor) -> dict[str, Tensor]:
+        """The trained parts [batch, width], whose length does not count, to logits [batch, values] by attribute."""
+        return super().forward(functional.normalize(features, dim=-1) * features.shape[-1] ** 0.5)
 
 
 def shared_loss(

@@ -59,12 +59,13 @@ def train(
     torch.manual_seed(recipe.seed)
     image = ImageHeads(recipe.heads, recipe.data.image_size).to(memory_format=torch.channels_last)
     attributes = AttributeHeads(recipe.heads, ATTRIBUTES, CODE)
+    values: dict[str, float] = {}
     if recipe.train.look_steps:
         look = LookStage(recipe, examples, image, attributes)
         groups = decayed_groups([image.reader, attributes], recipe.train.optimiser)
         values = run_stage(work, look, groups, resume=True, stop_at=stop_at)
-        if look_only or (stop_at is not None and stop_at < look.steps):
-            return values
+    if look_only or (stop_at is not None and stop_at < recipe.train.look_steps):
+        return values
     backbone = text_tower(recipe)
     cache = folder / "states"
     captions = states_of(backbone, tower, [texts_of(block) for block in examples.blocks], cache)
