@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::pairs::Captions;
+use super::pairs::{self, Captions, Edit, IMAGES};
 use super::pictures::Pictures;
 use super::rows::Table;
 use super::scoring::{MetricSpec, Over, Scored, ScoredItem, by_group};
@@ -18,7 +18,6 @@ use crate::inspection::statements::{
 };
 use crate::matching::cosine;
 
-const IMAGES: [&str; 2] = ["source_image", "edited_image"];
 /// The index of the statement that is true.
 const TRUE: &str = "true_statement";
 /// The headline: the score of the server.
@@ -53,13 +52,7 @@ struct Changes(Vec<Case>);
 /// Opens Parquet with `statements`, or with UltraEdit's columns: then the true statement of an edit stands among those of
 /// `others` other edits.
 pub fn open(path: &Path, captions: Captions, others: usize) -> anyhow::Result<Dataset> {
-    let mut table = Table::open(path)?;
-    for other in table.leave_out_without(&IMAGES) {
-        message!("note: {other} has no edits and is left out");
-    }
-    for name in IMAGES {
-        table.require(name, Holds::Images)?;
-    }
+    let mut table = pairs::table(path)?;
     let column = match captions {
         Captions::Short => "statements",
         Captions::Long => "statements_long",
@@ -72,10 +65,8 @@ pub fn open(path: &Path, captions: Captions, others: usize) -> anyhow::Result<Da
     if table.has(column, Holds::Texts) {
         reading.written(&table, column);
     } else {
-        for name in captions.columns() {
-            table.require(name, Holds::Texts)?;
-        }
-        reading.edits(&table, captions.columns(), others);
+        let edits = pairs::edits(&table, captions, &mut reading.broken)?;
+        reading.edits(&edits, others);
         options.push(("others".to_owned(), others.to_string()));
     }
     Ok(Dataset {
@@ -125,28 +116,16 @@ impl Reading {
     }
 
     /// Makes statements of the captions of edits: those of the next edits in the file that say something else.
-    fn edits(&mut self, table: &Table, columns: [&str; 2], others: usize) {
-        let mut names = columns.to_vec();
-        if table.has("category", Holds::Texts) {
-            names.push("category");
-        }
-        let mut edits: Vec<(usize, String, String, String, String)> = Vec::new();
-        let faults = table.cells(&names, |row, place, cells| {
-            let mut cells = cells.into_iter();
-            let mut next = || cells.next().flatten();
-            let (Some(source), Some(target)) = (next(), next()) else {
-                let reason = "a caption is empty, or not UTF-8";
-                self.broken.push(Broken::new(place, reason));
-                return;
-            };
-            let group = next().unwrap_or_else(|| "all".to_owned());
-            edits.push((row, place, group, source, target));
-        });
-        self.broken.extend(faults);
-        for (number, (row, place, group, source, target)) in edits.iter().enumerate() {
+    fn edits(&mut self, edits: &[Edit], others: usize) {
+        for (number, edit) in edits.iter().enumerate() {
+            let [source, target] = &edit.captions;
             let following = edits.iter().cycle().skip(number + 1).take(edits.len() - 1);
             let mut written = vec![target];
-            for (.., other) in following {
+            for Edit {
+                captions: [_, other],
+                ..
+            } in following
+            {
                 if written.len() > others {
                     break;
                 }
@@ -156,14 +135,15 @@ impl Reading {
             }
             if written.len() < 2 {
                 let reason = "no other edit has another caption: nothing can be chosen";
-                self.broken.push(Broken::new(place.clone(), reason));
+                self.broken.push(Broken::new(edit.place.clone(), reason));
                 continue;
             }
             let written = written.into_iter().map(|text| Written {
                 text: text.clone(),
                 reference_text: Some(source.clone()),
             });
-            self.add(*row, place.clone(), group.clone(), written.collect(), 0);
+            let (id, group) = (edit.place.clone(), edit.group.clone());
+            self.add(edit.row, id, group, written.collect(), 0);
         }
     }
 
