@@ -38,7 +38,7 @@ from clip_in_training.small.text.minilm import published_tokenizer  # noqa: E402
 from clip_in_training.small.text.sources import scene_captions  # noqa: E402
 from clip_in_training.small.text.vocabulary import choose, trimmed  # noqa: E402
 from clip_in_training.small.train import run as running  # noqa: E402
-from clip_in_training.small.train.loss import also_true, pool_loss  # noqa: E402
+from clip_in_training.small.train.loss import also_true, pool_loss, within_loss  # noqa: E402
 
 RECIPE = """
 name = "tiny"
@@ -58,6 +58,7 @@ context_length = 64
 world = 24
 fine = 16
 map_width = 8
+map_blocks = 2
 coarse_width = 8
 where_width = 4
 queries = 4
@@ -67,8 +68,10 @@ text_width = 16
 text_heads = 2
 [train]
 look_steps = 8
+read_steps = 10
 steps = 12
 pairs = 6
+within = 0.5
 classes = 8
 """
 PIECES = 2600
@@ -159,6 +162,14 @@ def test_a_picture_that_a_text_is_true_of_is_no_negative():
     assert pool_loss(vectors, vectors, scale, true) < everything - 0.2
 
 
+def test_the_loss_within_edits_is_that_of_each_edit_alone():
+    torch.manual_seed(5)
+    images, texts = (functional.normalize(torch.randn(6, 4), dim=-1) for _ in range(2))
+    scale, none = torch.tensor(7.0), torch.zeros(2, 2, dtype=torch.bool)
+    alone = [pool_loss(images[[k, k + 3]], texts[[k, k + 3]], scale, none) for k in range(3)]
+    torch.testing.assert_close(within_loss(images, texts, scale), torch.stack(alone).mean())
+
+
 def test_a_picture_of_a_class_is_nearest_to_its_name(recipe):
     """The part of the embedding that is not trained, with names that are as different as can be."""
     torch.manual_seed(3)
@@ -188,13 +199,18 @@ def test_a_picture_of_a_class_is_nearest_to_its_name(recipe):
 
 def test_training_can_be_stopped_and_gives_the_same_weights(recipe, recipe_text, tmp_path):
     values = running.train(recipe, recipe_text, tmp_path / "whole")
-    for stop in (6, 9):  # once in each stage
+    for stop in (6, 9, 11):  # once in each stage
         running.train(recipe, recipe_text, tmp_path / "parts", stop_at=stop)
-    running.train(recipe, recipe_text, tmp_path / "parts")
-    whole, parts = (torch.load(tmp_path / name / "heads.pt") for name in ("whole", "parts"))
-    assert whole["step"] == parts["step"] == 12
-    for name, tensor in whole["modules"]["heads"].items():
-        assert torch.equal(tensor, parts["modules"]["heads"][name]), name
+    for only in ("read", "look"):
+        running.train(recipe, recipe_text, tmp_path / "apart", only=only)
+    assert not (tmp_path / "apart" / "heads.pt").exists()
+    whole = torch.load(tmp_path / "whole" / "heads.pt")
+    for run in ("parts", "apart"):
+        running.train(recipe, recipe_text, tmp_path / run)
+        again = torch.load(tmp_path / run / "heads.pt")
+        assert whole["step"] == again["step"] == 12
+        for name, tensor in whole["modules"]["heads"].items():
+            assert torch.equal(tensor, again["modules"]["heads"][name]), f"{run}: {name}"
     log = [json.loads(line) for line in (tmp_path / "whole" / "heads.jsonl").read_text().splitlines()]
     assert values["loss"] < log[0]["loss"] - 0.3
     assert "image.world.weight" in whole["modules"]["heads"]
@@ -211,8 +227,8 @@ def test_a_bundle_gives_the_vectors_of_the_training(recipe, recipe_text, tmp_pat
     from clip_in_training.small.train.states import states_of
 
     run = tmp_path / "run"
-    running.train(recipe, recipe_text, run, stop_at=9)
-    with pytest.raises(ExportError, match="step 9 of 12"):
+    running.train(recipe, recipe_text, run, stop_at=11)
+    with pytest.raises(ExportError, match="step 11 of 12"):
         bundle.export_small(recipe, "tiny.toml", recipe_text, run, tmp_path / "bundle")
     running.train(recipe, recipe_text, run)
     manifest = bundle.export_small(recipe, "tiny.toml", recipe_text, run, tmp_path / "bundle", precisions=())

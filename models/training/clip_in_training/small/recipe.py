@@ -48,10 +48,16 @@ class HeadsRecipe:
     """Width of the part of the embedding that says what class of thing it is."""
     fine: int = 192
     """Width of the trained part."""
+    share: float = 0.5
+    """Largest share of the trained part in the square of an embedding's length: without a limit, captions of scenes
+    drown what a thing is.
+    """
     temperature: float = 0.08
     """Of the softmax over a text's cosines to the names of classes."""
     map_width: int = 48
     """Channels of the trained map at stride 8."""
+    map_blocks: int = 1
+    """Pairs of convolutions on that map."""
     coarse_width: int = 96
     """Channels of the trained map at stride 16."""
     where_width: int = 16
@@ -75,6 +81,8 @@ class TrainRecipe:
 
     look_steps: int = 1500
     """Steps before, in which the picture's head learns the attributes of drawn scenes without a text."""
+    read_steps: int = 3000
+    """Steps before, in which the text's head learns what captions state without a picture."""
     steps: int = 900
     pairs: int = 64
     """Edits a batch; both sides of an edit are in it, so it has twice as many pictures."""
@@ -86,6 +94,8 @@ class TrainRecipe:
     """Weight of the cross-entropy on the attributes of drawn scenes."""
     reading: float = 0.1
     """Weight of `losses.reading`: positions of a code's characters, and the characters."""
+    within: float = 0.0
+    """Weight of CLIP's loss within each edit: two pictures and their two captions."""
     shared: float = 1.0
     """Weight of the prototypes of attributes that pictures and captions share."""
     silence: float = 0.1
@@ -139,6 +149,8 @@ def parse_small_recipe(text: str, origin: str) -> SmallRecipe:
             raise RecipeError(
                 f"{origin}: `data.{key}` must give a weight of at least 0 to some of {', '.join(known)}"
             )
+    if not 0 < recipe.heads.share < 1:
+        raise RecipeError(f"{origin}: `heads.share` must be between 0 and 1, not {recipe.heads.share}")
     if data.wordings < 1 or data.pairs < 1 or recipe.train.pairs < 1:
         raise RecipeError(f"{origin}: `data.wordings`, `data.pairs` and `train.pairs` must be at least 1")
     return recipe

@@ -15,8 +15,6 @@ NARROW = {4: 1} | LAST_BLOCKS
 expansion of 144 channels that `Lite0.maps` gives is made."""
 WIDTHS = CHANNELS | {4: STAGES[1][-1]}
 """Channels of these maps."""
-SHARE = 0.5
-"""Largest share of the trained part in the square of an embedding's length."""
 
 
 class Maps(NamedTuple):
@@ -60,7 +58,7 @@ class FineReader(nn.Module):
         width, coarse = shape.map_width, shape.coarse_width
         self.lifts = nn.ModuleList(convolution(WIDTHS[stride], width, 1) for stride in (8, 16, 32))
         self.strokes = convolution(4 * WIDTHS[4], width, 1)
-        self.refine = Residual(width)
+        self.refine = nn.Sequential(*(Residual(width) for _ in range(shape.map_blocks)))
         self.down = convolution(width, coarse, 3, 2)
         self.largest = convolution(width, 4 * width, 1)
         self.queries = nn.Conv2d(width, shape.queries, 1)
@@ -98,6 +96,7 @@ class ImageHeads(nn.Module):
         self.world.requires_grad_(False)
         self.reader = FineReader(shape, size)
         self.fine = nn.Linear(shape.feature_width, shape.fine)
+        self.share = shape.share
         self.balance = nn.Parameter(torch.zeros(()))
         """The share of the trained part, the same for all pictures: see `joined_parts`."""
 
@@ -105,7 +104,9 @@ class ImageHeads(nn.Module):
         """Unit vectors [batch, world + fine], and what the reader saw."""
         seen = self.reader(maps)
         fine = self.fine(seen.features)
-        return joined_parts(self.world(maps.pooled), fine, self.balance.reshape(1, 1)), seen
+        return joined_parts(
+            self.world(maps.pooled), fine, self.share * self.balance.sigmoid().reshape(1, 1)
+        ), seen
 
 
 class ImageTower(nn.Module):
@@ -122,14 +123,11 @@ class ImageTower(nn.Module):
         return self.heads(frozen_maps(self.lite0, pixels))[0]
 
 
-def joined_parts(world: Tensor, fine: Tensor, balance: Tensor) -> Tensor:
-    """The embedding of both parts, [batch, width] each: a unit vector whose share of `fine` is at most `SHARE`.
+def joined_parts(world: Tensor, fine: Tensor, share: Tensor) -> Tensor:
+    """The embedding of both parts, [batch, width] each: a unit vector in the square of whose length `fine` has a share.
 
-    It is SHARE x sigmoid(`balance`): without a limit, captions of scenes drown what a thing is.
-
-    `balance` is [batch, 1], or [1, 1] for all. Both parts have unit length before they are joined, so that a picture
+    `share` is [batch, 1], or [1, 1] for all. Both parts have unit length before they are joined, so that a picture
     and a text cannot be near each other by the length of a part alone.
     """
-    share = SHARE * balance.sigmoid()
     world = functional.normalize(world, dim=-1) * (1 - share).sqrt()
     return torch.cat([world, functional.normalize(fine, dim=-1) * share.sqrt()], dim=-1)

@@ -58,15 +58,17 @@ class TextHeads(nn.Module):
         self.reader = FineText(shape, width)
         self.fine = nn.Linear(2 * shape.text_width, shape.fine)
         self.balance = nn.Linear(2 * shape.text_width, 1)
+        self.share = shape.share
 
     def forward(self, first: Tensor, last: Tensor, seen: Tensor, vector: Tensor) -> tuple[Tensor, Tensor]:
-        """The encoder's states and its vector [batch, width] to unit vectors [batch, world + fine], and the share of
-        the trained part [batch].
+        """The encoder's states and its vector [batch, width] to unit vectors [batch, world + fine], and how much
+        of the largest share the trained part has [batch].
         """
         read = self.reader(first, last, seen)
         near = self.names(functional.normalize(vector, dim=-1)).softmax(dim=-1)
-        balance = self.balance(read).clamp(min=LOWEST)
-        return joined_parts(self.world(near), self.fine(read), balance), balance.sigmoid().squeeze(-1)
+        balance = self.balance(read).clamp(min=LOWEST).sigmoid()
+        joined = joined_parts(self.world(near), self.fine(read), self.share * balance)
+        return joined, balance.squeeze(-1)
 
 
 class TextTower(nn.Module):

@@ -7,6 +7,7 @@ tower, so both can be trained at the same time.
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,6 +25,14 @@ NAME = "look"
 STREAM = 47
 HELD_OUT = 256
 """Edits, the last ones, that no stage trains on and validation measures."""
+
+
+def used_categories(examples: Examples) -> tuple[np.ndarray, dict[str, float]]:
+    """The categories of all edits but those held out, and weights that leave composed ones out: nothing is known of
+    what they show.
+    """
+    used = examples.categories[: max(1, len(examples) - HELD_OUT)]
+    return used, {name: 0.0 for name in set(used.tolist()) if name.startswith("composed")}
 
 
 def pictures(examples: Examples, entries: Sequence[tuple[int, int]], size: int) -> dict[str, Any]:
@@ -61,9 +70,7 @@ class LookStage(ScratchStage):
         modules = {"image": heads, "attributes": attributes}
         super().__init__(NAME, train.look_steps, train.optimiser, "fp32", modules)
         self.recipe, self.examples, self.heads, self.attributes = recipe, examples, heads, attributes
-        used = examples.categories[: max(1, len(examples) - HELD_OUT)]
-        # Nothing is known of what a composed picture shows.
-        composed = {name: 0.0 for name in set(used.tolist()) if name.startswith("composed")}
+        used, composed = used_categories(examples)
         self.order = Order(used, composed, train.pairs, recipe.seed + STREAM)
 
     def batch(self, step: int) -> dict[str, Any]:

@@ -25,3 +25,14 @@ def pool_loss(images: Tensor, texts: Tensor, scale: Tensor, true: Tensor) -> Ten
     logits = (scale * texts @ images.T).masked_fill(true, float("-inf"))
     target = torch.arange(len(logits))
     return (functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)) / 2
+
+
+def within_loss(images: Tensor, texts: Tensor, scale: Tensor) -> Tensor:
+    """CLIP's loss within each edit: unit vectors [2 x edits, width], all sources, then their edits.
+
+    In the pool an edit's other side is one negative of many; here it is the only one.
+    """
+    images, texts = (vectors.unflatten(0, (2, -1)).transpose(0, 1) for vectors in (images, texts))
+    logits = scale * texts @ images.transpose(1, 2)
+    target = torch.arange(2).expand(len(logits), 2)
+    return (functional.cross_entropy(logits, target) + functional.cross_entropy(logits.mT, target)) / 2

@@ -29,5 +29,10 @@ def shared_loss(
     `pictures` and `texts` are the trained parts [batch, width], `labels` int64 [batch, attributes] with `UNKNOWN` for
     composed scenes, and `stated` bool of the same shape.
     """
-    said = torch.where(stated, labels, UNKNOWN)
+    said = said_labels(labels, stated)
     return attribute_loss(prototypes(pictures), labels) + attribute_loss(prototypes(texts), said)
+
+
+def said_labels(labels: Tensor, stated: Tensor) -> Tensor:
+    """The labels that captions state; `UNKNOWN` for all others."""
+    return torch.where(stated, labels, UNKNOWN)

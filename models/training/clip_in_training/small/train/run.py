@@ -27,20 +27,20 @@ from clip_in_training.small.model.backbone import Heads
 from clip_in_training.small.model.image_tower import ImageHeads
 from clip_in_training.small.model.world import class_texts, name_vectors, start_world
 from clip_in_training.small.recipe import SmallRecipe, load_small_recipe
+from clip_in_training.small.train import look, read
 from clip_in_training.small.train.examples import load_examples, texts_of
-from clip_in_training.small.train.look import LookStage
 from clip_in_training.small.train.prototypes import Prototypes
 from clip_in_training.small.train.stage import HeadsStage
 from clip_in_training.small.train.states import States, states_of
 
 
 def train(
-    recipe: SmallRecipe, text: str, run: Path, stop_at: int | None = None, look_only: bool = False
+    recipe: SmallRecipe, text: str, run: Path, stop_at: int | None = None, only: str | None = None
 ) -> dict[str, float]:
-    """Trains both stages into a run folder and returns the values of the last step.
+    """Trains all stages into a run folder and returns the values of the last step.
 
-    `look_only` ends after the first stage, which needs no text tower. `stop_at` ends the stage that it is in after so
-    many steps.
+    `only` trains that stage and ends: "look" needs no text tower and "read" no pictures, so both can run at the same
+    time. `stop_at` ends the stage that it is in after so many steps.
 
     Raises `DataError` if there are no blocks, `BackboneError` if a tower is missing, `CheckpointError` if the folder
     has a run of other data, and `TrainingError` if the loss is not a number.
@@ -59,24 +59,35 @@ def train(
     torch.manual_seed(recipe.seed)
     image = ImageHeads(recipe.heads, recipe.data.image_size).to(memory_format=torch.channels_last)
     attributes = AttributeHeads(recipe.heads, ATTRIBUTES, CODE)
+    rates = recipe.train.optimiser
     values: dict[str, float] = {}
-    if recipe.train.look_steps:
-        look = LookStage(recipe, examples, image, attributes)
-        groups = decayed_groups([image.reader, attributes], recipe.train.optimiser)
-        values = run_stage(work, look, groups, resume=True, stop_at=stop_at)
-    if look_only or (stop_at is not None and stop_at < recipe.train.look_steps):
+
+    def ends(stage: str, steps: int) -> bool:
+        return only == stage or (stop_at is not None and stop_at < steps)
+
+    if recipe.train.look_steps and only != read.NAME:
+        look_stage = look.LookStage(recipe, examples, image, attributes)
+        groups = decayed_groups([image.reader, attributes], rates)
+        values = run_stage(work, look_stage, groups, resume=True, stop_at=stop_at)
+    if ends(look.NAME, recipe.train.look_steps):
         return values
     backbone = text_tower(recipe)
     cache = folder / "states"
-    captions = states_of(backbone, tower, [texts_of(block) for block in examples.blocks], cache)
+    states = states_of(backbone, tower, [texts_of(block) for block in examples.blocks], cache)
     torch.manual_seed(recipe.seed)
     heads = Heads(recipe, backbone.encoder.shape.width)
     heads.image = image
     names = start(recipe, heads, backbone, cache)
     prototypes = Prototypes(recipe.heads.fine, ATTRIBUTES)
-    stage = HeadsStage(recipe, examples, captions, names, heads, attributes, prototypes)
+    if recipe.train.read_steps:
+        read_stage = read.ReadStage(recipe, examples, states, heads.text, prototypes)
+        groups = decayed_groups([heads.text.reader, heads.text.fine, prototypes], rates)
+        values = run_stage(work, read_stage, groups, resume=True, stop_at=stop_at)
+    if ends(read.NAME, recipe.train.read_steps):
+        return values
+    stage = HeadsStage(recipe, examples, states, names, heads, attributes, prototypes)
     work = dataclasses.replace(work, validate=stage.validate, validate_every=recipe.checkpoint_every)
-    groups = decayed_groups([heads, attributes, prototypes], recipe.train.optimiser)
+    groups = decayed_groups([heads, attributes, prototypes], rates)
     return run_stage(work, stage, groups, resume=True, stop_at=stop_at)
 
 
@@ -100,7 +111,9 @@ def main() -> None:
     parser.add_argument("--recipe", type=Path, required=True, help="e.g. models/recipes/small.toml")
     parser.add_argument("--run", type=Path, help="run folder (default: runs/<recipe file name>)")
     parser.add_argument(
-        "--look-only", action="store_true", help="the first stage alone, which needs no text tower"
+        "--only",
+        choices=(look.NAME, read.NAME),
+        help="one stage alone: look needs no text tower, read no pictures, so both can run at the same time",
     )
     options = parser.parse_args()
     torch.set_flush_denormal(True)
@@ -109,7 +122,7 @@ def main() -> None:
         if recipe.threads:
             torch.set_num_threads(recipe.threads)
         run = options.run or Path("runs") / options.recipe.stem
-        train(recipe, text, run, look_only=options.look_only)
+        train(recipe, text, run, only=options.only)
     except (BackboneError, CheckpointError, DataError, RecipeError, TrainingError, OSError) as error:
         sys.exit(f"error: {error}")
 

@@ -11,16 +11,15 @@ from clip_in_training.scratch.model.attribute_heads import AttributeHeads
 from clip_in_training.scratch.train.stage import ScratchStage
 from clip_in_training.small.model.backbone import Heads
 from clip_in_training.small.recipe import SmallRecipe
+from clip_in_training.small.train.captions import CHUNK, captions, encode
 from clip_in_training.small.train.examples import Examples
 from clip_in_training.small.train.look import HELD_OUT, pictures, seen_terms
-from clip_in_training.small.train.loss import also_true, pool_loss
+from clip_in_training.small.train.loss import also_true, pool_loss, within_loss
 from clip_in_training.small.train.prototypes import Prototypes, shared_loss
-from clip_in_training.small.train.states import Read, States
+from clip_in_training.small.train.states import States
 
 NAME = "heads"
 STREAM = 43
-CHUNK = 32
-"""Texts that are padded together, so that long ones cost short ones nothing."""
 
 
 class HeadsStage(ScratchStage):
@@ -30,7 +29,7 @@ class HeadsStage(ScratchStage):
         self,
         recipe: SmallRecipe,
         examples: Examples,
-        captions: States,
+        states: States,
         names: States,
         heads: Heads,
         attributes: AttributeHeads,
@@ -39,7 +38,7 @@ class HeadsStage(ScratchStage):
         train = recipe.train
         modules = {"heads": heads, "attributes": attributes, "prototypes": prototypes}
         super().__init__(NAME, train.steps, train.optimiser, "fp32", modules)
-        self.recipe, self.examples, self.captions, self.names_of_classes = recipe, examples, captions, names
+        self.recipe, self.examples, self.states, self.names_of_classes = recipe, examples, states, names
         self.heads, self.attributes, self.prototypes = heads, attributes, prototypes
         used = examples.categories[: max(1, len(examples) - HELD_OUT)]
         self.order = Order(used, {}, train.pairs, recipe.seed + STREAM)
@@ -61,45 +60,29 @@ class HeadsStage(ScratchStage):
             **seen,
             "stated": stated,
             "true": also_true(seen["labels"], stated, texts),
-            "texts": self.chunks(self.captions, [self.examples.texts[r][w][s] for r, w, s in chosen]),
-            "classes": self.chunks(self.names_of_classes, names)[1],
+            "texts": captions(self.states, [self.examples.texts[r][w][s] for r, w, s in chosen]),
+            "classes": captions(self.names_of_classes, names).chunks,
         }
-
-    @staticmethod
-    def chunks(states: States, rows: list[int]) -> tuple[list[int], list[Read]]:
-        """Texts of some rows, short ones with short ones, and for each row its place among them."""
-        order = sorted(range(len(rows)), key=lambda place: len(states.ids[rows[place]]))
-        read = [
-            states.read([rows[place] for place in order[start : start + CHUNK]])
-            for start in range(0, len(order), CHUNK)
-        ]
-        places = [0] * len(order)
-        for rank, place in enumerate(order):
-            places[place] = rank
-        return places, read
-
-    def encode_texts(self, texts: tuple[list[int], list[Read]]) -> tuple[Tensor, Tensor]:
-        """Unit vectors and shares of the trained part, in the order of the rows that `chunks` was given."""
-        places, chunks = texts
-        vectors, shares = zip(*(self.heads.text(*chunk) for chunk in chunks), strict=True)
-        return torch.cat(vectors)[places], torch.cat(shares)[places]
 
     def terms(self, batch: dict[str, Any]) -> dict[str, Tensor]:
         """Every loss term of a batch and their weighted sum."""
         weights = self.recipe.train
         images, seen = self.heads.image(batch["maps"])
-        texts, shares = self.encode_texts(batch["texts"])
+        texts, shares = encode(self.heads.text, batch["texts"])
         clip = pool_loss(images, texts, self.heads.scale(), batch["true"])
+        within = within_loss(images, texts, self.heads.scale())
         known = seen_terms(self.attributes, weights, seen, batch)
         fine = slice(self.recipe.heads.world, None)
         shared = shared_loss(
             self.prototypes, images[:, fine], texts[:, fine], batch["labels"], batch["stated"]
         )
         silent = torch.cat([self.heads.text(*chunk)[1] for chunk in batch["classes"]]).mean()
-        loss = clip + known.pop("known") + weights.shared * shared + weights.silence * silent
+        loss = clip + weights.within * within + known.pop("known")
+        loss = loss + weights.shared * shared + weights.silence * silent
         return {
             "loss": loss,
             "clip": clip,
+            "within": within,
             **known,
             "shared": shared,
             "share_of_names": silent,
@@ -118,7 +101,7 @@ class HeadsStage(ScratchStage):
             maps = self.examples.maps([(row, side) for row in some for side in (0, 1)])
             images = self.heads.image(maps)[0].unflatten(0, (-1, 2))
             numbers = [self.examples.texts[row][0][side] for row in some for side in (0, 1)]
-            texts = self.encode_texts(self.chunks(self.captions, numbers))[0].unflatten(0, (-1, 2))
+            texts = encode(self.heads.text, captions(self.states, numbers))[0].unflatten(0, (-1, 2))
             cosines = texts @ images.transpose(1, 2)
             good = (cosines[:, 0, 0] > cosines[:, 0, 1]) & (cosines[:, 1, 1] > cosines[:, 1, 0])
             for row, each in zip(some, good.tolist(), strict=True):
