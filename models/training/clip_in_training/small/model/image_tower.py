@@ -124,9 +124,9 @@ class ImageTower(nn.Module):
 
 
 def joined_parts(world: Tensor, fine: Tensor, share: Tensor) -> Tensor:
-    """The embedding of both parts, [batch, width] each: a unit vector in the square of whose length `fine` has a share.
+    """The embedding of both parts, [batch, width] each: a unit vector. `share` is that of `fine` in its squared length.
 
-    `share` is [batch, 1], or [1, 1] for all. Both parts have unit length before they are joined, so that a picture
+    It is [batch, 1], or [1, 1] for all. Both parts have unit length before they are joined, so that a picture
     and a text cannot be near each other by the length of a part alone.
     """
     world = functional.normalize(world, dim=-1) * (1 - share).sqrt()
