@@ -124,7 +124,7 @@ class ImageTower(nn.Module):
 
 
 def joined_parts(world: Tensor, fine: Tensor, share: Tensor) -> Tensor:
-    """The embedding of both parts, [batch, width] each: a unit vector. `share` is that of `fine` in its squared length.
+    """The embedding, a unit vector, of both parts [batch, width]. `share` is that of `fine` in its squared length.
 
     It is [batch, 1], or [1, 1] for all. Both parts have unit length before they are joined, so that a picture
     and a text cannot be near each other by the length of a part alone.
