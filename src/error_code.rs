@@ -102,6 +102,7 @@ codes! {
     NoVerdict = "no_verdict", 409, "The inspection has no verdict that could be undone.";
     IdempotencyKeyReused = "idempotency_key_reused", 409, "The key came with other images before.";
     AuditUnanswered = "audit_unanswered", 409, "Audited inspections of the window have no verdict yet.";
+    ReferenceChanged = "reference_changed", 409, "The line has another reference or model since the inspection: its map cannot be drawn again.";
     LoadInProgress = "load_in_progress", 409, "Another load is running (admin routes).";
     ModelIsDefault = "model_is_default", 409, "The default model cannot be unloaded (admin routes).";
     ModelNameIsAlias = "model_name_is_alias", 409, "The model's name is an alias of another one (admin routes).";

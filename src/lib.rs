@@ -25,6 +25,7 @@ pub(crate) mod byte_order_mark;
 pub mod calls;
 pub mod cli;
 pub mod config;
+pub mod database;
 pub(crate) mod dataset;
 pub mod engine;
 pub mod error_code;

@@ -137,6 +137,7 @@ pub const REST: &[Route] = &[
     of_lines(Method::DELETE, "/v1/lines/{line}/drift", Place::Request, &[Role::Calibrate, Role::Admin]),
     of_lines(Method::GET, "/v1/inspections/{id}", Place::Uncounted, Role::ALL),
     of_lines(Method::GET, "/v1/inspections/{id}/image", Place::Request, Role::ALL),
+    of_lines(Method::GET, "/v1/inspections/{id}/map", Place::Request, Role::ALL),
     of_lines(Method::DELETE, "/v1/inspections/{id}/image", Place::Request, &[Role::Admin]),
     of_lines(Method::POST, "/v1/inspections/{id}/verdict", Place::Request, &[Role::Review]),
     of_lines(Method::DELETE, "/v1/inspections/{id}/verdict", Place::Request, &[Role::Review]),

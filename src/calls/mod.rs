@@ -32,7 +32,7 @@ pub use explain::{ExplainCall, ExplainedImage, Explanation, Explanations, Method
 pub use labelset::put_labelset;
 pub use line::{
     Audited, CalibrateCall, FoundRegion, FoundStatement, InspectCall, Inspected, InspectionAnswer,
-    LabelledPart, PartsAdded, PutLine, add_parts, calibrate, inspect, put_line,
+    LabelledPart, PartsAdded, PutLine, add_parts, calibrate, inspect, map_of, put_line,
 };
 pub use map_kind::MapKind;
 pub use place::Place;

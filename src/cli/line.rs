@@ -6,12 +6,13 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use ureq::Agent;
 
 use crate::config::Secret;
 use crate::dataset::files::{images_in, shown_entries};
+use crate::lines::Store;
 
 /// Parts in one request: they are compared one after the other, within the time of a request.
 const AT_A_TIME: usize = 16;
@@ -73,6 +74,23 @@ pub struct CreateArguments {
     /// Share of NG parts among all, as far as it is known
     #[arg(long)]
     defect_rate: Option<f64>,
+    /// What may be wrong with a part, such as "a deep scratch"; may be repeated. Inspections rank the texts
+    #[arg(long = "statement", value_name = "TEXT")]
+    statements: Vec<String>,
+    /// Days that images of inspections are kept [default: for ever]
+    #[arg(long, value_name = "DAYS")]
+    retention_days: Option<u32>,
+    /// When inspections are stored: before they are answered, or, while the database is away, in files that wait for it
+    #[arg(long, value_enum, default_value_t)]
+    store: Storing,
+}
+
+/// See [`crate::lines::Store`].
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum Storing {
+    #[default]
+    Before,
+    Queued,
 }
 
 #[derive(Debug, Args)]
@@ -126,8 +144,22 @@ fn create(arguments: &CreateArguments) -> anyhow::Result<()> {
         "overkill": arguments.overkill,
         "delta": arguments.delta,
     });
-    let body =
-        json!({"references": images, "promise": promise, "defect_rate": arguments.defect_rate});
+    let statements = arguments
+        .statements
+        .iter()
+        .map(|text| json!({"text": text}));
+    let store = match arguments.store {
+        Storing::Before => Store::Before,
+        Storing::Queued => Store::Queued,
+    };
+    let body = json!({
+        "references": images,
+        "promise": promise,
+        "defect_rate": arguments.defect_rate,
+        "statements": statements.collect::<Vec<_>>(),
+        "retention_days": arguments.retention_days,
+        "store": store,
+    });
     print(&arguments.line.ask("PUT", "", Some(&body))?)
 }
 

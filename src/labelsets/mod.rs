@@ -18,8 +18,9 @@ pub use embedding::Embedded;
 pub use error::LabelSetError;
 pub use label::Label;
 
+use crate::database::Database;
 use crate::engine::Model;
-use crate::named::{Changes, Entry, Limits, Store, StoreError, check_name};
+use crate::named::{Backing, Changes, Entry, Limits, Store, StoreError, check_name};
 use crate::telemetry::Metrics;
 
 /// A label set in memory.
@@ -41,18 +42,22 @@ pub struct LabelSets {
 }
 
 impl LabelSets {
-    /// Reads the sets in a folder, which need not exist yet. A set has at most `most_items` texts and images. `metrics`
+    /// Reads the sets of a folder, which need not exist yet, or of a database that several servers share. A set has at most `most_items` texts and images. `metrics`
     /// counts the decisions of the sets.
     ///
     /// # Errors
-    /// A file that cannot be read; the error names it.
-    pub fn open(
+    /// A file or row that cannot be read; the error names it.
+    pub async fn open(
         folder: PathBuf,
+        shared: Option<Database>,
         most_items: usize,
         metrics: Arc<Metrics>,
-    ) -> std::io::Result<Self> {
+    ) -> Result<Self, StoreError> {
+        let old_versions = LIMITS.old_versions;
+        let backing =
+            Backing::open::<Definition, Embedded>(folder, shared, "labelset", old_versions);
         Ok(Self {
-            store: Store::open(folder, LIMITS)?,
+            store: Store::open(backing.await?, LIMITS).await?,
             most_items,
             metrics,
         })
@@ -166,7 +171,9 @@ mod tests {
     async fn nothing_is_counted_for_a_deleted_set() {
         let folder = tempfile::tempdir().unwrap();
         let metrics = Arc::new(Metrics::new().unwrap());
-        let sets = LabelSets::open(folder.path().to_owned(), 10, metrics.clone()).unwrap();
+        let sets = LabelSets::open(folder.path().to_owned(), None, 10, metrics.clone())
+            .await
+            .unwrap();
         let definition = serde_json::from_str(r#"{"labels": ["good"]}"#).unwrap();
         let (set, _) = sets.store.put("bolts", definition, None).await.unwrap();
         let exposed = || String::from_utf8(metrics.exposition().unwrap()).unwrap();

@@ -11,9 +11,9 @@ use super::definition::{Definition, Store, check_name};
 use super::error::LineError;
 use super::line::{Calibrated, Line};
 use super::load;
-use crate::config::Secret;
+use crate::database::Database;
 use crate::promise::RandomAudit;
-use crate::reviews::{Event, ReviewError, Reviews, StoredCalibration, What};
+use crate::reviews::{Event, Mark, ReviewError, Reviews, StoredCalibration, What};
 
 /// Lines of a server, at most: each has its series of metrics.
 pub const MOST_LINES: usize = 256;
@@ -25,9 +25,11 @@ const DAY: i64 = 24 * 3600 * 1000;
 #[derive(Debug)]
 pub struct Lines {
     folder: PathBuf,
-    url: Option<Secret>,
+    shared: Option<Database>,
     opened: OnceCell<Opened>,
     in_use: RwLock<HashMap<String, Arc<Line>>>,
+    /// What the store had of each line when it was read.
+    marks: parking_lot::Mutex<HashMap<String, Mark>>,
     /// Held while a line is changed, and while it is read from the store.
     changing: Mutex<()>,
 }
@@ -39,17 +41,19 @@ struct Opened {
 }
 
 impl Lines {
-    /// Lines in a folder, or in the database at `url` with their images in the folder. What is there is opened now.
+    /// Lines in a folder, or in a database that several servers share with their images in the folder. What is there is
+    /// opened now.
     ///
     /// # Errors
     /// [`LineError::Store`].
-    pub async fn open(folder: PathBuf, url: Option<Secret>) -> Result<Self, LineError> {
-        let is_there = url.is_some() || folder.join("reviews.sqlite").exists();
+    pub async fn open(folder: PathBuf, shared: Option<Database>) -> Result<Self, LineError> {
+        let is_there = shared.is_some() || Database::is_in(&folder);
         let lines = Self {
             folder,
-            url,
+            shared,
             opened: OnceCell::new(),
             in_use: RwLock::default(),
+            marks: parking_lot::Mutex::default(),
             changing: Mutex::default(),
         };
         if is_there {
@@ -68,8 +72,7 @@ impl Lines {
 
     async fn opened(&self) -> Result<&Opened, ReviewError> {
         let open = || async {
-            let url = self.url.as_ref().map(Secret::reveal);
-            let reviews = Reviews::open(&self.folder, url).await?;
+            let reviews = Reviews::open(&self.folder, self.shared.clone()).await?;
             // Before a line is read: its monitors go on from what is stored.
             reviews.store_waiting().await;
             let secret = reviews.secret().await?;
@@ -110,11 +113,36 @@ impl Lines {
         if let Some(line) = known(reviews.waiting() > 0) {
             return Ok(line);
         }
-        let stored = reviews.lines().await?;
-        let stored = stored.into_iter().find(|stored| stored.name == name);
-        let line = Arc::new(load::line(reviews, stored.ok_or_else(unknown)?).await?);
+        // Before the line: what changes meanwhile is found later.
+        let mark = reviews.mark(name).await?.ok_or_else(unknown)?;
+        let stored = reviews.line(name).await?.ok_or_else(unknown)?;
+        let line = Arc::new(load::line(reviews, stored).await?);
         self.in_use.write().insert(name.to_owned(), line.clone());
+        self.marks.lock().insert(name.to_owned(), mark);
         Ok(line)
+    }
+
+    /// Looks for lines that another server has changed, calibrated or deleted, or whose monitors have raised an alarm there.
+    ///
+    /// # Errors
+    /// [`LineError::Store`]; lines stay as they are then.
+    pub async fn look_again(&self) -> Result<(), LineError> {
+        let Some(reviews) = self.reviews() else {
+            return Ok(());
+        };
+        reviews.check_reachable()?;
+        let used: Vec<_> = self.in_use.read().values().cloned().collect();
+        for line in used {
+            match reviews.mark(&line.name).await? {
+                Some(mark) => {
+                    if self.marks.lock().get(&line.name) != Some(&mark) {
+                        line.not_stored();
+                    }
+                }
+                None => drop(self.in_use.write().remove(&line.name)),
+            }
+        }
+        Ok(())
     }
 
     /// All lines, by name.

@@ -48,6 +48,18 @@ impl<D, E: Storable> Entry<D, E> {
         Self::of(name.to_owned(), stored)
     }
 
+    /// What is stored of it; `computed` is what [`Entry::all_computed`] gave.
+    pub(super) fn to_store<'a>(&'a self, computed: &'a [Arc<E>]) -> Stored<&'a D, &'a E> {
+        let mut computed = computed.iter().map(|one| &**one).collect::<Vec<_>>();
+        Stored {
+            definition: &self.definition,
+            version: self.version,
+            created: self.created,
+            embedded: computed.pop(),
+            embedded_before: computed,
+        }
+    }
+
     /// An entry that was read.
     pub(super) fn of(name: String, stored: Stored<D, E>) -> Self {
         let computed = stored.embedded_before.into_iter().chain(stored.embedded);

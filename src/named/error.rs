@@ -19,6 +19,12 @@ pub enum StoreError {
         /// Bytes that are allowed.
         most: usize,
     },
+    /// Another server has put or deleted the entry meanwhile.
+    #[error("another server changed it at the same time; send the request again")]
+    Changed,
+    /// The database that several servers share does not answer, or refuses.
+    #[error("the shared database: {0}")]
+    Database(#[from] sqlx::Error),
     /// Reading or writing failed.
     #[error(transparent)]
     Disk(#[from] std::io::Error),

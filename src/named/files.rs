@@ -97,14 +97,7 @@ impl Files {
         fs::create_dir_all(&self.folder).map_err(|e| at(&self.folder, e))?;
         let path = self.path(&entry.name);
         let computed = entry.all_computed();
-        let mut computed = computed.iter().map(|one| &**one).collect::<Vec<_>>();
-        let stored = Stored {
-            definition: &entry.definition,
-            version: entry.version,
-            created: entry.created,
-            embedded: computed.pop(),
-            embedded_before: computed,
-        };
+        let stored = entry.to_store(&computed);
         let written = whole_file::replace(&path, |file| {
             // Serialised as a stream, so that a large definition is not copied in memory.
             let mut writer = BufWriter::new(file);

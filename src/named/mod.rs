@@ -1,27 +1,30 @@
-//! Things that a user puts under a name and that other requests use by it: in memory, and on disk as a file for each.
+//! Things that a user puts under a name and that other requests use by it: in memory, and on disk as a file for each, or as
+//! a row of a database that several servers share.
 //!
 //! An [`Entry`] has a definition, which only its user changes, and what models compute from it (such as vectors), which is
 //! computed again for another model. The store knows neither: both are types of its user. Each change of a definition gets
 //! the next version number. A change is on disk when it is acknowledged; after a kill each file is the old or the new one.
 
+mod backing;
 mod entry;
 mod error;
 mod files;
 mod read_again;
+mod table;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use self::backing::Backing;
+use self::backing::Change;
 pub use self::entry::Entry;
 pub use self::error::StoreError;
-use self::files::Files;
 pub use self::files::check_name;
 pub use self::read_again::Changes;
 
@@ -43,13 +46,16 @@ pub struct Limits {
     pub old_versions: u64,
 }
 
+/// Servers that put the same name at the same time: a PUT is tried so often.
+const MOST_TRIES: usize = 4;
+
 /// Entries by name.
 type Entries<D, E> = HashMap<String, Arc<Entry<D, E>>>;
 
 /// All entries of one kind, with definitions `D` from which models compute `E`.
 #[derive(Debug)]
 pub struct Store<D, E> {
-    files: Arc<Files>,
+    backing: Backing,
     entries: Arc<RwLock<Entries<D, E>>>,
     /// Held while the disk and the map change, so that they stay consistent.
     writing: Arc<tokio::sync::Mutex<()>>,
@@ -57,17 +63,19 @@ pub struct Store<D, E> {
 }
 
 impl<D: Storable + PartialEq, E: Storable> Store<D, E> {
-    /// Reads the entries in a folder, which need not exist yet.
+    /// Reads all entries.
     ///
     /// # Errors
-    /// A file that cannot be read; the error names it.
-    pub fn open(folder: PathBuf, limits: Limits) -> std::io::Result<Self> {
-        let files = Files::new(folder, limits.old_versions);
-        let read = files.read_all()?.into_iter();
-        let entries = read.map(|(name, stored)| (name.clone(), Arc::new(Entry::of(name, stored))));
+    /// A file or row that cannot be read; the error names it.
+    pub async fn open(backing: Backing, limits: Limits) -> Result<Self, StoreError> {
+        let found = backing.look().await?.into_iter();
+        let entries = found.filter_map(|(name, stored)| {
+            let entry = Entry::of(name.clone(), stored?);
+            Some((name, Arc::new(entry)))
+        });
         Ok(Self {
             entries: Arc::new(RwLock::new(entries.collect())),
-            files: Arc::new(files),
+            backing,
             writing: Arc::default(),
             limits,
         })
@@ -131,36 +139,80 @@ impl<D: Storable + PartialEq, E: Storable> Store<D, E> {
         computed: Option<E>,
     ) -> Result<(Arc<Entry<D, E>>, bool), StoreError> {
         check_name(name)?;
-        let writing = self.writing.clone().lock_owned().await;
         let before = self.check_room(name, &definition)?;
-        let old_version = before.as_ref().map(|before| before.version);
-        let entry = Arc::new(Entry::new(name, old_version, definition, computed));
-        let (new, name) = (entry.clone(), name.to_owned());
-        let write = move |files: &Files| match old_version {
-            Some(version) => files.replace(version, &new).map(|()| new),
-            None => files.write(&new).map(|()| new),
+        let mut old = before.map(|before| before.version);
+        let mut entry = Entry::new(name, old, definition, computed);
+        for _ in 0..MOST_TRIES {
+            let writing = self.writing.clone().lock_owned().await;
+            let before = self.check_room(name, &entry.definition)?;
+            if !self.backing.is_shared() {
+                old = before.map(|before| before.version);
+            }
+            entry.version = old.unwrap_or(0) + 1;
+            let new = Arc::new(entry);
+            match self.put_now(writing, &new, old).await {
+                // Another server has put or deleted it: this is the version after that.
+                Err(StoreError::Changed) => {}
+                Err(error) => return Err(error),
+                Ok(()) => return Ok((new, old.is_none())),
+            }
+            old = self.backing.version(name).await?;
+            entry = Arc::into_inner(new).ok_or(StoreError::Changed)?;
+        }
+        Err(StoreError::Changed)
+    }
+
+    /// Replaces an entry by one that was made of it.
+    ///
+    /// # Errors
+    /// [`StoreError::Changed`] if it is not the present one any more, and others.
+    pub async fn replace(
+        &self,
+        known: &Arc<Entry<D, E>>,
+        definition: D,
+        computed: Option<E>,
+    ) -> Result<Arc<Entry<D, E>>, StoreError> {
+        let writing = self.writing.clone().lock_owned().await;
+        let before = self.check_room(&known.name, &definition)?;
+        if !before.is_some_and(|before| Arc::ptr_eq(&before, known)) {
+            return Err(StoreError::Changed);
+        }
+        let old = Some(known.version);
+        let new = Arc::new(Entry::new(&known.name, old, definition, computed));
+        self.put_now(writing, &new, old).await?;
+        Ok(new)
+    }
+
+    async fn put_now(
+        &self,
+        writing: tokio::sync::OwnedMutexGuard<()>,
+        entry: &Arc<Entry<D, E>>,
+        old: Option<u64>,
+    ) -> Result<(), StoreError> {
+        let new = entry.clone();
+        let insert = move |entries: &mut Entries<D, E>| {
+            entries.insert(new.name.clone(), new);
         };
-        let insert = move |entries: &mut Entries<D, E>, new| drop(entries.insert(name, new));
-        self.change(writing, write, insert).await?;
-        Ok((entry, before.is_none()))
+        let change = Change::Put(entry.clone(), old);
+        self.change(writing, change, insert).await
     }
 
     /// Removes an entry with its old versions; false if there is none. `removed` is called when it is out of use.
     ///
     /// # Errors
-    /// Errors of the file system.
+    /// Errors of the file system or the database.
     pub async fn delete(
         &self,
         name: &str,
         removed: impl FnOnce(&str) + Send + 'static,
-    ) -> std::io::Result<bool> {
+    ) -> Result<bool, StoreError> {
         let writing = self.writing.clone().lock_owned().await;
         if self.get(name).is_none() {
             return Ok(false);
         }
         let name = name.to_owned();
-        let remove = move |files: &Files| files.remove(&name).map(|()| name);
-        let forget = move |entries: &mut Entries<D, E>, name: String| {
+        let remove = Change::Remove(name.clone());
+        let forget = move |entries: &mut Entries<D, E>| {
             entries.remove(&name);
             removed(&name);
         };
@@ -176,20 +228,15 @@ impl<D: Storable + PartialEq, E: Storable> Store<D, E> {
         &self,
         name: &str,
         version: u64,
-    ) -> std::io::Result<Option<Arc<Entry<D, E>>>> {
+    ) -> Result<Option<Arc<Entry<D, E>>>, StoreError> {
         let Some(present) = self.get(name) else {
             return Ok(None);
         };
         if present.version == version {
             return Ok(Some(present));
         }
-        let (files, name) = (self.files.clone(), name.to_owned());
-        let read = move || {
-            let stored = files.read_version(&name, version)?;
-            Ok(stored.map(|stored| Arc::new(Entry::of(name, stored))))
-        };
-        let read = tokio::task::spawn_blocking(read).await;
-        read.map_err(std::io::Error::other)?
+        let stored = self.backing.old_version(name.to_owned(), version).await?;
+        Ok(stored.map(|stored| Arc::new(Entry::of(name.to_owned(), stored))))
     }
 
     /// What a model computed from an entry: the one that `is_wanted`, or the result of `compute`, which is awaited only if
@@ -217,10 +264,9 @@ impl<D: Storable + PartialEq, E: Storable> Store<D, E> {
         let is_present = self
             .get(&entry.name)
             .is_some_and(|now| Arc::ptr_eq(&now, entry));
-        let to_write = entry.clone();
-        let write = move |files: &Files| files.write(&to_write);
-        if is_present && let Err(error) = self.change(writing, write, |_, ()| ()).await {
-            tracing::warn!(name = entry.name, %error, "the new vectors are in use but could not be stored on disk");
+        let write = Change::Computed(entry.clone());
+        if is_present && let Err(error) = self.change(writing, write, |_| ()).await {
+            tracing::warn!(name = entry.name, %error, "the new vectors are in use but could not be stored");
         }
         Ok(new)
     }
@@ -233,22 +279,22 @@ impl<D: Storable + PartialEq, E: Storable> Store<D, E> {
         self.limits.bytes.saturating_sub(used)
     }
 
-    /// Changes the disk, then the map. This runs to its end even if the request is cancelled: otherwise the two could
+    /// Changes what is stored, then the map. This runs to its end even if the request is cancelled: otherwise the two could
     /// differ, and another request could write the same file at the same time.
-    async fn change<T>(
+    async fn change(
         &self,
         writing: tokio::sync::OwnedMutexGuard<()>,
-        disk: impl FnOnce(&Files) -> std::io::Result<T> + Send + 'static,
-        map: impl FnOnce(&mut Entries<D, E>, T) + Send + 'static,
-    ) -> std::io::Result<()> {
-        let (files, entries) = (self.files.clone(), self.entries.clone());
-        let work = move || {
+        change: Change<D, E>,
+        map: impl FnOnce(&mut Entries<D, E>) + Send + 'static,
+    ) -> Result<(), StoreError> {
+        let (backing, entries) = (self.backing.clone(), self.entries.clone());
+        let work = async move {
             let _writing = writing;
-            let done = disk(&files)?;
-            map(&mut entries.write(), done);
+            backing.change(change).await?;
+            map(&mut entries.write());
             Ok(())
         };
-        let done = tokio::task::spawn_blocking(work).await;
+        let done = tokio::spawn(work).await;
         done.map_err(std::io::Error::other)?
     }
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde::Deserialize;
 
 use super::*;
+use crate::database::Database;
 
 /// Each letter counts as a byte.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,8 +39,14 @@ const LIMITS: Limits = Limits {
     old_versions: 2,
 };
 
-fn open(folder: &Path) -> Recipes {
-    Store::open(folder.to_owned(), LIMITS).unwrap()
+async fn open(folder: &Path) -> Recipes {
+    open_shared(folder, None).await
+}
+
+async fn open_shared(folder: &Path, shared: Option<Database>) -> Recipes {
+    let old = LIMITS.old_versions;
+    let backing = Backing::open::<Recipe, Dish>(folder.to_owned(), shared, "recipe", old);
+    Store::open(backing.await.unwrap(), LIMITS).await.unwrap()
 }
 
 async fn put(store: &Recipes, name: &str, text: &str) -> Arc<Entry<Recipe, Dish>> {
@@ -93,13 +100,13 @@ fn a_name_is_a_file_s_name() {
 #[tokio::test]
 async fn versions_are_counted_and_the_last_old_ones_are_kept() {
     let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
+    let store = open(folder.path()).await;
     for (text, version) in [("a", 1), ("b", 2), ("c", 3), ("d", 4)] {
         assert_eq!(put(&store, "soup", text).await.version, version);
     }
     put(&store, "soup.x", "other").await;
     // The numbers go on after a restart.
-    let store = open(folder.path());
+    let store = open(folder.path()).await;
     assert_eq!(put(&store, "soup", "e").await.version, 5);
     for (version, text) in [
         (5, Some("e")),
@@ -124,7 +131,7 @@ async fn versions_are_counted_and_the_last_old_ones_are_kept() {
 #[tokio::test]
 async fn limits_count_what_stays_beside_the_new_one() {
     let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
+    let store = open(folder.path()).await;
     let refused = async |name: &str, length| {
         let recipe = Recipe("x".repeat(length));
         store.put(name, recipe, None).await.unwrap_err().to_string()
@@ -138,13 +145,13 @@ async fn limits_count_what_stays_beside_the_new_one() {
     assert!(refused("d", 0).await.contains("there are 3 already"));
     assert!(refused("../d", 0).await.contains("is not a name"));
     assert_eq!(store.all().len(), 3);
-    assert_eq!(open(folder.path()).all().len(), 3);
+    assert_eq!(open(folder.path()).await.all().len(), 3);
 }
 
 #[tokio::test]
 async fn each_model_computes_once_and_the_last_four_stay() {
     let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
+    let store = open(folder.path()).await;
     let soup = put(&store, "soup", "x").await;
     let times = AtomicUsize::new(0);
     let (first, second) = tokio::join!(
@@ -159,7 +166,7 @@ async fn each_model_computes_once_and_the_last_four_stay() {
     dish(&store, &soup, (5, 5), &times).await;
     assert_eq!(models(&soup), [3, 4, 1, 5]);
     assert_eq!(
-        models(&open(folder.path()).get("soup").unwrap()),
+        models(&open(folder.path()).await.get("soup").unwrap()),
         [3, 4, 1, 5]
     );
 
@@ -174,7 +181,7 @@ async fn each_model_computes_once_and_the_last_four_stay() {
     // Nothing is stored for an entry that is out of use.
     put(&store, "soup", "y").await;
     dish(&store, &soup, (6, 1), &times).await;
-    assert!(models(&open(folder.path()).get("soup").unwrap()).is_empty());
+    assert!(models(&open(folder.path()).await.get("soup").unwrap()).is_empty());
 }
 
 #[tokio::test]
@@ -189,13 +196,92 @@ async fn files_of_a_program_that_knew_one_model_are_read_and_it_reads_ours() {
     let file = folder.path().join("soup.json");
     let text = r#"{"definition": "x", "created": 7, "embedded": {"model": 1, "bytes": 5}}"#;
     std::fs::write(&file, text).unwrap();
-    let store = open(folder.path());
+    let store = open(folder.path()).await;
     let soup = store.get("soup").unwrap();
     assert_eq!((soup.version, soup.created, models(&soup)), (0, 7, vec![1]));
     dish(&store, &soup, (2, 5), &AtomicUsize::new(0)).await;
     let old: OfOneModel = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     assert_eq!((old.definition, old.created), (Recipe("x".to_owned()), 7));
     assert_eq!(old.embedded.unwrap().model, 2);
-    assert_eq!(models(&open(folder.path()).get("soup").unwrap()), [1, 2]);
+    assert_eq!(
+        models(&open(folder.path()).await.get("soup").unwrap()),
+        [1, 2]
+    );
     assert_eq!(put(&store, "soup", "y").await.version, 1);
+}
+
+#[tokio::test]
+async fn servers_that_share_a_database_agree() {
+    let state = tempfile::tempdir().unwrap();
+    let database = Database::in_folder(state.path()).await.unwrap();
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    // What was in files before moves to the database, which has it once.
+    for (folder, text) in [(&one, "first"), (&two, "second")] {
+        put(&open(&folder.path().join("recipes")).await, "stew", text).await;
+    }
+    let open_at = |folder: &tempfile::TempDir| {
+        let (folder, database) = (folder.path().join("recipes"), database.clone());
+        async move { open_shared(&folder, Some(database)).await }
+    };
+    let (a, b) = (open_at(&one).await, open_at(&two).await);
+    assert_eq!(files(&one.path().join("recipes.moved")), ["stew.json"]);
+    assert!(!one.path().join("recipes").exists());
+    for store in [&a, &b] {
+        assert_eq!(store.get("stew").unwrap().definition.0, "first");
+    }
+
+    put(&a, "soup", "x").await;
+    assert!(b.get("soup").is_none());
+    let look = |store: &Recipes| {
+        let store = store.read_again(|_| ());
+        async { store.await.unwrap() }
+    };
+    let found = look(&b).await;
+    assert_eq!((found.new, found.changed, found.all), (1, 0, 2));
+    assert_eq!(look(&b).await.new, 0);
+    let times = AtomicUsize::new(0);
+    let soup = b.get("soup").unwrap();
+    dish(&b, &soup, (1, 5), &times).await;
+    // What was computed is no change, and a third server has it.
+    assert_eq!(
+        look(&a).await,
+        Changes {
+            all: 2,
+            ..Changes::default()
+        }
+    );
+    let third = tempfile::tempdir().unwrap();
+    assert_eq!(models(&open_at(&third).await.get("soup").unwrap()), [1]);
+
+    // Both put the same name: versions go on, and the last one is everywhere.
+    assert_eq!(put(&a, "soup", "y").await.version, 2);
+    assert_eq!(put(&b, "soup", "z").await.version, 3);
+    let stale = a.get("soup").unwrap();
+    let replaced = a.replace(&stale, Recipe("stale".to_owned()), None).await;
+    assert!(matches!(replaced, Err(StoreError::Changed)));
+    // What the other one computes of an old version is not stored for the new one.
+    dish(&a, &stale, (2, 5), &times).await;
+    assert_eq!(look(&a).await.changed, 1);
+    for store in [&a, &b, &open_at(&third).await] {
+        let soup = store.get("soup").unwrap();
+        assert_eq!((soup.version, soup.definition.0.as_str()), (3, "z"));
+        assert!(models(&soup).is_empty());
+    }
+    let added = a.get("soup").unwrap();
+    let added = a
+        .replace(&added, Recipe("zz".to_owned()), None)
+        .await
+        .unwrap();
+    assert_eq!(added.version, 4);
+
+    assert!(a.delete("soup", |_| ()).await.unwrap());
+    let gone = std::sync::Arc::new(AtomicUsize::new(0));
+    let counted = gone.clone();
+    let removed = move |_: &str| {
+        counted.fetch_add(1, Ordering::SeqCst);
+    };
+    assert_eq!(b.read_again(removed).await.unwrap().removed, 1);
+    assert_eq!(gone.load(Ordering::SeqCst), 1);
+    assert_eq!(put(&b, "soup", "again").await.version, 1);
+    assert_eq!(put(&a, "soup", "and again").await.version, 2);
 }

@@ -81,6 +81,9 @@ pub enum ReferenceError {
         /// Bytes that are allowed.
         most: usize,
     },
+    /// Another server has changed it at the same time, or the database that they share fails.
+    #[error(transparent)]
+    Shared(StoreError),
     /// Writing to disk failed.
     #[error("the reference cannot be stored: {0}")]
     Disk(#[from] std::io::Error),
@@ -149,6 +152,7 @@ impl From<StoreError> for ReferenceError {
             StoreError::TooMany(most) => Self::TooMany(most),
             StoreError::TooManyBytes { bytes, most } => Self::TooManyBytes { bytes, most },
             StoreError::Disk(error) => Self::Disk(error),
+            error @ (StoreError::Changed | StoreError::Database(_)) => Self::Shared(error),
         }
     }
 }

@@ -30,8 +30,9 @@ pub use learnt::{Fitted, Learnt, compared};
 pub use seen::{Seen, see};
 
 use self::inline::Inline;
+use crate::database::Database;
 use crate::engine::{EmbedOptions, Model};
-use crate::named::{Changes, Entry, Limits, Store, StoreError, check_name};
+use crate::named::{Backing, Changes, Entry, Limits, Store, StoreError, check_name};
 
 /// A reference in memory.
 pub type Reference = Entry<Definition, Learnt>;
@@ -41,6 +42,9 @@ const MOST: usize = 10_000;
 
 /// Changes of so many different references may be under way at a time.
 const CHANGES: usize = 64;
+
+/// Servers that add to the same reference at the same time: an addition is tried so often.
+const MOST_TRIES: usize = 3;
 
 /// All references of a server.
 #[derive(Debug)]
@@ -53,19 +57,27 @@ pub struct References {
 }
 
 impl References {
-    /// Reads the references in a folder, which need not exist yet. One has at most `most_images` images; all of them and
+    /// Reads the references of a folder, which need not exist yet, or of a database that several servers share. One has at most `most_images` images; all of them and
     /// what is learnt of them take at most `most_bytes`.
     ///
     /// # Errors
-    /// A file that cannot be read; the error names it.
-    pub fn open(folder: PathBuf, most_images: usize, most_bytes: usize) -> std::io::Result<Self> {
+    /// A file or row that cannot be read; the error names it.
+    pub async fn open(
+        folder: PathBuf,
+        shared: Option<Database>,
+        most_images: usize,
+        most_bytes: usize,
+    ) -> Result<Self, StoreError> {
         let limits = Limits {
             entries: MOST,
             bytes: most_bytes,
             old_versions: 0,
         };
+        let old_versions = limits.old_versions;
+        let backing =
+            Backing::open::<Definition, Learnt>(folder, shared, "reference", old_versions);
         Ok(Self {
-            store: Store::open(folder, limits)?,
+            store: Store::open(backing.await?, limits).await?,
             most_images,
             changing: (0..CHANGES)
                 .map(|_| tokio::sync::Mutex::default())
@@ -114,7 +126,8 @@ impl References {
     ) -> Result<(Arc<Reference>, bool), ReferenceError> {
         self.check(name, &definition)?;
         let _changing = self.changing(name).lock().await;
-        self.replace(name, definition, model, options).await
+        let learnt = learn_definition(&definition, model, options).await?;
+        Ok(self.store.put(name, definition, Some(learnt)).await?)
     }
 
     /// Adds images to a reference: its next version. `model_of` finds the model that the reference names.
@@ -125,33 +138,31 @@ impl References {
         &self,
         name: &str,
         images: Vec<Photograph>,
-        model_of: impl FnOnce(&Definition) -> Result<Arc<Model>, X>,
+        model_of: impl Fn(&Definition) -> Result<Arc<Model>, X>,
         options: EmbedOptions,
     ) -> Result<Arc<Reference>, X> {
         if images.is_empty() {
             return Err(ReferenceError::NoImages.into());
         }
         let _changing = self.changing(name).lock().await;
-        let known = self.get(name)?;
-        let mut definition = known.definition.clone();
-        let before = definition.images.len();
-        definition.images.extend(images);
-        self.check(name, &definition)?;
-        let model = model_of(&definition)?;
-        let replaced = self.replace(name, definition, &model, options).await;
-        let (reference, _) = replaced.map_err(|error| error.of_added(before))?;
-        Ok(reference)
-    }
-
-    async fn replace(
-        &self,
-        name: &str,
-        definition: Definition,
-        model: &Arc<Model>,
-        options: EmbedOptions,
-    ) -> Result<(Arc<Reference>, bool), ReferenceError> {
-        let learnt = learn_definition(&definition, model, options).await?;
-        Ok(self.store.put(name, definition, Some(learnt)).await?)
+        // Another server may have added images, too: these come after them.
+        for _ in 0..MOST_TRIES {
+            let known = self.get(name)?;
+            let mut definition = known.definition.clone();
+            let before = definition.images.len();
+            definition.images.extend(images.iter().cloned());
+            self.check(name, &definition)?;
+            let model = model_of(&definition)?;
+            let learnt = learn_definition(&definition, &model, options).await;
+            let learnt = learnt.map_err(|error| error.of_added(before))?;
+            match self.store.replace(&known, definition, Some(learnt)).await {
+                Err(StoreError::Changed) => {
+                    self.read_again().await.map_err(ReferenceError::from)?;
+                }
+                replaced => return Ok(replaced.map_err(ReferenceError::from)?),
+            }
+        }
+        Err(ReferenceError::from(StoreError::Changed).into())
     }
 
     /// The lock of the changes of a name.

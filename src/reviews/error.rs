@@ -1,5 +1,7 @@
 //! Errors of the store.
 
+use crate::database::DatabaseError;
+
 /// Why something was not stored or found.
 #[derive(Debug, thiserror::Error)]
 pub enum ReviewError {
@@ -79,6 +81,15 @@ fn is_outage(code: &str) -> bool {
     }
     let code: Option<u32> = code.parse().ok();
     code.is_some_and(|code| matches!(code & 0xff, 5 | 6 | 8 | 10 | 13 | 14))
+}
+
+impl From<DatabaseError> for ReviewError {
+    fn from(error: DatabaseError) -> Self {
+        match error {
+            DatabaseError::Sql(error) => Self::Database(error),
+            DatabaseError::Migration(error) => Self::Migration(error),
+        }
+    }
 }
 
 impl From<serde_json::Error> for ReviewError {

@@ -7,6 +7,7 @@ use sqlx::any::AnyRow;
 use super::Reviews;
 use super::error::ReviewError;
 use super::images::ImageHash;
+use super::new_inspection::Known;
 
 /// A stored inspection.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +20,8 @@ pub struct Inspection {
     pub line: String,
     /// `ok`, `ng` or `review`.
     pub decision: String,
+    /// What the score depends on: model and reference.
+    pub scored_by: String,
     /// The part's score.
     pub score: Option<f64>,
     /// The lot.
@@ -35,7 +38,7 @@ pub struct Inspection {
 
 /// The columns of [`Inspection`].
 pub(super) const COLUMNS: &str =
-    "id, created, line, decision, score, lot, audit, verdict, answer, content";
+    "id, created, line, decision, scored_by, score, lot, audit, verdict, answer, content";
 
 impl Inspection {
     pub(super) fn read(row: &AnyRow) -> Result<Self, sqlx::Error> {
@@ -45,6 +48,7 @@ impl Inspection {
             created: row.try_get("created")?,
             line: row.try_get("line")?,
             decision: row.try_get("decision")?,
+            scored_by: row.try_get("scored_by")?,
             score: row.try_get("score")?,
             lot: row.try_get("lot")?,
             audit: row.try_get::<i64, _>("audit")? != 0,
@@ -67,9 +71,13 @@ impl Reviews {
         key: &str,
         content: &str,
         may_wait: bool,
-    ) -> Result<Option<String>, ReviewError> {
+    ) -> Result<Option<Known>, ReviewError> {
         if let Some(waits) = self.waiting.by_key(line, key, content)? {
-            return Ok(Some(waits.answer));
+            return Ok(Some(Known {
+                id: waits.id,
+                answer: waits.answer,
+                waits: true,
+            }));
         }
         let known = self.by_key(line, key, content);
         let known = if may_wait {
@@ -77,7 +85,7 @@ impl Reviews {
         } else {
             self.within_request(known).await?
         };
-        Ok(known.map(|known| known.answer))
+        Ok(known.map(Known::from))
     }
 
     /// The inspection of an idempotency key, if there is one. `content` is [`ImageHash::of_all`] of the images that came

@@ -20,6 +20,9 @@ pub struct StoredLine {
     pub created: i64,
 }
 
+/// What tells whether a line has changed: its version, its last calibration, and the last event of its monitors.
+pub type Mark = (i64, String, String, String);
+
 impl FromRow<'_, AnyRow> for StoredLine {
     fn from_row(row: &AnyRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
@@ -42,6 +45,38 @@ impl Reviews {
              (SELECT MAX(version) FROM lines AS other WHERE other.name = line.name) ORDER BY name",
         );
         self.within_request(async { Ok(all.fetch_all(&self.database.read).await?) })
+            .await
+    }
+
+    /// The last version of a line that is not deleted.
+    ///
+    /// # Errors
+    /// [`ReviewError`].
+    pub async fn line(&self, name: &str) -> Result<Option<StoredLine>, ReviewError> {
+        let found = sqlx::query_as(
+            "SELECT name, version, body, created FROM lines WHERE name = $1 AND deleted = 0 ORDER BY version DESC LIMIT 1",
+        );
+        let found = found.bind(name);
+        self.within_request(async { Ok(found.fetch_optional(&self.database.read).await?) })
+            .await
+    }
+
+    /// What changes whenever a line does, also by another server; `None` if there is no such line.
+    ///
+    /// # Errors
+    /// [`ReviewError`].
+    pub async fn mark(&self, name: &str) -> Result<Option<Mark>, ReviewError> {
+        let found = sqlx::query_as(
+            "SELECT MAX(version), \
+             COALESCE((SELECT MAX(id) FROM calibrations WHERE line = $1), ''), \
+             COALESCE((SELECT MAX(id) FROM events WHERE line = $1 AND what = $2), ''), \
+             COALESCE((SELECT MAX(id) FROM events WHERE line = $1 AND what = $3), '') \
+             FROM lines WHERE name = $1 AND deleted = 0 GROUP BY name",
+        );
+        let found = found.bind(name);
+        let found = found.bind(What::Drift.name());
+        let found = found.bind(What::DriftDismissed.name());
+        self.within_request(async { Ok(found.fetch_optional(&self.database.read).await?) })
             .await
     }
 

@@ -5,7 +5,6 @@
 //! some lines wait in files.
 
 mod calibrations;
-mod database;
 mod error;
 mod events;
 mod images;
@@ -35,16 +34,16 @@ pub use self::error::ReviewError;
 pub use self::events::{Event, What};
 pub use self::images::ImageHash;
 pub use self::inspections::Inspection;
-pub use self::lines::StoredLine;
+pub use self::lines::{Mark, StoredLine};
 pub use self::new_inspection::{Inserted, Known, NewImage, NewInspection};
 pub use self::parts::{LabelledPart, NewPart};
 pub use self::queue::{Filter, Page};
 pub use self::retention::Deleted;
 pub use self::verdicts::{Said, Verdict};
 
-use self::database::Database;
 use self::images::Images;
 use self::waiting::Waiting;
+use crate::database::Database;
 
 /// The store of all lines.
 #[derive(Debug)]
@@ -59,14 +58,17 @@ pub struct Reviews {
 }
 
 impl Reviews {
-    /// Opens the store in a folder, which is created, with the database at `url` if one is given.
+    /// Opens the store in a folder, which is created, with a database that several servers share, or one in the folder.
     ///
     /// # Errors
     /// [`ReviewError`].
-    pub async fn open(folder: &Path, url: Option<&str>) -> Result<Self, ReviewError> {
+    pub async fn open(folder: &Path, shared: Option<Database>) -> Result<Self, ReviewError> {
         let images = Images::open(&folder.join("images"))?;
         Ok(Self {
-            database: Database::open(folder, url).await?,
+            database: match shared {
+                Some(database) => database,
+                None => Database::in_folder(folder).await?,
+            },
             images,
             keeping: RwLock::new(()),
             is_reachable: AtomicBool::new(true),

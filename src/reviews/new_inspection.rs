@@ -77,6 +77,8 @@ pub struct NewInspection {
 pub enum Inserted {
     /// Now.
     New,
+    /// Not yet: it waits in a file for the database.
+    Waits,
     /// Its idempotency key was there already, with the same images: what was stored then.
     Known(Known),
 }
@@ -88,6 +90,8 @@ pub struct Known {
     pub id: String,
     /// The answer, as it was given.
     pub answer: String,
+    /// It waits in a file for the database.
+    pub waits: bool,
 }
 
 impl From<Inspection> for Known {
@@ -95,6 +99,7 @@ impl From<Inspection> for Known {
         Self {
             id: found.id,
             answer: found.answer,
+            waits: false,
         }
     }
 }

@@ -92,10 +92,11 @@ impl Reviews {
         let added = tokio::spawn(self.waiting.clone().add(record)).await;
         let added = added.map_err(|error| ReviewError::Content(error.to_string()))??;
         Ok(match added {
-            Added::New => Inserted::New,
+            Added::New => Inserted::Waits,
             Added::Known(known) => Inserted::Known(Known {
                 id: known.id,
                 answer: known.answer,
+                waits: true,
             }),
         })
     }
@@ -146,7 +147,7 @@ impl Reviews {
     /// Stores one that waited. What was answered while the database could not be asked for the key is noted.
     async fn store_one(&self, new: &NewInspection, events: &[Dated]) -> Result<(), ReviewError> {
         match self.within_request(self.insert_rows(new, events)).await {
-            Ok(Inserted::New) => Ok(()),
+            Ok(Inserted::New | Inserted::Waits) => Ok(()),
             // It was stored before the connection or this process ended.
             Ok(Inserted::Known(known)) if known.id == new.id => Ok(()),
             Ok(Inserted::Known(known)) => {

@@ -11,7 +11,11 @@ async fn stores() -> Vec<(tempfile::TempDir, Reviews)> {
             continue;
         }
         let folder = tempfile::tempdir().unwrap();
-        let reviews = Reviews::open(folder.path(), url.as_deref()).await.unwrap();
+        let shared = match url {
+            Some(url) => Some(Database::at(&url).await.unwrap()),
+            None => None,
+        };
+        let reviews = Reviews::open(folder.path(), shared).await.unwrap();
         stores.push((folder, reviews));
     }
     stores

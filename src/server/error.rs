@@ -2,8 +2,10 @@
 
 use super::tls::TlsError;
 use crate::api::{AdminError, KeyError};
+use crate::database::DatabaseError;
 use crate::engine::RegistryError;
 use crate::lines::LineError;
+use crate::named::StoreError;
 
 /// The reason why the server does not run.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +25,12 @@ pub enum ServeError {
     /// The store of the lines cannot be opened.
     #[error("lines: {0}")]
     Lines(#[from] LineError),
+    /// The database that several servers share cannot be used.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// Label sets or references cannot be read.
+    #[error(transparent)]
+    Named(#[from] StoreError),
     /// The certificate cannot be used.
     #[error("TLS: {0}")]
     Tls(#[from] TlsError),

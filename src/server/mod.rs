@@ -7,6 +7,7 @@ mod derived;
 mod error;
 mod reload;
 mod retention;
+mod shared;
 mod stalled_answers;
 mod stalled_writes;
 mod tls;
@@ -32,6 +33,7 @@ use crate::api::admission::Admission;
 use crate::api::browsers::{self, BrowserRules};
 use crate::api::{AppState, grpc, rest, trace};
 use crate::config::ServeSettings;
+use crate::database::Database;
 use crate::engine::{CpuPool, Loader, Registry};
 use crate::images_by_url::Fetcher;
 use crate::labelsets::LabelSets;
@@ -85,17 +87,26 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
         settings.bytes_in_flight(),
         settings.max_body_bytes(),
     );
+    let shared = match &settings.database {
+        Some(url) => Some(Database::at(url.reveal()).await?),
+        None => None,
+    };
     let labelsets = LabelSets::open(
         settings.state.join("labelsets"),
+        shared.clone(),
         settings.max_labelset_items as usize,
         metrics.clone(),
-    )?;
+    )
+    .await?;
     let references = References::open(
         settings.state.join("references"),
+        shared.clone(),
         settings.max_reference_images as usize,
         (settings.max_references_mib as usize) << 20,
-    )?;
-    let lines = Lines::open(settings.state.clone(), settings.database.clone()).await?;
+    )
+    .await?;
+    let is_shared = shared.is_some();
+    let lines = Lines::open(settings.state.clone(), shared).await?;
     let state = Arc::new(AppState {
         models: models.clone(),
         labelsets,
@@ -163,6 +174,7 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
     let renewing = tls.map(|tls| tokio::spawn(tls.follow()));
     let retaining = tokio::spawn(retention::follow(state.clone(), settings.retention_time()));
     let storing = tokio::spawn(waiting::follow(state.clone()));
+    let agreeing = is_shared.then(|| tokio::spawn(shared::follow(state.clone())));
     let mut server = tokio::spawn(server);
     tokio::select! {
         _ = terminate.recv() => {}
@@ -186,6 +198,9 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
     reloading.abort();
     retaining.abort();
     storing.abort();
+    if let Some(agreeing) = agreeing {
+        agreeing.abort();
+    }
     following.abort();
     if let Some(renewing) = renewing {
         renewing.abort();

@@ -297,6 +297,57 @@ fn verdicts_are_undone_and_images_go_without_their_rows() {
 }
 
 #[test]
+fn the_map_of_an_inspection_is_that_of_the_comparison_until_the_reference_changes() {
+    let server = Server::start();
+    uncalibrated(&server);
+    let image = picture(20, true);
+    let answer = inspect(&server, "", image.clone());
+    let url = answer["map_url"].as_str().unwrap();
+    assert_eq!(
+        url,
+        format!("/v1/inspections/{}/map", answer["id"].as_str().unwrap())
+    );
+    for kind in ["overlay", "colours", "values"] {
+        let compare = format!("{}/v1/compare?reference=line.board&map={kind}", server.url);
+        let compared = server.client.post(compare).header("accept", "image/png");
+        let compared = compared
+            .header("content-type", "image/png")
+            .body(image.clone())
+            .send()
+            .unwrap();
+        let drawn = server.get(&format!("{url}?map={kind}"));
+        assert_eq!(drawn.headers()["content-type"], "image/png");
+        assert_eq!(drawn.bytes().unwrap(), compared.bytes().unwrap(), "{kind}");
+    }
+    let usual = server.get(url).bytes().unwrap();
+    assert_eq!(
+        usual,
+        server.get(&format!("{url}?map=overlay")).bytes().unwrap()
+    );
+    assert_eq!(failure(server.get(&format!("{url}?view=1"))).0, 404);
+    for wrong in ["view=x", "map=heat", "view=300"] {
+        assert_eq!(
+            failure(server.get(&format!("{url}?{wrong}"))).0,
+            400,
+            "{wrong}"
+        );
+    }
+    let unknown = failure(server.get("/v1/inspections/nothing/map"));
+    assert_eq!(unknown.1, "inspection_not_found");
+    // A picture of another shape was not compared.
+    let drawn = crate::support::parts::drawn(Shot::on_a_line(502, false));
+    let strip = image::imageops::crop_imm(&drawn, 0, 0, 360, 200).to_image();
+    let strip = inspect(&server, "", crate::support::parts::encode(&strip));
+    assert_eq!(strip["map_url"], Value::Null);
+
+    success(put(&server, "board", &json!({"references": references(2)})));
+    let (status, code, _) = failure(server.get(url));
+    assert_eq!((status, code.as_str()), (409, "reference_changed"));
+    success(delete(&server, "/v1/lines/board"));
+    assert_eq!(failure(server.get(url)).1, "reference_changed");
+}
+
+#[test]
 fn a_key_is_one_inspection_and_pages_have_each_once() {
     let server = Server::start();
     uncalibrated(&server);

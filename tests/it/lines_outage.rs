@@ -68,6 +68,7 @@ fn an_inspection_is_refused_or_waits_while_the_database_is_away() {
     let mut answers = Vec::new();
     for line in ["strict", "patient"] {
         let answer = success(inspect(&server, line, 0, &images[0]));
+        assert_eq!(answer["queued"], false);
         if line == "patient" {
             answers.push(answer);
         }
@@ -80,10 +81,11 @@ fn an_inspection_is_refused_or_waits_while_the_database_is_away() {
     for (number, image) in images.iter().enumerate().take(6).skip(1) {
         answers.push(success(inspect(&server, "patient", number, image)));
     }
+    assert!(answers[1..].iter().all(|answer| answer["queued"] == true));
     let again = success(inspect(&server, "patient", 5, &images[5]));
     assert_eq!(
-        (&again["id"], &again["duplicate"]),
-        (&answers[5]["id"], &json!(true))
+        (&again["id"], &again["duplicate"], &again["queued"]),
+        (&answers[5]["id"], &json!(true), &json!(true))
     );
     let (status, code, _) = failure(inspect(&server, "patient", 5, &images[6]));
     assert_eq!((status, code.as_str()), (409, "idempotency_key_reused"));

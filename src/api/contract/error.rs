@@ -10,6 +10,7 @@ use crate::images_by_url::FetchError;
 use crate::inspection::InspectionError;
 use crate::labelsets::LabelSetError;
 use crate::lines::LineError;
+use crate::named::StoreError;
 use crate::quoted::{cut, shortened};
 use crate::references::ReferenceError;
 use crate::reviews::ReviewError;
@@ -149,6 +150,7 @@ impl From<LabelSetError> for ApiError {
             LabelSetError::TooMany(_) | LabelSetError::TooManyBytes { .. } => {
                 Self::new(Code::TooManyLabelsets, message)
             }
+            LabelSetError::Shared(error) => of_shared(&error),
             LabelSetError::Disk(_) => {
                 tracing::error!("{message}");
                 Self::new(Code::LabelsetNotStored, message)
@@ -185,12 +187,28 @@ impl From<ReferenceError> for ApiError {
             ReferenceError::TooMany(_) | ReferenceError::TooManyBytes { .. } => {
                 Self::new(Code::TooManyReferences, message)
             }
+            ReferenceError::Shared(error) => of_shared(&error),
             ReferenceError::Disk(_) => {
                 tracing::error!("{message}");
                 Self::new(Code::ReferenceNotStored, message)
             }
         }
     }
+}
+
+/// The database that several servers share fails, or another server was quicker.
+fn of_shared(error: &StoreError) -> ApiError {
+    let message = match error {
+        StoreError::Changed => error.to_string(),
+        error => {
+            // The message may name hosts: it is for the log.
+            tracing::error!("{error}");
+            "the shared database fails, the reason is logged; try again".to_owned()
+        }
+    };
+    let mut error = ApiError::new(Code::ReviewsUnavailable, message);
+    error.retry_after_seconds = Some(1);
+    error
 }
 
 impl From<LineError> for ApiError {

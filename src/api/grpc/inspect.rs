@@ -114,5 +114,6 @@ fn inspection(found: &Inspected) -> Result<proto::Inspection, ApiError> {
         missed_triggers: answer.missed_triggers.unsigned_abs(),
         audit: answer.audit,
         duplicate: found.duplicate,
+        queued: found.queued,
     })
 }

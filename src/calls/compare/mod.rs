@@ -101,6 +101,8 @@ pub struct ComparedImage {
     pub statements: Vec<Judged>,
     /// The map as a PNG file; none if it was not asked for, or if the model has no maps.
     pub map: Option<Vec<u8>>,
+    /// Whether the model has a map of it, asked for or not.
+    pub has_map: bool,
     /// Light and focus, of the picture at the size at which it was compared.
     pub camera: Option<Figures>,
 }
@@ -168,6 +170,7 @@ pub async fn compare(state: &AppState, call: CompareCall) -> Result<Compared, Ap
         regions: one.regions,
         statements: of_images.next().unwrap_or_default(),
         map: one.map,
+        has_map: one.has_map,
         camera: one.camera,
     });
     Ok(Compared {

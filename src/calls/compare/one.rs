@@ -84,6 +84,8 @@ pub struct One {
     pub registration: Lies,
     pub regions: Vec<Place>,
     pub map: Option<Vec<u8>>,
+    /// A map can be drawn.
+    pub has_map: bool,
     /// See [`Picture::in_low_bits`].
     pub in_low_bits: bool,
     /// Light and focus.
@@ -190,6 +192,7 @@ pub async fn compare_unwritten(
         registration,
         regions: regions.into_iter().map(Place::from).collect(),
         map: None,
+        has_map: drawn.is_some(),
         in_low_bits,
         camera,
     };

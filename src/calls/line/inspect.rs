@@ -10,7 +10,9 @@ use crate::error_code::Code;
 use crate::lines::{Judgement, Line, LineError, Seen, Statement, Store, Trigger};
 use crate::preprocess::Format;
 use crate::promise::Score;
-use crate::reviews::{ImageHash, Inserted, NewImage, NewInspection, ReviewError, new_id, now};
+use crate::reviews::{
+    ImageHash, Inserted, Known, NewImage, NewInspection, ReviewError, new_id, now,
+};
 
 /// Images of a part, at most.
 pub const MOST_VIEWS: usize = 16;
@@ -44,6 +46,8 @@ pub struct Inspected {
     pub answer: String,
     /// Whether it is that of an earlier request with the same key.
     pub duplicate: bool,
+    /// Whether it waits in a file for the database.
+    pub queued: bool,
 }
 
 /// Inspects a part. What is answered is stored.
@@ -75,11 +79,8 @@ pub async fn inspect(
     if let Some(key) = &call.idempotency_key {
         let content = ImageHash::of_all(&hashes);
         let answered = reviews.answered(&line.name, key, &content, may_wait).await;
-        if let Some(answer) = answered.map_err(LineError::from)? {
-            return Ok(Inspected {
-                answer,
-                duplicate: true,
-            });
+        if let Some(known) = answered.map_err(LineError::from)? {
+            return Ok(known.into());
         }
     }
     let measured = measure(state, &line, &call.images, call.options).await?;
@@ -122,14 +123,14 @@ pub async fn inspect(
     } else {
         reviews.insert(&new, &judged.events).await
     };
-    if !matches!(inserted, Ok(Inserted::New)) {
+    if !matches!(inserted, Ok(Inserted::New | Inserted::Waits)) {
         line.not_stored();
     }
     if may_wait {
         state.metrics.lines.waiting(reviews.waiting());
     }
     Ok(match inserted.map_err(LineError::from)? {
-        Inserted::New => {
+        stored @ (Inserted::New | Inserted::Waits) => {
             let reasons = judged.reasons.iter().map(|reason| reason.name());
             let metrics = &state.metrics.lines;
             metrics.inspected(&line.name, judged.decided.name(), reasons, judged.missed);
@@ -137,13 +138,21 @@ pub async fn inspect(
             Inspected {
                 answer: new.answer,
                 duplicate: false,
+                queued: matches!(stored, Inserted::Waits),
             }
         }
-        Inserted::Known(known) => Inspected {
+        Inserted::Known(known) => known.into(),
+    })
+}
+
+impl From<Known> for Inspected {
+    fn from(known: Known) -> Self {
+        Self {
             answer: known.answer,
             duplicate: true,
-        },
-    })
+            queued: known.waits,
+        }
+    }
 }
 
 fn check(call: &InspectCall) -> Result<(), ApiError> {
@@ -208,6 +217,9 @@ fn row(
         missed_triggers: judged.missed,
         audit,
         images: call.images.len(),
+        map_url: measured
+            .has_map
+            .then(|| format!("/v1/inspections/{id}/map")),
     };
     let text = serde_json::to_string(&answer);
     let text = text.map_err(|error| LineError::from(ReviewError::from(error)))?;

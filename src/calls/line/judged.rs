@@ -65,6 +65,11 @@ pub struct InspectionAnswer {
     pub audit: bool,
     /// Number of images.
     pub images: usize,
+    /// Where a map of the change is drawn when it is asked for: a PNG, with `?view=` of an image. Null if nothing was
+    /// compared, and for a model without maps.
+    #[serde(default)]
+    #[schema(required)]
+    pub map_url: Option<String>,
 }
 
 /// A statement about the change.

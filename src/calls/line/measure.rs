@@ -27,6 +27,8 @@ pub struct Measured {
     pub pose: bool,
     /// One of them has another shape than the reference.
     pub wrong_shape: bool,
+    /// Maps of the changes can be drawn.
+    pub has_map: bool,
 }
 
 /// Compares the images of a part.
@@ -73,6 +75,7 @@ pub async fn measure(
             .collect(),
         pose: compared.results.iter().any(lies_otherwise),
         wrong_shape: false,
+        has_map: compared.results.iter().any(|one| one.has_map),
         model: compared.model,
         scored_by: compared.scored_by,
         results: compared.results,
@@ -92,5 +95,6 @@ fn of_other_shape(line: &Line) -> Measured {
         cameras: Vec::new(),
         pose: false,
         wrong_shape: true,
+        has_map: false,
     }
 }

@@ -3,10 +3,12 @@
 mod calibrate;
 mod inspect;
 mod judged;
+mod map;
 mod measure;
 mod put;
 
 pub use self::calibrate::{Audited, CalibrateCall, LabelledPart, PartsAdded, add_parts, calibrate};
 pub use self::inspect::{InspectCall, Inspected, inspect};
 pub use self::judged::{FoundRegion, FoundStatement, InspectionAnswer};
+pub use self::map::map_of;
 pub use self::put::{PutLine, put_line};

@@ -584,6 +584,9 @@ pub struct Inspection {
     /// Whether this is the answer to an earlier request with the same key.
     #[prost(bool, tag = "16")]
     pub duplicate: bool,
+    /// Whether the inspection waits in a file on the server's disk, because the database is away.
+    #[prost(bool, tag = "17")]
+    pub queued: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct InspectStreamResponse {

@@ -16,14 +16,17 @@ use super::verdicts::VerdictObject;
 use super::who;
 use crate::api::answer_size::{self, of_text};
 use crate::api::chunks::Chunks;
-use crate::api::contract::ErrorBody;
+use crate::api::contract::{ErrorBody, request_options};
 use crate::api::json_answer::Json;
 use crate::api::rest::error_responses::{InferenceErrors, LookupErrors, RoleErrors, StoreErrors};
 use crate::api::rest::image_option_fields::ImageOptionsQuery;
+use crate::api::rest::map_field::MapField;
+use crate::api::rest::png::png_answer;
 use crate::api::rest::request_headers::RequestHeaders;
 use crate::api::rest::schemas::ImageFile;
-use crate::api::{ApiError, AppState};
-use crate::calls::{self, InspectionAnswer};
+use crate::api::{ApiError, AppState, Caller};
+use crate::calls::{self, InspectionAnswer, MapKind};
+use crate::engine::Lane;
 use crate::error_code::Code;
 use crate::lines::LineError;
 
@@ -35,11 +38,15 @@ pub struct InspectionCreated {
     inspection: InspectionAnswer,
     /// Whether the answer is that of an earlier request with the same `idempotency-key`.
     duplicate: bool,
+    /// Whether the inspection waits in a file on the server's disk, because the database is away: until it is back, the
+    /// inspection cannot be looked up.
+    queued: bool,
 }
 
 #[derive(Serialize)]
-struct Duplicate {
+struct Stored {
     duplicate: bool,
+    queued: bool,
 }
 
 /// An inspection with what people said about it.
@@ -92,10 +99,11 @@ pub async fn create(
 ) -> Result<Json<Box<RawValue>>, ApiError> {
     let read = read(&state, request).await?;
     let done = calls::inspect(&state, &line, read.call).await?;
-    let duplicate = Duplicate {
+    let stored = Stored {
         duplicate: done.duplicate,
+        queued: done.queued,
     };
-    Ok(Json(with_fields(&done.answer, &duplicate)?))
+    Ok(Json(with_fields(&done.answer, &stored)?))
 }
 
 /// Returns an inspection, with all verdicts about it.
@@ -167,6 +175,55 @@ pub async fn image(
     let kind = kind.unwrap_or(HeaderValue::from_static("application/octet-stream"));
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     Ok(response)
+}
+
+/// Which map of an inspection.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct MapOfView {
+    /// Index of the image, from 0.
+    #[serde(default)]
+    #[param(minimum = 0, maximum = 15, default = 0)]
+    view: u8,
+    /// What the PNG shows: `overlay` (the image under the colours, the default), `colours` or `values`.
+    #[param(inline)]
+    map: Option<MapField>,
+}
+
+/// Draws the map of an image of an inspection again: where it differs from the line's reference. As long as the line compares
+/// with the reference and the model that decided, it is the map of then.
+#[utoipa::path(
+    get,
+    path = "/v1/inspections/{id}/map",
+    operation_id = "get_inspection_map",
+    tag = "lines",
+    params(("id" = String, Path, description = "Id of the inspection"), MapOfView, RequestHeaders),
+    responses(
+        (status = 200, description = "The map", body = ImageFile, content_type = "image/png"),
+        (status = 409, description = "The line has another reference or model since", body = ErrorBody),
+        (status = 410, description = "The image was deleted", body = ErrorBody),
+        LookupErrors,
+        InferenceErrors,
+        RoleErrors
+    )
+)]
+pub async fn map(
+    State(state): State<Arc<AppState>>,
+    Path(id): Path<String>,
+    asked: Result<Query<MapOfView>, axum::extract::rejection::QueryRejection>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let Query(asked) =
+        asked.map_err(|error| ApiError::new(Code::InvalidQuery, error.body_text()))?;
+    let caller = request.extensions().get::<Caller>();
+    let options = request_options::read(request.headers(), caller, Lane::Interactive)?;
+    let kind = asked
+        .map
+        .map(|map| map.kind(MapKind::Overlay))
+        .transpose()?;
+    let kind = kind.flatten().unwrap_or(MapKind::Overlay);
+    let map = calls::map_of(&state, &id, asked.view, kind, options).await?;
+    Ok(png_answer(map))
 }
 
 /// The result of deleting the images of an inspection.

@@ -31,6 +31,7 @@ pub fn routes() -> OpenApiRouter<Arc<AppState>> {
         .routes(routes!(drift::dismiss))
         .routes(routes!(inspections::one))
         .routes(routes!(inspections::image, inspections::delete_image))
+        .routes(routes!(inspections::map))
         .routes(routes!(verdicts::create, verdicts::undo))
 }
 

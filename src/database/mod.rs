@@ -1,4 +1,5 @@
-//! Opens the database: SQLite in a folder, or PostgreSQL by URL. Both understand the same statements.
+//! The database of a server, and its schema: SQLite in a folder, or PostgreSQL by URL, which several servers may share. Both
+//! understand the same statements.
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,11 +8,12 @@ use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AnyPool, Connection as _, Executor as _};
 
-use super::error::ReviewError;
-
 /// What each connection to SQLite starts with. A commit is on disk when it returns.
 const PRAGMAS: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
                        PRAGMA temp_store = MEMORY;";
+
+/// The file of SQLite.
+const FILE: &str = "reviews.sqlite";
 
 /// Connections that only read SQLite, and all connections to PostgreSQL.
 const CONNECTIONS: u32 = 8;
@@ -32,7 +34,19 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "deletions",
         include_str!("migrations/0003_deletions.sql"),
     ),
+    (4, "named", include_str!("migrations/0004_named.sql")),
 ];
+
+/// Why a database cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// It does not answer, or refuses.
+    #[error("the database: {0}")]
+    Sql(#[from] sqlx::Error),
+    /// It is of a later program, or a migration failed.
+    #[error("the database cannot be prepared: {0}")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+}
 
 /// A database. SQLite has one writer at a time, so writes have one connection, which they wait for in order.
 #[derive(Debug, Clone)]
@@ -44,28 +58,42 @@ pub struct Database {
 }
 
 impl Database {
-    /// Opens the database at `url`, or SQLite in the folder, and brings its schema up to date.
+    /// Opens the database at a URL, and brings its schema up to date.
     ///
     /// # Errors
-    /// [`ReviewError`].
-    pub async fn open(folder: &Path, url: Option<&str>) -> Result<Self, ReviewError> {
+    /// [`DatabaseError`].
+    pub async fn at(url: &str) -> Result<Self, DatabaseError> {
         sqlx::any::install_default_drivers();
-        let database = match url {
-            Some(url) => {
-                let options: AnyConnectOptions = url.parse()?;
-                let pool = pool(CONNECTIONS).connect_with(options).await?;
-                Self {
-                    write: pool.clone(),
-                    read: pool,
-                }
-            }
-            None => Self::sqlite(&folder.join("reviews.sqlite")).await?,
+        let options: AnyConnectOptions = url.parse()?;
+        let pool = pool(CONNECTIONS).connect_with(options).await?;
+        let database = Self {
+            write: pool.clone(),
+            read: pool,
         };
-        migrator().run(&database.write).await?;
-        Ok(database)
+        database.prepared().await
     }
 
-    async fn sqlite(file: &Path) -> Result<Self, ReviewError> {
+    /// Opens SQLite in a folder, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// [`DatabaseError`].
+    pub async fn in_folder(folder: &Path) -> Result<Self, DatabaseError> {
+        sqlx::any::install_default_drivers();
+        let database = Self::sqlite(&folder.join(FILE)).await?;
+        database.prepared().await
+    }
+
+    /// Whether a folder has a database.
+    pub fn is_in(folder: &Path) -> bool {
+        folder.join(FILE).exists()
+    }
+
+    async fn prepared(self) -> Result<Self, DatabaseError> {
+        migrator().run(&self.write).await?;
+        Ok(self)
+    }
+
+    async fn sqlite(file: &Path) -> Result<Self, DatabaseError> {
         // The driver reads a URL, in which a name may have any character if it is escaped.
         let name: String = file
             .to_string_lossy()
