@@ -270,8 +270,9 @@ settings! {
     }
 
     [lines] "Inspection lines, which are kept in the folder of `state`" {
-        /// URL of a PostgreSQL database for inspections and verdicts, postgres://USER:PASSWORD@HOST/NAME; by default they are in
-        /// SQLite in the folder of `state`. Images are in the folder in both cases
+        /// URL of a PostgreSQL database, which several servers may share, postgres://USER:PASSWORD@HOST/NAME: for inspections and
+        /// verdicts, label sets and references. By default the first two are in SQLite in the folder of `state`, and the others
+        /// in files. Images of inspections are in the folder in any case
         #[arg(env = "CLIP_IN_DATABASE", value_name = "URL", hide_env_values = true)]
         database: Option<Secret>;
 

@@ -114,7 +114,8 @@ impl Lines {
             return Ok(line);
         }
         // Before the line: what changes meanwhile is found later.
-        let mark = reviews.mark(name).await?.ok_or_else(unknown)?;
+        let mark = reviews.marks(Some(name)).await?.remove(name);
+        let mark = mark.ok_or_else(unknown)?;
         let stored = reviews.line(name).await?.ok_or_else(unknown)?;
         let line = Arc::new(load::line(reviews, stored).await?);
         self.in_use.write().insert(name.to_owned(), line.clone());
@@ -131,17 +132,14 @@ impl Lines {
             return Ok(());
         };
         reviews.check_reachable()?;
-        let used: Vec<_> = self.in_use.read().values().cloned().collect();
-        for line in used {
-            match reviews.mark(&line.name).await? {
-                Some(mark) => {
-                    if self.marks.lock().get(&line.name) != Some(&mark) {
-                        line.not_stored();
-                    }
-                }
-                None => drop(self.in_use.write().remove(&line.name)),
+        let now = reviews.marks(None).await?;
+        let known = self.marks.lock();
+        self.in_use.write().retain(|name, line| {
+            if now.get(name) != known.get(name) {
+                line.not_stored();
             }
-        }
+            now.contains_key(name)
+        });
         Ok(())
     }
 

@@ -47,7 +47,7 @@ impl Backing {
         let table = Table::new(database, kind);
         let of_files = files.read_all::<D, E>()?;
         if !of_files.is_empty() {
-            table.look::<D, E>().await?;
+            // Nothing is known of the table yet, so a name that it has is not replaced.
             for (name, stored) in of_files {
                 match table.put(&Entry::of(name.clone(), stored)).await {
                     Ok(()) => tracing::info!(kind, name, "moved from a file to the database"),
@@ -63,7 +63,11 @@ impl Backing {
             }
             let mut moved = folder.clone().into_os_string();
             moved.push(".moved");
-            std::fs::rename(&folder, moved)?;
+            std::fs::rename(&folder, &moved).map_err(|error| {
+                let (folder, moved) = (folder.display(), moved.display());
+                let what = format!("cannot rename {folder} to {moved}: {error}");
+                std::io::Error::new(error.kind(), what)
+            })?;
         }
         // The store has none of them yet.
         table.forget();

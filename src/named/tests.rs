@@ -210,6 +210,10 @@ async fn files_of_a_program_that_knew_one_model_are_read_and_it_reads_ours() {
     assert_eq!(put(&store, "soup", "y").await.version, 1);
 }
 
+async fn look(store: &Recipes) -> Changes {
+    store.read_again(|_| ()).await.unwrap()
+}
+
 #[tokio::test]
 async fn servers_that_share_a_database_agree() {
     let state = tempfile::tempdir().unwrap();
@@ -232,10 +236,6 @@ async fn servers_that_share_a_database_agree() {
 
     put(&a, "soup", "x").await;
     assert!(b.get("soup").is_none());
-    let look = |store: &Recipes| {
-        let store = store.read_again(|_| ());
-        async { store.await.unwrap() }
-    };
     let found = look(&b).await;
     assert_eq!((found.new, found.changed, found.all), (1, 0, 2));
     assert_eq!(look(&b).await.new, 0);

@@ -1,5 +1,7 @@
 //! Lines with all their versions.
 
+use std::collections::HashMap;
+
 use sqlx::any::AnyRow;
 use sqlx::{FromRow, Row as _};
 
@@ -61,23 +63,28 @@ impl Reviews {
             .await
     }
 
-    /// What changes whenever a line does, also by another server; `None` if there is no such line.
+    /// What changes whenever a line does, also by another server: of one line, or of all, by name.
     ///
     /// # Errors
     /// [`ReviewError`].
-    pub async fn mark(&self, name: &str) -> Result<Option<Mark>, ReviewError> {
+    pub async fn marks(&self, only: Option<&str>) -> Result<HashMap<String, Mark>, ReviewError> {
+        // A name is never empty.
         let found = sqlx::query_as(
-            "SELECT MAX(version), \
-             COALESCE((SELECT MAX(id) FROM calibrations WHERE line = $1), ''), \
-             COALESCE((SELECT MAX(id) FROM events WHERE line = $1 AND what = $2), ''), \
-             COALESCE((SELECT MAX(id) FROM events WHERE line = $1 AND what = $3), '') \
-             FROM lines WHERE name = $1 AND deleted = 0 GROUP BY name",
+            "SELECT name, MAX(version), \
+             COALESCE((SELECT MAX(id) FROM calibrations WHERE calibrations.line = lines.name), ''), \
+             COALESCE((SELECT MAX(id) FROM events WHERE events.line = lines.name AND what = $1), ''), \
+             COALESCE((SELECT MAX(id) FROM events WHERE events.line = lines.name AND what = $2), '') \
+             FROM lines WHERE deleted = 0 AND ($3 = '' OR name = $3) GROUP BY name",
         );
-        let found = found.bind(name);
         let found = found.bind(What::Drift.name());
         let found = found.bind(What::DriftDismissed.name());
-        self.within_request(async { Ok(found.fetch_optional(&self.database.read).await?) })
-            .await
+        let found = found.bind(only.unwrap_or_default());
+        let found = async { Ok(found.fetch_all(&self.database.read).await?) };
+        let found: Vec<(String, i64, String, String, String)> = self.within_request(found).await?;
+        let mark = |(name, version, calibration, drift, dismissed)| {
+            (name, (version, calibration, drift, dismissed))
+        };
+        Ok(found.into_iter().map(mark).collect())
     }
 
     /// A version of a line; of one that was deleted too.

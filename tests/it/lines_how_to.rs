@@ -121,3 +121,28 @@ fn requests_calibrate_a_line_and_say_what_more_it_needs() {
     let line = success(server.get("/v1/lines/board"));
     assert_eq!(line["parts"], json!({"ok": 12, "ng": 12, "left_out": 0}));
 }
+
+#[test]
+fn a_line_is_created_with_statements_and_how_it_is_stored() {
+    let folder = images(0);
+    let server = Server::start();
+    let run = |command: &str| parsed(&run(&server, folder.path(), command).0);
+    let line = run(
+        "clip-in line create board --references good --statement 'a scratch' --statement 'a dent' \
+         --retention-days 30 --store queued",
+    );
+    let texts: Vec<_> = line["statements"].as_array().unwrap().iter().collect();
+    assert_eq!(
+        texts,
+        [&json!({"text": "a scratch"}), &json!({"text": "a dent"})]
+    );
+    assert_eq!(
+        (&line["retention_days"], &line["store"]),
+        (&json!(30), &json!("queued"))
+    );
+    let line = run("clip-in line create plain --references good");
+    assert_eq!(
+        (&line["retention_days"], &line["store"]),
+        (&Value::Null, &json!("before"))
+    );
+}

@@ -82,6 +82,7 @@ mod reload;
 mod request_slots;
 mod request_tracing;
 mod rerank;
+mod shared_database;
 mod stop;
 mod tls;
 mod unread_log;

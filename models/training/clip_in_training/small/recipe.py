@@ -84,6 +84,8 @@ class TrainRecipe:
     read_steps: int = 3000
     """Steps before, in which the text's head learns what captions state without a picture."""
     steps: int = 900
+    joint_rate: float = 1e-3
+    """Largest learning rate of the last stage, both of whose sides are trained before."""
     pairs: int = 64
     """Edits a batch; both sides of an edit are in it, so it has twice as many pictures."""
     wordings: int = 2

@@ -87,7 +87,7 @@ def train(
         return values
     stage = HeadsStage(recipe, examples, states, names, heads, attributes, prototypes)
     work = dataclasses.replace(work, validate=stage.validate, validate_every=recipe.checkpoint_every)
-    groups = decayed_groups([heads, attributes, prototypes], rates)
+    groups = decayed_groups([heads, attributes, prototypes], stage.optimiser_recipe)
     return run_stage(work, stage, groups, resume=True, stop_at=stop_at)
 
 

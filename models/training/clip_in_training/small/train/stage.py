@@ -1,5 +1,6 @@
 """Batches and loss of the heads' training."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,8 @@ class HeadsStage(ScratchStage):
     ):
         train = recipe.train
         modules = {"heads": heads, "attributes": attributes, "prototypes": prototypes}
-        super().__init__(NAME, train.steps, train.optimiser, "fp32", modules)
+        rates = dataclasses.replace(train.optimiser, learning_rate=train.joint_rate)
+        super().__init__(NAME, train.steps, rates, "fp32", modules)
         self.recipe, self.examples, self.states, self.names_of_classes = recipe, examples, states, names
         self.heads, self.attributes, self.prototypes = heads, attributes, prototypes
         used = examples.categories[: max(1, len(examples) - HELD_OUT)]
