@@ -70,6 +70,7 @@ text_heads = 2
 look_steps = 8
 read_steps = 10
 steps = 12
+balance_steps = 14
 pairs = 6
 within = 0.5
 classes = 8
@@ -95,6 +96,8 @@ def sources():
         patch.setenv("CLIP_IN_SMALL_SOURCES", str(FOLDER))
         patch.setattr(preparing, "BLOCK", 6)
         patch.setattr("clip_in_training.small.train.stage.HELD_OUT", 4)
+        patch.setattr("clip_in_training.small.train.balance.HELD_OUT", 4)
+        patch.setattr("clip_in_training.small.train.run.WORLD_TEXTS", 30)
         patch.setattr("clip_in_training.small.train.look.HELD_OUT", 4)
         yield
 
@@ -199,21 +202,28 @@ def test_a_picture_of_a_class_is_nearest_to_its_name(recipe):
 
 def test_training_can_be_stopped_and_gives_the_same_weights(recipe, recipe_text, tmp_path):
     values = running.train(recipe, recipe_text, tmp_path / "whole")
-    for stop in (6, 9, 11):  # once in each stage
+    for stop in (6, 9, 11, 13):  # once in each stage
         running.train(recipe, recipe_text, tmp_path / "parts", stop_at=stop)
     for only in ("read", "look"):
         running.train(recipe, recipe_text, tmp_path / "apart", only=only)
     assert not (tmp_path / "apart" / "heads.pt").exists()
-    whole = torch.load(tmp_path / "whole" / "heads.pt")
     for run in ("parts", "apart"):
         running.train(recipe, recipe_text, tmp_path / run)
-        again = torch.load(tmp_path / run / "heads.pt")
-        assert whole["step"] == again["step"] == 12
-        for name, tensor in whole["modules"]["heads"].items():
-            assert torch.equal(tensor, again["modules"]["heads"][name]), f"{run}: {name}"
+        for stage, steps in (("heads", 12), ("balance", 14)):
+            whole = torch.load(tmp_path / "whole" / f"{stage}.pt")
+            again = torch.load(tmp_path / run / f"{stage}.pt")
+            assert whole["step"] == again["step"] == steps
+            for name, tensor in whole["modules"]["heads"].items():
+                assert torch.equal(tensor, again["modules"]["heads"][name]), f"{run}: {stage}: {name}"
     log = [json.loads(line) for line in (tmp_path / "whole" / "heads.jsonl").read_text().splitlines()]
-    assert values["loss"] < log[0]["loss"] - 0.3
+    assert log[-1]["loss"] < log[0]["loss"] - 0.3
     assert "image.world.weight" in whole["modules"]["heads"]
+    assert values["share_of_world"] < values["share_of_captions"]
+    joint = torch.load(tmp_path / "whole" / "heads.pt")["modules"]["heads"]
+    changed = [
+        name for name, tensor in whole["modules"]["heads"].items() if not torch.equal(tensor, joint[name])
+    ]
+    assert changed == ["text.balance.weight", "text.balance.bias"]
 
 
 def test_a_bundle_gives_the_vectors_of_the_training(recipe, recipe_text, tmp_path):
@@ -227,8 +237,8 @@ def test_a_bundle_gives_the_vectors_of_the_training(recipe, recipe_text, tmp_pat
     from clip_in_training.small.train.states import states_of
 
     run = tmp_path / "run"
-    running.train(recipe, recipe_text, run, stop_at=11)
-    with pytest.raises(ExportError, match="step 11 of 12"):
+    running.train(recipe, recipe_text, run, stop_at=13)
+    with pytest.raises(ExportError, match="step 13 of 14"):
         bundle.export_small(recipe, "tiny.toml", recipe_text, run, tmp_path / "bundle")
     running.train(recipe, recipe_text, run)
     manifest = bundle.export_small(recipe, "tiny.toml", recipe_text, run, tmp_path / "bundle", precisions=())
@@ -241,7 +251,7 @@ def test_a_bundle_gives_the_vectors_of_the_training(recipe, recipe_text, tmp_pat
     stored = onnx.load(tmp_path / "bundle" / "text.onnx").graph.initializer
     assert any(tensor.data_type == onnx.TensorProto.FLOAT16 for tensor in stored)
     graphs = bundle_graphs(tmp_path / "bundle", read_manifest(tmp_path / "bundle"))
-    model = bundle.load_small(recipe, checkpoint.load(run / "heads.pt"))
+    model = bundle.load_small(recipe, checkpoint.load(run / "balance.pt"))
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, again.state_dict()[name]), name
     # A server fills up its batches with rows of padding.

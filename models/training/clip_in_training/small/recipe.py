@@ -84,6 +84,8 @@ class TrainRecipe:
     read_steps: int = 3000
     """Steps before, in which the text's head learns what captions state without a picture."""
     steps: int = 900
+    balance_steps: int = 300
+    """Steps at the end, in which only the text's balance between world and trained part is learnt."""
     joint_rate: float = 1e-3
     """Largest learning rate of the last stage, both of whose sides are trained before."""
     pairs: int = 64

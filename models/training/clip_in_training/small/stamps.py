@@ -26,12 +26,7 @@ def stamps(folder: Path) -> list[tuple[Path, str]]:
     found = []
     for path in sorted(folder.rglob("*.png")):
         name, text = path.relative_to(folder), path.with_suffix(".txt")
-        if (
-            name.parts[0] == "symbols"
-            or "cartoon" in str(name)
-            or "mirror" in path.stem
-            or not text.is_file()
-        ):
+        if "symbols" in name.parts or "cartoon" in str(name) or "mirror" in path.stem or not text.is_file():
             continue
         lines = text.read_text(encoding="utf-8", errors="replace").splitlines()
         if lines and lines[0].strip():

@@ -16,8 +16,8 @@ from clip_in_training.small.export.samples import SAMPLES, write_pictures
 from clip_in_training.small.lite0_weights import pretrained
 from clip_in_training.small.model.backbone import Heads, SmallBackbone
 from clip_in_training.small.recipe import SmallRecipe
+from clip_in_training.small.train import balance
 from clip_in_training.small.train.run import text_tower
-from clip_in_training.small.train.stage import NAME
 
 PRECISIONS = ("int8",)
 
@@ -52,7 +52,7 @@ def export_small(
     Raises `ExportError` if the training has not ended (unless `unfinished`), or if a graph disagrees with PyTorch,
     and `CheckpointError` if there is no run; `out` is unchanged then.
     """
-    state = checkpoint.load(run / f"{NAME}.pt")
+    state = checkpoint.load(run / f"{balance.NAME}.pt")
     if state["step"] < state["steps"] and not unfinished:
         raise ExportError(
             f"the training in {run} stopped at step {state['step']} of {state['steps']}; run it again to go on"

@@ -80,6 +80,16 @@ def texts(count: int, seed: int, held_out: bool = False) -> Iterator[str]:
         yield _shaken(kind(random), random)
 
 
+def world_texts(count: int, seed: int) -> Iterator[str]:
+    """`count` texts about things of the world, none about a drawn scene."""
+    kinds = {kind: weight for kind, weight in _KINDS.items() if kind not in (_scene, _paragraph)}
+    for number in range(count):
+        random = _Stream(f"world {seed} {number}")
+        random.glosses = glosses_of(False)
+        kind = random.choices(list(kinds), weights=list(kinds.values()))[0]
+        yield _shaken(kind(random), random)
+
+
 def _name(random: _Stream) -> str:
     return random.choice(random.choice((class_names, common_nouns, emoji_names, lambda: PARTS))())
 

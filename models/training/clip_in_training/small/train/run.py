@@ -27,11 +27,16 @@ from clip_in_training.small.model.backbone import Heads
 from clip_in_training.small.model.image_tower import ImageHeads
 from clip_in_training.small.model.world import class_texts, name_vectors, start_world
 from clip_in_training.small.recipe import SmallRecipe, load_small_recipe
+from clip_in_training.small.text.corpus import world_texts
 from clip_in_training.small.train import look, read
+from clip_in_training.small.train.balance import BalanceStage
 from clip_in_training.small.train.examples import load_examples, texts_of
 from clip_in_training.small.train.prototypes import Prototypes
 from clip_in_training.small.train.stage import HeadsStage
 from clip_in_training.small.train.states import States, states_of
+
+WORLD_TEXTS = 3000
+"""Texts about the world that the balance is learnt from."""
 
 
 def train(
@@ -88,7 +93,17 @@ def train(
     stage = HeadsStage(recipe, examples, states, names, heads, attributes, prototypes)
     work = dataclasses.replace(work, validate=stage.validate, validate_every=recipe.checkpoint_every)
     groups = decayed_groups([heads, attributes, prototypes], stage.optimiser_recipe)
-    return run_stage(work, stage, groups, resume=True, stop_at=stop_at)
+    values = run_stage(work, stage, groups, resume=True, stop_at=stop_at)
+    if ends(stage.name, recipe.train.steps):
+        return values
+    about = [*world_texts(WORLD_TEXTS, recipe.seed)]
+    world = [names, states_of(backbone, tower, [about], cache)]
+    last = BalanceStage(recipe, examples, states, world, heads)
+    work = dataclasses.replace(work, validate_every=recipe.train.balance_steps)
+    heads.requires_grad_(False)
+    heads.text.balance.requires_grad_(True)
+    groups = decayed_groups([heads.text.balance], rates)
+    return run_stage(work, last, groups, resume=True, stop_at=stop_at)
 
 
 def text_tower(recipe: SmallRecipe) -> TextBackbone:
