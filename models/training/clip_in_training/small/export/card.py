@@ -15,7 +15,7 @@ cosine says how well they fit. It has seen no photograph with a caption.
 
 - Image encoder: EfficientNet-Lite0 (ImageNet-1k), frozen, with trained heads on its maps at strides 4 to 32;
   {image_parameters:,} parameters, {size}x{size} px, no patch vectors.
-- Text encoder: three layers of all-MiniLM-L6-v2 with rotary positions, frozen, with a trained layer on its tokens;
+- Text encoder: three layers of all-MiniLM-L6-v2 with rotary positions, frozen, with trained layers on its tokens;
   {text_parameters:,} parameters, up to {context} tokens.
 - The first {world} values of an embedding are the frozen part: the classes of ImageNet that a picture or a text is
   near. The other {fine} are trained.
@@ -23,9 +23,10 @@ cosine says how well they fit. It has seen no photograph with a caption.
 ## Training
 
 {pairs:,} edits, of which {composed:.0%} are composed of named pictures and the others drawn ({held_out}; fingerprint
-`{fingerprint}`), seed {seed}; {look:,} steps of {batch} drawn edits on their labels, then {steps:,} steps of {batch}
-edits with CLIP's loss, both sides of an edit in one pool.
-The heads took {wall:.0f} minutes on the wall and {cpu:.0f} core-minutes, without drawing and without the text tower.
+`{fingerprint}`), seed {seed}; {look:,} steps of {batch} drawn edits on the labels of their pictures, {read:,} on what
+their captions state, {steps:,} steps of {batch} edits with CLIP's loss, both sides of an edit in one pool, and
+{balance:,} steps for the balance of a text. The heads took {cpu:.0f} core-minutes, without drawing and without the
+text tower.
 The recipe is in `bundle.json` under `provenance`.
 
 ## Licences
@@ -43,7 +44,8 @@ Compared: {compared}.
 ## Limits
 
 Names of things come from ImageNet's 1,000 classes: what is none of them, or needs reading, is a guess. Fine
-differences are learnt from drawings. `make evaluate-small BUNDLE=…` measures both.
+differences are learnt from drawings. `make evaluate-small BUNDLE=…` measures both; results/shipped-model of the
+documentation has the table.
 
 ## How sure, and where not
 
@@ -116,9 +118,10 @@ def card(
         fingerprint=source["data_fingerprint"][:16],
         seed=recipe.seed,
         look=recipe.train.look_steps,
+        read=recipe.train.read_steps,
+        balance=recipe.train.balance_steps,
         steps=recipe.train.steps,
         batch=recipe.train.pairs,
-        wall=source["training_seconds"] / 60,
         cpu=source["training_cpu_seconds"] / 60,
         licences="\n".join(licences),
         precisions=section(manifest, folder),

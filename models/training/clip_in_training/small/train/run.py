@@ -35,6 +35,8 @@ from clip_in_training.small.train.prototypes import Prototypes
 from clip_in_training.small.train.stage import HeadsStage
 from clip_in_training.small.train.states import States, states_of
 
+APART = "apart"
+"""In a checkpoint: its clock has not counted the first stage, which another process trained."""
 WORLD_TEXTS = 3000
 """Texts about the world that the balance is learnt from."""
 
@@ -59,7 +61,7 @@ def train(
         run,
         Processes(0, 1, torch.device("cpu")),
         Clock(),
-        notes={"data": fingerprint(folder), "pairs": len(examples)},
+        notes={"data": fingerprint(folder), "pairs": len(examples), APART: only == read.NAME},
     )
     torch.manual_seed(recipe.seed)
     image = ImageHeads(recipe.heads, recipe.data.image_size).to(memory_format=torch.channels_last)
