@@ -201,7 +201,7 @@ def test_a_picture_of_a_class_is_nearest_to_its_name(recipe):
 
 
 def test_training_can_be_stopped_and_gives_the_same_weights(recipe, recipe_text, tmp_path):
-    values = running.train(recipe, recipe_text, tmp_path / "whole")
+    running.train(recipe, recipe_text, tmp_path / "whole")
     for stop in (6, 9, 11, 13):  # once in each stage
         running.train(recipe, recipe_text, tmp_path / "parts", stop_at=stop)
     for only in ("read", "look"):
@@ -215,10 +215,11 @@ def test_training_can_be_stopped_and_gives_the_same_weights(recipe, recipe_text,
             assert whole["step"] == again["step"] == steps
             for name, tensor in whole["modules"]["heads"].items():
                 assert torch.equal(tensor, again["modules"]["heads"][name]), f"{run}: {stage}: {name}"
-    log = [json.loads(line) for line in (tmp_path / "whole" / "heads.jsonl").read_text().splitlines()]
-    assert log[-1]["loss"] < log[0]["loss"] - 0.3
+    for stage in ("heads", "balance"):
+        log = (tmp_path / "whole" / f"{stage}.jsonl").read_text().splitlines()
+        losses = [json.loads(line)["loss"] for line in log]
+        assert sum(losses[-3:]) < sum(losses[:3]), stage
     assert "image.world.weight" in whole["modules"]["heads"]
-    assert values["share_of_world"] < values["share_of_captions"]
     joint = torch.load(tmp_path / "whole" / "heads.pt")["modules"]["heads"]
     changed = [
         name for name, tensor in whole["modules"]["heads"].items() if not torch.equal(tensor, joint[name])
