@@ -146,7 +146,12 @@ def test_commands_of_the_training_module_are_understood():
 def test_options_and_settings_in_the_text_exist():
     known = set().union(*(help_of(command) for command in ("serve", "embed", "audit")))
     known |= help_of("eval", "retrieval") | help_of("eval", "compare") | help_of("model", "import")
-    known |= help_of("line", "calibrate") | help_of("eval", "anomaly") | help_of("eval", "changes")
+    known |= (
+        help_of("line", "create")
+        | help_of("line", "calibrate")
+        | help_of("eval", "anomaly")
+        | help_of("eval", "changes")
+    )
     # Options of other programs.
     known |= {
         "--features",
