@@ -7,7 +7,6 @@ use sqlx::any::AnyRow;
 use super::Reviews;
 use super::error::ReviewError;
 use super::images::ImageHash;
-use super::new_inspection::Known;
 
 /// A stored inspection.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +55,27 @@ impl Inspection {
             answer: row.try_get("answer")?,
             content: row.try_get("content")?,
         })
+    }
+}
+
+/// An inspection that was stored with the same idempotency key, or with the same id.
+#[derive(Debug)]
+pub struct Known {
+    /// Its id.
+    pub id: String,
+    /// The answer, as it was given.
+    pub answer: String,
+    /// It waits in a file for the database.
+    pub waits: bool,
+}
+
+impl From<Inspection> for Known {
+    fn from(found: Inspection) -> Self {
+        Self {
+            id: found.id,
+            answer: found.answer,
+            waits: false,
+        }
     }
 }
 

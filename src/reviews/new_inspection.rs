@@ -10,7 +10,7 @@ use super::Reviews;
 use super::error::ReviewError;
 use super::events::{Dated, Event, dated};
 use super::images::ImageHash;
-use super::inspections::Inspection;
+use super::inspections::Known;
 
 /// An image of a new inspection.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -81,27 +81,6 @@ pub enum Inserted {
     Waits,
     /// Its idempotency key was there already, with the same images: what was stored then.
     Known(Known),
-}
-
-/// An inspection that was stored with the same idempotency key, or with the same id.
-#[derive(Debug)]
-pub struct Known {
-    /// Its id.
-    pub id: String,
-    /// The answer, as it was given.
-    pub answer: String,
-    /// It waits in a file for the database.
-    pub waits: bool,
-}
-
-impl From<Inspection> for Known {
-    fn from(found: Inspection) -> Self {
-        Self {
-            id: found.id,
-            answer: found.answer,
-            waits: false,
-        }
-    }
 }
 
 impl Reviews {

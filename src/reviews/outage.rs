@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::error::ReviewError;
 use super::events::{Dated, Event, What, dated};
-use super::new_inspection::{Inserted, Known, NewInspection};
+use super::inspections::Known;
+use super::new_inspection::{Inserted, NewInspection};
 use super::waiting::{Added, Record};
 use super::{Reviews, now};
 
