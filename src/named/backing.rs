@@ -90,11 +90,6 @@ impl Backing {
         }
     }
 
-    /// Whether other servers change it too.
-    pub fn is_shared(&self) -> bool {
-        matches!(self, Self::Table(_))
-    }
-
     /// Forgets what is known: the next look reads everything.
     pub fn forget(&self) {
         if let Self::Table(table) = self {

@@ -139,24 +139,25 @@ impl<D: Storable + PartialEq, E: Storable> Store<D, E> {
         computed: Option<E>,
     ) -> Result<(Arc<Entry<D, E>>, bool), StoreError> {
         check_name(name)?;
-        let before = self.check_room(name, &definition)?;
-        let mut old = before.map(|before| before.version);
-        let mut entry = Entry::new(name, old, definition, computed);
+        let mut entry = Entry::new(name, None, definition, computed);
+        let mut is_contested = false;
         for _ in 0..MOST_TRIES {
             let writing = self.writing.clone().lock_owned().await;
-            let before = self.check_room(name, &entry.definition)?;
-            if !self.backing.is_shared() {
-                old = before.map(|before| before.version);
-            }
+            let known = self.check_room(name, &entry.definition)?;
+            // Asked under the lock: no other PUT to this server can come between the number and its use.
+            let old = if is_contested {
+                self.backing.version(name).await?
+            } else {
+                known.map(|known| known.version)
+            };
             entry.version = old.unwrap_or(0) + 1;
             let new = Arc::new(entry);
             match self.put_now(writing, &new, old).await {
                 // Another server has put or deleted it: this is the version after that.
-                Err(StoreError::Changed) => {}
+                Err(StoreError::Changed) => is_contested = true,
                 Err(error) => return Err(error),
                 Ok(()) => return Ok((new, old.is_none())),
             }
-            old = self.backing.version(name).await?;
             entry = Arc::into_inner(new).ok_or(StoreError::Changed)?;
         }
         Err(StoreError::Changed)

@@ -274,6 +274,23 @@ async fn servers_that_share_a_database_agree() {
         .unwrap();
     assert_eq!(added.version, 4);
 
+    // PUTs to both at the same time: each gets a number of its own.
+    look(&b).await;
+    let (b, a) = (&b, &a);
+    let puts = [a, a, b, b].map(|store| put(store, "soup", "q"));
+    let mut versions: Vec<_> = futures_util::future::join_all(puts)
+        .await
+        .iter()
+        .map(|entry| entry.version)
+        .collect();
+    versions.sort_unstable();
+    assert_eq!(versions, [5, 6, 7, 8]);
+
+    look(a).await;
+    assert!(a.delete("soup", |_| ()).await.unwrap());
+    look(b).await;
+    put(a, "soup", "q").await;
+    look(b).await;
     assert!(a.delete("soup", |_| ()).await.unwrap());
     let gone = std::sync::Arc::new(AtomicUsize::new(0));
     let counted = gone.clone();
@@ -282,6 +299,6 @@ async fn servers_that_share_a_database_agree() {
     };
     assert_eq!(b.read_again(removed).await.unwrap().removed, 1);
     assert_eq!(gone.load(Ordering::SeqCst), 1);
-    assert_eq!(put(&b, "soup", "again").await.version, 1);
-    assert_eq!(put(&a, "soup", "and again").await.version, 2);
+    assert_eq!(put(b, "soup", "again").await.version, 1);
+    assert_eq!(put(a, "soup", "and again").await.version, 2);
 }

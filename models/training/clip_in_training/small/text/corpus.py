@@ -66,6 +66,10 @@ class _Stream(Random):
     glosses: list[tuple[str, list[str]]]
 
 
+Kind = Callable[[_Stream], str]
+"""Writes a text of one kind."""
+
+
 def texts(count: int, seed: int, held_out: bool = False) -> Iterator[str]:
     """`count` texts, each of a stream of its own, so that a longer corpus begins with the texts of a shorter one.
 
@@ -73,19 +77,19 @@ def texts(count: int, seed: int, held_out: bool = False) -> Iterator[str]:
 
     Half are a few words long, some are sentences, and an eighth are paragraphs of up to a hundred words.
     """
-    for number in range(count):
-        random = _Stream(f"text {seed} {held_out} {number}")
-        random.glosses = glosses_of(held_out)
-        kind = random.choices(list(_KINDS), weights=list(_KINDS.values()))[0]
-        yield _shaken(kind(random), random)
+    return _texts(_KINDS, f"text {seed} {held_out}", count, held_out)
 
 
 def world_texts(count: int, seed: int) -> Iterator[str]:
     """`count` texts about things of the world, none about a drawn scene."""
     kinds = {kind: weight for kind, weight in _KINDS.items() if kind not in (_scene, _paragraph)}
+    return _texts(kinds, f"world {seed}", count, held_out=False)
+
+
+def _texts(kinds: dict[Kind, float], streams: str, count: int, held_out: bool) -> Iterator[str]:
     for number in range(count):
-        random = _Stream(f"world {seed} {number}")
-        random.glosses = glosses_of(False)
+        random = _Stream(f"{streams} {number}")
+        random.glosses = glosses_of(held_out)
         kind = random.choices(list(kinds), weights=list(kinds.values()))[0]
         yield _shaken(kind(random), random)
 
@@ -153,7 +157,7 @@ def _paragraph(random: _Stream) -> str:
     return " ".join(" ".join(written).split(" ")[: words + 15])
 
 
-_KINDS: dict[Callable[[_Stream], str], float] = {
+_KINDS: dict[Kind, float] = {
     _name: 0.06,
     _template: 0.12,
     _phrase: 0.2,
