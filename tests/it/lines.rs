@@ -325,7 +325,7 @@ fn the_map_of_an_inspection_is_that_of_the_comparison_until_the_reference_change
         server.get(&format!("{url}?map=overlay")).bytes().unwrap()
     );
     assert_eq!(failure(server.get(&format!("{url}?view=1"))).0, 404);
-    for wrong in ["view=x", "map=heat", "view=300"] {
+    for wrong in ["view=x", "map=heat", "map=true", "view=300"] {
         assert_eq!(
             failure(server.get(&format!("{url}?{wrong}"))).0,
             400,

@@ -42,14 +42,23 @@ impl MapField {
     }
 }
 
-/// The names of the kinds in the OpenAPI document.
-#[derive(ToSchema)]
-#[schema(rename_all = "snake_case")]
-#[expect(dead_code, reason = "describes what MapField reads")]
+/// The names of the kinds. Where the answer is a map in any case, a parameter has one of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum MapName {
     Colours,
     Values,
     Overlay,
+}
+
+impl From<MapName> for MapKind {
+    fn from(name: MapName) -> Self {
+        match name {
+            MapName::Colours => Self::Colours,
+            MapName::Values => Self::Values,
+            MapName::Overlay => Self::Overlay,
+        }
+    }
 }
 
 impl PartialSchema for MapField {

@@ -20,7 +20,7 @@ use crate::api::contract::{ErrorBody, request_options};
 use crate::api::json_answer::Json;
 use crate::api::rest::error_responses::{InferenceErrors, LookupErrors, RoleErrors, StoreErrors};
 use crate::api::rest::image_option_fields::ImageOptionsQuery;
-use crate::api::rest::map_field::MapField;
+use crate::api::rest::map_field::MapName;
 use crate::api::rest::png::png_answer;
 use crate::api::rest::request_headers::RequestHeaders;
 use crate::api::rest::schemas::ImageFile;
@@ -187,7 +187,7 @@ pub struct MapOfView {
     view: u8,
     /// What the PNG shows: `overlay` (the image under the colours, the default), `colours` or `values`.
     #[param(inline)]
-    map: Option<MapField>,
+    map: Option<MapName>,
 }
 
 /// Draws the map of an image of an inspection again: where it differs from the line's reference. As long as the line compares
@@ -217,11 +217,7 @@ pub async fn map(
         asked.map_err(|error| ApiError::new(Code::InvalidQuery, error.body_text()))?;
     let caller = request.extensions().get::<Caller>();
     let options = request_options::read(request.headers(), caller, Lane::Interactive)?;
-    let kind = asked
-        .map
-        .map(|map| map.kind(MapKind::Overlay))
-        .transpose()?;
-    let kind = kind.flatten().unwrap_or(MapKind::Overlay);
+    let kind = asked.map.map_or(MapKind::Overlay, MapKind::from);
     let map = calls::map_of(&state, &id, asked.view, kind, options).await?;
     Ok(png_answer(map))
 }
