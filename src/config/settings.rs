@@ -272,9 +272,14 @@ settings! {
     [lines] "Inspection lines, which are kept in the folder of `state`" {
         /// URL of a PostgreSQL database, which several servers may share, postgres://USER:PASSWORD@HOST/NAME: for inspections and
         /// verdicts, label sets and references. By default the first two are in SQLite in the folder of `state`, and the others
-        /// in files. Images of inspections are in the folder in any case
+        /// in files
         #[arg(env = "CLIP_IN_DATABASE", value_name = "URL", hide_env_values = true)]
         database: Option<Secret>;
+
+        /// Where images of inspections are: s3://BUCKET/PATH in an object store, with the settings AWS_… of the environment, or a
+        /// folder. Servers that share a database need the same. By default they are in the folder of `state`
+        #[arg(env = "CLIP_IN_INSPECTION_IMAGES", value_name = "PLACE")]
+        inspection_images: Option<PathBuf>;
 
         /// Seconds between two searches for images that are older than `retention_days` of their line
         #[arg(env = "CLIP_IN_RETENTION_CHECK_SECONDS", default_value_t = 3600)]

@@ -1,6 +1,8 @@
 //! The database of a server, and its schema: SQLite in a folder, or PostgreSQL by URL, which several servers may share. Both
 //! understand the same statements.
 
+mod lock;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -55,6 +57,8 @@ pub struct Database {
     pub write: AnyPool,
     /// For everything else.
     pub read: AnyPool,
+    /// Whether other servers may use it.
+    is_shared: bool,
 }
 
 impl Database {
@@ -69,6 +73,7 @@ impl Database {
         let database = Self {
             write: pool.clone(),
             read: pool,
+            is_shared: url.starts_with("postgres"),
         };
         database.prepared().await
     }
@@ -81,6 +86,11 @@ impl Database {
         sqlx::any::install_default_drivers();
         let database = Self::sqlite(&folder.join(FILE)).await?;
         database.prepared().await
+    }
+
+    /// Whether other servers may use it.
+    pub fn is_shared(&self) -> bool {
+        self.is_shared
     }
 
     /// Whether a folder has a database.
@@ -123,6 +133,7 @@ impl Database {
         Ok(Self {
             write: prepared(1).connect_with(options.clone()).await?,
             read: prepared(CONNECTIONS).connect_with(options).await?,
+            is_shared: false,
         })
     }
 }

@@ -12,6 +12,7 @@ mod line;
 mod load;
 mod registry;
 mod report;
+mod retention;
 mod watch;
 
 pub use self::decide::{Decided, Reason, Seen};

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::RwLock;
 use tokio::sync::{Mutex, OnceCell};
@@ -12,20 +13,23 @@ use super::error::LineError;
 use super::line::{Calibrated, Line};
 use super::load;
 use crate::database::Database;
+use crate::dataset::store::Place;
 use crate::promise::RandomAudit;
 use crate::reviews::{Event, Mark, ReviewError, Reviews, StoredCalibration, What};
 
 /// Lines of a server, at most: each has its series of metrics.
 pub const MOST_LINES: usize = 256;
 
-/// Milliseconds of a day.
-const DAY: i64 = 24 * 3600 * 1000;
+/// Longest time in which a line that is known is read again.
+const SOON: Duration = Duration::from_secs(2);
 
 /// All lines. Their store is opened when it is there or needed: a server without lines writes nothing.
 #[derive(Debug)]
 pub struct Lines {
     folder: PathBuf,
     shared: Option<Database>,
+    /// Where images are, if not in the folder.
+    images: Option<Place>,
     opened: OnceCell<Opened>,
     in_use: RwLock<HashMap<String, Arc<Line>>>,
     /// What the store had of each line when it was read.
@@ -41,16 +45,21 @@ struct Opened {
 }
 
 impl Lines {
-    /// Lines in a folder, or in a database that several servers share with their images in the folder. What is there is
-    /// opened now.
+    /// Lines in a folder, or in a database that several servers share, with their images in the folder or in a place of
+    /// their own. What is there is opened now.
     ///
     /// # Errors
     /// [`LineError::Store`].
-    pub async fn open(folder: PathBuf, shared: Option<Database>) -> Result<Self, LineError> {
+    pub async fn open(
+        folder: PathBuf,
+        shared: Option<Database>,
+        images: Option<Place>,
+    ) -> Result<Self, LineError> {
         let is_there = shared.is_some() || Database::is_in(&folder);
         let lines = Self {
             folder,
             shared,
+            images,
             opened: OnceCell::new(),
             in_use: RwLock::default(),
             marks: parking_lot::Mutex::default(),
@@ -72,7 +81,8 @@ impl Lines {
 
     async fn opened(&self) -> Result<&Opened, ReviewError> {
         let open = || async {
-            let reviews = Reviews::open(&self.folder, self.shared.clone()).await?;
+            let reviews =
+                Reviews::open(&self.folder, self.shared.clone(), self.images.as_ref()).await?;
             // Before a line is read: its monitors go on from what is stored.
             reviews.store_waiting().await;
             let secret = reviews.secret().await?;
@@ -113,6 +123,24 @@ impl Lines {
         if let Some(line) = known(reviews.waiting() > 0) {
             return Ok(line);
         }
+        let read = self.read(name, reviews);
+        let Some(line) = known(true) else {
+            return read.await;
+        };
+        // So it does while the database is away: one that is `queued` inspects then, too.
+        if reviews.check_reachable().is_err() {
+            return Ok(line);
+        }
+        match tokio::time::timeout(SOON, read).await {
+            Ok(Err(LineError::Store(error))) if error.is_outage() => Ok(line),
+            Ok(read) => read,
+            Err(_) => Ok(line),
+        }
+    }
+
+    /// Reads a line; `changing` is held.
+    async fn read(&self, name: &str, reviews: &Reviews) -> Result<Arc<Line>, LineError> {
+        let unknown = || LineError::Unknown(name.to_owned());
         // Before the line: what changes meanwhile is found later.
         let mark = reviews.marks(Some(name)).await?.remove(name);
         let mark = mark.ok_or_else(unknown)?;
@@ -135,10 +163,12 @@ impl Lines {
         let now = reviews.marks(None).await?;
         let known = self.marks.lock();
         self.in_use.write().retain(|name, line| {
-            if now.get(name) != known.get(name) {
+            let (mark, before) = (now.get(name), known.get(name));
+            if mark != before || mark.is_none() {
                 line.not_stored();
             }
-            now.contains_key(name)
+            // One without a mark may have been created since `now`.
+            mark.is_some() || before.is_none()
         });
         Ok(())
     }
@@ -273,41 +303,5 @@ impl Lines {
     pub async fn split_key(&self, line: &Line) -> Result<Vec<u8>, LineError> {
         let secret = &self.opened().await?.secret;
         Ok(format!("{secret} {}", line.name).into_bytes())
-    }
-
-    /// Deletes the images that are kept no longer, of all lines. An error of one line is logged.
-    pub async fn keep_retention(&self) {
-        let Some(reviews) = self.reviews() else {
-            return;
-        };
-        if let Err(error) = reviews.finish_deletions().await {
-            tracing::error!(%error, "interrupted deletions of images are not ended");
-        }
-        let lines = match self.all().await {
-            Ok(lines) => lines,
-            Err(error) => {
-                tracing::error!(%error, "old images of lines are not deleted");
-                return;
-            }
-        };
-        for line in lines {
-            let Some(days) = line.definition.retention_days else {
-                continue;
-            };
-            let before = crate::reviews::now() - i64::from(days) * DAY;
-            match reviews.delete_images_before(&line.name, before).await {
-                Ok(deleted) if deleted.images > 0 => {
-                    tracing::info!(
-                        line = line.name,
-                        images = deleted.images,
-                        "old images deleted"
-                    );
-                }
-                Ok(_) => {}
-                Err(error) => {
-                    tracing::error!(line = line.name, %error, "old images are not deleted");
-                }
-            }
-        }
     }
 }

@@ -19,7 +19,10 @@ pub enum ReviewError {
     Migration(#[from] sqlx::migrate::MigrateError),
     /// An image cannot be written or read.
     #[error("the images of the lines: {0}")]
-    Images(#[from] object_store::Error),
+    Images(String),
+    /// The object store does not take an image, or does not have it.
+    #[error("the images of the lines: {0}")]
+    Bucket(String),
     /// A file of the state cannot be written or read.
     #[error("{path}: {reason}")]
     File {
@@ -51,10 +54,10 @@ pub enum ReviewError {
 }
 
 impl ReviewError {
-    /// Whether the database is not there, or has no room: the same may be stored later.
+    /// Whether the database or the object store is not there, or has no room: the same may be stored later.
     pub fn is_outage(&self) -> bool {
         match self {
-            Self::Unreachable => true,
+            Self::Unreachable | Self::Bucket(_) => true,
             Self::Database(sqlx::Error::Database(error)) => {
                 error.code().is_some_and(|code| is_outage(&code))
             }
@@ -89,6 +92,12 @@ impl From<DatabaseError> for ReviewError {
             DatabaseError::Sql(error) => Self::Database(error),
             DatabaseError::Migration(error) => Self::Migration(error),
         }
+    }
+}
+
+impl From<object_store::Error> for ReviewError {
+    fn from(error: object_store::Error) -> Self {
+        Self::Images(error.to_string())
     }
 }
 

@@ -6,7 +6,7 @@ use sqlx::any::AnyRow;
 
 use super::Reviews;
 use super::error::ReviewError;
-use super::images::ImageHash;
+use super::image_hash::ImageHash;
 
 /// A stored inspection.
 #[derive(Debug, Clone, PartialEq)]

@@ -7,6 +7,7 @@
 mod calibrations;
 mod error;
 mod events;
+mod image_hash;
 mod images;
 mod inspections;
 mod lines;
@@ -32,7 +33,7 @@ use uuid::Uuid;
 pub use self::calibrations::StoredCalibration;
 pub use self::error::ReviewError;
 pub use self::events::{Event, What};
-pub use self::images::ImageHash;
+pub use self::image_hash::ImageHash;
 pub use self::inspections::{Inspection, Known};
 pub use self::lines::{Mark, StoredLine};
 pub use self::new_inspection::{Inserted, NewImage, NewInspection};
@@ -44,6 +45,7 @@ pub use self::verdicts::{Said, Verdict};
 use self::images::Images;
 use self::waiting::Waiting;
 use crate::database::Database;
+use crate::dataset::store::Place;
 
 /// The store of all lines.
 #[derive(Debug)]
@@ -58,12 +60,21 @@ pub struct Reviews {
 }
 
 impl Reviews {
-    /// Opens the store in a folder, which is created, with a database that several servers share, or one in the folder.
+    /// Opens the store in a folder, which is created, with a database that several servers share, or one in the folder, and
+    /// with images in a place of their own, or in the folder.
     ///
     /// # Errors
     /// [`ReviewError`].
-    pub async fn open(folder: &Path, shared: Option<Database>) -> Result<Self, ReviewError> {
-        let images = Images::open(&folder.join("images"))?;
+    pub async fn open(
+        folder: &Path,
+        shared: Option<Database>,
+        images: Option<&Place>,
+    ) -> Result<Self, ReviewError> {
+        let images = Images::open(images, &folder.join("images"))?;
+        if let Err(error) = images.check().await {
+            // It may be there when the first image comes.
+            tracing::error!(%error, "images of inspections cannot be stored");
+        }
         Ok(Self {
             database: match shared {
                 Some(database) => database,

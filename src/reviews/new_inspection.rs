@@ -9,7 +9,7 @@ use sqlx::AnyConnection;
 use super::Reviews;
 use super::error::ReviewError;
 use super::events::{Dated, Event, dated};
-use super::images::ImageHash;
+use super::image_hash::ImageHash;
 use super::inspections::Known;
 
 /// An image of a new inspection.
@@ -132,8 +132,32 @@ impl Reviews {
         for Dated { id, created, event } in events {
             event.write_as(&mut change, id, *created).await?;
         }
+        self.put_again(new, &mut change).await?;
         change.commit().await?;
         Ok(Inserted::New)
+    }
+
+    /// Another server of the database may have deleted an image of the same content since it was stored. From now on none
+    /// does, until the rows are there.
+    async fn put_again(
+        &self,
+        new: &NewInspection,
+        change: &mut AnyConnection,
+    ) -> Result<(), ReviewError> {
+        if !self.database.is_shared() {
+            return Ok(());
+        }
+        for image in &new.images {
+            let hash = &image.hash;
+            self.database
+                .lock_with_others(change, hash.as_str())
+                .await?;
+            // The bytes of one that waited on disk are in the store by now, and not here.
+            if !image.bytes.is_empty() {
+                self.images.put(hash, image.bytes.clone()).await?;
+            }
+        }
+        Ok(())
     }
 
     /// What is stored with the id or the key of an inspection.

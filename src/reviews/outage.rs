@@ -1,4 +1,5 @@
-//! What happens while the database is not there: inspections fail at once, or wait on disk until it is back.
+//! What happens while the database or the object store is not there: inspections fail at once, or wait on disk until it is
+//! back.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -39,7 +40,7 @@ impl Reviews {
             && error.is_outage()
             && self.is_reachable.swap(false, Ordering::Relaxed)
         {
-            tracing::error!(%error, "the database of the lines fails");
+            tracing::error!(%error, "the store of the lines fails");
         }
         done
     }
@@ -66,8 +67,8 @@ impl Reviews {
         }
     }
 
-    /// Stores an inspection as [`Reviews::insert`] does; if the database is not there, it waits in a file, which is on disk
-    /// when this returns. After one that waits, all wait.
+    /// Stores an inspection as [`Reviews::insert`] does; if the database or the object store is not there, it waits in files,
+    /// which are on disk when this returns. After one that waits, all wait.
     ///
     /// # Errors
     /// [`ReviewError::KeyReused`], [`ReviewError::TooManyWait`], an error of the file system, and others.
@@ -77,9 +78,9 @@ impl Reviews {
         events: &[Event],
     ) -> Result<Inserted, ReviewError> {
         let _keeping = self.keeping.read().await;
-        self.put_images(new).await?;
+        let are_stored = self.put_images_or_wait(new).await?;
         let events = dated(events);
-        if self.waiting.len() == 0 {
+        if are_stored && self.waiting.len() == 0 {
             match self.within(SOON, self.insert_rows(new, &events)).await {
                 Err(error) if error.is_outage() => {}
                 done => return done,
@@ -102,12 +103,34 @@ impl Reviews {
         })
     }
 
-    /// Number of inspections that wait for the database.
+    /// Stores the images of an inspection, or keeps them on disk; `keeping` is held. Returns whether they are stored.
+    async fn put_images_or_wait(&self, new: &NewInspection) -> Result<bool, ReviewError> {
+        if !self.images.are_in_bucket() {
+            return self.put_images(new).await.map(|()| true);
+        }
+        // Nobody waits for the store again while it does not take what is there.
+        if self.waiting.len() == 0 {
+            let error = match tokio::time::timeout(SOON, self.put_images(new)).await {
+                Ok(Ok(())) => return Ok(true),
+                Ok(Err(error)) if !error.is_outage() => return Err(error),
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => format!("no answer within {} seconds", SOON.as_secs()),
+            };
+            tracing::error!(%error, "images of inspections wait on disk for the object store");
+        }
+        for image in &new.images {
+            let bytes = image.bytes.clone();
+            self.images.put_waiting(&image.hash, bytes).await?;
+        }
+        Ok(false)
+    }
+
+    /// Number of inspections that wait for the database or the object store.
     pub fn waiting(&self) -> usize {
         self.waiting.len()
     }
 
-    /// Stores the inspections that wait, in the order of their ids, as far as the database takes them.
+    /// Stores the inspections that wait, in the order of their ids, as far as database and object store take them.
     pub async fn store_waiting(&self) {
         let before = self.waiting.len();
         let done = self.store_all().await;
@@ -147,6 +170,9 @@ impl Reviews {
 
     /// Stores one that waited. What was answered while the database could not be asked for the key is noted.
     async fn store_one(&self, new: &NewInspection, events: &[Dated]) -> Result<(), ReviewError> {
+        for image in &new.images {
+            self.images.take_waiting(&image.hash).await?;
+        }
         match self.within_request(self.insert_rows(new, events)).await {
             Ok(Inserted::New | Inserted::Waits) => Ok(()),
             // It was stored before the connection or this process ended.

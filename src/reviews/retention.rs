@@ -3,7 +3,7 @@
 use super::Reviews;
 use super::error::ReviewError;
 use super::events::{Event, What};
-use super::images::ImageHash;
+use super::image_hash::ImageHash;
 use super::now;
 
 /// An image: its inspection, its place there, and its hash.
@@ -141,15 +141,19 @@ impl Reviews {
             if self.waiting.shows(&hash) {
                 continue;
             }
+            let mut question = self.database.write.begin().await?;
+            // Another server stores no row with this image meanwhile.
+            self.database.lock(&mut question, hash.as_str()).await?;
             let used: Option<i64> = sqlx::query_scalar(
                 "SELECT place FROM inspection_images WHERE hash = $1 AND deleted = 0 LIMIT 1",
             )
             .bind(hash.as_str())
-            .fetch_optional(&self.database.write)
+            .fetch_optional(&mut *question)
             .await?;
             if used.is_none() {
                 self.images.delete(&hash).await?;
             }
+            question.commit().await?;
         }
         let mut change = self.database.write.begin().await?;
         for (inspection, place, _) in rows {

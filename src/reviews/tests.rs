@@ -15,7 +15,7 @@ async fn stores() -> Vec<(tempfile::TempDir, Reviews)> {
             Some(url) => Some(Database::at(&url).await.unwrap()),
             None => None,
         };
-        let reviews = Reviews::open(folder.path(), shared).await.unwrap();
+        let reviews = Reviews::open(folder.path(), shared, None).await.unwrap();
         stores.push((folder, reviews));
     }
     stores
@@ -272,7 +272,7 @@ async fn retention_deletes_images_and_never_rows() {
 #[tokio::test]
 async fn what_is_stored_is_there_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
-    let reviews = Reviews::open(folder.path(), None).await.unwrap();
+    let reviews = Reviews::open(folder.path(), None, None).await.unwrap();
     reviews.put_line("bolts", "{}", "").await.unwrap();
     let inspection = NewInspection {
         calibration: Some("c".to_owned()),
@@ -305,7 +305,7 @@ async fn what_is_stored_is_there_after_a_restart() {
     reviews.add_calibration(&calibration).await.unwrap();
     reviews.close().await;
 
-    let reviews = Reviews::open(folder.path(), None).await.unwrap();
+    let reviews = Reviews::open(folder.path(), None, None).await.unwrap();
     assert_eq!(reviews.lines().await.unwrap().len(), 1);
     assert_eq!(
         reviews.inspection(&inspection.id).await.unwrap().score,
@@ -361,7 +361,7 @@ async fn concurrent_inspections_with_one_key_are_one_row() {
 #[tokio::test]
 async fn what_is_stored_after_a_full_disk_is_there() {
     let folder = tempfile::tempdir().unwrap();
-    let reviews = Reviews::open(folder.path(), None).await.unwrap();
+    let reviews = Reviews::open(folder.path(), None, None).await.unwrap();
     let with_key = || NewInspection {
         idempotency_key: Some("part 1".to_owned()),
         ..new("bolts", "a")
@@ -387,5 +387,39 @@ async fn what_is_stored_after_a_full_disk_is_there() {
         reviews.insert(&next, &[]).await.unwrap();
         // Another connection sees it.
         reviews.inspection(&next.id).await.unwrap();
+    }
+}
+
+/// Two servers with one database and one folder of images: one stores what the other one deletes, again and again.
+#[tokio::test]
+async fn an_image_that_a_row_promises_is_there_although_another_server_deletes_the_same() {
+    let Ok(url) = std::env::var("CLIP_IN_TEST_POSTGRES") else {
+        return;
+    };
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let images = Place::Local(one.path().join("shared"));
+    let mut servers = Vec::new();
+    for folder in [&one, &two] {
+        let database = Some(Database::at(&url).await.unwrap());
+        servers.push(
+            Reviews::open(folder.path(), database, Some(&images))
+                .await
+                .unwrap(),
+        );
+    }
+    let line = name();
+    let mut before = new(&line, &line);
+    servers[0].insert(&before, &[]).await.unwrap();
+    for round in 0..200 {
+        let next = new(&line, &line);
+        let (stored, deleted) = tokio::join!(
+            servers[0].insert(&next, &[]),
+            servers[1].delete_images_of(&before.id, "me")
+        );
+        stored.unwrap();
+        deleted.unwrap();
+        let (image, _) = servers[1].image(&next.id, 0).await.unwrap();
+        assert_eq!(image, line.as_bytes(), "round {round}");
+        before = next;
     }
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::ReviewError;
 use super::events::Dated;
-use super::images::ImageHash;
+use super::image_hash::ImageHash;
 use super::new_inspection::NewInspection;
 use crate::whole_file;
 

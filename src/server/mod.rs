@@ -34,6 +34,7 @@ use crate::api::browsers::{self, BrowserRules};
 use crate::api::{AppState, grpc, rest, trace};
 use crate::config::ServeSettings;
 use crate::database::Database;
+use crate::dataset::store::{Patience, Stores};
 use crate::engine::{CpuPool, Loader, Registry};
 use crate::images_by_url::Fetcher;
 use crate::labelsets::LabelSets;
@@ -106,7 +107,13 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
     )
     .await?;
     let is_shared = shared.is_some();
-    let lines = Lines::open(settings.state.clone(), shared).await?;
+    let mut stores = Stores::new(Patience::REQUEST);
+    let images = settings.inspection_images.as_deref();
+    let images = images
+        .map(|place| stores.place(place))
+        .transpose()
+        .map_err(|error| ServeError::Settings(format!("inspection_images: {error:#}")))?;
+    let lines = Lines::open(settings.state.clone(), shared, images).await?;
     let state = Arc::new(AppState {
         models: models.clone(),
         labelsets,

@@ -117,7 +117,15 @@ fn an_inspection_is_refused_or_waits_while_the_database_is_away() {
     assert_eq!(image.bytes().unwrap(), images[3]);
     assert_eq!(stored(&server, "strict").len(), 1);
 
-    // Away and back while the server runs.
+    // Away and back while the server runs, just after another server has changed both lines.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let other = start(elsewhere.path(), &postgres);
+    for (line, store) in [("strict", "before"), ("patient", "queued")] {
+        put(&other, line, store, &images[10]);
+    }
+    drop(other);
+    // The server looks for changes every second.
+    std::thread::sleep(std::time::Duration::from_millis(2500));
     postgres.stop();
     for (number, image) in images.iter().enumerate().take(9).skip(6) {
         answers.push(success(inspect(&server, "patient", number, image)));

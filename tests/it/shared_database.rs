@@ -112,3 +112,37 @@ fn what_one_server_takes_the_other_one_has_soon() {
     let missing = failure(a.get(&format!("/v1/inspections/{id}/image")));
     assert_eq!(missing.1, "image_deleted");
 }
+
+#[test]
+fn images_in_a_common_place_are_there_for_every_server() {
+    let Some(postgres) = Postgres::start() else {
+        return;
+    };
+    let (one, two, images) = (
+        tempfile::tempdir().unwrap(),
+        tempfile::tempdir().unwrap(),
+        tempfile::tempdir().unwrap(),
+    );
+    let start = |state: &Path| {
+        let (state, url) = (state.to_str().unwrap(), postgres.url());
+        let images = images.path().join("of inspections");
+        Server::start_with(&[
+            "--state",
+            state,
+            "--database",
+            &url,
+            "--inspection-images",
+            images.to_str().unwrap(),
+        ])
+    };
+    let (a, b) = (start(one.path()), start(two.path()));
+    let reference = json!({"references": [base64(&picture(1))]});
+    put(&a, "/v1/lines/board", &reference);
+    wait_for("the line", || b.get("/v1/lines/board").status() == 200);
+    let part = picture(2);
+    let answer = success(inspect(&a, &part));
+    let image = format!("/v1/inspections/{}/image", answer["id"].as_str().unwrap());
+    assert_eq!(b.get(&image).bytes().unwrap(), part);
+    delete(&b, &image);
+    assert_eq!(failure(a.get(&image)).1, "image_deleted");
+}

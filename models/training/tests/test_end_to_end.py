@@ -256,6 +256,7 @@ finetune.losses.clip_long = 1.0
 """
 
 
+@pytest.mark.slow_training
 def test_an_ablation_runs_the_missing_variants_and_writes_a_table(work, bundle, capsys):
     recipe, run = work / "ablation.toml", work / "ablation"
     recipe.write_text(ABLATION.format(bundle=bundle, data=load_recipe(work / "toy.toml")[0].data.directory))

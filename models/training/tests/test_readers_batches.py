@@ -105,7 +105,9 @@ def test_all_processes_together_get_the_batches_of_one(sources):
     assert min(broken) >= 2
 
 
-@pytest.mark.parametrize(("workers", "start"), [(1, None), (2, None), (2, "spawn")])
+@pytest.mark.parametrize(
+    ("workers", "start"), [(1, None), (2, None), pytest.param(2, "spawn", marks=pytest.mark.slow_training)]
+)
 def test_workers_change_nothing(sources, workers, start):
     alone = make(sources, pairs=6, singles=4)
     several = make(sources, pairs=6, singles=4, workers=workers)

@@ -260,6 +260,7 @@ def test_settings_for_memory_or_speed_change_no_loss(text, whole, tmp_path, chan
     same_curve(tmp_path, losses(whole), 1e-4)
 
 
+@pytest.mark.slow_training
 def test_two_processes_repeat_the_curve_of_one(text, whole, tmp_path):
     path, run = tmp_path / "tiny.toml", tmp_path / "run"
     path.write_text(text)

@@ -57,6 +57,7 @@ def test_chunks_change_nothing(recipe, whole, tmp_path):
     same_run(tmp_path, whole, 1e-4)
 
 
+@pytest.mark.slow_training
 def test_two_processes_in_chunks_repeat_the_run_of_one(recipe, whole, tmp_path):
     """Under torchrun: twelve captions are two shares of six, in chunks of four and two."""
     small = changed(recipe, {"distil.chunk": 4})

@@ -249,11 +249,11 @@ impl From<ReviewError> for ApiError {
             | ReviewError::TooManyWait(_)
             | ReviewError::Migration(_)
             | ReviewError::Images(_)
+            | ReviewError::Bucket(_)
             | ReviewError::File { .. } => {
                 // The message may name hosts and folders: it is for the log.
                 tracing::error!("{message}");
-                let message =
-                    "the database or the disk of the lines fails, the reason is logged; try again";
+                let message = "the database, the disk or the object store of the lines fails, the reason is logged; try again";
                 let mut error = Self::new(Code::ReviewsUnavailable, message);
                 error.retry_after_seconds = Some(1);
                 error

@@ -26,7 +26,7 @@ use self::sources::{ColumnNames, Inputs, MostBytes};
 use super::image_arguments::ImageArguments;
 use super::{block_on, load};
 use crate::dataset::pipeline;
-use crate::dataset::store::{Place, Stores};
+use crate::dataset::store::{Patience, Place, Stores};
 use crate::engine::{EngineSettings, Model};
 
 #[derive(Debug, Args)]
@@ -87,7 +87,7 @@ impl EmbedArguments {
 }
 
 pub fn run(arguments: &EmbedArguments) -> anyhow::Result<()> {
-    let mut stores = Stores::default();
+    let mut stores = Stores::new(Patience::RUN);
     match (stores.place(&arguments.out)?, arguments.shard) {
         (Place::Local(out), None) => into_one_file(arguments, &out, stores),
         (out, shard) => sharded::run(arguments, shard.unwrap_or(Shard::WHOLE), out, stores),

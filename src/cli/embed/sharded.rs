@@ -15,7 +15,7 @@ use super::shard::{Shard, Share};
 use super::survey::{Surveyed, hexadecimal};
 use super::target::Target;
 use super::{EmbedArguments, Prepared, most_bytes, sources};
-use crate::dataset::store::{Place, Stores};
+use crate::dataset::store::{Patience, Place, Stores};
 use crate::engine::Model;
 
 /// Processes one shard, unless it is complete.
@@ -68,7 +68,7 @@ pub fn run(
     };
     let outcome = prepared.embed(work, &mut output, None)?;
     // Shards that saw different inputs would repeat items or lack some.
-    let mut again = Stores::default();
+    let mut again = Stores::new(Patience::RUN);
     let sources = sources::open(&arguments.inputs, &arguments.columns, most, &mut again)?;
     if sources::survey(&sources)? != surveyed {
         bail!(

@@ -16,10 +16,40 @@ use tokio::runtime::{Handle, Runtime};
 
 use super::failure::{Faults, told};
 
-/// Number of retries of a request, with increasing pauses, and their total time: some 20 seconds for a store that refuses
-/// connections. The rest of an interrupted body is requested again in the same way.
-const TRIES: usize = 10;
-const TRY_FOR: Duration = Duration::from_secs(90);
+/// How long requests to a store are tried.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// Number of retries of a request, with increasing pauses. The rest of an interrupted body is requested again in the
+    /// same way.
+    retries: usize,
+    /// Time of all tries of a request.
+    total: Duration,
+    connect: Duration,
+    /// Longest silence within an answer.
+    read: Duration,
+    /// Time of a whole body: a block, an image, a part of an upload.
+    body: Duration,
+}
+
+impl Patience {
+    /// Of a run over many items: some 20 seconds for a store that refuses connections.
+    pub const RUN: Self = Self {
+        retries: 10,
+        total: Duration::from_secs(90),
+        connect: Duration::from_secs(5),
+        read: Duration::from_secs(30),
+        body: Duration::from_secs(120),
+    };
+
+    /// Of a request whose client waits.
+    pub const REQUEST: Self = Self {
+        retries: 2,
+        total: Duration::from_secs(5),
+        connect: Duration::from_secs(1),
+        read: Duration::from_secs(5),
+        body: Duration::from_secs(10),
+    };
+}
 
 /// One bucket.
 #[derive(Debug)]
@@ -32,7 +62,7 @@ pub struct Bucket {
 impl Bucket {
     /// # Errors
     /// If the environment's settings contradict each other. No request is sent yet.
-    pub fn open(name: &str, faults: Faults) -> anyhow::Result<Self> {
+    pub fn open(name: &str, faults: Faults, patience: Patience) -> anyhow::Result<Self> {
         // Only the first call in the process has an effect.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let retry = RetryConfig {
@@ -41,14 +71,13 @@ impl Bucket {
                 max_backoff: Duration::from_secs(10),
                 base: 3.,
             },
-            max_retries: TRIES,
-            retry_timeout: TRY_FOR,
+            max_retries: patience.retries,
+            retry_timeout: patience.total,
         };
         let options = ClientOptions::new()
-            .with_connect_timeout(Duration::from_secs(5))
-            .with_read_timeout(Duration::from_secs(30))
-            // Timeout for a whole body: a block, an image, a part of an upload.
-            .with_timeout(Duration::from_secs(120));
+            .with_connect_timeout(patience.connect)
+            .with_read_timeout(patience.read)
+            .with_timeout(patience.body);
         // The options come first, because settings of the environment, such as AWS_ALLOW_HTTP, change them.
         let builder = with_environment(AmazonS3Builder::new().with_client_options(options));
         refuse_plain_http(&builder)?;
@@ -66,6 +95,11 @@ impl Bucket {
             store,
             faults,
         })
+    }
+
+    /// The store itself, for a caller that waits as the rest of its work does.
+    pub fn object_store(&self) -> Arc<dyn ObjectStore> {
+        Arc::new(self.store.clone())
     }
 
     /// The URL of an object, for messages.

@@ -19,7 +19,7 @@ use url::Url;
 
 pub use self::blob::{Blob, Chunks, Readable};
 pub use self::blocks::Access;
-pub use self::bucket::Bucket;
+pub use self::bucket::{Bucket, Patience};
 pub use self::failure::Faults;
 pub use self::find::{find, one};
 pub use self::walked::{Listed, Walked};
@@ -34,13 +34,23 @@ pub enum Place {
 }
 
 /// The object stores of this run. Settings and credentials come from the environment, AWS_….
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Stores {
     buckets: HashMap<String, Arc<Bucket>>,
     faults: Faults,
+    patience: Patience,
 }
 
 impl Stores {
+    /// None yet.
+    pub fn new(patience: Patience) -> Self {
+        Self {
+            buckets: HashMap::new(),
+            faults: Faults::default(),
+            patience,
+        }
+    }
+
     /// Parses a path or URL.
     ///
     /// # Errors
@@ -79,7 +89,7 @@ impl Stores {
         if let Some(bucket) = self.buckets.get(name) {
             return Ok(bucket.clone());
         }
-        let bucket = Arc::new(Bucket::open(name, self.faults.clone())?);
+        let bucket = Arc::new(Bucket::open(name, self.faults.clone(), self.patience)?);
         self.buckets.insert(name.to_owned(), bucket.clone());
         Ok(bucket)
     }
