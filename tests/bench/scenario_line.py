@@ -47,7 +47,7 @@ PAGES = {
 
 def run(settings: Settings, report: Report) -> None:
     """Cost, speed, queue."""
-    files = list(_parts())
+    files = list(parts())
     with tempfile.TemporaryDirectory() as folder:
         ours = ClipIn(DEMO_BUNDLE, "--state", folder, precision="int8")
         with ours.start() as server:
@@ -69,7 +69,7 @@ def run(settings: Settings, report: Report) -> None:
             _queue(server, report)
 
 
-def _parts() -> Iterator[bytes]:
+def parts() -> Iterator[bytes]:
     """JPEGs of one part, 640x480: each a few pixels beside the other, with its own noise."""
     picture = images.photograph(672, 512, seed=20)
     rng = np.random.default_rng(20)
