@@ -32,7 +32,8 @@ pub use explain::{ExplainCall, ExplainedImage, Explanation, Explanations, Method
 pub use labelset::put_labelset;
 pub use line::{
     Audited, CalibrateCall, FoundRegion, FoundStatement, InspectCall, Inspected, InspectionAnswer,
-    LabelledPart, PartsAdded, PutLine, add_parts, calibrate, inspect, map_of, put_line,
+    LabelledPart, PartsAdded, PutLine, add_parts, calibrate, inspect, line_scored_by, map_of,
+    put_line,
 };
 pub use map_kind::MapKind;
 pub use place::Place;

@@ -22,8 +22,11 @@ const MOST_DAYS: u32 = 36_500;
 /// What a line compares with, asks and promises.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Definition {
-    /// The reference that parts are compared with.
+    /// The reference that parts are compared with; that of the first view, if there are several.
     pub reference: String,
+    /// The references of the views of a part, in the order of its images. Empty: all images are compared with `reference`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub views: Vec<String>,
     /// Texts about changes.
     #[serde(default)]
     pub statements: Vec<Statement>,
@@ -170,6 +173,20 @@ impl Definition {
         Ok(())
     }
 
+    /// The references that parts are compared with: one, or that of each view.
+    pub fn references(&self) -> &[String] {
+        if self.views.is_empty() {
+            std::slice::from_ref(&self.reference)
+        } else {
+            &self.views
+        }
+    }
+
+    /// The reference that an image of a part is compared with, counted from 0.
+    pub fn reference_of(&self, image: usize) -> &str {
+        self.views.get(image).unwrap_or(&self.reference)
+    }
+
     /// The promise.
     ///
     /// # Errors
@@ -212,6 +229,7 @@ mod tests {
     fn usual() -> Definition {
         Definition {
             reference: "bolts".to_owned(),
+            views: Vec::new(),
             statements: vec![],
             promise: Promised::default(),
             defect_rate: None,

@@ -249,6 +249,7 @@ mod tests {
     fn line() -> Line {
         let definition = Definition {
             reference: "bolts".to_owned(),
+            views: Vec::new(),
             statements: vec![],
             promise: Promised::default(),
             defect_rate: None,

@@ -33,7 +33,7 @@ pub struct Definition {
 #[serde(transparent)]
 pub struct Photograph(#[serde(with = "base64_bytes")] pub Bytes);
 
-/// Places of a part: polygons of corners (x, y), in pixels of the first reference image from its top left corner.
+/// Places of a part: polygons of corners (x, y), in pixels of the first reference image from its top left corner, and a mask.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Places {
     /// Only what lies inside one of these is compared; everything if there are none.
@@ -42,12 +42,15 @@ pub struct Places {
     /// What lies inside one of these is not compared.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignore: Vec<Polygon>,
+    /// A picture of the size of the first reference image: only where it is bright (grey 128 and above) is compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mask: Option<Photograph>,
 }
 
 impl Places {
     /// Whether everything is compared.
     pub fn is_everything(&self) -> bool {
-        self.regions.is_empty() && self.ignore.is_empty()
+        self.regions.is_empty() && self.ignore.is_empty() && self.mask.is_none()
     }
 
     /// Checks the polygons, before the size of the picture is known.
@@ -122,7 +125,8 @@ impl Definition {
 
 impl Storable for Definition {
     fn bytes(&self) -> usize {
-        let images = self.images.iter().map(|image| image.0.len());
+        let images = self.images.iter().chain(&self.places.mask);
+        let images = images.map(|image| image.0.len());
         images.sum::<usize>() + LEARNT_BYTES
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::definition::Places;
+use super::definition::{Photograph, Places};
 use super::error::ReferenceError;
 use super::frame::Frame;
 use super::layers;
@@ -17,12 +17,12 @@ use super::learnt::{Brightness, Learnt, Parts, grids, masked};
 use super::lesson::{AT_A_TIME, Lesson, field, seen, source};
 use super::seen::grey;
 use crate::engine::{EmbedError, EmbedOptions, Item, Model};
-use crate::inspection::InspectionError;
 use crate::inspection::masks::{Mask, Polygon};
 use crate::inspection::reference::OkStatistics;
 use crate::inspection::registration::RegistrationReference;
+use crate::inspection::{InspectionError, Rgb};
 use crate::matching::mean_direction;
-use crate::preprocess::{ImageOptions, Picture};
+use crate::preprocess::{ImageOptions, Interpolation, Picture};
 
 /// Held-out scores that there should be at least where images have copies.
 const SCORES: usize = 12;
@@ -70,7 +70,11 @@ pub async fn learn(
     let empty = OkStatistics::new(&settings)?;
     let kept = match places.is_everything() {
         true => None,
-        false => Some(masked(grids(&layers), &frame, &mask(places, &frame)?)?),
+        false => {
+            let painted = painted(model, places, frame, options).await?;
+            let mask = mask(places, painted, &frame)?;
+            Some(masked(grids(&layers), &frame, &mask)?)
+        }
     };
     let lesson = Lesson {
         model,
@@ -157,8 +161,48 @@ async fn least_similar(
     Ok(scores.into_iter().fold(1.0, f64::min))
 }
 
-/// The mask of the places, in pixels of the frame's input.
-fn mask(places: &Places, frame: &Frame) -> Result<Mask, InspectionError> {
+/// The mask that is a picture, in pixels of the frame's input; everything if there is none.
+async fn painted(
+    model: &Arc<Model>,
+    places: &Places,
+    frame: Frame,
+    options: EmbedOptions,
+) -> Result<Mask, ReferenceError> {
+    const FIELD: &str = "mask";
+    let (width, height) = frame.input;
+    let Some(Photograph(file)) = &places.mask else {
+        return Ok(Mask::everything(width, height)?);
+    };
+    // Its values are what is meant, whatever those of the images are.
+    let options = EmbedOptions {
+        images: ImageOptions {
+            value_bits: None,
+            ..options.images
+        },
+        ..options
+    };
+    let work = move |picture: Picture| {
+        let image = &picture.image;
+        let size = (image.width() as usize, image.height() as usize);
+        if size != frame.posted {
+            let reason = format!(
+                "{}x{} pixels; the first reference image has {}x{}",
+                size.0, size.1, frame.posted.0, frame.posted.1
+            );
+            let field = FIELD.to_owned();
+            return Err(ReferenceError::Invalid { field, reason });
+        }
+        let scaled = frame.scaled(image, Interpolation::Bilinear);
+        let grey = Rgb::new(width, height, scaled.pixels())?.grey();
+        let grey: Vec<u8> = grey.map(|value| (value * 255.0).round() as u8).collect();
+        Ok(Mask::from_grey(width, height, &grey)?)
+    };
+    let done = model.with_picture(source(file), options, work).await;
+    done.map_err(|error| ReferenceError::of_image(error, || FIELD.to_owned()))?
+}
+
+/// What is left of a mask by the polygons, in pixels of the frame's input.
+fn mask(places: &Places, painted: Mask, frame: &Frame) -> Result<Mask, InspectionError> {
     let (width, height) = frame.input;
     let (x, y) = (
         width as f64 / frame.posted.0 as f64,
@@ -169,7 +213,7 @@ fn mask(places: &Places, frame: &Frame) -> Result<Mask, InspectionError> {
         let polygon = |polygon: &Polygon| polygon.iter().map(corner).collect();
         polygons.iter().map(polygon).collect()
     };
-    let mut mask = Mask::everything(width, height)?;
+    let mut mask = painted;
     if !places.regions.is_empty() {
         mask = mask.only(&scaled(&places.regions))?;
     }

@@ -461,17 +461,57 @@ fn places_that_are_left_out_do_not_count() {
     };
     let bad = ask(json!({"reference": "masked"}), scratched(50));
     let open = ask(json!({"references": samples(3)}), scratched(50));
-    assert!(number(&bad["changed"]["score"]) < 0.5 * number(&open["changed"]["score"]));
-    let in_place = |region: &&Value| covered(region, 1.0) > 0.0;
-    assert!(
-        !bad["regions"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .any(|region| in_place(&region)),
-        "{}",
-        bad["regions"]
-    );
+    let assert_left_out = |bad: &Value| {
+        assert!(number(&bad["changed"]["score"]) < 0.5 * number(&open["changed"]["score"]));
+        let regions = bad["regions"].as_array().unwrap();
+        let in_place = regions.iter().any(|region| covered(region, 1.0) > 0.0);
+        assert!(!in_place, "{}", bad["regions"]);
+    };
+    assert_left_out(&bad);
+
+    // The same as a picture, in JSON and in a form.
+    let painted = |side: u32, inside: u8, outside: u8| {
+        let picture = RgbImage::from_fn(side, side, |column, row| {
+            let (u, v) = (f64::from(column), f64::from(row));
+            let is_inside = (left..right).contains(&u) && (top..bottom).contains(&v);
+            Rgb([if is_inside { inside } else { outside }; 3])
+        });
+        encode(&picture)
+    };
+    let url = format!("{}/v1/references/painted", server.url);
+    let put = |mask: &[u8]| {
+        let body = json!({"images": samples(3), "mask": base64(mask)});
+        server.client.put(&url).json(&body).send().unwrap()
+    };
+    let mask = painted(SIDE, 0, 255);
+    let made = success(put(&mask));
+    assert_eq!((&made["mask"], &made["ignore"]), (&json!(true), &json!([])));
+    let in_json = ask(json!({"reference": "painted"}), scratched(50));
+    assert_left_out(&in_json);
+    let mut form = Form::new().part("mask", Part::bytes(mask).file_name("mask.png"));
+    for seed in 1..4 {
+        form = form.part(
+            "image",
+            Part::bytes(png(Shot::on_a_line(seed, false))).file_name("good.png"),
+        );
+    }
+    success(server.client.put(&url).multipart(form).send().unwrap());
+    let in_form = ask(json!({"reference": "painted"}), scratched(50));
+    assert_eq!(in_form["changed"], in_json["changed"]);
+    for (wrong, word) in [
+        (
+            painted(SIDE / 2, 0, 255),
+            "pixels; the first reference image has",
+        ),
+        (painted(SIDE, 0, 0), "no pixel"),
+        (b"no picture".to_vec(), "format"),
+    ] {
+        let answer = put(&wrong);
+        assert_eq!(answer.status(), 400);
+        let error = answer.json::<Value>().unwrap()["error"].clone();
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains(word), "{message}");
+    }
 }
 
 #[test]

@@ -59,6 +59,7 @@ mod labelset_models;
 mod labelsets;
 mod labelsets_kill;
 mod lanes;
+mod line_views;
 mod lines;
 mod lines_grpc;
 mod lines_how_to;

@@ -17,7 +17,7 @@ use crate::engine::{EmbedOptions, ImageSource};
 use crate::error_code::Code;
 use crate::inspection::masks::Polygon;
 use crate::preprocess::ImageOptions;
-use crate::references::{Definition, Places};
+use crate::references::{Definition, Photograph, Places};
 
 with_image_options! {
     /// Images of good parts.
@@ -35,6 +35,9 @@ with_image_options! {
         /// Polygons of corners [x, y] in pixels of the first image: what lies inside one of them is not compared.
         #[schema(value_type = Option<Vec<Vec<[f64; 2]>>>)]
         ignore: Option<Vec<Polygon>>,
+        /// A picture of the size of the first image: only where it is bright (grey 128 and above) is compared.
+        #[schema(value_type = Option<ImageSource>)]
+        mask: Option<String>,
     }
 }
 
@@ -56,6 +59,9 @@ with_image_options! {
         /// Polygons as JSON: `[[[x, y], …], …]`.
         #[schema(required = false)]
         ignore: String,
+        /// A picture of the size of the first image: only where it is bright (grey 128 and above) is compared.
+        #[schema(inline, required = false)]
+        mask: ImageFile,
     }
 }
 
@@ -74,10 +80,14 @@ pub struct Read {
 /// Reads a request.
 pub async fn read(state: &AppState, request: Request) -> Result<Read, ApiError> {
     let mut form = RequestForm::read(state, request).await?;
-    let (definition, images) = match &form.content {
+    let mask = form.take_mask()?;
+    let (mut definition, images) = match &form.content {
         Content::Json(body) => bounded::within(state.max_items, || from_json(body))?,
         Content::Multipart(_) | Content::Image(_) => from_fields(&form)?,
     };
+    if let Some(mask) = mask {
+        definition.places.mask = Some(Photograph(mask));
+    }
     form.was_parsed();
     // While they are learnt, the images are in memory twice.
     let bytes = images.iter().map(|image: &ImageSource| match image {
@@ -110,6 +120,7 @@ fn from_json(body: &[u8]) -> Result<(Definition, Vec<ImageSource>), ApiError> {
         places: Places {
             regions: json.regions.unwrap_or_default(),
             ignore: json.ignore.unwrap_or_default(),
+            mask: mask_of(json.mask)?,
         },
         image_options,
         ..Definition::default()
@@ -133,6 +144,18 @@ fn from_fields(form: &RequestForm) -> Result<(Definition, Vec<ImageSource>), Api
         }
     }
     Ok((definition, images))
+}
+
+/// The picture in the field `mask` of JSON.
+pub fn mask_of(given: Option<String>) -> Result<Option<Photograph>, ApiError> {
+    let decoded = |text| {
+        let mask = ImageSource::Base64(text);
+        let bytes = mask
+            .bytes()
+            .map_err(|error| ApiError::from(error).at("mask"))?;
+        Ok(Photograph(bytes.into_owned().into()))
+    };
+    given.map(decoded).transpose()
 }
 
 fn json<T: DeserializeOwned>(name: &str, text: &str) -> Result<T, ApiError> {

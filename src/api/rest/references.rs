@@ -47,6 +47,8 @@ pub struct ReferenceObject {
     /// What is not compared.
     #[schema(value_type = Vec<Vec<[f64; 2]>>)]
     ignore: Vec<Polygon>,
+    /// Whether a mask leaves out more.
+    mask: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<u8>, minimum = 8, maximum = 16)]
     value_bits: Option<ValueBits>,
@@ -88,6 +90,7 @@ impl From<&Reference> for ReferenceObject {
             size: posted.map(|(width, height)| [width, height]),
             regions: definition.places.regions.clone(),
             ignore: definition.places.ignore.clone(),
+            mask: definition.places.mask.is_some(),
             value_bits: definition.image_options.value_bits,
             exif_orientation: definition.image_options.exif_orientation,
             alpha: definition.image_options.alpha,

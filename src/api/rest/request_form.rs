@@ -91,6 +91,9 @@ const FIELDS: [&str; 29] = [
     "calibrate",
 ];
 
+/// A picture of what is compared.
+const MASK: &str = "mask";
+
 fn is_known(name: &str) -> bool {
     IMAGES.contains(&name) || FIELDS.contains(&name)
 }
@@ -176,6 +179,23 @@ impl RequestForm {
             .extract_if(.., is_one)
             .map(|part| part.bytes)
             .collect()
+    }
+
+    /// Takes the picture out of a form that is called `mask`, if there is one.
+    ///
+    /// # Errors
+    /// 400 `invalid_request` if there are several.
+    pub fn take_mask(&mut self) -> Result<Option<Bytes>, ApiError> {
+        let Content::Multipart(parts) = &mut self.content else {
+            return Ok(None);
+        };
+        let mut masks = parts.extract_if(.., |part| part.name == MASK);
+        let mask = masks.next();
+        if masks.next().is_some() {
+            let message = "a reference has one mask at most";
+            return Err(ApiError::new(Code::InvalidRequest, message).at(MASK));
+        }
+        Ok(mask.map(|mask| mask.bytes))
     }
 
     /// Query parameters, then the body's fields, in order; a raw body is one image. JSON has no fields.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::measure::measure;
+use super::measure::{line_scored_by, measure};
 use crate::api::{ApiError, AppState, MayCalibrate};
 use crate::engine::EmbedOptions;
 use crate::error_code::Code;
@@ -284,7 +284,7 @@ async fn audited(
 
 /// What scores depend on now.
 fn current(state: &AppState, line: &Line) -> Result<String, ApiError> {
-    crate::calls::scored_by_now(state, &line.definition.reference)
+    line_scored_by(state, &line.definition)
 }
 
 /// Only here in the server are labels declared fit for a calibration.

@@ -1,7 +1,8 @@
 //! The map of a change in an inspected part, drawn when a person asks for it.
 
+use super::measure::line_scored_by;
 use crate::api::{ApiError, AppState, answer_size};
-use crate::calls::{Against, CompareCall, MapKind, compare, scored_by_now};
+use crate::calls::{Against, CompareCall, MapKind, compare};
 use crate::engine::{EmbedOptions, ImageSource};
 use crate::error_code::Code;
 use crate::lines::LineError;
@@ -30,8 +31,8 @@ pub async fn map_of(
         Err(LineError::Unknown(_)) => return Err(changed()),
         line => line?,
     };
-    let reference = line.definition.reference.clone();
-    match scored_by_now(state, &reference) {
+    let reference = line.definition.reference_of(view.into()).to_owned();
+    match line_scored_by(state, &line.definition) {
         Ok(now) if now == inspection.scored_by => {}
         Err(error)
             if error.code != Code::ReferenceNotFound && error.code != Code::ModelNotFound =>

@@ -11,4 +11,5 @@ pub use self::calibrate::{Audited, CalibrateCall, LabelledPart, PartsAdded, add_
 pub use self::inspect::{InspectCall, Inspected, inspect};
 pub use self::judged::{FoundRegion, FoundStatement, InspectionAnswer};
 pub use self::map::map_of;
+pub use self::measure::line_scored_by;
 pub use self::put::{PutLine, put_line};

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::inspect::MOST_VIEWS;
 use crate::api::{ApiError, AppState};
 use crate::calls::put_reference;
 use crate::engine::{EmbedOptions, ImageSource};
@@ -18,6 +19,8 @@ pub struct PutLine {
     pub model: Option<String>,
     /// A stored reference; without it and without images an existing line keeps its own.
     pub reference: Option<String>,
+    /// Stored references of the views of a part, in the order of its images, instead of `reference`.
+    pub views: Vec<String>,
     /// Images of good parts, for a reference of the line's own.
     pub references: Vec<ImageSource>,
     /// What is compared of them.
@@ -52,30 +55,19 @@ pub async fn put_line(
 ) -> Result<(Arc<Line>, bool), ApiError> {
     check_name(name)?;
     let known = match state.lines.get(name).await {
-        Ok(line) => Some(line.definition.reference.clone()),
+        Ok(line) => Some(line.definition.clone()),
         Err(LineError::Unknown(_)) => None,
         Err(error) => return Err(error.into()),
     };
-    let own = format!("line.{name}");
     let is_own = !call.references.is_empty();
-    let reference = match (call.reference, is_own) {
-        (Some(_), true) => {
-            let message = "either a stored reference or images of good parts, not both";
-            return Err(ApiError::new(Code::InvalidRequest, message).at("reference"));
-        }
-        (Some(reference), false) => reference,
-        (None, true) => own,
-        (None, false) => known.ok_or_else(|| {
-            let message = "a line needs images of good parts, or the name of a stored reference";
-            ApiError::new(Code::NoReference, message).at("references")
-        })?,
-    };
+    let (reference, views) = compared_with(name, &call, known)?;
     if !is_own && (call.model.is_some() || !call.places.is_everything()) {
-        let message = "model, regions and ignore come with the images in references; a stored reference has its own";
+        let message = "model, regions, ignore and mask come with the images in references; a stored reference has its own";
         return Err(ApiError::new(Code::InvalidRequest, message).at("references"));
     }
     let definition = Definition {
         reference,
+        views,
         statements: call.statements,
         promise: call.promise,
         defect_rate: call.defect_rate,
@@ -102,9 +94,43 @@ pub async fn put_line(
         .await
         .map_err(as_references)?;
     } else {
-        state.references.get(&definition.reference)?;
+        for reference in definition.references() {
+            state.references.get(reference)?;
+        }
     }
     Ok(state.lines.put(name, definition, who).await?)
+}
+
+/// The reference of a line, and those of its views if it has several.
+fn compared_with(
+    name: &str,
+    call: &PutLine,
+    known: Option<Definition>,
+) -> Result<(String, Vec<String>), ApiError> {
+    let is_own = !call.references.is_empty();
+    let named = usize::from(call.reference.is_some()) + usize::from(!call.views.is_empty());
+    if named + usize::from(is_own) > 1 {
+        let message = "either a stored reference, or those of views, or images of good parts";
+        return Err(ApiError::new(Code::InvalidRequest, message).at("reference"));
+    }
+    if call.views.len() > MOST_VIEWS {
+        let message = format!(
+            "{} views; at most {MOST_VIEWS} are allowed",
+            call.views.len()
+        );
+        return Err(ApiError::new(Code::TooManyItems, message).at("views"));
+    }
+    if let Some(reference) = call.views.first().or(call.reference.as_ref()) {
+        return Ok((reference.clone(), call.views.clone()));
+    }
+    if is_own {
+        return Ok((format!("line.{name}"), Vec::new()));
+    }
+    let known = known.map(|known| (known.reference, known.views));
+    known.ok_or_else(|| {
+        let message = "a line needs images of good parts, or the name of a stored reference";
+        ApiError::new(Code::NoReference, message).at("references")
+    })
 }
 
 /// The error about a reference image, under its name in the request.

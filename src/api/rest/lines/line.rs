@@ -16,6 +16,7 @@ use crate::api::json_answer::Json;
 use crate::api::rest::error_responses::{InferenceErrors, LookupErrors, RoleErrors, StoreErrors};
 use crate::api::rest::item_list::EntryList;
 use crate::api::rest::json_body;
+use crate::api::rest::reference_form::mask_of;
 use crate::api::rest::request_form::{Content, RequestForm};
 use crate::api::rest::request_headers::RequestHeaders;
 use crate::api::rest::schemas::Images;
@@ -39,6 +40,9 @@ pub struct LineRequest {
     model: Option<String>,
     /// A stored reference, by name. Without it and without `references` a line keeps its reference.
     reference: Option<String>,
+    /// Stored references of the views of a part, in the order of its images, at most 16, instead of `reference`.
+    #[serde(default, deserialize_with = "bounded::list")]
+    views: Vec<String>,
     /// Images of good parts, for a reference of the line's own.
     #[schema(value_type = Option<Images>)]
     references: Option<EntryList>,
@@ -48,6 +52,9 @@ pub struct LineRequest {
     /// Polygons of corners [x, y] in pixels of the first image in `references`: what lies inside one is not compared.
     #[schema(value_type = Option<Vec<Vec<[f64; 2]>>>)]
     ignore: Option<Vec<Polygon>>,
+    /// A picture of the size of the first image in `references`: only where it is bright (grey 128 and above) is compared.
+    #[schema(value_type = Option<ImageSource>)]
+    mask: Option<String>,
     /// Texts about changes, at most 256.
     #[serde(default, deserialize_with = "bounded::list")]
     statements: Vec<Statement>,
@@ -167,11 +174,13 @@ pub async fn put(
     let places = Places {
         regions: asked.regions.unwrap_or_default(),
         ignore: asked.ignore.unwrap_or_default(),
+        mask: mask_of(asked.mask)?,
     };
     places.check()?;
     let call = PutLine {
         model: asked.model,
         reference: asked.reference,
+        views: asked.views,
         references,
         places,
         statements: asked.statements,

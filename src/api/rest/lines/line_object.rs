@@ -30,6 +30,8 @@ pub struct LineObject {
     state: &'static str,
     /// The reference that parts are compared with.
     reference: String,
+    /// The references of the views of a part, in the order of its images; empty if all are compared with `reference`.
+    views: Vec<String>,
     statements: Vec<Statement>,
     promise: Promised,
     #[schema(required)]
@@ -84,7 +86,7 @@ pub fn size_of(definition: &Definition) -> usize {
         let more = statement.reference_text.iter().chain(&statement.kind);
         OBJECT + of_text(statement.text.len() + more.map(String::len).sum::<usize>())
     });
-    8 * OBJECT + statements.sum::<usize>()
+    (8 + definition.views.len()) * OBJECT + statements.sum::<usize>()
 }
 
 /// Describes a line as it is now.
@@ -94,7 +96,7 @@ pub fn size_of(definition: &Definition) -> usize {
 pub async fn describe(state: &AppState, line: &Line) -> Result<LineObject, ApiError> {
     let reviews = state.lines.store().await?;
     let definition = &line.definition;
-    let scored_by = match calls::scored_by_now(state, &definition.reference) {
+    let scored_by = match calls::line_scored_by(state, definition) {
         Ok(scored_by) => scored_by,
         // Without its reference or model the line has no usable part.
         Err(error)
@@ -128,6 +130,7 @@ pub async fn describe(state: &AppState, line: &Line) -> Result<LineObject, ApiEr
             (true, None) => "calibrated",
         },
         reference: definition.reference.clone(),
+        views: definition.views.clone(),
         statements: definition.statements.clone(),
         promise: definition.promise,
         defect_rate: definition.defect_rate,
