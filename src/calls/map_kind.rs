@@ -1,9 +1,13 @@
 //! The PNG that is wanted of a map, and what it takes.
 
+use serde::Deserialize;
+use utoipa::ToSchema;
+
 use crate::inspection::map_file::MapFile;
 
 /// What the PNG of a map shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum MapKind {
     /// Colours where the text stands out, transparent elsewhere.
     Colours,

@@ -1,50 +1,39 @@
-//! Locks between servers that share a database.
+//! Locks between servers that share a database. A database of one server has none: the server has locks of its own.
 
-use sqlx::AnyConnection;
+use sqlx::{Any, AnyConnection, Transaction};
 
 use super::Database;
 
 impl Database {
-    /// Waits until nobody holds the lock of a name, and holds it alone until the transaction ends. A database of one server
-    /// has no such lock: the server has its own.
+    /// Takes the exclusive lock of a name, which is released with the transaction. `None` if the database is not shared.
     ///
     /// # Errors
     /// That of the database.
-    pub async fn lock(&self, change: &mut AnyConnection, name: &str) -> Result<(), sqlx::Error> {
-        self.locked(
-            change,
-            "SELECT pg_advisory_xact_lock(hashtextextended($1, 0)) IS NULL",
-            name,
-        )
-        .await
-    }
-
-    /// Waits until nobody holds the lock of a name alone, and holds it with others until the transaction ends.
-    ///
-    /// # Errors
-    /// That of the database.
-    pub async fn lock_with_others(
-        &self,
-        change: &mut AnyConnection,
-        name: &str,
-    ) -> Result<(), sqlx::Error> {
-        self.locked(
-            change,
-            "SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 0)) IS NULL",
-            name,
-        )
-        .await
-    }
-
-    async fn locked(
-        &self,
-        change: &mut AnyConnection,
-        statement: &'static str,
-        name: &str,
-    ) -> Result<(), sqlx::Error> {
-        if self.is_shared {
-            sqlx::query(statement).bind(name).execute(change).await?;
+    pub async fn lock(&self, name: &str) -> Result<Option<Transaction<'static, Any>>, sqlx::Error> {
+        if !self.is_shared {
+            return Ok(None);
         }
+        let mut held = self.write.begin().await?;
+        sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0)) IS NULL")
+            .bind(name)
+            .execute(&mut *held)
+            .await?;
+        Ok(Some(held))
+    }
+
+    /// Takes the shared lock of a name until a transaction ends. Only for a shared database.
+    ///
+    /// # Errors
+    /// That of the database.
+    pub async fn lock_shared(
+        &self,
+        change: &mut AnyConnection,
+        name: &str,
+    ) -> Result<(), sqlx::Error> {
+        sqlx::query("SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 0)) IS NULL")
+            .bind(name)
+            .execute(change)
+            .await?;
         Ok(())
     }
 }

@@ -53,6 +53,11 @@ impl Places {
         self.regions.is_empty() && self.ignore.is_empty() && self.mask.is_none()
     }
 
+    /// Bytes of the mask's file.
+    pub fn mask_bytes(&self) -> usize {
+        self.mask.as_ref().map_or(0, |mask| mask.0.len())
+    }
+
     /// Checks the polygons, before the size of the picture is known.
     ///
     /// # Errors
@@ -125,9 +130,8 @@ impl Definition {
 
 impl Storable for Definition {
     fn bytes(&self) -> usize {
-        let images = self.images.iter().chain(&self.places.mask);
-        let images = images.map(|image| image.0.len());
-        images.sum::<usize>() + LEARNT_BYTES
+        let images = self.images.iter().map(|image| image.0.len());
+        images.sum::<usize>() + self.places.mask_bytes() + LEARNT_BYTES
     }
 }
 

@@ -35,22 +35,23 @@ impl Images {
     /// # Errors
     /// [`ReviewError`].
     pub fn open(place: Option<&Place>, folder: &Path) -> Result<Self, ReviewError> {
-        let local = |folder: &Path| -> Result<_, ReviewError> { Ok(Arc::new(in_folder(folder)?)) };
-        Ok(match place {
-            Some(Place::Bucket(bucket, prefix)) => Self {
+        let (bucket, folder) = match place {
+            Some(Place::Bucket(bucket, prefix)) => (Some((bucket, prefix)), folder),
+            Some(Place::Local(folder)) => (None, folder.as_path()),
+            None => (None, folder),
+        };
+        let local = Arc::new(in_folder(folder)?);
+        Ok(match bucket {
+            Some((bucket, prefix)) => Self {
                 store: bucket.object_store(),
                 bucket: Some(InBucket {
                     bucket: bucket.clone(),
                     prefix: prefix.clone(),
-                    waiting: local(folder)?,
+                    waiting: local,
                 }),
             },
-            Some(Place::Local(folder)) => Self {
-                store: local(folder)?,
-                bucket: None,
-            },
             None => Self {
-                store: local(folder)?,
+                store: local,
                 bucket: None,
             },
         })

@@ -52,7 +52,7 @@ use crate::dataset::store::Place;
 pub struct Reviews {
     database: Database,
     images: Images,
-    /// Held for reading from the writing of an image until its row is there, and for writing while images are deleted.
+    /// Held for reading from the writing of an image until its row is there, and for writing while one is deleted.
     keeping: RwLock<()>,
     /// False from the first error until the database answers again.
     is_reachable: AtomicBool,

@@ -149,9 +149,7 @@ impl Reviews {
         }
         for image in &new.images {
             let hash = &image.hash;
-            self.database
-                .lock_with_others(change, hash.as_str())
-                .await?;
+            self.database.lock_shared(change, hash.as_str()).await?;
             // The bytes of one that waited on disk are in the store by now, and not here.
             if !image.bytes.is_empty() {
                 self.images.put(hash, image.bytes.clone()).await?;

@@ -92,7 +92,6 @@ impl Reviews {
             if rows.is_empty() {
                 return Ok(());
             }
-            let _keeping = self.keeping.write().await;
             self.delete_files(&rows).await?;
         }
     }
@@ -106,7 +105,6 @@ impl Reviews {
         who: &str,
         why: &str,
     ) -> Result<(), ReviewError> {
-        let _keeping = self.keeping.write().await;
         let mut change = self.database.write.begin().await?;
         for (inspection, place, _) in rows {
             sqlx::query(
@@ -133,27 +131,30 @@ impl Reviews {
         self.delete_files(rows).await
     }
 
-    /// Deletes the files of images whose rows say that they are gone, except those that other inspections need. `keeping` is held.
+    /// Deletes the files of images whose rows say that they are gone, except those that other inspections need.
+    /// Inspections wait for one image at most, which may be in an object store.
     async fn delete_files(&self, rows: &[Row]) -> Result<(), ReviewError> {
         for (_, _, hash) in rows {
             let hash = ImageHash::stored(hash.clone());
+            let _keeping = self.keeping.write().await;
             // Waiting inspections are asked first, because one of them may become a row in between.
             if self.waiting.shows(&hash) {
                 continue;
             }
-            let mut question = self.database.write.begin().await?;
             // Another server stores no row with this image meanwhile.
-            self.database.lock(&mut question, hash.as_str()).await?;
+            let held = self.database.lock(hash.as_str()).await?;
             let used: Option<i64> = sqlx::query_scalar(
                 "SELECT place FROM inspection_images WHERE hash = $1 AND deleted = 0 LIMIT 1",
             )
             .bind(hash.as_str())
-            .fetch_optional(&mut *question)
+            .fetch_optional(&self.database.write)
             .await?;
             if used.is_none() {
                 self.images.delete(&hash).await?;
             }
-            question.commit().await?;
+            if let Some(held) = held {
+                held.commit().await?;
+            }
         }
         let mut change = self.database.write.begin().await?;
         for (inspection, place, _) in rows {

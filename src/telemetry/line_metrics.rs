@@ -49,12 +49,12 @@ impl LineMetrics {
             waiting: gauge(
                 registry,
                 "clip_in_line_waiting_inspections",
-                "Inspections that are answered and wait on disk, because the database is not there.",
+                "Inspections that are answered and wait on disk, because the database or the object store is not there.",
             )?,
         })
     }
 
-    /// Number of inspections that wait for the database.
+    /// Number of inspections that wait for the database or the object store.
     pub fn waiting(&self, inspections: usize) {
         self.waiting
             .set(i64::try_from(inspections).unwrap_or(i64::MAX));

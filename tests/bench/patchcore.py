@@ -31,7 +31,8 @@ class PatchCore:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self.session = onnxruntime.InferenceSession(features, options, providers=["CPUExecutionProvider"])
         self.input = self.session.get_inputs()[0].name
-        places = np.concatenate([self.places(pixels(file)).reshape(-1, self.width) for file in references])
+        found = [self.places(pixels(file)) for file in references]
+        places = np.concatenate([each.reshape(-1, each.shape[-1]) for each in found])
         self.memory = chosen(places, round(SHARE * len(places)))
         self.lengths = np.square(self.memory).sum(axis=1)
 
@@ -39,13 +40,11 @@ class PatchCore:
         """[rows, columns, channels]"""
         maps = self.session.run(list(STRIDES), {self.input: picture[None]})
         fine, coarse = (cv2.blur(np.ascontiguousarray(each[0].transpose(1, 2, 0)), (3, 3)) for each in maps)
-        joined = np.concatenate([fine, cv2.resize(coarse, fine.shape[1::-1])], axis=2)
-        self.width = joined.shape[2]
-        return joined
+        return np.concatenate([fine, cv2.resize(coarse, fine.shape[1::-1])], axis=2)
 
     def score(self, places: np.ndarray) -> float:
         """The largest value of the map, which has the size of the picture."""
-        flat = places.reshape(-1, self.width)
+        flat = places.reshape(-1, places.shape[-1])
         squares = np.square(flat).sum(axis=1)[:, None] + self.lengths - 2 * flat @ self.memory.T
         nearest = np.sqrt(np.maximum(squares.min(axis=1), 0)).reshape(places.shape[:2])
         whole = cv2.GaussianBlur(cv2.resize(nearest, (SIZE, SIZE)), (0, 0), BLUR)

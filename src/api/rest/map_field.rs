@@ -42,30 +42,11 @@ impl MapField {
     }
 }
 
-/// The names of the kinds. Where the answer is a map in any case, a parameter has one of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum MapName {
-    Colours,
-    Values,
-    Overlay,
-}
-
-impl From<MapName> for MapKind {
-    fn from(name: MapName) -> Self {
-        match name {
-            MapName::Colours => Self::Colours,
-            MapName::Values => Self::Values,
-            MapName::Overlay => Self::Overlay,
-        }
-    }
-}
-
 impl PartialSchema for MapField {
     fn schema() -> RefOr<Schema> {
         let either = AnyOfBuilder::new()
             .item(ObjectBuilder::new().schema_type(Type::Boolean))
-            .item(MapName::schema())
+            .item(MapKind::schema())
             .description(Some(
                 "Whether there is a map, and what its PNG shows: `colours` (as `true`), `values` (16-bit grey, value times \
                  65535 / 8) or `overlay` (the image under the colours; of one image).",

@@ -89,12 +89,13 @@ pub async fn read(state: &AppState, request: Request) -> Result<Read, ApiError> 
         definition.places.mask = Some(Photograph(mask));
     }
     form.was_parsed();
-    // While they are learnt, the images are in memory twice.
+    // While they are learnt, the images and the mask are in memory twice.
     let bytes = images.iter().map(|image: &ImageSource| match image {
         ImageSource::Bytes(bytes) => bytes.len(),
         ImageSource::Base64(text) => text.len(),
     });
-    form.grows_to(bytes.sum::<usize>().saturating_mul(2))?;
+    let bytes = bytes.sum::<usize>() + definition.places.mask_bytes();
+    form.grows_to(bytes.saturating_mul(2))?;
     definition.places.check()?;
     Ok(Read {
         definition,

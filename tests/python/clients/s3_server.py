@@ -67,14 +67,16 @@ class Store:
 
 
 @contextmanager
-def storing() -> Iterator[Store]:
-    """Starts a server on a free port."""
+def storing(bucket: str) -> Iterator[Store]:
+    """Starts a server on a free port, with an empty bucket."""
     failing = Failing(DomainDispatcherApplication(create_backend_app))
     server = make_server("127.0.0.1", 0, failing, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield Store(f"http://127.0.0.1:{server.port}", failing)
+        store = Store(f"http://127.0.0.1:{server.port}", failing)
+        store.client().create_bucket(Bucket=bucket)
+        yield store
     finally:
         server.shutdown()
         thread.join()

@@ -26,8 +26,7 @@ MEBIBYTE = 1 << 20
 @pytest.fixture(scope="module")
 def store():
     """A server with an empty bucket."""
-    with storing() as running:
-        running.client().create_bucket(Bucket=BUCKET)
+    with storing(BUCKET) as running:
         yield running
 
 

@@ -19,8 +19,7 @@ MODEL = ROOT / "models" / "demo"
 
 @pytest.fixture(scope="module")
 def store():
-    with storing() as running:
-        running.client().create_bucket(Bucket=BUCKET)
+    with storing(BUCKET) as running:
         yield running
 
 

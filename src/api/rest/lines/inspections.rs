@@ -20,7 +20,6 @@ use crate::api::contract::{ErrorBody, request_options};
 use crate::api::json_answer::Json;
 use crate::api::rest::error_responses::{InferenceErrors, LookupErrors, RoleErrors, StoreErrors};
 use crate::api::rest::image_option_fields::ImageOptionsQuery;
-use crate::api::rest::map_field::MapName;
 use crate::api::rest::png::png_answer;
 use crate::api::rest::request_headers::RequestHeaders;
 use crate::api::rest::schemas::ImageFile;
@@ -187,7 +186,7 @@ pub struct MapOfView {
     view: u8,
     /// What the PNG shows: `overlay` (the image under the colours, the default), `colours` or `values`.
     #[param(inline)]
-    map: Option<MapName>,
+    map: Option<MapKind>,
 }
 
 /// Draws the map of an image of an inspection again: where it differs from the line's reference. As long as the line compares
@@ -217,7 +216,7 @@ pub async fn map(
         asked.map_err(|error| ApiError::new(Code::InvalidQuery, error.body_text()))?;
     let caller = request.extensions().get::<Caller>();
     let options = request_options::read(request.headers(), caller, Lane::Interactive)?;
-    let kind = asked.map.map_or(MapKind::Overlay, MapKind::from);
+    let kind = asked.map.unwrap_or(MapKind::Overlay);
     let map = calls::map_of(&state, &id, asked.view, kind, options).await?;
     Ok(png_answer(map))
 }

@@ -165,17 +165,18 @@ pub async fn put(
     let asked: LineRequest = bounded::within(state.max_items, || json_body::parse(body))?;
     form.was_parsed();
     let references = images_of("references", asked.references.unwrap_or_default())?;
-    // While they are learnt, the images are in memory twice.
-    let bytes = references.iter().map(|image| match image {
-        ImageSource::Bytes(bytes) => bytes.len(),
-        ImageSource::Base64(text) => text.len(),
-    });
-    form.grows_to(bytes.sum::<usize>().saturating_mul(2))?;
     let places = Places {
         regions: asked.regions.unwrap_or_default(),
         ignore: asked.ignore.unwrap_or_default(),
         mask: mask_of(asked.mask)?,
     };
+    // While they are learnt, the images and the mask are in memory twice.
+    let bytes = references.iter().map(|image| match image {
+        ImageSource::Bytes(bytes) => bytes.len(),
+        ImageSource::Base64(text) => text.len(),
+    });
+    let bytes = bytes.sum::<usize>() + places.mask_bytes();
+    form.grows_to(bytes.saturating_mul(2))?;
     places.check()?;
     let call = PutLine {
         model: asked.model,
