@@ -46,8 +46,8 @@ test-binaries: onnxruntime
 check: $(LINTERS)/.installed onnxruntime ## what to run before a commit: format, lints, links, documentation of the code, Rust tests; no PyTorch
 	cargo fmt --all --check
 	cargo clippy --locked --all-targets -- -D warnings
-	$(LINTERS)/bin/ruff check models/training tests deploy examples
-	$(LINTERS)/bin/ruff format --check models/training tests deploy examples
+	$(LINTERS)/bin/ruff check --no-cache models/training tests deploy examples
+	$(LINTERS)/bin/ruff format --check --no-cache models/training tests deploy examples
 	$(LINTERS)/bin/shellcheck $(SHELL_SCRIPTS)
 	$(LINTERS)/bin/typos
 	$(LINTERS)/bin/lychee --offline --no-progress --include-fragments $(DOCUMENTS)
@@ -105,8 +105,8 @@ lint-code: python $(LINTERS)/.installed
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo fmt --check --manifest-path proto/generate/Cargo.toml
 	cargo clippy --locked --all-targets -- -D warnings
-	$(PY) -m ruff check models/training tests deploy examples
-	$(PY) -m ruff format --check models/training tests deploy examples
+	$(PY) -m ruff check --no-cache models/training tests deploy examples
+	$(PY) -m ruff format --check --no-cache models/training tests deploy examples
 	cd models/training && $(CURDIR)/$(PY) -m mypy
 	$(LINTERS)/bin/shellcheck $(SHELL_SCRIPTS)
 	$(LINTERS)/bin/typos
