@@ -98,11 +98,12 @@ codes! {
     TooManyLabelsets = "too_many_labelsets", 409, "Delete a label set first.";
     TooManyReferences = "too_many_references", 409, "Delete a reference first, or use fewer images.";
     TooManyLines = "too_many_lines", 409, "Delete a line first.";
+    TooManyPlanted = "too_many_planted", 409, "Take a planted item out of the queue first.";
     VerdictExists = "verdict_exists", 409, "The inspection has a verdict: undo it first.";
-    NoVerdict = "no_verdict", 409, "The inspection has no verdict that could be undone.";
+    NoVerdict = "no_verdict", 409, "The inspection has no verdict that could be undone, or that a planted item could have.";
     IdempotencyKeyReused = "idempotency_key_reused", 409, "The key came with other images before.";
     AuditUnanswered = "audit_unanswered", 409, "Audited inspections of the window have no verdict yet.";
-    ReferenceChanged = "reference_changed", 409, "The line has another reference or model since the inspection: its map cannot be drawn again.";
+    ReferenceChanged = "reference_changed", 409, "The line has another reference or model since the inspection: its map cannot be drawn again, and its reference is not shown.";
     LoadInProgress = "load_in_progress", 409, "Another load is running (admin routes).";
     ModelIsDefault = "model_is_default", 409, "The default model cannot be unloaded (admin routes).";
     ModelNameIsAlias = "model_name_is_alias", 409, "The model's name is an alias of another one (admin routes).";

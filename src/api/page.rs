@@ -1,4 +1,5 @@
-//! The page at `/`: which description fits an image, and what has changed on a part. All its files are in the binary and the bundle.
+//! The pages: at `/`, which description fits an image and what has changed on a part; at `/review`, what people decide. All
+//! their files are in the binary and the bundle.
 
 use std::sync::Arc;
 
@@ -17,49 +18,80 @@ use crate::error_code::Code;
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; \
                       form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
 
-const SCRIPT: &str = "text/javascript; charset=utf-8";
+/// A file of the pages: its path, and its content from the folder `web/`.
+macro_rules! files {
+    ($($path:literal = $file:literal,)*) => {
+        [$(($path, $file, include_str!(concat!("../../web/", $file)))),*]
+    };
+}
 
-/// The files of the page, from the folder `web/`: path, content type, content.
-const FILES: [(&str, &str, &str); 11] = [
-    (
-        "/",
-        "text/html; charset=utf-8",
-        include_str!("../../web/index.html"),
-    ),
-    (
-        "/page.css",
-        "text/css; charset=utf-8",
-        include_str!("../../web/page.css"),
-    ),
-    ("/page.js", SCRIPT, include_str!("../../web/page.js")),
-    ("/compare.js", SCRIPT, include_str!("../../web/compare.js")),
-    (
-        "/comparison.js",
-        SCRIPT,
-        include_str!("../../web/comparison.js"),
-    ),
-    (
-        "/describe.js",
-        SCRIPT,
-        include_str!("../../web/describe.js"),
-    ),
-    ("/dom.js", SCRIPT, include_str!("../../web/dom.js")),
-    ("/maps.js", SCRIPT, include_str!("../../web/maps.js")),
-    ("/samples.js", SCRIPT, include_str!("../../web/samples.js")),
-    ("/server.js", SCRIPT, include_str!("../../web/server.js")),
-    ("/viewer.js", SCRIPT, include_str!("../../web/viewer.js")),
-];
+/// The files of the pages: path, name, content.
+const FILES: &[(&str, &str, &str)] = &files! {
+    "/" = "index.html",
+    "/compare.js" = "compare.js",
+    "/comparison.js" = "comparison.js",
+    "/describe.js" = "describe.js",
+    "/dom.js" = "dom.js",
+    "/maps.js" = "maps.js",
+    "/page.css" = "page.css",
+    "/page.js" = "page.js",
+    "/samples.js" = "samples.js",
+    "/server.js" = "server.js",
+    "/review" = "review/review.html",
+    "/viewer.js" = "viewer.js",
+};
+
+/// What the page at `/review` loads from `/review/`.
+const REVIEW: &[(&str, &str, &str)] = &files! {
+    "api.js" = "review/api.js",
+    "assistant.js" = "review/assistant.js",
+    "claims.js" = "review/claims.js",
+    "dashboard.js" = "review/dashboard.js",
+    "decide.js" = "review/decide.js",
+    "en.js" = "review/en.js",
+    "history.js" = "review/history.js",
+    "item.js" = "review/item.js",
+    "ja.js" = "review/ja.js",
+    "keys.js" = "review/keys.js",
+    "main.js" = "review/main.js",
+    "outbox.js" = "review/outbox.js",
+    "panes.js" = "review/panes.js",
+    "pictures.js" = "review/pictures.js",
+    "plots.js" = "review/plots.js",
+    "queue.js" = "review/queue.js",
+    "review.css" = "review/review.css",
+    "status.js" = "review/status.js",
+    "strings.js" = "review/strings.js",
+    "why.js" = "review/why.js",
+};
 
 /// Routes of the page and its samples.
 pub fn routes() -> Router<Arc<AppState>> {
     let files = FILES
-        .into_iter()
-        .fold(Router::new(), |router, (path, content_type, content)| {
-            router.route(path, get(async move || file(content_type, content)))
+        .iter()
+        .fold(Router::new(), |router, (path, name, content)| {
+            router.route(path, get(async || file(content_type(name), content)))
         });
     files
+        .route("/review/{file}", get(review))
         .route("/samples", get(samples))
         .route("/samples/{name}", get(sample))
+}
+
+/// A file of the page at `/review`.
+async fn review(Path(asked): Path<String>) -> Result<Response, ApiError> {
+    let found = REVIEW.iter().find(|(path, ..)| *path == asked);
+    let missing = || ApiError::new(Code::NotFound, "the page has no such file");
+    let (_, name, content) = found.ok_or_else(missing)?;
+    Ok(file(content_type(name), content))
+}
+
+fn content_type(name: &str) -> &'static str {
+    match name.rsplit('.').next() {
+        Some("html") => "text/html; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        _ => "text/javascript; charset=utf-8",
+    }
 }
 
 fn file(content_type: &'static str, content: &'static str) -> Response {

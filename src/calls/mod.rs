@@ -33,7 +33,7 @@ pub use labelset::put_labelset;
 pub use line::{
     Audited, CalibrateCall, FoundRegion, FoundStatement, InspectCall, Inspected, InspectionAnswer,
     LabelledPart, PartsAdded, PutLine, add_parts, calibrate, inspect, line_scored_by, map_of,
-    put_line,
+    put_line, reference_of,
 };
 pub use map_kind::MapKind;
 pub use place::Place;

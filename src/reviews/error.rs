@@ -48,6 +48,9 @@ pub enum ReviewError {
         "the idempotency key was used for other images, inspection {0}: use a new key for each part"
     )]
     KeyReused(String),
+    /// The line has as many planted items as it may have.
+    #[error("the line has {0} planted items already: take some out of the queue, with DELETE")]
+    TooManyPlanted(i64),
     /// The image was deleted.
     #[error("the image was deleted")]
     ImageDeleted,

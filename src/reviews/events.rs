@@ -30,6 +30,10 @@ pub enum What {
     TriggerGap,
     /// An image was deleted.
     ImageDeleted,
+    /// A copy of an inspection was planted in the queue.
+    Planted,
+    /// A planted copy was taken out of the queue.
+    Unplanted,
     /// An inspection had been answered before under its idempotency key, and the database could not be asked.
     AnsweredTwice,
 }
@@ -48,6 +52,8 @@ impl What {
             Self::DriftDismissed => "drift_dismissed",
             Self::TriggerGap => "trigger_gap",
             Self::ImageDeleted => "image_deleted",
+            Self::Planted => "planted",
+            Self::Unplanted => "unplanted",
             Self::AnsweredTwice => "answered_twice",
         }
     }

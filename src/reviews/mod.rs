@@ -5,8 +5,10 @@
 //! some lines wait in files.
 
 mod calibrations;
+mod claims;
 mod error;
 mod events;
+mod figures;
 mod image_hash;
 mod images;
 mod inspections;
@@ -14,8 +16,11 @@ mod lines;
 mod new_inspection;
 mod outage;
 mod parts;
+mod planted;
 mod queue;
 mod retention;
+#[cfg(test)]
+mod review_tests;
 mod secret;
 #[cfg(test)]
 mod tests;
@@ -31,13 +36,16 @@ use tokio::sync::RwLock;
 use uuid::Uuid;
 
 pub use self::calibrations::StoredCalibration;
+pub use self::claims::{Claim, Claimed, LEASE};
 pub use self::error::ReviewError;
 pub use self::events::{Event, What};
+pub use self::figures::{Alarm, Bucket};
 pub use self::image_hash::ImageHash;
 pub use self::inspections::{Inspection, Known};
 pub use self::lines::{Mark, StoredLine};
 pub use self::new_inspection::{Inserted, NewImage, NewInspection};
 pub use self::parts::{LabelledPart, NewPart};
+pub use self::planted::{Planted, PlantedAnswer};
 pub use self::queue::{Filter, Page};
 pub use self::retention::Deleted;
 pub use self::verdicts::{Said, Verdict};

@@ -13,13 +13,19 @@ pub struct Filter {
     pub verdict: Option<&'static str>,
     /// Only what the hash chose for a person, or only what it did not choose.
     pub audit: Option<bool>,
+    /// Only what the client calls so.
+    pub part: Option<String>,
+    /// Only parts of this lot.
+    pub lot: Option<String>,
+    /// The newest first, and not the oldest.
+    pub newest: bool,
     /// Only what comes after this id.
     pub after: Option<String>,
     /// At most so many.
     pub limit: usize,
 }
 
-/// Inspections, the oldest first.
+/// Inspections, the oldest or the newest first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page {
     /// The inspections.
@@ -34,9 +40,20 @@ impl Reviews {
     /// # Errors
     /// [`ReviewError`].
     pub async fn page(&self, line: &str, filter: &Filter) -> Result<Page, ReviewError> {
-        let mut sql = format!("SELECT {COLUMNS} FROM inspections WHERE line = $1 AND id > $2");
+        let (beyond, order) = match (filter.newest, &filter.after) {
+            (false, _) => ("id > $2", "id"),
+            (true, Some(_)) => ("id < $2", "id DESC"),
+            (true, None) => ("id <> $2", "id DESC"),
+        };
+        let mut sql = format!("SELECT {COLUMNS} FROM inspections WHERE line = $1 AND {beyond}");
         let mut values = Vec::new();
-        for (column, value) in [("decision", filter.decision), ("verdict", filter.verdict)] {
+        let wanted = [
+            ("decision", filter.decision),
+            ("verdict", filter.verdict),
+            ("part", filter.part.as_deref()),
+            ("lot", filter.lot.as_deref()),
+        ];
+        for (column, value) in wanted {
             if let Some(value) = value {
                 values.push(value);
                 sql.push_str(&format!(" AND {column} = ${}", values.len() + 3));
@@ -48,7 +65,7 @@ impl Reviews {
             None => {}
         }
         // One more than wanted says whether there is a next page.
-        sql.push_str(" ORDER BY id LIMIT $3");
+        sql.push_str(&format!(" ORDER BY {order} LIMIT $3"));
         let limit = i64::try_from(filter.limit.saturating_add(1)).unwrap_or(i64::MAX);
         let after = filter.after.as_deref().unwrap_or_default();
         let mut query = sqlx::query(&sql).bind(line).bind(after).bind(limit);

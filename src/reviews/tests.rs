@@ -3,7 +3,7 @@ use bytes::Bytes;
 use super::*;
 
 /// SQLite in a new folder; and PostgreSQL, if its URL is given, with nothing in it.
-async fn stores() -> Vec<(tempfile::TempDir, Reviews)> {
+pub(super) async fn stores() -> Vec<(tempfile::TempDir, Reviews)> {
     let mut stores = Vec::new();
     let urls = [None, std::env::var("CLIP_IN_TEST_POSTGRES").ok()];
     for (number, url) in urls.into_iter().enumerate() {
@@ -22,11 +22,11 @@ async fn stores() -> Vec<(tempfile::TempDir, Reviews)> {
 }
 
 /// A name that no other test has: PostgreSQL is shared.
-fn name() -> String {
+pub(super) fn name() -> String {
     format!("line-{}", new_id())
 }
 
-fn new(line: &str, image: &str) -> NewInspection {
+pub(super) fn new(line: &str, image: &str) -> NewInspection {
     let bytes = Bytes::from(image.to_owned());
     NewInspection {
         id: new_id(),
@@ -138,8 +138,14 @@ async fn verdicts_are_undone_and_never_overwritten() {
         let inspection = new(&line, "a");
         reviews.insert(&inspection, &[]).await.unwrap();
         let id = inspection.id.as_str();
-        let judge =
-            |said| reviews.judge(id, said, [None, Some("a scratch".to_owned()), None], "me");
+        let judge = |said| {
+            reviews.judge(
+                id,
+                said,
+                [None, Some("a scratch".to_owned()), None],
+                ("me", None),
+            )
+        };
         assert!(matches!(
             reviews.undo(id, "me").await,
             Err(ReviewError::NoVerdict)
@@ -158,7 +164,7 @@ async fn verdicts_are_undone_and_never_overwritten() {
         assert_eq!(said, [("ng", "me"), ("undone", "you"), ("ok", "me")]);
         assert_eq!(all[0].caption.as_deref(), Some("a scratch"));
         let wrong = reviews
-            .judge("nothing", Said::Ok, [None, None, None], "me")
+            .judge("nothing", Said::Ok, [None, None, None], ("me", None))
             .await;
         assert!(matches!(wrong, Err(ReviewError::NoInspection)));
         let pages = |verdict| {

@@ -5,7 +5,7 @@ use sqlx::{AnyConnection, FromRow, Row as _};
 
 use super::error::ReviewError;
 use super::events::{Event, What};
-use super::{Reviews, new_id, now};
+use super::{Reviews, claims, new_id, now, planted};
 
 /// What a person says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +63,8 @@ impl FromRow<'_, AnyRow> for Verdict {
 }
 
 impl Reviews {
-    /// Adds a verdict.
+    /// Adds a verdict, and ends the claim on the inspection. The same idempotency key again gives the verdict that was added
+    /// then, also if it was undone since. What is said of a planted item is noted apart.
     ///
     /// # Errors
     /// [`ReviewError::NoInspection`]; [`ReviewError::VerdictExists`] if there is one that was not undone; and others.
@@ -72,7 +73,7 @@ impl Reviews {
         inspection: &str,
         said: Said,
         [kind, caption, reason]: [Option<String>; 3],
-        who: &str,
+        (who, key): (&str, Option<&str>),
     ) -> Result<Verdict, ReviewError> {
         let verdict = Verdict {
             id: new_id(),
@@ -84,6 +85,11 @@ impl Reviews {
             who: who.to_owned(),
         };
         let mut change = self.database.write.begin().await?;
+        if let Some(key) = key
+            && let Some(known) = by_key(&mut change, inspection, key).await?
+        {
+            return Ok(known);
+        }
         let line: Option<String> = sqlx::query_scalar(
             "UPDATE inspections SET verdict = $2 WHERE id = $1 AND verdict = 'none' RETURNING line",
         )
@@ -92,11 +98,23 @@ impl Reviews {
         .fetch_optional(&mut *change)
         .await?;
         let Some(line) = line else {
+            let noted = planted::judge(&mut change, inspection, said, &verdict).await?;
+            if noted.is_some() {
+                change.commit().await?;
+                return Ok(verdict);
+            }
+            // Another server may have added the verdict of this key since.
+            if let Some(key) = key
+                && let Some(known) = by_key(&mut change, inspection, key).await?
+            {
+                return Ok(known);
+            }
             drop(change);
             let known = self.inspection(inspection).await?.verdict;
             return Err(ReviewError::VerdictExists(known.unwrap_or_default()));
         };
-        add(&mut change, inspection, &verdict).await?;
+        add(&mut change, inspection, &verdict, key).await?;
+        claims::end(&mut change, inspection).await?;
         let event = Event {
             who: who.to_owned(),
             what: What::Verdict,
@@ -122,6 +140,11 @@ impl Reviews {
         .fetch_optional(&mut *change)
         .await?;
         let Some(line) = line else {
+            let undone = planted::undo(&mut change, inspection, who).await?;
+            if undone.is_some() {
+                change.commit().await?;
+                return Ok(());
+            }
             drop(change);
             self.inspection(inspection).await?;
             return Err(ReviewError::NoVerdict);
@@ -135,7 +158,7 @@ impl Reviews {
             reason: None,
             who: who.to_owned(),
         };
-        add(&mut change, inspection, &undone).await?;
+        add(&mut change, inspection, &undone, None).await?;
         let event = Event {
             who: who.to_owned(),
             what: What::VerdictUndone,
@@ -160,14 +183,29 @@ impl Reviews {
     }
 }
 
+/// The verdict of an inspection that came with a key.
+async fn by_key(
+    from: &mut AnyConnection,
+    inspection: &str,
+    key: &str,
+) -> Result<Option<Verdict>, ReviewError> {
+    let found = sqlx::query_as(
+        "SELECT id, created, verdict, kind, caption, reason, who FROM verdicts \
+         WHERE inspection = $1 AND idempotency_key = $2",
+    );
+    let found = found.bind(inspection).bind(key);
+    Ok(found.fetch_optional(from).await?)
+}
+
 async fn add(
     to: &mut AnyConnection,
     inspection: &str,
     verdict: &Verdict,
+    key: Option<&str>,
 ) -> Result<(), ReviewError> {
     sqlx::query(
-        "INSERT INTO verdicts (id, created, inspection, verdict, kind, caption, reason, who) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO verdicts (id, created, inspection, verdict, kind, caption, reason, who, idempotency_key) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(&verdict.id)
     .bind(verdict.created)
@@ -177,6 +215,7 @@ async fn add(
     .bind(&verdict.caption)
     .bind(&verdict.reason)
     .bind(&verdict.who)
+    .bind(key)
     .execute(to)
     .await?;
     Ok(())

@@ -83,6 +83,7 @@ mod reload;
 mod request_slots;
 mod request_tracing;
 mod rerank;
+mod review_queue;
 mod shared_database;
 mod stop;
 mod tls;

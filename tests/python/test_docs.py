@@ -214,3 +214,21 @@ def test_the_description_of_the_interface_names_existing_routes(server):
     admin = {path for path in named if path.startswith("/v1/admin/")}
     assert len(named) > 12
     assert sorted(named - paths - admin) == []
+
+
+def test_every_answered_complaint_names_a_test_that_exists():
+    page = (ROOT / "docs" / "src" / "explanation" / "complaints.md").read_text()
+    rows = [line.split("|") for line in page.splitlines() if line.startswith("| ") and "---" not in line][1:]
+    files = {path.name: path for suffix in ("*.rs", "*.py") for path in tested_files(suffix)}
+    named = [re.findall(r"`([\w.]+)`", row[-2]) for row in rows]
+    assert len(rows) > 20
+    # Two rows are about measured times.
+    assert sum(not names for names in named) == 2
+    for names in filter(None, named):
+        text = files[names[0]].read_text()
+        for name in names[1:]:
+            assert re.search(rf"\b(fn|def) {name}\b", text), names
+
+
+def tested_files(suffix):
+    return [*(ROOT / "tests").rglob(suffix), *(ROOT / "crates").rglob(suffix)]

@@ -240,6 +240,7 @@ impl From<ReviewError> for ApiError {
             ReviewError::NoInspection => Self::new(Code::InspectionNotFound, message).at("id"),
             ReviewError::VerdictExists(_) => Self::new(Code::VerdictExists, message),
             ReviewError::NoVerdict => Self::new(Code::NoVerdict, message),
+            ReviewError::TooManyPlanted(_) => Self::new(Code::TooManyPlanted, message),
             ReviewError::KeyReused(_) => {
                 Self::new(Code::IdempotencyKeyReused, message).at("idempotency-key")
             }

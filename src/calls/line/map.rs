@@ -1,4 +1,6 @@
-//! The map of a change in an inspected part, drawn when a person asks for it.
+//! What a person sees beside an inspected part: the map of the change, drawn when it is asked for, and the reference.
+
+use bytes::Bytes;
 
 use super::measure::line_scored_by;
 use crate::api::{ApiError, AppState, answer_size};
@@ -6,7 +8,8 @@ use crate::calls::{Against, CompareCall, MapKind, compare};
 use crate::engine::{EmbedOptions, ImageSource};
 use crate::error_code::Code;
 use crate::lines::LineError;
-use crate::reviews::ReviewError;
+use crate::preprocess::Format;
+use crate::reviews::{Inspection, ReviewError, Reviews};
 
 /// Draws the map of an image of an inspection, with the reference that decided. `view` counts its images from 0.
 ///
@@ -20,27 +23,9 @@ pub async fn map_of(
     kind: MapKind,
     options: EmbedOptions,
 ) -> Result<Vec<u8>, ApiError> {
-    let none = || LineError::from(ReviewError::NoInspection);
-    let reviews = state.lines.reviews().ok_or_else(none)?;
+    let reviews = store(state)?;
     let inspection = reviews.inspection(id).await.map_err(LineError::from)?;
-    let changed = || {
-        let message = "the line has another reference or model since this inspection, which would show other changes";
-        ApiError::new(Code::ReferenceChanged, message).at("id")
-    };
-    let line = match state.lines.get(&inspection.line).await {
-        Err(LineError::Unknown(_)) => return Err(changed()),
-        line => line?,
-    };
-    let reference = line.definition.reference_of(view.into()).to_owned();
-    match line_scored_by(state, &line.definition) {
-        Ok(now) if now == inspection.scored_by => {}
-        Err(error)
-            if error.code != Code::ReferenceNotFound && error.code != Code::ModelNotFound =>
-        {
-            return Err(error);
-        }
-        _ => return Err(changed()),
-    }
+    let reference = reference_name(state, &inspection, view).await?;
     // As large as an image may be: its size is known when it is in memory.
     answer_size::reserve(state, state.models.default_model().image_limits().max_bytes)?;
     let image = reviews.image(id, i64::from(view)).await;
@@ -59,4 +44,56 @@ pub async fn map_of(
         let message = "the model has no maps: its bundle has neither features nor patch embeddings";
         ApiError::new(Code::ModelHasNoPatches, message)
     })
+}
+
+/// The image that the image of an inspection was compared with, and its content type: the first image of its reference, which
+/// pictures are aligned with. `view` counts the images from 0.
+///
+/// # Errors
+/// [`ApiError`] if the inspection is not there, and 409 `reference_changed` as [`map_of`].
+pub async fn reference_of(
+    state: &AppState,
+    id: &str,
+    view: u8,
+) -> Result<(Bytes, &'static str), ApiError> {
+    let inspection = store(state)?.inspection(id).await;
+    let inspection = inspection.map_err(LineError::from)?;
+    let name = reference_name(state, &inspection, view).await?;
+    let reference = state.references.get(&name)?;
+    let first = reference.definition.images.first();
+    let image = first.ok_or_else(changed)?.0.clone();
+    let kind = Format::of(&image).map_or("application/octet-stream", Format::media_type);
+    Ok((image, kind))
+}
+
+fn store(state: &AppState) -> Result<&Reviews, ApiError> {
+    let none = || LineError::from(ReviewError::NoInspection).into();
+    state.lines.reviews().ok_or_else(none)
+}
+
+fn changed() -> ApiError {
+    let message = "the line has another reference or model since this inspection, which would show other changes";
+    ApiError::new(Code::ReferenceChanged, message).at("id")
+}
+
+/// The reference of a view, if the line still compares as it did.
+async fn reference_name(
+    state: &AppState,
+    inspection: &Inspection,
+    view: u8,
+) -> Result<String, ApiError> {
+    let line = match state.lines.get(&inspection.line).await {
+        Err(LineError::Unknown(_)) => return Err(changed()),
+        line => line?,
+    };
+    match line_scored_by(state, &line.definition) {
+        Ok(now) if now == inspection.scored_by => {}
+        Err(error)
+            if error.code != Code::ReferenceNotFound && error.code != Code::ModelNotFound =>
+        {
+            return Err(error);
+        }
+        _ => return Err(changed()),
+    }
+    Ok(line.definition.reference_of(view.into()).to_owned())
 }

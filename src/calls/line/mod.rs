@@ -10,6 +10,6 @@ mod put;
 pub use self::calibrate::{Audited, CalibrateCall, LabelledPart, PartsAdded, add_parts, calibrate};
 pub use self::inspect::{InspectCall, Inspected, inspect};
 pub use self::judged::{FoundRegion, FoundStatement, InspectionAnswer};
-pub use self::map::map_of;
+pub use self::map::{map_of, reference_of};
 pub use self::measure::line_scored_by;
 pub use self::put::{PutLine, put_line};

@@ -119,7 +119,11 @@ fn trigger(value: &str) -> Result<i64, ApiError> {
     i64::try_from(number).map_err(|_| ApiError::new(Code::InvalidRequest, expected).at("trigger"))
 }
 
-fn key_of(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+/// The idempotency key of a request, if it has one.
+///
+/// # Errors
+/// 400 `invalid_request` if it is not visible ASCII.
+pub fn key_of(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let Some(value) = headers.get(IDEMPOTENCY_KEY) else {
         return Ok(None);
     };

@@ -221,6 +221,35 @@ pub async fn map(
     Ok(png_answer(map))
 }
 
+/// Returns the image that an image of an inspection was compared with, as long as the line compares with it.
+#[utoipa::path(
+    get,
+    path = "/v1/inspections/{id}/reference",
+    operation_id = "get_inspection_reference",
+    tag = "lines",
+    params(("id" = String, Path, description = "Id of the inspection"), View),
+    responses(
+        (status = 200, description = "The first image of the reference", body = ImageFile, content_type = "image/*"),
+        (status = 409, description = "The line has another reference or model since", body = ErrorBody),
+        LookupErrors,
+        RoleErrors,
+        StoreErrors
+    )
+)]
+pub async fn reference(
+    State(state): State<Arc<AppState>>,
+    Path(id): Path<String>,
+    view: Result<Query<View>, axum::extract::rejection::QueryRejection>,
+) -> Result<Response, ApiError> {
+    let Query(view) = view.map_err(|error| ApiError::new(Code::InvalidQuery, error.body_text()))?;
+    let (image, kind) = calls::reference_of(&state, &id, view.view).await?;
+    answer_size::reserve(&state, image.len())?;
+    let mut response = Chunks::of(image).into_body().into_response();
+    let kind = HeaderValue::from_static(kind);
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    Ok(response)
+}
+
 /// The result of deleting the images of an inspection.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DeletedImages {

@@ -4,16 +4,13 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use super::shipped::Shipped;
 use super::spliced::as_stored;
 use crate::api::answer_size::{OBJECT, of_text};
 use crate::api::{ApiError, AppState};
 use crate::calls;
 use crate::error_code::Code;
 use crate::lines::{Definition, Line, LineError, Promised, Shares, Statement, Store};
-use crate::promise::ShippedAudit;
-
-/// Confidence of the bound on what was shipped.
-const CONFIDENCE: f64 = 0.95;
 
 /// A line: what it compares with, promises, and has been calibrated to.
 #[derive(Debug, Serialize, ToSchema)]
@@ -63,21 +60,6 @@ struct Parts {
     ng: u64,
     /// Parts that another model or another version of the reference scored.
     left_out: u64,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = ShippedParts)]
-struct Shipped {
-    /// Audited parts with a verdict of OK or NG.
-    audited: u64,
-    /// Those of them that are NG.
-    ng: u64,
-    /// Audited parts without such a verdict.
-    unanswered: u64,
-    /// With 95 % confidence, at most this share of the parts that were decided OK is NG. Null as long as audited parts lack
-    /// a verdict: the rest would be a selection.
-    #[schema(required)]
-    bound: Option<f64>,
 }
 
 /// Bytes of a line in an answer without its calibration.
@@ -141,44 +123,6 @@ pub async fn describe(state: &AppState, line: &Line) -> Result<LineObject, ApiEr
         drift,
         parts: Parts { ok, ng, left_out },
         calibration,
-        shipped: shipped_of(&shipped),
+        shipped: Shipped::of(&shipped),
     })
-}
-
-fn shipped_of(counts: &[(String, i64)]) -> Shipped {
-    let count = |wanted: &[&str]| -> u64 {
-        let found = counts
-            .iter()
-            .filter(|(verdict, _)| wanted.contains(&verdict.as_str()));
-        found
-            .map(|(_, count)| u64::try_from(*count).unwrap_or_default())
-            .sum()
-    };
-    let (ok, ng, unanswered) = (count(&["ok"]), count(&["ng"]), count(&["none", "unsure"]));
-    let audit = ShippedAudit {
-        audited: ok + ng,
-        ng,
-    };
-    Shipped {
-        audited: audit.audited,
-        ng,
-        unanswered,
-        bound: (unanswered == 0 && audit.audited > 0).then(|| audit.upper_bound(CONFIDENCE)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_shipped_has_a_bound_once_all_audited_parts_have_a_verdict() {
-        let counts = |unanswered: i64| {
-            shipped_of(&[("ok".to_owned(), 299), ("none".to_owned(), unanswered)])
-        };
-        let bound = counts(0).bound.unwrap();
-        assert!(bound <= 0.01 && bound > 0.009, "{bound}");
-        assert_eq!((counts(1).bound, counts(1).unanswered), (None, 1));
-        assert_eq!(shipped_of(&[]).bound, None);
-    }
 }

@@ -2,13 +2,18 @@
 
 mod calibration_form;
 mod calibrations;
+mod dashboard;
 mod drift;
 mod inspection_form;
 mod inspections;
 mod line;
 mod line_object;
 mod listed;
+mod planted;
 mod queue;
+mod reviewed;
+mod reviews;
+mod shipped;
 mod spliced;
 mod store;
 mod verdicts;
@@ -29,9 +34,14 @@ pub fn routes() -> OpenApiRouter<Arc<AppState>> {
         .routes(routes!(inspections::create, queue::page))
         .routes(routes!(calibrations::create, calibrations::list))
         .routes(routes!(drift::dismiss))
+        .routes(routes!(reviews::claim, reviews::release))
+        .routes(routes!(planted::create, planted::list))
+        .routes(routes!(planted::delete))
+        .routes(routes!(dashboard::show))
         .routes(routes!(inspections::one))
         .routes(routes!(inspections::image, inspections::delete_image))
         .routes(routes!(inspections::map))
+        .routes(routes!(inspections::reference))
         .routes(routes!(verdicts::create, verdicts::undo))
 }
 

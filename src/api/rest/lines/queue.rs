@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
-use super::spliced::with_fields;
-use crate::api::answer_size::{self, of_text};
+use super::reviewed::listed;
 use crate::api::json_answer::Json;
 use crate::api::rest::error_responses::{LookupErrors, RoleErrors, StoreErrors};
 use crate::api::{ApiError, AppState};
@@ -35,6 +34,16 @@ pub struct QueueQuery {
     verdict: Option<VerdictName>,
     /// Only those that a keyed hash chose for a person, or only the others.
     audit: Option<bool>,
+    /// Only those of this part, as the client calls it.
+    #[param(max_length = 200)]
+    part: Option<String>,
+    /// Only those of this lot.
+    #[param(max_length = 200)]
+    lot: Option<String>,
+    /// The newest first, and not the oldest.
+    #[serde(default)]
+    #[param(default = false, required = false)]
+    newest: bool,
     /// Only those after this one: `next` of the page before.
     after: Option<String>,
     /// At most so many.
@@ -68,7 +77,7 @@ pub enum VerdictName {
     None,
 }
 
-/// A page of inspections, the oldest first.
+/// A page of inspections, the oldest first unless the newest are asked for.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct InspectionList {
     object: &'static str,
@@ -87,11 +96,6 @@ pub struct InspectionListed {
     inspection: InspectionAnswer,
     /// The last verdict that was not undone, or null.
     #[schema(required)]
-    verdict: Option<String>,
-}
-
-#[derive(Serialize)]
-struct More {
     verdict: Option<String>,
 }
 
@@ -116,6 +120,17 @@ pub async fn page(
         let message = format!("limit is from 1 to {MOST}");
         return Err(ApiError::new(Code::InvalidQuery, message).at("limit"));
     }
+    let texts = [
+        ("part", &query.part),
+        ("lot", &query.lot),
+        ("after", &query.after),
+    ];
+    for (name, text) in texts {
+        if text.as_ref().is_some_and(|text| text.contains('\0')) {
+            let message = format!("{name} has a zero byte, which no stored text has");
+            return Err(ApiError::new(Code::InvalidQuery, message).at(name));
+        }
+    }
     let line = state.lines.get(&line).await?;
     let filter = Filter {
         decision: query.decision.map(|decision| match decision {
@@ -130,6 +145,9 @@ pub async fn page(
             VerdictName::None => "none",
         }),
         audit: query.audit,
+        part: query.part,
+        lot: query.lot,
+        newest: query.newest,
         after: query.after,
         limit,
     };
@@ -138,20 +156,9 @@ pub async fn page(
         .page(&line.name, &filter)
         .await
         .map_err(LineError::from)?;
-    let bytes = page
-        .data
-        .iter()
-        .map(|one| of_text(one.answer.len()) + of_text(64));
-    answer_size::reserve(&state, bytes.sum())?;
-    let data = page.data.into_iter().map(|one| {
-        let more = More {
-            verdict: one.verdict,
-        };
-        with_fields(&one.answer, &more)
-    });
     Ok(Json(InspectionList {
         object: "list",
-        data: data.collect::<Result<_, _>>()?,
+        data: listed(&state, page.data)?,
         next: page.next,
     }))
 }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use axum::extract::{Path, Request, State};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
+use super::inspection_form::key_of;
 use super::store::reviews;
 use super::who;
 use crate::api::answer_size::{self, OBJECT, of_text};
@@ -20,6 +21,9 @@ use crate::reviews::{Said, Verdict};
 
 /// Longest text of a verdict, in bytes.
 const LONGEST: usize = 2000;
+
+/// Longest idempotency key, in bytes.
+const LONGEST_KEY: usize = 200;
 
 /// What a person says.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -100,13 +104,23 @@ pub struct UndoneVerdict {
     undone: bool,
 }
 
+/// The headers of a verdict, for `/openapi.json`.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "describes the header that is read")]
+pub struct VerdictHeaders {
+    /// The same key for the same inspection means the same verdict: it is stored once, and answered again.
+    #[param(rename = "idempotency-key", min_length = 1, max_length = 200, value_type = String, required = false)]
+    idempotency_key: Option<String>,
+}
+
 /// Says what an inspected part is. It is never overwritten: undo it first.
 #[utoipa::path(
     post,
     path = "/v1/inspections/{id}/verdict",
     operation_id = "give_verdict",
     tag = "lines",
-    params(("id" = String, Path, description = "Id of the inspection")),
+    params(("id" = String, Path, description = "Id of the inspection"), VerdictHeaders),
     request_body = VerdictRequest,
     responses(
         (status = 200, description = "The verdict is stored", body = VerdictObject),
@@ -124,6 +138,12 @@ pub async fn create(
 ) -> Result<Json<VerdictObject>, ApiError> {
     let who = who(&request);
     let (parts, body) = request.into_parts();
+    let key = key_of(&parts.headers)?;
+    let fits = |key: &String| (1..=LONGEST_KEY).contains(&key.len());
+    if !key.as_ref().is_none_or(fits) {
+        let message = format!("1 to {LONGEST_KEY} bytes are allowed");
+        return Err(ApiError::new(Code::InvalidRequest, message).at("idempotency-key"));
+    }
     let mut body = state.admission.read_unpacked(&parts.headers, body).await?;
     let asked: VerdictRequest = json_body::parse(&body.bytes)?;
     body.was_parsed();
@@ -146,7 +166,8 @@ pub async fn create(
         SaidName::Unsure => Said::Unsure,
     };
     let texts = [asked.kind, asked.caption, asked.reason];
-    let stored = reviews(&state)?.judge(&id, said, texts, &who).await;
+    let stored = reviews(&state)?.judge(&id, said, texts, (&who, key.as_deref()));
+    let stored = stored.await;
     Ok(Json(stored.map_err(LineError::from)?.into()))
 }
 

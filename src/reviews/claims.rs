@@ -1,0 +1,230 @@
+//! Who looks at what: a reviewer's page claims the next inspections for a while, and nobody else gets them.
+
+use std::collections::HashSet;
+
+use sqlx::{AnyConnection, Row as _};
+
+use super::error::ReviewError;
+use super::inspections::{COLUMNS, Inspection};
+use super::planted;
+use super::{Reviews, now};
+
+/// How long a claim holds unless it is renewed, in milliseconds.
+pub const LEASE: i64 = 300_000;
+
+/// What waits is counted so far.
+const MOST_COUNTED: i64 = 1000;
+
+/// Two servers may want the same inspections at the same time: so often the loser looks again.
+const TRIES: usize = 3;
+
+/// What a page asks for.
+#[derive(Debug, Clone, Default)]
+pub struct Claim<'a> {
+    /// The line.
+    pub line: &'a str,
+    /// The page: another tab is another session.
+    pub session: &'a str,
+    /// The name of the caller's key; "" without keys.
+    pub who: &'a str,
+    /// Items that the session holds afterwards, at most.
+    pub limit: usize,
+    /// `Some(true)`: only what the hash chose; `Some(false)`: only what the line was unsure about.
+    pub audit: Option<bool>,
+    /// Only parts of this lot.
+    pub lot: Option<&'a str>,
+    /// An item that is wanted again, after its verdict was undone. It comes first.
+    pub again: Option<&'a str>,
+    /// Probability with which a planted item is added to a new item, 0 to 1.
+    pub planted: f64,
+}
+
+/// What a session holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Claimed {
+    /// The items, in the order in which the session got them.
+    pub data: Vec<Inspection>,
+    /// Number of inspections without a verdict that the line was unsure about, held ones included; 1000 stands for more.
+    pub waiting: i64,
+}
+
+impl Reviews {
+    /// Renews what a session holds, and adds the oldest items that nobody holds.
+    ///
+    /// # Errors
+    /// [`ReviewError`].
+    pub async fn claim(&self, asked: &Claim<'_>) -> Result<Claimed, ReviewError> {
+        let mut change = self.database.write.begin().await?;
+        let now = now();
+        sqlx::query("DELETE FROM claims WHERE line = $1 AND until < $2")
+            .bind(asked.line)
+            .bind(now)
+            .execute(&mut *change)
+            .await?;
+        sqlx::query("UPDATE claims SET until = $3 WHERE line = $1 AND session = $2")
+            .bind(asked.line)
+            .bind(asked.session)
+            .bind(now + LEASE)
+            .execute(&mut *change)
+            .await?;
+        if let Some(again) = asked.again {
+            let exists = sqlx::query("SELECT 1 FROM inspections WHERE id = $1 AND line = $2");
+            let exists = exists.bind(again).bind(asked.line);
+            if exists.fetch_optional(&mut *change).await?.is_some()
+                || planted::is_of(&mut change, again, asked.line).await?
+            {
+                take(&mut change, asked, again, now).await?;
+            }
+        }
+        let mut data = held(&mut change, asked).await?;
+        for _ in 0..TRIES {
+            let missing = asked.limit.saturating_sub(data.len());
+            if missing == 0 {
+                break;
+            }
+            let mut lost = false;
+            for id in candidates(&mut change, asked, missing).await? {
+                lost |= !take(&mut change, asked, &id, now).await?;
+                if asked.planted > 0.0 && fastrand::f64() < asked.planted {
+                    let planted = planted::unanswered(&mut change, asked.line, asked.who).await?;
+                    if let Some(planted) = planted {
+                        take(&mut change, asked, &planted, now).await?;
+                    }
+                }
+            }
+            data = held(&mut change, asked).await?;
+            if !lost {
+                break;
+            }
+        }
+        change.commit().await?;
+        if let Some(again) = asked.again {
+            data.sort_by_key(|item| item.id != again);
+        }
+        data.truncate(asked.limit);
+        let waiting = self.waits_for_people(asked.line).await?;
+        Ok(Claimed { data, waiting })
+    }
+
+    /// Gives back all that a session holds. Returns how much it was.
+    ///
+    /// # Errors
+    /// [`ReviewError`].
+    pub async fn release(&self, line: &str, session: &str) -> Result<u64, ReviewError> {
+        let done = sqlx::query("DELETE FROM claims WHERE line = $1 AND session = $2")
+            .bind(line)
+            .bind(session)
+            .execute(&self.database.write)
+            .await?;
+        Ok(done.rows_affected())
+    }
+
+    /// See [`Claimed::waiting`].
+    ///
+    /// # Errors
+    /// [`ReviewError`].
+    pub async fn waits_for_people(&self, line: &str) -> Result<i64, ReviewError> {
+        let count = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM (SELECT 1 FROM inspections WHERE line = $1 AND decision = 'review' \
+             AND verdict = 'none' LIMIT $2) AS waiting",
+        );
+        let count = count.bind(line).bind(MOST_COUNTED);
+        Ok(count.fetch_one(&self.database.read).await?)
+    }
+}
+
+/// Ends a claim: the item has a verdict.
+pub(super) async fn end(change: &mut AnyConnection, item: &str) -> Result<(), ReviewError> {
+    let done = sqlx::query("DELETE FROM claims WHERE item = $1").bind(item);
+    done.execute(change).await?;
+    Ok(())
+}
+
+/// Claims an item. False if another session holds it.
+async fn take(
+    change: &mut AnyConnection,
+    asked: &Claim<'_>,
+    item: &str,
+    now: i64,
+) -> Result<bool, ReviewError> {
+    let done = sqlx::query(
+        "INSERT INTO claims (item, line, session, place, until) VALUES ($1, $2, $3, \
+         (SELECT COALESCE(MAX(place), 0) + 1 FROM claims WHERE line = $2 AND session = $3), $4) \
+         ON CONFLICT (item) DO NOTHING",
+    )
+    .bind(item)
+    .bind(asked.line)
+    .bind(asked.session)
+    .bind(now + LEASE)
+    .execute(change)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// What a session holds, in its order. What has got a verdict meanwhile is not held any more.
+async fn held(
+    change: &mut AnyConnection,
+    asked: &Claim<'_>,
+) -> Result<Vec<Inspection>, ReviewError> {
+    let items: Vec<String> = sqlx::query_scalar(
+        "SELECT item FROM claims WHERE line = $1 AND session = $2 ORDER BY place",
+    )
+    .bind(asked.line)
+    .bind(asked.session)
+    .fetch_all(&mut *change)
+    .await?;
+    let sql = format!("SELECT {COLUMNS} FROM inspections WHERE id = $1");
+    let mut held = Vec::new();
+    for item in items {
+        let row = sqlx::query(&sql).bind(&item);
+        let found = match row.fetch_optional(&mut *change).await? {
+            Some(row) => Some(Inspection::read(&row)?),
+            None => planted::one(change, &item, Some(asked.who)).await?,
+        };
+        match found.filter(|found| found.verdict.is_none()) {
+            Some(found) => held.push(found),
+            None => end(change, &item).await?,
+        }
+    }
+    Ok(held)
+}
+
+/// The oldest inspections for people that nobody holds.
+async fn candidates(
+    change: &mut AnyConnection,
+    asked: &Claim<'_>,
+    most: usize,
+) -> Result<Vec<String>, ReviewError> {
+    const UNSURE: &str = "decision = 'review'";
+    const CHOSEN: &str = "audit = 1";
+    const CHOSEN_AND_SURE: &str = "audit = 1 AND decision <> 'review'";
+    let wanted: &[&str] = match asked.audit {
+        Some(true) => &[CHOSEN],
+        Some(false) => &[UNSURE],
+        None => &[UNSURE, CHOSEN_AND_SURE],
+    };
+    let most_rows = i64::try_from(most).unwrap_or(i64::MAX);
+    let mut found: Vec<String> = Vec::new();
+    for wanted in wanted {
+        let mut sql = format!(
+            "SELECT id FROM inspections WHERE line = $1 AND {wanted} AND verdict = 'none' \
+             AND NOT EXISTS (SELECT 1 FROM claims WHERE item = inspections.id)"
+        );
+        if asked.lot.is_some() {
+            sql.push_str(" AND lot = $3");
+        }
+        sql.push_str(" ORDER BY id LIMIT $2");
+        let mut query = sqlx::query(&sql).bind(asked.line).bind(most_rows);
+        if let Some(lot) = asked.lot {
+            query = query.bind(lot);
+        }
+        for row in query.fetch_all(&mut *change).await? {
+            found.push(row.try_get("id")?);
+        }
+    }
+    found.sort();
+    let mut seen = HashSet::new();
+    found.retain(|id| seen.insert(id.clone()));
+    found.truncate(most);
+    Ok(found)
+}
