@@ -15,7 +15,9 @@ async fn stores() -> Vec<(tempfile::TempDir, Reviews)> {
             Some(url) => Some(Database::at(&url).await.unwrap()),
             None => None,
         };
-        let reviews = Reviews::open(folder.path(), shared, None).await.unwrap();
+        let reviews = Reviews::open(folder.path(), shared, None, Arc::default())
+            .await
+            .unwrap();
         stores.push((folder, reviews));
     }
     stores
@@ -272,7 +274,9 @@ async fn retention_deletes_images_and_never_rows() {
 #[tokio::test]
 async fn what_is_stored_is_there_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
-    let reviews = Reviews::open(folder.path(), None, None).await.unwrap();
+    let reviews = Reviews::open(folder.path(), None, None, Arc::default())
+        .await
+        .unwrap();
     reviews.put_line("bolts", "{}", "").await.unwrap();
     let inspection = NewInspection {
         calibration: Some("c".to_owned()),
@@ -305,7 +309,9 @@ async fn what_is_stored_is_there_after_a_restart() {
     reviews.add_calibration(&calibration).await.unwrap();
     reviews.close().await;
 
-    let reviews = Reviews::open(folder.path(), None, None).await.unwrap();
+    let reviews = Reviews::open(folder.path(), None, None, Arc::default())
+        .await
+        .unwrap();
     assert_eq!(reviews.lines().await.unwrap().len(), 1);
     assert_eq!(
         reviews.inspection(&inspection.id).await.unwrap().score,
@@ -361,7 +367,9 @@ async fn concurrent_inspections_with_one_key_are_one_row() {
 #[tokio::test]
 async fn what_is_stored_after_a_full_disk_is_there() {
     let folder = tempfile::tempdir().unwrap();
-    let reviews = Reviews::open(folder.path(), None, None).await.unwrap();
+    let reviews = Reviews::open(folder.path(), None, None, Arc::default())
+        .await
+        .unwrap();
     let with_key = || NewInspection {
         idempotency_key: Some("part 1".to_owned()),
         ..new("bolts", "a")
@@ -402,7 +410,7 @@ async fn an_image_that_a_row_promises_is_there_although_another_server_deletes_t
     for folder in [&one, &two] {
         let database = Some(Database::at(&url).await.unwrap());
         servers.push(
-            Reviews::open(folder.path(), database, Some(&images))
+            Reviews::open(folder.path(), database, Some(&images), Arc::default())
                 .await
                 .unwrap(),
         );

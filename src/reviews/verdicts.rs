@@ -6,6 +6,7 @@ use sqlx::{AnyConnection, FromRow, Row as _};
 use super::error::ReviewError;
 use super::events::{Event, What};
 use super::{Reviews, new_id, now};
+use crate::deliveries::{News, Occasion};
 
 /// What a person says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +98,14 @@ impl Reviews {
             return Err(ReviewError::VerdictExists(known.unwrap_or_default()));
         };
         add(&mut change, inspection, &verdict).await?;
+        let news = News {
+            id: &verdict.id,
+            line: &line,
+            event: Occasion::Verdict,
+            inspection,
+            decision: None,
+        };
+        self.outbox.add(&mut change, news).await?;
         let event = Event {
             who: who.to_owned(),
             what: What::Verdict,
@@ -106,6 +115,7 @@ impl Reviews {
         };
         event.write(&mut change).await?;
         change.commit().await?;
+        self.outbox.wake();
         Ok(verdict)
     }
 
@@ -136,6 +146,14 @@ impl Reviews {
             who: who.to_owned(),
         };
         add(&mut change, inspection, &undone).await?;
+        let news = News {
+            id: &undone.id,
+            line: &line,
+            event: Occasion::VerdictUndone,
+            inspection,
+            decision: None,
+        };
+        self.outbox.add(&mut change, news).await?;
         let event = Event {
             who: who.to_owned(),
             what: What::VerdictUndone,
@@ -145,6 +163,7 @@ impl Reviews {
         };
         event.write(&mut change).await?;
         change.commit().await?;
+        self.outbox.wake();
         Ok(())
     }
 

@@ -1,0 +1,60 @@
+//! A receiver of messages, and why it does not take one.
+
+use super::folder::Folder;
+use super::message::Message;
+use super::mqtt::Mqtt;
+use super::webhook::Webhook;
+
+/// Where a sink's messages go.
+#[derive(Debug)]
+pub enum Receiver {
+    /// HTTP requests.
+    Webhook(Webhook),
+    /// A broker.
+    Mqtt(Mqtt),
+    /// Files.
+    Folder(Folder),
+}
+
+/// Why a message was not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// The receiver is not there.
+    Away(String),
+    /// It is there and cannot take the message now.
+    Later(String),
+    /// It refuses this message.
+    Refused(String),
+}
+
+impl Failure {
+    /// The reason.
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::Away(reason) | Self::Later(reason) | Self::Refused(reason) => reason,
+        }
+    }
+}
+
+impl Receiver {
+    /// Sends a message. It is acknowledged when this returns.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn send(&self, message: &Message) -> Result<(), Failure> {
+        match self {
+            Self::Webhook(webhook) => webhook.send(message).await,
+            Self::Mqtt(mqtt) => mqtt.send(message).await,
+            Self::Folder(folder) => folder.send(message).await,
+        }
+    }
+
+    /// As it is written in the file of sinks.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Webhook(_) => "webhook",
+            Self::Mqtt(_) => "mqtt",
+            Self::Folder(_) => "folder",
+        }
+    }
+}
