@@ -45,10 +45,12 @@ pub async fn deliver(work: Work<'_>) {
         }
         is_failing = found.is_err();
         let found = found.unwrap_or_default();
-        // A line whose messages are gone has nothing to be paused for.
         let now = Instant::now();
-        paused.retain(|line, one| now < one.until || found.contains(line));
-        for line in found {
+        if let Some(found) = &found {
+            // A line whose messages are gone has nothing to be paused for.
+            paused.retain(|line, one| now < one.until || found.contains(line));
+        }
+        for line in found.unwrap_or_default() {
             let is_due = paused.get(&line).is_none_or(|one| one.until <= now);
             if busy.len() < AT_A_TIME && is_due && !busy.contains(&line) {
                 busy.insert(line.clone());
@@ -79,15 +81,15 @@ pub async fn deliver(work: Work<'_>) {
     work.lease.give_up(work.outbox).await;
 }
 
-/// The lines with messages that this server may send; none if there is no room for another turn.
-async fn waiting(work: Work<'_>, has_room: bool) -> Result<Vec<String>, sqlx::Error> {
+/// The lines with messages; `None` if this server may send none, or if there is no room for another turn.
+async fn waiting(work: Work<'_>, has_room: bool) -> Result<Option<Vec<String>>, sqlx::Error> {
     work.lease.keep(work.outbox).await?;
     let is_held = work.lease.is_held();
     work.sink.status.delivers(is_held);
     if !is_held || !has_room {
-        return Ok(Vec::new());
+        return Ok(None);
     }
-    work.outbox.lines(work.sink.name()).await
+    work.outbox.lines(work.sink.name()).await.map(Some)
 }
 
 fn note(paused: &mut HashMap<String, Paused>, line: String, ending: Ending) {

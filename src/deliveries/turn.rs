@@ -9,6 +9,7 @@ use super::lease::Lease;
 use super::message::{Message, now};
 use super::outbox::Outbox;
 use super::receiver::Failure;
+use crate::quoted::cut;
 use crate::telemetry::{Attempt, DeliveryMetrics};
 
 /// A message that was refused so many times is given up.
@@ -93,7 +94,8 @@ impl Work<'_> {
 
     /// Notes a failure. Returns whether the message was given up, so that the next one follows.
     async fn failed(self, message: &Message, failure: &Failure) -> bool {
-        let (sink, name, reason) = (self.sink, self.sink.name(), failure.reason());
+        let (sink, name) = (self.sink, self.sink.name());
+        let reason = &cut(failure.reason().to_owned());
         let (attempt, is_there) = match failure {
             Failure::Away(_) => (Attempt::Failed, false),
             Failure::Later(_) => (Attempt::Failed, true),
