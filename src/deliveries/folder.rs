@@ -3,8 +3,8 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
+use super::failure::Failure;
 use super::message::Message;
-use super::receiver::Failure;
 use crate::whole_file;
 
 /// A folder that takes messages. It is never created: it may be a drive that is not mounted.

@@ -12,6 +12,7 @@ mod couriers;
 mod dead_letters;
 mod definition;
 mod error;
+mod failure;
 mod folder;
 mod interest;
 mod lease;

@@ -1,5 +1,6 @@
-//! A receiver of messages, and why it does not take one.
+//! A receiver of messages.
 
+use super::failure::Failure;
 use super::folder::Folder;
 use super::message::Message;
 use super::mqtt::Mqtt;
@@ -14,26 +15,6 @@ pub enum Receiver {
     Mqtt(Mqtt),
     /// Files.
     Folder(Folder),
-}
-
-/// Why a message was not taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure {
-    /// The receiver is not there.
-    Away(String),
-    /// It is there and cannot take the message now.
-    Later(String),
-    /// It refuses this message.
-    Refused(String),
-}
-
-impl Failure {
-    /// The reason.
-    pub fn reason(&self) -> &str {
-        match self {
-            Self::Away(reason) | Self::Later(reason) | Self::Refused(reason) => reason,
-        }
-    }
 }
 
 impl Receiver {

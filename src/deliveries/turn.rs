@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::definition::Sink;
+use super::failure::Failure;
 use super::lease::Lease;
 use super::message::{Message, now};
 use super::outbox::Outbox;
-use super::receiver::Failure;
 use crate::quoted::cut;
 use crate::telemetry::{Attempt, DeliveryMetrics};
 

@@ -1,12 +1,13 @@
 //! A webhook: a signed request for each message.
 
+use std::fmt;
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
 use reqwest::{Certificate, Client, Response, StatusCode, Url, redirect};
 
+use super::failure::Failure;
 use super::message::{Message, now};
-use super::receiver::Failure;
 use super::signature::Signer;
 use crate::quoted::quoted;
 
@@ -24,7 +25,6 @@ const EVENT: HeaderName = HeaderName::from_static("clip-in-event");
 const SIGNATURE: HeaderName = HeaderName::from_static("clip-in-signature");
 
 /// A URL that takes messages.
-#[derive(Debug)]
 pub struct Webhook {
     url: Url,
     signer: Signer,
@@ -90,6 +90,16 @@ impl Webhook {
         } else {
             Failure::Later(reason)
         })
+    }
+}
+
+impl fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Path and query may have a token.
+        let host = self.url.host_str();
+        f.debug_struct("Webhook")
+            .field("host", &host)
+            .finish_non_exhaustive()
     }
 }
 

@@ -11,6 +11,8 @@ mod image_hash;
 mod images;
 mod inspections;
 mod lines;
+#[cfg(test)]
+mod message_tests;
 mod new_inspection;
 mod outage;
 mod parts;

@@ -4,6 +4,11 @@ use super::*;
 
 /// SQLite in a new folder; and PostgreSQL, if its URL is given, with nothing in it.
 async fn stores() -> Vec<(tempfile::TempDir, Reviews)> {
+    stores_with(&Arc::default()).await
+}
+
+/// The same, with sinks.
+pub(super) async fn stores_with(interests: &Arc<[Interest]>) -> Vec<(tempfile::TempDir, Reviews)> {
     let mut stores = Vec::new();
     let urls = [None, std::env::var("CLIP_IN_TEST_POSTGRES").ok()];
     for (number, url) in urls.into_iter().enumerate() {
@@ -15,7 +20,7 @@ async fn stores() -> Vec<(tempfile::TempDir, Reviews)> {
             Some(url) => Some(Database::at(&url).await.unwrap()),
             None => None,
         };
-        let reviews = Reviews::open(folder.path(), shared, None, Arc::default())
+        let reviews = Reviews::open(folder.path(), shared, None, interests.clone())
             .await
             .unwrap();
         stores.push((folder, reviews));
@@ -24,11 +29,11 @@ async fn stores() -> Vec<(tempfile::TempDir, Reviews)> {
 }
 
 /// A name that no other test has: PostgreSQL is shared.
-fn name() -> String {
+pub(super) fn name() -> String {
     format!("line-{}", new_id())
 }
 
-fn new(line: &str, image: &str) -> NewInspection {
+pub(super) fn new(line: &str, image: &str) -> NewInspection {
     let bytes = Bytes::from(image.to_owned());
     NewInspection {
         id: new_id(),

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use tokio::sync::oneshot;
 
-use crate::deliveries::receiver::Failure;
+use crate::deliveries::failure::Failure;
 
 /// What becomes of a message.
 type Waiter = oneshot::Sender<Result<(), Failure>>;

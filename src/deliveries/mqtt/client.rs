@@ -6,9 +6,9 @@ use rumqttc::v5;
 use rumqttc::v5::mqttbytes::v5::{PubAckReason, PublishProperties};
 use rumqttc::{NetworkOptions, TlsConfiguration, Transport};
 
-use super::{Broker, LARGEST, Version};
+use super::broker::{Broker, LARGEST, Version};
+use crate::deliveries::failure::Failure;
 use crate::deliveries::message::Message;
-use crate::deliveries::receiver::Failure;
 
 /// Between two signs of life.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);

@@ -6,11 +6,17 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::Broker;
 use super::acknowledgements::Acknowledgements;
+use super::broker::Broker;
 use super::client::{self, Client, Ended, Events, Step};
+use crate::deliveries::failure::Failure;
 use crate::deliveries::message::Message;
-use crate::deliveries::receiver::Failure;
+
+/// What tells of the acknowledgement of a message, and all that wait for one on the same connection.
+pub type OnItsWay = (
+    oneshot::Receiver<Result<(), Failure>>,
+    Arc<Mutex<Acknowledgements>>,
+);
 
 /// A connection that the broker has accepted.
 #[derive(Debug)]
@@ -48,15 +54,11 @@ impl Connection {
         !self.waiting.lock().is_closed()
     }
 
-    /// Sends a message, and returns what tells of its acknowledgement. Only one caller at a time: messages are counted.
+    /// Sends a message. Only one caller at a time: messages are counted.
     ///
     /// # Errors
     /// [`Failure::Away`] if the connection has just ended.
-    pub fn publish(
-        &self,
-        topic: String,
-        message: &Message,
-    ) -> Result<oneshot::Receiver<Result<(), Failure>>, Failure> {
+    pub fn publish(&self, topic: String, message: &Message) -> Result<OnItsWay, Failure> {
         let mut waiting = self.waiting.lock();
         let ended = || Failure::Away("the connection was closed".to_owned());
         let done = waiting.give().ok_or_else(ended)?;
@@ -64,7 +66,7 @@ impl Connection {
             waiting.take_back();
             return Err(ended());
         }
-        Ok(done)
+        Ok((done, self.waiting.clone()))
     }
 }
 

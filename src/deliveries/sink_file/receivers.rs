@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use reqwest::Certificate;
 use url::Url;
 
-use super::{Entry, Kind};
+use super::entry::{Entry, Kind};
 use crate::config::Secret;
 use crate::deliveries::folder::Folder;
 use crate::deliveries::mqtt::{Broker, Mqtt, TlsFiles, Version};
@@ -24,7 +24,7 @@ impl Entry {
     ///
     /// # Errors
     /// A sentence that names the field, without secrets.
-    pub(super) fn receiver(&self) -> Result<Receiver, String> {
+    pub fn receiver(&self) -> Result<Receiver, String> {
         let allowed: &[&str] = match self.kind {
             Kind::Webhook => &["url", "secret_file", "ca_file"],
             Kind::Mqtt => &[
@@ -124,6 +124,15 @@ impl Entry {
         if filled.contains(['{', '}']) {
             return Err("topic: only {line} and {event} are replaced".to_owned());
         }
+        for (field, text, most) in [
+            ("topic", Some(&topic), 1000),
+            ("client_id", self.client_id.as_ref(), 128),
+            ("user", self.user.as_ref(), 1000),
+        ] {
+            if text.is_some_and(|text| text.is_empty() || text.len() > most) {
+                return Err(format!("{field}: 1 to {most} bytes"));
+            }
+        }
         let version = match self.version {
             None | Some(5) => Version::V5,
             Some(3) => Version::V3,
@@ -134,6 +143,9 @@ impl Entry {
             (Some(user), None) => Some((user.clone(), Secret::from(String::new()))),
             (Some(user), Some(path)) => {
                 let password = read_line("password_file", path)?;
+                if password.len() > 1000 {
+                    return Err("password_file: a password has at most 1000 bytes".to_owned());
+                }
                 Some((user.clone(), Secret::from(password)))
             }
             (None, Some(_)) => return Err("password_file: user is missing".to_owned()),

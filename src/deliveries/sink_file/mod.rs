@@ -1,19 +1,23 @@
 //! Reads the file of sinks: `[[sink]]` tables.
 
+mod entry;
+mod receivers;
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
 
+use self::entry::Entry;
 use super::definition::Sink;
 use super::error::SinkError;
 use super::interest::{Interest, Occasion};
 use super::status::Status;
 use crate::byte_order_mark;
 use crate::quoted::quoted;
-
-mod receivers;
 
 /// Sinks of a server, at most: each has its series of metrics, and each message is a row for each of them.
 const MOST_SINKS: usize = 16;
@@ -32,37 +36,6 @@ const LONGEST_AGE: u32 = 8760;
 struct SinkFile {
     #[serde(default)]
     sink: Vec<Entry>,
-}
-
-/// A sink as it is written.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Entry {
-    name: String,
-    kind: Kind,
-    url: Option<String>,
-    secret_file: Option<PathBuf>,
-    topic: Option<String>,
-    version: Option<u8>,
-    client_id: Option<String>,
-    user: Option<String>,
-    password_file: Option<PathBuf>,
-    ca_file: Option<PathBuf>,
-    certificate_file: Option<PathBuf>,
-    key_file: Option<PathBuf>,
-    path: Option<PathBuf>,
-    lines: Option<Vec<String>>,
-    events: Option<Vec<String>>,
-    decisions: Option<Vec<String>>,
-    max_age_hours: Option<u32>,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Kind {
-    Webhook,
-    Mqtt,
-    Folder,
 }
 
 impl Sink {
@@ -163,6 +136,3 @@ impl Sink {
         })
     }
 }
-
-#[cfg(test)]
-mod tests;
