@@ -21,7 +21,7 @@ FETCH := { test -x .cache/pip/bin/python || $(PYTHON) -m venv .cache/pip; } && .
 CLIP_IN := target/release/clip-in
 TRAIN := $(VENV)/bin/clip-in-training
 
-.PHONY: help serve proto small-sources test check test-rust test-python test-full-size end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint lint-code docs onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo train-small train-small-text evaluate-demo evaluate-small ablation bench bench-setup stream textile kills rolling-restart faults abuse fuzz soak reference gpu-bundle lock clean textile-features textile-compare evaluate-changes inspection-pictures promises environments test-binaries tests-in-order
+.PHONY: help serve proto small-sources test check test-rust test-python test-full-size end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint lint-code docs onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo train-small train-small-text evaluate-demo evaluate-small ablation bench bench-setup stream textile kills deliveries rolling-restart faults abuse fuzz soak reference gpu-bundle lock clean textile-features textile-compare evaluate-changes inspection-pictures promises environments test-binaries tests-in-order
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | column -t -s '	'
@@ -224,6 +224,9 @@ inspection-pictures: build python ## docs/src/images/kinds.png: a part of each k
 
 kills: onnxruntime ## kill the server 200 times while it writes label sets, and during inspections (SQLite; PostgreSQL where Debian has installed it); nothing acknowledged may be lost
 	CLIP_IN_KILLS=200 cargo test --locked --test it _kill:: -- --nocapture
+
+deliveries: build $(CLIENTS)/.installed ## 10,000 decisions to a webhook and a broker that are away half of the time, with ten kills of the server; each must arrive, in order (needs Debian's mosquitto; DELIVERIES="--decisions 2000")
+	$(CLIENTS)/bin/python -m tests.faults.deliveries $(DELIVERIES)
 
 rolling-restart: build $(CLIENTS)/.installed ## restart two servers behind HAProxy in turn, under load; no request may be lost (needs Debian's haproxy)
 	$(CLIENTS)/bin/python -m tests.faults.rolling_restart $(ROLLING)

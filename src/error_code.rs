@@ -91,6 +91,7 @@ codes! {
     LabelsetNotFound = "labelset_not_found", 404, "There is no label set of that name.";
     ReferenceNotFound = "reference_not_found", 404, "There is no reference of that name.";
     LineNotFound = "line_not_found", 404, "There is no line of that name.";
+    SinkNotFound = "sink_not_found", 404, "There is no sink of that name (admin routes).";
     InspectionNotFound = "inspection_not_found", 404, "There is no inspection with that id, or no such image of it.";
     BundleNotFound = "bundle_not_found", 404, "The folder holds no bundle (admin routes).";
     MethodNotAllowed = "method_not_allowed", 405, "The path exists, but not for this method.";

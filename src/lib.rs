@@ -27,6 +27,7 @@ pub mod cli;
 pub mod config;
 pub mod database;
 pub(crate) mod dataset;
+pub mod deliveries;
 pub mod engine;
 pub mod error_code;
 pub mod eval;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::admin::AdminAccess;
 use super::admission::Admission;
 use super::{ApiError, ApiKeys};
+use crate::deliveries::Couriers;
 use crate::engine::{Model, Registry, RegistryError};
 use crate::images_by_url::Fetcher;
 use crate::labelsets::LabelSets;
@@ -26,6 +27,8 @@ pub struct AppState {
     pub references: Arc<References>,
     /// The inspection lines.
     pub lines: Lines,
+    /// The sinks of what lines decide.
+    pub couriers: Couriers,
     /// Fetches images that are named by URL; `None` if that is off, and the engine refuses them then.
     pub images_by_url: Option<Fetcher>,
     /// The process's metrics.

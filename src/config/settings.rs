@@ -281,6 +281,11 @@ settings! {
         #[arg(env = "CLIP_IN_INSPECTION_IMAGES", value_name = "PLACE")]
         inspection_images: Option<PathBuf>;
 
+        /// File with sinks ([[sink]] tables: name, kind, and where it is), to which decisions and verdicts of lines are sent:
+        /// webhooks, brokers of MQTT, folders
+        #[arg(env = "CLIP_IN_SINKS", value_name = "FILE")]
+        sinks: Option<PathBuf>;
+
         /// Seconds between two searches for images that are older than `retention_days` of their line
         #[arg(env = "CLIP_IN_RETENTION_CHECK_SECONDS", default_value_t = 3600)]
         retention_check_seconds: u32 as u32 in 1..=86_400;

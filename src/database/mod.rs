@@ -37,6 +37,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         include_str!("migrations/0003_deletions.sql"),
     ),
     (4, "named", include_str!("migrations/0004_named.sql")),
+    (
+        5,
+        "deliveries",
+        include_str!("migrations/0005_deliveries.sql"),
+    ),
 ];
 
 /// Why a database cannot be used.

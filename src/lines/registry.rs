@@ -14,6 +14,7 @@ use super::line::{Calibrated, Line};
 use super::load;
 use crate::database::Database;
 use crate::dataset::store::Place;
+use crate::deliveries::Interest;
 use crate::promise::RandomAudit;
 use crate::reviews::{Event, Mark, ReviewError, Reviews, StoredCalibration, What};
 
@@ -30,6 +31,8 @@ pub struct Lines {
     shared: Option<Database>,
     /// Where images are, if not in the folder.
     images: Option<Place>,
+    /// What sinks want to be told of.
+    interests: Arc<[Interest]>,
     opened: OnceCell<Opened>,
     in_use: RwLock<HashMap<String, Arc<Line>>>,
     /// What the store had of each line when it was read.
@@ -46,7 +49,7 @@ struct Opened {
 
 impl Lines {
     /// Lines in a folder, or in a database that several servers share, with their images in the folder or in a place of
-    /// their own. What is there is opened now.
+    /// their own. What sinks with these `interests` want is put into the outbox. What is there is opened now.
     ///
     /// # Errors
     /// [`LineError::Store`].
@@ -54,12 +57,14 @@ impl Lines {
         folder: PathBuf,
         shared: Option<Database>,
         images: Option<Place>,
+        interests: Arc<[Interest]>,
     ) -> Result<Self, LineError> {
         let is_there = shared.is_some() || Database::is_in(&folder);
         let lines = Self {
             folder,
             shared,
             images,
+            interests,
             opened: OnceCell::new(),
             in_use: RwLock::default(),
             marks: parking_lot::Mutex::default(),
@@ -81,8 +86,9 @@ impl Lines {
 
     async fn opened(&self) -> Result<&Opened, ReviewError> {
         let open = || async {
+            let (shared, interests) = (self.shared.clone(), self.interests.clone());
             let reviews =
-                Reviews::open(&self.folder, self.shared.clone(), self.images.as_ref()).await?;
+                Reviews::open(&self.folder, shared, self.images.as_ref(), interests).await?;
             // Before a line is read: its monitors go on from what is stored.
             reviews.store_waiting().await;
             let secret = reviews.secret().await?;

@@ -13,6 +13,8 @@ mod image_hash;
 mod images;
 mod inspections;
 mod lines;
+#[cfg(test)]
+mod message_tests;
 mod new_inspection;
 mod outage;
 mod parts;
@@ -54,6 +56,7 @@ use self::images::Images;
 use self::waiting::Waiting;
 use crate::database::Database;
 use crate::dataset::store::Place;
+use crate::deliveries::{Interest, Outbox};
 
 /// The store of all lines.
 #[derive(Debug)]
@@ -65,11 +68,13 @@ pub struct Reviews {
     /// False from the first error until the database answers again.
     is_reachable: AtomicBool,
     waiting: Arc<Waiting>,
+    /// Messages about what is stored, in the same database.
+    outbox: Outbox,
 }
 
 impl Reviews {
     /// Opens the store in a folder, which is created, with a database that several servers share, or one in the folder, and
-    /// with images in a place of their own, or in the folder.
+    /// with images in a place of their own, or in the folder. What sinks with these `interests` want is put into the outbox.
     ///
     /// # Errors
     /// [`ReviewError`].
@@ -77,22 +82,30 @@ impl Reviews {
         folder: &Path,
         shared: Option<Database>,
         images: Option<&Place>,
+        interests: Arc<[Interest]>,
     ) -> Result<Self, ReviewError> {
         let images = Images::open(images, &folder.join("images"))?;
         if let Err(error) = images.check().await {
             // It may be there when the first image comes.
             tracing::error!(%error, "images of inspections cannot be stored");
         }
+        let database = match shared {
+            Some(database) => database,
+            None => Database::in_folder(folder).await?,
+        };
         Ok(Self {
-            database: match shared {
-                Some(database) => database,
-                None => Database::in_folder(folder).await?,
-            },
+            outbox: Outbox::new(database.clone(), interests),
+            database,
             images,
             keeping: RwLock::new(()),
             is_reachable: AtomicBool::new(true),
             waiting: Arc::new(Waiting::open(folder.join("queue"))?),
         })
+    }
+
+    /// The messages about what is stored.
+    pub const fn outbox(&self) -> &Outbox {
+        &self.outbox
     }
 
     /// Ends all connections, after what is under way.

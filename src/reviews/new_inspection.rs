@@ -8,9 +8,10 @@ use sqlx::AnyConnection;
 
 use super::Reviews;
 use super::error::ReviewError;
-use super::events::{Dated, Event, dated};
+use super::events::{Dated, Event, What, dated};
 use super::image_hash::ImageHash;
 use super::inspections::Known;
+use crate::deliveries::{News, Occasion};
 
 /// An image of a new inspection.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -129,11 +130,30 @@ impl Reviews {
             .execute(&mut *change)
             .await?;
         }
+        let news = News {
+            id: &new.id,
+            line: &new.line,
+            event: Occasion::Inspection,
+            inspection: &new.id,
+            decision: Some(&new.decision),
+        };
+        self.outbox.add(&mut change, news).await?;
         for Dated { id, created, event } in events {
             event.write_as(&mut change, id, *created).await?;
+            if event.what == What::Drift {
+                let (event, decision) = (Occasion::Drift, None);
+                let alarm = News {
+                    id,
+                    event,
+                    decision,
+                    ..news
+                };
+                self.outbox.add(&mut change, alarm).await?;
+            }
         }
         self.put_again(new, &mut change).await?;
         change.commit().await?;
+        self.outbox.wake();
         Ok(Inserted::New)
     }
 

@@ -4,6 +4,11 @@ use super::*;
 
 /// SQLite in a new folder; and PostgreSQL, if its URL is given, with nothing in it.
 pub(super) async fn stores() -> Vec<(tempfile::TempDir, Reviews)> {
+    stores_with(&Arc::default()).await
+}
+
+/// The same, with sinks.
+pub(super) async fn stores_with(interests: &Arc<[Interest]>) -> Vec<(tempfile::TempDir, Reviews)> {
     let mut stores = Vec::new();
     let urls = [None, std::env::var("CLIP_IN_TEST_POSTGRES").ok()];
     for (number, url) in urls.into_iter().enumerate() {
@@ -15,7 +20,9 @@ pub(super) async fn stores() -> Vec<(tempfile::TempDir, Reviews)> {
             Some(url) => Some(Database::at(&url).await.unwrap()),
             None => None,
         };
-        let reviews = Reviews::open(folder.path(), shared, None).await.unwrap();
+        let reviews = Reviews::open(folder.path(), shared, None, interests.clone())
+            .await
+            .unwrap();
         stores.push((folder, reviews));
     }
     stores
@@ -278,7 +285,9 @@ async fn retention_deletes_images_and_never_rows() {
 #[tokio::test]
 async fn what_is_stored_is_there_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
-    let reviews = Reviews::open(folder.path(), None, None).await.unwrap();
+    let reviews = Reviews::open(folder.path(), None, None, Arc::default())
+        .await
+        .unwrap();
     reviews.put_line("bolts", "{}", "").await.unwrap();
     let inspection = NewInspection {
         calibration: Some("c".to_owned()),
@@ -311,7 +320,9 @@ async fn what_is_stored_is_there_after_a_restart() {
     reviews.add_calibration(&calibration).await.unwrap();
     reviews.close().await;
 
-    let reviews = Reviews::open(folder.path(), None, None).await.unwrap();
+    let reviews = Reviews::open(folder.path(), None, None, Arc::default())
+        .await
+        .unwrap();
     assert_eq!(reviews.lines().await.unwrap().len(), 1);
     assert_eq!(
         reviews.inspection(&inspection.id).await.unwrap().score,
@@ -367,7 +378,9 @@ async fn concurrent_inspections_with_one_key_are_one_row() {
 #[tokio::test]
 async fn what_is_stored_after_a_full_disk_is_there() {
     let folder = tempfile::tempdir().unwrap();
-    let reviews = Reviews::open(folder.path(), None, None).await.unwrap();
+    let reviews = Reviews::open(folder.path(), None, None, Arc::default())
+        .await
+        .unwrap();
     let with_key = || NewInspection {
         idempotency_key: Some("part 1".to_owned()),
         ..new("bolts", "a")
@@ -408,7 +421,7 @@ async fn an_image_that_a_row_promises_is_there_although_another_server_deletes_t
     for folder in [&one, &two] {
         let database = Some(Database::at(&url).await.unwrap());
         servers.push(
-            Reviews::open(folder.path(), database, Some(&images))
+            Reviews::open(folder.path(), database, Some(&images), Arc::default())
                 .await
                 .unwrap(),
         );

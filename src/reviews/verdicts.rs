@@ -6,6 +6,7 @@ use sqlx::{AnyConnection, FromRow, Row as _};
 use super::error::ReviewError;
 use super::events::{Event, What};
 use super::{Reviews, claims, new_id, now, planted};
+use crate::deliveries::{News, Occasion};
 
 /// What a person says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,6 +116,14 @@ impl Reviews {
         };
         add(&mut change, inspection, &verdict, key).await?;
         claims::end(&mut change, inspection).await?;
+        let news = News {
+            id: &verdict.id,
+            line: &line,
+            event: Occasion::Verdict,
+            inspection,
+            decision: None,
+        };
+        self.outbox.add(&mut change, news).await?;
         let event = Event {
             who: who.to_owned(),
             what: What::Verdict,
@@ -124,6 +133,7 @@ impl Reviews {
         };
         event.write(&mut change).await?;
         change.commit().await?;
+        self.outbox.wake();
         Ok(verdict)
     }
 
@@ -159,6 +169,14 @@ impl Reviews {
             who: who.to_owned(),
         };
         add(&mut change, inspection, &undone, None).await?;
+        let news = News {
+            id: &undone.id,
+            line: &line,
+            event: Occasion::VerdictUndone,
+            inspection,
+            decision: None,
+        };
+        self.outbox.add(&mut change, news).await?;
         let event = Event {
             who: who.to_owned(),
             what: What::VerdictUndone,
@@ -168,6 +186,7 @@ impl Reviews {
         };
         event.write(&mut change).await?;
         change.commit().await?;
+        self.outbox.wake();
         Ok(())
     }
 

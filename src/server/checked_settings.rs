@@ -9,6 +9,7 @@ use super::error::ServeError;
 use super::tls::Tls;
 use crate::api::{AdminAccess, ApiKeys};
 use crate::config::ServeSettings;
+use crate::deliveries::Sink;
 use crate::engine::EngineSettings;
 use crate::images_by_url::{FetchRules, HostList, Networks};
 use crate::telemetry::Collector;
@@ -28,6 +29,8 @@ pub struct Checked {
     pub tls: Option<Tls>,
     /// The rules for fetching images.
     pub fetch_rules: FetchRules,
+    /// The sinks of what lines decide.
+    pub sinks: Vec<Sink>,
     /// The collector of spans.
     pub collector: Option<Collector>,
 }
@@ -67,7 +70,10 @@ impl Checked {
         let collector = settings.otlp_endpoint.as_deref().map(Collector::parse);
         let collector = collector.transpose().map_err(ServeError::Settings);
         let collector = ok_or_record(&mut refusals, &["otlp_endpoint"], collector);
-        match (cors, engine, admin, keys, tls, rules, collector) {
+        let sinks = settings.sinks.as_deref().map(Sink::open);
+        let sinks = sinks.transpose().map_err(ServeError::from);
+        let sinks = ok_or_record(&mut refusals, &["sinks"], sinks);
+        match (cors, engine, admin, keys, tls, rules, collector, sinks) {
             (
                 Some(cors),
                 Some(engine),
@@ -76,6 +82,7 @@ impl Checked {
                 Some(tls),
                 Some((hosts, networks)),
                 Some(collector),
+                Some(sinks),
             ) => Ok(Self {
                 cors,
                 engine,
@@ -84,6 +91,7 @@ impl Checked {
                 tls,
                 fetch_rules: settings.image_url_rules(hosts, networks),
                 collector,
+                sinks: sinks.unwrap_or_default(),
             }),
             _ => Err(refusals),
         }

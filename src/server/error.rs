@@ -3,6 +3,7 @@
 use super::tls::TlsError;
 use crate::api::{AdminError, KeyError};
 use crate::database::DatabaseError;
+use crate::deliveries::SinkError;
 use crate::engine::RegistryError;
 use crate::lines::LineError;
 use crate::named::StoreError;
@@ -31,6 +32,9 @@ pub enum ServeError {
     /// Label sets or references cannot be read.
     #[error(transparent)]
     Named(#[from] StoreError),
+    /// The sinks cannot be used.
+    #[error("sinks: {0}")]
+    Sinks(#[from] SinkError),
     /// The certificate cannot be used.
     #[error("TLS: {0}")]
     Tls(#[from] TlsError),

@@ -3,6 +3,7 @@
 mod checked_settings;
 mod connections;
 mod cors;
+mod delivering;
 mod derived;
 mod error;
 mod reload;
@@ -35,6 +36,7 @@ use crate::api::{AppState, grpc, rest, trace};
 use crate::config::ServeSettings;
 use crate::database::Database;
 use crate::dataset::store::{Patience, Stores};
+use crate::deliveries::Couriers;
 use crate::engine::{CpuPool, Loader, Registry};
 use crate::images_by_url::Fetcher;
 use crate::labelsets::LabelSets;
@@ -55,6 +57,7 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
         tls,
         fetch_rules,
         collector,
+        sinks,
     } = Checked::new(settings)?;
     let metrics = Arc::new(Metrics::new()?);
     let images_by_url = Fetcher::new(fetch_rules, metrics.clone()).map_err(ServeError::Settings)?;
@@ -113,12 +116,15 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
         .map(|place| stores.place(place))
         .transpose()
         .map_err(|error| ServeError::Settings(format!("inspection_images: {error:#}")))?;
-    let lines = Lines::open(settings.state.clone(), shared, images).await?;
+    let couriers = Couriers::new(sinks);
+    let interests = couriers.interests();
+    let lines = Lines::open(settings.state.clone(), shared, images, interests).await?;
     let state = Arc::new(AppState {
         models: models.clone(),
         labelsets,
         references: Arc::new(references),
         lines,
+        couriers,
         images_by_url,
         metrics,
         max_items: settings.max_items as usize,
@@ -181,6 +187,7 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
     let renewing = tls.map(|tls| tokio::spawn(tls.follow()));
     let retaining = tokio::spawn(retention::follow(state.clone(), settings.retention_time()));
     let storing = tokio::spawn(waiting::follow(state.clone()));
+    let delivering = tokio::spawn(delivering::start(state.clone()));
     let agreeing = is_shared.then(|| tokio::spawn(shared::follow(state.clone())));
     let mut server = tokio::spawn(server);
     tokio::select! {
@@ -232,6 +239,8 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
         Ok(ended) => ended.map_err(std::io::Error::other)??,
         Err(_) => return Err(ServeError::DrainTimeout(settings.drain_time().as_secs())),
     }
+    delivering.abort();
+    state.couriers.stop().await;
     if let Some(reviews) = state.lines.reviews() {
         reviews.close().await;
     }

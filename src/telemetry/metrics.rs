@@ -6,6 +6,7 @@ use prometheus::{
 };
 
 use super::compare_metrics::CompareMetrics;
+use super::delivery_metrics::DeliveryMetrics;
 use super::gpu_memory::GpuMemory;
 use super::labelset_metrics::LabelSetMetrics;
 use super::line_metrics::LineMetrics;
@@ -76,6 +77,8 @@ pub struct Metrics {
     pub labelsets: LabelSetMetrics,
     /// Inspection lines.
     pub lines: LineMetrics,
+    /// Messages to sinks.
+    pub deliveries: DeliveryMetrics,
     /// 1 for each loaded model, with its precision, device and provider.
     pub model_info: IntGaugeVec,
     /// 1 while the server is ready.
@@ -282,6 +285,7 @@ impl Metrics {
             compare: CompareMetrics::new(r)?,
             labelsets: LabelSetMetrics::new(r)?,
             lines: LineMetrics::new(r)?,
+            deliveries: DeliveryMetrics::new(r)?,
             model_info,
             ready: gauge(r, "clip_in_ready", "1 while the server is ready.")?,
             memory_limit_bytes: gauge(

@@ -31,6 +31,7 @@ mod configuration_errors;
 mod configuration_printed;
 mod contract;
 mod counted_bytes;
+mod deliveries;
 mod embed_interrupted;
 mod embed_left_out;
 mod embed_parquet;

@@ -1,4 +1,4 @@
-//! `POST /v1/admin/models` and `DELETE /v1/admin/models/{name}`: change the models of a running server.
+//! `/v1/admin`: change the models of a running server, and look at what it delivers.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 use super::error_responses::AdminErrors;
 use super::models::ModelObject;
 use super::request_form::{Content, RequestForm};
-use super::{json_body, models};
+use super::{deliveries, json_body, models};
 use crate::api::admin::AdminAccess;
 use crate::api::admission::drain;
 use crate::api::json_answer::Json;
@@ -30,6 +30,9 @@ pub fn routes(state: &Arc<AppState>) -> OpenApiRouter<Arc<AppState>> {
     OpenApiRouter::new()
         .routes(routes!(load))
         .routes(routes!(unload))
+        .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::dead))
+        .routes(routes!(deliveries::retry))
         .route_layer(Extension(admin.clone()))
         .route_layer(from_fn_with_state(admin.clone(), guard))
 }

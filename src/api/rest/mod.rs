@@ -7,6 +7,7 @@ mod choice;
 mod classify;
 mod cohere_embed;
 mod compare;
+mod deliveries;
 mod docs;
 mod embeddings;
 mod encoding;

@@ -14,3 +14,4 @@ pub mod postgres;
 pub mod server;
 pub mod settings;
 pub mod training_sets;
+pub mod webhook_receiver;
