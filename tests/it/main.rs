@@ -87,3 +87,4 @@ mod shared_database;
 mod stop;
 mod tls;
 mod unread_log;
+mod watch;
