@@ -410,7 +410,7 @@ fn wrong_folders_and_options_are_named() {
         "{told}"
     );
     assert!(said(&["--part-from-name", "(?<camera>.)"]).contains("the group camera is none of"));
-    assert!(said(&["--settle=-1"]).contains("a number of seconds"));
+    assert!(said(&["--patience=-1"]).contains("a number of seconds"));
     let device = |path: &Path| std::os::unix::fs::MetadataExt::dev(&fs::metadata(path).unwrap());
     let memory = Path::new("/dev/shm");
     if memory.exists() && device(memory) != device(folder.0.path()) {
