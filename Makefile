@@ -21,7 +21,7 @@ FETCH := { test -x .cache/pip/bin/python || $(PYTHON) -m venv .cache/pip; } && .
 CLIP_IN := target/release/clip-in
 TRAIN := $(VENV)/bin/clip-in-training
 
-.PHONY: help serve proto small-sources test check test-rust test-python test-full-size end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint lint-code docs onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo train-small train-small-text evaluate-demo evaluate-small ablation bench bench-setup stream textile kills deliveries rolling-restart faults abuse fuzz soak reference gpu-bundle lock clean textile-features textile-compare evaluate-changes inspection-pictures promises environments test-binaries tests-in-order
+.PHONY: help serve proto small-sources test check test-rust test-python test-full-size end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint lint-code docs onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo train-small train-small-text evaluate-demo evaluate-small ablation bench bench-setup stream textile kills deliveries rolling-restart faults watch-folder abuse fuzz soak reference gpu-bundle lock clean textile-features textile-compare evaluate-changes inspection-pictures promises environments test-binaries tests-in-order
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | column -t -s '	'
@@ -233,6 +233,9 @@ rolling-restart: build $(CLIENTS)/.installed ## restart two servers behind HAPro
 
 faults: build $(CLIENTS)/.installed ## break things under load and record what clients see: runs/faults.md (a full disk needs root, and a database that goes away PostgreSQL; a jumping clock needs Debian's faketime; FAULTS="--only kill,…")
 	$(CLIENTS)/bin/python -m tests.faults.run $(FAULTS)
+
+watch-folder: build python ## a camera drops 2,000 files, and `clip-in watch` is killed ten times: each file must be moved and stored once (WATCH="--files 500 --kills 30")
+	$(PY) -m tests.faults.watch $(WATCH)
 
 abuse: build python ## attack a server with 2 GiB of memory, beside a client that must not notice: runs/abuse.md (ABUSE="--only A1,A2")
 	$(PY) -m tests.abuse.run $(ABUSE)

@@ -8,9 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
-use ureq::Agent;
 
-use crate::config::Secret;
+use super::line_server::{Answered, LineServer, Refusal, agent};
 use crate::dataset::files::{images_in, shown_entries};
 use crate::lines::Store;
 
@@ -37,22 +36,8 @@ pub enum LineCommand {
 pub struct Named {
     /// Name of the line
     name: String,
-    /// Address of the server
-    #[arg(
-        long,
-        env = "CLIP_IN_SERVER",
-        default_value = "http://127.0.0.1:8080",
-        value_name = "URL"
-    )]
-    server: String,
-    /// API key, if the server asks for one. Set it in the environment: others on this machine can read a command line
-    #[arg(
-        long,
-        env = "CLIP_IN_API_KEY",
-        hide_env_values = true,
-        value_name = "KEY"
-    )]
-    api_key: Option<Secret>,
+    #[command(flatten)]
+    server: LineServer,
 }
 
 #[derive(Debug, Args)]
@@ -211,12 +196,13 @@ fn inspect(arguments: &InspectArguments) -> anyhow::Result<()> {
     for path in &arguments.images {
         let image =
             std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let url = arguments.line.url("/inspections")?;
-        let request = arguments.line.request(agent().post(url.as_str()));
+        let server = &arguments.line.server;
+        let url = server.url(&arguments.line.name, "/inspections")?;
+        let request = server.with_key(agent(TIME).post(url.as_str()));
         let answer = request
             .header("content-type", "application/octet-stream")
             .send(&image[..]);
-        let answer = answered(answer, &arguments.line.server);
+        let answer = answered(answer, server);
         let answer = answer.with_context(|| path.display().to_string())?;
         print_line!("{answer}")?;
     }
@@ -233,49 +219,21 @@ fn print(answer: &Value) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn agent() -> Agent {
-    let config = Agent::config_builder()
-        .http_status_as_error(false)
-        .timeout_global(Some(TIME));
-    config.build().new_agent()
-}
-
 impl Named {
-    fn url(&self, path: &str) -> anyhow::Result<url::Url> {
-        let mut url: url::Url = self
-            .server
-            .parse()
-            .with_context(|| format!("--server {}", self.server))?;
-        let parts = url.path_segments_mut();
-        let mut parts =
-            parts.map_err(|()| anyhow::anyhow!("--server {}: no URL of a server", self.server))?;
-        parts.pop_if_empty().extend(["v1", "lines", &self.name]);
-        parts.extend(path.strip_prefix('/'));
-        drop(parts);
-        Ok(url)
-    }
-
-    fn request<T>(&self, request: ureq::RequestBuilder<T>) -> ureq::RequestBuilder<T> {
-        match &self.api_key {
-            Some(key) => request.header("x-api-key", key.reveal()),
-            None => request,
-        }
-    }
-
     /// Asks the server about the line.
     fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
-        let url = self.url(path)?;
+        let url = self.server.url(&self.name, path)?;
         let json = body.map(Value::to_string).unwrap_or_default();
+        let agent = agent(TIME);
+        let with_key = |request| self.server.with_key(request);
         let answer = match method {
-            "GET" => self.request(agent().get(url.as_str())).call(),
-            "PUT" => with_json(self.request(agent().put(url.as_str())), &json),
-            _ => with_json(self.request(agent().post(url.as_str())), &json),
+            "GET" => self.server.with_key(agent.get(url.as_str())).call(),
+            "PUT" => with_json(with_key(agent.put(url.as_str())), &json),
+            _ => with_json(with_key(agent.post(url.as_str())), &json),
         };
         answered(answer, &self.server)
     }
 }
-
-type Answered = Result<ureq::http::Response<ureq::Body>, ureq::Error>;
 
 fn with_json(request: ureq::RequestBuilder<ureq::typestate::WithBody>, json: &str) -> Answered {
     request
@@ -284,25 +242,14 @@ fn with_json(request: ureq::RequestBuilder<ureq::typestate::WithBody>, json: &st
 }
 
 /// The answer, or the error that the server gave.
-fn answered(answer: Answered, server: &str) -> anyhow::Result<Value> {
-    let mut answer = answer.with_context(|| format!("no answer from {server}"))?;
+fn answered(answer: Answered, server: &LineServer) -> anyhow::Result<Value> {
+    let address = server.address();
+    let mut answer = answer.with_context(|| format!("no answer from {address}"))?;
     let text = answer.body_mut().read_to_string()?;
     let value: Value =
-        serde_json::from_str(&text).with_context(|| format!("{server} answered no JSON"))?;
+        serde_json::from_str(&text).with_context(|| format!("{address} answered no JSON"))?;
     if answer.status().is_success() {
         return Ok(value);
     }
-    let field = |name: &str| {
-        let field = value
-            .pointer(&format!("/error/{name}"))
-            .and_then(Value::as_str);
-        field.unwrap_or_default().to_owned()
-    };
-    let place = field("param");
-    let place = if place.is_empty() {
-        place
-    } else {
-        format!(" ({place})")
-    };
-    bail!("{}: {}{place}", field("code"), field("message"))
+    bail!("{}", Refusal::of(&value).unwrap_or_default())
 }

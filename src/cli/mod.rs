@@ -7,10 +7,12 @@ mod eval;
 mod image_arguments;
 mod import;
 mod line;
+mod line_server;
 mod measure;
 mod model;
 mod score;
 mod serve;
+mod watch;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -46,6 +48,8 @@ enum Command {
     /// Create, calibrate and use an inspection line of a running server
     #[command(subcommand)]
     Line(line::LineCommand),
+    /// Have the images inspected that a camera writes into a folder
+    Watch(Box<watch::WatchArguments>),
     /// Check a training set before training
     Audit(audit::AuditArguments),
     /// Run benchmarks on a model, and compare their results
@@ -79,6 +83,7 @@ pub fn run(words: &[OsString]) -> ExitCode {
         Command::Score(arguments) => score::run(&arguments),
         Command::Embed(arguments) => embed::run(&arguments),
         Command::Line(command) => line::run(&command),
+        Command::Watch(arguments) => watch::run(&arguments),
         Command::Audit(arguments) => return audit::run(&arguments),
         Command::Model(command) => model::run(&command),
         Command::Eval(command) => match eval::run(&command) {

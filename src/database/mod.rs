@@ -37,10 +37,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         include_str!("migrations/0003_deletions.sql"),
     ),
     (4, "named", include_str!("migrations/0004_named.sql")),
+    (5, "review", include_str!("migrations/0005_review.sql")),
     (
-        5,
+        6,
         "deliveries",
-        include_str!("migrations/0005_deliveries.sql"),
+        include_str!("migrations/0006_deliveries.sql"),
     ),
 ];
 
@@ -157,5 +158,24 @@ fn migrator() -> Migrator {
     Migrator {
         migrations: migrations.collect(),
         ..Migrator::DEFAULT
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::MIGRATIONS;
+
+    #[test]
+    fn every_file_of_the_folder_is_a_migration_in_its_order() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/database/migrations");
+        let files = std::fs::read_dir(folder).unwrap();
+        let mut files: Vec<String> = files
+            .map(|file| file.unwrap().file_name().into_string().unwrap())
+            .collect();
+        files.sort();
+        let listed = MIGRATIONS
+            .iter()
+            .map(|(number, name, _)| format!("{number:04}_{name}.sql"));
+        assert_eq!(listed.collect::<Vec<_>>(), files);
     }
 }

@@ -89,3 +89,4 @@ mod shared_database;
 mod stop;
 mod tls;
 mod unread_log;
+mod watch;

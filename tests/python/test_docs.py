@@ -98,7 +98,8 @@ def help_of(*command: str) -> set[str]:
 
 
 def test_options_in_commands_exist():
-    commands = {("serve",), ("score",), ("embed",), ("audit",), ("config", "print"), ("config", "check")}
+    commands = {("serve",), ("score",), ("embed",), ("audit",), ("watch",)}
+    commands |= {("config", "print"), ("config", "check")}
     commands |= {("line", name) for name in ("create", "calibrate", "report", "inspect")}
     commands |= {("model", name) for name in ("inspect", "verify", "measure", "import")}
     commands |= {
@@ -144,7 +145,7 @@ def test_commands_of_the_training_module_are_understood():
 
 
 def test_options_and_settings_in_the_text_exist():
-    known = set().union(*(help_of(command) for command in ("serve", "embed", "audit")))
+    known = set().union(*(help_of(command) for command in ("serve", "embed", "audit", "watch")))
     known |= help_of("eval", "retrieval") | help_of("eval", "compare") | help_of("model", "import")
     known |= (
         help_of("line", "create")

@@ -23,7 +23,7 @@ SECTIONS = ["queue", "dashboard", "history"]
 
 
 def test_blink_shows_the_reference_in_the_place_of_the_part(server, browser):
-    line, _ = line_with(server, 1)
+    line, _ = line_with(server, 2)
     with reviewing(server, browser, line) as page:
         expect_part(page, 0)
         page.keyboard.press("b")
@@ -34,6 +34,13 @@ def test_blink_shows_the_reference_in_the_place_of_the_part(server, browser):
         expect(page.locator("#part-pane")).to_be_visible()
         expect(page.locator("#reference-pane")).to_be_hidden()
         assert page.locator("#part-pane").bounding_box() == at
+        # The next part is seen before its reference: nobody decides about a part that is covered.
+        page.keyboard.press("b")
+        expect(page.locator("#part-pane")).to_be_hidden()
+        page.keyboard.press("o")
+        expect(page.locator("#part-name")).to_have_text("P-1")
+        expect(page.locator("#part-pane")).to_be_visible()
+        expect_saved(page)
         page.keyboard.press("s")
         expect(page.locator("#part-pane")).to_be_visible()
         expect(page.locator("#reference-pane")).to_be_visible()

@@ -2,7 +2,7 @@
 
 import { $, bar, element, say } from "/dom.js";
 import { boxes } from "/maps.js";
-import { fit, lookAt, place } from "./panes.js";
+import { lookAt, place, reset } from "./panes.js";
 import { picture, pictureNow } from "./pictures.js";
 import { nameOf } from "./queue.js";
 import { number, onLanguage, share, t, time } from "./strings.js";
@@ -152,7 +152,7 @@ function showScore() {
 export function showItem(next, of) {
   [item, line, view] = [next, of, 0];
   if (!item) return;
-  fit();
+  reset();
   showPictures();
   showFacts();
 }

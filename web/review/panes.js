@@ -60,7 +60,7 @@ function zoomBy(factor, pane, at = { x: 0, y: 0 }) {
   move((at.x * share) / width, (at.y * share) / height);
 }
 
-export function fit() {
+function fit() {
   zoom = 1;
   move(0, 0);
 }
@@ -85,6 +85,12 @@ export function setView(name) {
 export function blink() {
   if (view !== "blink") setView("blink");
   $("panes").classList.toggle("reference-on-top");
+}
+
+// A new part is seen as a whole, and before its reference.
+export function reset() {
+  $("panes").classList.remove("reference-on-top");
+  fit();
 }
 
 // Moves or zooms by a key; false if the key is none of the viewer's.

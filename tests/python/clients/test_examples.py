@@ -1,12 +1,15 @@
 """The programs in examples/, run like a user does, against a server that requires a key."""
 
 import base64
+import http.server
 import json
 import os
 import shutil
 import subprocess
 import sys
+import threading
 import urllib.request
+from contextlib import contextmanager
 
 import pytest
 
@@ -97,6 +100,91 @@ def test_a_program_says_why_the_server_refused(name, programs, locked_server, tm
     done = run(programs, name, locked_server, SAMPLE, key="another key, which is wrong")
     assert done.returncode == 1
     assert "unauthorized" in done.stderr, done.stderr
+
+
+CAMERA = "a key of the camera"
+
+
+@pytest.fixture(scope="module")
+def line_server(tmp_path_factory):
+    """A server with the line `board`, which the key CAMERA may use."""
+    keys = tmp_path_factory.mktemp("keys") / "keys.toml"
+    keys.write_text(f'[[key]]\nname = "camera"\nkey = "{CAMERA}"\nroles = ["admin", "inspect"]\n')
+    with serving(ROOT / "models" / "demo", "--api-keys-file", str(keys)) as url:
+        body = json.dumps({"references": [base64.b64encode(SAMPLE.read_bytes()).decode()]}).encode()
+        headers = {"content-type": "application/json", "x-api-key": CAMERA}
+        request = urllib.request.Request(f"{url}/v1/lines/board", body, headers, method="PUT")
+        urllib.request.urlopen(request).close()
+        yield url
+
+
+@contextmanager
+def losing_an_answer(server: str):
+    """A relay to the server that breaks the connection instead of giving its first answer.
+
+    Its address, the keys that it saw, and the connections on which it answered.
+    """
+    keys, connections = [], set()
+
+    class Relay(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["content-length"]))
+            request = urllib.request.Request(server + self.path, body, dict(self.headers), method="POST")
+            with urllib.request.urlopen(request) as answer:
+                content = answer.read()
+            keys.append(self.headers["idempotency-key"])
+            if len(keys) == 1:
+                self.close_connection = True
+                return
+            connections.add(self.client_address)
+            self.send_response(200)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Relay) as relay:
+        threading.Thread(target=relay.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{relay.server_port}", keys, connections
+        relay.shutdown()
+
+
+def run_camera(server: str, *images, line: str = "board", key: str = CAMERA) -> subprocess.CompletedProcess:
+    command = [sys.executable, EXAMPLES / "python" / "camera_loop.py", line, "left", *images]
+    environment = {**os.environ, "CLIP_IN_URL": server, "CLIP_IN_API_KEY": key}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+
+
+def test_the_camera_loop_inspects_each_picture_once_over_one_connection(line_server):
+    images = [SAMPLE.with_name(f"{number}.webp") for number in range(3)]
+    with losing_an_answer(line_server) as (relay, keys, connections):
+        done = run_camera(relay, *images)
+    assert done.returncode == 0, done.stderr
+    assert [line.split("\t")[:2] for line in done.stdout.splitlines()] == [[n, "review"] for n in "123"]
+    assert "trigger 1: " in done.stderr and "trying again" in done.stderr
+    assert len(keys) == 4 and keys[0] == keys[1] and len(set(keys)) == 3
+    assert len(connections) == 1
+    request = urllib.request.Request(
+        f"{line_server}/v1/lines/board/inspections", headers={"x-api-key": CAMERA}
+    )
+    with urllib.request.urlopen(request) as answer:
+        rows = json.load(answer)["data"]
+    assert [(row["trigger"], row["station"]) for row in rows] == [(n, "left") for n in (1, 2, 3)]
+
+
+def test_the_camera_loop_says_why_the_server_refused(line_server, tmp_path):
+    (tmp_path / "notes.txt").write_text("not an image")
+    done = run_camera(line_server, tmp_path / "notes.txt")
+    assert done.returncode == 1 and "trigger 1: 400 image_unknown_format" in done.stderr, done.stderr
+    done = run_camera(line_server, SAMPLE, line="other")
+    assert done.returncode == 1 and "404 line_not_found" in done.stderr, done.stderr
+    done = run_camera(line_server, SAMPLE, key="another key, which is wrong")
+    assert done.returncode == 1 and "401 unauthorized" in done.stderr, done.stderr
 
 
 def test_the_readme_lists_every_program():
