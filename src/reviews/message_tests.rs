@@ -57,7 +57,7 @@ async fn what_a_sink_wants_is_stored_once_with_its_cause() {
         let known = reviews.insert(&again, &[]).await.unwrap();
         assert!(matches!(known, Inserted::Known(_)));
         assert_eq!(pending(&reviews, &sink).await, 2);
-        let judged = || reviews.judge(&review.id, Said::Ng, [None, None, None], "me");
+        let judged = || reviews.judge(&review.id, Said::Ng, [None, None, None], ("me", None));
         judged().await.unwrap();
         assert_eq!(pending(&reviews, &sink).await, 3);
         judged().await.unwrap_err();

@@ -6,7 +6,7 @@ import { lookAt, place, reset } from "./panes.js";
 import { picture, pictureNow } from "./pictures.js";
 import { nameOf } from "./queue.js";
 import { number, onLanguage, share, t, time } from "./strings.js";
-import { whyHere } from "./why.js";
+import { isBlind, whyHere } from "./why.js";
 
 // After this time, a picture that could not be loaded is asked for again.
 const AGAIN_MS = 3000;
@@ -137,7 +137,7 @@ function showFacts() {
 
 // How usual the score is in each class. A random check shows none, because the score would tell the decision.
 function showScore() {
-  const isHidden = item.audit || item.score === null;
+  const isHidden = isBlind(item) || item.score === null;
   const rows = [["likeOk", item.p_ok], ["likeNg", item.p_ng]].filter(([, value]) => typeof value === "number");
   $("score").hidden = isHidden || !rows.length;
   if (isHidden) return;

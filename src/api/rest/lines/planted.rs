@@ -79,7 +79,7 @@ pub struct PlantedDeleted {
 }
 
 /// Puts a copy of an inspection among what reviewers look at, each of them once. Its verdict is the answer that they should
-/// give. The copy has no part name, and counts nowhere else.
+/// give. The copy has a part name with other digits, and counts nowhere else.
 #[utoipa::path(
     post,
     path = "/v1/lines/{line}/planted",
@@ -134,7 +134,7 @@ fn copied(id: &str, answer: &str) -> Result<String, ReviewError> {
     answer.map_url = answer.map_url.map(|_| format!("/v1/inspections/{id}/map"));
     id.clone_into(&mut answer.id);
     answer.created = now();
-    answer.part = None;
+    answer.part = answer.part.map(|part| other_number(&part));
     answer.trigger = None;
     answer.missed_triggers = 0;
     answer.audit = false;
@@ -143,6 +143,18 @@ fn copied(id: &str, answer: &str) -> Result<String, ReviewError> {
         answer.reasons = vec![Reason::Ambiguous];
     }
     Ok(serde_json::to_string(&answer)?)
+}
+
+/// A name like those of other parts: without one, or with that of the original, a copy would be recognised.
+fn other_number(part: &str) -> String {
+    let digit = |letter: char| {
+        if letter.is_ascii_digit() {
+            fastrand::digit(10)
+        } else {
+            letter
+        }
+    };
+    part.chars().map(digit).collect()
 }
 
 /// Lists the planted items of a line, with how reviewers answered.
