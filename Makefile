@@ -21,7 +21,7 @@ FETCH := { test -x .cache/pip/bin/python || $(PYTHON) -m venv .cache/pip; } && .
 CLIP_IN := target/release/clip-in
 TRAIN := $(VENV)/bin/clip-in-training
 
-.PHONY: help serve proto small-sources test check test-rust test-python test-full-size end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint lint-code docs onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo train-small train-small-text evaluate-demo evaluate-small ablation bench bench-setup stream textile kills deliveries rolling-restart faults watch-folder abuse fuzz soak reference gpu-bundle lock clean textile-features textile-compare evaluate-changes inspection-pictures promises environments test-binaries tests-in-order
+.PHONY: help serve proto small-sources test check test-rust test-python test-full-size end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint lint-code docs onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo train-small train-small-text evaluate-demo evaluate-small ablation bench bench-setup stream textile kills deliveries review-page rolling-restart faults watch-folder abuse fuzz soak reference gpu-bundle lock clean textile-features textile-compare evaluate-changes inspection-pictures promises environments test-binaries tests-in-order
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | column -t -s '	'
@@ -227,6 +227,9 @@ kills: onnxruntime ## kill the server 200 times while it writes label sets, and 
 
 deliveries: build $(CLIENTS)/.installed ## 10,000 decisions to a webhook and a broker that are away half of the time, with ten kills of the server; each must arrive, in order (needs Debian's mosquitto; DELIVERIES="--decisions 2000")
 	$(CLIENTS)/bin/python -m tests.faults.deliveries $(DELIVERIES)
+
+review-page: build python ## how long a reviewer waits for the next part: 200 parts decided in Chromium with a million rows behind (REVIEW_PAGE="--rows 1000")
+	$(PY) -m tests.bench.review_page $(REVIEW_PAGE)
 
 rolling-restart: build $(CLIENTS)/.installed ## restart two servers behind HAProxy in turn, under load; no request may be lost (needs Debian's haproxy)
 	$(CLIENTS)/bin/python -m tests.faults.rolling_restart $(ROLLING)

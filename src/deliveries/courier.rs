@@ -97,12 +97,14 @@ fn note(paused: &mut HashMap<String, Paused>, line: String, ending: Ending) {
         Ending::Done => {
             paused.remove(&line);
         }
-        Ending::Failed => {
+        Ending::Failed { moved } => {
             let one = paused.entry(line).or_insert(Paused {
                 failures: 0,
                 until: Instant::now(),
             });
-            one.failures = one.failures.saturating_add(1);
+            // Another message has failed than before: its first pause is a short one.
+            let before = if moved { 0 } else { one.failures };
+            one.failures = before.saturating_add(1);
             one.until = Instant::now() + pause(one.failures, fastrand::f64());
         }
     }

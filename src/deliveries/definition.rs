@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::interest::Interest;
+use super::pseudonyms::Pseudonyms;
 use super::receiver::Receiver;
 use super::status::Status;
 
@@ -13,6 +14,8 @@ pub struct Sink {
     pub interest: Interest,
     /// A message that has waited so long is given up after an attempt that fails.
     pub max_age: Duration,
+    /// What replaces the names of people.
+    pub(super) pseudonyms: Option<Pseudonyms>,
     /// Where messages go.
     pub(super) receiver: Receiver,
     /// How it goes.

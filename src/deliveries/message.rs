@@ -4,8 +4,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 use serde_json::value::RawValue;
+use sqlx::Row as _;
 use sqlx::any::AnyRow;
-use sqlx::{FromRow, Row as _};
+
+use super::pseudonyms::Pseudonyms;
 
 /// A message that waits, with its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,8 +51,12 @@ struct Said {
     who: Option<String>,
 }
 
-impl FromRow<'_, AnyRow> for Message {
-    fn from_row(row: &AnyRow) -> Result<Self, sqlx::Error> {
+impl Message {
+    /// From a row of the outbox that is joined with what it tells of.
+    ///
+    /// # Errors
+    /// That of the database, for a row of another shape.
+    pub fn read(row: &AnyRow, pseudonyms: Option<&Pseudonyms>) -> Result<Self, sqlx::Error> {
         let raw = |column: &str| -> Result<Option<Box<RawValue>>, sqlx::Error> {
             let text: Option<String> = row.try_get(column)?;
             let json = text.map(RawValue::from_string).transpose();
@@ -64,7 +70,9 @@ impl FromRow<'_, AnyRow> for Message {
                 kind: row.try_get("kind")?,
                 caption: row.try_get("caption")?,
                 reason: row.try_get("reason")?,
-                who: row.try_get("who")?,
+                who: row
+                    .try_get::<Option<String>, _>("who")?
+                    .map(|who| pseudonyms.map_or(who.clone(), |words| words.of(&who))),
             }),
         };
         let times: [Option<i64>; 3] = [

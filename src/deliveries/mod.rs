@@ -21,6 +21,7 @@ mod mqtt;
 mod outbox;
 mod pauses;
 mod pending;
+mod pseudonyms;
 mod receiver;
 mod signature;
 mod sink_file;

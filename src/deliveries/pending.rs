@@ -5,6 +5,7 @@ use sqlx::{FromRow, Row as _};
 
 use super::message::Message;
 use super::outbox::Outbox;
+use super::pseudonyms::Pseudonyms;
 
 /// Messages of a line that are read at a time.
 const BATCH: i64 = 32;
@@ -44,9 +45,14 @@ impl Outbox {
         found.bind(sink).fetch_all(&self.database.read).await
     }
 
-    /// The first messages of a line that wait for a sink, in the order of their ids.
-    pub(super) async fn first(&self, sink: &str, line: &str) -> Result<Vec<Message>, sqlx::Error> {
-        let found = sqlx::query_as(
+    /// The first messages of a line that wait for a sink, in the order of their ids, with pseudonyms if there are any.
+    pub(super) async fn first(
+        &self,
+        sink: &str,
+        line: &str,
+        pseudonyms: Option<&Pseudonyms>,
+    ) -> Result<Vec<Message>, sqlx::Error> {
+        let found = sqlx::query(
             "SELECT waits.id AS id, waits.line AS line, waits.event AS event, waits.queued AS queued, \
              waits.refusals AS refusals, inspections.created AS inspected, inspections.answer AS answer, \
              verdicts.created AS said, verdicts.verdict AS verdict, verdicts.kind AS kind, verdicts.caption AS caption, \
@@ -57,7 +63,9 @@ impl Outbox {
              LEFT JOIN events ON events.id = waits.id AND events.what = 'drift' ORDER BY waits.id",
         );
         let found = found.bind(sink).bind(line).bind(BATCH);
-        found.fetch_all(&self.database.read).await
+        let rows = found.fetch_all(&self.database.read).await?;
+        let read = |row| Message::read(row, pseudonyms);
+        rows.iter().map(read).collect()
     }
 
     /// Removes messages that a sink has acknowledged.

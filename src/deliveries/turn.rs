@@ -36,23 +36,27 @@ pub struct Work<'a> {
 pub enum Ending {
     /// All messages that were read are gone.
     Done,
-    /// One was not taken, or the database failed.
-    Failed,
+    /// One was not taken, or the database failed. Messages before it may have gone in this turn.
+    Failed {
+        /// At least one was taken or given up.
+        moved: bool,
+    },
 }
 
 /// Sends the first messages of a line.
 pub async fn turn(work: Work<'_>, line: String) -> (String, Ending) {
     let (sink, outbox) = (work.sink, work.outbox);
-    let messages = match outbox.first(sink.name(), &line).await {
+    let messages = outbox.first(sink.name(), &line, sink.pseudonyms.as_ref());
+    let messages = match messages.await {
         Ok(messages) => messages,
         Err(error) => {
             tracing::debug!(sink = sink.name(), %error, "messages cannot be read");
-            return (line, Ending::Failed);
+            return (line, Ending::Failed { moved: false });
         }
     };
     let mut gone = Vec::new();
     let mut since = Instant::now();
-    let mut ending = Ending::Done;
+    let (mut ending, mut moved) = (Ending::Done, false);
     for message in messages {
         if *work.stopping.borrow() || !work.lease.is_held() {
             break;
@@ -62,12 +66,14 @@ pub async fn turn(work: Work<'_>, line: String) -> (String, Ending) {
                 work.metrics.attempted(sink.name(), Attempt::Delivered);
                 sink.status.succeeded();
                 gone.push(message.id);
+                moved = true;
             }
             Err(failure) => {
                 if !work.failed(&message, &failure).await {
-                    ending = Ending::Failed;
+                    ending = Ending::Failed { moved };
                     break;
                 }
+                moved = true;
             }
         }
         if since.elapsed() > DELETED_AFTER {

@@ -15,9 +15,6 @@ pub const LEASE: i64 = 300_000;
 /// What waits is counted so far.
 const MOST_COUNTED: i64 = 1000;
 
-/// Two servers may want the same inspections at the same time: so often the loser looks again.
-const TRIES: usize = 3;
-
 /// What a page asks for.
 #[derive(Debug, Clone, Default)]
 pub struct Claim<'a> {
@@ -54,7 +51,12 @@ impl Reviews {
     /// # Errors
     /// [`ReviewError`].
     pub async fn claim(&self, asked: &Claim<'_>) -> Result<Claimed, ReviewError> {
-        let mut change = self.database.write.begin().await?;
+        // Servers that share the database claim one after another.
+        let lock = format!("claims of {}", asked.line);
+        let mut change = match self.database.lock(&lock).await? {
+            Some(held) => held,
+            None => self.database.write.begin().await?,
+        };
         let now = now();
         sqlx::query("DELETE FROM claims WHERE line = $1 AND until < $2")
             .bind(asked.line)
@@ -77,14 +79,10 @@ impl Reviews {
             }
         }
         let mut data = held(&mut change, asked).await?;
-        for _ in 0..TRIES {
-            let missing = asked.limit.saturating_sub(data.len());
-            if missing == 0 {
-                break;
-            }
-            let mut lost = false;
+        let missing = asked.limit.saturating_sub(data.len());
+        if missing > 0 {
             for id in candidates(&mut change, asked, missing).await? {
-                lost |= !take(&mut change, asked, &id, now).await?;
+                take(&mut change, asked, &id, now).await?;
                 if asked.planted > 0.0 && fastrand::f64() < asked.planted {
                     let planted = planted::unanswered(&mut change, asked.line, asked.who).await?;
                     if let Some(planted) = planted {
@@ -93,9 +91,6 @@ impl Reviews {
                 }
             }
             data = held(&mut change, asked).await?;
-            if !lost {
-                break;
-            }
         }
         change.commit().await?;
         if let Some(again) = asked.again {
@@ -140,14 +135,14 @@ pub(super) async fn end(change: &mut AnyConnection, item: &str) -> Result<(), Re
     Ok(())
 }
 
-/// Claims an item. False if another session holds it.
+/// Claims an item, unless a session holds it.
 async fn take(
     change: &mut AnyConnection,
     asked: &Claim<'_>,
     item: &str,
     now: i64,
-) -> Result<bool, ReviewError> {
-    let done = sqlx::query(
+) -> Result<(), ReviewError> {
+    sqlx::query(
         "INSERT INTO claims (item, line, session, place, until) VALUES ($1, $2, $3, \
          (SELECT COALESCE(MAX(place), 0) + 1 FROM claims WHERE line = $2 AND session = $3), $4) \
          ON CONFLICT (item) DO NOTHING",
@@ -158,7 +153,7 @@ async fn take(
     .bind(now + LEASE)
     .execute(change)
     .await?;
-    Ok(done.rows_affected() == 1)
+    Ok(())
 }
 
 /// What a session holds, in its order. What has got a verdict meanwhile is not held any more.

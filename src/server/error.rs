@@ -33,7 +33,7 @@ pub enum ServeError {
     #[error(transparent)]
     Named(#[from] StoreError),
     /// The sinks cannot be used.
-    #[error("sinks: {0}")]
+    #[error(transparent)]
     Sinks(#[from] SinkError),
     /// The certificate cannot be used.
     #[error("TLS: {0}")]

@@ -372,7 +372,7 @@ fn invalid_sinks_stop_the_start_and_the_check_of_settings_names_them() {
     let checked = check(&settings);
     assert!(!checked.status.success());
     let said = String::from_utf8_lossy(&checked.stderr).into_owned();
-    let expected = "line 2, sinks: sinks: ";
+    let expected = "line 2: [lines] sinks: ";
     assert!(
         said.contains(expected) && said.contains("url: this is not a URL"),
         "{said}"

@@ -24,6 +24,7 @@ pub struct Entry {
     pub lines: Option<Vec<String>>,
     pub events: Option<Vec<String>>,
     pub decisions: Option<Vec<String>>,
+    pub pseudonym_key_file: Option<PathBuf>,
     pub max_age_hours: Option<u32>,
 }
 

@@ -122,7 +122,7 @@ impl Sink {
         if !(1..=LONGEST_AGE).contains(&hours) {
             return Err(format!("max_age_hours: from 1 to {LONGEST_AGE}"));
         }
-        let receiver = entry.receiver()?;
+        let (receiver, pseudonyms) = (entry.receiver()?, entry.pseudonyms()?);
         Ok(Self {
             interest: Interest {
                 sink: entry.name,
@@ -131,6 +131,7 @@ impl Sink {
                 decisions: entry.decisions.map(HashSet::from_iter),
             },
             max_age: Duration::from_secs(u64::from(hours) * 3600),
+            pseudonyms,
             receiver,
             status: Status::default(),
         })

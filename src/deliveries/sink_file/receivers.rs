@@ -9,6 +9,7 @@ use super::entry::{Entry, Kind};
 use crate::config::Secret;
 use crate::deliveries::folder::Folder;
 use crate::deliveries::mqtt::{Broker, Mqtt, TlsFiles, Version};
+use crate::deliveries::pseudonyms::Pseudonyms;
 use crate::deliveries::receiver::Receiver;
 use crate::deliveries::signature::Signer;
 use crate::deliveries::webhook::Webhook;
@@ -85,15 +86,20 @@ impl Entry {
         Ok(url)
     }
 
+    /// What replaces the names of people, if the sink wants that.
+    ///
+    /// # Errors
+    /// A sentence that names the field, without the key.
+    pub fn pseudonyms(&self) -> Result<Option<Pseudonyms>, String> {
+        let path = self.pseudonym_key_file.as_deref();
+        let key = path.map(|path| read_secret("pseudonym_key_file", path));
+        Ok(key.transpose()?.map(|key| Pseudonyms::new(key.as_bytes())))
+    }
+
     fn webhook(&self) -> Result<Webhook, String> {
         let url = self.url(["http", "https"])?;
         let path = self.secret_file.as_deref();
-        let secret = read_line("secret_file", path.ok_or("secret_file is missing")?)?;
-        if secret.len() < SHORTEST {
-            return Err(format!(
-                "secret_file: a secret has at least {SHORTEST} bytes"
-            ));
-        }
+        let secret = read_secret("secret_file", path.ok_or("secret_file is missing")?)?;
         let trusted = match &self.ca_file {
             None => Vec::new(),
             Some(path) => {
@@ -195,6 +201,15 @@ fn read(field: &str, path: &Path) -> Result<Vec<u8>, String> {
         ));
     }
     std::fs::read(path).map_err(unreadable)
+}
+
+/// A secret in a file that cannot be guessed.
+fn read_secret(field: &str, path: &Path) -> Result<String, String> {
+    let secret = read_line(field, path)?;
+    if secret.len() < SHORTEST {
+        return Err(format!("{field}: a secret has at least {SHORTEST} bytes"));
+    }
+    Ok(secret)
 }
 
 /// A secret in a file, without the end of the line that an editor adds.
