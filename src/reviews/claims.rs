@@ -6,11 +6,8 @@ use sqlx::{AnyConnection, Row as _};
 
 use super::error::ReviewError;
 use super::inspections::{COLUMNS, Inspection};
-use super::planted;
-use super::{Reviews, now};
-
-/// How long a claim holds unless it is renewed, in milliseconds.
-pub const LEASE: i64 = 300_000;
+use super::leases::{self, LEASE};
+use super::{Reviews, now, planted_items};
 
 /// What waits is counted so far.
 const MOST_COUNTED: i64 = 1000;
@@ -73,20 +70,22 @@ impl Reviews {
             let exists = sqlx::query("SELECT 1 FROM inspections WHERE id = $1 AND line = $2");
             let exists = exists.bind(again).bind(asked.line);
             if exists.fetch_optional(&mut *change).await?.is_some()
-                || planted::is_of(&mut change, again, asked.line).await?
+                || planted_items::is_of(&mut change, again, asked.line).await?
             {
-                take(&mut change, asked, again, now).await?;
+                leases::take(&mut change, (asked.line, asked.session), again, now).await?;
             }
         }
         let mut data = held(&mut change, asked).await?;
         let missing = asked.limit.saturating_sub(data.len());
         if missing > 0 {
             for id in candidates(&mut change, asked, missing).await? {
-                take(&mut change, asked, &id, now).await?;
+                leases::take(&mut change, (asked.line, asked.session), &id, now).await?;
                 if asked.planted > 0.0 && fastrand::f64() < asked.planted {
-                    let planted = planted::unanswered(&mut change, asked.line, asked.who).await?;
+                    let planted =
+                        planted_items::unanswered(&mut change, asked.line, asked.who).await?;
                     if let Some(planted) = planted {
-                        take(&mut change, asked, &planted, now).await?;
+                        leases::take(&mut change, (asked.line, asked.session), &planted, now)
+                            .await?;
                     }
                 }
             }
@@ -128,34 +127,6 @@ impl Reviews {
     }
 }
 
-/// Ends a claim: the item has a verdict.
-pub(super) async fn end(change: &mut AnyConnection, item: &str) -> Result<(), ReviewError> {
-    let done = sqlx::query("DELETE FROM claims WHERE item = $1").bind(item);
-    done.execute(change).await?;
-    Ok(())
-}
-
-/// Claims an item, unless a session holds it.
-async fn take(
-    change: &mut AnyConnection,
-    asked: &Claim<'_>,
-    item: &str,
-    now: i64,
-) -> Result<(), ReviewError> {
-    sqlx::query(
-        "INSERT INTO claims (item, line, session, place, until) VALUES ($1, $2, $3, \
-         (SELECT COALESCE(MAX(place), 0) + 1 FROM claims WHERE line = $2 AND session = $3), $4) \
-         ON CONFLICT (item) DO NOTHING",
-    )
-    .bind(item)
-    .bind(asked.line)
-    .bind(asked.session)
-    .bind(now + LEASE)
-    .execute(change)
-    .await?;
-    Ok(())
-}
-
 /// What a session holds, in its order. What has got a verdict meanwhile is not held any more.
 async fn held(
     change: &mut AnyConnection,
@@ -174,11 +145,11 @@ async fn held(
         let row = sqlx::query(&sql).bind(&item);
         let found = match row.fetch_optional(&mut *change).await? {
             Some(row) => Some(Inspection::read(&row)?),
-            None => planted::one(change, &item, Some(asked.who)).await?,
+            None => planted_items::one(change, &item, Some(asked.who)).await?,
         };
         match found.filter(|found| found.verdict.is_none()) {
             Some(found) => held.push(found),
-            None => end(change, &item).await?,
+            None => leases::end(change, &item).await?,
         }
     }
     Ok(held)

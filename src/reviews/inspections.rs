@@ -7,7 +7,6 @@ use sqlx::any::AnyRow;
 use super::Reviews;
 use super::error::ReviewError;
 use super::image_hash::ImageHash;
-use super::planted;
 
 /// A stored inspection.
 #[derive(Debug, Clone, PartialEq)]
@@ -132,21 +131,6 @@ impl Reviews {
         } else {
             Err(ReviewError::KeyReused(known.id))
         }
-    }
-
-    /// An inspection, or a planted item, which looks like one.
-    ///
-    /// # Errors
-    /// [`ReviewError::NoInspection`], and others.
-    pub async fn inspection(&self, id: &str) -> Result<Inspection, ReviewError> {
-        let sql = format!("SELECT {COLUMNS} FROM inspections WHERE id = $1");
-        let row = sqlx::query(&sql).bind(id);
-        if let Some(row) = row.fetch_optional(&self.database.read).await? {
-            return Ok(Inspection::read(&row)?);
-        }
-        let mut connection = self.database.read.acquire().await?;
-        let planted = planted::one(&mut connection, id, None).await?;
-        planted.ok_or(ReviewError::NoInspection)
     }
 
     /// An image of an inspection, with its content type. `place` is counted from 0.

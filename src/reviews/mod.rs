@@ -12,6 +12,8 @@ mod figures;
 mod image_hash;
 mod images;
 mod inspections;
+mod items;
+mod leases;
 mod lines;
 #[cfg(test)]
 mod message_tests;
@@ -19,6 +21,7 @@ mod new_inspection;
 mod outage;
 mod parts;
 mod planted;
+mod planted_items;
 mod queue;
 mod retention;
 #[cfg(test)]
@@ -26,6 +29,7 @@ mod review_tests;
 mod secret;
 #[cfg(test)]
 mod tests;
+mod verdict;
 mod verdicts;
 mod waiting;
 
@@ -38,19 +42,20 @@ use tokio::sync::RwLock;
 use uuid::Uuid;
 
 pub use self::calibrations::StoredCalibration;
-pub use self::claims::{Claim, Claimed, LEASE};
+pub use self::claims::{Claim, Claimed};
 pub use self::error::ReviewError;
 pub use self::events::{Event, What};
 pub use self::figures::{Alarm, Bucket};
 pub use self::image_hash::ImageHash;
 pub use self::inspections::{Inspection, Known};
+pub use self::leases::LEASE;
 pub use self::lines::{Mark, StoredLine};
 pub use self::new_inspection::{Inserted, NewImage, NewInspection};
 pub use self::parts::{LabelledPart, NewPart};
 pub use self::planted::{Planted, PlantedAnswer};
 pub use self::queue::{Filter, Page};
 pub use self::retention::Deleted;
-pub use self::verdicts::{Said, Verdict};
+pub use self::verdict::{Said, Verdict};
 
 use self::images::Images;
 use self::waiting::Waiting;

@@ -1,67 +1,12 @@
 //! What people say about inspected parts. Rows are only added: a verdict is undone by a row, and never overwritten.
 
-use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, FromRow, Row as _};
+use sqlx::AnyConnection;
 
 use super::error::ReviewError;
 use super::events::{Event, What};
-use super::{Reviews, claims, new_id, now, planted};
+use super::verdict::{Said, Verdict};
+use super::{Reviews, leases, new_id, now, planted_items};
 use crate::deliveries::{News, Occasion};
-
-/// What a person says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Said {
-    /// The part is good.
-    Ok,
-    /// It is not.
-    Ng,
-    /// The person cannot say.
-    Unsure,
-}
-
-impl Said {
-    /// As it is stored.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Ng => "ng",
-            Self::Unsure => "unsure",
-        }
-    }
-}
-
-/// A verdict as it was given, or the undoing of one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verdict {
-    /// Its id.
-    pub id: String,
-    /// Milliseconds since 1970.
-    pub created: i64,
-    /// `ok`, `ng`, `unsure`, or `undone`.
-    pub verdict: String,
-    /// The kind of defect.
-    pub kind: Option<String>,
-    /// A sentence about the difference.
-    pub caption: Option<String>,
-    /// Why.
-    pub reason: Option<String>,
-    /// The name of the caller's key; "" without keys.
-    pub who: String,
-}
-
-impl FromRow<'_, AnyRow> for Verdict {
-    fn from_row(row: &AnyRow) -> Result<Self, sqlx::Error> {
-        Ok(Self {
-            id: row.try_get("id")?,
-            created: row.try_get("created")?,
-            verdict: row.try_get("verdict")?,
-            kind: row.try_get("kind")?,
-            caption: row.try_get("caption")?,
-            reason: row.try_get("reason")?,
-            who: row.try_get("who")?,
-        })
-    }
-}
 
 impl Reviews {
     /// Adds a verdict, and ends the claim on the inspection. The same idempotency key again gives the verdict that was added
@@ -99,7 +44,7 @@ impl Reviews {
         .fetch_optional(&mut *change)
         .await?;
         let Some(line) = line else {
-            let noted = planted::judge(&mut change, inspection, said, &verdict).await?;
+            let noted = planted_items::judge(&mut change, inspection, said, &verdict).await?;
             if noted.is_some() {
                 change.commit().await?;
                 return Ok(verdict);
@@ -115,7 +60,7 @@ impl Reviews {
             return Err(ReviewError::VerdictExists(known.unwrap_or_default()));
         };
         add(&mut change, inspection, &verdict, key).await?;
-        claims::end(&mut change, inspection).await?;
+        leases::end(&mut change, inspection).await?;
         let news = News {
             id: &verdict.id,
             line: &line,
@@ -150,7 +95,7 @@ impl Reviews {
         .fetch_optional(&mut *change)
         .await?;
         let Some(line) = line else {
-            let undone = planted::undo(&mut change, inspection, who).await?;
+            let undone = planted_items::undo(&mut change, inspection, who).await?;
             if undone.is_some() {
                 change.commit().await?;
                 return Ok(());

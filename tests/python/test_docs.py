@@ -220,7 +220,7 @@ def test_the_description_of_the_interface_names_existing_routes(server):
 def test_every_answered_complaint_names_a_test_that_exists():
     page = (ROOT / "docs" / "src" / "explanation" / "complaints.md").read_text()
     rows = [line.split("|") for line in page.splitlines() if line.startswith("| ") and "---" not in line][1:]
-    files = {path.name: path for suffix in ("*.rs", "*.py") for path in tested_files(suffix)}
+    files = {path.name: path for suffix in ("*.rs", "*.py") for path in files_with_tests(suffix)}
     named = [re.findall(r"`([\w.]+)`", row[-2]) for row in rows]
     assert len(rows) > 20
     # Two rows are about measured times.
@@ -231,5 +231,5 @@ def test_every_answered_complaint_names_a_test_that_exists():
             assert re.search(rf"\b(fn|def) {name}\b", text), names
 
 
-def tested_files(suffix):
+def files_with_tests(suffix):
     return [*(ROOT / "tests").rglob(suffix), *(ROOT / "crates").rglob(suffix)]
