@@ -21,6 +21,17 @@ impl Database {
         Ok(Some(held))
     }
 
+    /// Begins a change that no other server makes at the same time under this name. A database of one server has one writer.
+    ///
+    /// # Errors
+    /// That of the database.
+    pub async fn begin_alone(&self, name: &str) -> Result<Transaction<'static, Any>, sqlx::Error> {
+        match self.lock(name).await? {
+            Some(held) => Ok(held),
+            None => self.write.begin().await,
+        }
+    }
+
     /// Takes the shared lock of a name until a transaction ends. Only for a shared database.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Who looks at what: a reviewer's page claims the next inspections for a while, and nobody else gets them.
+//! Claims: a reviewer's page reserves its next inspections for a while, so that two people never review the same one.
 
 use std::collections::HashSet;
 
@@ -43,17 +43,14 @@ pub struct Claimed {
 }
 
 impl Reviews {
-    /// Renews what a session holds, and adds the oldest items that nobody holds.
+    /// Renews what a session holds, and adds the oldest unclaimed items.
     ///
     /// # Errors
     /// [`ReviewError`].
     pub async fn claim(&self, asked: &Claim<'_>) -> Result<Claimed, ReviewError> {
         // Servers that share the database claim one after another.
-        let lock = format!("claims of {}", asked.line);
-        let mut change = match self.database.lock(&lock).await? {
-            Some(held) => held,
-            None => self.database.write.begin().await?,
-        };
+        let name = format!("claims of {}", asked.line);
+        let mut change = self.database.begin_alone(&name).await?;
         let now = now();
         sqlx::query("DELETE FROM claims WHERE line = $1 AND until < $2")
             .bind(asked.line)

@@ -1,7 +1,7 @@
 //! Planted items: copies of inspections whose answer is known. They look like the others in the queue, and measure reviewers.
 
 use sqlx::any::AnyRow;
-use sqlx::{FromRow, Row as _};
+use sqlx::{AnyConnection, FromRow, Row as _};
 
 use super::error::ReviewError;
 use super::events::{Event, What};
@@ -91,51 +91,51 @@ impl Reviews {
         let verdict = known.verdict.as_deref();
         let verdict = verdict.filter(|verdict| ["ok", "ng"].contains(verdict));
         let verdict = verdict.ok_or(ReviewError::NoVerdict)?;
-        let id = new_id();
-        let answer = answer(&id, &known.answer)?;
         let _keeping = self.keeping.read().await;
-        let mut change = self.database.write.begin().await?;
-        let there = "SELECT COUNT(*) FROM planted WHERE line = $1 AND retired = 0";
-        let there: i64 = sqlx::query_scalar(there)
-            .bind(line)
-            .fetch_one(&mut *change)
-            .await?;
-        if there >= MOST {
-            return Err(ReviewError::TooManyPlanted(MOST));
-        }
-        let images = sqlx::query(
-            "INSERT INTO inspection_images (inspection, place, hash, kind) \
-             SELECT $2, place, hash, kind FROM inspection_images WHERE inspection = $1 AND deleted = 0",
-        )
-        .bind(inspection)
-        .bind(&id)
-        .execute(&mut *change)
-        .await?;
-        if images.rows_affected() == 0 {
-            return Err(ReviewError::ImageDeleted);
-        }
-        let done = sqlx::query(
-            "INSERT INTO planted (id, created, line, inspection, verdict, answer, content, scored_by, who) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (line, inspection) DO NOTHING",
-        )
-        .bind(&id)
-        .bind(now())
-        .bind(line)
-        .bind(inspection)
-        .bind(verdict)
-        .bind(&answer)
-        .bind(&known.content)
-        .bind(&known.scored_by)
-        .bind(who)
-        .execute(&mut *change)
-        .await?;
-        if done.rows_affected() == 0 {
-            drop(change);
-            // It was taken out of the queue, or it is in it.
-            let again = "UPDATE planted SET retired = 0 WHERE line = $1 AND inspection = $2";
-            let again = sqlx::query(again).bind(line).bind(inspection);
-            again.execute(&self.database.write).await?;
-        } else {
+        let name = format!("planted items of {line}");
+        let mut change = self.database.begin_alone(&name).await?;
+        let before: Option<(String, i64)> =
+            sqlx::query_as("SELECT id, retired FROM planted WHERE line = $1 AND inspection = $2")
+                .bind(line)
+                .bind(inspection)
+                .fetch_optional(&mut *change)
+                .await?;
+        if !matches!(before, Some((_, 0))) {
+            let there = "SELECT COUNT(*) FROM planted WHERE line = $1 AND retired = 0";
+            let there: i64 = sqlx::query_scalar(there)
+                .bind(line)
+                .fetch_one(&mut *change)
+                .await?;
+            if there >= MOST {
+                return Err(ReviewError::TooManyPlanted(MOST));
+            }
+            let id = match before {
+                Some((id, _)) => {
+                    let back = sqlx::query("UPDATE planted SET retired = 0 WHERE id = $1");
+                    back.bind(&id).execute(&mut *change).await?;
+                    id
+                }
+                None => {
+                    let id = new_id();
+                    sqlx::query(
+                        "INSERT INTO planted (id, created, line, inspection, verdict, answer, content, scored_by, who) \
+                         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                    )
+                    .bind(&id)
+                    .bind(now())
+                    .bind(line)
+                    .bind(inspection)
+                    .bind(verdict)
+                    .bind(answer(&id, &known.answer)?)
+                    .bind(&known.content)
+                    .bind(&known.scored_by)
+                    .bind(who)
+                    .execute(&mut *change)
+                    .await?;
+                    id
+                }
+            };
+            copy_images(&mut change, inspection, &id).await?;
             let event = event(What::Planted, line, inspection, who);
             event.write(&mut change).await?;
             change.commit().await?;
@@ -196,6 +196,25 @@ impl Reviews {
         );
         Ok(all.bind(line).fetch_all(&self.database.read).await?)
     }
+}
+
+/// Lets an item show the images of an inspection. Those that it had went when it was taken out of the queue.
+async fn copy_images(
+    change: &mut AnyConnection,
+    inspection: &str,
+    id: &str,
+) -> Result<(), ReviewError> {
+    let gone = sqlx::query("DELETE FROM inspection_images WHERE inspection = $1");
+    gone.bind(id).execute(&mut *change).await?;
+    let images = sqlx::query(
+        "INSERT INTO inspection_images (inspection, place, hash, kind) \
+         SELECT $2, place, hash, kind FROM inspection_images WHERE inspection = $1 AND deleted = 0",
+    );
+    let images = images.bind(inspection).bind(id).execute(change).await?;
+    if images.rows_affected() == 0 {
+        return Err(ReviewError::ImageDeleted);
+    }
+    Ok(())
 }
 
 fn event(what: What, line: &str, inspection: &str, who: &str) -> Event {

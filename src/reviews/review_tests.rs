@@ -247,6 +247,16 @@ async fn planted_items_measure_reviewers_and_count_nowhere_else() {
         assert!(reviews.unplant(&line, &planted.id, "boss").await.unwrap());
         assert!(!reviews.unplant(&line, &planted.id, "boss").await.unwrap());
         assert_eq!(reviews.planted_answers(&line).await.unwrap().len(), 2);
+        // Planted again, it is the same item, with its images.
+        reviews.delete_images_of(&planted.id, "boss").await.unwrap();
+        let gone = reviews.image(&planted.id, 0).await;
+        assert!(matches!(gone, Err(ReviewError::ImageDeleted)));
+        let back = reviews.plant(&line, &all[0], "boss", answer).await.unwrap();
+        assert_eq!((&back.id, back.in_queue), (&planted.id, true));
+        assert_eq!(
+            &reviews.image(&planted.id, 0).await.unwrap().0[..],
+            b"image 0"
+        );
     }
 }
 

@@ -41,7 +41,7 @@ pub enum Kind {
     Refused,
 }
 
-/// The places of an image and of what is written about it; nobody else gets them while this lives.
+/// The paths for an image and for its record. Both are reserved until this value is dropped.
 #[derive(Debug)]
 pub struct Place<'a> {
     folders: &'a Folders,

@@ -176,7 +176,7 @@ fn step_of_v5(event: &v5::Event) -> Step {
 fn judged(reason: PubAckReason) -> Result<(), Failure> {
     let said = || format!("the broker says {reason:?}");
     match reason {
-        // A message that nobody has subscribed to was taken, as in version 3.
+        // Version 5 reports that a topic has no subscriber. The broker has the message all the same.
         PubAckReason::Success | PubAckReason::NoMatchingSubscribers => Ok(()),
         PubAckReason::QuotaExceeded
         | PubAckReason::UnspecifiedError

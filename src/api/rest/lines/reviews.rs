@@ -38,7 +38,7 @@ const PLANTED: f64 = 0.05;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReviewsRequest {
-    /// A random word for each page: what one session holds, no other gets.
+    /// A random word for each page. An inspection is claimed by one session at a time.
     #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
     session: String,
     /// Inspections that the session holds afterwards, at most.
@@ -64,7 +64,7 @@ pub struct ReviewList {
     data: Vec<Box<RawValue>>,
     /// Number of inspections without a verdict that the line was unsure about; 1000 stands for more.
     waiting: i64,
-    /// So long nobody else gets these inspections, unless the session asks again.
+    /// Seconds until other sessions may claim these inspections. Each call of the session renews its claims.
     lease_seconds: i64,
 }
 
