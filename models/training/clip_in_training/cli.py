@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from clip_in_training.adapt.command import adapt_arguments, run_adapt, run_replay
 from clip_in_training.common.arguments import count
 from clip_in_training.common.errors import (
     BackboneError,
@@ -147,6 +148,8 @@ def parser() -> argparse.ArgumentParser:
     reference.add_argument("--architecture", default="ViT-B-32", help="open_clip's name (default: ViT-B-32)")
     reference.add_argument("--seed", type=int, default=1, help="seed of the weights (default: 1)")
     reference.add_argument("--out", type=Path, required=True, help="the bundle's directory")
+
+    adapt_arguments(commands)
     return root
 
 
@@ -339,4 +342,6 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "reference": _reference,
     "variants": _variants,
     "features": _features,
+    "adapt": run_adapt,
+    "replay": run_replay,
 }

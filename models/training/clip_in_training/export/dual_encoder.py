@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
 
+from clip_in_training.common.created import created
 from clip_in_training.common.errors import ExportError
 from clip_in_training.common.whole_file import replace_text
 from clip_in_training.export.evaluate.graphs import Graphs
@@ -18,7 +19,7 @@ from clip_in_training.export.files import checksums, whole_or_not_at_all, write_
 from clip_in_training.export.golden import write_golden
 from clip_in_training.export.graph import OPSET
 from clip_in_training.export.inputs import SCENE_SEED, Material, drawn
-from clip_in_training.export.manifest import Interface, code_revision, created, fp32_variant, manifest
+from clip_in_training.export.manifest import Interface, code_revision, fp32_variant, manifest
 from clip_in_training.export.original import original, special_ids
 from clip_in_training.export.parity import checks, measure_parity
 from clip_in_training.export.towers import export_towers, patch_grid

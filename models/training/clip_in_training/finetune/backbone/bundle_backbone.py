@@ -79,6 +79,8 @@ def load_bundle_backbone(folder: Path) -> BundleBackbone:
     try:
         manifest = read_manifest(folder)
         model, _, tokenize = load_bundle(folder)
+    except BackboneError as error:
+        raise BackboneError(f"backbone.name bundle:{folder}: {error}") from error
     except FileNotFoundError as error:
         raise BackboneError(f"backbone.name bundle:{folder}: no bundle there ({error})") from error
     except (KeyError, RecipeError, RuntimeError, ValueError) as error:

@@ -8,6 +8,7 @@ from tokenizers import Tokenizer
 
 from clip_in_training.common.errors import BackboneError
 from clip_in_training.finetune.backbone.text_backbone import text_rules
+from clip_in_training.scratch.model.bundle import refuse_adapted
 from clip_in_training.small.lite0 import Lite0
 from clip_in_training.small.model.backbone import Heads, SmallBackbone
 from clip_in_training.small.recipe import SmallRecipe, parse_small_recipe
@@ -19,6 +20,7 @@ SHAPE = "text_shape"
 
 def reload_small(folder: Path, manifest: dict) -> tuple[SmallBackbone, SmallRecipe]:
     """The model of a bundle, in evaluation mode, and its recipe. Raises `BackboneError` if its files do not fit."""
+    refuse_adapted(folder, manifest)
     source = manifest["provenance"]
     recipe = parse_small_recipe(source["recipe_text"], source["recipe"])
     try:

@@ -1,0 +1,207 @@
+"""From pairs and a bundle to an adapted bundle: reads, embeds, trains, chooses the strength, writes."""
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from clip_in_training.adapt import export, facts, protected, replay, strength
+from clip_in_training.adapt.adapters import Adapters, AdapterSettings, Similarity, Trainer
+from clip_in_training.adapt.embedded import Embedded, Embedder
+from clip_in_training.adapt.encoders import Encoders, fp32_encoders
+from clip_in_training.adapt.inputs import Inputs
+from clip_in_training.adapt.measure import Right, right
+from clip_in_training.adapt.pairs import SPLITS, Broken
+from clip_in_training.adapt.report import broken_lines, gained_nothing, report
+from clip_in_training.common.errors import DataError, ExportError
+
+DRAWN = 300
+"""Edits that are drawn for a bundle without a replay file."""
+GOLDEN = 1e-3
+"""Largest 1 - cosine to a golden vector at which pictures and texts are read as the server reads them."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """The pairs as vectors."""
+
+    splits: dict[str, Embedded]
+    broken: Broken
+    checks: export.Checks
+
+
+def adapt(inputs: Inputs, settings: AdapterSettings) -> dict[str, Any]:
+    """Adapts `inputs.bundle` and writes `inputs.out`. Returns the record that its provenance keeps.
+
+    Prints the report. Raises `DataError` if the pairs cannot be used, and `ExportError` if nothing was gained; there
+    is no new bundle then.
+    """
+    began = time.process_time()
+    manifest, threads = inputs.manifest, inputs.threads
+    encoders = fp32_encoders(inputs.bundle, manifest, threads)
+    _check_reading(inputs.bundle, manifest, encoders)
+    data = _read(inputs, encoders)
+    own = replay.load_replay(inputs.bundle, manifest)
+    kept = _replayed(inputs, encoders, own, data.broken)
+    del encoders
+    similarity = Similarity(
+        manifest["similarity"]["kind"],
+        float(manifest["similarity"]["logit_scale"]),
+        float(manifest["similarity"].get("logit_bias", 0.0)),
+    )
+
+    all_trained, chosen_on = _trained(data.splits, Trainer(kept, similarity, settings, inputs.seed))
+    points = [point for trained in all_trained for point in strength.curve(trained, kept)]
+    least = None if kept is None else _reference(kept) - inputs.keep
+    chosen = strength.choose(points, least)
+    trained = next(each for each in all_trained if each.anchor == chosen.anchor)
+    held = [pairs for _, pairs in trained.parts]
+    entry = {
+        **inputs.described(),
+        "inputs_sha256": inputs.digest(settings),
+        "settings": asdict(settings),
+        "pairs": {
+            **{split: len(pairs) for split, pairs in data.splits.items()},
+            "broken": len(data.broken.records),
+        },
+        "chosen_on": chosen_on,
+        "anchor": chosen.anchor,
+        "strength": chosen.strength,
+        "held_out": _measured(points[0].held_out, chosen.held_out),
+        "test": _test(data.splits["test"], trained.final, chosen.strength),
+        "protected": _protected(kept, points[0], chosen),
+        "replay": "none" if kept is None else kept.source,
+        "curve": [_point(point) for point in points],
+        "facts": [
+            {**asdict(fact), "verdict": fact.verdict}
+            for fact in facts.facts(
+                {split: pairs.facts for split, pairs in data.splits.items()},
+                [fact for pairs in held for fact in pairs.facts],
+                points[0].held_out,
+                chosen.held_out,
+            )
+        ],
+    }
+    print(broken_lines(data.broken) + report(entry))
+    if chosen.strength == 0:
+        raise ExportError(gained_nothing(entry, inputs.keep))
+    image, text = trained.final.products(chosen.strength)
+    content = export.write_adapted(
+        inputs.bundle,
+        inputs.out,
+        manifest,
+        export.Products(image, text),
+        own or kept,
+        entry,
+        data.checks,
+        inputs.name,
+        threads,
+    )
+    print(f"{time.process_time() - began:.1f} s of processor time")
+    return content["provenance"][export.KEY][-1]
+
+
+def _check_reading(folder: Path, manifest: dict[str, Any], encoders: Encoders) -> None:
+    worst = export.golden_distance(folder, manifest, encoders)
+    if not worst <= GOLDEN:
+        raise ExportError(
+            f"{folder}: its golden pictures and texts come out otherwise here, by 1 - cosine up to {worst:.1e}: "
+            "check it with `clip-in model verify`"
+        )
+
+
+def _read(inputs: Inputs, encoders: Encoders) -> Data:
+    broken, embed = Broken(), Embedder(encoders, inputs.manifest["embedding_dim"])
+    splits = {split: embed(inputs.pairs.read(split, broken)) for split in SPLITS}
+    if not len(splits["train"]) + len(splits["validation"]):
+        named = "".join(f"\n  {record}" for record in broken.records[:10])
+        raise DataError(
+            f"{inputs.pairs.folder} has no pair to train on: {broken.read} rows, {len(broken.records)} of them broken"
+            f"{named}"
+        )
+    return Data(splits, broken, export.Checks(np.stack(embed.sample_pixels), embed.sample_texts))
+
+
+def _replayed(inputs: Inputs, encoders: Encoders, own: replay.Replay | None, broken: Broken):
+    if inputs.replay == "none":
+        print("warning: nothing is replayed: what the model knew is neither kept nor checked")
+        return None
+    if inputs.replay:
+        width = inputs.manifest["embedding_dim"]
+        return protected.replay_of_folder(encoders, width, Path(inputs.replay), broken)
+    if own is not None:
+        return own
+    print(f"{inputs.bundle} has no {replay.FILE}: {DRAWN} edits are drawn to replay")
+    return protected.drawn_replay(encoders, inputs.manifest, DRAWN)
+
+
+def _trained(splits: dict[str, Embedded], trainer: Trainer) -> tuple[list[strength.Trained], str]:
+    """Adapters for each anchor, and in words what the strength is chosen on."""
+    learning, held = splits["train"], splits["validation"]
+    found = []
+    if len(held) >= strength.FEWEST and len(learning):
+        for anchor in trainer.anchors():
+            final = trainer(learning, anchor)
+            found.append(strength.Trained(anchor, final, [(final, held)]))
+        return found, "validation"
+    together = learning.joined(held)
+    folds = strength.folds(together.parts, trainer.seed)
+    if not folds:
+        raise DataError(
+            f"all {len(together)} pairs for training and validation are of one part: nothing is left to choose the "
+            "strength with; correct more parts"
+        )
+    everything = np.arange(len(together))
+    for anchor in trainer.anchors():
+        parts = [
+            (trainer(together.rows(np.setdiff1d(everything, fold)), anchor), together.rows(fold))
+            for fold in folds
+        ]
+        found.append(strength.Trained(anchor, trainer(together, anchor), parts))
+    return found, f"{len(folds)} parts of train and validation in turn"
+
+
+def _reference(kept: replay.Replay) -> float:
+    return kept.right() if kept.reference is None else kept.reference
+
+
+def _measured(before: Right, after: Right) -> dict[str, Any]:
+    return {
+        "pairs": len(before.both),
+        "before": before.percent,
+        "after": after.percent,
+        "won": int((after.both & ~before.both).sum()),
+        "lost": int((before.both & ~after.both).sum()),
+    }
+
+
+def _test(pairs: Embedded, final: Adapters, chosen: float) -> dict[str, Any] | None:
+    if not len(pairs):
+        return None
+    after = right(*final(pairs.images, pairs.texts, chosen))
+    return _measured(right(pairs.images, pairs.texts), after)
+
+
+def _protected(
+    kept: replay.Replay | None, before: strength.Point, after: strength.Point
+) -> dict[str, Any] | None:
+    if kept is None:
+        return None
+    return {
+        "pairs": len(kept.halves()[1]),
+        "reference": _reference(kept),
+        "before": before.protected,
+        "after": after.protected,
+    }
+
+
+def _point(point: strength.Point) -> dict[str, Any]:
+    return {
+        "anchor": point.anchor,
+        "strength": point.strength,
+        "right": point.held_out.percent,
+        "margin": point.held_out.mean_margin,
+        "protected": point.protected,
+    }
