@@ -92,6 +92,7 @@ codes! {
     ReferenceNotFound = "reference_not_found", 404, "There is no reference of that name.";
     LineNotFound = "line_not_found", 404, "There is no line of that name.";
     SinkNotFound = "sink_not_found", 404, "There is no sink of that name (admin routes).";
+    ShadowNotFound = "shadow_not_found", 404, "The line has no shadow (admin routes).";
     InspectionNotFound = "inspection_not_found", 404, "There is no inspection with that id, or no such image of it.";
     BundleNotFound = "bundle_not_found", 404, "The folder holds no bundle (admin routes).";
     MethodNotAllowed = "method_not_allowed", 405, "The path exists, but not for this method.";
@@ -105,6 +106,10 @@ codes! {
     IdempotencyKeyReused = "idempotency_key_reused", 409, "The key came with other images before.";
     AuditUnanswered = "audit_unanswered", 409, "Audited inspections of the window have no verdict yet.";
     ReferenceChanged = "reference_changed", 409, "The line has another reference or model since the inspection: its map cannot be drawn again, and its reference is not shown.";
+    LineChanged = "line_changed", 409, "The line was changed meanwhile.";
+    PartsNotScored = "parts_not_scored", 409, "The model has not scored all labelled parts of the line.";
+    PromiseLost = "promise_lost", 409, "With this model, a promise of the line would not hold any more.";
+    NoEarlierModel = "no_earlier_model", 409, "The line has had no other model before.";
     LoadInProgress = "load_in_progress", 409, "Another load is running (admin routes).";
     ModelIsDefault = "model_is_default", 409, "The default model cannot be unloaded (admin routes).";
     ModelNameIsAlias = "model_name_is_alias", 409, "The model's name is an alias of another one (admin routes).";

@@ -11,7 +11,7 @@ use crate::deliveries::Couriers;
 use crate::engine::{Model, Registry, RegistryError};
 use crate::images_by_url::Fetcher;
 use crate::labelsets::LabelSets;
-use crate::lines::Lines;
+use crate::lines::{Lines, Shadows};
 use crate::references::References;
 use crate::telemetry::Metrics;
 use crate::telemetry::spans::request_span;
@@ -27,6 +27,8 @@ pub struct AppState {
     pub references: Arc<References>,
     /// The inspection lines.
     pub lines: Lines,
+    /// Models that decide beside those that lines have.
+    pub shadows: Shadows,
     /// The sinks of what lines decide.
     pub couriers: Couriers,
     /// Fetches images that are named by URL; `None` if that is off, and the engine refuses them then.

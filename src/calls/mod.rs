@@ -32,8 +32,10 @@ pub use explain::{ExplainCall, ExplainedImage, Explanation, Explanations, Method
 pub use labelset::put_labelset;
 pub use line::{
     Audited, CalibrateCall, FoundRegion, FoundStatement, InspectCall, Inspected, InspectionAnswer,
-    LabelledPart, PartsAdded, PutLine, add_parts, calibrate, inspect, line_scored_by, map_of,
-    put_line, reference_of,
+    LabelledPart, MOST_AT_A_TIME, PartsAdded, PutLine, Rescored, ShadowStatus, Switched,
+    USUAL_AT_A_TIME, add_parts, calibrate, inspect, line_scored_by, map_of, model_of_line,
+    no_shadow, promote, put_line, reference_of, rescore, roll_back, shadow_decides, shadow_of,
+    start_shadow,
 };
 pub use map_kind::MapKind;
 pub use place::Place;

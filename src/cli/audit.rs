@@ -88,7 +88,7 @@ fn cosine(text: &str) -> Result<f32, String> {
 }
 
 pub fn run(arguments: &AuditArguments) -> ExitCode {
-    match audit(arguments) {
+    match printed(arguments) {
         Ok(report) => {
             let failed: Vec<_> = report.gate.iter().filter(|it| !it.passed).collect();
             for verdict in &failed {
@@ -108,7 +108,21 @@ pub fn run(arguments: &AuditArguments) -> ExitCode {
     }
 }
 
-fn audit(arguments: &AuditArguments) -> anyhow::Result<Report> {
+fn printed(arguments: &AuditArguments) -> anyhow::Result<Report> {
+    let report = audit(arguments)?;
+    // Last, and a reader that has gone changes neither the files nor the exit status.
+    unless_pipe_closed(print_out!(
+        "{}",
+        render(&report, Style::Plain, arguments.examples)
+    ))?;
+    Ok(report)
+}
+
+/// Audits, and writes the files that are asked for.
+///
+/// # Errors
+/// It could not be done. A gate that failed is in the report.
+pub fn audit(arguments: &AuditArguments) -> anyhow::Result<Report> {
     let sources = find(&arguments.data)?;
     let against = find(&arguments.against).context("--against")?;
     for file in [&arguments.json, &arguments.markdown].into_iter().flatten() {
@@ -182,11 +196,6 @@ fn audit(arguments: &AuditArguments) -> anyhow::Result<Report> {
     if let Some(file) = &arguments.json {
         write(file, &serde_json::to_string_pretty(&report)?)?;
     }
-    // Last, and a reader that has gone changes neither the files nor the exit status.
-    unless_pipe_closed(print_out!(
-        "{}",
-        render(&report, Style::Plain, arguments.examples)
-    ))?;
     Ok(report)
 }
 

@@ -42,6 +42,16 @@ impl LineServer {
     /// # Errors
     /// The address is no URL of a server.
     pub fn url(&self, line: &str, path: &str) -> anyhow::Result<url::Url> {
+        let below = path.strip_prefix('/');
+        let parts = ["v1", "lines", line].into_iter().chain(below);
+        self.url_of(&parts.collect::<Vec<_>>())
+    }
+
+    /// The URL of a path in parts.
+    ///
+    /// # Errors
+    /// The address is no URL of a server.
+    pub fn url_of(&self, path: &[&str]) -> anyhow::Result<url::Url> {
         let mut url: url::Url = self
             .server
             .parse()
@@ -49,8 +59,7 @@ impl LineServer {
         let parts = url.path_segments_mut();
         let mut parts =
             parts.map_err(|()| anyhow::anyhow!("--server {}: no URL of a server", self.server))?;
-        parts.pop_if_empty().extend(["v1", "lines", line]);
-        parts.extend(path.strip_prefix('/'));
+        parts.pop_if_empty().extend(path);
         drop(parts);
         Ok(url)
     }

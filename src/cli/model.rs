@@ -1,10 +1,11 @@
-//! `clip-in model inspect|verify|measure|import`
+//! `clip-in model inspect|verify|measure|import|history`
 
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
 use super::import::{self, ImportArguments};
+use super::line::{Named, history};
 use super::measure::{self, MeasureArguments};
 use crate::bundle::Bundle;
 use crate::engine::{unsupported_reason, verify, verify_features};
@@ -29,6 +30,8 @@ pub enum ModelCommand {
     Measure(MeasureArguments),
     /// Convert a CLIP or SigLIP in the layout of the Hub's ONNX exports to a bundle
     Import(ImportArguments),
+    /// Print which model of a running server has decided on a line, and when
+    History(Named),
 }
 
 pub fn run(command: &ModelCommand) -> anyhow::Result<()> {
@@ -37,6 +40,7 @@ pub fn run(command: &ModelCommand) -> anyhow::Result<()> {
         ModelCommand::Verify { folder } => check(folder),
         ModelCommand::Measure(arguments) => measure::run(arguments),
         ModelCommand::Import(arguments) => import::run(arguments),
+        ModelCommand::History(line) => history(line),
     }
 }
 

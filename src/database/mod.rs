@@ -43,6 +43,8 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "deliveries",
         include_str!("migrations/0006_deliveries.sql"),
     ),
+    (7, "loop", include_str!("migrations/0007_loop.sql")),
+    (8, "shadow", include_str!("migrations/0008_shadow.sql")),
 ];
 
 /// Why a database cannot be used.

@@ -24,7 +24,7 @@ pub enum Captions {
 
 impl Captions {
     /// The columns of the source's and of the edited image's caption.
-    fn columns(self) -> [&'static str; 2] {
+    pub(super) fn columns(self) -> [&'static str; 2] {
         match self {
             Self::Short => ["source_caption", "target_caption"],
             Self::Long => ["source_caption_long", "target_caption_long"],

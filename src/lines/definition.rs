@@ -27,6 +27,9 @@ pub struct Definition {
     /// The references of the views of a part, in the order of its images. Empty: all images are compared with `reference`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub views: Vec<String>,
+    /// The model that compares; without it that of the reference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
     /// Texts about changes.
     #[serde(default)]
     pub statements: Vec<Statement>,
@@ -107,7 +110,8 @@ impl Default for Promised {
 #[serde(deny_unknown_fields, default)]
 #[schema(as = LineSplit)]
 pub struct Shares {
-    /// For choosing models, statements and weights. These parts are not used here.
+    /// For the weights of change and statements; without it the change counts alone. Needs statements with a
+    /// `reference_text`, and 20 parts of each class in these lots.
     #[schema(minimum = 0, maximum = 1, default = 0.0)]
     pub fit: f64,
     /// For thresholds.
@@ -173,6 +177,12 @@ impl Definition {
         Ok(())
     }
 
+    /// Whether scores are made of statements, too.
+    pub fn weighs_statements(&self) -> bool {
+        let mut statements = self.statements.iter();
+        self.split.fit > 0.0 && statements.any(|statement| statement.reference_text.is_some())
+    }
+
     /// The references that parts are compared with: one, or that of each view.
     pub fn references(&self) -> &[String] {
         if self.views.is_empty() {
@@ -230,6 +240,7 @@ mod tests {
         Definition {
             reference: "bolts".to_owned(),
             views: Vec::new(),
+            model: None,
             statements: vec![],
             promise: Promised::default(),
             defect_rate: None,

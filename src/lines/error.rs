@@ -19,6 +19,9 @@ pub enum LineError {
     /// There are too many lines.
     #[error("there are {0} lines already; delete some")]
     TooMany(usize),
+    /// The line has got another version.
+    #[error("the line {} was changed meanwhile: look at it, and try again", quoted(.0))]
+    Changed(String),
     /// A field is invalid.
     #[error("{field}: {reason}")]
     Invalid {

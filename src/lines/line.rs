@@ -10,7 +10,7 @@ use super::decide::{Decided, Reason, Seen, decide};
 use super::definition::Definition;
 use super::watch::{Monitor, Watch};
 use crate::monitors::camera::{Figures, Limits};
-use crate::promise::{InForce, PValues, Score};
+use crate::promise::{Evidence, InForce, PValues, Score, Weights};
 use crate::reviews::{Event, What};
 
 /// Stations whose last trigger is known, at most; others are read from the store again.
@@ -27,6 +27,8 @@ pub struct Calibrated {
     pub in_force: InForce,
     /// What pictures look like; `None` with too few.
     pub camera: Option<Limits>,
+    /// How scores are made.
+    pub weights: Weights,
 }
 
 /// A version of a line.
@@ -66,6 +68,8 @@ pub struct Trigger {
 /// What the line says about a part.
 #[derive(Debug, Clone)]
 pub struct Judgement {
+    /// The score; `None` if an image could not be compared.
+    pub score: Option<Score>,
     /// OK, NG or review.
     pub decided: Decided,
     /// Why a person decides; none for automatic decisions.
@@ -157,12 +161,12 @@ impl Line {
         state.drift = None;
     }
 
-    /// Judges an inspected part. `scored_by` is what its score depends on: a calibration of other scores does not count.
-    /// `cameras` are the figures of its pictures.
+    /// Judges an inspected part. `evidence` is `None` if an image could not be compared. `scored_by` is what it depends on: a
+    /// calibration of other scores does not count. `cameras` are the figures of its pictures.
     pub fn judge(
         &self,
         id: &str,
-        scored_by: &str,
+        (scored_by, evidence): (&str, Option<Evidence>),
         mut seen: Seen,
         cameras: &[Figures],
         trigger: Option<&Trigger>,
@@ -170,6 +174,9 @@ impl Line {
         let mut state = self.state.lock();
         let calibrated = state.calibrated.clone();
         let calibrated = calibrated.filter(|calibrated| calibrated.scored_by == scored_by);
+        let weights = calibrated.as_ref().map(|one| one.weights);
+        let score = evidence.map(|evidence| weights.unwrap_or_default().score(evidence));
+        seen.score = score.and_then(Score::new);
         let limits = calibrated.as_ref().and_then(|one| one.camera.as_ref());
         let is_bad =
             |figures: &Figures| limits.is_some_and(|limits| !limits.faults(figures).is_empty());
@@ -208,6 +215,7 @@ impl Line {
         let (decided, reasons) = decide(in_force, &seen);
         let p = |score: Score| in_force.map(|in_force| in_force.p_values(score));
         Judgement {
+            score: seen.score,
             decided,
             reasons,
             p: seen.score.and_then(p),
@@ -250,6 +258,7 @@ mod tests {
         let definition = Definition {
             reference: "bolts".to_owned(),
             views: Vec::new(),
+            model: None,
             statements: vec![],
             promise: Promised::default(),
             defect_rate: None,
@@ -264,20 +273,28 @@ mod tests {
             scored_by: "a model".to_owned(),
             in_force: in_force(),
             camera: None,
+            weights: Weights::default(),
         });
         line
     }
 
     fn judge(line: &Line, scored_by: &str, score: f64, number: i64) -> Judgement {
-        let seen = Seen {
-            score: Score::new(score),
-            ..Seen::default()
+        let evidence = Evidence {
+            changed: score,
+            statements: 0.0,
         };
         let trigger = Trigger {
             station: String::new(),
             number,
         };
-        line.judge(&number.to_string(), scored_by, seen, &[], Some(&trigger))
+        let known = (scored_by, Some(evidence));
+        line.judge(
+            &number.to_string(),
+            known,
+            Seen::default(),
+            &[],
+            Some(&trigger),
+        )
     }
 
     #[test]

@@ -7,8 +7,8 @@ use super::line::{Calibrated, Line};
 use super::watch::{Monitor, Watch};
 use crate::monitors::camera::{Figures, Limits};
 use crate::monitors::martingale::PERIOD;
-use crate::promise::{InForce, Score};
-use crate::reviews::{ReviewError, Reviews, StoredCalibration, StoredLine, What};
+use crate::promise::{InForce, Score, Weights};
+use crate::reviews::{ReviewError, Reviews, StoredCalibration, StoredLine, StoredShadow, What};
 
 /// A calibration, as it is stored to be used.
 #[derive(Serialize, Deserialize)]
@@ -16,17 +16,33 @@ pub(super) struct ToUse {
     pub(super) decides: InForce,
     /// Figures of the calibration's pictures.
     pub(super) camera: Vec<Figures>,
+    /// How scores are made; without it they are the change alone.
+    #[serde(default)]
+    pub(super) weights: Weights,
 }
 
 /// A calibration that was stored.
 pub(super) fn calibrated(stored: &StoredCalibration) -> Result<Calibrated, LineError> {
     let to_use: ToUse = serde_json::from_str(&stored.in_force).map_err(ReviewError::from)?;
-    Ok(Calibrated {
-        id: stored.id.clone(),
-        scored_by: stored.scored_by.clone(),
-        in_force: to_use.decides,
-        camera: Limits::of(&to_use.camera),
-    })
+    Ok(to_use.calibrated(&stored.id, &stored.scored_by))
+}
+
+impl ToUse {
+    fn calibrated(self, id: &str, scored_by: &str) -> Calibrated {
+        Calibrated {
+            id: id.to_owned(),
+            scored_by: scored_by.to_owned(),
+            in_force: self.decides,
+            camera: Limits::of(&self.camera),
+            weights: self.weights,
+        }
+    }
+}
+
+/// The calibration of a shadow.
+pub(super) fn shadow(stored: &StoredShadow) -> Result<Calibrated, LineError> {
+    let to_use: ToUse = serde_json::from_str(&stored.in_force).map_err(ReviewError::from)?;
+    Ok(to_use.calibrated(&stored.id, &stored.scored_by))
 }
 
 /// A line with its calibration and its monitors.

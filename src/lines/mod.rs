@@ -13,6 +13,7 @@ mod load;
 mod registry;
 mod report;
 mod retention;
+mod shadow;
 mod watch;
 
 pub use self::decide::{Decided, Reason, Seen};
@@ -23,4 +24,5 @@ pub use self::error::LineError;
 pub use self::line::{Calibrated, Judgement, Line, Trigger};
 pub use self::registry::{Lines, MOST_LINES};
 pub use self::report::{Calibrating, Declared, Report, calibrate};
+pub use self::shadow::{Offered, Shadow, Shadowed, Shadows};
 pub use self::watch::{Monitor, Watch};

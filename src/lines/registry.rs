@@ -265,6 +265,34 @@ impl Lines {
         Ok(())
     }
 
+    /// Uses a definition with its calibration from now on: the next version of the line, which is stored in one change. Until
+    /// then the line decides as before.
+    ///
+    /// # Errors
+    /// [`LineError::Changed`] if the line has another version than `from` meanwhile, and [`LineError::Store`].
+    pub async fn switch(
+        &self,
+        from: &Line,
+        definition: &Definition,
+        calibration: &StoredCalibration,
+        why: (What, serde_json::Value),
+    ) -> Result<Arc<Line>, LineError> {
+        let body = serde_json::to_string(definition).map_err(ReviewError::from)?;
+        let reviews = self.store().await?;
+        let _changing = self.changing.lock().await;
+        let changed = || LineError::Changed(from.name.clone());
+        let stored = reviews.line(&from.name).await?.ok_or_else(changed)?;
+        if stored.version != from.version {
+            return Err(changed());
+        }
+        let switched = reviews.put_calibrated(&stored, &body, calibration, why);
+        let switched = switched.await?.ok_or_else(changed)?;
+        let line = Arc::new(load::line(reviews, switched).await?);
+        let mut in_use = self.in_use.write();
+        in_use.insert(from.name.clone(), line.clone());
+        Ok(line)
+    }
+
     /// Ends the alarm of a line's monitors.
     ///
     /// # Errors
@@ -295,9 +323,9 @@ impl Lines {
     ///
     /// # Errors
     /// [`LineError`].
-    pub async fn audit(&self, line: &Line) -> Result<RandomAudit, LineError> {
+    pub async fn audit(&self, definition: &Definition) -> Result<RandomAudit, LineError> {
         let secret = self.opened().await?.secret.as_bytes();
-        let share = line.definition.audit;
+        let share = definition.audit;
         let wrong = || LineError::invalid("audit", format!("{share} is not from 0 to 1"));
         RandomAudit::new(secret, share).ok_or_else(wrong)
     }
@@ -306,8 +334,8 @@ impl Lines {
     ///
     /// # Errors
     /// [`LineError::Store`].
-    pub async fn split_key(&self, line: &Line) -> Result<Vec<u8>, LineError> {
+    pub async fn split_key(&self, line: &str) -> Result<Vec<u8>, LineError> {
         let secret = &self.opened().await?.secret;
-        Ok(format!("{secret} {}", line.name).into_bytes())
+        Ok(format!("{secret} {line}").into_bytes())
     }
 }

@@ -3,13 +3,13 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::definition::Promised;
+use super::definition::{Definition, Promised};
 use super::error::LineError;
-use super::line::Line;
 use super::load::ToUse;
 use crate::monitors::camera::Figures;
 use crate::promise::{
-    Calibration, CalibrationPart, Class, Consequences, Measured, Outcome, Rates, Sample, Split,
+    Calibration, CalibrationPart, Class, Consequences, InForce, Measured, Outcome, Rates, Sample,
+    Split, Weights,
 };
 use crate::reviews::ReviewError;
 
@@ -19,8 +19,12 @@ const MOST_PICTURES: usize = 1000;
 /// What a calibration has.
 #[derive(Debug)]
 pub struct Calibrating<'a> {
-    /// The line.
-    pub line: &'a Line,
+    /// The line's name.
+    pub name: &'a str,
+    /// The version that is calibrated.
+    pub version: i64,
+    /// What it promises, among others.
+    pub definition: &'a Definition,
     /// How lots are divided.
     pub split: &'a Split,
     /// All parts that may calibrate it.
@@ -31,6 +35,8 @@ pub struct Calibrating<'a> {
     pub declared: Vec<Declared>,
     /// Labelled parts that another model or another version of the reference scored: they are not used.
     pub left_out: u64,
+    /// How their scores were made.
+    pub weights: Weights,
 }
 
 /// A statement that parts were labelled as they came, and not because of what the line decided.
@@ -66,6 +72,9 @@ pub struct Report {
     #[schema(value_type = Object)]
     overkill: PromiseReport,
     thresholds: ThresholdsReport,
+    /// How a score is made of the change and of the statements, fitted on the parts in `fit`.
+    #[schema(value_type = Object)]
+    weights: Weights,
     /// Decisions about the parts that were held out; null without any.
     #[schema(required, value_type = Option<Object>)]
     held_out: Option<HeldOut>,
@@ -140,7 +149,7 @@ pub fn calibrate(
     with: Calibrating<'_>,
     (id, created, who): (&str, i64, &str),
 ) -> Result<(Report, String), LineError> {
-    let definition = &with.line.definition;
+    let definition = with.definition;
     let promise = definition.promised()?;
     let divided = with.split.divide(with.parts);
     let calibration = Calibration::new(promise, &divided.calibrate)?;
@@ -167,8 +176,8 @@ pub fn calibrate(
     let report = Report {
         object: "calibration",
         id: id.to_owned(),
-        line: with.line.name.clone(),
-        version: with.line.version,
+        line: with.name.to_owned(),
+        version: with.version,
         created,
         who: who.to_owned(),
         promise: definition.promise,
@@ -185,6 +194,7 @@ pub fn calibrate(
             ok_below: thresholds.ok_below(),
             ng_from: thresholds.ng_from(),
         },
+        weights: with.weights,
         held_out: is_held_out.then(|| HeldOut {
             rates: measured.rates(),
             escape_bound: bounds.0,
@@ -197,9 +207,24 @@ pub fn calibrate(
     let to_use = ToUse {
         decides: (&calibration).into(),
         camera,
+        weights: with.weights,
     };
     let to_use = serde_json::to_string(&to_use).map_err(ReviewError::from)?;
     Ok((report, to_use))
+}
+
+impl Report {
+    /// A promise that holds now and would not any more, in words.
+    pub fn lost(&self, now: &InForce) -> Option<String> {
+        let thresholds = now.thresholds();
+        let escape = thresholds.ok_below().is_some() && self.thresholds.ok_below.is_none();
+        let overkill = thresholds.ng_from().is_some() && self.thresholds.ng_from.is_none();
+        if escape {
+            Some(format!("escape: {}", self.escape.text))
+        } else {
+            overkill.then(|| format!("overkill: {}", self.overkill.text))
+        }
+    }
 }
 
 fn promise_report(calibration: &Calibration, class: Class, rate: f64) -> PromiseReport {

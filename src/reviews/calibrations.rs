@@ -1,7 +1,7 @@
 //! Calibrations: reports for people, and what the line decides with. Rows are only added; the last one of a version counts.
 
 use sqlx::any::AnyRow;
-use sqlx::{FromRow, Row as _};
+use sqlx::{AnyConnection, FromRow, Row as _};
 
 use super::Reviews;
 use super::error::ReviewError;
@@ -43,6 +43,33 @@ impl FromRow<'_, AnyRow> for StoredCalibration {
     }
 }
 
+impl StoredCalibration {
+    /// Writes it and its event, as a part of a change.
+    pub(super) async fn write(&self, to: &mut AnyConnection) -> Result<(), ReviewError> {
+        let sql =
+            format!("INSERT INTO calibrations ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)");
+        sqlx::query(&sql)
+            .bind(&self.id)
+            .bind(self.created)
+            .bind(&self.line)
+            .bind(self.version)
+            .bind(&self.scored_by)
+            .bind(&self.who)
+            .bind(&self.report)
+            .bind(&self.in_force)
+            .execute(&mut *to)
+            .await?;
+        let event = Event {
+            who: self.who.clone(),
+            what: What::Calibrated,
+            line: self.line.clone(),
+            inspection: None,
+            detail: serde_json::json!({"calibration": self.id}),
+        };
+        event.write(to).await
+    }
+}
+
 const COLUMNS: &str = "id, created, line, version, scored_by, who, report, in_force";
 
 impl Reviews {
@@ -52,27 +79,7 @@ impl Reviews {
     /// [`ReviewError`].
     pub async fn add_calibration(&self, new: &StoredCalibration) -> Result<(), ReviewError> {
         let mut change = self.database.write.begin().await?;
-        let sql =
-            format!("INSERT INTO calibrations ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)");
-        sqlx::query(&sql)
-            .bind(&new.id)
-            .bind(new.created)
-            .bind(&new.line)
-            .bind(new.version)
-            .bind(&new.scored_by)
-            .bind(&new.who)
-            .bind(&new.report)
-            .bind(&new.in_force)
-            .execute(&mut *change)
-            .await?;
-        let event = Event {
-            who: new.who.clone(),
-            what: What::Calibrated,
-            line: new.line.clone(),
-            inspection: None,
-            detail: serde_json::json!({"calibration": new.id}),
-        };
-        event.write(&mut change).await?;
+        new.write(&mut change).await?;
         change.commit().await?;
         Ok(())
     }

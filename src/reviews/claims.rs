@@ -7,7 +7,7 @@ use sqlx::{AnyConnection, Row as _};
 use super::error::ReviewError;
 use super::inspections::{COLUMNS, Inspection};
 use super::leases::{self, LEASE};
-use super::{Reviews, now, planted_items};
+use super::{Reviews, now, planted_items, shadows};
 
 /// What waits is counted so far.
 const MOST_COUNTED: i64 = 1000;
@@ -38,6 +38,8 @@ pub struct Claim<'a> {
 pub struct Claimed {
     /// The items, in the order in which the session got them.
     pub data: Vec<Inspection>,
+    /// Ids of those that two models have decided differently.
+    pub disputed: HashSet<String>,
     /// Number of inspections without a verdict that the line was unsure about, held ones included; 1000 stands for more.
     pub waiting: i64,
 }
@@ -94,7 +96,17 @@ impl Reviews {
         }
         data.truncate(asked.limit);
         let waiting = self.waits_for_people(asked.line).await?;
-        Ok(Claimed { data, waiting })
+        let mut disputed = HashSet::new();
+        for item in &data {
+            if self.is_disputed(&item.id).await? {
+                disputed.insert(item.id.clone());
+            }
+        }
+        Ok(Claimed {
+            data,
+            disputed,
+            waiting,
+        })
     }
 
     /// Gives back all that a session holds. Returns how much it was.
@@ -167,6 +179,11 @@ async fn candidates(
         None => &[UNSURE, CHOSEN_AND_SURE],
     };
     let most_rows = i64::try_from(most).unwrap_or(i64::MAX);
+    // What two models decide differently comes first.
+    let mut first = match asked.audit {
+        Some(true) => Vec::new(),
+        _ => shadows::disputed(change, asked.line, asked.lot, most_rows).await?,
+    };
     let mut found: Vec<String> = Vec::new();
     for wanted in wanted {
         let mut sql = format!(
@@ -186,8 +203,9 @@ async fn candidates(
         }
     }
     found.sort();
+    first.extend(found);
     let mut seen = HashSet::new();
-    found.retain(|id| seen.insert(id.clone()));
-    found.truncate(most);
-    Ok(found)
+    first.retain(|id| seen.insert(id.clone()));
+    first.truncate(most);
+    Ok(first)
 }

@@ -16,8 +16,18 @@ pub enum What {
     LineDeleted,
     /// Labelled parts were added.
     PartsAdded,
+    /// Another model has scored the parts.
+    PartsScored,
     /// A line was calibrated.
     Calibrated,
+    /// A line decides with another model.
+    Promoted,
+    /// A line decides with the model of before again.
+    RolledBack,
+    /// Another model decides beside that of a line.
+    ShadowStarted,
+    /// It does no more.
+    ShadowEnded,
     /// A person said what a part is.
     Verdict,
     /// A verdict was undone.
@@ -45,7 +55,12 @@ impl What {
             Self::LinePut => "line_put",
             Self::LineDeleted => "line_deleted",
             Self::PartsAdded => "parts_added",
+            Self::PartsScored => "parts_scored",
             Self::Calibrated => "calibrated",
+            Self::Promoted => "promoted",
+            Self::RolledBack => "rolled_back",
+            Self::ShadowStarted => "shadow_started",
+            Self::ShadowEnded => "shadow_ended",
             Self::Verdict => "verdict",
             Self::VerdictUndone => "verdict_undone",
             Self::Drift => "drift",

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use sqlx::any::AnyRow;
 use sqlx::{FromRow, Row as _};
 
+use super::calibrations::StoredCalibration;
 use super::error::ReviewError;
 use super::events::{Event, What};
 use super::{Reviews, now};
@@ -145,6 +146,75 @@ impl Reviews {
         event.write(&mut change).await?;
         change.commit().await?;
         Ok(line)
+    }
+
+    /// Adds the version after `from` with its calibration, in one change. `None` if the line has another version meanwhile.
+    ///
+    /// # Errors
+    /// [`ReviewError`].
+    pub async fn put_calibrated(
+        &self,
+        from: &StoredLine,
+        body: &str,
+        calibration: &StoredCalibration,
+        (what, detail): (What, serde_json::Value),
+    ) -> Result<Option<StoredLine>, ReviewError> {
+        let (name, who) = (&from.name, &calibration.who);
+        let mut change = self.database.begin_alone(&format!("line {name}")).await?;
+        let last: Option<i64> =
+            sqlx::query_scalar("SELECT MAX(version) FROM lines WHERE name = $1 AND deleted = 0")
+                .bind(name)
+                .fetch_one(&mut *change)
+                .await?;
+        if last != Some(from.version) {
+            return Ok(None);
+        }
+        let line = StoredLine {
+            name: name.clone(),
+            version: calibration.version,
+            body: body.to_owned(),
+            created: now(),
+        };
+        sqlx::query(
+            "INSERT INTO lines (name, version, body, created, who) VALUES ($1, $2, $3, $4, $5)",
+        )
+        .bind(name)
+        .bind(line.version)
+        .bind(body)
+        .bind(line.created)
+        .bind(who)
+        .execute(&mut *change)
+        .await?;
+        calibration.write(&mut change).await?;
+        let event = Event {
+            who: who.clone(),
+            what,
+            line: name.clone(),
+            inspection: None,
+            detail,
+        };
+        event.write(&mut change).await?;
+        change.commit().await?;
+        Ok(Some(line))
+    }
+
+    /// All versions of a line with who made them, the newest first, at most so many.
+    ///
+    /// # Errors
+    /// [`ReviewError`].
+    pub async fn versions(
+        &self,
+        name: &str,
+        most: i64,
+    ) -> Result<Vec<(StoredLine, String)>, ReviewError> {
+        let rows = sqlx::query(
+            "SELECT name, version, body, created, who FROM lines WHERE name = $1 ORDER BY version DESC LIMIT $2",
+        );
+        let rows = rows.bind(name).bind(most);
+        let rows = rows.fetch_all(&self.database.read).await?;
+        let read = |row: &AnyRow| Ok((StoredLine::from_row(row)?, row.try_get("who")?));
+        let read: Result<_, sqlx::Error> = rows.iter().map(read).collect();
+        Ok(read?)
     }
 
     /// Deletes a line. Its versions and all that it decided stay. False if there is none.

@@ -6,6 +6,7 @@
 
 mod calibrations;
 mod claims;
+mod corrections;
 mod error;
 mod events;
 mod figures;
@@ -27,6 +28,7 @@ mod retention;
 #[cfg(test)]
 mod review_tests;
 mod secret;
+mod shadows;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -43,6 +45,7 @@ use uuid::Uuid;
 
 pub use self::calibrations::StoredCalibration;
 pub use self::claims::{Claim, Claimed};
+pub use self::corrections::{Correction, LeftOut};
 pub use self::error::ReviewError;
 pub use self::events::{Event, What};
 pub use self::figures::{Alarm, Bucket};
@@ -51,10 +54,11 @@ pub use self::inspections::{Inspection, Known};
 pub use self::leases::LEASE;
 pub use self::lines::{Mark, StoredLine};
 pub use self::new_inspection::{Inserted, NewImage, NewInspection};
-pub use self::parts::{LabelledPart, NewPart};
+pub use self::parts::{LabelledPart, NewPart, PartToScore, Unscored};
 pub use self::planted::{Planted, PlantedAnswer};
 pub use self::queue::{Filter, Page};
 pub use self::retention::Deleted;
+pub use self::shadows::{ShadowCount, StoredShadow};
 pub use self::verdict::{Said, Verdict};
 
 use self::images::Images;

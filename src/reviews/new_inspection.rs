@@ -12,6 +12,7 @@ use super::events::{Dated, Event, What, dated};
 use super::image_hash::ImageHash;
 use super::inspections::Known;
 use crate::deliveries::{News, Occasion};
+use crate::preprocess::Format;
 
 /// An image of a new inspection.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -23,6 +24,17 @@ pub struct NewImage {
     pub hash: ImageHash,
     /// Its content type, such as `image/png`.
     pub kind: Cow<'static, str>,
+}
+
+impl From<(Bytes, ImageHash)> for NewImage {
+    fn from((bytes, hash): (Bytes, ImageHash)) -> Self {
+        let kind = Format::of(&bytes).map_or("application/octet-stream", Format::media_type);
+        Self {
+            bytes,
+            hash,
+            kind: kind.into(),
+        }
+    }
 }
 
 /// An inspection to store.
@@ -95,14 +107,14 @@ impl Reviews {
         events: &[Event],
     ) -> Result<Inserted, ReviewError> {
         let _keeping = self.keeping.read().await;
-        self.put_images(new).await?;
+        self.put_images(&new.images).await?;
         let events = dated(events);
         self.within_request(self.insert_rows(new, &events)).await
     }
 
-    /// Stores the images of an inspection; `keeping` is held.
-    pub(super) async fn put_images(&self, new: &NewInspection) -> Result<(), ReviewError> {
-        for image in &new.images {
+    /// Stores images; `keeping` is held until their rows are there.
+    pub(super) async fn put_images(&self, new: &[NewImage]) -> Result<(), ReviewError> {
+        for image in new {
             self.images.put(&image.hash, image.bytes.clone()).await?;
         }
         Ok(())
@@ -119,17 +131,8 @@ impl Reviews {
             drop(change);
             return Ok(Inserted::Known(self.known(new).await?));
         }
-        for (place, image) in new.images.iter().enumerate() {
-            sqlx::query(
-                "INSERT INTO inspection_images (inspection, place, hash, kind) VALUES ($1, $2, $3, $4)",
-            )
-            .bind(&new.id)
-            .bind(i64::try_from(place).unwrap_or(i64::MAX))
-            .bind(image.hash.as_str())
-            .bind(image.kind.as_ref())
-            .execute(&mut *change)
+        self.insert_images(&new.id, &new.images, &mut change)
             .await?;
-        }
         let news = News {
             id: &new.id,
             line: &new.line,
@@ -151,23 +154,44 @@ impl Reviews {
                 self.outbox.add(&mut change, alarm).await?;
             }
         }
-        self.put_again(new, &mut change).await?;
+        self.put_again(&new.images, &mut change).await?;
         change.commit().await?;
         self.outbox.wake();
         Ok(Inserted::New)
     }
 
+    /// Stores the rows of images under an id.
+    pub(super) async fn insert_images(
+        &self,
+        id: &str,
+        images: &[NewImage],
+        change: &mut AnyConnection,
+    ) -> Result<(), ReviewError> {
+        for (place, image) in images.iter().enumerate() {
+            sqlx::query(
+                "INSERT INTO inspection_images (inspection, place, hash, kind) VALUES ($1, $2, $3, $4)",
+            )
+            .bind(id)
+            .bind(i64::try_from(place).unwrap_or(i64::MAX))
+            .bind(image.hash.as_str())
+            .bind(image.kind.as_ref())
+            .execute(&mut *change)
+            .await?;
+        }
+        Ok(())
+    }
+
     /// Another server of the database may have deleted an image of the same content since it was stored. From now on none
     /// does, until the rows are there.
-    async fn put_again(
+    pub(super) async fn put_again(
         &self,
-        new: &NewInspection,
+        images: &[NewImage],
         change: &mut AnyConnection,
     ) -> Result<(), ReviewError> {
         if !self.database.is_shared() {
             return Ok(());
         }
-        for image in &new.images {
+        for image in images {
             let hash = &image.hash;
             self.database.lock_shared(change, hash.as_str()).await?;
             // The bytes of one that waited on disk are in the store by now, and not here.

@@ -106,11 +106,11 @@ impl Reviews {
     /// Stores the images of an inspection, or keeps them on disk; `keeping` is held. Returns whether they are stored.
     async fn put_images_or_wait(&self, new: &NewInspection) -> Result<bool, ReviewError> {
         if !self.images.are_in_bucket() {
-            return self.put_images(new).await.map(|()| true);
+            return self.put_images(&new.images).await.map(|()| true);
         }
         // Nobody waits for the store again while it does not take what is there.
         if self.waiting.len() == 0 {
-            let error = match tokio::time::timeout(SOON, self.put_images(new)).await {
+            let error = match tokio::time::timeout(SOON, self.put_images(&new.images)).await {
                 Ok(Ok(())) => return Ok(true),
                 Ok(Err(error)) if !error.is_outage() => return Err(error),
                 Ok(Err(error)) => error.to_string(),

@@ -343,3 +343,206 @@ async fn the_history_of_a_part_begins_with_the_newest() {
         assert_eq!((of(&second), second.next), (vec![ids[0].clone()], None));
     }
 }
+
+fn shadow(line: &str, model: &str) -> StoredShadow {
+    StoredShadow {
+        id: new_id(),
+        created: now(),
+        line: line.to_owned(),
+        version: 1,
+        model: model.to_owned(),
+        share: 0.5,
+        who: "boss".to_owned(),
+        scored_by: "a".to_owned(),
+        report: "{}".to_owned(),
+        in_force: "{}".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn what_two_models_decide_differently_comes_first_as_long_as_the_shadow_runs() {
+    for (_folder, reviews) in stores().await {
+        let line = name();
+        let all = fill(&reviews, &line, 5).await;
+        let (old, second) = (shadow(&line, "small"), shadow(&line, "other"));
+        reviews.start_shadow(&old).await.unwrap();
+        reviews.start_shadow(&second).await.unwrap();
+        let running = reviews.shadows().await.unwrap();
+        let of_line: Vec<_> = running.iter().filter(|one| one.line == line).collect();
+        assert_eq!(of_line, [&second]);
+        let add = async |shadow: &str, inspection: &str, decision: &str, differs| {
+            let decision = (decision, Some(2.5));
+            let added = reviews.add_shadow_decision(shadow, inspection, decision, differs);
+            added.await.unwrap();
+        };
+        add(&old.id, &all[3], "ng", true).await;
+        add(&second.id, &all[1], "review", false).await;
+        add(&second.id, &all[4], "ok", true).await;
+        // Decided twice, for example by two servers: the first one counts.
+        add(&second.id, &all[4], "ng", true).await;
+        let held = reviews.claim(&claim(&line, "a")).await.unwrap();
+        assert_eq!(ids(&held), [all[4].clone(), all[0].clone(), all[1].clone()]);
+        assert_eq!(held.disputed, HashSet::from([all[4].clone()]));
+
+        let texts = || [None, None, None];
+        let judged = reviews.judge(&all[4], Said::Ng, texts(), ("me", None));
+        judged.await.unwrap();
+        let mut counts = reviews.shadow_counts(&second.id).await.unwrap();
+        counts.sort_by(|a, b| a.verdict.cmp(&b.verdict));
+        let count = |shadow: &str, verdict: &str| ShadowCount {
+            line: "review".to_owned(),
+            shadow: shadow.to_owned(),
+            verdict: verdict.to_owned(),
+            inspections: 1,
+        };
+        assert_eq!(counts, [count("ok", "ng"), count("review", "none")]);
+
+        assert!(reviews.end_shadow(&line, "boss").await.unwrap());
+        assert!(!reviews.end_shadow(&line, "boss").await.unwrap());
+        let (last, runs) = reviews.last_shadow(&line).await.unwrap().unwrap();
+        assert_eq!((last, runs), (second, false));
+        assert!(reviews.last_shadow(&name()).await.unwrap().is_none());
+    }
+}
+
+#[tokio::test]
+async fn images_of_labelled_parts_are_kept_for_another_model() {
+    for (_folder, reviews) in stores().await {
+        let line = name();
+        let part = |text: &str, with_images: bool| {
+            let bytes = bytes::Bytes::from(text.to_owned());
+            let hash = ImageHash::of(&bytes);
+            let content = ImageHash::of_all(std::slice::from_ref(&hash));
+            NewPart {
+                lot: "lot 1".to_owned(),
+                class: "ok",
+                score: 1.5,
+                statements: 0.25,
+                camera: "[]".to_owned(),
+                content,
+                images: if with_images {
+                    vec![(bytes, hash).into()]
+                } else {
+                    Vec::new()
+                },
+            }
+        };
+        let shared = format!("a picture of {line}");
+        let parts = [part(&shared, true), part("no picture", false)];
+        let who = ("me", "all of lot 1");
+        assert_eq!(
+            reviews
+                .add_parts(&line, "first", &parts, who)
+                .await
+                .unwrap(),
+            2
+        );
+        // An inspection shows the same picture, and retention deletes it there.
+        let inspected = new(&line, &shared);
+        reviews.insert(&inspected, &[]).await.unwrap();
+        reviews.delete_images_of(&inspected.id, "me").await.unwrap();
+
+        let unscored = reviews.unscored(&line, "second").await.unwrap();
+        assert_eq!((unscored.with_images, unscored.without_images), (1, 1));
+        let to_score = reviews.parts_to_score(&line, "second", 9).await.unwrap();
+        assert_eq!(to_score.len(), 1);
+        assert_eq!(to_score[0].images, [shared.clone()]);
+        let again = NewPart {
+            score: 2.5,
+            images: Vec::new(),
+            ..part(&shared, false)
+        };
+        let add = async || {
+            reviews
+                .add_scores(&line, "second", &again, who)
+                .await
+                .unwrap()
+        };
+        assert_eq!((add().await, add().await), (1, 0));
+        assert!(
+            reviews
+                .parts_to_score(&line, "second", 9)
+                .await
+                .unwrap()
+                .is_empty()
+        );
+        let scored = reviews.parts(&line, "second").await.unwrap();
+        assert_eq!(
+            (
+                scored[0].score,
+                scored[0].statements,
+                scored[0].who.as_str()
+            ),
+            (2.5, 0.25, "me")
+        );
+        // Sent once more with its picture, a part has it from then on; what has one keeps it.
+        let sent = [part("no picture", true), part(&shared, true)];
+        assert_eq!(
+            reviews.add_parts(&line, "first", &sent, who).await.unwrap(),
+            0
+        );
+        let unscored = reviews.unscored(&line, "third").await.unwrap();
+        assert_eq!((unscored.with_images, unscored.without_images), (2, 0));
+    }
+}
+
+#[tokio::test]
+async fn corrections_are_the_verdicts_that_stand_with_why_they_must_not_train() {
+    for (_folder, reviews) in stores().await {
+        let line = name();
+        let mut audited = new(&line, "audited");
+        audited.audit = true;
+        reviews.insert(&audited, &[]).await.unwrap();
+        let all = fill(&reviews, &line, 6).await;
+        let texts = || [Some("scratch".to_owned()), None, None];
+        let judge = async |id: &str, said| {
+            let judged = reviews.judge(id, said, texts(), ("ann", None));
+            judged.await.unwrap();
+        };
+        judge(&audited.id, Said::Ng).await;
+        for (id, said) in all
+            .iter()
+            .zip([Said::Ok, Said::Ng, Said::Unsure, Said::Ng, Said::Ok])
+        {
+            judge(id, said).await;
+        }
+        // Undone, and said anew.
+        reviews.undo(&all[1], "bo").await.unwrap();
+        judge(&all[1], Said::Ok).await;
+        reviews.undo(&all[4], "bo").await.unwrap();
+        reviews.delete_images_of(&all[3], "bo").await.unwrap();
+        let content = reviews.inspection(&all[0]).await.unwrap().content;
+        let part = NewPart {
+            lot: "lot 1".to_owned(),
+            class: "ok",
+            score: 1.5,
+            statements: 0.0,
+            camera: "[]".to_owned(),
+            content,
+            images: Vec::new(),
+        };
+        reviews
+            .add_parts(&line, "a", &[part], ("me", "lot 1"))
+            .await
+            .unwrap();
+        let found = reviews.corrections(&line, "", 9).await.unwrap();
+        let short: Vec<_> = found
+            .iter()
+            .map(|one| (one.id.clone(), one.verdict.verdict.as_str(), one.left_out))
+            .collect();
+        assert_eq!(
+            short,
+            [
+                (audited.id.clone(), "ng", Some(LeftOut::Audit)),
+                (all[0].clone(), "ok", Some(LeftOut::Calibration)),
+                (all[1].clone(), "ok", None),
+                (all[3].clone(), "ng", Some(LeftOut::ImagesDeleted)),
+            ]
+        );
+        assert_eq!(found[2].verdict.kind.as_deref(), Some("scratch"));
+        assert_eq!(found[2].verdict.who, "ann");
+        let after = reviews.corrections(&line, &all[0], 1).await.unwrap();
+        assert_eq!(after.len(), 1);
+        assert_eq!(after[0].id, all[1]);
+    }
+}

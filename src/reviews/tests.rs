@@ -298,8 +298,10 @@ async fn what_is_stored_is_there_after_a_restart() {
         lot: "lot 1".to_owned(),
         class: "ng",
         score: 4.25,
+        statements: 0.5,
         camera: "[]".to_owned(),
         content: "x".to_owned(),
+        images: Vec::new(),
     };
     let parts = [part.clone(), part];
     let added = reviews

@@ -8,6 +8,7 @@ mod derived;
 mod error;
 mod reload;
 mod retention;
+mod shadowing;
 mod shared;
 mod stalled_answers;
 mod stalled_writes;
@@ -40,7 +41,7 @@ use crate::deliveries::Couriers;
 use crate::engine::{CpuPool, Loader, Registry};
 use crate::images_by_url::Fetcher;
 use crate::labelsets::LabelSets;
-use crate::lines::Lines;
+use crate::lines::{Lines, Shadows};
 use crate::references::References;
 use crate::telemetry::{Metrics, Spans};
 
@@ -124,6 +125,7 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
         labelsets,
         references: Arc::new(references),
         lines,
+        shadows: Shadows::default(),
         couriers,
         images_by_url,
         metrics,
@@ -188,6 +190,7 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
     let retaining = tokio::spawn(retention::follow(state.clone(), settings.retention_time()));
     let storing = tokio::spawn(waiting::follow(state.clone()));
     let delivering = tokio::spawn(delivering::start(state.clone()));
+    let shadowing = tokio::spawn(shadowing::follow(state.clone()));
     let agreeing = is_shared.then(|| tokio::spawn(shared::follow(state.clone())));
     let mut server = tokio::spawn(server);
     tokio::select! {
@@ -210,6 +213,7 @@ pub async fn serve(settings: &ServeSettings) -> Result<(), ServeError> {
         }
     }
     reloading.abort();
+    shadowing.abort();
     retaining.abort();
     storing.abort();
     if let Some(agreeing) = agreeing {

@@ -9,6 +9,9 @@ use crate::lines::Reason;
 /// What a line decides.
 const DECISIONS: [&str; 3] = ["ok", "ng", "review"];
 
+/// What became of inspections for the shadow of a line.
+const SHADOWED: [&str; 5] = ["agree", "differ", "stale", "dropped", "failed"];
+
 /// Metrics with a label for the line.
 #[derive(Debug)]
 pub struct LineMetrics {
@@ -17,6 +20,7 @@ pub struct LineMetrics {
     missed_triggers: IntCounterVec,
     drift: IntGaugeVec,
     waiting: IntGauge,
+    shadow: IntCounterVec,
 }
 
 impl LineMetrics {
@@ -45,6 +49,12 @@ impl LineMetrics {
                 "clip_in_line_drift",
                 "1 while a line's promise is suspended because a monitor raised an alarm.",
                 &["line"],
+            )?,
+            shadow: counters(
+                registry,
+                "clip_in_line_shadow_inspections_total",
+                "Inspections that were handed to the shadow of a line: agree, differ, stale (its reference was changed), dropped (too many waited), failed.",
+                &["line", "outcome"],
             )?,
             waiting: gauge(
                 registry,
@@ -88,6 +98,14 @@ impl LineMetrics {
             .inc_by(missed);
     }
 
+    /// Counts an inspection for the shadow of a line. All series of the line exist from the first one on.
+    pub fn shadowed(&self, line: &str, outcome: &str) {
+        for known in SHADOWED {
+            let count = u64::from(known == outcome);
+            self.shadow.with_label_values(&[line, known]).inc_by(count);
+        }
+    }
+
     /// Whether a line's promise is suspended.
     pub fn drift(&self, line: &str, is_suspended: bool) {
         self.drift
@@ -103,6 +121,9 @@ impl LineMetrics {
         }
         for reason in Reason::ALL {
             let _ = self.reasons.remove_label_values(&[line, reason.name()]);
+        }
+        for outcome in SHADOWED {
+            let _ = self.shadow.remove_label_values(&[line, outcome]);
         }
         let _ = self.missed_triggers.remove_label_values(&[line]);
         let _ = self.drift.remove_label_values(&[line]);

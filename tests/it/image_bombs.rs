@@ -173,7 +173,7 @@ fn idle(server: &Server) -> Duration {
 #[test]
 fn decoding_for_a_disconnected_client_is_stopped() {
     let server = Server::start_with(&["--prepare-threads", "1"]);
-    let file = deep_png(7_000);
+    let file = deep_png(5_000);
     // The first request allocates what is allocated once.
     success(server.post_bytes("/v1/embeddings", BYTES, fixture("one-pixel.png")));
     let before = idle(&server);

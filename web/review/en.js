@@ -79,6 +79,7 @@ export const en = {
   unnamed: "(no name)",
 
   whyAudit: "A random check of an automatic decision. The decision is hidden, so that it does not influence you.",
+  whyDisputed: "Two models decide this part differently: the one of the line, and the one that may take its place. Your decision says which one is right.",
   whyAmbiguous: (score, low, high) =>
     low && high
       ? `Between the two thresholds: the score ${score} is neither below ${low} (OK) nor from ${high} on (NG).`

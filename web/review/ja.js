@@ -77,6 +77,7 @@ export const ja = {
   unnamed: "（名前なし）",
 
   whyAudit: "自動判定の無作為な確認です。先入観を避けるため、自動判定の結果は隠しています。",
+  whyDisputed: "二つのモデルの判定が分かれています：ラインのモデルと、その後継の候補です。あなたの判定で、どちらが正しいかが分かります。",
   whyAmbiguous: (score, low, high) =>
     low && high
       ? `二つのしきい値の間です：スコア ${score} は、OK（${low} 未満）でも NG（${high} 以上）でもありません。`

@@ -20,10 +20,13 @@ function ambiguous(inspection, line) {
   return isBetween ? t("whyAmbiguous", number(inspection.score), number(low), number(high)) : t("whyAmbiguous", number(inspection.score));
 }
 
-// Whether the part is here only because of a random check: then the line's decision stays hidden.
-export const isBlind = (inspection) => inspection.audit && inspection.decision !== "review";
+// Whether the part is here although the line decided it: for a random check, or because another model decides it differently.
+// Then the line's decision stays hidden.
+export const isBlind = (inspection) => (inspection.audit || inspection.disputed) && inspection.decision !== "review";
 
 export function whyHere(inspection, line) {
-  if (isBlind(inspection)) return [t("whyAudit")];
-  return inspection.reasons.map((reason) => (SENTENCES[reason] || (() => t("whyOther", reason)))(inspection, line));
+  const disputed = inspection.disputed ? [t("whyDisputed")] : [];
+  if (isBlind(inspection)) return disputed.length ? disputed : [t("whyAudit")];
+  const reasons = inspection.reasons.map((reason) => (SENTENCES[reason] || (() => t("whyOther", reason)))(inspection, line));
+  return [...disputed, ...reasons];
 }

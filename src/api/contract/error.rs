@@ -218,6 +218,7 @@ impl From<LineError> for ApiError {
             LineError::Unknown(_) => Self::new(Code::LineNotFound, message).at("line"),
             LineError::BadName(_) => Self::new(Code::InvalidLineName, message).at("line"),
             LineError::TooMany(_) => Self::new(Code::TooManyLines, message),
+            LineError::Changed(_) => Self::new(Code::LineChanged, message),
             LineError::Invalid { field, reason } => {
                 Self::new(Code::InvalidRequest, reason).at(field)
             }

@@ -172,6 +172,7 @@ impl ClipIn for Service {
         let (metadata, extensions, request) = request.into_parts();
         let call = CompareCall {
             model: convert::name(request.model),
+            learnt_by: None,
             against: compare::against(request.reference, request.references)?,
             images: convert::images(request.images),
             statements: request.statements.into_iter().map(compare::said).collect(),

@@ -37,6 +37,8 @@ const AT_A_TIME: usize = 2;
 pub struct CompareCall {
     /// The model; the reference's, or the default one, if none is named.
     pub model: Option<String>,
+    /// The model that learns a stored reference instead of its own, for a line that was promoted to it.
+    pub learnt_by: Option<String>,
     /// What they are compared with.
     pub against: Against,
     /// At least one image.
@@ -190,13 +192,18 @@ fn scored_by(fingerprint: &str, reference: Option<&Reference>) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What scores of comparisons with a stored reference depend on now; see [`Compared::scored_by`].
+/// What scores of comparisons with a stored reference depend on now, by its own model or by another one; see
+/// [`Compared::scored_by`].
 ///
 /// # Errors
 /// 404 `reference_not_found` or `model_not_found`.
-pub fn scored_by_now(state: &AppState, reference: &str) -> Result<String, ApiError> {
+pub fn scored_by_now(
+    state: &AppState,
+    reference: &str,
+    model: Option<&str>,
+) -> Result<String, ApiError> {
     let known = state.references.get(reference)?;
-    let model = state.model(known.definition.model.as_deref())?;
+    let model = state.model(model.or(known.definition.model.as_deref()))?;
     Ok(scored_by(model.fingerprint(), Some(&known)))
 }
 
@@ -232,7 +239,8 @@ fn model_of(
         return Ok((state.model(call.model.as_deref())?, None));
     };
     let known = state.references.get(name)?;
-    let model = state.model(known.definition.model.as_deref())?;
+    let own = call.learnt_by.as_deref();
+    let model = state.model(own.or(known.definition.model.as_deref()))?;
     // What is usual for the reference's parts was learnt by one model.
     let is_other = |name: &&String| {
         let other = state.model(Some(name.as_str()));

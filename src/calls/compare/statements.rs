@@ -47,6 +47,9 @@ pub struct Judged {
     /// What the score and other uses are made from, by name.
     #[schema(value_type = std::collections::HashMap<String, f64>)]
     pub parts: Parts,
+    /// Whether the request says what is true of the reference.
+    #[serde(skip)]
+    pub has_reference_text: bool,
 }
 
 /// The statements of all images.
@@ -145,12 +148,18 @@ fn of_image(
     };
     let found = features(&pictures, statements)?;
     let scores = standardised_sums(&found);
-    let judged = scores.into_iter().zip(&found).zip(names).enumerate();
-    let judged = judged.map(|(index, ((score, features), text))| Judged {
+    let judged = scores
+        .into_iter()
+        .zip(&found)
+        .zip(names)
+        .zip(statements)
+        .enumerate();
+    let judged = judged.map(|(index, (((score, features), text), statement))| Judged {
         index,
         text: text.clone(),
         score,
         parts: parts(features),
+        has_reference_text: statement.reference_text.is_some(),
     });
     let mut judged: Vec<_> = judged.collect();
     judged.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.index.cmp(&b.index)));

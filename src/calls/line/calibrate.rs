@@ -8,16 +8,20 @@ use bytes::Bytes;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::judged::InspectionAnswer;
 use super::measure::{line_scored_by, measure};
 use crate::api::{ApiError, AppState, MayCalibrate};
 use crate::engine::EmbedOptions;
 use crate::error_code::Code;
-use crate::lines::{self, Calibrating, Declared, Line, LineError, Report};
+use crate::lines::{self, Calibrating, Declared, Definition, Line, LineError, Report};
 use crate::monitors::camera::Figures;
 use crate::promise::{
-    CalibrationPart, Class, Decision, Declaration, Inspected, Part, Reason, Score,
+    CalibrationPart, Class, Decision, Declaration, Evidence, Inspected, Part, Reason, Score, Set,
+    Split, Weights,
 };
-use crate::reviews::{self, ImageHash, NewPart, StoredCalibration, new_id, now};
+use crate::reviews::{
+    self, ImageHash, Inspection, NewImage, NewPart, StoredCalibration, new_id, now,
+};
 
 /// Declarations in a report, at most.
 const MOST_DECLARATIONS: usize = 50;
@@ -106,9 +110,9 @@ pub async fn add_parts(
         if let Some(inspection) = sent {
             return Err(ApiError::from(LineError::FromReview(inspection)).at(place()));
         }
-        let measured = measure(state, line, &part.images, options).await;
+        let measured = measure(state, &line.definition, &part.images, options).await;
         let measured = measured.map_err(|error| error.at(place()))?;
-        let Some(score) = measured.score else {
+        let Some(evidence) = measured.evidence else {
             let message = "an image of the part has another shape than the reference";
             return Err(ApiError::new(Code::ImageOfOtherShape, message).at(place()));
         };
@@ -121,11 +125,18 @@ pub async fn add_parts(
         new.push(NewPart {
             lot: part.lot,
             class: name_of(part.class),
-            score: score.value(),
+            score: evidence.changed,
+            statements: evidence.statements,
             camera: camera
                 .map_err(reviews::ReviewError::from)
                 .map_err(LineError::from)?,
             content: ImageHash::of_all(&hashes),
+            images: part
+                .images
+                .into_iter()
+                .zip(hashes)
+                .map(NewImage::from)
+                .collect(),
         });
     }
     let scored_by = match scored_by {
@@ -155,14 +166,49 @@ pub async fn calibrate(
     line: &Arc<Line>,
     call: CalibrateCall,
 ) -> Result<Report, ApiError> {
+    let what = Calibrated {
+        name: &line.name,
+        version: line.version,
+        definition: &line.definition,
+        audited: call.audited,
+    };
+    let (report, stored) = calibration(state, right.who(), what).await?;
+    state.lines.use_calibration(line, &stored).await?;
+    Ok(report)
+}
+
+/// What is calibrated.
+pub(super) struct Calibrated<'a> {
+    /// The line.
+    pub name: &'a str,
+    /// Its version, which may be the next one.
+    pub version: i64,
+    /// What that version compares with and promises.
+    pub definition: &'a Definition,
+    /// The audit that counts.
+    pub audited: Option<Audited>,
+}
+
+/// A calibration with all labelled parts. Nothing is stored.
+///
+/// # Errors
+/// [`ApiError`].
+pub(super) async fn calibration(
+    state: &AppState,
+    who: &str,
+    what: Calibrated<'_>,
+) -> Result<(Report, StoredCalibration), ApiError> {
+    let (name, definition) = (what.name, what.definition);
     let reviews = state.lines.store().await?;
-    let scored_by = current(state, line)?;
+    let scored_by = line_scored_by(state, definition)?;
     let stored = reviews
-        .parts(&line.name, &scored_by)
+        .parts(name, &scored_by)
         .await
         .map_err(LineError::from)?;
-    let counts = reviews.count_parts(&line.name, &scored_by).await;
+    let counts = reviews.count_parts(name, &scored_by).await;
     let (_, _, left_out) = counts.map_err(LineError::from)?;
+    let split = definition.split(&state.lines.split_key(name).await?)?;
+    let weights = weights(definition, &split, &stored)?;
     let mut parts: Vec<CalibrationPart> = Vec::with_capacity(stored.len());
     let mut camera: Vec<Figures> = Vec::new();
     let mut declarations: BTreeMap<(String, String), usize> = BTreeMap::new();
@@ -170,7 +216,8 @@ pub async fn calibrate(
     for part in stored {
         let class = class_of(&part.class)?;
         let declared = declaration(&part.who, &part.declared)?;
-        let labelled = Part::labelled(&declared, &part.lot, &[part.score], class);
+        let score = weights.score(evidence(&part));
+        let labelled = Part::labelled(&declared, &part.lot, &[score], class);
         parts.push(labelled.map_err(LineError::from)?.into());
         let figures: Vec<Figures> = serde_json::from_str(&part.camera)
             .map_err(reviews::ReviewError::from)
@@ -180,8 +227,9 @@ pub async fn calibrate(
         *declarations.entry((part.who, part.declared)).or_default() += 1;
     }
     let mut declared = declared(declarations);
-    if let Some(window) = call.audited {
-        let found = audited(state, line, &scored_by, window, &contents).await?;
+    if let Some(window) = what.audited {
+        let known = (name, definition, &*scored_by);
+        let found = audited(state, known, weights, window, &contents).await?;
         declared.push(Declared {
             who: "random audit".to_owned(),
             what: format!("inspections from {} before {}", window.from, window.before),
@@ -189,18 +237,21 @@ pub async fn calibrate(
         });
         parts.extend(found);
     }
-    let split = line.definition.split(&state.lines.split_key(line).await?)?;
-    let (id, created, who) = (new_id(), now(), right.who().to_owned());
+    let (id, created, who) = (new_id(), now(), who.to_owned());
     // A hundred thousand scores are sorted in some ten milliseconds; the binomial tails take as long.
-    let (its_line, its_id, its_who) = (line.clone(), id.clone(), who.clone());
+    let (its_name, its_definition) = (name.to_owned(), definition.clone());
+    let (its_id, its_who, version) = (id.clone(), who.clone(), what.version);
     let work = move || {
         let with = Calibrating {
-            line: &its_line,
+            name: &its_name,
+            version,
+            definition: &its_definition,
             split: &split,
             parts,
             camera,
             declared,
             left_out,
+            weights,
         };
         lines::calibrate(with, (&its_id, created, &its_who))
     };
@@ -215,8 +266,8 @@ pub async fn calibrate(
     let stored = StoredCalibration {
         id,
         created,
-        line: line.name.clone(),
-        version: line.version,
+        line: name.to_owned(),
+        version,
         scored_by,
         who,
         report: serde_json::to_string(&report)
@@ -224,8 +275,7 @@ pub async fn calibrate(
             .map_err(LineError::from)?,
         in_force,
     };
-    state.lines.use_calibration(line, &stored).await?;
-    Ok(report)
+    Ok((report, stored))
 }
 
 /// The declarations of a report: the first ones, and a sum of all others.
@@ -248,24 +298,30 @@ fn declared(declarations: BTreeMap<(String, String), usize>) -> Vec<Declared> {
 /// The audited parts of a window, without those that were labelled too.
 async fn audited(
     state: &AppState,
-    line: &Line,
-    scored_by: &str,
+    (name, definition, scored_by): (&str, &Definition, &str),
+    weights: Weights,
     window: Audited,
     labelled: &HashSet<String>,
 ) -> Result<Vec<CalibrationPart>, ApiError> {
     let reviews = state.lines.store().await?;
     let window = (window.from, window.before);
     let found = reviews
-        .audited(&line.name, scored_by, window)
+        .audited(name, scored_by, window)
         .await
         .map_err(LineError::from)?;
+    // What is stored was made with the weights of then.
+    let scores = found
+        .iter()
+        .map(|inspection| score_with(weights, inspection));
+    let scores = scores.collect::<Result<Vec<_>, _>>()?;
     let inspected = found
         .iter()
-        .filter(|inspection| !labelled.contains(&inspection.content))
-        .map(|inspection| Inspected {
+        .zip(scores)
+        .filter(|(inspection, _)| !labelled.contains(&inspection.content))
+        .map(|(inspection, score)| Inspected {
             id: &inspection.id,
             group: inspection.lot.as_deref().unwrap_or(&inspection.id),
-            score: inspection.score.and_then(Score::new),
+            score,
             decision: match inspection.decision.as_str() {
                 "ok" => Decision::Ok,
                 "ng" => Decision::Ng,
@@ -273,13 +329,51 @@ async fn audited(
             },
             verdict: inspection.verdict.as_deref().and_then(named),
         });
-    let closed = state.lines.audit(line).await?.close(inspected);
+    let closed = state.lines.audit(definition).await?.close(inspected);
     let closed = closed.map_err(LineError::from)?;
     Ok(closed
         .parts
         .into_iter()
         .map(CalibrationPart::from)
         .collect())
+}
+
+/// The weights of change and statements, fitted on the lots that the line sets aside for it.
+fn weights(
+    definition: &Definition,
+    split: &Split,
+    stored: &[reviews::LabelledPart],
+) -> Result<Weights, LineError> {
+    if !definition.weighs_statements() {
+        return Ok(Weights::default());
+    }
+    let to_fit = stored
+        .iter()
+        .filter(|part| split.set(&part.lot) == Set::Fit);
+    let to_fit = to_fit.map(|part| Ok((evidence(part), class_of(&part.class)?)));
+    Ok(Weights::fit(
+        &to_fit.collect::<Result<Vec<_>, LineError>>()?,
+    ))
+}
+
+fn evidence(part: &reviews::LabelledPart) -> Evidence {
+    Evidence {
+        changed: part.score,
+        statements: part.statements,
+    }
+}
+
+/// The score of an inspection as it is with these weights.
+fn score_with(weights: Weights, inspection: &Inspection) -> Result<Option<Score>, LineError> {
+    let answer: InspectionAnswer =
+        serde_json::from_str(&inspection.answer).map_err(reviews::ReviewError::from)?;
+    // Older answers have no parts: their score is the change.
+    let evidence = answer.parts.map(Evidence::from);
+    let evidence = evidence.or(answer.score.map(|changed| Evidence {
+        changed,
+        statements: 0.0,
+    }));
+    Ok(evidence.and_then(|evidence| Score::new(weights.score(evidence))))
 }
 
 /// What scores depend on now.

@@ -2,13 +2,12 @@
 
 use bytes::Bytes;
 
-use super::judged::{FoundRegion, FoundStatement, InspectionAnswer};
+use super::judged::{FoundRegion, FoundStatement, InspectionAnswer, ScoreParts};
 use super::measure::{Measured, measure};
 use crate::api::{ApiError, AppState, answer_size};
 use crate::engine::EmbedOptions;
 use crate::error_code::Code;
-use crate::lines::{Judgement, Line, LineError, Seen, Statement, Store, Trigger};
-use crate::preprocess::Format;
+use crate::lines::{Judgement, Line, LineError, Offered, Seen, Statement, Store, Trigger};
 use crate::promise::Score;
 use crate::reviews::{
     ImageHash, Inserted, Known, NewImage, NewInspection, ReviewError, new_id, now,
@@ -83,7 +82,7 @@ pub async fn inspect(
             return Ok(known.into());
         }
     }
-    let measured = measure(state, &line, &call.images, call.options).await?;
+    let measured = measure(state, &line.definition, &call.images, call.options).await?;
     if call.trigger.is_some() {
         let station = call.station.as_deref().unwrap_or_default();
         if line.needs_trigger(station) {
@@ -104,19 +103,20 @@ pub async fn inspect(
         number,
     });
     let seen = Seen {
-        score: measured.score,
         camera: measured.wrong_shape,
         pose: measured.pose,
-        drift: false,
+        ..Seen::default()
     };
     let judged = line.judge(
         &id,
-        &measured.scored_by,
+        (&measured.scored_by, measured.evidence),
         seen,
         &measured.cameras,
         trigger.as_ref(),
     );
-    let audit = state.lines.audit(&line).await?.chooses(&id);
+    // Shared, not copied.
+    let images = call.images.clone();
+    let audit = state.lines.audit(&line.definition).await?.chooses(&id);
     let new = row(&line, call, hashes, measured, id, &judged, audit)?;
     let inserted = if may_wait {
         reviews.insert_or_wait(&new, &judged.events).await
@@ -131,6 +131,10 @@ pub async fn inspect(
     }
     Ok(match inserted.map_err(LineError::from)? {
         stored @ (Inserted::New | Inserted::Waits) => {
+            let offered = state.shadows.offer(&line, &new.id, judged.decided, &images);
+            if offered == Offered::Dropped {
+                state.metrics.lines.shadowed(&line.name, "dropped");
+            }
             let reasons = judged.reasons.iter().map(|reason| reason.name());
             let metrics = &state.metrics.lines;
             metrics.inspected(&line.name, judged.decided.name(), reasons, judged.missed);
@@ -195,7 +199,7 @@ fn row(
     audit: bool,
 ) -> Result<NewInspection, ApiError> {
     let created = now();
-    let score = measured.score.map(Score::value);
+    let score = judged.score.map(Score::value);
     let answer = InspectionAnswer {
         id: id.clone(),
         line: line.name.clone(),
@@ -205,6 +209,7 @@ fn row(
         decision: judged.decided,
         reasons: judged.reasons.clone(),
         score,
+        parts: measured.evidence.map(ScoreParts::from),
         p_ok: judged.p.map(|p| p.ok),
         p_ng: judged.p.map(|p| p.ng),
         calibration: judged.calibration.clone(),
@@ -223,17 +228,7 @@ fn row(
     };
     let text = serde_json::to_string(&answer);
     let text = text.map_err(|error| LineError::from(ReviewError::from(error)))?;
-    let images = call
-        .images
-        .into_iter()
-        .zip(hashes)
-        .map(|(bytes, hash)| NewImage {
-            kind: Format::of(&bytes)
-                .map_or("application/octet-stream", Format::media_type)
-                .into(),
-            bytes,
-            hash,
-        });
+    let images = call.images.into_iter().zip(hashes).map(NewImage::from);
     Ok(NewInspection {
         id,
         created,

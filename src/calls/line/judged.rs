@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use crate::api::answer_size::{OBJECT, of_text};
 use crate::calls::Place;
 use crate::lines::{Decided, Reason, Statement};
+use crate::promise::Evidence;
 
 /// What is said about a part. It is stored as it was given, and given again for the same idempotency key.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -30,6 +31,10 @@ pub struct InspectionAnswer {
     /// The highest score of the images; null if one could not be compared.
     #[schema(required)]
     pub score: Option<f64>,
+    /// What the score is made of; null if an image could not be compared.
+    #[serde(default)]
+    #[schema(required)]
+    pub parts: Option<ScoreParts>,
     /// How usual the score is for an OK part of the calibration, 0 to 1.
     #[schema(required)]
     pub p_ok: Option<f64>,
@@ -70,6 +75,34 @@ pub struct InspectionAnswer {
     #[serde(default)]
     #[schema(required)]
     pub map_url: Option<String>,
+}
+
+/// What the score of a part is made of. The calibration says how much each counts.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ScoreParts {
+    /// How much the part is changed: the highest score of its images.
+    pub changed: f64,
+    /// How much the picture has moved from what is true of the reference towards one of the statements that have a
+    /// `reference_text`: the highest of its images and statements. 0 without such statements.
+    pub statements: f64,
+}
+
+impl From<Evidence> for ScoreParts {
+    fn from(evidence: Evidence) -> Self {
+        Self {
+            changed: evidence.changed,
+            statements: evidence.statements,
+        }
+    }
+}
+
+impl From<ScoreParts> for Evidence {
+    fn from(parts: ScoreParts) -> Self {
+        Self {
+            changed: parts.changed,
+            statements: parts.statements,
+        }
+    }
 }
 
 /// A statement about the change.

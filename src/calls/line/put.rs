@@ -15,7 +15,7 @@ use crate::references::{Definition as ReferenceDefinition, Places};
 /// A line as it was asked for.
 #[derive(Debug)]
 pub struct PutLine {
-    /// The model of the line's own reference.
+    /// The model that compares; without it a known line keeps its model, and another one has that of its reference.
     pub model: Option<String>,
     /// A stored reference; without it and without images an existing line keeps its own.
     pub reference: Option<String>,
@@ -60,14 +60,22 @@ pub async fn put_line(
         Err(error) => return Err(error.into()),
     };
     let is_own = !call.references.is_empty();
+    let model = call.model.clone();
+    let model = model.or_else(|| known.as_ref().and_then(|known| known.model.clone()));
+    if let Some(model) = &model {
+        state
+            .model(Some(model))
+            .map_err(|error| error.at("model"))?;
+    }
     let (reference, views) = compared_with(name, &call, known)?;
-    if !is_own && (call.model.is_some() || !call.places.is_everything()) {
-        let message = "model, regions, ignore and mask come with the images in references; a stored reference has its own";
+    if !is_own && !call.places.is_everything() {
+        let message = "regions, ignore and mask come with the images in references; a stored reference has its own";
         return Err(ApiError::new(Code::InvalidRequest, message).at("references"));
     }
     let definition = Definition {
         reference,
         views,
+        model,
         statements: call.statements,
         promise: call.promise,
         defect_rate: call.defect_rate,

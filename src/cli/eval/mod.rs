@@ -3,6 +3,7 @@
 mod anomaly;
 mod benchmark;
 mod compare;
+mod gate;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,6 +14,7 @@ use clap::{Args, Subcommand};
 use self::anomaly::AnomalyArguments;
 use self::benchmark::Benchmark;
 use self::compare::CompareArguments;
+use self::gate::GateArguments;
 use crate::eval::{Report, Rules};
 use crate::terminal::unless_pipe_closed;
 
@@ -27,6 +29,8 @@ pub enum EvalCommand {
     Anomaly(AnomalyArguments),
     /// Compare results on the same data: a baseline, and one or more candidates
     Compare(CompareArguments),
+    /// Decide whether a fine-tuned model may take the place of the one that a line has
+    Gate(Box<GateArguments>),
 }
 
 /// What every evaluation has: a model, data, and where its result goes.
@@ -120,6 +124,7 @@ pub fn run(command: &EvalCommand) -> anyhow::Result<ExitCode> {
         EvalCommand::Benchmark(benchmark) => benchmark::run(benchmark),
         EvalCommand::Anomaly(arguments) => anomaly::run(arguments),
         EvalCommand::Compare(arguments) => Ok(compare::run(arguments)),
+        EvalCommand::Gate(arguments) => Ok(gate::run(arguments)),
     }
 }
 

@@ -13,6 +13,7 @@ use super::measured::Tested;
 use super::set::Category;
 use crate::calls::{MapKind, NotCompared, compare_one};
 use crate::engine::{EmbedOptions, ImageSource, Model};
+use crate::eval::markup::escaped;
 
 /// Good images with the highest scores, and defective ones with the lowest: so many each of a category.
 const WORST: usize = 4;
@@ -127,8 +128,4 @@ fn worst<'a>(category: &Category, tested: &'a [Tested]) -> Vec<&'a Tested> {
     ng.truncate(WORST);
     ok.extend(ng);
     ok
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;")
 }

@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 
 pub use self::comparison::{Compared, Comparison, Difference, Terms};
 use self::difference::difference;
-pub use self::table::table;
+pub use self::table::{metrics_table, table};
 use super::report::Report;
 use super::scoring::ScoredItem;
 use super::table::listed;
@@ -37,7 +37,7 @@ pub fn compare(
     }
     let all = candidates.iter().map(|path| {
         let second = read(path)?;
-        against(&first, &second, terms)
+        compare_reports(&first, &second, terms)
             .with_context(|| path.display().to_string())
             .map(|benchmarks| {
                 let fell = |one: &Compared| one.metrics.values().any(|metric| metric.fell);
@@ -86,7 +86,15 @@ fn same_data(a: &Report, b: &Report) -> bool {
     a.benchmark == b.benchmark && a.data_fingerprint == b.data_fingerprint
 }
 
-fn against(first: &[Report], second: &[Report], terms: &Terms) -> anyhow::Result<Vec<Compared>> {
+/// Compares the reports of two models.
+///
+/// # Errors
+/// If the data differ, or if a protected benchmark is missing.
+pub fn compare_reports(
+    first: &[Report],
+    second: &[Report],
+    terms: &Terms,
+) -> anyhow::Result<Vec<Compared>> {
     let mut found = Vec::new();
     for baseline in first {
         let name = &baseline.benchmark;

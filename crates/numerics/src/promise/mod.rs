@@ -24,10 +24,12 @@ mod random_audit;
 mod score;
 mod settings;
 mod split;
+mod weights;
 
 pub mod drawn;
 #[cfg(test)]
 mod redrawn;
+pub mod sign_test;
 
 pub use calibration::{Calibration, Decided, Measured, Rates, TooManyParts};
 pub use conformal::PValues;
@@ -45,3 +47,4 @@ pub use random_audit::{
 pub use score::{Score, ScoreError};
 pub use settings::{Promise, PromiseError};
 pub use split::{Divided, Set, SharesError, Split};
+pub use weights::{Evidence, LEAST_PARTS, Weights};

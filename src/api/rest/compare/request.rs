@@ -127,6 +127,7 @@ pub fn from_json(body: &[u8]) -> Result<CompareCall, ApiError> {
     let given = json.references.map(|list| images("references", list));
     Ok(CompareCall {
         model: json.model,
+        learnt_by: None,
         against: against(json.reference, given.transpose()?)?,
         images: images("images", json.images.unwrap_or_default())?,
         statements: json.statements.unwrap_or_default().0,
@@ -202,6 +203,7 @@ fn from_fields(form: &RequestForm, given: Vec<bytes::Bytes>) -> Result<CompareCa
     let given = (!given.is_empty()).then_some(given);
     Ok(CompareCall {
         model,
+        learnt_by: None,
         against: against(name, given)?,
         images,
         statements,

@@ -221,13 +221,27 @@ pub async fn map(
     Ok(png_answer(map))
 }
 
+/// Which reference image of an inspection.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ReferenceOfView {
+    /// Index of the inspection's image, from 0.
+    #[serde(default)]
+    #[param(minimum = 0, maximum = 15, default = 0)]
+    view: u8,
+    /// The image that it would be compared with now, if the line has another reference since.
+    #[serde(default)]
+    #[param(default = false, required = false)]
+    current: bool,
+}
+
 /// Returns the image that an image of an inspection was compared with, as long as the line compares with it.
 #[utoipa::path(
     get,
     path = "/v1/inspections/{id}/reference",
     operation_id = "get_inspection_reference",
     tag = "lines",
-    params(("id" = String, Path, description = "Id of the inspection"), View),
+    params(("id" = String, Path, description = "Id of the inspection"), ReferenceOfView),
     responses(
         (status = 200, description = "The first image of the reference", body = ImageFile, content_type = "image/*"),
         (status = 409, description = "The line has another reference or model since", body = ErrorBody),
@@ -239,10 +253,12 @@ pub async fn map(
 pub async fn reference(
     State(state): State<Arc<AppState>>,
     Path(id): Path<String>,
-    view: Result<Query<View>, axum::extract::rejection::QueryRejection>,
+    asked: Result<Query<ReferenceOfView>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Response, ApiError> {
-    let Query(view) = view.map_err(|error| ApiError::new(Code::InvalidQuery, error.body_text()))?;
-    let (image, kind) = calls::reference_of(&state, &id, view.view).await?;
+    let Query(asked) =
+        asked.map_err(|error| ApiError::new(Code::InvalidQuery, error.body_text()))?;
+    let found = calls::reference_of(&state, &id, asked.view, asked.current).await;
+    let (image, kind) = found?;
     answer_size::reserve(&state, image.len())?;
     let mut response = Chunks::of(image).into_body().into_response();
     let kind = HeaderValue::from_static(kind);

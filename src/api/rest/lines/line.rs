@@ -36,7 +36,7 @@ const REPORT: usize = 32 * OBJECT;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LineRequest {
-    /// The model of the images in `references`; the default one if none is named.
+    /// The model that compares. Without it a line keeps its model; a new one has that of its reference, or the default one.
     model: Option<String>,
     /// A stored reference, by name. Without it and without `references` a line keeps its reference.
     reference: Option<String>,

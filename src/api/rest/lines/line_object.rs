@@ -29,6 +29,9 @@ pub struct LineObject {
     reference: String,
     /// The references of the views of a part, in the order of its images; empty if all are compared with `reference`.
     views: Vec<String>,
+    /// The model that compares; null if it is not loaded.
+    #[schema(required)]
+    model: Option<String>,
     statements: Vec<Statement>,
     promise: Promised,
     #[schema(required)]
@@ -113,6 +116,7 @@ pub async fn describe(state: &AppState, line: &Line) -> Result<LineObject, ApiEr
         },
         reference: definition.reference.clone(),
         views: definition.views.clone(),
+        model: calls::model_of_line(state, definition).ok(),
         statements: definition.statements.clone(),
         promise: definition.promise,
         defect_rate: definition.defect_rate,

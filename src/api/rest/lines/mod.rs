@@ -2,17 +2,22 @@
 
 mod calibration_form;
 mod calibrations;
+mod corrections;
 mod dashboard;
 mod drift;
+mod history;
 mod inspection_form;
 mod inspections;
 mod line;
 mod line_object;
 mod listed;
 mod planted;
+mod promotion;
 mod queue;
+mod rescore;
 mod reviewed;
 mod reviews;
+mod shadow;
 mod shipped;
 mod spliced;
 mod store;
@@ -38,6 +43,12 @@ pub fn routes() -> OpenApiRouter<Arc<AppState>> {
         .routes(routes!(planted::create, planted::list))
         .routes(routes!(planted::delete))
         .routes(routes!(dashboard::show))
+        .routes(routes!(corrections::list))
+        .routes(routes!(rescore::create))
+        .routes(routes!(promotion::promote))
+        .routes(routes!(promotion::roll_back))
+        .routes(routes!(history::list))
+        .routes(routes!(shadow::start, shadow::show, shadow::end))
         .routes(routes!(inspections::one))
         .routes(routes!(inspections::image, inspections::delete_image))
         .routes(routes!(inspections::map))

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
 use super::queue::InspectionListed;
-use super::reviewed::listed;
+use super::reviewed::listed_for_review;
 use super::who;
 use crate::api::contract::ErrorBody;
 use crate::api::json_answer::Json;
@@ -55,12 +55,22 @@ pub struct ReviewsRequest {
     again: Option<String>,
 }
 
+/// An inspection that a session holds.
+#[derive(Serialize, ToSchema)]
+pub struct ReviewItem {
+    #[schema(inline)]
+    #[serde(flatten)]
+    inspection: InspectionListed,
+    /// Whether the line's model and the one that decides beside it have decided differently. Such inspections come first.
+    disputed: bool,
+}
+
 /// What a session holds.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ReviewList {
     object: &'static str,
     /// The inspections, in the order in which the session got them.
-    #[schema(value_type = Vec<InspectionListed>)]
+    #[schema(value_type = Vec<ReviewItem>)]
     data: Vec<Box<RawValue>>,
     /// Number of inspections without a verdict that the line was unsure about; 1000 stands for more.
     waiting: i64,
@@ -125,7 +135,7 @@ pub async fn claim(
     let held = held.map_err(LineError::from)?;
     Ok(Json(ReviewList {
         object: "list",
-        data: listed(&state, held.data)?,
+        data: listed_for_review(&state, held.data, &held.disputed)?,
         waiting: held.waiting,
         lease_seconds: LEASE / 1000,
     }))

@@ -1,5 +1,8 @@
 //! `clip-in line`: creates, calibrates and uses an inspection line of a running server, from folders of images.
 
+mod export;
+mod switch;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,6 +12,9 @@ use base64::engine::general_purpose::STANDARD;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
+use self::export::ExportArguments;
+pub use self::switch::history;
+use self::switch::{PromoteArguments, RescoreArguments};
 use super::line_server::{Answered, LineServer, Refusal, agent};
 use crate::dataset::files::{images_in, shown_entries};
 use crate::lines::Store;
@@ -29,6 +35,14 @@ pub enum LineCommand {
     Report(Named),
     /// Inspect parts: one line of JSON for each image
     Inspect(InspectArguments),
+    /// Turn what people said about parts into edit pairs, to train a model with
+    Export(Box<ExportArguments>),
+    /// Have another model score the labelled parts, before it is promoted
+    Rescore(RescoreArguments),
+    /// Make another model the one that decides
+    Promote(PromoteArguments),
+    /// Make the model of before the one that decides
+    Rollback(Named),
 }
 
 /// A line of a server.
@@ -112,6 +126,10 @@ pub fn run(command: &LineCommand) -> anyhow::Result<()> {
         LineCommand::Calibrate(arguments) => calibrate(arguments),
         LineCommand::Report(line) => print(&line.ask("GET", "", None)?),
         LineCommand::Inspect(arguments) => inspect(arguments),
+        LineCommand::Export(arguments) => export::run(arguments),
+        LineCommand::Rescore(arguments) => switch::rescore(arguments),
+        LineCommand::Promote(arguments) => switch::promote(arguments),
+        LineCommand::Rollback(line) => switch::roll_back(line),
     }
 }
 
@@ -220,6 +238,12 @@ fn print(answer: &Value) -> anyhow::Result<()> {
 }
 
 impl Named {
+    /// Reads a URL of the server.
+    fn get(&self, url: &url::Url) -> anyhow::Result<Value> {
+        let request = self.server.with_key(agent(TIME).get(url.as_str()));
+        answered(request.call(), &self.server)
+    }
+
     /// Asks the server about the line.
     fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
         let url = self.server.url(&self.name, path)?;
