@@ -21,7 +21,7 @@ FETCH := { test -x .cache/pip/bin/python || $(PYTHON) -m venv .cache/pip; } && .
 CLIP_IN := target/release/clip-in
 TRAIN := $(VENV)/bin/clip-in-training
 
-.PHONY: help serve proto small-sources test check test-rust test-python test-full-size end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint lint-code docs onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo train-small train-small-text evaluate-demo evaluate-small ablation bench bench-setup stream textile kills deliveries review-page rolling-restart faults watch-folder abuse fuzz soak reference gpu-bundle lock clean textile-features textile-compare evaluate-changes inspection-pictures promises environments test-binaries tests-in-order
+.PHONY: help serve proto small-sources test check test-rust test-python test-full-size end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint lint-code docs onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo train-small train-small-text evaluate-demo evaluate-small ablation bench bench-setup stream textile kills deliveries review-page rolling-restart faults watch-folder abuse fuzz soak reference gpu-bundle lock clean textile-features textile-compare evaluate-changes inspection-pictures promises loop environments test-binaries tests-in-order
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | column -t -s '	'
@@ -218,6 +218,9 @@ evaluate-changes: build python ## which statement about a part beside its golden
 
 promises: build python ## what lines promise, by drawn parts and a textile: 1,000 calibrations, review share, drift; an hour on two cores (PROMISES="--reuse")
 	$(PY) -m tests.promises.run $(PROMISES)
+
+loop: build python ## a plant in a box: corrections become edit pairs, an adapted model, a gate, a shadow and a promotion under load; 20 minutes on two cores (LOOP="--scale 0.3")
+	$(PY) -m tests.loop.run $(LOOP)
 
 inspection-pictures: build python ## docs/src/images/kinds.png: a part of each kind and what a comparison says about it
 	$(PY) -m tests.promises.kinds

@@ -48,6 +48,25 @@ PRODUCTS: dict[str, dict[str, str]] = {
         "viewpoint": "top",
         "light": "left",
     },
+    "mug": {
+        "object": "mug",
+        "color": "white",
+        "shape": "round handle",
+        "state": "empty",
+        "orientation": "right",
+        "position": "left",
+        "item": "washer",
+        "item_color": "black",
+        "item_size": "small",
+        "count": "3",
+        "extra": NONE,
+        "code_0": "K",
+        "code_1": "7",
+        "code_2": NONE,
+        "surface": "blue",
+        "viewpoint": "top",
+        "light": "left",
+    },
 }
 """What a line sees; the defect is missing here."""
 
@@ -68,9 +87,9 @@ class Drawn:
         lot = Random(f"{self.product}/{self.lot}")
         light = USUAL_LIGHT + LOT_LIGHT * lot.gauss()
         right, down = LOT_MOVED * lot.gauss(), LOT_MOVED * lot.gauss()
-        own = Random(f"{self.product}/{self.what}/{self.lot}/{self.number}")
-        light += LIGHT * own.gauss()
-        right, down = right + MOVED * own.gauss(), down + MOVED * own.gauss()
+        own, (brighter, to_right, to_bottom) = self._own()
+        light += LIGHT * brighter
+        right, down = right + MOVED * to_right, down + MOVED * to_bottom
         picture = self._still(own)
         picture = _moved(picture, right, down, turned + TURNED * own.gauss())
         noise = np.random.default_rng(own.getrandbits(63)).normal(0, NOISE, (SIDE, SIDE, 1))
@@ -78,6 +97,16 @@ class Drawn:
         file = io.BytesIO()
         Image.fromarray(np.clip(lit + 0.5, 0, 255).astype(np.uint8)).save(file, "PNG", compress_level=1)
         return file.getvalue()
+
+    @property
+    def defect(self) -> str:
+        """The kind of defect that `png` draws on a part that is not OK."""
+        return self._own()[0].choice(DEFECTS)
+
+    def _own(self) -> tuple[Random, tuple[float, float, float]]:
+        """What is random about the part, and its light and position among those of its lot."""
+        own = Random(f"{self.product}/{self.what}/{self.lot}/{self.number}")
+        return own, (own.gauss(), own.gauss(), own.gauss())
 
     def _still(self, own: Random) -> Image.Image:
         good = _good(self.product, self.attributes)

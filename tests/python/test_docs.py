@@ -101,10 +101,11 @@ def test_options_in_commands_exist():
     commands = {("serve",), ("score",), ("embed",), ("audit",), ("watch",)}
     commands |= {("config", "print"), ("config", "check")}
     commands |= {("line", name) for name in ("create", "calibrate", "report", "inspect")}
-    commands |= {("model", name) for name in ("inspect", "verify", "measure", "import")}
+    commands |= {("line", name) for name in ("export", "rescore", "promote", "rollback")}
+    commands |= {("model", name) for name in ("inspect", "verify", "measure", "import", "history")}
     commands |= {
         ("eval", name)
-        for name in "mmvp winoground sugarcrepe retrieval zeroshot pairs changes anomaly compare".split()
+        for name in "mmvp winoground sugarcrepe retrieval zeroshot pairs changes anomaly compare gate".split()
     }
     options = {command: help_of(*command) for command in commands}
     checked = 0
@@ -150,6 +151,8 @@ def test_options_and_settings_in_the_text_exist():
     known |= (
         help_of("line", "create")
         | help_of("line", "calibrate")
+        | help_of("line", "export")
+        | help_of("eval", "gate")
         | help_of("eval", "anomaly")
         | help_of("eval", "changes")
     )
@@ -165,7 +168,7 @@ def test_options_and_settings_in_the_text_exist():
         "--precisions",
         "--variant",
     }
-    known |= {"--from", "--build", "--lib", "--test"}
+    known |= {"--from", "--keep", "--build", "--lib", "--test"}
     for name, text in documents():
         for option in re.findall(r"`(--[a-z][a-z0-9-]*)", text):
             assert option in known, f"{name}: {option}"
