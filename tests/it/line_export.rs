@@ -267,16 +267,16 @@ fn verdicts_become_pairs_and_what_calibrates_or_was_undone_does_not() {
     );
 
     // The audit is part of the command.
-    let strict = plant.export(&out, &["--fail-on", "one-sided=0"]);
+    let strict = plant.export(&out, &["--fail-on", "duplicates=0"]);
     let said = String::from_utf8_lossy(&strict.stderr);
     assert!(
-        !strict.status.success() && said.contains("the audit failed: one-sided"),
+        !strict.status.success() && said.contains("the audit failed: duplicates"),
         "{said}"
     );
     assert!(
         std::fs::read_to_string(out.join("audit.md"))
             .unwrap()
-            .contains("one-sided")
+            .contains("duplicates")
     );
 }
 

@@ -290,6 +290,8 @@ def gated(plant: Plant, work: Path, candidate: Path, name: str) -> dict:
     out = work / name
     words = ["eval", "gate", "--baseline", BUNDLE, "--candidate", candidate, "--out", out]
     words += ["--pairs", work / "pairs" / "test.parquet", "--protected", work / "protected"]
+    # Short runs have fewer pairs.
+    words += ["--least-pairs", 10]
     done = clip_in(plant, *words, may_fail=True)
     if done.returncode not in (0, 1):
         raise SystemExit(done.stderr)
@@ -303,7 +305,7 @@ def in_the_shadow(plant: Plant, parts: list[Part]) -> dict:
     time.sleep(2)
     plant.stream(parts, "shadow")
     wait_until(lambda: plant.ask("GET", path)["inspections"] >= 0.9 * len(parts), 120)
-    plant.review("after the shadow")
+    plant.review("after-the-shadow")
     status = plant.ask("GET", path)
     return {name: status[name] for name in status if name not in ("calibration", "object")}
 
