@@ -446,7 +446,7 @@ async fn images_of_labelled_parts_are_kept_for_another_model() {
         assert_eq!((unscored.with_images, unscored.without_images), (1, 1));
         let to_score = reviews.parts_to_score(&line, "second", 9).await.unwrap();
         assert_eq!(to_score.len(), 1);
-        assert_eq!(to_score[0].images, [shared.clone()]);
+        assert_eq!(to_score[0].images, [shared.as_str()]);
         let again = NewPart {
             score: 2.5,
             images: Vec::new(),

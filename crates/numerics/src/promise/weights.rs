@@ -179,10 +179,10 @@ fn solved(mut rows: [[f64; 3]; 3], mut right: [f64; 3]) -> Option<[f64; 3]> {
             return None;
         }
         for below in i + 1..3 {
-            let factor = rows[below][i] / rows[i][i];
-            for column in i..3 {
-                rows[below][column] -= factor * rows[i][column];
-            }
+            let from = rows[i];
+            let factor = rows[below][i] / from[i];
+            let changed = rows[below].iter_mut().zip(from).skip(i);
+            changed.for_each(|(value, from)| *value -= factor * from);
             right[below] -= factor * right[i];
         }
     }

@@ -222,7 +222,7 @@ mod tests {
     fn images_of_parts_are_in_one_split_and_stay_there() {
         let parts = |count: usize| {
             let one = |number: usize| {
-                let verdict = if number % 3 == 0 { "ng" } else { "ok" };
+                let verdict = if number.is_multiple_of(3) { "ng" } else { "ok" };
                 let (part, lot) = (number.to_string(), (number % 7).to_string());
                 correction(&format!("{number:04}"), verdict, &part, &lot)
             };
