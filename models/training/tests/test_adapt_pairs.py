@@ -181,3 +181,9 @@ def test_geometry_is_that_of_fine_tuning(mode, rounding, size, expected):
         scaled = image.resize((SIZE, SIZE * 40 // 19), Image.Resampling.BICUBIC)
         top = (scaled.height - SIZE) // 2
         np.testing.assert_array_equal(found, np.asarray(scaled.crop((0, top, SIZE, top + SIZE))))
+
+
+def test_lora_needs_weights(tmp_path, bundle, capsys):
+    pairs = write_corrections(tmp_path / "pairs", train=4)
+    message = refused(pairs, bundle, capsys, "--way", "lora")
+    assert "has no weights that can be trained here" in message and "use --way adapters" in message

@@ -32,6 +32,13 @@ def adapt_arguments(commands: Any) -> None:
         "--replay",
         help="folder of edits to replay in place of the bundle's own, or `none` (default: the bundle's own)",
     )
+    adapt.add_argument(
+        "--way",
+        choices=["adapters", "lora"],
+        default="adapters",
+        help="a product behind each tower, in seconds; or fine-tuning in OUT.run (default: adapters)",
+    )
+    adapt.add_argument("--steps", type=count, default=200, help="of --way lora (default: 200)")
     adapt.add_argument("--seed", type=int, default=1, help="seed of the training (default: 1)")
     adapt.add_argument(
         "--threads", type=int, default=0, help="threads that embed pictures and texts (default: all cores)"
@@ -66,6 +73,7 @@ def run_adapt(options: argparse.Namespace) -> None:
     """Writes the adapted bundle, or says that it is there already."""
     from clip_in_training.adapt.adapters import AdapterSettings
     from clip_in_training.adapt.inputs import Inputs, check_name, made_before, open_bundle
+    from clip_in_training.adapt.lora_recipe import LoraSettings
     from clip_in_training.adapt.pairs import PairFolder
     from clip_in_training.adapt.report import report
     from clip_in_training.adapt.run import adapt
@@ -85,14 +93,20 @@ def run_adapt(options: argparse.Namespace) -> None:
         seed=options.seed,
         name=options.name,
         threads=options.threads,
+        way=options.way,
     )
-    settings = AdapterSettings()
+    settings = AdapterSettings() if options.way == "adapters" else LoraSettings(steps=options.steps)
     entry = made_before(options.out, inputs.digest(settings), options.force)
     if entry is not None:
         print(report(entry))
         print(f"\n{options.out} was made from the same pairs, bundle and settings before: nothing to do")
     else:
-        entry = adapt(inputs, settings)
+        if isinstance(settings, AdapterSettings):
+            entry = adapt(inputs, settings)
+        else:
+            from clip_in_training.adapt.lora import adapt_by_lora
+
+            entry = adapt_by_lora(inputs, settings, options.force)
         print(f"bundle written to {options.out}")
     if options.json:
         write_json(options.json, entry)

@@ -7,14 +7,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from clip_in_training.adapt.adapters import AdapterSettings
 from clip_in_training.adapt.export import KEY
 from clip_in_training.adapt.pairs import PairFolder, files_digest
 from clip_in_training.common.errors import DataError, ExportError
 
 METHOD = 1
 """Counts up when the same inputs would give another bundle than before."""
-WAY = "adapters"
+WAYS = ("adapters", "lora")
 
 
 @dataclass(frozen=True)
@@ -32,19 +31,20 @@ class Inputs:
     seed: int
     name: str | None
     threads: int = 0
+    way: str = WAYS[0]
 
     def described(self) -> dict[str, Any]:
         """For the provenance: what it is made from."""
         return {
-            "way": WAY,
+            "way": self.way,
             "from": {"name": self.manifest["name"], "manifest_sha256": _sha256(self.bundle / "bundle.json")},
             "pairs_sha256": self.pairs.digest(),
             "seed": self.seed,
             "keep": self.keep,
         }
 
-    def digest(self, settings: AdapterSettings) -> str:
-        """sha256 of all that decides the result."""
+    def digest(self, settings: Any) -> str:
+        """sha256 of all that decides the result; `settings` is the dataclass of the way."""
         replayed = self.replay
         if replayed not in (None, "none"):
             replayed = files_digest(sorted(Path(replayed).rglob("*.parquet")))

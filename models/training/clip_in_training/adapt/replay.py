@@ -55,6 +55,10 @@ class Replay:
         """Percent of the protected edits that are right both ways, now."""
         return right(*self.protected()).percent
 
+    def reference_share(self) -> float:
+        """The percent that adaptations are compared with."""
+        return self.right() if self.reference is None else self.reference
+
 
 def replay_of(edits: Embedded, alone: np.ndarray, source: str) -> Replay:
     """Edits that were just embedded."""
@@ -99,7 +103,7 @@ def record(
         "texts": len(replay.alone),
         "seed": seed,
         "source": replay.source,
-        "right": replay.right() if replay.reference is None else replay.reference,
+        "right": replay.reference_share(),
         "graphs": graphs_of(manifest, files),
     }
 

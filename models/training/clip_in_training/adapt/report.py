@@ -1,11 +1,14 @@
 """What an adaptation prints: what was learnt by fact, what was kept, and the strength."""
 
+import math
 from typing import Any
 
 from clip_in_training.adapt.pairs import Broken
 
 NAMED = 10
 """Broken records that are named one by one."""
+MUCH = 5.0
+"""Points."""
 
 
 def report(entry: dict[str, Any]) -> str:
@@ -30,8 +33,9 @@ def report(entry: dict[str, Any]) -> str:
         ),
         _table(["pairs right both ways", "pairs", "before, %", "after, %", "won", "lost"], _totals(entry)),
         _table(["anchor", "strength", "right, %", "margin", "protected, %"], _curve(entry)),
-        f"chosen: strength {entry['strength']:g} of the adapters with anchor {entry['anchor']:g}, "
-        f"on {entry['chosen_on']}; replayed: {entry['replay']}",
+        f"chosen: strength {entry['strength']:g}, anchor {entry['anchor']:g}, on {entry['chosen_on']}; "
+        f"replayed: {entry['replay']}",
+        *_possible(entry),
     ]
     return "\n\n".join(parts)
 
@@ -72,17 +76,30 @@ def gained_nothing(entry: dict[str, Any], keep: float) -> str:
 
 def _curve(entry: dict[str, Any]) -> list[list[str]]:
     """All strengths of all anchors; a star marks the chosen one."""
-    chosen = (entry["anchor"], entry["strength"])
     return [
         [
             f"{point['anchor']:g}",
-            f"{point['strength']:.1f}" + ("*" if (point["anchor"], point["strength"]) == chosen else " "),
+            f"{point['strength']:g}" + ("*" if _is_chosen(point, entry) else " "),
             _percent(point["right"]),
-            f"{point['margin']:+.4f}",
+            "–" if point["margin"] is None else f"{point['margin']:+.4f}",
             _percent(point["protected"]),
         ]
         for point in entry["curve"]
     ]
+
+
+def _possible(entry: dict[str, Any]) -> list[str]:
+    """What would be learnt if more were given up, where that is much."""
+    kept, most = entry["protected"], max(entry["curve"], key=lambda point: point["right"])
+    chosen = next(point for point in entry["curve"] if _is_chosen(point, entry))
+    if kept is None or most["right"] < chosen["right"] + MUCH:
+        return []
+    fall = kept["reference"] - most["protected"]
+    return [f"more could be learnt: {most['right']:.1f} % with --keep {math.ceil(10 * fall) / 10:g}"]
+
+
+def _is_chosen(point: dict[str, Any], entry: dict[str, Any]) -> bool:
+    return (point["anchor"], point["strength"]) == (entry["anchor"], entry["strength"])
 
 
 def _totals(entry: dict[str, Any]) -> list[list[str]]:

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from clip_in_training.adapt import export, facts, protected, replay, strength
-from clip_in_training.adapt.adapters import Adapters, AdapterSettings, Similarity, Trainer
+from clip_in_training.adapt import export, protected, record, replay, strength
+from clip_in_training.adapt.adapters import AdapterSettings, Similarity, Trainer
 from clip_in_training.adapt.embedded import Embedded, Embedder
 from clip_in_training.adapt.encoders import Encoders, fp32_encoders
 from clip_in_training.adapt.inputs import Inputs
-from clip_in_training.adapt.measure import Right, right
+from clip_in_training.adapt.measure import right
 from clip_in_training.adapt.pairs import SPLITS, Broken
 from clip_in_training.adapt.report import broken_lines, gained_nothing, report
 from clip_in_training.common.errors import DataError, ExportError
@@ -42,7 +42,7 @@ def adapt(inputs: Inputs, settings: AdapterSettings) -> dict[str, Any]:
     manifest, threads = inputs.manifest, inputs.threads
     encoders = fp32_encoders(inputs.bundle, manifest, threads)
     _check_reading(inputs.bundle, manifest, encoders)
-    data = _read(inputs, encoders)
+    data = read_pairs(inputs, encoders)
     own = replay.load_replay(inputs.bundle, manifest)
     kept = _replayed(inputs, encoders, own, data.broken)
     del encoders
@@ -54,37 +54,29 @@ def adapt(inputs: Inputs, settings: AdapterSettings) -> dict[str, Any]:
 
     all_trained, chosen_on = _trained(data.splits, Trainer(kept, similarity, settings, inputs.seed))
     points = [point for trained in all_trained for point in strength.curve(trained, kept)]
-    least = None if kept is None else _reference(kept) - inputs.keep
+    least = None if kept is None else kept.reference_share() - inputs.keep
     chosen = strength.choose(points, least)
     trained = next(each for each in all_trained if each.anchor == chosen.anchor)
-    held = [pairs for _, pairs in trained.parts]
+    held_facts = [fact for _, pairs in trained.parts for fact in pairs.facts]
+    test = data.splits["test"]
     entry = {
         **inputs.described(),
         "inputs_sha256": inputs.digest(settings),
         "settings": asdict(settings),
-        "pairs": {
-            **{split: len(pairs) for split, pairs in data.splits.items()},
-            "broken": len(data.broken.records),
-        },
         "chosen_on": chosen_on,
         "anchor": chosen.anchor,
         "strength": chosen.strength,
-        "held_out": _measured(points[0].held_out, chosen.held_out),
-        "test": _test(data.splits["test"], trained.final, chosen.strength),
-        "protected": _protected(kept, points[0], chosen),
+        **record.learnt(data.splits, data.broken, held_facts, points[0].held_out, chosen.held_out),
+        "test": None
+        if not len(test)
+        else record.measured(
+            right(test.images, test.texts), right(*trained.final(test.images, test.texts, chosen.strength))
+        ),
+        "protected": None if kept is None else record.protected(kept, points[0].protected, chosen.protected),
         "replay": "none" if kept is None else kept.source,
         "curve": [_point(point) for point in points],
-        "facts": [
-            {**asdict(fact), "verdict": fact.verdict}
-            for fact in facts.facts(
-                {split: pairs.facts for split, pairs in data.splits.items()},
-                [fact for pairs in held for fact in pairs.facts],
-                points[0].held_out,
-                chosen.held_out,
-            )
-        ],
     }
-    print(broken_lines(data.broken) + report(entry))
+    print(left_out(data) + report(entry))
     if chosen.strength == 0:
         raise ExportError(gained_nothing(entry, inputs.keep))
     image, text = trained.final.products(chosen.strength)
@@ -112,7 +104,15 @@ def _check_reading(folder: Path, manifest: dict[str, Any], encoders: Encoders) -
         )
 
 
-def _read(inputs: Inputs, encoders: Encoders) -> Data:
+def left_out(data: Data) -> str:
+    """What of the pairs is not used, or is not as it should be."""
+    both = set(data.splits["train"].pictures) & set(data.splits["validation"].pictures)
+    seen = f"warning: {len(both)} pictures are in train and in validation: their shares are too good\n\n"
+    return broken_lines(data.broken) + (seen if both else "")
+
+
+def read_pairs(inputs: Inputs, encoders: Encoders) -> Data:
+    """Embeds all splits. Raises `DataError` if there is nothing to train on."""
     broken, embed = Broken(), Embedder(encoders, inputs.manifest["embedding_dim"])
     splits = {split: embed(inputs.pairs.read(split, broken)) for split in SPLITS}
     if not len(splits["train"]) + len(splits["validation"]):
@@ -161,40 +161,6 @@ def _trained(splits: dict[str, Embedded], trainer: Trainer) -> tuple[list[streng
         ]
         found.append(strength.Trained(anchor, trainer(together, anchor), parts))
     return found, f"{len(folds)} parts of train and validation in turn"
-
-
-def _reference(kept: replay.Replay) -> float:
-    return kept.right() if kept.reference is None else kept.reference
-
-
-def _measured(before: Right, after: Right) -> dict[str, Any]:
-    return {
-        "pairs": len(before.both),
-        "before": before.percent,
-        "after": after.percent,
-        "won": int((after.both & ~before.both).sum()),
-        "lost": int((before.both & ~after.both).sum()),
-    }
-
-
-def _test(pairs: Embedded, final: Adapters, chosen: float) -> dict[str, Any] | None:
-    if not len(pairs):
-        return None
-    after = right(*final(pairs.images, pairs.texts, chosen))
-    return _measured(right(pairs.images, pairs.texts), after)
-
-
-def _protected(
-    kept: replay.Replay | None, before: strength.Point, after: strength.Point
-) -> dict[str, Any] | None:
-    if kept is None:
-        return None
-    return {
-        "pairs": len(kept.halves()[1]),
-        "reference": _reference(kept),
-        "before": before.protected,
-        "after": after.protected,
-    }
 
 
 def _point(point: strength.Point) -> dict[str, Any]:

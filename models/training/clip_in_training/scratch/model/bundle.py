@@ -48,7 +48,7 @@ def load_bundle(directory: str | Path) -> tuple[DualEncoder, Preprocess, TextEnc
 def refuse_adapted(directory: Path, manifest: dict) -> None:
     """Raises `BackboneError` if `adapt` made the bundle: its weights are those from before the adaptation."""
     adapted = manifest.get("provenance", {}).get("adapted")
-    if adapted:
+    if adapted and any(each.get("way") != "lora" for each in adapted):
         raise BackboneError(
             f"{directory} was adapted, and its model.safetensors holds the weights from before: take the bundle that "
             f"it was adapted from ({adapted[0]['from']['name']}), and adapt the result to the same pairs again"
