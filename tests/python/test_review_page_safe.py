@@ -1,6 +1,7 @@
 """The page `/review` when something fails: no verdict is lost, none is stored twice, and the reviewer is told."""
 
 import json
+import random
 
 import pytest
 
@@ -9,6 +10,7 @@ from tests.python.review_line import (
     expect,
     expect_part,
     expect_saved,
+    is_shown,
     line_with,
     refused,
     reviewing,
@@ -134,6 +136,41 @@ def test_a_busy_server_gets_the_decision_again(server, browser, status):
         expect_saved(page)
         expect(page.locator("#banner")).to_be_hidden()
     assert said(server, ids[0]) == ["ok"]
+
+
+# Each request waits before it is sent, and each answer before it is read, by a seed.
+SLOW_NETWORK = """seed => {
+    const next = () => { seed = (seed * 48271) % 2147483647; return seed / 2147483647; };
+    const wait = () => new Promise((done) => setTimeout(done, 150 * next() ** 2));
+    const real = window.fetch;
+    window.fetch = async (...what) => {
+        await wait();
+        const answer = await real(...what);
+        await wait();
+        return answer;
+    };
+}"""
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_keys_pressed_quickly_on_a_slow_network_lose_nothing(server, browser, seed):
+    line, ids = line_with(server, 6)
+    draw = random.Random(seed)
+    with reviewing(server, browser, line) as page:
+        expect_part(page, 0)
+        page.evaluate(SLOW_NETWORK, seed)
+        decided = 0
+        for _ in range(40):
+            is_undo = decided > 0 and (decided == 3 or draw.random() < 0.5)
+            page.keyboard.press("z" if is_undo else "o")
+            decided += -1 if is_undo else 1
+            assert is_shown(page)["name"] == f"P-{decided}"
+            page.wait_for_timeout(draw.choice([0, 0, 20, 80]))
+        expect_saved(page)
+        expect_part(page, decided)
+        expect(page.locator("#notices .notice")).to_have_count(0)
+    for number, one in enumerate(ids):
+        assert said(server, one)[-1:] == (["ok"] if number < decided else said(server, one) and ["undone"])
 
 
 def test_unsaved_decisions_outlive_a_reload_and_leaving_warns(server, browser):

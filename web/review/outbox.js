@@ -35,6 +35,9 @@ function keep() {
 // Ids of the parts whose verdict is on its way.
 export const underWay = () => waiting.filter((one) => one.type === "verdict").map((one) => one.id);
 
+// Whether anything about this part is on its way: until then the server's lists say nothing about it.
+export const isUnderWay = (id) => waiting.some((one) => one.id === id);
+
 export function sendVerdict(line, { id, name, body }) {
   waiting.push({ type: "verdict", id, line, name, body, key: random(), tries: 0 });
   keep();

@@ -2,7 +2,7 @@
 
 import { onKey } from "./api.js";
 import { claim, release, sessionNow } from "./claims.js";
-import { sendUndo, sendVerdict, startOutbox, underWay } from "./outbox.js";
+import { isUnderWay, sendUndo, sendVerdict, startOutbox, underWay } from "./outbox.js";
 import { afterPaint, keepOnly, preload } from "./pictures.js";
 import { connected, disconnected, notice } from "./status.js";
 import { t } from "./strings.js";
@@ -22,9 +22,10 @@ let isKnown = false; // whether the server has said what waits
 const decided = new Set();
 // What can be undone, the last at the end: {id, name, item, verdict}.
 let done = [];
-// Ids whose undo is on its way, and those that must be claimed again after it.
-const undoing = new Set();
+// Ids that must be claimed again, because the verdict that was undone had ended the claim.
 let returning = [];
+// The claim that is under way: {line, session, back}. `back` has the ids that came back after it was sent: its answer
+// may be from the time when they were decided.
 let asking = null;
 let askAgain = false;
 let asked = 0;
@@ -58,7 +59,6 @@ export async function openQueue(name, wanted) {
   items = [];
   done = [];
   returning = [];
-  undoing.clear();
   isKnown = false;
   asking = null;
   show();
@@ -80,7 +80,7 @@ export async function refill() {
     return;
   }
   clearTimeout(timer);
-  const mine = (asking = { line, session: sessionNow() });
+  const mine = (asking = { line, session: sessionNow(), back: new Set() });
   askAgain = false;
   asked = Date.now();
   const limit = Math.min(MOST_CLAIMED, Math.max(AHEAD, items.length) + underWay().length);
@@ -97,7 +97,7 @@ export async function refill() {
     connected("claims");
     const isBack = returning.includes(again);
     returning = returning.filter((id) => id !== again);
-    take(result.answer, isBack ? again : null);
+    take(result.answer, isBack ? again : null, mine.back);
   } else if (result.status === 0 || result.status === 429 || result.status >= 500) {
     disconnected("claims", result);
     later(Math.max(2, result.after));
@@ -114,10 +114,10 @@ function later(seconds) {
   timer = setTimeout(refill, 1000 * seconds);
 }
 
-function take({ data, waiting }, again) {
+function take({ data, waiting }, again, back) {
   const before = current();
   const held = new Map(data.map((item) => [item.id, item]));
-  const isKept = (item) => held.has(item.id) || undoing.has(item.id) || returning.includes(item.id);
+  const isKept = ({ id }) => held.has(id) || back.has(id) || isUnderWay(id) || returning.includes(id);
   // A part whose verdict was undone may be somebody else's by now.
   if (before && !isKept(before)) notice(t(before.id === again ? "gone" : "takenAway", nameOf(before)));
   items = items.filter(isKept);
@@ -154,9 +154,18 @@ export function undo() {
   if (!last) return null;
   decided.delete(last.id);
   items.unshift(last.item);
-  if (sendUndo(line, last)) undoing.add(last.id);
+  asking?.back.add(last.id);
+  const isSent = sendUndo(line, last);
   show();
+  if (!isSent && !isUnderWay(last.id)) cameBack(last.id);
   return last;
+}
+
+// The server knows of no verdict about this part any more: it is claimed again, if it is still wanted.
+function cameBack(id) {
+  asking?.back.add(id);
+  if (items.some((item) => item.id === id)) returning.push(id);
+  refill();
 }
 
 function said({ id, name, line: of }, result) {
@@ -166,7 +175,6 @@ function said({ id, name, line: of }, result) {
     return refill();
   }
   done = done.filter((one) => one.id !== id);
-  undoing.delete(id);
   if (result.status === 409 && result.error.code === "verdict_exists") {
     notice(t("someoneElse", name));
     drop(id);
@@ -182,15 +190,16 @@ function said({ id, name, line: of }, result) {
 }
 
 function undone({ id, name, line: of }, result) {
-  undoing.delete(id);
   if (of !== line) return;
   if (!result.ok && result.error.code !== "no_verdict") {
     notice(t("undoRefused", name, result.error.message));
     return drop(id);
   }
-  // If it was decided again meanwhile, the new verdict follows.
-  if (items.some((item) => item.id === id)) returning.push(id);
-  refill();
+  // If it was decided again meanwhile, the new verdict follows, and perhaps its undo.
+  if (isUnderWay(id)) return;
+  // The page before a reload had decided it and taken that back.
+  decided.delete(id);
+  cameBack(id);
 }
 
 function drop(id) {
