@@ -59,6 +59,7 @@ const REVIEW: &[(&str, &str, &str)] = &files! {
     "pictures.js" = "review/pictures.js",
     "plots.js" = "review/plots.js",
     "queue.js" = "review/queue.js",
+    "references.js" = "review/references.js",
     "review.css" = "review/review.css",
     "status.js" = "review/status.js",
     "strings.js" = "review/strings.js",

@@ -142,6 +142,7 @@ pub const REST: &[Route] = &[
     of_lines(Method::GET, "/v1/lines/{line}/dashboard", Place::Request, Role::ALL),
     of_lines(Method::GET, "/v1/lines/{line}/corrections", Place::Request, &[Role::Calibrate, Role::Admin]),
     of_lines(Method::POST, "/v1/lines/{line}/rescore", Place::Request, &[Role::Calibrate]),
+    of_lines(Method::POST, "/v1/lines/{line}/references", Place::Request, &[Role::Calibrate, Role::Admin]),
     of_lines(Method::POST, "/v1/lines/{line}/promotion", Place::Request, &[Role::Admin]),
     of_lines(Method::POST, "/v1/lines/{line}/rollback", Place::Request, &[Role::Admin]),
     of_lines(Method::GET, "/v1/lines/{line}/history", Place::Request, Role::ALL),

@@ -31,11 +31,11 @@ pub use embed::{EmbedCall, Embeddings, embed, embed_each};
 pub use explain::{ExplainCall, ExplainedImage, Explanation, Explanations, Method, explain};
 pub use labelset::put_labelset;
 pub use line::{
-    Audited, CalibrateCall, FoundRegion, FoundStatement, InspectCall, Inspected, InspectionAnswer,
-    LabelledPart, MOST_AT_A_TIME, PartsAdded, PutLine, Rescored, ShadowStatus, Switched,
-    USUAL_AT_A_TIME, add_parts, calibrate, inspect, line_scored_by, map_of, model_of_line,
-    no_shadow, promote, put_line, reference_of, rescore, roll_back, shadow_decides, shadow_of,
-    start_shadow,
+    AddReferences, Audited, CalibrateCall, FoundRegion, FoundStatement, InspectCall, Inspected,
+    InspectionAnswer, LabelledPart, MOST_ADDED, MOST_AT_A_TIME, PartsAdded, PutLine,
+    ReferencesAdded, Rescored, ShadowStatus, Switched, USUAL_AT_A_TIME, add_parts, add_references,
+    calibrate, inspect, line_scored_by, map_of, model_of_line, no_shadow, promote, put_line,
+    reference_of, rescore, roll_back, shadow_decides, shadow_of, start_shadow,
 };
 pub use map_kind::MapKind;
 pub use place::Place;

@@ -24,6 +24,8 @@ pub enum What {
     Promoted,
     /// A line decides with the model of before again.
     RolledBack,
+    /// Parts that people found OK became references of a line.
+    ReferencesAdded,
     /// Another model decides beside that of a line.
     ShadowStarted,
     /// It does no more.
@@ -59,6 +61,7 @@ impl What {
             Self::Calibrated => "calibrated",
             Self::Promoted => "promoted",
             Self::RolledBack => "rolled_back",
+            Self::ReferencesAdded => "references_added",
             Self::ShadowStarted => "shadow_started",
             Self::ShadowEnded => "shadow_ended",
             Self::Verdict => "verdict",

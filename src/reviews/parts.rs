@@ -290,7 +290,7 @@ impl Reviews {
         Ok(all.fetch_all(&self.database.read).await?)
     }
 
-    /// Number of OK and of NG parts of a line with these scores, and of parts that were scored by something else.
+    /// Number of OK and of NG parts of a line with these scores, and of parts that only something else has scored.
     ///
     /// # Errors
     /// [`ReviewError`].
@@ -299,22 +299,23 @@ impl Reviews {
         line: &str,
         scored_by: &str,
     ) -> Result<(u64, u64, u64), ReviewError> {
-        let rows: Vec<(String, String, i64)> = sqlx::query_as(
-            "SELECT scored_by, class, COUNT(*) FROM parts WHERE line = $1 GROUP BY scored_by, class",
+        let rows: Vec<(String, i64)> = sqlx::query_as(
+            "SELECT class, COUNT(*) FROM parts WHERE line = $1 AND scored_by = $2 GROUP BY class",
         )
         .bind(line)
+        .bind(scored_by)
         .fetch_all(&self.database.read)
         .await?;
-        let (mut ok, mut ng, mut others) = (0, 0, 0);
-        for (by, class, count) in rows {
+        let (mut ok, mut ng) = (0, 0);
+        for (class, count) in rows {
             let count = u64::try_from(count).unwrap_or_default();
-            match (by == scored_by, class.as_str()) {
-                (true, "ok") => ok += count,
-                (true, _) => ng += count,
-                (false, _) => others += count,
+            match class.as_str() {
+                "ok" => ok += count,
+                _ => ng += count,
             }
         }
-        Ok((ok, ng, others))
+        let others = self.unscored(line, scored_by).await?;
+        Ok((ok, ng, others.with_images + others.without_images))
     }
 }
 

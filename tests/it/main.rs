@@ -62,6 +62,7 @@ mod labelsets;
 mod labelsets_kill;
 mod lanes;
 mod line_export;
+mod line_references;
 mod line_views;
 mod lines;
 mod lines_grpc;

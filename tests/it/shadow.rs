@@ -4,86 +4,38 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::parts::{Shot, png};
-use crate::support::server::{Server, base64, demo, failure, success};
+use crate::support::plant::{Plant, SMALL};
+use crate::support::server::{demo, failure, success};
 
-const SMALL: &str = "clip-in-small";
-
-fn picture(seed: u64, scratched: bool) -> Vec<u8> {
-    png(Shot::on_a_line(seed, scratched))
+fn plant() -> Plant {
+    let models = demo().parent().unwrap().to_owned();
+    Plant::new(&["--admin", "--models-root", models.to_str().unwrap()])
 }
 
-struct Plant {
-    server: Server,
+fn ask_shadow(plant: &Plant, method: &str, body: &Value) -> reqwest::blocking::Response {
+    plant.ask(method, "/v1/admin/lines/board/shadow", body)
 }
 
-impl Plant {
-    fn new() -> Self {
-        let models = demo().parent().unwrap().to_owned();
-        let small = models.join(SMALL);
-        let (small, models) = (small.to_str().unwrap(), models.to_str().unwrap());
-        let arguments = ["--model", small, "--admin", "--models-root", models];
-        let plant = Self {
-            server: Server::start_with(&arguments),
-        };
-        let line = json!({
-            "references": [base64(&picture(1, false)), base64(&picture(2, false))],
-            "promise": {"escape": 0.5, "overkill": 0.5, "delta": 0.5},
-            "split": {"calibrate": 1.0},
-            "audit": 0.0,
-        });
-        success(plant.ask("PUT", "/v1/lines/board", &line));
-        let part = |number: u64| {
-            let scratched = number.is_multiple_of(2);
-            json!({
-                "lot": format!("lot {number}"),
-                "class": if scratched { "ng" } else { "ok" },
-                "images": [base64(&picture(100 + number, scratched))],
-            })
-        };
-        let parts: Vec<_> = (0..8).map(part).collect();
-        let body = json!({"declared": "all of lots 0 to 7", "parts": parts});
-        success(plant.ask("POST", "/v1/lines/board/calibrations", &body));
-        plant
-    }
-
-    fn ask(&self, method: &str, path: &str, body: &Value) -> reqwest::blocking::Response {
-        let url = format!("{}{path}", self.server.url);
-        let request = self.server.client.request(method.parse().unwrap(), url);
-        request.json(body).send().unwrap()
-    }
-
-    fn shadow(&self, method: &str, body: &Value) -> reqwest::blocking::Response {
-        self.ask(method, "/v1/admin/lines/board/shadow", body)
-    }
-
-    fn inspect(&self, seed: u64, scratched: bool) -> Value {
-        let url = format!("{}/v1/lines/board/inspections", self.server.url);
-        let request = self.server.client.post(url).body(picture(seed, scratched));
-        success(request.header("content-type", "image/png").send().unwrap())
-    }
-
-    /// The status, once the shadow has decided so many inspections.
-    fn decided(&self, inspections: i64) -> Value {
-        let started = Instant::now();
-        loop {
-            let status = success(self.shadow("GET", &Value::Null));
-            if status["inspections"] == inspections {
-                return status;
-            }
-            assert!(started.elapsed() < Duration::from_secs(60), "{status}");
-            std::thread::sleep(Duration::from_millis(100));
+/// The status, once the shadow has decided so many inspections.
+fn decided(plant: &Plant, inspections: i64) -> Value {
+    let started = Instant::now();
+    loop {
+        let status = success(ask_shadow(plant, "GET", &Value::Null));
+        if status["inspections"] == inspections {
+            return status;
         }
+        assert!(started.elapsed() < Duration::from_secs(60), "{status}");
+        std::thread::sleep(Duration::from_millis(100));
     }
 }
 
 #[test]
 fn a_shadow_decides_the_same_parts_and_ends_with_the_promotion() {
-    let plant = Plant::new();
-    let (status, code, _) = failure(plant.shadow("GET", &Value::Null));
+    let plant = plant();
+    let (status, code, _) = failure(ask_shadow(&plant, "GET", &Value::Null));
     assert_eq!((status, code.as_str()), (404, "shadow_not_found"));
     let start = json!({"model": SMALL, "share": 1.0});
-    let (status, code, _) = failure(plant.shadow("POST", &start));
+    let (status, code, _) = failure(ask_shadow(&plant, "POST", &start));
     assert_eq!((status, code.as_str()), (409, "parts_not_scored"));
     success(plant.ask("POST", "/v1/lines/board/rescore", &json!({"model": SMALL})));
     for (body, field) in [
@@ -92,11 +44,11 @@ fn a_shadow_decides_the_same_parts_and_ends_with_the_promotion() {
         (json!({"model": "clip-in-demo"}), "model"),
         (json!({"model": "nobody"}), "model"),
     ] {
-        let wrong = failure(plant.shadow("POST", &body));
+        let wrong = failure(ask_shadow(&plant, "POST", &body));
         assert_eq!(wrong.2.as_deref(), Some(field), "{wrong:?}");
     }
 
-    let started = success(plant.shadow("POST", &start));
+    let started = success(ask_shadow(&plant, "POST", &start));
     assert_eq!(
         (
             &started["running"],
@@ -117,7 +69,7 @@ fn a_shadow_decides_the_same_parts_and_ends_with_the_promotion() {
             (&json!("clip-in-demo"), &json!(1))
         );
     }
-    let status = plant.decided(6);
+    let status = decided(&plant, 6);
     // Both models compare with the same features: their decisions are the same.
     assert_eq!(status["differ"], 0, "{status}");
     assert_eq!(status["line_to_review"], status["shadow_to_review"]);
@@ -135,25 +87,35 @@ fn a_shadow_decides_the_same_parts_and_ends_with_the_promotion() {
         &json!({"model": SMALL}),
     );
     assert_eq!(success(promoted)["version"], 2);
-    assert_eq!(success(plant.shadow("GET", &Value::Null))["running"], false);
-    let (status, code, _) = failure(plant.shadow("DELETE", &Value::Null));
+    assert_eq!(
+        success(ask_shadow(&plant, "GET", &Value::Null))["running"],
+        false
+    );
+    let (status, code, _) = failure(ask_shadow(&plant, "DELETE", &Value::Null));
     assert_eq!((status, code.as_str()), (404, "shadow_not_found"));
 }
 
 #[test]
 fn a_shadow_stands_beside_one_version_of_its_line() {
-    let plant = Plant::new();
+    let plant = plant();
     success(plant.ask("POST", "/v1/lines/board/rescore", &json!({"model": SMALL})));
-    success(plant.shadow("POST", &json!({"model": SMALL, "share": 1.0})));
+    success(ask_shadow(
+        &plant,
+        "POST",
+        &json!({"model": SMALL, "share": 1.0}),
+    ));
     // Another version of the line is another thing: its inspections are not compared with what the shadow was made for.
     let other = json!({"promise": {"escape": 0.4, "overkill": 0.4, "delta": 0.5}, "audit": 0.0});
     success(plant.ask("PUT", "/v1/lines/board", &other));
     std::thread::sleep(Duration::from_millis(1500));
     plant.inspect(30, false);
-    let status = success(plant.shadow("GET", &Value::Null));
+    let status = success(ask_shadow(&plant, "GET", &Value::Null));
     assert_eq!(
         (&status["running"], &status["inspections"]),
         (&json!(false), &json!(0))
     );
-    assert_eq!(success(plant.shadow("DELETE", &Value::Null))["ended"], true);
+    assert_eq!(
+        success(ask_shadow(&plant, "DELETE", &Value::Null))["ended"],
+        true
+    );
 }

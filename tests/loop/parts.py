@@ -1,7 +1,8 @@
-"""Parts of the plant: mugs, which no shipped model was trained on, with serial numbers and washers that vary.
+"""Parts of the plant: mugs, which no shipped model was trained on, each packed with other things.
 
-What varies among good parts looks like a change to a comparison, so that the line asks people about most parts at
-first. Each NG part has one of the defects of the scenes, drawn anew.
+Number, filling, what is packed with the mug, its colour and its count vary among good parts, and look like a change
+to a comparison, so that the line asks people about many parts at first. Each NG part has one of the defects of the
+scenes, drawn anew.
 """
 
 from collections.abc import Iterable
@@ -24,6 +25,9 @@ WORDS = {
     "rust": "A rusty white mug.",
 }
 """Kind of defect -> what is true of the part."""
+
+PACKED = ("item", "item_color", "count", "extra")
+"""What is packed with a mug."""
 
 PARTS_OF_A_LOT = 5
 DIMMED = 0.8
@@ -63,8 +67,8 @@ class Part:
         varies = {
             "code_0": own.choice(CODE_CHARACTERS),
             "code_1": own.choice(CODE_CHARACTERS),
-            "item_color": own.choice(ATTRIBUTES["item_color"]),
             "state": own.choice(FAMILIES[PRODUCT].states),
+            **{name: own.choice(ATTRIBUTES[name]) for name in PACKED},
         }
         lot = Random(self.lot).getrandbits(40)
         return Drawn(PRODUCT, CLEAR if self.is_ng else OK, lot, self.number, tuple(varies.items()))

@@ -1,256 +1,144 @@
 """`make loop`: a plant in a box goes from corrections to the next model, unattended.
 
-A line sees a kind of part that the model was not trained on, and asks people about most parts. Their corrections
+A line sees a kind of part that the model was not trained on, and asks people about many parts. Their corrections
 become edit pairs; the model is adapted to them, passes the gate, decides in the shadow, and is promoted while 32
-clients inspect. Prints the tables of docs/src/results/loop.md. What falls short of the goals makes the exit status 1.
+clients inspect. A candidate that learnt from swapped captions must be refused. Each command is killed now and then
+and started again. Prints the tables of docs/src/results/loop.md. What falls short of the goals makes the exit
+status 1.
 """
 
 import argparse
-import base64
+import hashlib
 import json
-import os
 import shutil
-import subprocess
-import sys
-import threading
-import time
-from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pyarrow.parquet as pq
 from clip_in_training.scratch.scenes.generate import generate_edits
 from clip_in_training.scratch.scenes.setting import ALL, NARROW, SEEN, Setting
 
 from tests.bench.contenders import ClipIn
-from tests.bench.paths import ROOT, onnxruntime_library, server_binary
-from tests.bench.report import table
-from tests.loop.parts import DIMMED, GOOD_TEXT, WORDS, Part, photograph, series
+from tests.bench.paths import ROOT
+from tests.loop import tables
+from tests.loop.line import (
+    ADAPTED,
+    CLIENTS,
+    add_reviewed,
+    calibrate,
+    drift,
+    in_the_shadow,
+    promote_under_load,
+    rolled_back,
+    undo_one,
+)
+from tests.loop.parts import Part, photograph, series
 from tests.loop.plant import LINE, Figures, Plant
+from tests.loop.steps import Steps, clip_in, training
 
 BUNDLE = ROOT / "models" / "clip-in-small"
-ADAPTED = "mugs-2"
-PROMISE = {"escape": 0.05, "overkill": 0.05, "delta": 0.05}
-SPLIT = {"fit": 0.25, "calibrate": 0.6}
 PROTECTED, PROTECTED_SEED = 120, 77
 """Edits of each category, and a seed that neither training nor replay has."""
-CLIENTS, TIMES = 32, 5
-"""Clients during the promotion, and how often each sends an inspection."""
+MORE_REFERENCES = 48
+"""Good parts that become references, for the comparison with training."""
+SWAPPED = {"source_caption": "target_caption", "target_caption": "source_caption"}
 
 
-class Steps:
-    """Runs steps, and notes how long each took."""
+@dataclass(frozen=True)
+class Parts:
+    """All parts of a run."""
 
-    def __init__(self) -> None:
-        self.rows: list[list[str]] = []
+    labelled: list[Part]
+    stream: list[Part]
+    measured: list[Part]
+    shadowed: list[Part]
+    loaded: list[Part]
 
-    @contextmanager
-    def __call__(self, name: str) -> Iterator[None]:
-        """One step."""
-        print(f"… {name}", file=sys.stderr, flush=True)
-        started = time.monotonic()
-        yield
-        self.rows.append([name, f"{time.monotonic() - started:.0f}"])
-
-
-def clip_in(plant: Plant, *words: object, may_fail: bool = False) -> subprocess.CompletedProcess:
-    """Runs the command line."""
-    environment = {"CLIP_IN_SERVER": plant.url, "ORT_DYLIB_PATH": onnxruntime_library()}
-    return run([server_binary(), *words], environment, may_fail)
-
-
-def training(*words: object, may_fail: bool = False) -> subprocess.CompletedProcess:
-    """Runs the training module."""
-    return run([sys.executable, "-m", "clip_in_training", *words], {}, may_fail)
-
-
-def run(command: list, environment: dict, may_fail: bool) -> subprocess.CompletedProcess:
-    """Runs a command. Ends the program with what it said if it fails, unless it may."""
-    words = [str(word) for word in command]
-    done = subprocess.run(words, env={**os.environ, **environment}, capture_output=True, text=True)
-    if done.returncode and not may_fail:
-        raise SystemExit(
-            f"{' '.join(words)}: {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    @classmethod
+    def of(cls, scale: float) -> "Parts":
+        """Their numbers are multiplied by a factor."""
+        stream = series("stream", int(500 * scale), 0.4)
+        measured = series("measured", int(300 * scale), 0.5)
+        # Their photographs once more, under other names: drawing takes longer than inspecting.
+        known = stream + measured
+        places = range(int(2000 * scale))
+        return cls(
+            # A promise of 5 % needs 72 parts of a class in the lots that calibrate.
+            labelled=series("labelled", max(int(480 * scale), 340), 0.5),
+            stream=stream,
+            measured=measured,
+            shadowed=series("shadowed", int(100 * scale), 0.5),
+            loaded=[replace(known[place % len(known)], again=1 + place // len(known)) for place in places],
         )
-    return done
+
+    @property
+    def drawn(self) -> list[Part]:
+        """Those that need a photograph of their own."""
+        return self.labelled + self.stream + self.measured + self.shadowed
 
 
-def calibrate(plant: Plant, labelled: list[Part]) -> dict:
-    """Creates the line and calibrates it with labelled parts."""
-    references = series("reference", 10, 0.0)
-    photograph(references, plant.pictures)
-    images = [encoded(part.file(plant.pictures)) for part in references]
-    statements = [{"text": text, "reference_text": GOOD_TEXT, "kind": kind} for kind, text in WORDS.items()]
-    line = {"references": images, "statements": statements, "promise": PROMISE, "split": SPLIT}
-    plant.ask("PUT", f"/v1/lines/{LINE}", line)
+@dataclass(frozen=True)
+class Training:
+    """The bundle that is adapted, the folder of the run, and how often each command is killed first."""
 
-    def add(first: int) -> None:
-        parts = [
-            {
-                "lot": part.name,
-                "class": "ng" if part.is_ng else "ok",
-                "images": [encoded(part.file(plant.pictures))],
-            }
-            for part in labelled[first : first + 8]
-        ]
-        body = {"declared": "the first series", "parts": parts, "calibrate": False}
-        plant.ask("POST", f"/v1/lines/{LINE}/calibrations", body)
+    bundle: Path
+    work: Path
+    kills: int
 
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(add, range(0, len(labelled), 8)))
-    return plant.ask("POST", f"/v1/lines/{LINE}/calibrations", {})
+    def export(self, plant: Plant, name: str, kills: int = 0) -> dict:
+        """Pairs of what the reviewer said."""
+        words = ["line", "export", LINE, "--out", self.work / name, "--model", self.bundle]
+        return json.loads(clip_in(plant, *words, kills=kills).stdout)
 
+    def adapt(self, pairs: str, out: Path, kills: int = 0) -> str:
+        """A bundle that has learnt them; returns the report."""
+        words = ["adapt", "--pairs", self.work / pairs, "--from", self.bundle, "--name", ADAPTED]
+        done = training(*words, "--out", out, may_fail=True, kills=kills)
+        return done.stdout + done.stderr
 
-def encoded(file: Path) -> str:
-    """A file as base64."""
-    return base64.b64encode(file.read_bytes()).decode()
+    def gate(self, plant: Plant, candidate: Path, name: str, kills: int = 0) -> dict:
+        """The gate's verdict on a candidate."""
+        out = self.work / name
+        words = ["eval", "gate", "--baseline", self.bundle, "--candidate", candidate, "--out", out]
+        words += ["--pairs", self.work / "pairs" / "test.parquet", "--protected", self.work / "protected"]
+        # Short runs have fewer pairs.
+        words += ["--least-pairs", 10]
+        done = clip_in(plant, *words, may_fail=True, kills=kills)
+        if done.returncode not in (0, 1):
+            raise SystemExit(done.stderr)
+        return json.loads((out / "gate.json").read_text())
 
+    def protect(self) -> None:
+        """Draws edits that must not become worse."""
+        folder = self.work / "protected"
+        if not folder.exists():
+            generate_edits(folder, PROTECTED, seed=PROTECTED_SEED, split="test", setting=seen_by(self.bundle))
 
-def drift(plant: Plant, parts: list[Part]) -> Counter:
-    """The lamp becomes weak for a while; a person then ends the alarm. Returns the reasons of the answers."""
-    dimmed = [Part(part.series, part.number, part.is_ng, DIMMED) for part in parts]
-    photograph(dimmed, plant.pictures)
-    answers = plant.stream(dimmed, "stream")
-    plant.ask("DELETE", f"/v1/lines/{LINE}/drift")
-    return Counter(reason for answer in answers for reason in answer["reasons"])
+    def swap(self) -> None:
+        """Pairs whose captions are those of the other side."""
+        (self.work / "pairs-swapped").mkdir()
+        for file in (self.work / "pairs").glob("*.parquet"):
+            table = pq.read_table(file)
+            names = [SWAPPED.get(name, name) for name in table.column_names]
+            pq.write_table(table.rename_columns(names), self.work / "pairs-swapped" / file.name)
 
-
-def promote_under_load(plant: Plant, parts: list[Part]) -> dict:
-    """Promotes while clients inspect, each of them sending everything several times. Returns what was counted."""
-    answers: dict[str, list[dict]] = {part.label: [] for part in parts}
-    lock = threading.Lock()
-
-    def client(part: Part) -> None:
-        for _ in range(TIMES):
-            answer = plant.inspect(part, "load")
-            with lock:
-                answers[part.label].append(answer)
-
-    with ThreadPoolExecutor(CLIENTS) as pool:
-        running = [pool.submit(client, part) for part in parts]
-        while sum(map(len, answers.values())) < len(parts) * TIMES // 4:
-            time.sleep(0.1)
-        started = time.monotonic()
-        clip_in(plant, "line", "promote", LINE, "--model", ADAPTED)
-        switched = time.monotonic() - started
-        for each in running:
-            each.result()
-    different = sum(len({answer["id"] for answer in each}) != 1 for each in answers.values())
-    listed: list[str] = []
-    after = ""
-    while True:
-        more = f"&after={after}" if after else ""
-        page = plant.ask("GET", f"/v1/lines/{LINE}/inspections?limit=200{more}")
-        listed += [item["part"] for item in page["data"] if item["part"] in answers]
-        after = page["next"]
-        if not after:
-            break
-    models = Counter(each[0]["model"] for each in answers.values())
-    return {
-        "requests": sum(map(len, answers.values())),
-        "inspections": len(parts),
-        "answered differently": different,
-        "lost": len(set(answers) - set(listed)),
-        "stored twice": len(listed) - len(set(listed)),
-        "decided by": dict(models),
-        "seconds": round(switched, 1),
-    }
+    def interrupted(self, plant: Plant, candidate: Path, gate: dict) -> dict[str, bool]:
+        """Each command once more, killed on the way: whether the result is the same."""
+        again = candidate.with_name(f"{ADAPTED}-killed")
+        self.export(plant, "pairs-killed", self.kills)
+        self.adapt("pairs", again, self.kills)
+        judged = self.gate(plant, candidate, "gate-killed", self.kills)
+        return {
+            "export": digests(self.work / "pairs") == digests(self.work / "pairs-killed"),
+            "adapt": digests(candidate, "bundle.json") == digests(again, "bundle.json"),
+            "gate": judged["sets"] == gate["sets"] and judged["passed"] == gate["passed"],
+        }
 
 
-def main() -> None:
-    """Runs everything."""
-    options = arguments()
-    work = options.work
-    shutil.rmtree(work / "state", ignore_errors=True)
-    for folder in ("models", "pairs", "gate", "gate-swapped"):
-        shutil.rmtree(work / folder, ignore_errors=True)
-    models = work / "models"
-    models.mkdir(parents=True)
-    pictures = work / "pictures"
-    scale = options.scale
-    # A promise of 5 % needs 72 parts of a class in the lots that calibrate.
-    labelled = series("labelled", max(int(480 * scale), 340), 0.5)
-    stream = series("stream", int(500 * scale), 0.4)
-    measured = series("measured", int(300 * scale), 0.5)
-    shadowed = series("shadowed", int(100 * scale), 0.5)
-    # Their photographs once more, under other names: drawing takes longer than inspecting.
-    known = stream + measured
-    places = range(int(2000 * scale))
-    loaded = [replace(known[place % len(known)], again=1 + place // len(known)) for place in places]
-    steps, missed = Steps(), []
-    with steps("draw parts"):
-        photograph(labelled + stream + measured + shadowed, pictures)
-    arguments_ = ["--state", work / "state", "--admin", "--models-root", models]
-    with ClipIn(BUNDLE, *arguments_, name="loop").start() as server:
-        plant = Plant(server.url, pictures)
-        with steps("calibrate"):
-            report = calibrate(plant, labelled)
-        with steps("before: measured parts"):
-            before = Figures.of(measured, plant.measure(measured, "before"))
-        with steps("stream, with a weak lamp in the middle"):
-            half, dark = len(stream) // 2, len(stream) // 10
-            plant.stream(stream[:half], "stream")
-            reasons = drift(plant, stream[half : half + dark])
-            plant.stream(stream[half + dark :], "stream")
-        with steps("review"):
-            reviewed = plant.review("reviewer")
-        undone = undo_one(plant)
-        with steps("export"):
-            export = ["line", "export", LINE, "--out", work / "pairs", "--model", BUNDLE]
-            summary = json.loads(clip_in(plant, *export).stdout)
-        with steps("draw what is protected"):
-            protected = work / "protected"
-            if not protected.exists():
-                generate_edits(
-                    protected, PROTECTED, seed=PROTECTED_SEED, split="test", setting=seen_by(BUNDLE)
-                )
-        with steps("adapt"):
-            adapt = ["adapt", "--pairs", work / "pairs", "--from", BUNDLE, "--name", ADAPTED]
-            print(training(*adapt, "--out", models / ADAPTED).stdout)
-        with steps("gate"):
-            gate = gated(plant, work, models / ADAPTED, "gate")
-        if not gate["passed"]:
-            raise SystemExit(f"the gate refused the candidate: {gate['refusals']}")
-        with steps("load the model, score the labelled parts"):
-            plant.ask("POST", "/v1/admin/models", {"path": ADAPTED})
-            clip_in(plant, "line", "rescore", LINE, "--model", ADAPTED)
-        with steps("shadow"):
-            shadow = in_the_shadow(plant, shadowed)
-        with steps(f"promotion under load of {CLIENTS} clients"):
-            load = promote_under_load(plant, loaded)
-        with steps("after: measured parts"):
-            after = Figures.of(measured, plant.measure(measured, "after"))
-        with steps("roll back, and promote again"):
-            back = rolled_back(plant)
-        after_report = plant.ask("GET", f"/v1/lines/{LINE}")["calibration"]
-    head = ["", "to review", "OK to review", "NG to review", "escapes", "overkill"]
-    print(table(head, [["before", *before.row()], ["after", *after.row()]]))
-    for name, promises in (("before", report), ("after", after_report)):
-        print(f"{name}: weights {promises['weights']}")
-        print(f"  escape {promises['escape']['text']}\n  overkill {promises['overkill']['text']}")
-    print(f"\n{reviewed} parts reviewed; reasons while the lamp was weak: {dict(reasons)}")
-    print(f"undone: {undone}")
-    print(f"pairs: {summary['pairs']}, {summary['splits']}, left out {summary['left_out']}\n")
-    rows = [
-        [each["set"].split("/")[-1], one["benchmark"], name, *numbers(metric)]
-        for each in gate["sets"]
-        for one in each["benchmarks"]
-        for name, metric in one["metrics"].items()
-        if metric["headline"] or name == "both_ways"
-    ]
-    print(table(["set", "benchmark", "metric", "before", "after", "points", "95 %"], rows))
-    print(f"shadow: {shadow}\npromotion: {load}\nrollback: {back}\n")
-    print(table(["step", "seconds"], steps.rows))
-    if after.review_share > before.review_share / 2:
-        missed.append("the share that goes to review is not halved")
-    wrong = {name: load[name] for name in ("answered differently", "lost", "stored twice") if load[name]}
-    if wrong:
-        missed.append(f"inspections around the promotion: {wrong}")
-    for each in missed:
-        print(f"missed: {each}")
-    raise SystemExit(1 if missed else 0)
+def digests(folder: Path, *without: str) -> dict[str, str]:
+    """Of the files of a folder. A bundle's manifest has the seconds that the adaptation took."""
+    files = [file for file in sorted(folder.rglob("*")) if file.is_file() and file.name not in without]
+    return {str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
 def seen_by(bundle: Path) -> Setting:
@@ -259,71 +147,109 @@ def seen_by(bundle: Path) -> Setting:
     return Setting(NARROW, SEEN if "held_out = true" in recipe else ALL)
 
 
-def numbers(metric: dict) -> list[str]:
-    """Cells of a difference."""
-    return [
-        f"{metric['baseline']:.1f}",
-        f"{metric['candidate']:.1f}",
-        f"{metric['difference']:+.1f}",
-        f"{metric['low']:+.1f} to {metric['high']:+.1f}",
-    ]
+def main() -> None:
+    """Runs everything."""
+    options = arguments()
+    work = options.work
+    for folder in (
+        "state",
+        "models",
+        "pairs",
+        "pairs-swapped",
+        "pairs-killed",
+        "gate",
+        "gate-swapped",
+        "gate-killed",
+    ):
+        shutil.rmtree(work / folder, ignore_errors=True)
+    models = work / "models"
+    models.mkdir(parents=True)
+    parts, steps = Parts.of(options.scale), Steps()
+    train = Training(options.bundle, work, options.kills)
+    with steps("draw parts"):
+        photograph(parts.drawn, work / "pictures")
+    more = ["--state", work / "state", "--admin", "--models-root", models]
+    with ClipIn(options.bundle, *more, name="loop").start() as server:
+        plant = Plant(server.url, work / "pictures")
+        found = corrected(plant, parts, steps)
+        with steps("export"):
+            found["export"] = train.export(plant, "pairs")
+        with steps("draw what is protected"):
+            train.protect()
+        with steps("adapt"):
+            print(train.adapt("pairs", models / ADAPTED))
+        if not (models / ADAPTED).exists():
+            raise SystemExit("nothing was learnt")
+        with steps("gate"):
+            found["gate"] = train.gate(plant, models / ADAPTED, "gate")
+        if not found["gate"]["passed"] and not options.any_result:
+            raise SystemExit(f"the gate refused the candidate: {found['gate']['refusals']}")
+        with steps("adapt to swapped captions, gate"):
+            found["swapped"] = refused(train, plant, models)
+        if train.kills:
+            with steps("export, adapt and gate again, killed on the way"):
+                found["interrupted"] = train.interrupted(plant, models / ADAPTED, found["gate"])
+        promoted(plant, parts, steps, train.kills, found)
+    print(tables.all_of(found, steps.rows))
+    missed = tables.missed(found)
+    for each in missed:
+        print(f"missed: {each}")
+    raise SystemExit(1 if missed and not options.any_result else 0)
 
 
-def undo_one(plant: Plant) -> str:
-    """Undoes a verdict that was wrong, if there is one. Returns its inspection."""
-    after = ""
-    while True:
-        more = f"?after={after}" if after else ""
-        page = plant.ask("GET", f"/v1/lines/{LINE}/corrections{more}")
-        for item in page["data"]:
-            part = plant.truth[item["part"]]
-            if not item["left_out"] and (item["verdict"]["verdict"] == "ng") != part.is_ng:
-                plant.ask("DELETE", f"/v1/inspections/{item['inspection']}/verdict")
-                return item["inspection"]
-        after = page["next"]
-        if not after:
-            return "none was wrong"
+def corrected(plant: Plant, parts: Parts, steps: Steps) -> dict:
+    """A calibrated line, a stream of parts with a weak lamp in the middle, and what the reviewer said."""
+    with steps("calibrate"):
+        report = calibrate(plant, parts.labelled)
+    with steps("before: measured parts"):
+        before = Figures.of(parts.measured, plant.measure(parts.measured, "before"))
+    stream = parts.stream
+    with steps("stream, with a weak lamp in the middle"):
+        half, dark = len(stream) // 2, len(stream) // 10
+        plant.stream(stream[:half], "stream")
+        reasons = drift(plant, stream[half : half + dark])
+        plant.stream(stream[half + dark :], "stream")
+    with steps("review"):
+        reviewed = plant.review("reviewer")
+    return {
+        "figures": {"before": before},
+        "reports": {"before": report},
+        "reasons": dict(reasons),
+        "reviewed": reviewed,
+        "undone": undo_one(plant),
+    }
 
 
-def gated(plant: Plant, work: Path, candidate: Path, name: str) -> dict:
-    """The gate's verdict on a candidate."""
-    out = work / name
-    words = ["eval", "gate", "--baseline", BUNDLE, "--candidate", candidate, "--out", out]
-    words += ["--pairs", work / "pairs" / "test.parquet", "--protected", work / "protected"]
-    # Short runs have fewer pairs.
-    words += ["--least-pairs", 10]
-    done = clip_in(plant, *words, may_fail=True)
-    if done.returncode not in (0, 1):
-        raise SystemExit(done.stderr)
-    return json.loads((out / "gate.json").read_text())
+def refused(train: Training, plant: Plant, models: Path) -> dict | None:
+    """The gate's verdict on a candidate that learnt from swapped captions; None if nothing could be learnt."""
+    train.swap()
+    out = models / "swapped"
+    train.adapt("pairs-swapped", out)
+    return train.gate(plant, out, "gate-swapped") if out.exists() else None
 
 
-def in_the_shadow(plant: Plant, parts: list[Part]) -> dict:
-    """Has the candidate decide live parts beside the line, and people say who is right."""
-    path = f"/v1/admin/lines/{LINE}/shadow"
-    plant.ask("POST", path, {"model": ADAPTED, "share": 1.0})
-    time.sleep(2)
-    plant.stream(parts, "shadow")
-    wait_until(lambda: plant.ask("GET", path)["inspections"] >= 0.9 * len(parts), 120)
-    plant.review("after-the-shadow")
-    status = plant.ask("GET", path)
-    return {name: status[name] for name in status if name not in ("calibration", "object")}
-
-
-def rolled_back(plant: Plant) -> dict:
-    """How long the way back takes, and the way forth again."""
-    started = time.monotonic()
-    back = plant.ask("POST", f"/v1/lines/{LINE}/rollback")
-    seconds = time.monotonic() - started
-    forth = plant.ask("POST", f"/v1/lines/{LINE}/rollback")
-    return {"to": back["model"], "seconds": round(seconds, 2), "and again to": forth["model"]}
-
-
-def wait_until(done: Callable[[], bool], seconds: float) -> None:
-    """Waits."""
-    end = time.monotonic() + seconds
-    while not done() and time.monotonic() < end:
-        time.sleep(0.5)
+def promoted(plant: Plant, parts: Parts, steps: Steps, kills: int, found: dict) -> None:
+    """From the bundle to the promotion and back, and the comparison with more references."""
+    with steps("load the model, score the labelled parts"):
+        plant.ask("POST", "/v1/admin/models", {"path": ADAPTED})
+        clip_in(plant, "line", "rescore", LINE, "--model", ADAPTED, kills=kills)
+    with steps("shadow"):
+        found["shadow"] = in_the_shadow(plant, parts.shadowed)
+    with steps(f"promotion under load of {CLIENTS} clients"):
+        found["load"] = promote_under_load(plant, parts.loaded, kills)
+    with steps("after: measured parts"):
+        answers = plant.measure(parts.measured, "after")
+    found["figures"]["after"] = Figures.of(parts.measured, answers)
+    with steps("roll back, and promote again"):
+        found["back"] = rolled_back(plant)
+    found["reports"]["after"] = plant.ask("GET", f"/v1/lines/{LINE}")["calibration"]
+    with steps("the model of before, with reviewed good parts as references"):
+        plant.ask("POST", f"/v1/lines/{LINE}/rollback")
+        count = add_reviewed(plant, MORE_REFERENCES)
+        answers = plant.measure(parts.measured, "references")
+    name = f"before, with {count} reviewed parts as references"
+    found["figures"][name] = Figures.of(parts.measured, answers)
+    found["reports"][name] = plant.ask("GET", f"/v1/lines/{LINE}")["calibration"]
 
 
 def arguments() -> argparse.Namespace:
@@ -331,6 +257,11 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, default=ROOT / "runs" / "loop", help="folder of the run")
     parser.add_argument("--scale", type=float, default=1.0, help="factor of the numbers of parts")
+    parser.add_argument("--bundle", type=Path, default=BUNDLE, help="bundle to start with")
+    parser.add_argument("--kills", type=int, default=2, help="kills of each command")
+    parser.add_argument(
+        "--any-result", action="store_true", help="go on, whatever the gate and the figures say"
+    )
     return parser.parse_args()
 
 

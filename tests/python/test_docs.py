@@ -101,7 +101,7 @@ def test_options_in_commands_exist():
     commands = {("serve",), ("score",), ("embed",), ("audit",), ("watch",)}
     commands |= {("config", "print"), ("config", "check")}
     commands |= {("line", name) for name in ("create", "calibrate", "report", "inspect")}
-    commands |= {("line", name) for name in ("export", "rescore", "promote", "rollback")}
+    commands |= {("line", name) for name in ("export", "rescore", "add-references", "promote", "rollback")}
     commands |= {("model", name) for name in ("inspect", "verify", "measure", "import", "history")}
     commands |= {
         ("eval", name)

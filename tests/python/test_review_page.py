@@ -6,12 +6,14 @@ import statistics
 from tests.python.review_line import (
     KINDS,
     STATEMENTS,
+    ask,
     expect,
     expect_part,
     expect_saved,
     inspect,
     is_shown,
     line_with,
+    refused,
     reviewing,
     said,
     verdicts,
@@ -278,3 +280,28 @@ def test_both_pictures_zoom_as_one(server, browser):
         expect_part(page, 1)
         expect(page.locator("#zoom")).to_have_text("100 %")
         expect_saved(page)
+
+
+def test_a_good_part_becomes_a_reference_from_the_history(server, browser):
+    line, ids = line_with(server, 2)
+    with reviewing(server, browser, line) as page:
+        expect_part(page, 0)
+        page.keyboard.press("o")
+        expect_saved(page)
+        page.locator("#to-history").click()
+        rows = page.locator("#inspections .inspection")
+        expect(rows).to_have_count(2)
+        # One has no verdict yet.
+        button = page.get_by_role("button", name="Add to references")
+        expect(button).to_have_count(1)
+        button.click()
+        said = page.locator(".add-reference [role=status]")
+        expect(said).to_contain_text("from version 2 on")
+        expect(button).to_have_count(0)
+        expect(page.locator("#notices .notice")).to_have_count(0)
+    now = ask(server, "GET", f"/v1/lines/{line}")
+    assert now["version"] == 2
+    reference = ask(server, "GET", f"/v1/references/{now['reference']}")
+    assert reference["images"] == 2
+    again = refused(server, "POST", f"/v1/lines/{line}/references", {"inspections": [ids[0]]})
+    assert again == (400, "invalid_request")

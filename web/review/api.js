@@ -17,8 +17,8 @@ function askForKey(why) {
 }
 
 // Sends a request and never throws: {ok, status, answer, error, after}. Status 0 means that no answer came; `after` is
-// the number of seconds that the server asks to wait.
-export async function call(method, path, { body, headers = {}, keepalive = false, blob = false } = {}) {
+// the number of seconds that the server asks to wait. `role` is the one that a key needs.
+export async function call(method, path, { body, headers = {}, keepalive = false, blob = false, role = "review" } = {}) {
   const options = { method, keepalive, headers: { ...headers } };
   if (key) options.headers.authorization = `Bearer ${key}`;
   if (body !== undefined) {
@@ -35,7 +35,7 @@ export async function call(method, path, { body, headers = {}, keepalive = false
     return { ok: false, status: 0, error: { message: t("unreachable") } };
   }
   if (response.status === 401) askForKey(key ? t("keyUnknown") : "");
-  if (response.status === 403) askForKey(t("keyRole"));
+  if (response.status === 403) askForKey(t("keyRole", role));
   const ok = response.ok && answer !== null;
   const error = ok ? null : (answer && answer.error) || { message: t("statusWas", response.status) };
   return { ok, status: response.status, answer, error, after: Number(response.headers.get("retry-after")) || 0 };

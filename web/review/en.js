@@ -20,7 +20,7 @@ export const en = {
   keyHint: "The key is kept until this tab is closed.",
   keyUnknown: "The server does not know this key.",
   keyForm: "A key is one word of letters, digits and signs.",
-  keyRole: "This key may not review: it lacks the role review. Use another key, or ask the person who manages the keys.",
+  keyRole: (role) => `This key may not do that: it lacks the role ${role}. Use another key, or ask the person who manages the keys.`,
 
   filterWhat: "Which parts",
   filterAll: "All",
@@ -165,6 +165,12 @@ export const en = {
   verdictWas: { ok: "OK", ng: "NG", unsure: "unsure", undone: "undone" },
   by: (who, when) => (who ? `${who}, ${when}` : when),
   noVerdict: "no verdict yet",
+  addReference: "Add to references",
+  addAllTheSame: "Add all the same",
+  addingReference: "The part becomes a reference …",
+  scoringParts: (left) => `The labelled parts are compared with it: ${parts(left)} left …`,
+  addedReference: (version, escape, overkill) => `The line compares with this part from version ${version} on. Escape: ${escape}. Overkill: ${overkill}.`,
+  referenceFailed: (why) => `Not added: ${why}`,
 
   days: "Period",
   daysOf: (days) => (days === 1 ? "1 day" : `${days} days`),

@@ -2,6 +2,7 @@
 
 import { $, element, say } from "/dom.js";
 import { call, get } from "./api.js";
+import { addReference } from "./references.js";
 import { onLanguage, t, time } from "./strings.js";
 import { isBlind } from "./why.js";
 
@@ -63,6 +64,7 @@ function row(inspection, withName) {
   summary.append(decided, element("span", "quiet", ` ${more}`));
   const verdicts = element("p", "verdicts");
   facts.append(summary, verdicts);
+  if (inspection.verdict === "ok") facts.append(addReference(inspection));
   item.append(thumb(inspection), facts);
   verdictsOf(verdicts, inspection);
   return item;

@@ -18,7 +18,7 @@ export const ja = {
   keyHint: "キーはこのタブを閉じるまで保持されます。",
   keyUnknown: "サーバーはこのキーを知りません。",
   keyForm: "キーは英数字と記号だけの一語です。",
-  keyRole: "このキーにはレビューの権限（role review）がありません。別のキーを使うか、キーの管理者に相談してください。",
+  keyRole: (role) => `このキーには権限（role ${role}）がありません。別のキーを使うか、キーの管理者に相談してください。`,
 
   filterWhat: "対象",
   filterAll: "すべて",
@@ -163,6 +163,12 @@ export const ja = {
   verdictWas: { ok: "OK", ng: "NG", unsure: "保留", undone: "取り消し" },
   by: (who, when) => (who ? `${who}、${when}` : when),
   noVerdict: "未判定",
+  addReference: "基準品に追加",
+  addAllTheSame: "それでも追加",
+  addingReference: "基準品に追加しています …",
+  scoringParts: (left) => `ラベル付きの部品と比較しています：残り ${left} 個 …`,
+  addedReference: (version, escape, overkill) => `バージョン ${version} から、ラインはこの部品とも比較します。見逃し：${escape}。過検出：${overkill}。`,
+  referenceFailed: (why) => `追加できませんでした：${why}`,
 
   days: "期間",
   daysOf: (days) => `${days} 日間`,

@@ -2,14 +2,31 @@
 
 use std::fmt;
 
+use axum::extract::Request;
 use serde::de::{DeserializeOwned, Deserializer, Error, Visitor};
 
 use super::surrogates;
-use crate::api::ApiError;
+use crate::api::byte_share::AdmittedBody;
+use crate::api::{ApiError, AppState};
 use crate::bounded::{self, Object};
 use crate::error_code::Code;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Reads a request with a JSON object as its body. What is read is counted towards the budget as long as the second value lives.
+///
+/// # Errors
+/// Those of the body's size and coding, and of [`parse`].
+pub async fn read<T: DeserializeOwned>(
+    state: &AppState,
+    request: Request,
+) -> Result<(T, AdmittedBody), ApiError> {
+    let (parts, body) = request.into_parts();
+    let mut body = state.admission.read_unpacked(&parts.headers, body).await?;
+    let parsed = parse(&body.bytes)?;
+    body.was_parsed();
+    Ok((parsed, body))
+}
 
 /// Parses a JSON object; a leading byte order mark is skipped, and an unpaired surrogate becomes U+FFFD.
 ///

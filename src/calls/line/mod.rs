@@ -1,5 +1,6 @@
 //! Inspection lines: creating them, inspecting parts, and calibrating.
 
+mod add_references;
 mod calibrate;
 mod inspect;
 mod judged;
@@ -10,6 +11,7 @@ mod put;
 mod rescore;
 mod shadow;
 
+pub use self::add_references::{AddReferences, MOST_ADDED, ReferencesAdded, add_references};
 pub use self::calibrate::{Audited, CalibrateCall, LabelledPart, PartsAdded, add_parts, calibrate};
 pub use self::inspect::{InspectCall, Inspected, inspect};
 pub use self::judged::{FoundRegion, FoundStatement, InspectionAnswer};

@@ -95,15 +95,24 @@ pub async fn roll_back(state: &AppState, name: &str, who: &str) -> Result<Switch
     Err(ApiError::new(Code::NoEarlierModel, message))
 }
 
-struct Switch<'a> {
-    line: &'a Arc<Line>,
-    definition: Definition,
-    from: String,
-    to: String,
+/// The next version of a line, which has its calibration when it is stored.
+pub(super) struct Switch<'a> {
+    /// The line as it decides now.
+    pub line: &'a Arc<Line>,
+    /// What it compares with and promises next.
+    pub definition: Definition,
+    /// The model of now.
+    pub from: String,
+    /// The model of then.
+    pub to: String,
 }
 
 impl Switch<'_> {
-    async fn make(
+    /// Learns the references, calibrates, and stores the next version in one change.
+    ///
+    /// # Errors
+    /// See [`promote`].
+    pub async fn make(
         self,
         state: &AppState,
         why: What,
@@ -152,10 +161,12 @@ impl Switch<'_> {
         if let Some(lost) = line.calibrated().and_then(|now| report.lost(&now.in_force))
             && !accept_weaker
         {
-            let message = format!("{lost}; with accept_weaker the line is promoted all the same");
+            let message = format!("{lost}; with accept_weaker it is done all the same");
             return Err(ApiError::new(Code::PromiseLost, message));
         }
-        let detail = json!({"version": stored.version, "from": from, "to": to});
+        let references = definition.references();
+        let detail =
+            json!({"version": stored.version, "from": from, "to": to, "references": references});
         let switched = state
             .lines
             .switch(line, &definition, &stored, (why, detail))

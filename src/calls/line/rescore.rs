@@ -7,7 +7,7 @@ use super::measure::{line_scored_by, measure, model_of_line};
 use crate::api::{ApiError, AppState, MayCalibrate};
 use crate::engine::EmbedOptions;
 use crate::error_code::Code;
-use crate::lines::{Line, LineError};
+use crate::lines::{Definition, Line, LineError};
 use crate::reviews::{NewPart, PartToScore, ReviewError};
 
 /// Parts that are scored in one request, at most: they are compared one after the other, within the time of a request.
@@ -44,14 +44,30 @@ pub async fn rescore(
     if model.is_some() {
         definition.model = model;
     }
-    let model = model_of_line(state, &definition).map_err(|error| error.at("model"))?;
-    let scored_by = line_scored_by(state, &definition)?;
+    model_of_line(state, &definition).map_err(|error| error.at("model"))?;
+    score_parts(state, right.who(), (&line.name, &definition), most, options).await
+}
+
+/// Scores labelled parts of a line that were not scored as a definition says, which need not be that of the line; at most so
+/// many.
+///
+/// # Errors
+/// [`ApiError`]; nothing of this request is stored then.
+pub(super) async fn score_parts(
+    state: &AppState,
+    who: &str,
+    (name, definition): (&str, &Definition),
+    most: usize,
+    options: EmbedOptions,
+) -> Result<Rescored, ApiError> {
+    let model = model_of_line(state, definition)?;
+    let scored_by = line_scored_by(state, definition)?;
     let reviews = state.lines.store().await?;
-    let parts = reviews.parts_to_score(&line.name, &scored_by, most).await;
+    let parts = reviews.parts_to_score(name, &scored_by, most).await;
     let parts = parts.map_err(LineError::from)?;
     let mut scored = 0;
     for part in parts {
-        let measured = measure(state, &definition, &part.images, options).await?;
+        let measured = measure(state, definition, &part.images, options).await?;
         if measured.scored_by != scored_by {
             let message = "the model or the reference was replaced meanwhile; ask again";
             return Err(ApiError::new(Code::LoadInProgress, message));
@@ -70,7 +86,7 @@ pub async fn rescore(
             class,
             content,
             declared,
-            who,
+            who: its_who,
             ..
         } = part;
         let new = NewPart {
@@ -84,17 +100,15 @@ pub async fn rescore(
         };
         // With the declaration that it came with: who scores it declares nothing.
         let added = reviews
-            .add_scores(&line.name, &scored_by, &new, (&who, &declared))
+            .add_scores(name, &scored_by, &new, (&its_who, &declared))
             .await;
         scored += added.map_err(LineError::from)?;
     }
     if scored > 0 {
-        let noted = reviews
-            .note_scored(&line.name, right.who(), &model, scored)
-            .await;
+        let noted = reviews.note_scored(name, who, &model, scored).await;
         noted.map_err(LineError::from)?;
     }
-    let unscored = reviews.unscored(&line.name, &scored_by).await;
+    let unscored = reviews.unscored(name, &scored_by).await;
     let unscored = unscored.map_err(LineError::from)?;
     Ok(Rescored {
         model,

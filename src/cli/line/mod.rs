@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use self::export::ExportArguments;
 pub use self::switch::history;
-use self::switch::{PromoteArguments, RescoreArguments};
+use self::switch::{AddReferencesArguments, PromoteArguments, RescoreArguments};
 use super::line_server::{Answered, LineServer, Refusal, agent};
 use crate::dataset::files::{images_in, shown_entries};
 use crate::lines::Store;
@@ -39,6 +39,8 @@ pub enum LineCommand {
     Export(Box<ExportArguments>),
     /// Have another model score the labelled parts, before it is promoted
     Rescore(RescoreArguments),
+    /// Make parts that people found OK references of the line, and calibrate it again
+    AddReferences(AddReferencesArguments),
     /// Make another model the one that decides
     Promote(PromoteArguments),
     /// Make the model of before the one that decides
@@ -128,6 +130,7 @@ pub fn run(command: &LineCommand) -> anyhow::Result<()> {
         LineCommand::Inspect(arguments) => inspect(arguments),
         LineCommand::Export(arguments) => export::run(arguments),
         LineCommand::Rescore(arguments) => switch::rescore(arguments),
+        LineCommand::AddReferences(arguments) => switch::add_references(arguments),
         LineCommand::Promote(arguments) => switch::promote(arguments),
         LineCommand::Rollback(line) => switch::roll_back(line),
     }

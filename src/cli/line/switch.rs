@@ -1,4 +1,4 @@
-//! `clip-in line rescore|promote|rollback`, and `clip-in model history`: which model decides on a line.
+//! `clip-in line rescore|add-references|promote|rollback`, and `clip-in model history`: what decides on a line.
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -15,6 +15,18 @@ pub struct RescoreArguments {
     /// A model that the server has loaded [default: the line's own]
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct AddReferencesArguments {
+    #[command(flatten)]
+    line: Named,
+    /// Inspection that a person found OK; may be repeated, up to 16 times
+    #[arg(long = "inspection", value_name = "ID", required = true)]
+    inspections: Vec<String>,
+    /// Do it even if a promise that holds now would not hold any more
+    #[arg(long)]
+    accept_weaker: bool,
 }
 
 #[derive(Debug, Args)]
@@ -48,15 +60,48 @@ pub fn rescore(arguments: &RescoreArguments) -> anyhow::Result<()> {
             }
             return print(&answer);
         }
-        // Another process may score the same parts: then this one has less to do, but never nothing twice.
-        if number("scored") == 0 {
-            std::thread::sleep(std::time::Duration::from_secs(1));
-        }
+        wait_for_others(number("scored"));
     }
 }
 
-/// Makes another model the one that decides.
+/// Makes parts references of the line, when all labelled parts are scored with them. Started again after an interruption, it
+/// goes on.
+pub fn add_references(arguments: &AddReferencesArguments) -> anyhow::Result<()> {
+    let body = json!({
+        "inspections": arguments.inspections,
+        "limit": AT_A_TIME,
+        "accept_weaker": arguments.accept_weaker,
+    });
+    let mut done = 0;
+    loop {
+        let answer = arguments.line.ask("POST", "/references", Some(&body))?;
+        let number = |name: &str| answer.get(name).and_then(Value::as_u64).unwrap_or_default();
+        done += number("scored");
+        message!("{done} parts scored, {} left", number("left"));
+        if number("left") == 0 {
+            say_promises(&answer);
+            return print(&answer);
+        }
+        wait_for_others(number("scored"));
+    }
+}
+
+/// Another process may score the same parts: then this one has less to do, but never nothing twice.
+fn wait_for_others(scored: u64) {
+    if scored == 0 {
+        std::thread::sleep(std::time::Duration::from_secs(1));
+    }
+}
+
+/// Makes another model the one that decides. One that decides already is no error: the command may have been interrupted after
+/// the server had done it.
 pub fn promote(arguments: &PromoteArguments) -> anyhow::Result<()> {
+    let line = arguments.line.ask("GET", "", None)?;
+    if line.get("model").and_then(Value::as_str) == Some(&arguments.model) {
+        message!("{} decides already", arguments.model);
+        say_promises(&line);
+        return print(&line);
+    }
     let body = json!({"model": arguments.model, "accept_weaker": arguments.accept_weaker});
     switched(&arguments.line, "/promotion", &body)
 }
@@ -71,13 +116,16 @@ fn switched(line: &Named, path: &str, body: &Value) -> anyhow::Result<()> {
     let text = |place: &str| answer.pointer(place).and_then(Value::as_str);
     let text = |place: &str| text(place).unwrap_or_default().to_owned();
     message!("{} → {}", text("/from"), text("/model"));
-    for promise in ["escape", "overkill"] {
-        message!(
-            "{promise}: {}",
-            text(&format!("/calibration/{promise}/text"))
-        );
-    }
+    say_promises(&answer);
     print(&answer)
+}
+
+fn say_promises(answer: &Value) {
+    for promise in ["escape", "overkill"] {
+        let text = answer.pointer(&format!("/calibration/{promise}/text"));
+        let text = text.and_then(Value::as_str).unwrap_or_default();
+        message!("{promise}: {text}");
+    }
 }
 
 /// Prints which model has decided when.

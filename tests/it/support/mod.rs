@@ -10,6 +10,7 @@ pub mod image_origin;
 pub mod import_layout;
 pub mod otlp_collector;
 pub mod parts;
+pub mod plant;
 pub mod postgres;
 pub mod server;
 pub mod settings;

@@ -14,6 +14,7 @@ mod listed;
 mod planted;
 mod promotion;
 mod queue;
+mod references;
 mod rescore;
 mod reviewed;
 mod reviews;
@@ -47,6 +48,7 @@ pub fn routes() -> OpenApiRouter<Arc<AppState>> {
         .routes(routes!(rescore::create))
         .routes(routes!(promotion::promote))
         .routes(routes!(promotion::roll_back))
+        .routes(routes!(references::add))
         .routes(routes!(history::list))
         .routes(routes!(shadow::start, shadow::show, shadow::end))
         .routes(routes!(inspections::one))

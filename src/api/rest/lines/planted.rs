@@ -103,10 +103,7 @@ pub async fn create(
     request: Request,
 ) -> Result<Json<PlantedObject>, ApiError> {
     let who = who(&request);
-    let (parts, body) = request.into_parts();
-    let mut body = state.admission.read_unpacked(&parts.headers, body).await?;
-    let asked: PlantedRequest = json_body::parse(&body.bytes)?;
-    body.was_parsed();
+    let (asked, _body): (PlantedRequest, _) = json_body::read(&state, request).await?;
     if asked.inspection.contains('\0') {
         let error = LineError::from(ReviewError::NoInspection);
         return Err(ApiError::from(error).at("inspection"));

@@ -79,10 +79,7 @@ pub async fn promote(
     request: Request,
 ) -> Result<Json<Promotion>, ApiError> {
     let who = who(&request);
-    let (parts, body) = request.into_parts();
-    let mut body = state.admission.read_unpacked(&parts.headers, body).await?;
-    let asked: PromotionRequest = json_body::parse(&body.bytes)?;
-    body.was_parsed();
+    let (asked, _body): (PromotionRequest, _) = json_body::read(&state, request).await?;
     answer_size::reserve(&state, 64 * OBJECT + of_text(64 * 2000))?;
     let switched = calls::promote(&state, &line, &asked.model, asked.accept_weaker, &who).await?;
     Ok(Json(switched.into()))

@@ -51,10 +51,7 @@ pub async fn create(
     request: Request,
 ) -> Result<Json<Rescored>, ApiError> {
     let right = MayCalibrate::of(request.extensions().get::<Caller>())?;
-    let (parts, body) = request.into_parts();
-    let mut body = state.admission.read_unpacked(&parts.headers, body).await?;
-    let asked: RescoreRequest = json_body::parse(&body.bytes)?;
-    body.was_parsed();
+    let (asked, _body): (RescoreRequest, _) = json_body::read(&state, request).await?;
     let limit = asked.limit.unwrap_or(USUAL_AT_A_TIME);
     if !(1..=MOST_AT_A_TIME).contains(&limit) {
         let message = format!("limit is from 1 to {MOST_AT_A_TIME}");

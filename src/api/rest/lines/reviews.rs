@@ -102,10 +102,7 @@ pub async fn claim(
     request: Request,
 ) -> Result<Json<ReviewList>, ApiError> {
     let who = who(&request);
-    let (parts, body) = request.into_parts();
-    let mut body = state.admission.read_unpacked(&parts.headers, body).await?;
-    let asked: ReviewsRequest = json_body::parse(&body.bytes)?;
-    body.was_parsed();
+    let (asked, _body): (ReviewsRequest, _) = json_body::read(&state, request).await?;
     check_session(&asked.session)
         .map_err(|message| ApiError::new(Code::InvalidRequest, message).at("session"))?;
     let limit = asked.limit.unwrap_or(USUAL);

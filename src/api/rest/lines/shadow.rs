@@ -64,10 +64,7 @@ pub async fn start(
     request: Request,
 ) -> Result<Json<ShadowStatus>, ApiError> {
     let who = who(&request);
-    let (parts, body) = request.into_parts();
-    let mut body = state.admission.read_unpacked(&parts.headers, body).await?;
-    let asked: ShadowRequest = json_body::parse(&body.bytes)?;
-    body.was_parsed();
+    let (asked, _body): (ShadowRequest, _) = json_body::read(&state, request).await?;
     if !(asked.share > 0.0 && asked.share <= 1.0) {
         let message = format!("{} is not above 0 and at most 1", asked.share);
         return Err(ApiError::new(Code::InvalidRequest, message).at("share"));
