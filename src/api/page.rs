@@ -39,6 +39,7 @@ const FILES: &[(&str, &str, &str)] = &files! {
     "/server.js" = "server.js",
     "/review" = "review/review.html",
     "/viewer.js" = "viewer.js",
+    "/zoom.js" = "zoom.js",
 };
 
 /// What the page at `/review` loads from `/review/`.

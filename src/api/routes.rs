@@ -199,6 +199,7 @@ pub const REST: &[Route] = &[
     route(Method::GET, "/review", Access::Open, Place::Uncounted),
     route(Method::GET, "/review/{file}", Access::Open, Place::Uncounted),
     route(Method::GET, "/viewer.js", Access::Open, Place::Uncounted),
+    route(Method::GET, "/zoom.js", Access::Open, Place::Uncounted),
     route(Method::GET, "/samples", Access::Open, Place::Uncounted),
     route(Method::GET, "/samples/{name}", Access::Open, Place::Uncounted),
 ];

@@ -2,6 +2,7 @@
 //! understand the same statements.
 
 mod lock;
+mod time;
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,6 +10,8 @@ use std::time::Duration;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AnyPool, Connection as _, Executor as _};
+
+pub use self::time::now;
 
 /// What each connection to SQLite starts with. A commit is on disk when it returns.
 const PRAGMAS: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \

@@ -114,7 +114,7 @@ fn note(paused: &mut HashMap<String, Paused>, line: String, ending: Ending) {
 async fn count(work: Work<'_>) {
     let name = work.sink.name();
     if let Ok(backlog) = work.outbox.backlog(name).await {
-        let now = super::message::now();
+        let now = crate::database::now();
         let seconds = backlog
             .oldest
             .map_or(0, |oldest| (now - oldest).max(0) / 1000);

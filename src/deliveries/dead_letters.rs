@@ -3,8 +3,8 @@
 use sqlx::any::AnyRow;
 use sqlx::{FromRow, Row as _};
 
-use super::message::now;
 use super::outbox::Outbox;
+use crate::database::now;
 
 /// A message that was given up.
 #[derive(Debug, Clone, PartialEq, Eq)]

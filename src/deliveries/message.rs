@@ -1,7 +1,5 @@
 //! A message: what is sent about an inspection, a verdict, its undoing, or an alarm.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
 use serde::Serialize;
 use serde_json::value::RawValue;
 use sqlx::Row as _;
@@ -106,10 +104,4 @@ impl Message {
             refusals: row.try_get("refusals")?,
         })
     }
-}
-
-/// Milliseconds since 1970.
-pub fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    i64::try_from(since.unwrap_or(Duration::ZERO).as_millis()).unwrap_or(i64::MAX)
 }

@@ -7,8 +7,8 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::interest::{Interest, Occasion};
-use super::message::now;
 use crate::database::Database;
+use crate::database::now;
 
 /// What a message tells of.
 #[derive(Debug, Clone, Copy)]

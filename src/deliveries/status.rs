@@ -2,7 +2,7 @@
 
 use parking_lot::Mutex;
 
-use super::message::now;
+use crate::database::now;
 use crate::quoted::cut;
 
 /// The last attempt that failed.

@@ -7,8 +7,9 @@ use tokio::sync::watch;
 use super::definition::Sink;
 use super::failure::Failure;
 use super::lease::Lease;
-use super::message::{Message, now};
+use super::message::Message;
 use super::outbox::Outbox;
+use crate::database::now;
 use crate::quoted::cut;
 use crate::telemetry::{Attempt, DeliveryMetrics};
 

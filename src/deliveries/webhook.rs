@@ -7,8 +7,9 @@ use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
 use reqwest::{Certificate, Client, Response, StatusCode, Url, redirect};
 
 use super::failure::Failure;
-use super::message::{Message, now};
+use super::message::Message;
 use super::signature::Signer;
+use crate::database::now;
 use crate::quoted::quoted;
 
 /// Maximum time of a request, with the answer.

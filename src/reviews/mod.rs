@@ -38,7 +38,6 @@ mod waiting;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::RwLock;
 use uuid::Uuid;
@@ -60,6 +59,7 @@ pub use self::queue::{Filter, Page};
 pub use self::retention::Deleted;
 pub use self::shadows::{ShadowCount, StoredShadow};
 pub use self::verdict::{Said, Verdict};
+pub use crate::database::now;
 
 use self::images::Images;
 use self::waiting::Waiting;
@@ -127,10 +127,4 @@ impl Reviews {
 /// A new id: ids of one server are in the order of time.
 pub fn new_id() -> String {
     Uuid::now_v7().to_string()
-}
-
-/// Milliseconds since 1970.
-pub fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    i64::try_from(since.unwrap_or(Duration::ZERO).as_millis()).unwrap_or(i64::MAX)
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::error_responses::{AdminErrors, StoreErrors};
+use super::limit::limit;
 use crate::api::answer_size::{self, OBJECT, of_text};
 use crate::api::json_answer::Json;
 use crate::api::{ApiError, AppState};
@@ -174,11 +175,7 @@ pub async fn dead(
 ) -> Result<Json<DeadList>, ApiError> {
     let Query(query) =
         query.map_err(|error| ApiError::new(Code::InvalidQuery, error.body_text()))?;
-    let limit = query.limit.unwrap_or(USUAL);
-    if !(1..=MOST).contains(&limit) {
-        let message = format!("limit is from 1 to {MOST}");
-        return Err(ApiError::new(Code::InvalidQuery, message).at("limit"));
-    }
+    let limit = limit(query.limit, (USUAL, MOST), Code::InvalidQuery)?;
     let after = query.after.unwrap_or_default();
     if after.contains('\0') {
         // PostgreSQL has no text with a zero.

@@ -19,6 +19,7 @@ mod images_and_texts;
 mod item_list;
 mod json_body;
 mod labelsets;
+mod limit;
 mod lines;
 mod map_field;
 mod method_field;

@@ -10,6 +10,7 @@ use super::verdicts::VerdictObject;
 use crate::api::answer_size::{self, OBJECT, of_text};
 use crate::api::json_answer::Json;
 use crate::api::rest::error_responses::{LookupErrors, RoleErrors, StoreErrors};
+use crate::api::rest::limit::limit;
 use crate::api::{ApiError, AppState};
 use crate::calls::InspectionAnswer;
 use crate::error_code::Code;
@@ -122,11 +123,7 @@ pub async fn list(
 ) -> Result<Json<CorrectionList>, ApiError> {
     let Query(query) =
         query.map_err(|error| ApiError::new(Code::InvalidQuery, error.body_text()))?;
-    let limit = query.limit.unwrap_or(MOST);
-    if !(1..=MOST).contains(&limit) {
-        let message = format!("limit is from 1 to {MOST}");
-        return Err(ApiError::new(Code::InvalidQuery, message).at("limit"));
-    }
+    let limit = limit(query.limit, (MOST, MOST), Code::InvalidQuery)?;
     let after = query.after.unwrap_or_default();
     if after.contains('\0') {
         let message = "after has a zero byte, which no stored text has";

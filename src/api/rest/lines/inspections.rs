@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
@@ -169,11 +170,16 @@ pub async fn image(
     let found = reviews.image(&id, i64::from(view.view)).await;
     let (image, kind) = found.map_err(LineError::from)?;
     crate::api::held::shrink_to(image.len());
+    Ok(of_image(image, &kind))
+}
+
+/// An image file as an answer.
+fn of_image(image: Bytes, kind: &str) -> Response {
     let mut response = Chunks::of(image).into_body().into_response();
-    let kind = HeaderValue::from_str(&kind);
+    let kind = HeaderValue::from_str(kind);
     let kind = kind.unwrap_or(HeaderValue::from_static("application/octet-stream"));
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
-    Ok(response)
+    response
 }
 
 /// Which map of an inspection.
@@ -260,10 +266,7 @@ pub async fn reference(
     let found = calls::reference_of(&state, &id, asked.view, asked.current).await;
     let (image, kind) = found?;
     answer_size::reserve(&state, image.len())?;
-    let mut response = Chunks::of(image).into_body().into_response();
-    let kind = HeaderValue::from_static(kind);
-    response.headers_mut().insert(header::CONTENT_TYPE, kind);
-    Ok(response)
+    Ok(of_image(image, kind))
 }
 
 /// The result of deleting the images of an inspection.

@@ -10,6 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::reviewed::listed;
 use crate::api::json_answer::Json;
 use crate::api::rest::error_responses::{LookupErrors, RoleErrors, StoreErrors};
+use crate::api::rest::limit::limit;
 use crate::api::{ApiError, AppState};
 use crate::calls::InspectionAnswer;
 use crate::error_code::Code;
@@ -115,11 +116,7 @@ pub async fn page(
 ) -> Result<Json<InspectionList>, ApiError> {
     let Query(query) =
         query.map_err(|error| ApiError::new(Code::InvalidQuery, error.body_text()))?;
-    let limit = query.limit.unwrap_or(USUAL);
-    if !(1..=MOST).contains(&limit) {
-        let message = format!("limit is from 1 to {MOST}");
-        return Err(ApiError::new(Code::InvalidQuery, message).at("limit"));
-    }
+    let limit = limit(query.limit, (USUAL, MOST), Code::InvalidQuery)?;
     let texts = [
         ("part", &query.part),
         ("lot", &query.lot),

@@ -12,6 +12,7 @@ use crate::api::contract::ErrorBody;
 use crate::api::json_answer::Json;
 use crate::api::rest::error_responses::{InferenceErrors, LookupErrors, RoleErrors};
 use crate::api::rest::json_body;
+use crate::api::rest::limit::limit;
 use crate::api::{ApiError, AppState};
 use crate::calls::{
     self, AddReferences, MOST_ADDED, MOST_AT_A_TIME, ReferencesAdded, USUAL_AT_A_TIME,
@@ -84,11 +85,11 @@ pub async fn add(
 ) -> Result<Json<LineReferences>, ApiError> {
     let who = who(&request);
     let (asked, _body): (AddReferencesRequest, _) = json_body::read(&state, request).await?;
-    let most = asked.limit.unwrap_or(USUAL_AT_A_TIME);
-    if !(1..=MOST_AT_A_TIME).contains(&most) {
-        let message = format!("limit is from 1 to {MOST_AT_A_TIME}");
-        return Err(ApiError::new(Code::InvalidRequest, message).at("limit"));
-    }
+    let most = limit(
+        asked.limit,
+        (USUAL_AT_A_TIME, MOST_AT_A_TIME),
+        Code::InvalidRequest,
+    )?;
     if !(1..=MOST_ADDED).contains(&asked.inspections.len()) {
         let message = format!("1 to {MOST_ADDED} inspections become references at once");
         return Err(ApiError::new(Code::InvalidRequest, message).at("inspections"));

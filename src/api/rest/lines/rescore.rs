@@ -11,6 +11,7 @@ use crate::api::contract::ErrorBody;
 use crate::api::json_answer::Json;
 use crate::api::rest::error_responses::{InferenceErrors, LookupErrors, RoleErrors};
 use crate::api::rest::json_body;
+use crate::api::rest::limit::limit;
 use crate::api::{ApiError, AppState, Caller, MayCalibrate};
 use crate::calls::{self, MOST_AT_A_TIME, Rescored, USUAL_AT_A_TIME};
 use crate::engine::{EmbedOptions, Lane};
@@ -52,11 +53,11 @@ pub async fn create(
 ) -> Result<Json<Rescored>, ApiError> {
     let right = MayCalibrate::of(request.extensions().get::<Caller>())?;
     let (asked, _body): (RescoreRequest, _) = json_body::read(&state, request).await?;
-    let limit = asked.limit.unwrap_or(USUAL_AT_A_TIME);
-    if !(1..=MOST_AT_A_TIME).contains(&limit) {
-        let message = format!("limit is from 1 to {MOST_AT_A_TIME}");
-        return Err(ApiError::new(Code::InvalidRequest, message).at("limit"));
-    }
+    let limit = limit(
+        asked.limit,
+        (USUAL_AT_A_TIME, MOST_AT_A_TIME),
+        Code::InvalidRequest,
+    )?;
     answer_size::reserve(&state, OBJECT)?;
     let line = state.lines.get(&line).await?;
     let options = EmbedOptions {

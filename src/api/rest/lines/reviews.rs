@@ -14,6 +14,7 @@ use crate::api::contract::ErrorBody;
 use crate::api::json_answer::Json;
 use crate::api::rest::error_responses::{LookupErrors, RoleErrors, StoreErrors};
 use crate::api::rest::json_body;
+use crate::api::rest::limit::limit;
 use crate::api::{ApiError, AppState};
 use crate::error_code::Code;
 use crate::lines::LineError;
@@ -105,11 +106,7 @@ pub async fn claim(
     let (asked, _body): (ReviewsRequest, _) = json_body::read(&state, request).await?;
     check_session(&asked.session)
         .map_err(|message| ApiError::new(Code::InvalidRequest, message).at("session"))?;
-    let limit = asked.limit.unwrap_or(USUAL);
-    if !(1..=MOST).contains(&limit) {
-        let message = format!("limit is from 1 to {MOST}");
-        return Err(ApiError::new(Code::InvalidRequest, message).at("limit"));
-    }
+    let limit = limit(asked.limit, (USUAL, MOST), Code::InvalidRequest)?;
     for (field, text) in [("lot", &asked.lot), ("again", &asked.again)] {
         let fits = |text: &String| text.len() <= LONGEST_NAME && !text.contains('\0');
         if !text.as_ref().is_none_or(fits) {
