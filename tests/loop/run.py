@@ -125,11 +125,13 @@ class Training:
     def interrupted(self, plant: Plant, candidate: Path, gate: dict) -> dict[str, bool]:
         """Each command once more, killed on the way: whether the result is the same."""
         again = candidate.with_name(f"{ADAPTED}-killed")
-        self.export(plant, "pairs-killed", self.kills)
+        # Into the same folder, whose name is in the audit.
+        (self.work / "pairs").rename(self.work / "pairs-first")
+        self.export(plant, "pairs", self.kills)
         self.adapt("pairs", again, self.kills)
         judged = self.gate(plant, candidate, "gate-killed", self.kills)
         return {
-            "export": digests(self.work / "pairs") == digests(self.work / "pairs-killed"),
+            "export": digests(self.work / "pairs-first") == digests(self.work / "pairs"),
             "adapt": digests(candidate, "bundle.json") == digests(again, "bundle.json"),
             "gate": judged["sets"] == gate["sets"] and judged["passed"] == gate["passed"],
         }
@@ -184,12 +186,13 @@ def main() -> None:
             found["gate"] = train.gate(plant, models / ADAPTED, "gate")
         if not found["gate"]["passed"] and not options.any_result:
             raise SystemExit(f"the gate refused the candidate: {found['gate']['refusals']}")
-        with steps("adapt to swapped captions, gate"):
+        with steps("control: adapt to swapped captions, gate"):
             found["swapped"] = refused(train, plant, models)
         if train.kills:
-            with steps("export, adapt and gate again, killed on the way"):
+            with steps("control: export, adapt and gate again, killed on the way"):
                 found["interrupted"] = train.interrupted(plant, models / ADAPTED, found["gate"])
         promoted(plant, parts, steps, train.kills, found)
+        with_references(plant, parts, steps, found)
     print(tables.all_of(found, steps.rows))
     missed = tables.missed(found)
     for each in missed:
@@ -229,7 +232,7 @@ def refused(train: Training, plant: Plant, models: Path) -> dict | None:
 
 
 def promoted(plant: Plant, parts: Parts, steps: Steps, kills: int, found: dict) -> None:
-    """From the bundle to the promotion and back, and the comparison with more references."""
+    """From the bundle to the promotion and back."""
     with steps("load the model, score the labelled parts"):
         plant.ask("POST", "/v1/admin/models", {"path": ADAPTED})
         clip_in(plant, "line", "rescore", LINE, "--model", ADAPTED, kills=kills)
@@ -239,16 +242,37 @@ def promoted(plant: Plant, parts: Parts, steps: Steps, kills: int, found: dict) 
         found["load"] = promote_under_load(plant, parts.loaded, kills)
     with steps("after: measured parts"):
         answers = plant.measure(parts.measured, "after")
-    found["figures"]["after"] = Figures.of(parts.measured, answers)
+    note(plant, found, "after", Figures.of(parts.measured, answers))
     with steps("roll back, and promote again"):
         found["back"] = rolled_back(plant)
-    found["reports"]["after"] = plant.ask("GET", f"/v1/lines/{LINE}")["calibration"]
-    with steps("the model of before, with reviewed good parts as references"):
+
+
+def with_references(plant: Plant, parts: Parts, steps: Steps, found: dict) -> None:
+    """What reviewed good parts as references give, without training, and with it."""
+    measured = parts.measured
+    with steps("control: the model of before, with reviewed good parts as references"):
         plant.ask("POST", f"/v1/lines/{LINE}/rollback")
         count = add_reviewed(plant, MORE_REFERENCES)
-        answers = plant.measure(parts.measured, "references")
-    name = f"before, with {count} reviewed parts as references"
-    found["figures"][name] = Figures.of(parts.measured, answers)
+        note(
+            plant,
+            found,
+            f"before, {count} more references",
+            Figures.of(measured, plant.measure(measured, "more")),
+        )
+    with steps("control: the adapted model with them"):
+        clip_in(plant, "line", "rescore", LINE, "--model", ADAPTED)
+        clip_in(plant, "line", "promote", LINE, "--model", ADAPTED, "--accept-weaker")
+        note(
+            plant,
+            found,
+            f"after, {count} more references",
+            Figures.of(measured, plant.measure(measured, "both")),
+        )
+
+
+def note(plant: Plant, found: dict, name: str, figures: Figures) -> None:
+    """Adds how the line decides now, and what its calibration says."""
+    found["figures"][name] = figures
     found["reports"][name] = plant.ask("GET", f"/v1/lines/{LINE}")["calibration"]
 
 
