@@ -97,7 +97,7 @@ def test_an_overload_fires_an_alert_while_it_lasts(watched):
         statuses = overload.result()
     assert statuses.keys() <= {200, 429} and min(statuses[200], statuses[429]) > 0, statuses
     (alert,) = (a for a in alerts if a["labels"]["alertname"] == "ClipInSaturated")
-    assert "more work" in alert["annotations"]["summary"] and "<error" not in str(alert), alert
+    assert "overloaded" in alert["annotations"]["summary"] and "<error" not in str(alert), alert
     assert server.removeprefix("http://") in alert["annotations"]["summary"]
     gone = until_saturated_is(prometheus, "inactive")
     print(f"\nClipInSaturated: firing after {seconds:.0f} s, gone {gone:.0f} s after the end")
