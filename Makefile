@@ -219,7 +219,7 @@ evaluate-changes: build python ## which statement about a part beside its golden
 promises: build python ## what lines promise, by drawn parts and a textile: 1,000 calibrations, review share, drift; an hour on two cores (PROMISES="--reuse")
 	$(PY) -m tests.promises.run $(PROMISES)
 
-loop: build python ## a plant in a box: corrections become edit pairs, an adapted model, a gate, a shadow and a promotion under load; 20 minutes on two cores (LOOP="--scale 0.3")
+loop: build python ## a plant in a box: corrections become edit pairs, an adapted model, a gate, a shadow and a promotion under load, with controls; 35 minutes on two cores (LOOP="--scale 0.3", LOOP="--bundle runs/reference/vit-b-32 --any-result")
 	$(PY) -m tests.loop.run $(LOOP)
 
 inspection-pictures: build python ## docs/src/images/kinds.png: a part of each kind and what a comparison says about it

@@ -8,15 +8,11 @@ status 1.
 """
 
 import argparse
-import hashlib
-import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import pyarrow.parquet as pq
-from clip_in_training.scratch.scenes.generate import generate_edits
-from clip_in_training.scratch.scenes.setting import ALL, NARROW, SEEN, Setting
 
 from tests.bench.contenders import ClipIn
 from tests.bench.paths import ROOT
@@ -34,14 +30,12 @@ from tests.loop.line import (
 )
 from tests.loop.parts import Part, photograph, series
 from tests.loop.plant import LINE, Figures, Plant
-from tests.loop.steps import Steps, clip_in, training
+from tests.loop.steps import Steps, clip_in
+from tests.loop.training import PROTECTED, Training
 
 BUNDLE = ROOT / "models" / "clip-in-small"
-PROTECTED, PROTECTED_SEED = 120, 77
-"""Edits of each category, and a seed that neither training nor replay has."""
 MORE_REFERENCES = 48
 """Good parts that become references, for the comparison with training."""
-SWAPPED = {"source_caption": "target_caption", "target_caption": "source_caption"}
 
 
 @dataclass(frozen=True)
@@ -77,113 +71,30 @@ class Parts:
         return self.labelled + self.stream + self.measured + self.shadowed
 
 
-@dataclass(frozen=True)
-class Training:
-    """The bundle that is adapted, the folder of the run, and how often each command is killed first."""
-
-    bundle: Path
-    work: Path
-    kills: int
-
-    def export(self, plant: Plant, name: str, kills: int = 0) -> dict:
-        """Pairs of what the reviewer said."""
-        words = ["line", "export", LINE, "--out", self.work / name, "--model", self.bundle]
-        return json.loads(clip_in(plant, *words, kills=kills).stdout)
-
-    def adapt(self, pairs: str, out: Path, kills: int = 0) -> str:
-        """A bundle that has learnt them; returns the report."""
-        words = ["adapt", "--pairs", self.work / pairs, "--from", self.bundle, "--name", ADAPTED]
-        done = training(*words, "--out", out, may_fail=True, kills=kills)
-        return done.stdout + done.stderr
-
-    def gate(self, plant: Plant, candidate: Path, name: str, kills: int = 0) -> dict:
-        """The gate's verdict on a candidate."""
-        out = self.work / name
-        words = ["eval", "gate", "--baseline", self.bundle, "--candidate", candidate, "--out", out]
-        words += ["--pairs", self.work / "pairs" / "test.parquet", "--protected", self.work / "protected"]
-        # Short runs have fewer pairs.
-        words += ["--least-pairs", 10]
-        done = clip_in(plant, *words, may_fail=True, kills=kills)
-        if done.returncode not in (0, 1):
-            raise SystemExit(done.stderr)
-        return json.loads((out / "gate.json").read_text())
-
-    def protect(self) -> None:
-        """Draws edits that must not become worse."""
-        folder = self.work / "protected"
-        if not folder.exists():
-            generate_edits(folder, PROTECTED, seed=PROTECTED_SEED, split="test", setting=seen_by(self.bundle))
-
-    def swap(self) -> None:
-        """Pairs whose captions are those of the other side."""
-        (self.work / "pairs-swapped").mkdir()
-        for file in (self.work / "pairs").glob("*.parquet"):
-            table = pq.read_table(file)
-            names = [SWAPPED.get(name, name) for name in table.column_names]
-            pq.write_table(table.rename_columns(names), self.work / "pairs-swapped" / file.name)
-
-    def interrupted(self, plant: Plant, candidate: Path, gate: dict) -> dict[str, bool]:
-        """Each command once more, killed on the way: whether the result is the same."""
-        again = candidate.with_name(f"{ADAPTED}-killed")
-        # Into the same folder, whose name is in the audit.
-        (self.work / "pairs").rename(self.work / "pairs-first")
-        self.export(plant, "pairs", self.kills)
-        self.adapt("pairs", again, self.kills)
-        judged = self.gate(plant, candidate, "gate-killed", self.kills)
-        return {
-            "export": digests(self.work / "pairs-first") == digests(self.work / "pairs"),
-            "adapt": digests(candidate, "bundle.json") == digests(again, "bundle.json"),
-            "gate": judged["sets"] == gate["sets"] and judged["passed"] == gate["passed"],
-        }
+FOLDERS = ("state", "models", "pairs", "pairs-swapped", "pairs-first", "gate", "gate-swapped", "gate-killed")
+"""What a run writes anew into its folder."""
 
 
-def digests(folder: Path, *without: str) -> dict[str, str]:
-    """Of the files of a folder. A bundle's manifest has the seconds that the adaptation took."""
-    files = [file for file in sorted(folder.rglob("*")) if file.is_file() and file.name not in without]
-    return {str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
-
-
-def seen_by(bundle: Path) -> Setting:
-    """Scenes of which the bundle's training has held nothing out."""
-    recipe = json.loads((bundle / "bundle.json").read_text())["provenance"].get("recipe_text", "")
-    return Setting(NARROW, SEEN if "held_out = true" in recipe else ALL)
+def emptied(work: Path) -> Path:
+    """Removes what an earlier run left, and returns the folder for models."""
+    for folder in FOLDERS:
+        shutil.rmtree(work / folder, ignore_errors=True)
+    models = work / "models"
+    models.mkdir(parents=True)
+    return models
 
 
 def main() -> None:
     """Runs everything."""
     options = arguments()
-    work = options.work
-    for folder in (
-        "state",
-        "models",
-        "pairs",
-        "pairs-swapped",
-        "pairs-killed",
-        "gate",
-        "gate-swapped",
-        "gate-killed",
-    ):
-        shutil.rmtree(work / folder, ignore_errors=True)
-    models = work / "models"
-    models.mkdir(parents=True)
+    work, models = options.work, emptied(options.work)
     parts, steps = Parts.of(options.scale), Steps()
-    train = Training(options.bundle, work, options.kills)
+    train = Training(options.bundle, work, options.kills, options.protected)
     with steps("draw parts"):
         photograph(parts.drawn, work / "pictures")
-    more = ["--state", work / "state", "--admin", "--models-root", models]
-    with ClipIn(options.bundle, *more, name="loop").start() as server:
-        plant = Plant(server.url, work / "pictures")
+    with served(options.bundle, work) as plant:
         found = corrected(plant, parts, steps)
-        with steps("export"):
-            found["export"] = train.export(plant, "pairs")
-        with steps("draw what is protected"):
-            train.protect()
-        with steps("adapt"):
-            print(train.adapt("pairs", models / ADAPTED))
-        if not (models / ADAPTED).exists():
-            raise SystemExit("nothing was learnt")
-        with steps("gate"):
-            found["gate"] = train.gate(plant, models / ADAPTED, "gate")
+        learn(train, plant, models, steps, found)
         if not found["gate"]["passed"] and not options.any_result:
             raise SystemExit(f"the gate refused the candidate: {found['gate']['refusals']}")
         with steps("control: adapt to swapped captions, gate"):
@@ -198,6 +109,28 @@ def main() -> None:
     for each in missed:
         print(f"missed: {each}")
     raise SystemExit(1 if missed and not options.any_result else 0)
+
+
+@contextmanager
+def served(bundle: Path, work: Path) -> Iterator[Plant]:
+    """A server with the line's store in the folder of the run."""
+    more = ["--state", work / "state", "--admin", "--models-root", work / "models"]
+    with ClipIn(bundle, *more, name="loop").start() as server:
+        yield Plant(server.url, work / "pictures")
+
+
+def learn(train: Training, plant: Plant, models: Path, steps: Steps, found: dict) -> None:
+    """From corrections to a bundle that the gate has judged."""
+    with steps("export"):
+        found["export"] = train.export(plant, "pairs")
+    with steps("draw what is protected"):
+        train.protect()
+    with steps("adapt"):
+        print(train.adapt("pairs", models / ADAPTED))
+    if not (models / ADAPTED).exists():
+        raise SystemExit("nothing was learnt")
+    with steps("gate"):
+        found["gate"] = train.gate(plant, models / ADAPTED, "gate")
 
 
 def corrected(plant: Plant, parts: Parts, steps: Steps) -> dict:
@@ -231,13 +164,18 @@ def refused(train: Training, plant: Plant, models: Path) -> dict | None:
     return train.gate(plant, out, "gate-swapped") if out.exists() else None
 
 
-def promoted(plant: Plant, parts: Parts, steps: Steps, kills: int, found: dict) -> None:
-    """From the bundle to the promotion and back."""
+def beside(plant: Plant, parts: Parts, steps: Steps, kills: int, found: dict) -> None:
+    """The new model scores the labelled parts, and decides in the shadow."""
     with steps("load the model, score the labelled parts"):
         plant.ask("POST", "/v1/admin/models", {"path": ADAPTED})
         clip_in(plant, "line", "rescore", LINE, "--model", ADAPTED, kills=kills)
     with steps("shadow"):
         found["shadow"] = in_the_shadow(plant, parts.shadowed)
+
+
+def promoted(plant: Plant, parts: Parts, steps: Steps, kills: int, found: dict) -> None:
+    """From the bundle to the promotion and back."""
+    beside(plant, parts, steps, kills, found)
     with steps(f"promotion under load of {CLIENTS} clients"):
         found["load"] = promote_under_load(plant, parts.loaded, kills)
     with steps("after: measured parts"):
@@ -282,6 +220,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, default=ROOT / "runs" / "loop", help="folder of the run")
     parser.add_argument("--scale", type=float, default=1.0, help="factor of the numbers of parts")
     parser.add_argument("--bundle", type=Path, default=BUNDLE, help="bundle to start with")
+    parser.add_argument("--protected", type=int, default=PROTECTED, help="protected edits of each category")
     parser.add_argument("--kills", type=int, default=2, help="kills of each command")
     parser.add_argument(
         "--any-result", action="store_true", help="go on, whatever the gate and the figures say"
