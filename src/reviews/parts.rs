@@ -255,23 +255,45 @@ impl Reviews {
     /// # Errors
     /// [`ReviewError`].
     pub async fn unscored(&self, line: &str, scored_by: &str) -> Result<Unscored, ReviewError> {
-        let count = async |only: &str| {
-            let sql = format!(
-                "SELECT COUNT(DISTINCT content) FROM parts WHERE line = $1 AND {UNSCORED}{only}"
-            );
-            let count: i64 = sqlx::query_scalar(&sql)
-                .bind(line)
-                .bind(scored_by)
-                .fetch_one(&self.database.read)
-                .await?;
-            Ok::<_, ReviewError>(u64::try_from(count).unwrap_or_default())
-        };
-        let all = count("").await?;
-        let with_images = count(&format!(" AND id IN ({WITH_IMAGES})")).await?;
+        let all = self.count_unscored(line, scored_by, "").await?;
+        let only = format!(" AND id IN ({WITH_IMAGES})");
+        let with_images = self.count_unscored(line, scored_by, &only).await?;
         Ok(Unscored {
             with_images,
             without_images: all.saturating_sub(with_images),
         })
+    }
+
+    async fn count_unscored(
+        &self,
+        line: &str,
+        scored_by: &str,
+        only: &str,
+    ) -> Result<u64, ReviewError> {
+        let sql = format!(
+            "SELECT COUNT(DISTINCT content) FROM parts WHERE line = $1 AND {UNSCORED}{only}"
+        );
+        let count: i64 = sqlx::query_scalar(&sql)
+            .bind(line)
+            .bind(scored_by)
+            .fetch_one(&self.database.read)
+            .await?;
+        Ok(u64::try_from(count).unwrap_or_default())
+    }
+
+    /// Whether a labelled part of a line has this content ([`ImageHash::of_all`] of its images).
+    ///
+    /// # Errors
+    /// [`ReviewError`].
+    pub async fn is_labelled(&self, line: &str, content: &str) -> Result<bool, ReviewError> {
+        let found: Option<i64> = sqlx::query_scalar(
+            "SELECT CAST(1 AS BIGINT) FROM parts WHERE line = $1 AND content = $2 LIMIT 1",
+        )
+        .bind(line)
+        .bind(content)
+        .fetch_optional(&self.database.read)
+        .await?;
+        Ok(found.is_some())
     }
 
     /// The parts of a line with these scores, in the order in which they were added.
@@ -314,8 +336,7 @@ impl Reviews {
                 _ => ng += count,
             }
         }
-        let others = self.unscored(line, scored_by).await?;
-        Ok((ok, ng, others.with_images + others.without_images))
+        Ok((ok, ng, self.count_unscored(line, scored_by, "").await?))
     }
 }
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.loop.parts import DIMMED, GOOD_TEXT, WORDS, Part, photograph, series
 from tests.loop.plant import LINE, Plant
-from tests.loop.steps import clip_in
+from tests.loop.steps import Kills, clip_in
 
 ADAPTED = "mugs-2"
 """The model that learns."""
@@ -90,7 +90,7 @@ def in_the_shadow(plant: Plant, parts: list[Part]) -> dict:
     return {name: status[name] for name in status if name not in ("calibration", "object")}
 
 
-def promote_under_load(plant: Plant, parts: list[Part], kills: int) -> dict:
+def promote_under_load(plant: Plant, parts: list[Part], kills: Kills) -> dict:
     """Promotes while clients inspect, each of them sending everything several times. Returns what was counted."""
     answers: dict[str, list[dict]] = {part.label: [] for part in parts}
     lock = threading.Lock()

@@ -30,10 +30,12 @@ from tests.loop.line import (
 )
 from tests.loop.parts import Part, photograph, series
 from tests.loop.plant import LINE, Figures, Plant
-from tests.loop.steps import Steps, clip_in
+from tests.loop.steps import Kills, Steps, clip_in
 from tests.loop.training import PROTECTED, Training
 
 BUNDLE = ROOT / "models" / "clip-in-small"
+RESCORE_SECONDS, PROMOTE_SECONDS = 40.0, 0.15
+"""About as long as the commands take: kills are spread over it."""
 MORE_REFERENCES = 48
 """Good parts that become references, for the comparison with training."""
 
@@ -168,7 +170,7 @@ def beside(plant: Plant, parts: Parts, steps: Steps, kills: int, found: dict) ->
     """The new model scores the labelled parts, and decides in the shadow."""
     with steps("load the model, score the labelled parts"):
         plant.ask("POST", "/v1/admin/models", {"path": ADAPTED})
-        clip_in(plant, "line", "rescore", LINE, "--model", ADAPTED, kills=kills)
+        clip_in(plant, "line", "rescore", LINE, "--model", ADAPTED, kills=Kills(kills, RESCORE_SECONDS))
     with steps("shadow"):
         found["shadow"] = in_the_shadow(plant, parts.shadowed)
 
@@ -177,7 +179,7 @@ def promoted(plant: Plant, parts: Parts, steps: Steps, kills: int, found: dict) 
     """From the bundle to the promotion and back."""
     beside(plant, parts, steps, kills, found)
     with steps(f"promotion under load of {CLIENTS} clients"):
-        found["load"] = promote_under_load(plant, parts.loaded, kills)
+        found["load"] = promote_under_load(plant, parts.loaded, Kills(kills, PROMOTE_SECONDS))
     with steps("after: measured parts"):
         answers = plant.measure(parts.measured, "after")
     note(plant, found, "after", Figures.of(parts.measured, answers))

@@ -11,10 +11,12 @@ from clip_in_training.scratch.scenes.setting import ALL, NARROW, SEEN, Setting
 
 from tests.loop.line import ADAPTED
 from tests.loop.plant import LINE, Plant
-from tests.loop.steps import clip_in, training
+from tests.loop.steps import NEVER, Kills, clip_in, training
 
 PROTECTED, PROTECTED_SEED = 120, 77
 """Edits of each category unless others are asked for, and a seed that neither training nor replay has."""
+EXPORT_SECONDS, ADAPT_SECONDS, GATE_SECONDS = 20.0, 45.0, 100.0
+"""About as long as the commands take at full size: kills are spread over it."""
 SWAPPED = {"source_caption": "target_caption", "target_caption": "source_caption"}
 
 
@@ -28,18 +30,18 @@ class Training:
     protected: int
     """Edits of each category that must not become worse."""
 
-    def export(self, plant: Plant, name: str, kills: int = 0) -> dict:
+    def export(self, plant: Plant, name: str, kills: Kills = NEVER) -> dict:
         """Pairs of what the reviewer said."""
         words = ["line", "export", LINE, "--out", self.work / name, "--model", self.bundle]
         return json.loads(clip_in(plant, *words, kills=kills).stdout)
 
-    def adapt(self, pairs: str, out: Path, kills: int = 0) -> str:
+    def adapt(self, pairs: str, out: Path, kills: Kills = NEVER) -> str:
         """A bundle that has learnt them; returns the report."""
         words = ["adapt", "--pairs", self.work / pairs, "--from", self.bundle, "--name", ADAPTED]
         done = training(*words, "--out", out, may_fail=True, kills=kills)
         return done.stdout + done.stderr
 
-    def gate(self, plant: Plant, candidate: Path, name: str, kills: int = 0) -> dict:
+    def gate(self, plant: Plant, candidate: Path, name: str, kills: Kills = NEVER) -> dict:
         """The gate's verdict on a candidate."""
         out = self.work / name
         words = ["eval", "gate", "--baseline", self.bundle, "--candidate", candidate, "--out", out]
@@ -72,9 +74,9 @@ class Training:
         again = candidate.with_name(f"{ADAPTED}-killed")
         # Into the same folder, whose name is in the audit.
         (self.work / "pairs").rename(self.work / "pairs-first")
-        self.export(plant, "pairs", self.kills)
-        self.adapt("pairs", again, self.kills)
-        judged = self.gate(plant, candidate, "gate-killed", self.kills)
+        self.export(plant, "pairs", Kills(self.kills, EXPORT_SECONDS))
+        self.adapt("pairs", again, Kills(self.kills, ADAPT_SECONDS))
+        judged = self.gate(plant, candidate, "gate-killed", Kills(self.kills, GATE_SECONDS))
         return {
             "export": digests(self.work / "pairs-first") == digests(self.work / "pairs"),
             "adapt": digests(candidate, "bundle.json") == digests(again, "bundle.json"),

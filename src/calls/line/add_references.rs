@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use super::measure::{line_scored_by, model_of_line};
+use super::measure::model_of_line;
 use super::promote::{Switch, Switched};
 use super::rescore::{Rescored, score_parts};
 use crate::api::{ApiError, AppState};
@@ -44,8 +44,8 @@ pub struct ReferencesAdded {
     pub switched: Option<Switched>,
 }
 
-/// Makes references with the images of these parts besides those of now, has them score labelled parts, and makes them the
-/// line's, with a new calibration, when all are scored. The same request again goes on.
+/// Stores references with the images of the present ones and of these parts, and scores labelled parts with them. When all are
+/// scored, these references and a new calibration become the line's next version. The same request again goes on.
 ///
 /// # Errors
 /// 400 with the inspection if it is not OK, of another line, or a labelled part; 409 `promise_lost` unless `accept_weaker`,
@@ -110,9 +110,6 @@ async fn images_of(
     inspections: &[String],
 ) -> Result<Vec<Vec<Photograph>>, ApiError> {
     let reviews = state.lines.store().await?;
-    let scored_by = line_scored_by(state, &line.definition)?;
-    let labelled = reviews.parts(&line.name, &scored_by).await;
-    let labelled = labelled.map_err(LineError::from)?;
     let views = line.definition.references().len();
     let mut images: Vec<Vec<Photograph>> = vec![Vec::new(); views];
     for (i, id) in inspections.iter().enumerate() {
@@ -123,9 +120,8 @@ async fn images_of(
             return Err(of_store(ReviewError::NoInspection));
         }
         let inspection = reviews.inspection(id).await.map_err(of_store)?;
-        let is_labelled = labelled
-            .iter()
-            .any(|part| part.content == inspection.content);
+        let is_labelled = reviews.is_labelled(&line.name, &inspection.content).await;
+        let is_labelled = is_labelled.map_err(of_store)?;
         if let Some(why) = why_not(line, &inspection, is_labelled) {
             return Err(at(ApiError::new(Code::InvalidRequest, why)));
         }
@@ -157,8 +153,8 @@ fn why_not(line: &Line, inspection: &Inspection, is_labelled: bool) -> Option<&'
     }
 }
 
-/// The name of a reference with more images, which is stored unless it is there. Its name is that of its content, so that the
-/// same request finds it again, and references of other lines stay as they are.
+/// Stores a reference with more images unless it is there, and returns its name. The name is made of the content: the same
+/// request finds it again, and references of other lines stay as they are.
 async fn extended(
     state: &AppState,
     line: &Line,
