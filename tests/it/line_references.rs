@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::plant::{DEMO, Plant, picture};
+use crate::support::plant::{DEMO, Plant, SMALL, picture};
 use crate::support::server::{base64, failure, success};
 
 fn judge(plant: &Plant, id: &str, verdict: &str) {
@@ -166,4 +166,8 @@ fn only_a_part_that_a_person_found_ok_becomes_a_reference() {
         (&line["version"], &line["reference"]),
         (&json!(1), &json!("line.board"))
     );
+    // A labelled part stays one when another model decides, which has not scored it yet.
+    success(plant.of_line("PUT", "", &json!({"model": SMALL, "audit": 0.0})));
+    let wrong = add(here, &json!({"inspections": [labelled["id"]]}));
+    assert_eq!((wrong.0, wrong.2.as_deref()), (400, Some("inspections[0]")));
 }
