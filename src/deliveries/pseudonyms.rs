@@ -1,6 +1,10 @@
-//! Names of people in messages: replaced by words that tell two people apart, and not who they are.
+//! Names of people in messages and exports: replaced by words that tell two people apart, and not who they are.
+
+use std::path::Path;
 
 use ring::hmac;
+
+use super::secret_file::read_secret;
 
 /// Characters of a pseudonym's digits: 64 bits.
 const DIGITS: usize = 16;
@@ -13,6 +17,14 @@ impl Pseudonyms {
     /// With a key that only those have who may tell the names.
     pub fn new(key: &[u8]) -> Self {
         Self(hmac::Key::new(hmac::HMAC_SHA256, key))
+    }
+
+    /// With the key in a file.
+    ///
+    /// # Errors
+    /// A sentence that begins with `field`, without the key: the file cannot be read, or its key is too short.
+    pub fn with_key_file(field: &str, path: &Path) -> Result<Self, String> {
+        Ok(Self::new(read_secret(field, path)?.as_bytes()))
     }
 
     /// `person-` and the first half of the HMAC-SHA256 of the name, in hexadecimal. Without keys of the interface there are

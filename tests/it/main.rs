@@ -83,6 +83,7 @@ mod preprocess_decode;
 mod preprocess_reduced;
 mod preprocess_resize;
 mod promotion;
+mod pseudonyms;
 mod references;
 mod reload;
 mod request_slots;

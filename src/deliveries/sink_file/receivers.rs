@@ -1,6 +1,6 @@
 //! Makes the receiver of a sink from what is written about it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use reqwest::Certificate;
 use url::Url;
@@ -11,14 +11,9 @@ use crate::deliveries::folder::Folder;
 use crate::deliveries::mqtt::{Broker, Mqtt, TlsFiles, Version};
 use crate::deliveries::pseudonyms::Pseudonyms;
 use crate::deliveries::receiver::Receiver;
+use crate::deliveries::secret_file::{read, read_line, read_secret};
 use crate::deliveries::signature::Signer;
 use crate::deliveries::webhook::Webhook;
-
-/// Shortest secret, in bytes; a shorter one could be guessed.
-const SHORTEST: usize = 16;
-
-/// Largest file of a secret or of certificates.
-const LARGEST: u64 = 1 << 20;
 
 impl Entry {
     /// The receiver.
@@ -92,8 +87,8 @@ impl Entry {
     /// A sentence that names the field, without the key.
     pub fn pseudonyms(&self) -> Result<Option<Pseudonyms>, String> {
         let path = self.pseudonym_key_file.as_deref();
-        let key = path.map(|path| read_secret("pseudonym_key_file", path));
-        Ok(key.transpose()?.map(|key| Pseudonyms::new(key.as_bytes())))
+        path.map(|path| Pseudonyms::with_key_file("pseudonym_key_file", path))
+            .transpose()
     }
 
     fn webhook(&self) -> Result<Webhook, String> {
@@ -189,32 +184,4 @@ impl Entry {
             client,
         })
     }
-}
-
-fn read(field: &str, path: &Path) -> Result<Vec<u8>, String> {
-    let unreadable = |error| format!("{field}: cannot read {}: {error}", path.display());
-    let size = std::fs::metadata(path).map_err(unreadable)?.len();
-    if size > LARGEST {
-        return Err(format!(
-            "{field}: {} has {size} bytes; at most {LARGEST} are read",
-            path.display()
-        ));
-    }
-    std::fs::read(path).map_err(unreadable)
-}
-
-/// A secret in a file that cannot be guessed.
-fn read_secret(field: &str, path: &Path) -> Result<String, String> {
-    let secret = read_line(field, path)?;
-    if secret.len() < SHORTEST {
-        return Err(format!("{field}: a secret has at least {SHORTEST} bytes"));
-    }
-    Ok(secret)
-}
-
-/// A secret in a file, without the end of the line that an editor adds.
-fn read_line(field: &str, path: &Path) -> Result<String, String> {
-    let text = String::from_utf8(read(field, path)?);
-    let text = text.map_err(|_| format!("{field}: {} is not UTF-8", path.display()))?;
-    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }

@@ -13,7 +13,7 @@ mod texts;
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Parser as _};
 use serde::Deserialize;
 
@@ -24,6 +24,7 @@ use self::summary::Summary;
 use self::texts::Texts;
 use super::Named;
 use crate::cli::audit::{self, AuditArguments};
+use crate::deliveries::Pseudonyms;
 use crate::lines::Statement;
 use crate::whole_file;
 
@@ -43,6 +44,10 @@ pub struct ExportArguments {
     /// What is true of a good part, where no statement says it, such as "an undamaged board"
     #[arg(long, value_name = "TEXT")]
     ok_text: Option<String>,
+    /// Replace the reviewers' names by words such as person-1a2b3c4d5e6f7890, made with the key in FILE (16 bytes or more);
+    /// the same key gives the same words
+    #[arg(long, value_name = "FILE")]
+    pseudonym_key_file: Option<PathBuf>,
     /// Folder of the bundle that the audit uses
     #[arg(long, env = "CLIP_IN_MODEL", default_value = "models/demo")]
     model: PathBuf,
@@ -54,6 +59,15 @@ pub struct ExportArguments {
         default_value = "broken"
     )]
     fail_on: Vec<String>,
+}
+
+impl ExportArguments {
+    fn pseudonyms(&self) -> anyhow::Result<Option<Pseudonyms>> {
+        let file = self.pseudonym_key_file.as_deref();
+        file.map(|file| Pseudonyms::with_key_file("--pseudonym-key-file", file))
+            .transpose()
+            .map_err(|reason| anyhow!(reason))
+    }
 }
 
 /// What the command needs of a line.
@@ -68,13 +82,20 @@ struct Described {
 /// What the server refused, a file that cannot be written, no pair at all, and findings of the audit.
 pub fn run(arguments: &ExportArguments) -> anyhow::Result<()> {
     let line = &arguments.line;
+    let pseudonyms = arguments.pseudonyms()?;
     let described: Described = serde_json::from_value(line.ask("GET", "", None)?)?;
     let texts = Texts {
         statements: &described.statements,
         ok_text: arguments.ok_text.as_deref(),
     };
     let corrections = Corrections::of(line);
-    let selected = select(corrections.all()?, &texts);
+    let mut all = corrections.all()?;
+    if let Some(pseudonyms) = pseudonyms {
+        for correction in &mut all {
+            correction.verdict.who = pseudonyms.of(&correction.verdict.who);
+        }
+    }
+    let selected = select(all, &texts);
     if selected.pairs.is_empty() {
         bail!("no pair: {}", summary::why_not(&selected.left_out));
     }
