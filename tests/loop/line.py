@@ -12,8 +12,8 @@ from tests.loop.parts import DIMMED, GOOD_TEXT, WORDS, Part, photograph, series
 from tests.loop.plant import LINE, Plant
 from tests.loop.steps import Kills, clip_in
 
-ADAPTED = "mugs-2"
-"""The model that learns."""
+ADAPTED, SWAPPED = "mugs-2", "mugs-swapped"
+"""The model that learns, and one that learns from captions of the other side."""
 PROMISE = {"escape": 0.05, "overkill": 0.05, "delta": 0.05}
 SPLIT = {"fit": 0.25, "calibrate": 0.6}
 CLIENTS, TIMES = 32, 5
@@ -78,14 +78,16 @@ def undo_one(plant: Plant) -> str:
             return "none was wrong"
 
 
-def in_the_shadow(plant: Plant, parts: list[Part]) -> dict:
-    """Has the candidate decide live parts beside the line, and people say who is right."""
+def in_the_shadow(plant: Plant, model: str, parts: list[Part]) -> dict:
+    """Has a candidate decide live parts beside the line, and people say who is right where both differ."""
     path = f"/v1/admin/lines/{LINE}/shadow"
-    plant.ask("POST", path, {"model": ADAPTED, "share": 1.0})
+    plant.ask("POST", path, {"model": model, "share": 1.0})
     time.sleep(2)
     plant.stream(parts, "shadow")
     wait_until(lambda: plant.ask("GET", path)["inspections"] >= 0.9 * len(parts), 120)
-    plant.review("after-the-shadow")
+    # They are the first in the queue.
+    plant.review("after-the-shadow", plant.ask("GET", path)["differ"])
+    plant.ask("DELETE", path)
     status = plant.ask("GET", path)
     return {name: status[name] for name in status if name not in ("calibration", "object")}
 

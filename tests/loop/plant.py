@@ -82,7 +82,8 @@ class Plant:
         """Decides what waits for people, as one who knows the parts and errs now and then. Returns how many."""
         done = 0
         while done < most:
-            held = self.ask("POST", f"/v1/lines/{LINE}/reviews", {"session": name, "limit": 20})["data"]
+            asked = {"session": name, "limit": min(20, most - done)}
+            held = self.ask("POST", f"/v1/lines/{LINE}/reviews", asked)["data"]
             if not held:
                 return done
             for item in held:

@@ -2,8 +2,9 @@
 
 A line sees a kind of part that the model was not trained on, and asks people about many parts. Their corrections
 become edit pairs; the model is adapted to them, passes the gate, decides in the shadow, and is promoted while 32
-clients inspect. A candidate that learnt from swapped captions must be refused. Each command is killed now and then
-and started again. Prints the tables of docs/src/results/loop.md. What falls short of the goals makes the exit
+clients inspect. A candidate that learnt from swapped captions must be refused by the gate; if the captions that the
+gate tests with are as wrong, so that it passes, the shadow must show it. Each command is killed now and then and
+started again. Prints the tables of docs/src/results/loop.md. What falls short of the goals makes the exit
 status 1.
 """
 
@@ -20,6 +21,7 @@ from tests.loop import tables
 from tests.loop.line import (
     ADAPTED,
     CLIENTS,
+    SWAPPED,
     add_reviewed,
     calibrate,
     drift,
@@ -48,6 +50,7 @@ class Parts:
     stream: list[Part]
     measured: list[Part]
     shadowed: list[Part]
+    shadowed_again: list[Part]
     loaded: list[Part]
 
     @classmethod
@@ -64,16 +67,19 @@ class Parts:
             stream=stream,
             measured=measured,
             shadowed=series("shadowed", int(100 * scale), 0.5),
+            shadowed_again=series("shadowed-again", int(200 * scale), 0.5),
             loaded=[replace(known[place % len(known)], again=1 + place // len(known)) for place in places],
         )
 
     @property
     def drawn(self) -> list[Part]:
         """Those that need a photograph of their own."""
-        return self.labelled + self.stream + self.measured + self.shadowed
+        return self.labelled + self.stream + self.measured + self.shadowed + self.shadowed_again
 
 
-FOLDERS = ("state", "models", "pairs", "pairs-swapped", "pairs-first", "gate", "gate-swapped", "gate-killed")
+PAIRS = ("pairs", "pairs-swapped", "pairs-first")
+GATES = ("gate", "gate-swapped", "gate-deceived", "gate-killed")
+FOLDERS = ("state", "models", *PAIRS, *GATES)
 """What a run writes anew into its folder."""
 
 
@@ -105,6 +111,8 @@ def main() -> None:
             with steps("control: export, adapt and gate again, killed on the way"):
                 found["interrupted"] = train.interrupted(plant, models / ADAPTED, found["gate"])
         promoted(plant, parts, steps, train.kills, found)
+        with steps("control: swapped captions in the gate, too; shadow beside the adapted model"):
+            found["deceived"] = deceived(train, plant, models, parts.shadowed_again)
         with_references(plant, parts, steps, found)
     print(tables.all_of(found, steps.rows))
     missed = tables.missed(found)
@@ -161,9 +169,20 @@ def corrected(plant: Plant, parts: Parts, steps: Steps) -> dict:
 def refused(train: Training, plant: Plant, models: Path) -> dict | None:
     """The gate's verdict on a candidate that learnt from swapped captions; None if nothing could be learnt."""
     train.swap()
-    out = models / "swapped"
-    train.adapt("pairs-swapped", out)
+    out = models / SWAPPED
+    train.adapt("pairs-swapped", out, name=SWAPPED)
     return train.gate(plant, out, "gate-swapped") if out.exists() else None
+
+
+def deceived(train: Training, plant: Plant, models: Path, parts: list[Part]) -> dict | None:
+    """A gate whose captions are as wrong as those of the training, and then a shadow beside the adapted model."""
+    out = models / SWAPPED
+    if not out.exists():
+        return None
+    gate = train.gate(plant, out, "gate-deceived", pairs="pairs-swapped")
+    plant.ask("POST", "/v1/admin/models", {"path": SWAPPED})
+    clip_in(plant, "line", "rescore", LINE, "--model", SWAPPED)
+    return {"gate": gate, "shadow": in_the_shadow(plant, SWAPPED, parts)}
 
 
 def beside(plant: Plant, parts: Parts, steps: Steps, kills: int, found: dict) -> None:
@@ -172,7 +191,7 @@ def beside(plant: Plant, parts: Parts, steps: Steps, kills: int, found: dict) ->
         plant.ask("POST", "/v1/admin/models", {"path": ADAPTED})
         clip_in(plant, "line", "rescore", LINE, "--model", ADAPTED, kills=Kills(kills, RESCORE_SECONDS))
     with steps("shadow"):
-        found["shadow"] = in_the_shadow(plant, parts.shadowed)
+        found["shadow"] = in_the_shadow(plant, ADAPTED, parts.shadowed)
 
 
 def promoted(plant: Plant, parts: Parts, steps: Steps, kills: int, found: dict) -> None:

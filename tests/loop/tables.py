@@ -17,6 +17,7 @@ def all_of(found: dict, seconds: list[list[str]]) -> str:
         f"pairs: {pairs['pairs']}, {pairs['splits']}, left out {pairs['left_out']}",
         f"gate: {refusals(found['gate'])}\n{differences(found['gate'])}",
         f"swapped captions: {swapped(found['swapped'])}",
+        f"swapped captions in the gate, too: {deceived(found['deceived'])}",
         f"killed and started again, the same: {found.get('interrupted', 'not tried')}",
         f"shadow: {found['shadow']}",
         f"promotion: {found['load']}",
@@ -46,6 +47,17 @@ def refusals(gate: dict) -> str:
 def swapped(gate: dict | None) -> str:
     """What became of the candidate that learnt from swapped captions."""
     return "nothing could be learnt of them" if gate is None else f"{refusals(gate)}\n{differences(gate)}"
+
+
+def deceived(of: dict | None) -> str:
+    """The same candidate before a gate with swapped captions, and in the shadow."""
+    return "not tried" if of is None else f"{refusals(of['gate'])}; shadow: {of['shadow']}"
+
+
+def is_seen(shadow: dict) -> bool:
+    """Whether the shadow shows that a candidate is worse: the whole interval of its share is below a half."""
+    interval = shadow["judged"]["share_better"]
+    return interval is not None and interval[1] < 0.5
 
 
 def differences(gate: dict) -> str:
@@ -82,6 +94,8 @@ def missed(found: dict) -> list[str]:
         "with more references, training adds nothing": both.review_share < control.review_share,
         f"inspections around the promotion: {wrong}": not wrong,
         "the gate let swapped captions pass": found["swapped"] is None or not found["swapped"]["passed"],
+        "the shadow does not show a worse candidate": found["deceived"] is None
+        or is_seen(found["deceived"]["shadow"]),
         f"a kill changed a result: {found.get('interrupted')}": all(found.get("interrupted", {}).values()),
         "a wrong verdict could not be undone": found["undone"] != "none was wrong",
     }

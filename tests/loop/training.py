@@ -17,7 +17,7 @@ PROTECTED, PROTECTED_SEED = 120, 77
 """Edits of each category unless others are asked for, and a seed that neither training nor replay has."""
 EXPORT_SECONDS, ADAPT_SECONDS, GATE_SECONDS = 20.0, 45.0, 100.0
 """About as long as the commands take at full size: kills are spread over it."""
-SWAPPED = {"source_caption": "target_caption", "target_caption": "source_caption"}
+OTHER_SIDE = {"source_caption": "target_caption", "target_caption": "source_caption"}
 
 
 @dataclass(frozen=True)
@@ -35,17 +35,19 @@ class Training:
         words = ["line", "export", LINE, "--out", self.work / name, "--model", self.bundle]
         return json.loads(clip_in(plant, *words, kills=kills).stdout)
 
-    def adapt(self, pairs: str, out: Path, kills: Kills = NEVER) -> str:
+    def adapt(self, pairs: str, out: Path, kills: Kills = NEVER, name: str = ADAPTED) -> str:
         """A bundle that has learnt them; returns the report."""
-        words = ["adapt", "--pairs", self.work / pairs, "--from", self.bundle, "--name", ADAPTED]
+        words = ["adapt", "--pairs", self.work / pairs, "--from", self.bundle, "--name", name]
         done = training(*words, "--out", out, may_fail=True, kills=kills)
         return done.stdout + done.stderr
 
-    def gate(self, plant: Plant, candidate: Path, name: str, kills: Kills = NEVER) -> dict:
+    def gate(
+        self, plant: Plant, candidate: Path, name: str, kills: Kills = NEVER, pairs: str = "pairs"
+    ) -> dict:
         """The gate's verdict on a candidate."""
         out = self.work / name
         words = ["eval", "gate", "--baseline", self.bundle, "--candidate", candidate, "--out", out]
-        words += ["--pairs", self.work / "pairs" / "test.parquet", "--protected", self.work / "protected"]
+        words += ["--pairs", self.work / pairs / "test.parquet", "--protected", self.work / "protected"]
         # Short runs have fewer pairs.
         words += ["--least-pairs", 10]
         done = clip_in(plant, *words, may_fail=True, kills=kills)
@@ -66,7 +68,7 @@ class Training:
         (self.work / "pairs-swapped").mkdir()
         for file in (self.work / "pairs").glob("*.parquet"):
             table = pq.read_table(file)
-            names = [SWAPPED.get(name, name) for name in table.column_names]
+            names = [OTHER_SIDE.get(name, name) for name in table.column_names]
             pq.write_table(table.rename_columns(names), self.work / "pairs-swapped" / file.name)
 
     def interrupted(self, plant: Plant, candidate: Path, gate: dict) -> dict[str, bool]:
