@@ -15,7 +15,7 @@ use crate::runtime::{Encoded, Encoders, RuntimeError};
 use crate::telemetry::Metrics;
 
 /// A gain below this is not worth the cores that other work may need at the same time.
-const LEAST_GAIN: f64 = 1.2;
+pub const LEAST_GAIN: f64 = 1.2;
 /// Runs per measurement; the fastest one counts, because other programs only ever slow a run down.
 const RUNS: usize = 5;
 /// Tokens of the measured text: a short caption.

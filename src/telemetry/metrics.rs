@@ -34,6 +34,8 @@ pub struct Metrics {
     batch_size: [Histogram; 2],
     inference_seconds: [Histogram; 2],
     wide_batches: [IntCounter; 2],
+    /// Images that were alone and whose features ran on a session with more threads.
+    pub wide_features: IntCounter,
     /// From the bytes of an image to its pixels.
     pub decode_seconds: Histogram,
     /// From an image's pixels to the encoder's input.
@@ -146,7 +148,7 @@ impl Metrics {
         let wide_batches = counters(
             r,
             "clip_in_wide_batches_total",
-            "Batches that were alone and ran on sessions with more threads.",
+            "Batches that were alone and ran on sessions with more threads. Of features, too.",
             &["modality"],
         )?;
         let model_info = gauges(
@@ -181,6 +183,7 @@ impl Metrics {
             queue_seconds: Lane::ALL.map(|lane| queue_seconds.with_label_values(&[lane.name()])),
             batch_size: by_modality(&batch_size),
             inference_seconds: by_modality(&inference_seconds),
+            wide_features: wide_batches.with_label_values(&["features"]),
             wide_batches: [Modality::Image, Modality::Text]
                 .map(|modality| wide_batches.with_label_values(&[modality.name()])),
             decode_seconds: histogram(

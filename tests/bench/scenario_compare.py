@@ -1,8 +1,8 @@
 """One camera that compares each picture with a reference of ten: what its steps take.
 
 Beside `/v1/compare`, alone and with statements and a map: one plain embedding of the same pictures by the same
-server, and PatchCore in Python on the same features (patchcore.py), without HTTP. The model is the demo model: the
-reference models have no features.
+server, a comparison by a server whose sessions have one thread each, and PatchCore in Python on the same features
+(patchcore.py), without HTTP. The model is the demo model: the reference models have no features.
 """
 
 import base64
@@ -26,6 +26,7 @@ from tests.bench.servers import Server
 SCENARIO, REFERENCE, IMAGES = "compare", "bench", 10
 STATEMENTS = ["a scratch on the part", "a missing screw", "a stain on the part"]
 FEATURES_MS, AFTER_MS = 40.0, 5.0
+NARROW, OF_NARROW = "a comparison, --wide-threads 1", 0.85
 STEPS = ("align", "compare", "statements", "map")
 
 
@@ -40,22 +41,29 @@ def run(settings: Settings, report: Report) -> None:
         "an embedding": "/v1/embeddings",
         "a comparison": comparing,
         "with statements and a map": with_all,
+        NARROW: comparing,
     }
     took: dict[str, list[float]] = {name: [] for name in kinds}
     steps: dict[str, list[float]] = {name: [] for name in ("features", *STEPS)}
     cpu: list[float] = []
     baseline: dict[str, list[float]] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        with ClipIn(DEMO_BUNDLE, "--state", folder).start() as server:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as other:
+        usual = ClipIn(DEMO_BUNDLE, "--state", folder)
+        narrow = ClipIn(DEMO_BUNDLE, "--state", other, "--wide-threads", "1", name="narrow")
+        with usual.start() as server, narrow.start() as of_one_thread:
             _put(server, files[:IMAGES])
+            _put(of_one_thread, files[:IMAGES])
             for number in range(settings.rounds):
                 say(f" round {number + 1} of {settings.rounds}")
                 order = list(kinds) if number % 2 == 0 else list(kinds)[::-1]
                 for name in order:
-                    before, used = Counters.of(server), server.cpu_seconds()
-                    latencies = _alone(server, kinds[name], files, number, settings.seconds)
-                    spent = Counters.of(server) - before
+                    asked = of_one_thread if name == NARROW else server
+                    before, used = Counters.of(asked), asked.cpu_seconds()
+                    latencies = _alone(asked, kinds[name], files, number, settings.seconds)
                     took[name].append(percentile(latencies, 0.5) * 1e3)
+                    if name == NARROW:
+                        continue
+                    spent = Counters.of(server) - before
                     if name == "a comparison":
                         cpu.append((server.cpu_seconds() - used) / len(latencies) * 1e3)
                         steps["features"].append(spent.mean("clip_in_features_seconds") * 1e3)
@@ -78,6 +86,8 @@ def _report(report: Report, p50: dict[str, float], steps: dict, cpu: list[float]
     report.note(SCENARIO, f"PatchCore in Python on the same features, without alignment and HTTP, ms: {told}")
     report.at_most(SCENARIO, "ms of the features of one picture", median(steps["features"]), FEATURES_MS)
     report.at_most(SCENARIO, "ms from features to score and places", median(steps["compare"]), AFTER_MS)
+    ratio = p50["a comparison"] / p50[NARROW]
+    report.at_most(SCENARIO, "p50 of a comparison against sessions of one thread", ratio, OF_NARROW)
     ratio = p50["a comparison"] / theirs["all"]
     report.at_most(SCENARIO, "p50 of a comparison against PatchCore in Python", ratio, 1.0)
 

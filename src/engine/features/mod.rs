@@ -1,13 +1,14 @@
 //! Features of images for inspection: maps of the bundle's third graph, which is loaded when something needs it.
 //!
 //! ```text
-//! Model::features → CpuPool (decode, resize) → FeatureQueue → worker thread (one session) → maps
+//! Model::features → CpuPool (decode, resize) → FeatureQueue → worker thread (own or wide session) → maps
 //! ```
 //!
 //! The first call loads the sessions and checks the golden values. A call whose workers have ended loads them again.
 
 mod golden;
 mod queue;
+mod wide;
 mod worker;
 
 use std::sync::Arc;
@@ -27,12 +28,13 @@ use super::request::EmbedOptions;
 use super::settings::EngineSettings;
 use crate::bundle::{Bundle, FeaturesSide};
 use crate::preprocess::{self, ImageOptions, Limits, Pixels};
-use crate::runtime::{CudaSettings, FeatureMap, SessionSettings};
+use crate::runtime::{CudaSettings, Device, FeatureMap, FeatureSession, SessionSettings};
 use crate::telemetry::Metrics;
 use golden::FeatureSource;
 pub use golden::verify_features;
 use queue::FeatureJob;
 pub use queue::FeatureQueue;
+use wide::WideFeatures;
 
 /// Memory of the calls that a model works on at a time, in MiB: pixels and maps. One image of 448 x 448 pixels takes 9 MiB
 /// with the three maps of EfficientNet-Lite0; the largest possible image takes 46 MiB.
@@ -259,31 +261,30 @@ impl Features {
         {
             return Err(self.not_loaded(reason));
         }
-        let sources = self.sources(side);
+        let (sources, wide) = (self.sources(side), self.wide_source(side));
         // The lock goes along: a caller that is cancelled does not let another one load at the same time.
         let load = tokio::task::spawn_blocking(move || {
-            let loaded: Result<Vec<_>, LoadError> = sources
-                .into_iter()
-                .map(|source| Ok((source.load()?, source)))
-                .collect();
+            let loaded = load(sources, wide);
             if let Err(error) = &loaded {
                 *failed = Some((Instant::now(), error.to_string()));
             }
             (loaded, failed)
         });
         let (loaded, _held) = load.await.map_err(|error| self.not_loaded(&error))?;
-        let loaded = loaded.map_err(|error| self.not_loaded(&error))?;
+        let (loaded, wide) = loaded.map_err(|error| self.not_loaded(&error))?;
         let mut threads = Vec::new();
         for (i, (session, source)) in loaded.into_iter().enumerate() {
             let (queue, alive) = (self.queue.clone(), self.alive.clone());
             let name = format!("features-{i}");
             let metrics = self.metrics.clone();
-            let thread = worker::spawn(name, session, source, queue, alive, metrics);
+            let thread =
+                worker::spawn(name, (session, wide.clone()), source, queue, alive, metrics);
             threads.push(thread.map_err(|error| self.not_loaded(&error))?);
         }
         tracing::info!(
             model = self.model(),
             sessions = threads.len(),
+            wide = wide.is_some(),
             "features loaded"
         );
         let mut known = self.threads.lock();
@@ -292,29 +293,66 @@ impl Features {
         Ok(())
     }
 
-    /// One for each worker, on the devices of the encoders. The graph is fp32 at every precision of the model.
+    /// One for each worker, on the devices of the encoders.
     fn sources(&self, side: &Arc<FeaturesSide>) -> Vec<FeatureSource> {
         let settings = &self.settings;
         let on = |device| {
-            let source = FeatureSource {
-                bundle: self.bundle.clone(),
-                side: side.clone(),
-                settings: SessionSettings {
-                    threads: settings.threads_per_worker,
-                    device,
-                    bf16: false,
-                    // 10-bit mantissas are too coarse for the golden values.
-                    cuda: CudaSettings {
-                        tf32: false,
-                        ..settings.cuda
-                    },
-                },
-                limits: settings.image_limits,
-            };
+            let source = self.source(side, device, settings.threads_per_worker);
             std::iter::repeat_n(source, settings.workers_on(device))
         };
         settings.devices.iter().copied().flat_map(on).collect()
     }
+
+    /// That of the session for an image that is alone, on the CPU.
+    fn wide_source(&self, side: &Arc<FeaturesSide>) -> Option<FeatureSource> {
+        let threads = self.settings.wide_threads;
+        let is_wide = self.settings.device() == Device::Cpu && threads > 1;
+        is_wide.then(|| self.source(side, Device::Cpu, threads))
+    }
+
+    /// The graph is fp32 at every precision of the model.
+    fn source(&self, side: &Arc<FeaturesSide>, device: Device, threads: usize) -> FeatureSource {
+        FeatureSource {
+            bundle: self.bundle.clone(),
+            side: side.clone(),
+            settings: SessionSettings {
+                threads,
+                device,
+                bf16: false,
+                // 10-bit mantissas are too coarse for the golden values.
+                cuda: CudaSettings {
+                    tf32: false,
+                    ..self.settings.cuda
+                },
+            },
+            limits: self.settings.image_limits,
+        }
+    }
+}
+
+type Loaded = (
+    Vec<(FeatureSession, FeatureSource)>,
+    Option<Arc<WideFeatures>>,
+);
+
+/// The sessions of the workers, and the wide one if it is faster; the log says what was measured.
+fn load(sources: Vec<FeatureSource>, wide: Option<FeatureSource>) -> Result<Loaded, LoadError> {
+    let mut own = Vec::new();
+    for source in sources {
+        own.push((source.load()?, source));
+    }
+    let (Some(source), Some((narrow, _))) = (wide, own.first_mut()) else {
+        return Ok((own, None));
+    };
+    let mut session = source.load()?;
+    let gain = wide::gain(narrow, &mut session, source.side.size)?;
+    tracing::info!(
+        model = source.bundle.manifest.name,
+        threads = source.settings.threads,
+        gain,
+        "measured a session of features with more threads, for an image that is alone"
+    );
+    Ok((own, WideFeatures::new(session, gain).map(Arc::new)))
 }
 
 impl Drop for Features {

@@ -1,6 +1,7 @@
 //! The queue before the workers of features: two lanes, and batches of images of one size.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -33,10 +34,32 @@ impl FeatureJob {
     }
 }
 
+/// Images for one run of the graph. While it lives, its images count as running.
+#[derive(Debug)]
+pub struct FeatureBatch {
+    /// Images of one size, at least one.
+    pub jobs: Vec<FeatureJob>,
+    /// Whether it is one image, and nothing else waited or ran when it was taken.
+    pub alone: bool,
+    pub running: Running,
+}
+
+/// Counts a batch that runs.
+#[derive(Debug)]
+pub struct Running(Arc<FeatureQueue>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.lock().running -= 1;
+    }
+}
+
 #[derive(Debug, Default)]
 struct Waiting {
     lanes: [VecDeque<FeatureJob>; 2],
     closed: bool,
+    /// Number of batches that were taken and still run.
+    running: usize,
 }
 
 /// The queue of one model's features.
@@ -69,12 +92,21 @@ impl FeatureQueue {
     /// The next batch, when there is one: the first image, and images of its lane and size that follow it, of at most
     /// [`MAX_PIXELS`] pixels. Cancelled images are dropped and late ones get their error. `None` after the queue was closed
     /// and is empty.
-    pub fn take(&self) -> Option<Vec<FeatureJob>> {
+    pub fn take(self: &Arc<Self>) -> Option<FeatureBatch> {
         let mut waiting = self.lock();
         loop {
-            let batch = waiting.lanes.iter_mut().find_map(take_from);
-            if batch.is_some() || waiting.closed {
-                return batch;
+            if let Some(jobs) = waiting.lanes.iter_mut().find_map(take_from) {
+                let waits = waiting.lanes.iter().any(|lane| !lane.is_empty());
+                let alone = jobs.len() == 1 && waiting.running == 0 && !waits;
+                waiting.running += 1;
+                return Some(FeatureBatch {
+                    jobs,
+                    alone,
+                    running: Running(self.clone()),
+                });
+            }
+            if waiting.closed {
+                return None;
             }
             self.work.wait(&mut waiting);
         }
@@ -141,14 +173,40 @@ mod tests {
         (job, receiver)
     }
 
-    fn sides(batch: Option<Vec<FeatureJob>>) -> Vec<usize> {
-        let batch = batch.unwrap_or_default();
-        batch.iter().map(|job| job.size[0]).collect()
+    fn sides(batch: Option<FeatureBatch>) -> Vec<usize> {
+        let jobs = batch.map(|batch| batch.jobs).unwrap_or_default();
+        jobs.iter().map(|job| job.size[0]).collect()
+    }
+
+    #[test]
+    fn an_image_is_alone_if_no_other_waits_or_runs() {
+        let queue = Arc::new(FeatureQueue::default());
+        let mut receivers = Vec::new();
+        let mut push = |side| {
+            let (job, receiver) = job(side, Lane::Interactive, None);
+            receivers.push(receiver);
+            queue.push(job).unwrap();
+        };
+        push(64);
+        let first = queue.take().unwrap();
+        assert!(first.alone);
+        push(64);
+        let second = queue.take().unwrap();
+        assert!(!second.alone, "another one runs");
+        drop((first, second));
+        push(64);
+        push(96);
+        assert!(!queue.take().unwrap().alone, "another one waits");
+        assert!(queue.take().unwrap().alone);
+        push(64);
+        push(64);
+        let both = queue.take().unwrap();
+        assert_eq!((both.jobs.len(), both.alone), (2, false));
     }
 
     #[test]
     fn a_batch_has_one_size_and_a_bounded_number_of_pixels() {
-        let queue = FeatureQueue::default();
+        let queue = Arc::new(FeatureQueue::default());
         let mut receivers = Vec::new();
         for side in [448; 7].into_iter().chain([256, 448]) {
             let (job, receiver) = job(side, Lane::Interactive, None);
@@ -163,7 +221,7 @@ mod tests {
 
     #[test]
     fn interactive_images_come_first_and_useless_ones_do_not_run() {
-        let queue = FeatureQueue::default();
+        let queue = Arc::new(FeatureQueue::default());
         let past = Instant::now().checked_sub(Duration::from_secs(1));
         let (bulk, _kept) = job(64, Lane::Bulk, None);
         let (late, mut answer) = job(96, Lane::Interactive, past);

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use super::super::error::EngineError;
 use super::golden::FeatureSource;
-use super::queue::{FeatureJob, FeatureQueue};
+use super::queue::{FeatureBatch, FeatureQueue};
+use super::wide::WideFeatures;
 use crate::preprocess::Pixels;
 use crate::runtime::{FeatureMap, FeatureSession, RuntimeError};
 use crate::telemetry::Metrics;
@@ -19,7 +20,7 @@ const REBUILT_AGAIN_AFTER: Duration = Duration::from_secs(3600);
 /// Starts a worker. It ends when the queue is closed and empty, or when its session failed and cannot be replaced.
 pub fn spawn(
     name: String,
-    session: FeatureSession,
+    (session, wide): (FeatureSession, Option<Arc<WideFeatures>>),
     source: FeatureSource,
     queue: Arc<FeatureQueue>,
     alive: Arc<AtomicUsize>,
@@ -35,6 +36,7 @@ pub fn spawn(
         let _watch = watch;
         let mut worker = Worker {
             session: Some(session),
+            wide,
             source,
             rebuilt: None,
             metrics,
@@ -64,6 +66,8 @@ impl Drop for DeathWatch {
 struct Worker {
     /// `None` if it failed and could not be replaced.
     session: Option<FeatureSession>,
+    /// For an image that is alone; all workers share it.
+    wide: Option<Arc<WideFeatures>>,
     source: FeatureSource,
     rebuilt: Option<Instant>,
     metrics: Arc<Metrics>,
@@ -71,21 +75,30 @@ struct Worker {
 
 impl Worker {
     /// Answers a batch. If it fails, its images are run one after another, so that only what is at fault gets an error.
-    fn answer(&mut self, batch: Vec<FeatureJob>) -> ControlFlow<()> {
-        let Some(size) = batch.first().map(|job| job.size) else {
+    fn answer(&mut self, batch: FeatureBatch) -> ControlFlow<()> {
+        let FeatureBatch {
+            jobs,
+            alone,
+            running: _running,
+        } = batch;
+        let Some(size) = jobs.first().map(|job| job.size) else {
             return ControlFlow::Continue(());
         };
-        if batch.len() > 1 {
-            let pixels: Vec<_> = batch.iter().map(|job| &job.pixels).collect();
+        if jobs.len() > 1 {
+            let pixels: Vec<_> = jobs.iter().map(|job| &job.pixels).collect();
             if let Some(Ok(maps)) = self.session.as_mut().map(|s| s.run(&pixels, size)) {
-                for (job, maps) in batch.into_iter().zip(maps) {
+                for (job, maps) in jobs.into_iter().zip(maps) {
                     job.answer(Ok(maps));
                 }
                 return ControlFlow::Continue(());
             }
         }
-        for job in batch {
-            let result = self.run_alone(&job.pixels, size);
+        for job in jobs {
+            let result = if alone {
+                self.run_wide(&job.pixels, size)
+            } else {
+                self.run_alone(&job.pixels, size)
+            };
             if let Err(error) = &result {
                 job.span
                     .in_scope(|| tracing::error!(%error, "computing features failed"));
@@ -96,6 +109,34 @@ impl Worker {
         match self.session {
             Some(_) => ControlFlow::Continue(()),
             None => ControlFlow::Break(()),
+        }
+    }
+
+    /// Runs an image that has the machine to itself: with the wide session, if there is one.
+    fn run_wide(
+        &mut self,
+        pixels: &Pixels,
+        size: [usize; 2],
+    ) -> Result<Vec<FeatureMap>, EngineError> {
+        let wide = self.wide.clone();
+        let Some((wide, tried)) =
+            wide.and_then(|wide| wide.run(pixels, size).map(|maps| (wide, maps)))
+        else {
+            return self.run_alone(pixels, size);
+        };
+        match tried {
+            Ok(maps) => {
+                self.metrics.wide_features.inc();
+                Ok(maps)
+            }
+            Err(error) => {
+                let result = self.run_alone(pixels, size);
+                // Missing memory does not mean that the session failed.
+                if result.is_ok() && !matches!(error, RuntimeError::OutOfMemory(_)) {
+                    wide.give_up(&error);
+                }
+                result
+            }
         }
     }
 
