@@ -2,17 +2,20 @@
 //! makes the pictures more alike.
 
 mod grey;
+mod normal_equations;
 mod refine;
 mod spectrum;
 mod ssim;
+mod warp;
 
 pub use grey::GreyImage;
 
 use super::error::InspectionError;
 use super::transform::Transform;
 use grey::working_size;
-use refine::{Level, warp};
+use refine::Level;
 use spectrum::{Spectrum, Transforms};
+use warp::warp;
 
 /// The longest side that pictures are compared at: larger ones are shrunk.
 pub const WORKING_SIDE: usize = 256;
@@ -250,8 +253,8 @@ impl RegistrationReference {
         let (degrees, scale) = self.transforms.turn_and_scale(&self.spectrum, &polar);
         let centre = ((width - 1) as f64 / 2.0, (middle.height() - 1) as f64 / 2.0);
         let turned = Transform::similarity(degrees, scale, (0.0, 0.0), centre);
-        let (upright, _) = warp(middle, &turned, width, middle.height());
-        let spectrum = self.transforms.spectrum(&upright, width);
+        let upright = warp(middle, &turned, width, middle.height());
+        let spectrum = self.transforms.spectrum(&upright.values, width);
         let (x, y) = self.transforms.shift(self.spectrum.picture(), &spectrum);
         consider(Transform::shift(x, y).then(&turned));
         best.1
@@ -278,9 +281,11 @@ struct Seen {
 /// `None` where too little of the reference is seen.
 fn seen(level: &Level, picture: &GreyImage, transform: &Transform) -> Option<Seen> {
     let (width, height) = (level.image.width(), level.image.height());
-    let (warped, valid) = warp(picture, transform, width, height);
-    let seen = valid.iter().filter(|valid| **valid).count();
-    (seen as f64 >= LEAST_OVERLAP * valid.len() as f64).then_some(Seen { warped, valid })
+    let warped = warp(picture, transform, width, height);
+    (warped.seen() as f64 >= LEAST_OVERLAP * warped.values.len() as f64).then(|| Seen {
+        valid: warped.valid(),
+        warped: warped.values,
+    })
 }
 
 /// Similarity of the reference and a picture of its size, over what is seen of it.

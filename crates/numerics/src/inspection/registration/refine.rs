@@ -1,6 +1,8 @@
 //! Refines a coarse transform: Gauss-Newton steps on the grey values.
 
 use super::grey::GreyImage;
+use super::normal_equations::{Row, Sums};
+use super::warp::{Warped, warp};
 use crate::inspection::transform::Transform;
 use nalgebra::{Matrix4, Vector4};
 
@@ -15,8 +17,10 @@ pub(super) struct Level {
     pub(super) image: GreyImage,
     mean: f32,
     spread: f32,
-    /// Gradient (x, y) of each pixel, of the picture with a standard deviation of 1.
-    gradient: Vec<(f32, f32)>,
+    /// The picture without its mean, with a standard deviation of 1.
+    normalised: Vec<f32>,
+    /// Its gradient, across and down.
+    gradient: [Vec<f32>; 2],
 }
 
 impl Level {
@@ -25,8 +29,9 @@ impl Level {
         let (mean, spread) = image.spread();
         let (width, height) = (image.width(), image.height());
         let values = image.values();
-        let scale = 0.5 / spread.max(f32::MIN_POSITIVE);
-        let mut gradient = Vec::with_capacity(values.len());
+        let scale = 1.0 / spread.max(f32::MIN_POSITIVE);
+        let normalised = values.iter().map(|value| (value - mean) * scale).collect();
+        let mut gradient = [(); 2].map(|()| Vec::with_capacity(values.len()));
         for row in 0..height {
             for column in 0..width {
                 let at = |row: usize, column: usize| values[row * width + column];
@@ -34,13 +39,16 @@ impl Level {
                     at(row, (column + 1).min(width - 1)) - at(row, column.saturating_sub(1));
                 let down =
                     at((row + 1).min(height - 1), column) - at(row.saturating_sub(1), column);
-                gradient.push((right * scale, down * scale));
+                for (list, difference) in gradient.iter_mut().zip([right, down]) {
+                    list.push(difference * 0.5 * scale);
+                }
             }
         }
         Self {
             image,
             mean,
             spread,
+            normalised,
             gradient,
         }
     }
@@ -71,78 +79,39 @@ impl Level {
     /// The small transform of the reference that makes it most like the test picture as it is warped now.
     fn step(&self, test: &GreyImage, now: &Transform) -> Option<Transform> {
         let (width, height) = (self.image.width(), self.image.height());
-        let (warped, valid) = warp(test, now, width, height);
-        let mut sums = (0_usize, 0.0_f64, 0.0_f64);
-        for (value, _) in warped.iter().zip(&valid).filter(|(_, valid)| **valid) {
-            sums = (
-                sums.0 + 1,
-                sums.1 + f64::from(*value),
-                sums.2 + f64::from(value * value),
-            );
-        }
-        if sums.0 * 4 < warped.len() {
+        let mut warped = warp(test, now, width, height);
+        let seen = warped.seen();
+        if seen * 4 < warped.values.len() {
             return None;
         }
-        let mean = sums.1 / sums.0 as f64;
-        let spread = (sums.2 / sums.0 as f64 - mean * mean).max(0.0).sqrt();
+        let [sum, squares] = self.moments(&warped);
+        // About the reference's mean, so that a picture of little contrast loses no digits.
+        let offset = sum / seen as f64;
+        let spread = (squares / seen as f64 - offset * offset).max(0.0).sqrt();
         if spread < 1e-6 || self.spread < 1e-6 {
             return None;
         }
-        let (mean, scale) = (mean as f32, 1.0 / spread as f32);
-        let (own_mean, own_scale) = (self.mean, 1.0 / self.spread);
-        let difference = |index: usize, value: f32| {
-            (value - mean) * scale - (self.image.values()[index] - own_mean) * own_scale
-        };
-        let typical = {
-            let all = warped
-                .iter()
-                .zip(&valid)
-                .enumerate()
-                .filter(|(_, (_, valid))| **valid);
-            let sum: f64 = all
-                .map(|(index, (value, _))| f64::from(difference(index, *value).abs()))
-                .sum();
-            (2.0 * sum / sums.0 as f64).max(1e-3) as f32
-        };
+        let light = ((f64::from(self.mean) + offset) as f32, 1.0 / spread as f32);
+        let sum = self.subtract(&mut warped, light);
+        let typical = (2.0 * sum / seen as f64).max(1e-3) as f32;
         // Positions about the centre, in units of the half side, so that the four unknowns are alike.
         let unit = width.max(height) as f32 / 2.0;
         let centre = ((width - 1) as f32 / 2.0, (height - 1) as f32 / 2.0);
-        let mut normal = [[0.0_f64; 4]; 4];
-        let mut right = [0.0_f64; 4];
-        for row in 0..height {
-            let v = (row as f32 - centre.1) / unit;
-            // Sums of one row in float32, of all rows in float64.
-            let mut row_normal = [0.0_f32; 10];
-            let mut row_right = [0.0_f32; 4];
-            for column in 0..width {
-                let index = row * width + column;
-                if !valid[index] {
-                    continue;
-                }
-                let error = difference(index, warped[index]);
-                let weight = 1.0 / (1.0 + (error / typical).powi(2));
-                let u = (column as f32 - centre.0) / unit;
-                let (x, y) = self.gradient[index];
-                let slope = [x * u + y * v, y * u - x * v, x, y];
-                let mut at = 0;
-                for i in 0..4 {
-                    let weighted = weight * slope[i];
-                    row_right[i] += weighted * error;
-                    for other in &slope[i..] {
-                        row_normal[at] += weighted * other;
-                        at += 1;
-                    }
-                }
-            }
-            let mut at = 0;
-            for i in 0..4 {
-                right[i] += f64::from(row_right[i]);
-                for sum in &mut normal[i][i..] {
-                    *sum += f64::from(row_normal[at]);
-                    at += 1;
-                }
-            }
+        let across: Vec<f32> = (0..width)
+            .map(|column| (column as f32 - centre.0) / unit)
+            .collect();
+        let mut sums = Sums::default();
+        for (row, columns) in warped.rows.iter().enumerate() {
+            let all = row * width + columns.start..row * width + columns.end;
+            sums.add(&Row {
+                down: (row as f32 - centre.1) / unit,
+                across: &across[columns.clone()],
+                errors: &warped.values[all.clone()],
+                gradient: [&self.gradient[0][all.clone()], &self.gradient[1][all]],
+                typical,
+            });
         }
+        let (normal, right) = (sums.normal, sums.right);
         let trace: f64 = (0..4).map(|i| normal[i][i]).sum();
         let matrix = Matrix4::from_fn(|i, j| {
             normal[i.min(j)][i.max(j)] + if i == j { trace * 1e-9 + 1e-12 } else { 0.0 }
@@ -161,6 +130,37 @@ impl Level {
             .then_some(step)
     }
 
+    /// Sum and sum of squares of what is seen, about the reference's mean: of a row in float32, of all rows in float64.
+    fn moments(&self, warped: &Warped) -> [f64; 2] {
+        let mut sums = [0.0; 2];
+        for row in warped.seen_rows() {
+            let [sum, squares] = sums_of(row, |value| {
+                let above = value - self.mean;
+                [above, above * above]
+            });
+            sums = [sums[0] + sum, sums[1] + squares];
+        }
+        sums
+    }
+
+    /// Replaces what is seen by its difference to the reference, both without their light (mean and 1 / spread) and contrast.
+    /// Returns the sum of the magnitudes.
+    fn subtract(&self, warped: &mut Warped, (mean, scale): (f32, f32)) -> f64 {
+        let width = self.image.width();
+        let mut sum = 0.0;
+        let rows = warped.values.chunks_exact_mut(width);
+        let own = self.normalised.chunks_exact(width);
+        for ((row, own), columns) in rows.zip(own).zip(&warped.rows) {
+            let row = &mut row[columns.clone()];
+            for (value, own) in row.iter_mut().zip(&own[columns.clone()]) {
+                *value = (*value - mean) * scale - own;
+            }
+            let [magnitudes] = sums_of(row, |value| [value.abs()]);
+            sum += magnitudes;
+        }
+        sum
+    }
+
     fn largest_move(&self, step: &Transform) -> f64 {
         let (right, bottom) = (
             (self.image.width() - 1) as f64,
@@ -175,42 +175,21 @@ impl Level {
     }
 }
 
-/// Reads `image` where `transform` takes each pixel of a picture of `width` × `height`, between pixels bilinearly; and
-/// which of them lie inside.
-pub(super) fn warp(
-    image: &GreyImage,
-    transform: &Transform,
-    width: usize,
-    height: usize,
-) -> (Vec<f32>, Vec<bool>) {
-    let (mut values, mut valid) = (vec![0.0; width * height], vec![false; width * height]);
-    let (right, bottom) = ((image.width() - 1) as f64, (image.height() - 1) as f64);
-    let pixels = image.values();
-    let stride = image.width();
-    let [[a, _, _], [c, _, _]] = transform.0;
-    for row in 0..height {
-        let (x0, y0) = transform.apply(0.0, row as f64);
-        for column in 0..width {
-            let (x, y) = (x0 + a * column as f64, y0 + c * column as f64);
-            // The tolerance keeps the last row and column of an identity that was computed.
-            if !(x >= -1e-6 && y >= -1e-6 && x <= right + 1e-6 && y <= bottom + 1e-6) {
-                continue;
+/// Sums over the values of a row, eight at a time.
+fn sums_of<const N: usize>(row: &[f32], terms: impl Fn(f32) -> [f32; N]) -> [f64; N] {
+    let mut sums = [[0.0_f32; 8]; N];
+    let mut eights = row.chunks_exact(8);
+    for eight in &mut eights {
+        for (lane, value) in eight.iter().enumerate() {
+            for (sums, term) in sums.iter_mut().zip(terms(*value)) {
+                sums[lane] += term;
             }
-            let (x, y) = (x.clamp(0.0, right), y.clamp(0.0, bottom));
-            let (left, top) = (x as usize, y as usize);
-            let (beside, below) = (
-                (left + 1).min(stride - 1),
-                (top + 1).min(image.height() - 1),
-            );
-            let (across, down) = ((x - left as f64) as f32, (y - top as f64) as f32);
-            let line = |row: usize| {
-                let (first, second) = (pixels[row * stride + left], pixels[row * stride + beside]);
-                first + (second - first) * across
-            };
-            let (upper, lower) = (line(top), line(below));
-            values[row * width + column] = upper + (lower - upper) * down;
-            valid[row * width + column] = true;
         }
     }
-    (values, valid)
+    for value in eights.remainder() {
+        for (sums, term) in sums.iter_mut().zip(terms(*value)) {
+            sums[0] += term;
+        }
+    }
+    sums.map(|sums| f64::from(sums.iter().sum::<f32>()))
 }
