@@ -10,6 +10,7 @@ status 1.
 
 import argparse
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -100,25 +101,38 @@ def main() -> None:
     train = Training(options.bundle, work, options.kills, options.protected)
     with steps("draw parts"):
         photograph(parts.drawn, work / "pictures")
+    found: dict = {}
     with served(options.bundle, work) as plant:
-        found = corrected(plant, parts, steps)
-        learn(train, plant, models, steps, found)
-        if not found["gate"]["passed"] and not options.any_result:
-            raise SystemExit(f"the gate refused the candidate: {found['gate']['refusals']}")
-        with steps("control: adapt to swapped captions, gate"):
-            found["swapped"] = refused(train, plant, models)
-        if train.kills:
-            with steps("control: export, adapt and gate again, killed on the way"):
-                found["interrupted"] = train.interrupted(plant, models / ADAPTED, found["gate"])
-        promoted(plant, parts, steps, train.kills, found)
-        with steps("control: swapped captions in the gate, too; shadow beside the adapted model"):
-            found["deceived"] = deceived(train, plant, models, parts.shadowed_again)
-        with_references(plant, parts, steps, found)
+        try:
+            everything(plant, parts, steps, train, (models, options.any_result), found)
+        except BaseException:
+            print(f"found until then: {found}", file=sys.stderr)
+            raise
     print(tables.all_of(found, steps.rows))
     missed = tables.missed(found)
     for each in missed:
         print(f"missed: {each}")
     raise SystemExit(1 if missed and not options.any_result else 0)
+
+
+def everything(
+    plant: Plant, parts: Parts, steps: Steps, train: Training, candidates: tuple[Path, bool], found: dict
+) -> None:
+    """The loop and its controls. `candidates`: their folder, and whether a refused one goes on."""
+    models, any_result = candidates
+    found.update(corrected(plant, parts, steps))
+    learn(train, plant, models, steps, found)
+    if not found["gate"]["passed"] and not any_result:
+        raise SystemExit(f"the gate refused the candidate: {found['gate']['refusals']}")
+    with steps("control: adapt to swapped captions, gate"):
+        found["swapped"] = refused(train, plant, models)
+    if train.kills:
+        with steps("control: export, adapt and gate again, killed on the way"):
+            found["interrupted"] = train.interrupted(plant, models / ADAPTED, found["gate"])
+    promoted(plant, parts, steps, train.kills, found)
+    with steps("control: swapped captions in the gate, too; shadow beside the adapted model"):
+        found["deceived"] = deceived(train, plant, models, parts.shadowed_again)
+    with_references(plant, parts, steps, found)
 
 
 @contextmanager

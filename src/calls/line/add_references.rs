@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 
 use super::measure::model_of_line;
+use super::pace::Pace;
 use super::promote::{Switch, Switched};
 use super::rescore::{Rescored, score_parts};
 use crate::api::{ApiError, AppState};
@@ -56,6 +57,8 @@ pub async fn add_references(
     call: AddReferences,
     who: &str,
 ) -> Result<ReferencesAdded, ApiError> {
+    // What was learnt of the references is stored, so that a request that did no more was not in vain.
+    let pace = Pace::new(state.request_time);
     let line = state.lines.get(name).await?;
     let added = images_of(state, &line, &call.inspections).await?;
     let model = model_of_line(state, &line.definition)?;
@@ -70,7 +73,7 @@ pub async fn add_references(
     }
     let definition = with_references(&line.definition, &names);
     let what = (line.name.as_str(), &definition);
-    let rescored = score_parts(state, who, what, call.most, call.options).await?;
+    let rescored = score_parts(state, who, what, (call.most, pace), call.options).await?;
     if rescored.left > 0 {
         return Ok(ReferencesAdded {
             references: names,

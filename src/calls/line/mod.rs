@@ -6,6 +6,7 @@ mod inspect;
 mod judged;
 mod map;
 mod measure;
+mod pace;
 mod promote;
 mod put;
 mod rescore;

@@ -4,13 +4,15 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::measure::{line_scored_by, measure, model_of_line};
+use super::pace::Pace;
 use crate::api::{ApiError, AppState, MayCalibrate};
 use crate::engine::EmbedOptions;
 use crate::error_code::Code;
 use crate::lines::{Definition, Line, LineError};
 use crate::reviews::{NewPart, PartToScore, ReviewError};
 
-/// Parts that are scored in one request, at most: they are compared one after the other, within the time of a request.
+/// Parts that are scored in one request, at most. They are compared one after the other; fewer of them if the time of the
+/// request is short.
 pub const MOST_AT_A_TIME: usize = 64;
 
 /// Parts that are scored in one request unless fewer are asked for.
@@ -32,7 +34,7 @@ pub struct Rescored {
 /// Scores labelled parts of a line that the model has not scored yet, at most so many. `model` is another one than the line's.
 ///
 /// # Errors
-/// [`ApiError`]; nothing of this request is stored then.
+/// [`ApiError`]; what was scored before it stays.
 pub async fn rescore(
     state: &AppState,
     right: &MayCalibrate,
@@ -45,19 +47,20 @@ pub async fn rescore(
         definition.model = model;
     }
     model_of_line(state, &definition).map_err(|error| error.at("model"))?;
-    score_parts(state, right.who(), (&line.name, &definition), most, options).await
+    let how = (most, Pace::new(state.request_time));
+    score_parts(state, right.who(), (&line.name, &definition), how, options).await
 }
 
 /// Scores labelled parts of a line that were not scored as a definition says, which need not be that of the line; at most so
-/// many.
+/// many, and no more than there is time for.
 ///
 /// # Errors
-/// [`ApiError`]; nothing of this request is stored then.
+/// [`ApiError`]; what was scored before it stays.
 pub(super) async fn score_parts(
     state: &AppState,
     who: &str,
     (name, definition): (&str, &Definition),
-    most: usize,
+    (most, mut pace): (usize, Pace),
     options: EmbedOptions,
 ) -> Result<Rescored, ApiError> {
     let model = model_of_line(state, definition)?;
@@ -66,7 +69,11 @@ pub(super) async fn score_parts(
     let parts = reviews.parts_to_score(name, &scored_by, most).await;
     let parts = parts.map_err(LineError::from)?;
     let mut scored = 0;
+    pace.begin();
     for part in parts {
+        if !pace.has_time() {
+            break;
+        }
         let measured = measure(state, definition, &part.images, options).await?;
         if measured.scored_by != scored_by {
             let message = "the model or the reference was replaced meanwhile; ask again";

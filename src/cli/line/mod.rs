@@ -19,8 +19,9 @@ use super::line_server::{Answered, LineServer, Refusal, agent};
 use crate::dataset::files::{images_in, shown_entries};
 use crate::lines::Store;
 
-/// Parts in one request: they are compared one after the other, within the time of a request.
-const AT_A_TIME: usize = 16;
+/// Parts in one request: few, because they are compared one after the other, within the time of a request, however busy the
+/// machine is.
+const AT_A_TIME: usize = 4;
 
 /// Longest time of a request.
 const TIME: Duration = Duration::from_secs(600);
