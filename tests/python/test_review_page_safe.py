@@ -164,7 +164,7 @@ def test_keys_pressed_quickly_on_a_slow_network_lose_nothing(server, browser, se
         decided = 0
         for _ in range(40):
             is_undo = decided > 0 and (decided == 3 or draw.random() < 0.5)
-            # The page refuses to decide about a part that nobody can have seen yet.
+            # The page ignores a decision until the picture of the part is loaded.
             if not is_undo:
                 expect(page.locator("#part-pane .picture")).to_be_visible()
             page.keyboard.press("z" if is_undo else "o")

@@ -57,7 +57,7 @@ pub async fn add_references(
     call: AddReferences,
     who: &str,
 ) -> Result<ReferencesAdded, ApiError> {
-    // What was learnt of the references is stored, so that a request that did no more was not in vain.
+    // Learning the references counts. If it takes too long, this request scores no part; the next one finds them stored.
     let pace = Pace::new(state.request_time);
     let line = state.lines.get(name).await?;
     let added = images_of(state, &line, &call.inspections).await?;

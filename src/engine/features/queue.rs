@@ -34,17 +34,18 @@ impl FeatureJob {
     }
 }
 
-/// Images for one run of the graph. While it lives, its images count as running.
+/// Images for one run of the graph.
 #[derive(Debug)]
 pub struct FeatureBatch {
     /// Images of one size, at least one.
     pub jobs: Vec<FeatureJob>,
     /// Whether it is one image, and nothing else waited or ran when it was taken.
     pub alone: bool,
+    /// While this lives, no other image is alone.
     pub running: Running,
 }
 
-/// Counts a batch that runs.
+/// A batch that runs; the queue counts it until this is dropped.
 #[derive(Debug)]
 pub struct Running(Arc<FeatureQueue>);
 
