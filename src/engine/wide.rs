@@ -35,14 +35,9 @@ impl Gains {
     /// [`RuntimeError`] of a run.
     pub fn measure(narrow: &mut Encoders, wide: &mut Encoders) -> Result<Self, RuntimeError> {
         let mut gain = |modality| {
-            // In turns, so that a change of the machine's speed meets both.
-            let mut best = [f64::INFINITY; 2];
-            for _ in 0..RUNS {
-                for (best, encoders) in best.iter_mut().zip([&mut *narrow, &mut *wide]) {
-                    *best = best.min(seconds(encoders, modality)?);
-                }
-            }
-            Ok::<_, RuntimeError>(best[0] / best[1])
+            gain([&mut *narrow, &mut *wide], RUNS, |encoders| {
+                seconds(encoders, modality)
+            })
         };
         Ok(Self {
             image: gain(Modality::Image)?,
@@ -67,6 +62,25 @@ impl Gains {
     pub fn pay(self) -> bool {
         self.pays(Modality::Image) || self.pays(Modality::Text)
     }
+}
+
+/// How many times faster the second of two sessions runs; `seconds` is the time of one run. The fastest of the runs counts,
+/// and they are in turns, so that a change of the machine's speed meets both.
+///
+/// # Errors
+/// [`RuntimeError`] of a run.
+pub fn gain<S>(
+    [narrow, wide]: [&mut S; 2],
+    runs: usize,
+    mut seconds: impl FnMut(&mut S) -> Result<f64, RuntimeError>,
+) -> Result<f64, RuntimeError> {
+    let mut best = [f64::INFINITY; 2];
+    for _ in 0..runs {
+        for (best, session) in best.iter_mut().zip([&mut *narrow, &mut *wide]) {
+            *best = best.min(seconds(session)?);
+        }
+    }
+    Ok(best[0] / best[1])
 }
 
 fn seconds(encoders: &mut Encoders, modality: Modality) -> Result<f64, RuntimeError> {

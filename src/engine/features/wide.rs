@@ -7,11 +7,11 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
-use super::super::wide::LEAST_GAIN;
+use super::super::wide::{self, LEAST_GAIN};
 use crate::preprocess::Pixels;
 use crate::runtime::{FeatureMap, FeatureSession, RuntimeError};
 
-/// Runs per measurement; the fastest one counts, because other programs only ever slow a run down.
+/// Runs per measurement.
 const RUNS: usize = 3;
 
 /// How many times faster a session with more threads runs one image of this size.
@@ -20,20 +20,15 @@ const RUNS: usize = 3;
 /// [`RuntimeError`] of a run.
 pub fn gain(
     narrow: &mut FeatureSession,
-    wide: &mut FeatureSession,
+    wide_session: &mut FeatureSession,
     size @ [height, width]: [usize; 2],
 ) -> Result<f64, RuntimeError> {
     let black = Pixels::U8(vec![0; height * width * 3]);
-    // In turns, so that a change of the machine's speed meets both.
-    let mut best = [f64::INFINITY; 2];
-    for _ in 0..RUNS {
-        for (best, session) in best.iter_mut().zip([&mut *narrow, &mut *wide]) {
-            let started = Instant::now();
-            session.run(&[&black], size)?;
-            *best = best.min(started.elapsed().as_secs_f64());
-        }
-    }
-    Ok(best[0] / best[1])
+    wide::gain([narrow, wide_session], RUNS, |session| {
+        let started = Instant::now();
+        session.run(&[&black], size)?;
+        Ok(started.elapsed().as_secs_f64())
+    })
 }
 
 /// The wide session of a model. One image at a time uses it.
