@@ -12,6 +12,7 @@ mod explain;
 pub mod infer;
 mod labelset;
 mod line;
+mod load_model;
 mod map_kind;
 mod place;
 mod reference;
@@ -37,6 +38,7 @@ pub use line::{
     calibrate, inspect, line_scored_by, map_of, model_of_line, no_shadow, promote, put_line,
     reference_of, rescore, roll_back, shadow_decides, shadow_of, start_shadow,
 };
+pub use load_model::{ComputedBeforeUse, Unusable, load_model};
 pub use map_kind::MapKind;
 pub use place::Place;
 pub use reference::{add_to_reference, put_reference};

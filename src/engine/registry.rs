@@ -115,13 +115,18 @@ impl Registry {
 
     /// The model with this name or alias.
     pub fn get(&self, name: &str) -> Option<Arc<Model>> {
-        let alias = self.aliases.iter().find(|alias| alias.name == name);
-        let name = alias.map_or(name, |alias| &alias.model);
+        let name = self.own_name(name);
         self.served
             .read()
             .iter()
             .find(|m| m.name() == name)
             .cloned()
+    }
+
+    /// A model's own name, whether or not it is loaded; the name itself if it is no alias.
+    pub fn own_name<'a>(&'a self, name: &'a str) -> &'a str {
+        let alias = self.aliases.iter().find(|alias| alias.name == name);
+        alias.map_or(name, |alias| &alias.model)
     }
 
     /// Aliases of models. An unloaded model keeps its aliases until it is loaded again.
@@ -135,12 +140,17 @@ impl Registry {
     }
 
     /// Loads a bundle while the other models serve, verifies it and warms it up, and only then lets it accept requests. It
-    /// replaces the model with the same name if there is one. Blocks.
+    /// replaces the model with the same name if there is one. `before_use` is called with the new model before requests can
+    /// reach it. Blocks.
     ///
     /// # Errors
     /// [`RegistryError::Busy`], [`RegistryError::Stopping`], or the reason why the bundle cannot be served; the old model
     /// continues.
-    pub fn load(&self, folder: &Path) -> Result<Loaded, RegistryError> {
+    pub fn load(
+        &self,
+        folder: &Path,
+        before_use: impl FnOnce(&Arc<Model>),
+    ) -> Result<Loaded, RegistryError> {
         let _alone = self.loading.try_lock().ok_or(RegistryError::Busy)?;
         if self.served.read().stopped {
             return Err(RegistryError::Stopping);
@@ -151,6 +161,7 @@ impl Registry {
             }
         }
         let model = self.loader.load(folder)?;
+        before_use(&model);
         let old = {
             let mut served = self.served.write();
             let old = served.put(model.clone())?;

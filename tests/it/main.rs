@@ -25,6 +25,7 @@ mod command_line;
 mod compare;
 mod compare_grpc;
 mod compression;
+mod computed_before_use;
 mod concurrency;
 mod configuration;
 mod configuration_errors;

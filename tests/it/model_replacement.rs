@@ -200,7 +200,7 @@ async fn requests_that_hold_an_old_model_are_answered_by_it() {
     let before = 2;
     // A thread gets its name a moment after its start.
     wait_for("the workers", || workers() == before);
-    assert!(registry.load(&second).unwrap().replaced);
+    assert!(registry.load(&second, |_| ()).unwrap().replaced);
     let new = registry.default_model();
     assert!(!Arc::ptr_eq(&old, &new));
 
@@ -212,11 +212,11 @@ async fn requests_that_hold_an_old_model_are_answered_by_it() {
     assert_eq!(ask(&new, "new").await, Ok(1));
 
     // A stop also ends models that a request still holds.
-    registry.load(&second).unwrap();
+    registry.load(&second, |_| ()).unwrap();
     registry.stop();
     assert_eq!(workers(), 0);
     let stopping = Err(EmbedError::Engine(EngineError::Stopping));
     assert_eq!(ask(&new, "too late").await, stopping);
-    assert!(registry.load(&second).is_err());
+    assert!(registry.load(&second, |_| ()).is_err());
     wait_for("the end of the refused model", || workers() == 0);
 }

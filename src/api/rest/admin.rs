@@ -19,6 +19,7 @@ use crate::api::admin::AdminAccess;
 use crate::api::admission::drain;
 use crate::api::json_answer::Json;
 use crate::api::{ApiError, AppState};
+use crate::calls::{self, ComputedBeforeUse};
 use crate::engine::{Loaded, RegistryError};
 use crate::error_code::Code;
 
@@ -62,6 +63,8 @@ struct LoadedModel {
     model: ModelObject,
     /// Whether it replaced another model with the same name.
     replaced: bool,
+    /// The label sets and references that it computed before requests could reach it.
+    computed: ComputedBeforeUse,
 }
 
 /// The result of unloading a model.
@@ -72,8 +75,8 @@ struct UnloadedModel {
     deleted: bool,
 }
 
-/// Loads a bundle and serves it. It replaces the model with the same name if there is one. A load continues even if its
-/// client disconnects.
+/// Loads a bundle and serves it. It replaces the model with the same name if there is one. Label sets and references of this
+/// name are computed by the new model before it takes over. A load continues even if its client disconnects.
 #[utoipa::path(
     post,
     path = "/v1/admin/models",
@@ -93,11 +96,11 @@ async fn load(
         return Err(ApiError::new(Code::UnsupportedContentType, message));
     };
     let LoadRequest { path } = json_body::parse(body)?;
-    let models = state.models.clone();
-    let load = move || -> Result<Loaded, ApiError> {
+    let of_load = state.clone();
+    let load = move || -> Result<_, ApiError> {
         let folder = admin.root.find(&path);
         let folder = folder.map_err(|error| ApiError::from(error).at("path"))?;
-        models.load(&folder).map_err(|error| {
+        calls::load_model(&of_load, &folder).map_err(|error| {
             let bundle_is_to_blame = matches!(error, RegistryError::Load(_));
             let error = ApiError::from(error);
             if bundle_is_to_blame {
@@ -107,10 +110,11 @@ async fn load(
             }
         })
     };
-    let Loaded { model, replaced } = blocking(load).await??;
+    let (Loaded { model, replaced }, computed) = blocking(load).await??;
     Ok(Json(LoadedModel {
         model: models::describe(&model, state.models.default_model().name()),
         replaced,
+        computed,
     }))
 }
 
