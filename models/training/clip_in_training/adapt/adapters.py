@@ -2,8 +2,8 @@
 
 A and B are [embedding_dim, embedding_dim] of low rank and begin at 0. They learn that each side of a new pair prefers
 its own caption, and each caption its own picture (`WithinPairLoss`). That comparison has no false negatives, however
-many pairs share a caption. On replayed edits they stay near the vectors of the start, and CLIP's loss keeps what is
-known of them.
+many pairs share a caption. Pairs of different facts are compared too, with a small weight (`between_pairs`). On
+replayed edits they stay near the vectors of the start, and CLIP's loss keeps what is known of them.
 """
 
 import math
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from clip_in_training.adapt.between_pairs import between_pairs, numbered
 from clip_in_training.adapt.embedded import Embedded
 from clip_in_training.adapt.encoders import unit
 from clip_in_training.adapt.replay import Replay
@@ -34,6 +35,8 @@ class AdapterSettings:
     batch: int = 512
     """New pairs a step."""
     learning_rate: float = 1e-2
+    between: float = 0.1
+    """Weight of what pairs say about one another."""
     anchors: tuple[float, ...] = (30.0, 100.0)
     """Weights of 1 - cosine to the start's vectors, mean over replayed pictures and texts. Each is tried."""
     replay: float = 1.0
@@ -113,6 +116,7 @@ def _train(pairs: Embedded, trainer: Trainer, anchor: float, random: torch.Gener
     images, texts = torch.from_numpy(pairs.images), torch.from_numpy(pairs.texts)
     kept = None if trainer.replay is None else _Kept(trainer.replay, trainer, anchor)
     within = WithinPairLoss("softmax", "softmax")
+    facts = numbered(pairs.facts)
     scale, bias = torch.tensor(similarity.scale), torch.tensor(similarity.bias)
     optimiser = torch.optim.Adam(
         [image.out, image.into, text.out, text.into], lr=settings.learning_rate, betas=(0.9, 0.99)
@@ -124,6 +128,8 @@ def _train(pairs: Embedded, trainer: Trainer, anchor: float, random: torch.Gener
         rows = torch.randperm(len(pairs), generator=random)[: settings.batch]
         seen, said = image(images[rows]), text(texts[rows])
         loss = within(seen[:, 0], said[:, 0], seen[:, 1], said[:, 1], scale, bias)
+        if settings.between:
+            loss = loss + settings.between * between_pairs(seen, said, facts[rows], scale)
         if kept is not None:
             loss = loss + kept(image, text, random)
         optimiser.zero_grad(set_to_none=True)

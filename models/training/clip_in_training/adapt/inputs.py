@@ -11,7 +11,7 @@ from clip_in_training.adapt.export import KEY
 from clip_in_training.adapt.pairs import PairFolder, files_digest
 from clip_in_training.common.errors import DataError, ExportError
 
-METHOD = 1
+METHOD = 2
 """Counts up when the same inputs would give another bundle than before."""
 WAYS = ("adapters", "lora")
 

@@ -1,5 +1,6 @@
 """How many pairs are right, before and after an adaptation."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,3 +40,14 @@ def right(images: np.ndarray, texts: np.ndarray) -> Right:
     first, second = similarity[:, 0, 0], similarity[:, 1, 1]
     leads = [own - other for own in (first, second) for other in (similarity[:, 0, 1], similarity[:, 1, 0])]
     return Right(both, np.min(leads, axis=0) if len(images) else np.zeros(0))
+
+
+def which(images: np.ndarray, texts: np.ndarray, facts: Sequence[str]) -> np.ndarray:
+    """Whether each changed picture is nearest to a caption of its own fact, among the changed captions of all pairs.
+
+    Of unit vectors [pairs, 2, embedding_dim] each; bool [pairs]. Empty if there is one fact only.
+    """
+    if len(set(facts)) < 2:
+        return np.zeros(0, dtype=bool)
+    nearest = (images[:, 1] @ texts[:, 1].T).argmax(axis=1)
+    return np.array([facts[found] == fact for found, fact in zip(nearest, facts, strict=True)])

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+
 from clip_in_training.adapt.embedded import Embedded
 from clip_in_training.adapt.facts import facts
 from clip_in_training.adapt.measure import Right
@@ -34,6 +36,18 @@ def measured(before: Right, after: Right) -> dict[str, Any]:
         "after": after.percent,
         "won": int((after.both & ~before.both).sum()),
         "lost": int((before.both & ~after.both).sum()),
+    }
+
+
+def which_fact(before: np.ndarray, after: np.ndarray, facts: Sequence[str]) -> dict[str, Any] | None:
+    """Share of the pairs whose fact is told from the others; None if there is one fact only."""
+    if not len(before):
+        return None
+    return {
+        "facts": len(set(facts)),
+        "pairs": len(before),
+        "before": 100 * float(before.mean()),
+        "after": 100 * float(after.mean()),
     }
 
 

@@ -35,6 +35,7 @@ def report(entry: dict[str, Any]) -> str:
         _table(["anchor", "strength", "right, %", "margin", "protected, %"], _curve(entry)),
         f"chosen: strength {entry['strength']:g}, anchor {entry['anchor']:g}, on {entry['chosen_on']}; "
         f"replayed: {entry['replay']}",
+        *_which(entry),
         *_possible(entry),
     ]
     return "\n\n".join(parts)
@@ -96,6 +97,17 @@ def _possible(entry: dict[str, Any]) -> list[str]:
         return []
     fall = kept["reference"] - most["protected"]
     return [f"more could be learnt: {most['right']:.1f} % with --keep {math.ceil(10 * fall) / 10:g}"]
+
+
+def _which(entry: dict[str, Any]) -> list[str]:
+    """Bundles of earlier versions, and those of LoRA, do not have it."""
+    found = entry.get("which")
+    if found is None:
+        return []
+    return [
+        f"which of {found['facts']} facts it is, among those held out: right in {found['before']:.1f} % of "
+        f"{found['pairs']} pairs before, {found['after']:.1f} % after"
+    ]
 
 
 def _is_chosen(point: dict[str, Any], entry: dict[str, Any]) -> bool:

@@ -12,7 +12,7 @@ from clip_in_training.adapt.adapters import AdapterSettings, Similarity, Trainer
 from clip_in_training.adapt.embedded import Embedded, Embedder
 from clip_in_training.adapt.encoders import Encoders, fp32_encoders
 from clip_in_training.adapt.inputs import Inputs
-from clip_in_training.adapt.measure import right
+from clip_in_training.adapt.measure import right, which
 from clip_in_training.adapt.pairs import SPLITS, Broken
 from clip_in_training.adapt.report import broken_lines, gained_nothing, report
 from clip_in_training.common.errors import DataError, ExportError
@@ -72,6 +72,7 @@ def adapt(inputs: Inputs, settings: AdapterSettings) -> dict[str, Any]:
         else record.measured(
             right(test.images, test.texts), right(*trained.final(test.images, test.texts, chosen.strength))
         ),
+        "which": _which(trained, chosen.strength),
         "protected": None if kept is None else record.protected(kept, points[0].protected, chosen.protected),
         "replay": "none" if kept is None else kept.source,
         "curve": [_point(point) for point in points],
@@ -161,6 +162,16 @@ def _trained(splits: dict[str, Embedded], trainer: Trainer) -> tuple[list[streng
         ]
         found.append(strength.Trained(anchor, trainer(together, anchor), parts))
     return found, f"{len(folds)} parts of train and validation in turn"
+
+
+def _which(trained: strength.Trained, chosen: float) -> dict[str, Any] | None:
+    """Whether a fact is told from the others, on pairs that the adapters were not trained on."""
+    before = [which(held.images, held.texts, held.facts) for _, held in trained.parts]
+    after = [
+        which(*adapters(held.images, held.texts, chosen), held.facts) for adapters, held in trained.parts
+    ]
+    facts = [fact for _, held in trained.parts for fact in held.facts]
+    return record.which_fact(np.concatenate(before), np.concatenate(after), facts)
 
 
 def _point(point: strength.Point) -> dict[str, Any]:
