@@ -1,13 +1,21 @@
 //! Options for reading images, for the commands that embed.
 
-use clap::Args;
+use clap::builder::RangedI64ValueParser;
+use clap::{Args, value_parser};
 
 use crate::preprocess::{Alpha, ImageOptions, ValueBits};
+use crate::references::RESOLUTIONS;
+
+/// Parses the resolution at which pictures are compared.
+pub fn resolution() -> RangedI64ValueParser<u32> {
+    let (least, most) = (*RESOLUTIONS.start(), *RESOLUTIONS.end());
+    value_parser!(u32).range(i64::from(least)..=i64::from(most))
+}
 
 #[derive(Debug, Args)]
 pub struct ImageArguments {
     /// Number of low bits of 16-bit images that hold the value [default: those of a PNG's sBIT chunk, or all 16]
-    #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u8).range(8..=16))]
+    #[arg(long, value_name = "BITS", value_parser = value_parser!(u8).range(8..=16))]
     value_bits: Option<u8>,
     /// Turn images as their EXIF data says, or leave them as they are stored [default: as the model's manifest says]
     #[arg(long, value_name = "BOOL")]

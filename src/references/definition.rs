@@ -1,5 +1,7 @@
 //! The definition of a reference, as given by a user.
 
+use std::ops::RangeInclusive;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +13,12 @@ use crate::preprocess::ImageOptions;
 
 /// Bytes that a reference takes besides its images: what is learnt of them, and what a comparison needs of that.
 pub const LEARNT_BYTES: usize = 8 << 20;
+
+/// Pixels up to which [`LEARNT_BYTES`] are enough.
+const USUAL_PIXELS: usize = 448 * 448;
+
+/// Possible resolutions. Fewer pixels have too few patches; more do not fit through a graph of features in any shape.
+pub const RESOLUTIONS: RangeInclusive<u32> = 128..=960;
 
 /// Images of good parts, and where to look at.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -26,6 +34,10 @@ pub struct Definition {
     /// How the images, and those that are compared with them, are read.
     #[serde(default)]
     pub image_options: ImageOptions,
+    /// The side of a square, in pixels: pictures are compared with as many pixels as it has, in their own shape. The model's
+    /// own size by default. See [`RESOLUTIONS`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolution: Option<u32>,
 }
 
 /// An image file.
@@ -124,14 +136,39 @@ impl Definition {
             }
             _ => {}
         }
+        check_resolution(self.resolution)?;
         self.places.check()
     }
+}
+
+/// Checks a resolution, before the model is known.
+///
+/// # Errors
+/// [`ReferenceError::Invalid`].
+pub fn check_resolution(given: Option<u32>) -> Result<(), ReferenceError> {
+    match given {
+        Some(side) if !RESOLUTIONS.contains(&side) => Err(ReferenceError::Invalid {
+            field: "resolution".to_owned(),
+            reason: format!(
+                "{side} pixels; {} to {} are possible",
+                RESOLUTIONS.start(),
+                RESOLUTIONS.end()
+            ),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Bytes that are counted for what is learnt of pictures with so many pixels.
+pub fn learnt_bytes(pixels: usize) -> usize {
+    LEARNT_BYTES * pixels.max(USUAL_PIXELS) / USUAL_PIXELS
 }
 
 impl Storable for Definition {
     fn bytes(&self) -> usize {
         let images = self.images.iter().map(|image| image.0.len());
-        images.sum::<usize>() + self.places.mask_bytes() + LEARNT_BYTES
+        let side = self.resolution.unwrap_or(0) as usize;
+        images.sum::<usize>() + self.places.mask_bytes() + learnt_bytes(side * side)
     }
 }
 
@@ -147,6 +184,7 @@ mod tests {
                 ignore: vec![vec![(0.0, 0.5), (4.0, 0.0), (4.0, 4.0)]],
                 ..Places::default()
             },
+            resolution: Some(640),
             ..Definition::default()
         };
         let text = serde_json::to_string(&definition).unwrap();
@@ -154,5 +192,20 @@ mod tests {
         let back: Definition = serde_json::from_str(&text).unwrap();
         assert_eq!(back, definition);
         assert!(back.check(1).is_ok() && back.check(0).is_err());
+    }
+
+    #[test]
+    fn more_pixels_are_counted_and_have_a_bound() {
+        let with = |resolution| Definition {
+            images: vec![Photograph(Bytes::new())],
+            resolution,
+            ..Definition::default()
+        };
+        let bytes = |resolution| with(resolution).bytes();
+        assert_eq!(bytes(Some(224)), bytes(None));
+        assert_eq!(bytes(Some(896)), 4 * bytes(None));
+        for (side, is_possible) in [(127, false), (128, true), (960, true), (961, false)] {
+            assert_eq!(with(Some(side)).check(1).is_ok(), is_possible, "{side}");
+        }
     }
 }

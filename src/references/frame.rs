@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::error::ReferenceError;
 use crate::engine::Model;
 use crate::inspection::Transform;
 use crate::preprocess::{self, Interpolation, RgbImage};
@@ -19,20 +20,41 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// For a first reference image of this size. A model with features sees about as many pixels as its manifest says, in the
-    /// shape of the picture; another one sees its encoder's input.
-    pub fn new(model: &Model, posted: (usize, usize)) -> Self {
+    /// For a first reference image of this size. A model with features sees about as many pixels as its manifest says, or as a
+    /// square with sides of `resolution` pixels, in the shape of the picture; another one sees its encoder's input.
+    ///
+    /// # Errors
+    /// [`ReferenceError::Invalid`] for a resolution that the model cannot see.
+    pub fn new(
+        model: &Model,
+        posted: (usize, usize),
+        resolution: Option<u32>,
+    ) -> Result<Self, ReferenceError> {
+        let cannot = |reason| ReferenceError::Invalid {
+            field: "resolution".to_owned(),
+            reason,
+        };
         let manifest = model.manifest();
-        let input = match &manifest.features {
-            Some(side) => {
+        let input = match (&manifest.features, resolution) {
+            (Some(side), Some(square)) => {
+                let square = square as usize;
+                let shaped = shaped(square * square, posted, side.multiple_of());
+                side.check_size([shaped.1, shaped.0]).map_err(cannot)?;
+                shaped
+            }
+            (Some(side), None) => {
                 let [height, width] = side.size;
                 let shaped = shaped(height * width, posted, side.multiple_of());
                 let possible = side.check_size([shaped.1, shaped.0]).is_ok();
                 if possible { shaped } else { (width, height) }
             }
-            None => (manifest.image.size[1], manifest.image.size[0]),
+            (None, None) => (manifest.image.size[1], manifest.image.size[0]),
+            (None, Some(_)) => {
+                let reason = "the model has no graph of features, and its encoder sees one size";
+                return Err(cannot(reason.to_owned()));
+            }
         };
-        Self { posted, input }
+        Ok(Self { posted, input })
     }
 
     /// Whether a picture of this size has the shape of the reference. Its size does not matter: pictures are scaled.

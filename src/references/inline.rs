@@ -7,7 +7,7 @@ use bytes::Bytes;
 use quick_cache::sync::Cache;
 use sha2::{Digest, Sha256};
 
-use super::definition::Places;
+use super::definition::{Definition, Photograph};
 use super::error::ReferenceError;
 use super::learn::learn;
 use super::learnt::Learnt;
@@ -45,8 +45,12 @@ impl Inline {
         if let Some(learnt) = self.0.get(&key) {
             return Ok(learnt);
         }
-        let places = Places::default();
-        let learnt = Arc::new(learn(model, images, &places, options.images, options).await?);
+        let definition = Definition {
+            images: images.iter().cloned().map(Photograph).collect(),
+            image_options: options.images,
+            ..Definition::default()
+        };
+        let learnt = Arc::new(learn(model, &definition, options).await?);
         self.0.insert(key, learnt.clone());
         Ok(learnt)
     }

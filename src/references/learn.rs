@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::definition::{Photograph, Places};
+use super::definition::{Definition, Photograph, Places};
 use super::error::ReferenceError;
 use super::frame::Frame;
 use super::layers;
@@ -44,17 +44,17 @@ const POSE_BELOW: f64 = 0.25;
 /// [`ReferenceError`] with the image.
 pub async fn learn(
     model: &Arc<Model>,
-    images: &[Bytes],
-    places: &Places,
-    image_options: ImageOptions,
+    definition: &Definition,
     options: EmbedOptions,
 ) -> Result<Learnt, ReferenceError> {
-    let image_options = image_options.or(model.image_options());
+    let images = definition.images.iter().map(|image| image.0.clone());
+    let (images, places) = (&*images.collect::<Vec<_>>(), &definition.places);
+    let image_options = definition.image_options.or(model.image_options());
     let options = EmbedOptions {
         images: image_options,
         ..options
     };
-    let (frame, brightness) = first(model, images, options).await?;
+    let (frame, brightness) = first(model, images, definition.resolution, options).await?;
     places.check_inside(frame.posted)?;
     let mut registration = Arc::new(brightness.registration(-1.0, true)?);
     let least = least_similar(model, images, &frame, &registration, options).await?;
@@ -122,22 +122,20 @@ fn copies(images: usize) -> u64 {
 async fn first(
     model: &Arc<Model>,
     images: &[Bytes],
+    resolution: Option<u32>,
     options: EmbedOptions,
 ) -> Result<(Frame, Brightness), ReferenceError> {
     let image = images.first().ok_or(ReferenceError::NoImages)?;
     let its_model = model.clone();
     let work = move |picture: Picture| {
         let image = &picture.image;
-        let frame = Frame::new(
-            &its_model,
-            (image.width() as usize, image.height() as usize),
-        );
+        let posted = (image.width() as usize, image.height() as usize);
+        let frame = Frame::new(&its_model, posted, resolution)?;
         let scaled = frame.scaled(image, its_model.image_spec().interpolation);
-        Ok::<_, InspectionError>((frame, Brightness::of(&grey(&scaled)?)))
+        Ok::<_, ReferenceError>((frame, Brightness::of(&grey(&scaled)?)))
     };
     let done = model.with_picture(source(image), options, work).await;
-    let done = done.map_err(|error| ReferenceError::of_image(error, || field(0)))?;
-    Ok(done?)
+    done.map_err(|error| ReferenceError::of_image(error, || field(0)))?
 }
 
 /// The least similarity of an image with the first; 1 if there is only one.

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use serde::{Deserialize, Serialize};
 
 use super::base64_bytes;
-use super::definition::LEARNT_BYTES;
+use super::definition::learnt_bytes;
 use super::frame::Frame;
 use crate::inspection::masks::Mask;
 use crate::inspection::reference::{Grid, OkStatistics, ReferenceModel};
@@ -169,7 +169,7 @@ impl Learnt {
 
 impl Storable for Learnt {
     fn bytes(&self) -> usize {
-        LEARNT_BYTES
+        learnt_bytes(self.frame.input.0 * self.frame.input.1)
     }
 }
 

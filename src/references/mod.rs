@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-pub use definition::{Definition, Photograph, Places};
+pub use definition::{Definition, Photograph, Places, RESOLUTIONS, check_resolution};
 pub use error::ReferenceError;
 pub use frame::Frame;
 pub use layers::{Maps, maps};
@@ -126,7 +126,7 @@ impl References {
     ) -> Result<(Arc<Reference>, bool), ReferenceError> {
         self.check(name, &definition)?;
         let _changing = self.changing(name).lock().await;
-        let learnt = learn_definition(&definition, model, options).await?;
+        let learnt = learn(model, &definition, options).await?;
         Ok(self.store.put(name, definition, Some(learnt)).await?)
     }
 
@@ -153,7 +153,7 @@ impl References {
             definition.images.extend(images.iter().cloned());
             self.check(name, &definition)?;
             let model = model_of(&definition)?;
-            let learnt = learn_definition(&definition, &model, options).await;
+            let learnt = learn(&model, &definition, options).await;
             let learnt = learnt.map_err(|error| error.of_added(before))?;
             match self.store.replace(&known, definition, Some(learnt)).await {
                 Err(StoreError::Changed) => {
@@ -220,7 +220,7 @@ impl References {
                     model = model.name(),
                     "learning a reference for another model"
                 );
-                learn_definition(&reference.definition, &model, options).await
+                learn(&model, &reference.definition, options).await
             };
             this.store.computed(&reference, is_wanted, learn).await
         });
@@ -239,18 +239,4 @@ impl References {
     ) -> Result<Arc<Learnt>, ReferenceError> {
         self.inline.learnt(images, model, options).await
     }
-}
-
-async fn learn_definition(
-    definition: &Definition,
-    model: &Arc<Model>,
-    options: EmbedOptions,
-) -> Result<Learnt, ReferenceError> {
-    let images: Vec<_> = definition
-        .images
-        .iter()
-        .map(|image| image.0.clone())
-        .collect();
-    let (places, image_options) = (&definition.places, definition.image_options);
-    learn::learn(model, &images, places, image_options, options).await
 }

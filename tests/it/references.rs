@@ -5,7 +5,7 @@ use std::path::Path;
 use reqwest::blocking::multipart::{Form, Part};
 use serde_json::{Value, json};
 
-use crate::support::parts::{Shot, png};
+use crate::support::parts::{SCRATCH, Shot, png};
 use crate::support::server::models::{DEMO, named, serve};
 use crate::support::server::{Server, assert_alike, base64, demo, failure, success};
 
@@ -261,4 +261,76 @@ fn what_cannot_be_a_reference_is_refused() {
     let third = failure(put(&server, "c", &json!({"images": images(1..2)})));
     assert_eq!((third.0, third.1.as_str()), (409, "too_many_references"));
     success(put(&server, "b", &json!({"images": images(2..3)})));
+}
+
+#[test]
+fn a_reference_chooses_with_how_many_pixels_parts_are_compared() {
+    let state = tempfile::tempdir().unwrap();
+    let server = start(state.path());
+    let usual = success(put(&server, "usual", &json!({"images": images(1..3)})));
+    assert_eq!(usual["compared_size"], json!([448, 448]));
+    assert_eq!(usual.get("resolution"), None);
+    let scratched = png(Shot {
+        seed: 9,
+        scratched: true,
+        ..Shot::default()
+    });
+    for (side, size) in [(224, [224, 224]), (640, [640, 640]), (250, [256, 256])] {
+        let body = json!({"images": images(1..4), "resolution": side});
+        let made = success(put(&server, "board", &body));
+        assert_eq!(
+            (&made["resolution"], &made["compared_size"]),
+            (&json!(side), &json!(size))
+        );
+        // Places are in the pixels of the picture, whatever it was compared with.
+        let changed = compare(&server, "board", scratched.clone());
+        let score = |answer: &Value| answer["results"][0]["changed"]["score"].as_f64().unwrap();
+        assert!(
+            score(&changed) > score(&compare(&server, "board", ok(10))) + 1.0,
+            "{side}"
+        );
+        let region = &changed["results"][0]["regions"][0];
+        let middle = |start: &str, length: &str| {
+            region[start].as_f64().unwrap() + region[length].as_f64().unwrap() / 2.0
+        };
+        let (x, y, width, height) = SCRATCH;
+        let off = (middle("x", "width") - x - width / 2.0).abs();
+        let off = off.max((middle("y", "height") - y - height / 2.0).abs());
+        assert!(off < 20.0, "{side}: {region}");
+    }
+    let added = server.post(
+        "/v1/references/board/images",
+        &json!({"images": images(5..6)}),
+    );
+    assert_eq!(success(added)["resolution"], 250);
+    // Forms and query parameters have the field, too.
+    let path = format!("{}/v1/references/form", server.url);
+    let file = || Part::bytes(ok(1)).mime_str("image/png").unwrap();
+    let form = Form::new().part("image", file()).text("resolution", "160");
+    let made = success(server.client.put(&path).multipart(form).send().unwrap());
+    assert_eq!(made["compared_size"], json!([160, 160]));
+    let raw = server.client.put(format!("{path}?resolution=192"));
+    let raw = raw.header("content-type", "image/png").body(ok(1));
+    assert_eq!(
+        success(raw.send().unwrap())["compared_size"],
+        json!([192, 192])
+    );
+    for wrong in [json!(127), json!(961)] {
+        let body = json!({"images": images(1..2), "resolution": wrong});
+        let (status, code, param) = failure(put(&server, "wrong", &body));
+        assert_eq!(
+            (status, &*code, param.as_deref()),
+            (400, "invalid_request", Some("resolution"))
+        );
+    }
+    // A line's own reference has one; a stored reference has its own.
+    let line = format!("{}/v1/lines/line", server.url);
+    let put_line = |body: &Value| server.client.put(&line).json(body).send().unwrap();
+    success(put_line(
+        &json!({"references": images(1..3), "resolution": 320}),
+    ));
+    let own = success(server.get("/v1/references/line.line"));
+    assert_eq!(own["compared_size"], json!([320, 320]));
+    let (status, _, param) = failure(put_line(&json!({"reference": "board", "resolution": 320})));
+    assert_eq!((status, param.as_deref()), (400, Some("references")));
 }

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::image_option_fields::with_image_options;
 use super::item_list::{Entry, EntryList};
 use super::json_body;
-use super::request_form::{Content, Field, RequestForm};
+use super::request_form::{Content, Field, RequestForm, value_of};
 use super::schemas::{ImageFile, Images};
 use crate::api::contract::request_options;
 use crate::api::{ApiError, AppState};
@@ -17,7 +17,9 @@ use crate::engine::{EmbedOptions, ImageSource};
 use crate::error_code::Code;
 use crate::inspection::masks::Polygon;
 use crate::preprocess::ImageOptions;
-use crate::references::{Definition, Photograph, Places};
+use crate::references::{Definition, Photograph, Places, check_resolution};
+
+const A_RESOLUTION: &str = "a resolution is a whole number of pixels, from 128 to 960";
 
 with_image_options! {
     /// Images of good parts.
@@ -38,6 +40,10 @@ with_image_options! {
         /// A picture of the size of the first image: only where it is bright (grey 128 and above) is compared.
         #[schema(value_type = Option<ImageSource>)]
         mask: Option<String>,
+        /// The side of a square, in pixels: pictures are compared with as many pixels as it has, in their own shape. Small defects
+        /// need more pixels; fewer take less time. The model's own by default.
+        #[schema(minimum = 128, maximum = 960)]
+        resolution: Option<u32>,
     }
 }
 
@@ -62,6 +68,10 @@ with_image_options! {
         /// A picture of the size of the first image: only where it is bright (grey 128 and above) is compared.
         #[schema(inline, required = false)]
         mask: ImageFile,
+        /// The side of a square, in pixels: pictures are compared with as many pixels as it has, in their own shape. Small defects
+        /// need more pixels; fewer take less time. The model's own by default.
+        #[schema(required = false, minimum = 128, maximum = 960)]
+        resolution: u32,
     }
 }
 
@@ -97,6 +107,7 @@ pub async fn read(state: &AppState, request: Request) -> Result<Read, ApiError> 
     let bytes = bytes.sum::<usize>() + definition.places.mask_bytes();
     form.grows_to(bytes.saturating_mul(2))?;
     definition.places.check()?;
+    check_resolution(definition.resolution)?;
     Ok(Read {
         definition,
         images,
@@ -124,6 +135,7 @@ fn from_json(body: &[u8]) -> Result<(Definition, Vec<ImageSource>), ApiError> {
             mask: mask_of(json.mask)?,
         },
         image_options,
+        resolution: json.resolution,
         ..Definition::default()
     };
     Ok((definition, images.collect::<Result<_, _>>()?))
@@ -138,6 +150,9 @@ fn from_fields(form: &RequestForm) -> Result<(Definition, Vec<ImageSource>), Api
             Field::Named("model", value) => definition.model = Some(value.to_owned()),
             Field::Named("regions", value) => definition.places.regions = json("regions", value)?,
             Field::Named("ignore", value) => definition.places.ignore = json("ignore", value)?,
+            Field::Named("resolution", value) => {
+                definition.resolution = Some(value_of("resolution", value, A_RESOLUTION)?);
+            }
             // Unknown fields are ignored, as in JSON.
             Field::Named(name, value) => {
                 request_options::image_option(&mut definition.image_options, name, value)?;

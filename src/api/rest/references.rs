@@ -49,6 +49,13 @@ pub struct ReferenceObject {
     ignore: Vec<Polygon>,
     /// Whether a mask leaves out more.
     mask: bool,
+    /// The side of a square with as many pixels as pictures are compared with; the model's own without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 128, maximum = 960)]
+    resolution: Option<u32>,
+    /// Width and height, in pixels, at which pictures are compared.
+    #[schema(required, value_type = Option<Vec<usize>>)]
+    compared_size: Option<[usize; 2]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<u8>, minimum = 8, maximum = 16)]
     value_bits: Option<ValueBits>,
@@ -78,7 +85,8 @@ impl From<&Reference> for ReferenceObject {
     fn from(reference: &Reference) -> Self {
         let definition = &reference.definition;
         let learnt = reference.last_computed();
-        let posted = learnt.as_ref().map(|learnt| learnt.frame.posted);
+        let frame = learnt.as_ref().map(|learnt| learnt.frame);
+        let pair = |(width, height): (usize, usize)| [width, height];
         Self {
             object: "reference",
             name: reference.name.clone(),
@@ -87,10 +95,12 @@ impl From<&Reference> for ReferenceObject {
             model: learnt.map(|learnt| learnt.model.clone()),
             images: definition.images.len(),
             bytes: definition.images.iter().map(|image| image.0.len()).sum(),
-            size: posted.map(|(width, height)| [width, height]),
+            size: frame.map(|frame| pair(frame.posted)),
             regions: definition.places.regions.clone(),
             ignore: definition.places.ignore.clone(),
             mask: definition.places.mask.is_some(),
+            resolution: definition.resolution,
+            compared_size: frame.map(|frame| pair(frame.input)),
             value_bits: definition.image_options.value_bits,
             exif_orientation: definition.image_options.exif_orientation,
             alpha: definition.image_options.alpha,

@@ -59,7 +59,7 @@ const IMAGES: [&str; 5] = ["image", "images", "image[]", "images[]", "file"];
 const REFERENCES: [&str; 4] = ["reference", "references", "reference[]", "references[]"];
 
 /// All other fields of all routes.
-const FIELDS: [&str; 29] = [
+const FIELDS: [&str; 30] = [
     "text",
     "texts",
     "label",
@@ -82,6 +82,7 @@ const FIELDS: [&str; 29] = [
     "statement",
     "regions",
     "ignore",
+    "resolution",
     "part",
     "lot",
     "station",

@@ -25,6 +25,8 @@ pub struct PutLine {
     pub references: Vec<ImageSource>,
     /// What is compared of them.
     pub places: Places,
+    /// With how many pixels they are compared; see [`ReferenceDefinition::resolution`].
+    pub resolution: Option<u32>,
     /// Texts about changes.
     pub statements: Vec<Statement>,
     /// What is promised.
@@ -68,8 +70,9 @@ pub async fn put_line(
             .map_err(|error| error.at("model"))?;
     }
     let (reference, views) = compared_with(name, &call, known)?;
-    if !is_own && !call.places.is_everything() {
-        let message = "regions, ignore and mask come with the images in references; a stored reference has its own";
+    let has_own = !call.places.is_everything() || call.resolution.is_some();
+    if !is_own && has_own {
+        let message = "regions, ignore, mask and resolution come with the images in references; a stored reference has its own";
         return Err(ApiError::new(Code::InvalidRequest, message).at("references"));
     }
     let definition = Definition {
@@ -90,6 +93,7 @@ pub async fn put_line(
         let learnt = ReferenceDefinition {
             model: call.model,
             places: call.places,
+            resolution: call.resolution,
             ..ReferenceDefinition::default()
         };
         put_reference(

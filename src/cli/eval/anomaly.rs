@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::Shared;
 use crate::cli::embed::progress_bar;
+use crate::cli::image_arguments::resolution;
 use crate::cli::{block_on, load};
 use crate::engine::EngineSettings;
 use crate::eval::{AnomalyLayout, Choice, open_anomaly, run_anomaly};
@@ -29,6 +30,9 @@ pub struct AnomalyArguments {
     /// Number of seeds: each chooses other references
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=1000))]
     seeds: u64,
+    /// Side of a square, in pixels: pictures are compared with as many pixels as it has [default: the model's]
+    #[arg(long, value_name = "PIXELS", value_parser = resolution())]
+    resolution: Option<u32>,
     /// Categories to run [default: all]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     category: Vec<String>,
@@ -41,6 +45,7 @@ pub fn run(arguments: &AnomalyArguments) -> anyhow::Result<ExitCode> {
     let choice = Choice {
         shots: arguments.shots.iter().map(|shots| shots.get()).collect(),
         seeds: arguments.seeds,
+        resolution: arguments.resolution,
     };
     let model = load(&shared.model, &shared.precision, &EngineSettings::default())?;
     let images: usize = set.categories.iter().map(|one| one.test.len()).sum();

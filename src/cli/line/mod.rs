@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use self::export::ExportArguments;
 pub use self::switch::history;
 use self::switch::{AddReferencesArguments, PromoteArguments, RescoreArguments};
+use super::image_arguments::resolution;
 use super::line_server::{Answered, LineServer, Refusal, agent};
 use crate::dataset::files::{images_in, shown_entries};
 use crate::lines::Store;
@@ -64,6 +65,10 @@ pub struct CreateArguments {
     /// Folder with images of good parts; 4 to 20 are enough
     #[arg(long, value_name = "DIR")]
     references: PathBuf,
+    /// Side of a square, in pixels: parts are compared with as many pixels as it has [default: the model's, mostly 448]. Small
+    /// defects need more; fewer take less time
+    #[arg(long, value_name = "PIXELS", value_parser = resolution())]
+    resolution: Option<u32>,
     /// Highest share of NG parts that may be decided OK
     #[arg(long, default_value_t = 0.02)]
     escape: f64,
@@ -161,6 +166,7 @@ fn create(arguments: &CreateArguments) -> anyhow::Result<()> {
     };
     let body = json!({
         "references": images,
+        "resolution": arguments.resolution,
         "promise": promise,
         "defect_rate": arguments.defect_rate,
         "statements": statements.collect::<Vec<_>>(),

@@ -15,7 +15,7 @@ use crate::eval::Broken;
 use crate::inspection::AnomalyMap;
 use crate::inspection::metrics::{PixelMeasure, Saturation};
 use crate::preprocess::{ImageOptions, Limits, Stop, decode_whole};
-use crate::references::{Learnt, Places, ReferenceError, learn};
+use crate::references::{Definition, Learnt, Photograph, ReferenceError, learn};
 
 /// What a category's test images gave.
 pub struct Compared {
@@ -37,13 +37,18 @@ pub async fn compare(
     model: &Arc<Model>,
     category: &Category,
     references: &[&Path],
+    resolution: Option<u32>,
     mut done: impl FnMut(),
 ) -> anyhow::Result<Compared> {
     let files = references.iter().map(|file| read(file));
     let files = files.collect::<anyhow::Result<Vec<_>>>()?;
     let options = EmbedOptions::default();
-    let places = Places::default();
-    let learnt = learn(model, &files, &places, ImageOptions::default(), options).await;
+    let definition = Definition {
+        images: files.into_iter().map(Photograph).collect(),
+        resolution,
+        ..Definition::default()
+    };
+    let learnt = learn(model, &definition, options).await;
     let learnt = Arc::new(learnt.with_context(|| format!("references of {}", category.name))?);
     learnt.fitted()?;
     let mut all = Compared {

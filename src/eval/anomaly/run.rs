@@ -28,6 +28,8 @@ pub struct Choice {
     pub shots: Vec<usize>,
     /// Number of seeds: each chooses other references. Fewer references are among more of the same seed.
     pub seeds: u64,
+    /// The resolution at which pictures are compared; the model's own by default.
+    pub resolution: Option<u32>,
 }
 
 /// Compares the test images of all categories with references, and measures.
@@ -46,7 +48,9 @@ pub async fn run(
         for seed in 0..choice.seeds {
             for shots in &choice.shots {
                 let references = chosen(category, *shots, seed)?;
-                let compared = compare(model, category, &references, || progress.inc(1)).await?;
+                let resolution = choice.resolution;
+                let done = || progress.inc(1);
+                let compared = compare(model, category, &references, resolution, done).await?;
                 found.add(set, category, (*shots, seed), &compared);
                 let is_last = Some(shots) == choice.shots.last() && seed + 1 == choice.seeds;
                 if is_last {

@@ -27,7 +27,7 @@ use crate::engine::ImageSource;
 use crate::error_code::Code;
 use crate::inspection::masks::Polygon;
 use crate::lines::{Promised, Shares, Statement, Store};
-use crate::references::Places;
+use crate::references::{Places, check_resolution};
 
 /// Bytes of a report of a calibration in an answer, about.
 const REPORT: usize = 32 * OBJECT;
@@ -55,6 +55,10 @@ pub struct LineRequest {
     /// A picture of the size of the first image in `references`: only where it is bright (grey 128 and above) is compared.
     #[schema(value_type = Option<ImageSource>)]
     mask: Option<String>,
+    /// The side of a square, in pixels: parts are compared with as many pixels as it has, in their own shape. Comes with
+    /// `references`. Small defects need more pixels; fewer take less time. The model's own by default.
+    #[schema(minimum = 128, maximum = 960)]
+    resolution: Option<u32>,
     /// Texts about changes, at most 256.
     #[serde(default, deserialize_with = "bounded::list")]
     statements: Vec<Statement>,
@@ -178,12 +182,14 @@ pub async fn put(
     let bytes = bytes.sum::<usize>() + places.mask_bytes();
     form.grows_to(bytes.saturating_mul(2))?;
     places.check()?;
+    check_resolution(asked.resolution)?;
     let call = PutLine {
         model: asked.model,
         reference: asked.reference,
         views: asked.views,
         references,
         places,
+        resolution: asked.resolution,
         statements: asked.statements,
         promise: asked.promise,
         defect_rate: asked.defect_rate,
