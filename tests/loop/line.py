@@ -144,12 +144,20 @@ def rolled_back(plant: Plant) -> dict:
     return {"to": back["model"], "seconds": round(seconds, 2), "and again to": forth["model"]}
 
 
-def add_reviewed(plant: Plant, count: int) -> int:
-    """Makes parts that the reviewer found OK references of the line. Returns how many."""
-    path = f"/v1/lines/{LINE}/inspections?verdict=ok&limit=200"
-    good = [
-        one for one in plant.ask("GET", path)["data"] if "drift" not in one["reasons"] and not one["audit"]
-    ]
+def add_reviewed(plant: Plant, among: list[Part], count: int) -> int:
+    """Makes some of the parts, which the reviewer found OK, references of the line. Returns how many."""
+    names, good, after = {part.label for part in among}, [], ""
+    while True:
+        more = f"&after={after}" if after else ""
+        page = plant.ask("GET", f"/v1/lines/{LINE}/inspections?verdict=ok&limit=200{more}")
+        good += [
+            one
+            for one in page["data"]
+            if one["part"] in names and "drift" not in one["reasons"] and not one["audit"]
+        ]
+        after = page["next"]
+        if not after:
+            break
     ids = [one["id"] for one in good[:count]]
     for first in range(0, len(ids), AT_ONCE):
         words = [word for one in ids[first : first + AT_ONCE] for word in ("--inspection", one)]

@@ -109,6 +109,8 @@ def main() -> None:
             print(f"found until then: {found}", file=sys.stderr)
             raise
     print(tables.all_of(found, steps.rows))
+    for each in tables.spoilt(found):
+        print(f"control: {each}")
     missed = tables.missed(found)
     for each in missed:
         print(f"missed: {each}")
@@ -121,7 +123,7 @@ def everything(
     """The loop and its controls. `candidates`: their folder, and whether a refused one goes on."""
     models, any_result = candidates
     found.update(corrected(plant, parts, steps))
-    learn(train, plant, models, steps, found)
+    learn(train, plant, (models, parts), steps, found)
     if not found["gate"]["passed"] and not any_result:
         raise SystemExit(f"the gate refused the candidate: {found['gate']['refusals']}")
     with steps("control: adapt to swapped captions, gate"):
@@ -129,6 +131,9 @@ def everything(
     if train.kills:
         with steps("control: export, adapt and gate again, killed on the way"):
             found["interrupted"] = train.interrupted(plant, models / ADAPTED, found["gate"])
+    # Only now: what waits for people is reviewed, and would be learnt from.
+    with steps("before: measured parts"):
+        found["figures"]["before"] = Figures.of(parts.measured, plant.measure(parts.measured, "before"))
     promoted(plant, parts, steps, train.kills, found)
     with steps("control: swapped captions in the gate, too; shadow beside the adapted model"):
         found["deceived"] = deceived(train, plant, models, parts.shadowed_again)
@@ -143,10 +148,12 @@ def served(bundle: Path, work: Path) -> Iterator[Plant]:
         yield Plant(server.url, work / "pictures")
 
 
-def learn(train: Training, plant: Plant, models: Path, steps: Steps, found: dict) -> None:
-    """From corrections to a bundle that the gate has judged."""
+def learn(train: Training, plant: Plant, given: tuple[Path, Parts], steps: Steps, found: dict) -> None:
+    """From corrections to a bundle that the gate has judged. `given`: the folder of models, and the parts."""
+    models, parts = given
     with steps("export"):
         found["export"] = train.export(plant, "pairs")
+        train.check_unseen("pairs", parts.measured)
     with steps("draw what is protected"):
         train.protect()
     with steps("adapt"):
@@ -161,8 +168,6 @@ def corrected(plant: Plant, parts: Parts, steps: Steps) -> dict:
     """A calibrated line, a stream of parts with a weak lamp in the middle, and what the reviewer said."""
     with steps("calibrate"):
         report = calibrate(plant, parts.labelled)
-    with steps("before: measured parts"):
-        before = Figures.of(parts.measured, plant.measure(parts.measured, "before"))
     stream = parts.stream
     with steps("stream, with a weak lamp in the middle"):
         half, dark = len(stream) // 2, len(stream) // 10
@@ -172,7 +177,7 @@ def corrected(plant: Plant, parts: Parts, steps: Steps) -> dict:
     with steps("review"):
         reviewed = plant.review("reviewer")
     return {
-        "figures": {"before": before},
+        "figures": {},
         "reports": {"before": report},
         "reasons": dict(reasons),
         "reviewed": reviewed,
@@ -225,7 +230,7 @@ def with_references(plant: Plant, parts: Parts, steps: Steps, found: dict) -> No
     measured = parts.measured
     with steps("control: the model of before, with reviewed good parts as references"):
         plant.ask("POST", f"/v1/lines/{LINE}/rollback")
-        count = add_reviewed(plant, MORE_REFERENCES)
+        count = add_reviewed(plant, parts.stream, MORE_REFERENCES)
         note(
             plant,
             found,

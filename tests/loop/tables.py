@@ -82,16 +82,24 @@ def numbers(metric: dict) -> list[str]:
     ]
 
 
+def spoilt(found: dict) -> list[str]:
+    """What the controls did as well: the gain is theirs, too."""
+    _, after, control, both = found["figures"].values()
+    claims = {
+        "more references alone do as well as training": after.review_share < control.review_share,
+        "with more references, training adds nothing": both.review_share < control.review_share,
+    }
+    return [name for name, stands in claims.items() if not stands]
+
+
 def missed(found: dict) -> list[str]:
     """The goals that were not reached."""
     figures: dict[str, Figures] = found["figures"]
-    before, after, control, both = figures.values()
+    before, after = list(figures.values())[:2]
     load = found["load"]
     wrong = {name: load[name] for name in ("answered differently", "lost", "stored twice") if load[name]}
     goals = {
         "the share that goes to review is not halved": after.review_share <= before.review_share / 2,
-        "more references alone do as well as training": after.review_share < control.review_share,
-        "with more references, training adds nothing": both.review_share < control.review_share,
         f"inspections around the promotion: {wrong}": not wrong,
         "the gate let swapped captions pass": found["swapped"] is None or not found["swapped"]["passed"],
         "the shadow does not show a worse candidate": found["deceived"] is None

@@ -10,6 +10,7 @@ from clip_in_training.scratch.scenes.generate import generate_edits
 from clip_in_training.scratch.scenes.setting import ALL, NARROW, SEEN, Setting
 
 from tests.loop.line import ADAPTED
+from tests.loop.parts import Part
 from tests.loop.plant import LINE, Plant
 from tests.loop.steps import NEVER, Kills, clip_in, training
 
@@ -34,6 +35,14 @@ class Training:
         """Pairs of what the reviewer said."""
         words = ["line", "export", LINE, "--out", self.work / name, "--model", self.bundle]
         return json.loads(clip_in(plant, *words, kills=kills).stdout)
+
+    def check_unseen(self, pairs: str, parts: list[Part]) -> None:
+        """Raises SystemExit if one of the parts, on which the result is measured, is in the pairs."""
+        names = {part.label for part in parts}
+        for file in sorted((self.work / pairs).glob("*.parquet")):
+            learnt = names & set(pq.read_table(file, columns=["part"])["part"].to_pylist())
+            if learnt:
+                raise SystemExit(f"{file}: {len(learnt)} measured parts are in it, such as {min(learnt)}")
 
     def adapt(self, pairs: str, out: Path, kills: Kills = NEVER, name: str = ADAPTED) -> str:
         """A bundle that has learnt them; returns the report."""
