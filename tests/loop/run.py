@@ -9,6 +9,7 @@ status 1.
 """
 
 import argparse
+import json
 import shutil
 import sys
 from collections.abc import Iterator
@@ -106,7 +107,9 @@ def main() -> None:
         try:
             everything(plant, parts, steps, train, (models, options.any_result), found)
         except BaseException:
-            print(f"found until then: {found}", file=sys.stderr)
+            unfinished = work / "found.json"
+            unfinished.write_text(json.dumps(found, default=str, indent=1))
+            print(f"what was found until then: {unfinished}", file=sys.stderr)
             raise
     print(tables.all_of(found, steps.rows))
     for each in tables.spoilt(found):

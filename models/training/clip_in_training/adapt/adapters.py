@@ -35,7 +35,7 @@ class AdapterSettings:
     batch: int = 512
     """New pairs a step."""
     learning_rate: float = 1e-2
-    between: float = 0.1
+    between: float = 0.02
     """Weight of what pairs say about one another."""
     anchors: tuple[float, ...] = (30.0, 100.0)
     """Weights of 1 - cosine to the start's vectors, mean over replayed pictures and texts. Each is tried."""
