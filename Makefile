@@ -105,6 +105,7 @@ lint-code: python $(LINTERS)/.installed
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo fmt --check --manifest-path proto/generate/Cargo.toml
 	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 	$(PY) -m ruff check --no-cache models/training tests deploy examples
 	$(PY) -m ruff format --check --no-cache models/training tests deploy examples
 	cd models/training && $(CURDIR)/$(PY) -m mypy

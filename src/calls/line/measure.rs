@@ -155,7 +155,7 @@ pub fn model_of_line(state: &AppState, definition: &Definition) -> Result<String
     Ok(model.name().to_owned())
 }
 
-/// What scores of a line depend on now; see [`Measured::scored_by`].
+/// What scores of a line depend on now; see `Measured::scored_by`.
 ///
 /// # Errors
 /// 404 `reference_not_found` or `model_not_found`.

@@ -1,7 +1,7 @@
 //! Exact binomial tails and Clopper-Pearson bounds (Clopper and Pearson, 1934).
 //!
 //! Numbers of parts are real numbers here: parts of one lot count for less than independent ones
-//! ([`super::lots`]). The tails are those of the beta distribution, which continues the binomial one.
+//! (`promise/lots.rs`). The tails are those of the beta distribution, which continues the binomial one.
 //!
 //! Up to [`MOST_PARTS`] parts, results agree with scipy within 1e-9, relative to the result.
 
