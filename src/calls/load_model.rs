@@ -10,8 +10,6 @@ use utoipa::ToSchema;
 
 use crate::api::AppState;
 use crate::engine::{EmbedOptions, Lane, Loaded, Model, RegistryError};
-use crate::labelsets::LabelSet;
-use crate::references::Reference;
 
 /// What a new model computed before it took over.
 #[derive(Debug, Default, Serialize, ToSchema)]
@@ -60,8 +58,10 @@ async fn compute_all(state: &AppState, model: &Arc<Model>) -> ComputedBeforeUse 
             return done;
         }
         if is_for(state, set.definition.model.as_deref(), model) {
-            let computed = embed(state, &set, model).await;
-            done.note("labelset", &set.name, computed);
+            match state.labelsets.embedded_by(&set, model).await {
+                Ok(_) => done.labelsets += 1,
+                Err(error) => done.leave("labelset", &set.name, error.to_string()),
+            }
         }
     }
     let of_lines = references_of_lines(state, model).await;
@@ -71,28 +71,27 @@ async fn compute_all(state: &AppState, model: &Arc<Model>) -> ComputedBeforeUse 
         }
         let is_for = is_for(state, reference.definition.model.as_deref(), model);
         if is_for || of_lines.contains(&reference.name) {
-            let computed = learn(state, &reference, model).await;
-            done.note("reference", &reference.name, computed);
+            let options = EmbedOptions {
+                lane: Lane::Bulk,
+                ..EmbedOptions::default()
+            };
+            match state.references.learnt_by(&reference, model, options).await {
+                Ok(_) => done.references += 1,
+                Err(error) => done.leave("reference", &reference.name, error.to_string()),
+            }
         }
     }
     done
 }
 
 impl ComputedBeforeUse {
-    fn note(&mut self, object: &'static str, name: &str, computed: Result<(), String>) {
-        match computed {
-            Ok(()) if object == "labelset" => self.labelsets += 1,
-            Ok(()) => self.references += 1,
-            Err(reason) => {
-                tracing::warn!(object, name, reason, "the new model cannot use this");
-                let name = name.to_owned();
-                self.unusable.push(Unusable {
-                    object,
-                    name,
-                    reason,
-                });
-            }
-        }
+    fn leave(&mut self, object: &'static str, name: &str, reason: String) {
+        tracing::warn!(object, name, reason, "the new model cannot use this");
+        self.unusable.push(Unusable {
+            object,
+            name: name.to_owned(),
+            reason,
+        });
     }
 }
 
@@ -115,23 +114,4 @@ async fn references_of_lines(state: &AppState, model: &Model) -> HashSet<String>
         .filter(|line| line.model.is_some() && is_for(state, line.model.as_deref(), model))
         .flat_map(|line| line.references().iter().cloned());
     names.collect()
-}
-
-async fn embed(state: &AppState, set: &Arc<LabelSet>, model: &Model) -> Result<(), String> {
-    let embedded = state.labelsets.embedded_by(set, model).await;
-    embedded.map(drop).map_err(|error| error.to_string())
-}
-
-async fn learn(
-    state: &AppState,
-    reference: &Arc<Reference>,
-    model: &Arc<Model>,
-) -> Result<(), String> {
-    let options = EmbedOptions {
-        lane: Lane::Bulk,
-        images: reference.definition.image_options,
-        ..EmbedOptions::default()
-    };
-    let learnt = state.references.learnt_by(reference, model, options).await;
-    learnt.map(drop).map_err(|error| error.to_string())
 }

@@ -282,7 +282,7 @@ fn a_reference_chooses_with_how_many_pixels_parts_are_compared() {
             (&made["resolution"], &made["compared_size"]),
             (&json!(side), &json!(size))
         );
-        // Places are in the pixels of the picture, whatever it was compared with.
+        // Regions are given in pixels of the posted picture, at every resolution.
         let changed = compare(&server, "board", scratched.clone());
         let score = |answer: &Value| answer["results"][0]["changed"]["score"].as_f64().unwrap();
         assert!(

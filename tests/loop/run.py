@@ -83,12 +83,15 @@ PAIRS = ("pairs", "pairs-swapped", "pairs-first")
 GATES = ("gate", "gate-swapped", "gate-deceived", "gate-killed")
 FOLDERS = ("state", "models", *PAIRS, *GATES)
 """What a run writes anew into its folder."""
+UNFINISHED = "found.json"
+"""What a run that ended early had found."""
 
 
 def emptied(work: Path) -> Path:
     """Removes what an earlier run left, and returns the folder for models."""
     for folder in FOLDERS:
         shutil.rmtree(work / folder, ignore_errors=True)
+    (work / UNFINISHED).unlink(missing_ok=True)
     models = work / "models"
     models.mkdir(parents=True)
     return models
@@ -107,12 +110,12 @@ def main() -> None:
         try:
             everything(plant, parts, steps, train, (models, options.any_result), found)
         except BaseException:
-            unfinished = work / "found.json"
+            unfinished = work / UNFINISHED
             unfinished.write_text(json.dumps(found, default=str, indent=1))
             print(f"what was found until then: {unfinished}", file=sys.stderr)
             raise
     print(tables.all_of(found, steps.rows))
-    for each in tables.spoilt(found):
+    for each in tables.winning_controls(found):
         print(f"control: {each}")
     missed = tables.missed(found)
     for each in missed:
@@ -126,7 +129,10 @@ def everything(
     """The loop and its controls. `candidates`: their folder, and whether a refused one goes on."""
     models, any_result = candidates
     found.update(corrected(plant, parts, steps))
-    learn(train, plant, (models, parts), steps, found)
+    with steps("export"):
+        found["export"] = train.export(plant, "pairs")
+        train.check_unseen("pairs", parts.measured)
+    learn(train, plant, models, steps, found)
     if not found["gate"]["passed"] and not any_result:
         raise SystemExit(f"the gate refused the candidate: {found['gate']['refusals']}")
     with steps("control: adapt to swapped captions, gate"):
@@ -151,12 +157,8 @@ def served(bundle: Path, work: Path) -> Iterator[Plant]:
         yield Plant(server.url, work / "pictures")
 
 
-def learn(train: Training, plant: Plant, given: tuple[Path, Parts], steps: Steps, found: dict) -> None:
-    """From corrections to a bundle that the gate has judged. `given`: the folder of models, and the parts."""
-    models, parts = given
-    with steps("export"):
-        found["export"] = train.export(plant, "pairs")
-        train.check_unseen("pairs", parts.measured)
+def learn(train: Training, plant: Plant, models: Path, steps: Steps, found: dict) -> None:
+    """From pairs to a bundle that the gate has judged."""
     with steps("draw what is protected"):
         train.protect()
     with steps("adapt"):

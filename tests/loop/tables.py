@@ -82,8 +82,8 @@ def numbers(metric: dict) -> list[str]:
     ]
 
 
-def spoilt(found: dict) -> list[str]:
-    """What the controls did as well: the gain is theirs, too."""
+def winning_controls(found: dict) -> list[str]:
+    """Controls that do at least as well as training."""
     _, after, control, both = found["figures"].values()
     claims = {
         "more references alone do as well as training": after.review_share < control.review_share,
@@ -95,7 +95,7 @@ def spoilt(found: dict) -> list[str]:
 def missed(found: dict) -> list[str]:
     """The goals that were not reached."""
     figures: dict[str, Figures] = found["figures"]
-    before, after = list(figures.values())[:2]
+    before, after = figures["before"], figures["after"]
     load = found["load"]
     wrong = {name: load[name] for name in ("answered differently", "lost", "stored twice") if load[name]}
     goals = {
