@@ -2,6 +2,7 @@
 
 import json
 import random
+import time
 
 import pytest
 
@@ -34,7 +35,10 @@ def test_decisions_outlive_a_lost_connection(server, browser):
     with reviewing(server, browser, line) as page:
         expect_part(page, 0)
         page.wait_for_timeout(500)
+        claims = []
+        page.on("request", lambda sent: claims.append(sent.url) if sent.url.endswith("/reviews") else None)
         held = go_offline(page, True)
+        since = time.monotonic()
         for number in (1, 2, 3):
             page.keyboard.press("o")
             expect_part(page, number)
@@ -46,6 +50,9 @@ def test_decisions_outlive_a_lost_connection(server, browser):
         expect(page.locator("#banner")).to_contain_text("kept in this tab")
         expect(page.locator("#saved")).to_have_attribute("data-state", "kept")
         assert [said(server, one) for one in ids[:3]] == [[], [], []]
+        # A page that nothing answers waits before it asks again: two seconds, but for what the reviewer does.
+        page.wait_for_timeout(4000)
+        assert len(claims) <= 6 + (time.monotonic() - since) / 2, len(claims)
         go_offline(page, False)
         held.detach()
         expect(page.locator("#banner")).to_be_hidden()

@@ -32,7 +32,7 @@ export async function call(method, path, { body, headers = {}, keepalive = false
     answer = await (response.ok && blob ? response.blob() : response.json().catch(() => null));
   } catch {
     // The answer may have been lost after the server did what was asked.
-    return { ok: false, status: 0, error: { message: t("unreachable") } };
+    return { ok: false, status: 0, error: { message: t("unreachable") }, after: 0 };
   }
   if (response.status === 401) askForKey(key ? t("keyUnknown") : "");
   if (response.status === 403) askForKey(t("keyRole", role));

@@ -78,7 +78,7 @@ async function send() {
     if (mustWait(result)) {
       if (result.status !== 401 && result.status !== 403) {
         disconnected("outbox", result);
-        later(Math.max(result.after || 0, Math.min(LONGEST_WAIT, 2 ** Math.min(one.tries, 5) / 2)));
+        later(Math.max(result.after, Math.min(LONGEST_WAIT, 2 ** Math.min(one.tries, 5) / 2)));
       }
       break;
     }

@@ -93,6 +93,7 @@ export async function refill() {
     return;
   }
   asking = null;
+  const pause = result.ok ? 0 : Math.max(2, result.after);
   if (result.ok) {
     connected("claims");
     const isBack = returning.includes(again);
@@ -100,13 +101,13 @@ export async function refill() {
     take(result.answer, isBack ? again : null, mine.back);
   } else if (result.status === 0 || result.status === 429 || result.status >= 500) {
     disconnected("claims", result);
-    later(Math.max(2, result.after));
+    later(pause);
   } else if (result.status !== 401 && result.status !== 403) {
     connected("claims");
     returning = returning.filter((id) => id !== again);
     notice(result.error.message);
   }
-  if (askAgain || returning.length) later(returning.length && !result.ok ? 2 : 0);
+  if (askAgain || returning.length) later(pause);
 }
 
 function later(seconds) {
