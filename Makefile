@@ -21,7 +21,7 @@ FETCH := { test -x .cache/pip/bin/python || $(PYTHON) -m venv .cache/pip; } && .
 CLIP_IN := target/release/clip-in
 TRAIN := $(VENV)/bin/clip-in-training
 
-.PHONY: help serve proto small-sources test check test-rust test-python test-full-size end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint lint-code docs onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo train-small train-small-text evaluate-demo evaluate-small ablation bench bench-setup stream textile kills deliveries review-page rolling-restart faults watch-folder abuse fuzz soak reference gpu-bundle lock clean textile-features textile-compare evaluate-changes inspection-pictures promises loop environments test-binaries tests-in-order
+.PHONY: help serve proto small-sources test check test-rust test-python test-full-size end-to-end test-clients test-catalogue catalogue test-monitoring test-dct-scaling lint lint-code docs onnxruntime onnxruntime-openvino onnxruntime-cuda python build train-demo train-small train-small-text evaluate-demo evaluate-small ablation bench bench-setup stream textile kills deliveries review-page rolling-restart faults watch-folder abuse fuzz soak reference gpu-bundle lock clean textile-features textile-compare evaluate-changes inspection-pictures promises resolutions loop environments test-binaries tests-in-order
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | column -t -s '	'
@@ -63,8 +63,8 @@ test-python: python onnxruntime ## the Python tests: the training module, and th
 	$(PY) -m clip_in_training.small.fetch .cache/small || echo "the tests of composed scenes will be skipped"
 	OMP_NUM_THREADS=1 CLIP_IN_BINARY=target/debug/clip-in $(PY) -m pytest -n 2 --dist loadfile models/training/tests tests/python
 
-test-full-size: python onnxruntime ## what `make test` leaves out: models of their published size, long runs of training, and the how-to of lines with as many parts as it says
-	cargo test --locked --test it lines_how_to -- --include-ignored
+test-full-size: python onnxruntime ## what `make test` leaves out: models of their published size, long runs of training, the largest requests, and the how-to of lines with as many parts as it says
+	cargo test --locked --test it -- --ignored
 	OMP_NUM_THREADS=2 CLIP_IN_BINARY=target/debug/clip-in $(PY) -m pytest -m "full_size or slow_training" models/training/tests tests/python
 
 end-to-end: python onnxruntime ## ViT-B/32 with random weights, a few steps of both stages, export, `clip-in eval` and `clip-in serve`
@@ -219,6 +219,9 @@ evaluate-changes: build python ## which statement about a part beside its golden
 
 promises: build python ## what lines promise, by drawn parts and a textile: 1,000 calibrations, review share, drift; an hour on two cores (PROMISES="--reuse")
 	$(PY) -m tests.promises.run $(PROMISES)
+
+resolutions: build python ## what fewer pixels cost a line: review share by resolution; drawn parts and a textile (RESOLUTIONS="--resolutions 192,448")
+	$(PY) -m tests.promises.resolutions $(RESOLUTIONS)
 
 loop: build python ## a plant in a box: corrections become edit pairs, an adapted model, a gate, a shadow and a promotion under load, with controls; 35 minutes on two cores (LOOP="--scale 0.3", LOOP="--bundle runs/reference/vit-b-32 --any-result")
 	$(PY) -m tests.loop.run $(LOOP)

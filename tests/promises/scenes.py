@@ -30,16 +30,21 @@ def create(server: Server, product: str, promise: dict, **more: object) -> Line:
     return line
 
 
-def scored(line: Line) -> list[Scored]:
-    """The scores that the line gives to parts of all kinds; it is not calibrated."""
-    parts = [
-        Drawn(line.name, what, lot, number)
+def parts(product: str) -> list[Drawn]:
+    """Parts of all kinds and lots, besides those of the references."""
+    return [
+        Drawn(product, what, lot, number)
         for what, count in OF_LOT.items()
         for lot in range(LOTS)
         for number in range(count)
     ]
-    answers = side_by_side(lambda part: line.inspect(part.png()), parts)
-    return [Scored.of(part.what, str(part.lot), answer) for part, answer in zip(parts, answers, strict=True)]
+
+
+def scored(line: Line) -> list[Scored]:
+    """The scores that the line gives to parts of all kinds; it is not calibrated."""
+    those = parts(line.name)
+    answers = side_by_side(lambda part: line.inspect(part.png()), those)
+    return [Scored.of(part.what, str(part.lot), answer) for part, answer in zip(those, answers, strict=True)]
 
 
 def calibrated(line: Line, what: str) -> dict:

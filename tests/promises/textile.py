@@ -16,12 +16,12 @@ REFERENCES = 10
 KINDS = {"nominal": "ok", "local": "local", "global": "global"}
 
 
-def scored(server: Server, promise: dict) -> list[Scored]:
+def scored(server: Server, promise: dict, **more: object) -> list[Scored]:
     """The scores of all pictures that are not in the reference."""
     found = pictures()
     files = {kind: [_png(file) for file in found[name]] for name, kind in KINDS.items()}
     line = Line(server, "textile")
-    line.put(files["ok"][:REFERENCES], promise)
+    line.put(files["ok"][:REFERENCES], promise, **more)
     files["ok"] = files["ok"][REFERENCES:]
     parts = []
     for kind, those in files.items():
