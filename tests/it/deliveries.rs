@@ -11,7 +11,7 @@ use ring::hmac;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::parts::{Shot, png};
+use crate::support::parts::{FEW_PIXELS, Shot, png};
 use crate::support::postgres::Postgres;
 use crate::support::server::models::wait_for;
 use crate::support::server::{Server, base64, failure, success};
@@ -72,7 +72,7 @@ fn picture(seed: u64) -> Vec<u8> {
 
 fn put_line(server: &Server, name: &str) {
     let url = format!("{}/v1/lines/{name}", server.url);
-    let body = json!({"references": [base64(&picture(0))]});
+    let body = json!({"references": [base64(&picture(0))], "resolution": FEW_PIXELS});
     success(server.client.put(url).json(&body).send().unwrap());
 }
 

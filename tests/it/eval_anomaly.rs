@@ -7,7 +7,7 @@ use image::{GrayImage, ImageFormat, Luma};
 use serde_json::{Value, json};
 
 use crate::support::eval_data::{Ended, eval, write};
-use crate::support::parts::{SCRATCH, SIDE, Shot, png};
+use crate::support::parts::{FEW_PIXELS, SCRATCH, SIDE, Shot, png};
 
 const GOOD: u64 = 3;
 const TESTED: u64 = 4;
@@ -56,8 +56,10 @@ fn masks(folder: &Path, form: &str, value: u8) {
 }
 
 fn run(folder: &Path, layout: &str, more: &[&str]) -> Ended {
+    let pixels = FEW_PIXELS.to_string();
     let arguments = ["--layout", layout, "--shots", "3", "--seeds", "1"];
-    eval("anomaly", folder, &[&arguments[..], more].concat())
+    let arguments = [&arguments[..], &["--resolution", &pixels], more];
+    eval("anomaly", folder, &arguments.concat())
 }
 
 fn results(ended: &Ended) -> Value {

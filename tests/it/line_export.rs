@@ -9,7 +9,7 @@ use arrow_array::types::Int64Type;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Value, json};
 
-use crate::support::parts::{Shot, png};
+use crate::support::parts::{FEW_PIXELS, Shot, png};
 use crate::support::server::{Server, base64, demo, failure, program, success};
 
 const SCRATCHED: &str = "a scratched board";
@@ -38,6 +38,7 @@ impl Plant {
         };
         let line = json!({
             "references": [base64(&picture(1, false))],
+            "resolution": FEW_PIXELS,
             "statements": [
                 {"text": SCRATCHED, "reference_text": CLEAN, "kind": "scratch"},
                 {"text": "a board with a hole", "kind": "hole"},
@@ -248,6 +249,7 @@ fn verdicts_become_pairs_and_what_calibrates_or_was_undone_does_not() {
     let url = format!("{}/v1/lines/board", plant.server.url);
     let other = json!({
         "references": [base64(&picture(2, false))],
+        "resolution": FEW_PIXELS,
         "statements": [{"text": SCRATCHED, "reference_text": CLEAN, "kind": "scratch"}],
     });
     success(plant.server.client.put(url).json(&other).send().unwrap());

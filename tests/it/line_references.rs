@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::support::parts::FEW_PIXELS;
 use crate::support::plant::{DEMO, Plant, SMALL, picture};
 use crate::support::server::{base64, failure, success};
 
@@ -92,7 +93,7 @@ fn only_a_part_that_a_person_found_ok_becomes_a_reference() {
     success(plant.ask(
         "PUT",
         "/v1/lines/other",
-        &json!({"references": [base64(&picture(1, false))]}),
+        &json!({"references": [base64(&picture(1, false))], "resolution": FEW_PIXELS}),
     ));
     let good = plant.inspect(12, false);
     judge(&plant, good["id"].as_str().unwrap(), "ok");

@@ -4,7 +4,7 @@ use reqwest::blocking::Response;
 use reqwest::blocking::multipart::{Form, Part};
 use serde_json::{Value, json};
 
-use crate::support::parts::{Shot, drawn, encode};
+use crate::support::parts::{FEW_PIXELS, Shot, drawn, encode};
 use crate::support::server::{Server, base64, failure, success};
 
 /// What a camera sees of a part: it from above, or turned upside down from below.
@@ -38,7 +38,11 @@ fn each_view_is_compared_with_its_reference() {
             .map(|seed| base64(&view(seed, from_below, false)))
             .collect();
         let path = format!("/v1/references/{name}");
-        success(put(&server, &path, &json!({"images": images})));
+        success(put(
+            &server,
+            &path,
+            &json!({"images": images, "resolution": FEW_PIXELS}),
+        ));
     }
     let made = success(put(
         &server,

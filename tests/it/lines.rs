@@ -6,7 +6,7 @@ use reqwest::blocking::Response;
 use reqwest::blocking::multipart::{Form, Part};
 use serde_json::{Value, json};
 
-use crate::support::parts::{Shot, png};
+use crate::support::parts::{FEW_PIXELS, Shot, png};
 use crate::support::server::{Server, base64, failure, success};
 
 fn picture(seed: u64, scratched: bool) -> Vec<u8> {
@@ -55,7 +55,7 @@ fn labelled(seeds: std::ops::Range<u64>, scratched: bool) -> Vec<Value> {
 /// Calibrates a line whose promise allows one in ten.
 fn calibrated(server: &Server) -> Value {
     let promise = json!({"escape": 0.1, "overkill": 0.1, "delta": 0.1});
-    let body = json!({"references": references(4), "promise": promise, "defect_rate": 0.01});
+    let body = json!({"references": references(4), "resolution": FEW_PIXELS, "promise": promise, "defect_rate": 0.01});
     assert_eq!(put(server, "board", &body).status(), 201);
     for (seeds, scratched) in [
         (100..130, false),
@@ -228,7 +228,7 @@ fn a_restart_keeps_everything(server: Server, state: &Path, report: &Value) {
 
 /// A line that nobody has calibrated.
 fn uncalibrated(server: &Server) {
-    let body = json!({"references": references(1), "statements": [{"text": "a scratch", "kind": "scratch"}]});
+    let body = json!({"references": references(1), "resolution": FEW_PIXELS, "statements": [{"text": "a scratch", "kind": "scratch"}]});
     assert_eq!(put(server, "board", &body).status(), 201);
 }
 
@@ -340,7 +340,11 @@ fn the_map_of_an_inspection_is_that_of_the_comparison_until_the_reference_change
     let strip = inspect(&server, "", crate::support::parts::encode(&strip));
     assert_eq!(strip["map_url"], Value::Null);
 
-    success(put(&server, "board", &json!({"references": references(2)})));
+    success(put(
+        &server,
+        "board",
+        &json!({"references": references(2), "resolution": FEW_PIXELS}),
+    ));
     let (status, code, _) = failure(server.get(url));
     assert_eq!((status, code.as_str()), (409, "reference_changed"));
     success(delete(&server, "/v1/lines/board"));
@@ -443,7 +447,7 @@ fn each_key_does_what_its_roles_allow() {
             .send()
             .unwrap()
     };
-    let line = json!({"references": references(1)});
+    let line = json!({"references": references(1), "resolution": FEW_PIXELS});
     for who in ["plain", "camera", "person"] {
         let (status, code, _) = failure(ask(who, "PUT", "/v1/lines/board", &line));
         assert_eq!((status, code.as_str()), (403, "role_missing"), "{who}");

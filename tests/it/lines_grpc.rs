@@ -6,7 +6,7 @@ use prost::Message;
 use serde_json::{Value, json};
 
 use crate::support::grpc_client::{RawClient, Region, code_of, runtime};
-use crate::support::parts::{Shot, png};
+use crate::support::parts::{FEW_PIXELS, Shot, png};
 use crate::support::server::{Server, base64, success};
 
 const INSPECT: &str = "/clip_in.v1.ClipIn/Inspect";
@@ -97,7 +97,7 @@ fn picture(seed: u64, scratched: bool) -> Vec<u8> {
 fn with_line(arguments: &[&str]) -> Server {
     let server = Server::start_with(arguments);
     let statements = json!([{"text": "a scratched plate", "kind": "scratch"}]);
-    let body = json!({"references": [base64(&picture(1, false))], "statements": statements});
+    let body = json!({"references": [base64(&picture(1, false))], "resolution": FEW_PIXELS, "statements": statements});
     let url = format!("{}/v1/lines/board", server.url);
     let answer = server.client.put(url).json(&body).send().unwrap();
     assert_eq!(answer.status(), 201);

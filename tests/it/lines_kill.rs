@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::support::parts::{Shot, png};
+use crate::support::parts::{FEW_PIXELS, Shot, png};
 use crate::support::postgres::Postgres;
 use crate::support::server::models::wait_for;
 use crate::support::server::{Server, base64, success};
@@ -333,7 +333,8 @@ fn kill_and_check(database: Option<&str>) {
         .collect();
     let server = start(state.path(), database);
     let url = format!("{}/v1/lines/board", server.url);
-    let body = json!({"references": [base64(&images[0])], "retention_days": 1});
+    let body =
+        json!({"references": [base64(&images[0])], "resolution": FEW_PIXELS, "retention_days": 1});
     success(server.client.put(url).json(&body).send().unwrap());
     drop(server);
     let known = Mutex::new(Known::default());

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::support::parts::{Shot, png};
+use crate::support::parts::{FEW_PIXELS, Shot, png};
 use crate::support::postgres::Postgres;
 use crate::support::server::models::wait_for;
 use crate::support::server::{Server, base64, failure, success};
@@ -16,7 +16,7 @@ fn start(state: &Path, postgres: &Postgres) -> Server {
 }
 
 fn put(server: &Server, line: &str, store: &str, image: &[u8]) -> Value {
-    let body = json!({"references": [base64(image)], "store": store});
+    let body = json!({"references": [base64(image)], "resolution": FEW_PIXELS, "store": store});
     let url = format!("{}/v1/lines/{line}", server.url);
     success(server.client.put(url).json(&body).send().unwrap())
 }

@@ -6,7 +6,7 @@ use arrow_array::cast::AsArray;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Value, json};
 
-use crate::support::parts::{Shot, png};
+use crate::support::parts::{FEW_PIXELS, Shot, png};
 use crate::support::server::{Server, base64, demo, program, success};
 
 const NAME: &str = "tanaka-hanako";
@@ -61,7 +61,7 @@ fn names_of_people_leave_as_pseudonyms() {
 
     let statement =
         json!({"text": "a scratched board", "reference_text": "a clean board", "kind": "scratch"});
-    let line = json!({"references": [base64(&png(Shot::on_a_line(1, false)))], "statements": [statement], "audit": 0.0});
+    let line = json!({"references": [base64(&png(Shot::on_a_line(1, false)))], "resolution": FEW_PIXELS, "statements": [statement], "audit": 0.0});
     ask(&server, "PUT", "/v1/lines/board", &line);
     let url = format!("{}/v1/lines/board/inspections?part=1", server.url);
     let request = server.client.post(url).header("x-api-key", KEY);

@@ -3,7 +3,7 @@
 use reqwest::blocking::Response;
 use serde_json::{Value, json};
 
-use crate::support::parts::{Shot, png};
+use crate::support::parts::{FEW_PIXELS, Shot, png};
 use crate::support::server::{Server, base64, failure, success};
 
 fn picture(seed: u64, scratched: bool) -> Vec<u8> {
@@ -38,6 +38,7 @@ impl Plant {
         };
         let line = json!({
             "references": [base64(&picture(1, false))],
+            "resolution": FEW_PIXELS,
             "statements": [{"text": "a scratched board", "kind": "scratch"}],
             "audit": 0.0,
         });
@@ -183,7 +184,7 @@ fn a_reviewer_sees_the_good_part_as_long_as_it_is_the_reference() {
     let response = plant.ask("ann", "GET", &path, &Value::Null);
     assert_eq!(response.headers()["content-type"], "image/png");
     assert_eq!(response.bytes().unwrap(), picture(1, false));
-    let changed = json!({"references": [base64(&picture(2, false))]});
+    let changed = json!({"references": [base64(&picture(2, false))], "resolution": FEW_PIXELS});
     success(plant.ask("boss", "PUT", "/v1/lines/board", &changed));
     let (status, code, _) = failure(plant.ask("ann", "GET", &path, &Value::Null));
     assert_eq!((status, code.as_str()), (409, "reference_changed"));

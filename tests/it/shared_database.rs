@@ -5,7 +5,7 @@ use std::path::Path;
 use reqwest::blocking::Response;
 use serde_json::{Value, json};
 
-use crate::support::parts::{Shot, png};
+use crate::support::parts::{FEW_PIXELS, Shot, png};
 use crate::support::postgres::Postgres;
 use crate::support::server::models::wait_for;
 use crate::support::server::{Server, base64, failure, success};
@@ -136,7 +136,7 @@ fn images_in_a_common_place_are_there_for_every_server() {
         ])
     };
     let (a, b) = (start(one.path()), start(two.path()));
-    let reference = json!({"references": [base64(&picture(1))]});
+    let reference = json!({"references": [base64(&picture(1))], "resolution": FEW_PIXELS});
     put(&a, "/v1/lines/board", &reference);
     wait_for("the line", || b.get("/v1/lines/board").status() == 200);
     let part = picture(2);

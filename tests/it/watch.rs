@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::parts::{Shot, png};
+use crate::support::parts::{FEW_PIXELS, Shot, png};
 use crate::support::server::models::wait_for;
 use crate::support::server::{Server, base64, demo, fixture, program, success};
 
@@ -125,7 +125,7 @@ fn part(seed: u64) -> Vec<u8> {
 /// Creates the line `board`.
 fn create(server: &Server) {
     let url = format!("{}/v1/lines/board", server.url);
-    let body = json!({"references": [base64(&part(1))]});
+    let body = json!({"references": [base64(&part(1))], "resolution": FEW_PIXELS});
     success(server.client.put(url).json(&body).send().unwrap());
 }
 

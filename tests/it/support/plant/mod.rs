@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::parts::{Shot, png};
+use crate::support::parts::{FEW_PIXELS, Shot, png};
 use crate::support::server::{Server, base64, demo, program, success};
 
 /// The model that the line decides with.
@@ -32,6 +32,7 @@ impl Plant {
             "",
             &json!({
                 "references": [base64(&picture(1, false)), base64(&picture(2, false))],
+                "resolution": FEW_PIXELS,
                 "promise": {"escape": 0.5, "overkill": 0.5, "delta": 0.5},
                 "split": {"calibrate": 1.0},
                 "audit": 0.0,

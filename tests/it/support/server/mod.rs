@@ -70,6 +70,8 @@ impl Server {
         command.env("CLIP_IN_STATE", state.path());
         // On a busy machine a debug build may take longer than the default. A `--request-seconds` has priority too.
         command.env("CLIP_IN_REQUEST_SECONDS", "600");
+        // To measure whether sessions of all cores pay takes half of the time of a start.
+        command.env("CLIP_IN_WIDE_THREADS", "1");
         let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
         let mut seen = String::new();
