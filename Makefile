@@ -61,11 +61,12 @@ test-rust: onnxruntime ## the Rust tests
 test-python: python onnxruntime ## the Python tests: the training module, and the server against PyTorch, Pillow and a browser
 	cargo test --locked --no-run --quiet
 	$(PY) -m clip_in_training.small.fetch .cache/small || echo "the tests of composed scenes will be skipped"
-	OMP_NUM_THREADS=1 CLIP_IN_BINARY=target/debug/clip-in $(PY) -m pytest -n 2 --dist loadfile models/training/tests tests/python
+	OMP_NUM_THREADS=1 CLIP_IN_BINARY=target/debug/clip-in $(PY) -m pytest -n 2 --dist loadfile --timeout 600 models/training/tests tests/python
 
-test-full-size: python onnxruntime ## what `make test` leaves out: models of their published size, long runs of training, the largest requests, and the how-to of lines with as many parts as it says
+test-full-size: python $(CLIENTS)/.installed onnxruntime ## what `make test` leaves out: models of their published size, long runs of training, the largest requests, more generated ones, and the how-to of lines with as many parts as it says
 	cargo test --locked --test it -- --ignored
 	OMP_NUM_THREADS=2 CLIP_IN_BINARY=target/debug/clip-in $(PY) -m pytest -m "full_size or slow_training" models/training/tests tests/python
+	SCHEMATHESIS_EXAMPLES=60 CLIP_IN_BINARY=target/debug/clip-in $(CLIENTS)/bin/python -m pytest tests/python/clients/test_openapi.py
 
 end-to-end: python onnxruntime ## ViT-B/32 with random weights, a few steps of both stages, export, `clip-in eval` and `clip-in serve`
 	cargo test --locked --no-run --quiet

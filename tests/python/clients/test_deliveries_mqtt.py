@@ -77,7 +77,7 @@ def ask(url: str, method: str, body: bytes | None = None, kind: str = "applicati
 
 
 def put_line(server: str, name: str) -> None:
-    body = {"references": [base64.b64encode(picture(0)).decode()]}
+    body = {"references": [base64.b64encode(picture(0)).decode()], "resolution": 192}
     ask(f"{server}/v1/lines/{name}", "PUT", json.dumps(body).encode())
 
 

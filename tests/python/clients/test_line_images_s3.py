@@ -31,7 +31,7 @@ def lines(store):
             patch.setenv(name, value)
         with serving(MODEL, "--inspection-images", f"s3://{BUCKET}/hall 3") as url:
             for line, kind in {"strict": "before", "patient": "queued"}.items():
-                body = {"references": [base64.b64encode(part(0)).decode()], "store": kind}
+                body = {"references": [base64.b64encode(part(0)).decode()], "resolution": 192, "store": kind}
                 asked(f"{url}/v1/lines/{line}", json.dumps(body).encode(), "PUT", "application/json")
             yield url
 
