@@ -10,7 +10,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "15"))
 """Generated requests of a call, at most. `make test-full-size` has 60 of them."""
-FEWEST_REQUESTS = 1000
+FEWEST_REQUESTS = 2000
 SLOW = r"^/v1/(compare|explain|references|lines/\{line\}$)"
 """Paths that `tests/it` covers alone."""
 
