@@ -46,6 +46,11 @@ def read(file: Path) -> list[Scored]:
         ]
 
 
+def of_kinds(parts: list[Scored], *kinds: str) -> list[Scored]:
+    """OK parts and NG parts of these kinds."""
+    return [part for part in parts if part.what in ("ok", *kinds)]
+
+
 def auroc(parts: list[Scored], kinds: set[str]) -> float:
     """Of OK parts against NG parts of these kinds: Mann-Whitney, ties count half."""
     ok = [part.score for part in parts if part.what == "ok"]

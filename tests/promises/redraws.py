@@ -8,6 +8,9 @@ from tests.promises.pool import Scored
 
 DRAWS = 1000
 SEED = 20
+PROMISE = {"escape": 0.02, "overkill": 0.02, "delta": 0.05}
+SCENES_GOAL, TEXTILE_GOAL = 0.10, 0.20
+"""The largest shares of OK parts that may go to review."""
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,7 @@ from tests.bench.servers import Server
 from tests.promises import drift, pool, redraws, scenes, textile
 from tests.promises.parts import CLEAR, FAINT, PRODUCTS
 from tests.promises.pool import Scored
-
-PROMISE = {"escape": 0.02, "overkill": 0.02, "delta": 0.05}
-SCENES_GOAL, TEXTILE_GOAL = 0.10, 0.20
+from tests.promises.redraws import PROMISE, SCENES_GOAL, TEXTILE_GOAL
 
 
 def say(text: str) -> None:
@@ -42,11 +40,6 @@ def pools(server: Server, folder: Path, reuse: bool) -> dict[str, list[Scored]]:
             found[name] = scenes.scored(scenes.create(server, name, PROMISE))
         pool.write(file, found[name])
     return found
-
-
-def of_kinds(parts: list[Scored], *kinds: str) -> list[Scored]:
-    """OK parts and NG parts of these kinds."""
-    return [part for part in parts if part.what in ("ok", *kinds)]
 
 
 def by_server(server: Server, product: str) -> tuple[scenes.Line, str]:
@@ -81,9 +74,11 @@ def main() -> int:
             say("calibrations by the server, and a dimmed lamp")
             line, report = by_server(server, next(iter(PRODUCTS)))
             lamps = drift.lamp(line)
-    kinds = {f"{name}, {kind}": of_kinds(scored[name], kind) for name in PRODUCTS for kind in (CLEAR, FAINT)}
-    kinds["textile, local"] = of_kinds(scored["textile"], "local")
-    kinds["textile, local and global"] = of_kinds(scored["textile"], "local", "global")
+    kinds = {
+        f"{name}, {kind}": pool.of_kinds(scored[name], kind) for name in PRODUCTS for kind in (CLEAR, FAINT)
+    }
+    kinds["textile, local"] = pool.of_kinds(scored["textile"], "local")
+    kinds["textile, local and global"] = pool.of_kinds(scored["textile"], "local", "global")
     for name, parts in kinds.items():
         area = pool.auroc(parts, {part.what for part in parts} - {"ok"})
         say(f"{name}: AUROC {area:.4f}")
