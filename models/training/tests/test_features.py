@@ -107,6 +107,28 @@ def test_no_batch_norm_is_left_and_nothing_behind_the_last_map(bundle):
     assert kinds.count("Conv") == 1 + 2 + 10 * 3
 
 
+def test_reflecting_before_an_expansion_gives_the_same_values():
+    """Block by block, against the definition: the expansion's values are reflected."""
+    torch.manual_seed(7)
+    tower = Lite0().eval().set_borders("reflect")
+    with torch.inference_mode():
+        for block in tower.blocks:
+            maps = torch.randn(1, (block.expand or block.filter)[0].in_channels, 20, 14)
+            by_definition = block.finish(maps, block.expanded(maps))
+            torch.testing.assert_close(block(maps), by_definition, rtol=0, atol=1e-5)
+
+
+def test_wide_maps_are_not_copied(bundle):
+    """Padding is a copy in another layout. Of the expanded maps, only the one of the output at stride 4 has one."""
+    graph = onnx.load(bundle / "features.onnx")
+    padded = [node.input[0] for node in graph.graph.node if node.op_type == "Pad"]
+    graph.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in padded)
+    session = onnxruntime.InferenceSession(graph.SerializeToString())
+    maps = session.run(padded, {"pixels": np.zeros((1, 64, 64, 3), dtype=np.uint8)})
+    padded = [one.shape[1] for one in maps]
+    assert [count for count in padded if count > 112] == [144], padded
+
+
 def test_a_plain_surface_has_no_border():
     """Reflection makes the maps of one colour constant; zeros do not."""
     pixels = torch.full((1, 64, 64, 3), 200, dtype=torch.uint8)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from clip_in_training.export.padding import fold_padding
 from clip_in_training.scratch.model.dual_encoder import DualEncoder
 
 OPSET = 18
@@ -97,6 +98,7 @@ def export_graph(
         dynamic = {output: {0: "batch"} for output in outputs} | (output_axes or {}) | {name: axes}
         _trace(module, example, traced, name, dynamic, outputs)
         graph = onnx.load(traced)
+    fold_padding(graph)
     graph.producer_version = ""
     graph.doc_string = ""
     if external:

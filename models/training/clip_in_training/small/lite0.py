@@ -46,11 +46,19 @@ class SamePadded(nn.Conv2d):
 
     def forward(self, maps: Tensor) -> Tensor:
         """[batch, inputs, rows, columns] to [batch, outputs, ceil(rows / stride), ceil(columns / stride)]."""
+        return self.of_padded(self.padded(maps))
+
+    def padded(self, maps: Tensor) -> Tensor:
+        """Maps with this convolution's padding. The channels need not be its own."""
         (kernel, _), (stride, _) = self.kernel_size, self.stride
         (top, bottom), (left, right) = (same_padding(int(side), kernel, stride) for side in maps.shape[-2:])
-        if top or bottom or left or right:
-            mode = "constant" if self.borders == "zeros" else "reflect"
-            maps = functional.pad(maps, (left, right, top, bottom), mode=mode)
+        if not (top or bottom or left or right):
+            return maps
+        mode = "constant" if self.borders == "zeros" else "reflect"
+        return functional.pad(maps, (left, right, top, bottom), mode=mode)
+
+    def of_padded(self, maps: Tensor) -> Tensor:
+        """The convolution of maps that have its padding already."""
         return super().forward(maps)
 
 
@@ -85,12 +93,22 @@ class Block(nn.Module):
     def finish(self, maps: Tensor, expanded: Tensor) -> Tensor:
         """The block's output, from its input and `expanded`."""
         wide = expanded if self.expand is None else functional.relu6(expanded)
-        projected = self.project(functional.relu6(self.filter(wide)))
+        return self._project(maps, self.filter(wide))
+
+    def _project(self, maps: Tensor, filtered: Tensor) -> Tensor:
+        projected = self.project(functional.relu6(filtered))
         return projected + maps if self.shortcut else projected
 
     def forward(self, maps: Tensor) -> Tensor:
         """[batch, inputs, rows, columns] to [batch, outputs, rows / stride, columns / stride]."""
-        return self.finish(maps, self.expanded(maps))
+        convolution, norm = self.filter[0], self.filter[1]
+        assert isinstance(convolution, SamePadded)
+        if self.expand is None or convolution.borders == "zeros":
+            return self.finish(maps, self.expanded(maps))
+        # The expansion looks at one place at a time, so that reflecting before it gives the same values as reflecting
+        # after it, and copies a sixth of the channels. (A zero before it would not be a zero after it.)
+        wide = functional.relu6(self.expand(convolution.padded(maps)))
+        return self._project(maps, norm(convolution.of_padded(wide)))
 
 
 class Outputs(NamedTuple):
@@ -133,12 +151,13 @@ class Lite0(nn.Module):
         maps = functional.relu6(self.stem(pixels))
         for number, block in enumerate(self.blocks):
             assert isinstance(block, Block)
-            expanded = block.expanded(maps)
             if number == FINE_BLOCK:
-                found[4] = expanded
+                found[4] = block.expanded(maps)
                 if deepest == 4:
                     return found
-            maps = block.finish(maps, expanded)
+                maps = block.finish(maps, found[4])
+            else:
+                maps = block(maps)
             if number in last:
                 found[last[number]] = maps
                 if deepest == last[number]:
