@@ -3,7 +3,7 @@
 use super::error::InspectionError;
 use super::map::AnomalyMap;
 use super::reference::PatchMap;
-use super::regions::{Region, regions};
+use super::regions::{Region, STANDS_OUT, regions};
 use super::text_map::Placed;
 use super::transform::Transform;
 
@@ -50,6 +50,11 @@ impl LayerMap {
     /// # Errors
     /// As [`AnomalyMap::of_layers`].
     pub fn regions(&self) -> Result<Vec<Region>, InspectionError> {
+        // Between patches the map is linear, so that no pixel is above the largest of them: most good parts end here.
+        let mut patches = self.layers.iter().flat_map(|layer| &layer.values);
+        if patches.all(|value| value.is_none_or(|value| value < STANDS_OUT)) {
+            return Ok(Vec::new());
+        }
         let (small, posted) = (self.placed.input, self.placed.posted);
         let to_input = Transform::resize(small, posted).then(&self.placed.to_input);
         let map = AnomalyMap::of_layers(&self.layers, small, &to_input, small)?;

@@ -3,6 +3,9 @@
 use super::components::components;
 use super::map::AnomalyMap;
 
+/// The value of a map from which on a pixel stands out.
+pub const STANDS_OUT: f32 = 1.0;
+
 /// A place of a picture that stands out.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Region {
@@ -20,11 +23,11 @@ pub struct Region {
     pub area: usize,
 }
 
-/// The connected places with values of 1 or more and at least `least_area` pixels, strongest first, at most `most`.
+/// The connected places with values of [`STANDS_OUT`] or more and at least `least_area` pixels, strongest first, at most `most`.
 #[must_use]
 pub fn regions(map: &AnomalyMap, least_area: usize, most: usize) -> Vec<Region> {
     let found = components(map.width(), map.height(), |pixel| {
-        map.values()[pixel] >= 1.0
+        map.values()[pixel] >= STANDS_OUT
     });
     // First and last column and row, and strength.
     let mut boxes = vec![(usize::MAX, usize::MAX, 0, 0, 0.0_f32); found.areas.len()];

@@ -2,8 +2,10 @@
 
 use super::patches::Patches;
 use crate::inspection::error::InspectionError;
+use crate::inspection::feature_map::Shape;
 use ndarray::{Array2, ArrayView1, Axis, concatenate, linalg::general_mat_mul};
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 /// What is remembered and how it is searched.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -143,20 +145,24 @@ impl Memory {
 
     /// The squared distance of each patch to the nearest remembered one; infinite if there is none. One matrix product.
     fn anywhere(&self, projected: &Array2<f32>, without: Option<u32>) -> Vec<f32> {
+        if self.is_empty() {
+            return vec![f32::INFINITY; projected.nrows()];
+        }
         let mut products = Array2::<f32>::zeros((projected.nrows(), self.kept.nrows()));
         general_mat_mul(1.0, projected, &self.kept.t(), 0.0, &mut products);
-        let squares: Vec<_> = self.kept.rows().into_iter().map(square).collect();
-        let one = |(products, own): (ArrayView1<'_, f32>, ArrayView1<'_, f32>)| {
-            let all = products.into_iter().zip(&squares).zip(&self.origins);
-            let known = all.filter(|(_, origin)| without != Some(origin.image));
-            let nearest = known
-                .map(|((product, square), _)| square - 2.0 * product)
-                .fold(f32::INFINITY, f32::min);
-            square(own) + nearest
+        // A patch that is passed over is infinitely far.
+        let squares = self.kept.rows().into_iter().zip(&self.origins);
+        let squares: Vec<_> = squares
+            .map(|(row, origin)| match without == Some(origin.image) {
+                true => f32::INFINITY,
+                false => square(row),
+            })
+            .collect();
+        let rows = products.as_slice().unwrap_or_default();
+        let one = |(products, own): (&[f32], ArrayView1<'_, f32>)| {
+            square(own) + least_distance(products, &squares)
         };
-        products
-            .rows()
-            .into_iter()
+        rows.chunks_exact(squares.len())
             .zip(projected.rows())
             .map(one)
             .collect()
@@ -171,32 +177,48 @@ impl Memory {
         window: usize,
         without: Option<u32>,
     ) -> Vec<f32> {
-        let mut of_row: Vec<Vec<usize>> = vec![Vec::new(); patches.grid.shape.height];
-        for (index, origin) in self.origins.iter().enumerate() {
-            if let Some(row) = of_row.get_mut(origin.row as usize) {
-                row.push(index);
-            }
-        }
-        let known = |index: &usize| without != Some(self.origins[*index].image);
-        let one = |(index, own): (usize, ArrayView1<'_, f32>)| {
-            let nearest = |among: &mut dyn Iterator<Item = usize>| {
-                among
-                    .map(|index| distance(own, self.kept.row(index)))
-                    .fold(f32::INFINITY, f32::min)
-            };
+        let places = self.places(patches.grid.shape, without);
+        let mut near = Vec::new();
+        let mut lonely = Vec::new();
+        let mut squares = Vec::with_capacity(patches.len());
+        for (index, own) in projected.rows().into_iter().enumerate() {
             let (y, x) = patches.grid.at(patches.positions[index]);
-            let rows = y.saturating_sub(window)
-                ..(y.saturating_add(window).saturating_add(1)).min(of_row.len());
-            let mut near = of_row[rows].iter().flatten().copied().filter(|index| {
-                (self.origins[*index].column as usize).abs_diff(x) <= window && known(index)
-            });
-            let found = nearest(&mut near);
-            if found.is_finite() {
-                return found;
+            let around = |at: usize, most: usize| {
+                at.saturating_sub(window)..at.saturating_add(window).saturating_add(1).min(most)
+            };
+            near.clear();
+            for row in around(y, patches.grid.shape.height) {
+                near.extend(places.of_row(row, around(x, patches.grid.shape.width)));
             }
-            nearest(&mut (0..self.origins.len()).filter(known))
+            if near.is_empty() {
+                lonely.push(index);
+            }
+            squares.push(nearest(own, &self.kept, &near));
+        }
+        let anywhere = self.anywhere(&projected.select(Axis(0), &lonely), without);
+        for (index, found) in lonely.into_iter().zip(anywhere) {
+            squares[index] = found;
+        }
+        squares
+    }
+
+    /// Where the remembered patches lie in maps of this shape, but those of the image `without`.
+    fn places(&self, shape: Shape, without: Option<u32>) -> Places {
+        let cell = |origin: &Origin| {
+            let (row, column) = (origin.row as usize, origin.column as usize);
+            let is_known = without != Some(origin.image);
+            (is_known && row < shape.height && column < shape.width)
+                .then_some(row * shape.width + column)
         };
-        projected.rows().into_iter().enumerate().map(one).collect()
+        let mut sorted: Vec<_> = self.origins.iter().map(cell).enumerate().collect();
+        sorted.retain(|(_, cell)| cell.is_some());
+        sorted.sort_by_key(|(_, cell)| *cell);
+        let before = |limit: usize| sorted.partition_point(|(_, cell)| *cell < Some(limit));
+        Places {
+            width: shape.width,
+            first: (0..=shape.height * shape.width).map(before).collect(),
+            patches: sorted.iter().map(|(index, _)| *index).collect(),
+        }
     }
 
     /// `[patches, dimensions]`.
@@ -249,26 +271,65 @@ fn square(row: ArrayView1<'_, f32>) -> f32 {
     row.dot(&row)
 }
 
+/// Remembered patches by their place.
+struct Places {
+    /// Columns of the map.
+    width: usize,
+    /// For each place, row by row, and one more, the index in `patches` of the first patch that lies there or beyond.
+    first: Vec<usize>,
+    /// The patches, in the order of their places.
+    patches: Vec<usize>,
+}
+
+impl Places {
+    /// The patches in some columns of a row.
+    fn of_row(&self, row: usize, columns: Range<usize>) -> &[usize] {
+        let place = |column: usize| self.first[row * self.width + column];
+        &self.patches[place(columns.start)..place(columns.end)]
+    }
+}
+
+/// The least of `square - 2 * product`, eight at a time; infinite if there are none.
+fn least_distance(products: &[f32], squares: &[f32]) -> f32 {
+    let (products, squares) = (products.as_chunks::<8>(), squares.as_chunks::<8>());
+    let mut least = [f32::INFINITY; 8];
+    for (products, squares) in products.0.iter().zip(squares.0) {
+        for lane in 0..8 {
+            least[lane] = least[lane].min(squares[lane] - 2.0 * products[lane]);
+        }
+    }
+    let rest = products.1.iter().zip(squares.1);
+    let rest = rest.map(|(product, square)| square - 2.0 * product);
+    least.into_iter().chain(rest).fold(f32::INFINITY, f32::min)
+}
+
+/// The squared distance to the nearest of some rows; infinite if there are none.
+fn nearest(own: ArrayView1<'_, f32>, rows: &Array2<f32>, among: &[usize]) -> f32 {
+    let among = among.iter().map(|index| rows.row(*index));
+    among
+        .map(|row| distance(own, row))
+        .fold(f32::INFINITY, f32::min)
+}
+
 fn distance(a: ArrayView1<'_, f32>, b: ArrayView1<'_, f32>) -> f32 {
     match (a.as_slice(), b.as_slice()) {
-        (Some(a), Some(b)) => {
-            let mut sums = [0.0_f32; 8];
-            let (left, right) = (a.chunks_exact(8), b.chunks_exact(8));
-            let rest: f32 = left
-                .remainder()
-                .iter()
-                .zip(right.remainder())
-                .map(|(a, b)| (a - b).powi(2))
-                .sum();
-            for (a, b) in left.zip(right) {
-                for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
-                    *sum += (a - b) * (a - b);
-                }
-            }
-            sums.iter().sum::<f32>() + rest
-        }
+        (Some(a), Some(b)) => distance_of_slices(a, b),
         _ => a.iter().zip(&b).map(|(a, b)| (a - b).powi(2)).sum(),
     }
+}
+
+/// Eight sums at a time.
+#[inline]
+fn distance_of_slices(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0.0_f32; 8];
+    let (left, right) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    for (a, b) in left.0.iter().zip(right.0) {
+        for lane in 0..8 {
+            sums[lane] += (a[lane] - b[lane]) * (a[lane] - b[lane]);
+        }
+    }
+    let rest = left.1.iter().zip(right.1);
+    sums.iter().sum::<f32>() + rest.map(|(a, b)| (a - b).powi(2)).sum::<f32>()
 }
 
 #[cfg(test)]
@@ -276,6 +337,7 @@ mod tests {
     use super::*;
     use crate::inspection::feature_map::{FeatureMap, Shape};
     use crate::inspection::reference::Sampling;
+    use proptest::prelude::*;
 
     const SHAPE: Shape = Shape {
         channels: 5,
@@ -324,6 +386,61 @@ mod tests {
         let pairs = anywhere.distances(&patches(3), None);
         for (a, b) in pairs.iter().zip(near.distances(&patches(3), None)) {
             assert!((a - b).abs() < 1e-3, "{a} {b}");
+        }
+    }
+
+    proptest! {
+        /// Against all pairs.
+        #[test]
+        fn the_nearest_within_the_window_is_found(
+            most in 1_usize..130, window in 0_usize..5, seeds in (10_u64..99, 100_u64..199), is_held_out in any::<bool>(),
+        ) {
+            let without = is_held_out.then_some(1);
+            let (memory, asked) = (memory(most, Some(window)), patches(seeds.0 + seeds.1));
+            let projected = memory.project(&asked);
+            let found = memory.distances(&asked, without);
+            for (index, found) in found.into_iter().enumerate() {
+                let (y, x) = asked.grid.at(asked.positions[index]);
+                let to = |number: usize| distance(projected.row(index), memory.kept.row(number));
+                let known = (0..memory.len()).filter(|number| without != Some(memory.origins[*number].image));
+                let near = known.clone().filter(|number| {
+                    let origin = &memory.origins[*number];
+                    (origin.row as usize).abs_diff(y) <= window && (origin.column as usize).abs_diff(x) <= window
+                });
+                let mut nearest = near.map(to).fold(f32::INFINITY, f32::min);
+                if !nearest.is_finite() {
+                    nearest = known.map(to).fold(f32::INFINITY, f32::min);
+                }
+                if !nearest.is_finite() {
+                    nearest = square(projected.row(index));
+                }
+                let wanted = (nearest / 5.0 + 1e-6).ln();
+                prop_assert!((found - wanted).abs() < 1e-3, "{found} {wanted}");
+            }
+        }
+    }
+
+    #[test]
+    fn with_nothing_to_compare_it_with_a_patch_is_as_far_as_it_is_long() {
+        for window in [None, Some(2)] {
+            let settings = MemorySettings {
+                window,
+                ..MemorySettings::default()
+            };
+            let empty = Memory::new(5, settings).expect("in range");
+            let only_own = {
+                let mut memory = empty.clone();
+                memory.add(&patches(1), 0);
+                memory
+            };
+            for (memory, without) in [(empty, None), (only_own, Some(0))] {
+                let (asked, projected) = (patches(3), memory.project(&patches(3)));
+                let found = memory.distances(&asked, without);
+                assert_eq!(found.len(), asked.len());
+                for (found, own) in found.into_iter().zip(projected.rows()) {
+                    assert!((found - (square(own) / 5.0 + 1e-6).ln()).abs() < 1e-4);
+                }
+            }
         }
     }
 

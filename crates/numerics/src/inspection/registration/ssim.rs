@@ -65,3 +65,69 @@ pub(super) fn ssim(a: &[f32], b: &[f32], width: usize, valid: Option<&[bool]>) -
     }
     (windows > 0).then(|| total / windows as f64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// By the definition, window by window.
+    fn defined(a: &[f32], b: &[f32], width: usize, valid: &[bool]) -> Option<f64> {
+        let height = a.len() / width;
+        let (across, down) = (WINDOW.min(width), WINDOW.min(height));
+        let mut found = Vec::new();
+        for top in 0..=height - down {
+            for left in 0..=width - across {
+                let pixels = (0..down * across)
+                    .map(|i| (top + i / across) * width + left + i % across)
+                    .collect::<Vec<_>>();
+                if !pixels.iter().all(|pixel| valid[*pixel]) {
+                    continue;
+                }
+                let count = pixels.len() as f64;
+                let mean = |of: &dyn Fn(usize) -> f64| {
+                    pixels.iter().map(|pixel| of(*pixel)).sum::<f64>() / count
+                };
+                let (x, y) = (mean(&|p| f64::from(a[p])), mean(&|p| f64::from(b[p])));
+                let unbiased = if count > 1.0 {
+                    count / (count - 1.0)
+                } else {
+                    1.0
+                };
+                let variance = |of: &[f32], about: f64| {
+                    unbiased * mean(&|p| (f64::from(of[p]) - about).powi(2))
+                };
+                let covariance =
+                    unbiased * mean(&|p| (f64::from(a[p]) - x) * (f64::from(b[p]) - y));
+                found.push(
+                    (2.0 * x * y + C1) * (2.0 * covariance + C2)
+                        / ((x * x + y * y + C1) * (variance(a, x) + variance(b, y) + C2)),
+                );
+            }
+        }
+        (!found.is_empty()).then(|| found.iter().sum::<f64>() / found.len() as f64)
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_the_mean_over_windows(
+            width in 1_usize..24,
+            height in 1_usize..16,
+            holes in 0_usize..3,
+            seed in any::<u64>(),
+        ) {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let mut picture = || (0..width * height).map(|_| random.f32()).collect::<Vec<_>>();
+            let (a, b) = (picture(), picture());
+            let mut valid = vec![true; a.len()];
+            for _ in 0..holes {
+                valid[random.usize(..a.len())] = false;
+            }
+            let mask = (holes > 0).then_some(&valid[..]);
+            match (ssim(&a, &b, width, mask), defined(&a, &b, width, &valid)) {
+                (Some(found), Some(wanted)) => prop_assert!((found - wanted).abs() < 1e-9),
+                (found, wanted) => prop_assert_eq!(found, wanted),
+            }
+        }
+    }
+}
