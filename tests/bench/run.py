@@ -48,6 +48,7 @@ SCENARIOS = {
     "before-image": scenario_before.image,
     "before-text": scenario_before.text,
     "before-texts": scenario_before.texts,
+    "before-compare": scenario_before.comparison,
 }
 BASELINES = ("fastapi", "infinity", "limit")
 

@@ -1,24 +1,26 @@
 """An earlier build of this server beside the present one, with the demo model.
 
 Its encoders take so little time that the cost of the server itself shows. CLIP_IN_BEFORE names the earlier build's
-`clip-in`.
+`clip-in`, and CLIP_IN_BEFORE_MODEL its model, if that is another one.
 """
 
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-from tests.bench import images
+from tests.bench import images, scenario_compare
 from tests.bench.compare import Settings, compare, say
 from tests.bench.connection import Request
 from tests.bench.contenders import ClipIn
-from tests.bench.measurement import Measurement, ratio
+from tests.bench.exposition import Counters
+from tests.bench.measurement import Measurement, percentile, ratio
 from tests.bench.paths import DEMO_BUNDLE
 from tests.bench.report import Report
 from tests.bench.texts import captions
 
-VARIABLE = "CLIP_IN_BEFORE"
+VARIABLE, MODEL_VARIABLE = "CLIP_IN_BEFORE", "CLIP_IN_BEFORE_MODEL"
 OF_BEFORE, COST_OF_BEFORE = 0.97, 1.03
 DIFFERENT = 1024
 
@@ -48,15 +50,64 @@ def texts(settings: Settings, report: Report) -> None:
     )
 
 
-def _compare(
-    scenario: str, requests_of: Callable[[ClipIn], list[Request]], settings: Settings, report: Report
-) -> None:
+def comparison(settings: Settings, report: Report) -> None:
+    """One camera that compares each picture with a reference: latency, CPU and steps."""
+    scenario = "before-compare"
+    earlier = _earlier()
+    if earlier is None:
+        return
+    files = list(scenario_compare.parts())
+    path = f"/v1/compare?reference={scenario_compare.REFERENCE}"
+    model = Path(os.environ.get(MODEL_VARIABLE, DEMO_BUNDLE))
+    found: dict[str, list[dict[str, float]]] = {"clip-in": [], "before": []}
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as other:
+        ours = ClipIn(DEMO_BUNDLE, "--state", folder)
+        before = ClipIn(model, "--state", other, binary=earlier, name="before")
+        with ours.start() as server, before.start() as server_before:
+            servers = {ours.name: server, before.name: server_before}
+            for asked in servers.values():
+                scenario_compare.put_reference(asked, files)
+            for number in range(settings.rounds):
+                say(f" round {number + 1} of {settings.rounds}")
+                order = list(servers) if number % 2 == 0 else list(servers)[::-1]
+                for name in order:
+                    asked = servers[name]
+                    counters, used = Counters.of(asked), asked.cpu_seconds()
+                    latencies = scenario_compare.alone(asked, path, files, number, settings.seconds)
+                    cpu, spent = asked.cpu_seconds() - used, Counters.of(asked) - counters
+                    figures = {
+                        "p50": percentile(latencies, 0.5) * 1e3,
+                        "CPU": cpu / len(latencies) * 1e3,
+                        "features": spent.mean("clip_in_features_seconds") * 1e3,
+                    }
+                    for step in ("align", "compare"):
+                        labels = f'{{step="{step}"}}'
+                        figures[step] = spent.mean("clip_in_compare_seconds", labels) * 1e3
+                    found[name].append(figures)
+    pairs = list(zip(found["clip-in"], found["before"], strict=True))
+    for figure in pairs[0][0]:
+        now, then = (median(pair[i][figure] for pair in pairs) for i in range(2))
+        again = median(pair[0][figure] / pair[1][figure] for pair in pairs)
+        report.note(scenario, f"{figure}: {now:.1f} ms, {then:.1f} before, {again:.2f} times")
+    again = median(pair[0]["CPU"] / pair[1]["CPU"] for pair in pairs)
+    report.at_most(scenario, "CPU per comparison, times before", again, COST_OF_BEFORE)
+
+
+def _earlier() -> Path | None:
     earlier = os.environ.get(VARIABLE)
     if not earlier:
         say(f"  skipped: {VARIABLE} names no earlier build")
+    return Path(earlier) if earlier else None
+
+
+def _compare(
+    scenario: str, requests_of: Callable[[ClipIn], list[Request]], settings: Settings, report: Report
+) -> None:
+    earlier = _earlier()
+    if earlier is None:
         return
     ours = ClipIn(DEMO_BUNDLE, "--text-cache-mib", "0")
-    before = ClipIn(DEMO_BUNDLE, "--text-cache-mib", "0", binary=Path(earlier), name="before")
+    before = ClipIn(DEMO_BUNDLE, "--text-cache-mib", "0", binary=earlier, name="before")
     found = compare([ours, before], requests_of, settings)
     report.add(scenario, found)
     now, then = found[ours.name], found[before.name]

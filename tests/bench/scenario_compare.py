@@ -51,15 +51,15 @@ def run(settings: Settings, report: Report) -> None:
         usual = ClipIn(DEMO_BUNDLE, "--state", folder)
         narrow = ClipIn(DEMO_BUNDLE, "--state", other, "--wide-threads", "1", name="narrow")
         with usual.start() as server, narrow.start() as of_one_thread:
-            _put(server, files[:IMAGES])
-            _put(of_one_thread, files[:IMAGES])
+            put_reference(server, files)
+            put_reference(of_one_thread, files)
             for number in range(settings.rounds):
                 say(f" round {number + 1} of {settings.rounds}")
                 order = list(kinds) if number % 2 == 0 else list(kinds)[::-1]
                 for name in order:
                     asked = of_one_thread if name == NARROW else server
                     before, used = Counters.of(asked), asked.cpu_seconds()
-                    latencies = _alone(asked, kinds[name], files, number, settings.seconds)
+                    latencies = alone(asked, kinds[name], files, number, settings.seconds)
                     took[name].append(percentile(latencies, 0.5) * 1e3)
                     if name == NARROW:
                         continue
@@ -92,12 +92,13 @@ def _report(report: Report, p50: dict[str, float], steps: dict, cpu: list[float]
     report.at_most(SCENARIO, "p50 of a comparison against PatchCore in Python", ratio, 1.0)
 
 
-def _put(server: Server, files: list[bytes]) -> None:
-    body = json.dumps({"images": [base64.b64encode(file).decode() for file in files]}).encode()
+def put_reference(server: Server, files: list[bytes]) -> None:
+    """Stores the first pictures as the reference."""
+    body = json.dumps({"images": [base64.b64encode(file).decode() for file in files[:IMAGES]]}).encode()
     Client(server).ask("PUT", f"/v1/references/{REFERENCE}", body)
 
 
-def _alone(server: Server, path: str, files: list[bytes], number: int, seconds: float) -> list[float]:
+def alone(server: Server, path: str, files: list[bytes], number: int, seconds: float) -> list[float]:
     """Latencies of one client. Bytes after the end of a JPEG make each picture a new one, as a camera's are."""
     pictures = [files[i % len(files)] + f"{number} {path} {i}".encode() for i in range(300)]
     requests = [Request(post(path, "image/jpeg", picture)) for picture in pictures]
