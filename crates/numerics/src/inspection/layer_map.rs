@@ -57,7 +57,7 @@ impl LayerMap {
         }
         let (small, posted) = (self.placed.input, self.placed.posted);
         let to_input = Transform::resize(small, posted).then(&self.placed.to_input);
-        let map = AnomalyMap::of_layers(&self.layers, small, &to_input, small)?;
+        let map = AnomalyMap::standing_out(&self.layers, small, &to_input, small)?;
         let scaled = |at: usize, length: usize, from: usize, to: usize| {
             // A picture may be smaller than the input.
             let first = (at * to / from).min(to - 1);

@@ -1,7 +1,9 @@
 //! The anomaly map in the pixels of the picture that was posted.
 
 use super::error::InspectionError;
+use super::plane::Plane;
 use super::reference::PatchMap;
+use super::regions::STANDS_OUT;
 use super::transform::Transform;
 
 /// The most pixels of a map.
@@ -49,6 +51,27 @@ impl AnomalyMap {
         to_input: &Transform,
         posted: (usize, usize),
     ) -> Result<Self, InspectionError> {
+        Self::drawn(layers, input, to_input, posted, None)
+    }
+
+    /// As [`of_layers`](Self::of_layers), but values below [`STANDS_OUT`] may be 0: for regions. Of most pictures, little has
+    /// to be drawn then.
+    pub fn standing_out(
+        layers: &[PatchMap],
+        input: (usize, usize),
+        to_input: &Transform,
+        posted: (usize, usize),
+    ) -> Result<Self, InspectionError> {
+        Self::drawn(layers, input, to_input, posted, Some(STANDS_OUT))
+    }
+
+    fn drawn(
+        layers: &[PatchMap],
+        input: (usize, usize),
+        to_input: &Transform,
+        posted: (usize, usize),
+        least: Option<f32>,
+    ) -> Result<Self, InspectionError> {
         let (width, height) = posted;
         check_size(width, height)?;
         let finest = layers
@@ -61,6 +84,10 @@ impl AnomalyMap {
         let (right, bottom) = (input.0 as f64 - 0.5, input.1 as f64 - 0.5);
         let seen = |x: f64, y: f64| (-0.5..=right).contains(&x) && (-0.5..=bottom).contains(&y);
         let mut values = vec![0.0; width * height];
+        let drawn = match least {
+            Some(least) => plane.pixels_around(least, &way, posted),
+            None => (0..width, 0..height),
+        };
         if is_upright(to_input) {
             // Columns and rows are independent: each is found once.
             let seen_column = |column: usize| seen(to_input.apply(column as f64, 0.0).0, 0.0);
@@ -85,12 +112,16 @@ impl AnomalyMap {
                 }
             }
         } else {
-            for (pixel, value) in values.iter_mut().enumerate() {
-                let (x, y) = ((pixel % width) as f64, (pixel / width) as f64);
-                let (at_x, at_y) = to_input.apply(x, y);
-                if seen(at_x, at_y) {
-                    let (column, row) = way.apply(x, y);
-                    *value = plane.at(column as f32, row as f32);
+            let (columns, rows) = drawn;
+            for row in rows {
+                let values = &mut values[row * width..][columns.clone()];
+                for (column, value) in columns.clone().zip(values) {
+                    let (x, y) = (column as f64, row as f64);
+                    let (at_x, at_y) = to_input.apply(x, y);
+                    if seen(at_x, at_y) {
+                        let (column, row) = way.apply(x, y);
+                        *value = plane.at(column as f32, row as f32);
+                    }
                 }
             }
         }
@@ -139,105 +170,6 @@ fn check_size(width: usize, height: usize) -> Result<(), InspectionError> {
     }
 }
 
-/// All layers at the positions of the finest grid.
-struct Plane {
-    columns: usize,
-    rows: usize,
-    values: Vec<f32>,
-    /// From a pixel of the encoder's input to column and row.
-    from_input: Transform,
-}
-
-impl Plane {
-    fn joined(finest: &PatchMap, layers: &[PatchMap], input: (usize, usize)) -> Self {
-        let mut plane = Self::of(finest, input);
-        let Some(to_input) = plane.from_input.inverse() else {
-            return plane;
-        };
-        for layer in layers.iter().filter(|layer| !std::ptr::eq(*layer, finest)) {
-            let other = Self::of(layer, input);
-            let way = to_input.then(&other.from_input);
-            for row in 0..plane.rows {
-                for column in 0..plane.columns {
-                    let (x, y) = way.apply(column as f64, row as f64);
-                    let value = &mut plane.values[row * plane.columns + column];
-                    *value = value.max(other.at(x as f32, y as f32));
-                }
-            }
-        }
-        plane
-    }
-
-    fn of(layer: &PatchMap, input: (usize, usize)) -> Self {
-        let grid = &layer.grid;
-        // It neither flattens nor is infinite: a grid has a patch, and so has the input.
-        let patches = grid
-            .to_input(input)
-            .inverse()
-            .unwrap_or(Transform::IDENTITY);
-        let (border, step) = (grid.border as f64, 1.0 / grid.step as f64);
-        let to_grid = Transform([[step, 0.0, -border * step], [0.0, step, -border * step]]);
-        Self {
-            columns: grid.columns,
-            rows: grid.rows,
-            values: layer
-                .values
-                .iter()
-                .map(|value| value.unwrap_or(0.0))
-                .collect(),
-            from_input: patches.then(&to_grid),
-        }
-    }
-
-    /// Linear between the four nearest positions; beyond the outermost ones as they are.
-    fn at(&self, column: f32, row: f32) -> f32 {
-        let (across, down) = (self.column(column), Place::new(row, self.rows));
-        let line = |row: usize| across.between(&self.values[row * self.columns..][..self.columns]);
-        let (upper, lower) = (line(down.first), line(down.second));
-        upper + (lower - upper) * down.share
-    }
-
-    fn column(&self, column: f32) -> Place {
-        Place::new(column, self.columns)
-    }
-
-    /// The values at a row, between two rows linear.
-    fn line(&self, row: f32, line: &mut [f32]) {
-        let down = Place::new(row, self.rows);
-        let of = |row: usize| &self.values[row * self.columns..][..self.columns];
-        for (to, (upper, lower)) in line
-            .iter_mut()
-            .zip(of(down.first).iter().zip(of(down.second)))
-        {
-            *to = upper + (lower - upper) * down.share;
-        }
-    }
-}
-
-/// A place on an axis: between which two positions it lies, and what share of the way.
-struct Place {
-    first: usize,
-    second: usize,
-    share: f32,
-}
-
-impl Place {
-    fn new(at: f32, count: usize) -> Self {
-        let at = at.clamp(0.0, (count - 1) as f32);
-        let first = at as usize;
-        Self {
-            first,
-            second: (first + 1).min(count - 1),
-            share: at - first as f32,
-        }
-    }
-
-    fn between(&self, line: &[f32]) -> f32 {
-        let (first, second) = (line[self.first], line[self.second]);
-        first + (second - first) * self.share
-    }
-}
-
 fn is_upright(transform: &Transform) -> bool {
     transform.0[0][1] == 0.0 && transform.0[1][0] == 0.0
 }
@@ -249,6 +181,7 @@ mod tests {
         Shape,
         reference::{Grid, Sampling},
     };
+    use proptest::prelude::*;
 
     fn layer(side: usize, sampling: Sampling, value: impl Fn(usize, usize) -> f32) -> PatchMap {
         let grid = Grid::new(
@@ -371,5 +304,28 @@ mod tests {
                 1_u64 << 40
             )
         );
+    }
+
+    proptest! {
+        /// Nothing that stands out is left out.
+        #[test]
+        fn what_stands_out_is_drawn(
+            side in 2_usize..9, spots in prop::collection::vec((0_usize..81, 0.5_f32..3.0), 0..4),
+            degrees in -180.0_f64..180.0, scale in 0.5_f64..2.0, shift in (-20.0_f64..20.0, -20.0_f64..20.0),
+        ) {
+            let value = |row: usize, column: usize| {
+                let here = spots.iter().filter(|(place, _)| place % (side * side) == row * side + column);
+                here.map(|(_, value)| *value).fold(0.1, f32::max)
+            };
+            let sampling = Sampling { border: 0, ..Sampling::default() };
+            let layers = [layer(side, sampling, value)];
+            let input = (side * 8, side * 8);
+            let turn = Transform::similarity(degrees, scale, shift, (side as f64 * 4.0, side as f64 * 4.0));
+            let whole = AnomalyMap::of_layers(&layers, input, &turn, (50, 40)).unwrap();
+            let some = AnomalyMap::standing_out(&layers, input, &turn, (50, 40)).unwrap();
+            for (whole, some) in whole.values().iter().zip(some.values()) {
+                prop_assert!(whole == some || (*whole < STANDS_OUT && *some == 0.0));
+            }
+        }
     }
 }

@@ -13,6 +13,7 @@ pub mod map_file;
 pub mod masks;
 pub mod metrics;
 pub mod picture;
+mod plane;
 mod ranks;
 pub mod reference;
 mod regions;
