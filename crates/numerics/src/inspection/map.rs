@@ -54,7 +54,7 @@ impl AnomalyMap {
         Self::drawn(layers, input, to_input, posted, None)
     }
 
-    /// As [`of_layers`](Self::of_layers), but values below [`STANDS_OUT`] may be 0: for regions. Of most pictures, little has
+    /// As [`of_layers`](Self::of_layers), but values below 1 may be 0: for regions. Of most pictures, little has
     /// to be drawn then.
     pub fn standing_out(
         layers: &[PatchMap],

@@ -23,7 +23,7 @@ pub struct Region {
     pub area: usize,
 }
 
-/// The connected places with values of [`STANDS_OUT`] or more and at least `least_area` pixels, strongest first, at most `most`.
+/// The connected places with values of 1 or more and at least `least_area` pixels, strongest first, at most `most`.
 #[must_use]
 pub fn regions(map: &AnomalyMap, least_area: usize, most: usize) -> Vec<Region> {
     let found = components(map.width(), map.height(), |pixel| {
