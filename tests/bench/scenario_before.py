@@ -18,6 +18,7 @@ from tests.bench.exposition import Counters
 from tests.bench.measurement import Measurement, percentile, ratio
 from tests.bench.paths import DEMO_BUNDLE
 from tests.bench.report import Report
+from tests.bench.servers import Server
 from tests.bench.texts import captions
 
 VARIABLE, MODEL_VARIABLE = "CLIP_IN_BEFORE", "CLIP_IN_BEFORE_MODEL"
@@ -71,18 +72,7 @@ def comparison(settings: Settings, report: Report) -> None:
                 say(f" round {number + 1} of {settings.rounds}")
                 order = list(servers) if number % 2 == 0 else list(servers)[::-1]
                 for name in order:
-                    asked = servers[name]
-                    counters, used = Counters.of(asked), asked.cpu_seconds()
-                    latencies = scenario_compare.alone(asked, path, files, number, settings.seconds)
-                    cpu, spent = asked.cpu_seconds() - used, Counters.of(asked) - counters
-                    figures = {
-                        "p50": percentile(latencies, 0.5) * 1e3,
-                        "CPU": cpu / len(latencies) * 1e3,
-                        "features": spent.mean("clip_in_features_seconds") * 1e3,
-                    }
-                    for step in ("align", "compare"):
-                        labels = f'{{step="{step}"}}'
-                        figures[step] = spent.mean("clip_in_compare_seconds", labels) * 1e3
+                    figures = _steps(servers[name], path, files, number, settings.seconds)
                     found[name].append(figures)
     pairs = list(zip(found["clip-in"], found["before"], strict=True))
     for figure in pairs[0][0]:
@@ -91,6 +81,21 @@ def comparison(settings: Settings, report: Report) -> None:
         report.note(scenario, f"{figure}: {now:.1f} ms, {then:.1f} before, {again:.2f} times")
     again = median(pair[0]["CPU"] / pair[1]["CPU"] for pair in pairs)
     report.at_most(scenario, "CPU per comparison, times before", again, COST_OF_BEFORE)
+
+
+def _steps(server: Server, path: str, files: list[bytes], number: int, seconds: float) -> dict[str, float]:
+    """Milliseconds of a comparison: latency, CPU, and the steps within."""
+    counters, used = Counters.of(server), server.cpu_seconds()
+    latencies = scenario_compare.alone(server, path, files, number, seconds)
+    cpu, spent = server.cpu_seconds() - used, Counters.of(server) - counters
+    figures = {
+        "p50": percentile(latencies, 0.5) * 1e3,
+        "CPU": cpu / len(latencies) * 1e3,
+        "features": spent.mean("clip_in_features_seconds") * 1e3,
+    }
+    for step in ("align", "compare"):
+        figures[step] = spent.mean("clip_in_compare_seconds", f'{{step="{step}"}}') * 1e3
+    return figures
 
 
 def _earlier() -> Path | None:

@@ -84,10 +84,6 @@ impl AnomalyMap {
         let (right, bottom) = (input.0 as f64 - 0.5, input.1 as f64 - 0.5);
         let seen = |x: f64, y: f64| (-0.5..=right).contains(&x) && (-0.5..=bottom).contains(&y);
         let mut values = vec![0.0; width * height];
-        let drawn = match least {
-            Some(least) => plane.pixels_around(least, &way, posted),
-            None => (0..width, 0..height),
-        };
         if is_upright(to_input) {
             // Columns and rows are independent: each is found once.
             let seen_column = |column: usize| seen(to_input.apply(column as f64, 0.0).0, 0.0);
@@ -112,7 +108,10 @@ impl AnomalyMap {
                 }
             }
         } else {
-            let (columns, rows) = drawn;
+            let (columns, rows) = match least {
+                Some(least) => plane.pixels_around(least, &way, posted),
+                None => (0..width, 0..height),
+            };
             for row in rows {
                 let values = &mut values[row * width..][columns.clone()];
                 for (column, value) in columns.clone().zip(values) {

@@ -177,7 +177,7 @@ impl Memory {
         window: usize,
         without: Option<u32>,
     ) -> Vec<f32> {
-        let places = self.places(patches.grid.shape, without);
+        let places = self.by_place(patches.grid.shape, without);
         let mut near = Vec::new();
         let mut lonely = Vec::new();
         let mut squares = Vec::with_capacity(patches.len());
@@ -203,7 +203,7 @@ impl Memory {
     }
 
     /// Where the remembered patches lie in maps of this shape, but those of the image `without`.
-    fn places(&self, shape: Shape, without: Option<u32>) -> Places {
+    fn by_place(&self, shape: Shape, without: Option<u32>) -> ByPlace {
         let cell = |origin: &Origin| {
             let (row, column) = (origin.row as usize, origin.column as usize);
             let is_known = without != Some(origin.image);
@@ -214,7 +214,7 @@ impl Memory {
         sorted.retain(|(_, cell)| cell.is_some());
         sorted.sort_by_key(|(_, cell)| *cell);
         let before = |limit: usize| sorted.partition_point(|(_, cell)| *cell < Some(limit));
-        Places {
+        ByPlace {
             width: shape.width,
             first: (0..=shape.height * shape.width).map(before).collect(),
             patches: sorted.iter().map(|(index, _)| *index).collect(),
@@ -272,7 +272,7 @@ fn square(row: ArrayView1<'_, f32>) -> f32 {
 }
 
 /// Remembered patches by their place.
-struct Places {
+struct ByPlace {
     /// Columns of the map.
     width: usize,
     /// For each place, row by row, and one more, the index in `patches` of the first patch that lies there or beyond.
@@ -281,7 +281,7 @@ struct Places {
     patches: Vec<usize>,
 }
 
-impl Places {
+impl ByPlace {
     /// The patches in some columns of a row.
     fn of_row(&self, row: usize, columns: Range<usize>) -> &[usize] {
         let place = |column: usize| self.first[row * self.width + column];
