@@ -5,7 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Bundle, BundleError, Variant};
+use super::{Bundle, BundleError, StatementsSide, Variant};
+use crate::inspection::statements::{Pictures, Statement, features, scores};
 use crate::matching::dot;
 
 /// Content of `golden.json`.
@@ -54,9 +55,62 @@ impl Golden {
             );
             return Err(BundleError::Content { path, reason });
         }
+        if let Some(side) = &bundle.manifest.statements {
+            golden.check_scores(side).map_err(|reason| {
+                let path = bundle.root().join("bundle.json");
+                BundleError::Content { path, reason }
+            })?;
+        }
         Ok(golden)
     }
+
+    /// Computes the scores of statements from the golden embeddings and compares them with those of the training, so that
+    /// the server ranks statements as the weights were fitted.
+    fn check_scores(&self, side: &StatementsSide) -> Result<(), String> {
+        let Some(expected) = &side.golden else {
+            return Ok(());
+        };
+        let image = |index: usize| {
+            let image = self.images.get(index);
+            image.map(|image| image.embedding.as_slice())
+        };
+        let text = |index: usize| {
+            let text = self.texts.get(index);
+            text.map(|text| text.embedding.as_slice())
+        };
+        let pictures = image(expected.picture)
+            .zip(image(expected.reference))
+            .map(|(picture, reference)| Pictures { picture, reference });
+        let statement = |index: &usize| {
+            Some(Statement {
+                text: text(*index)?,
+                reference_text: Some(text(expected.reference_text)?),
+            })
+        };
+        let statements: Option<Vec<_>> = expected.texts.iter().map(statement).collect();
+        let (Some(pictures), Some(statements)) = (pictures, statements) else {
+            return Err(
+                "statements.golden: names an image or a text that is not in the golden file"
+                    .to_owned(),
+            );
+        };
+        let found = features(&pictures, &statements);
+        let found = found.map_err(|error| format!("statements.golden: {error}"))?;
+        let found = scores(&found, Some(&side.weights()));
+        let alike = |(a, b): (&f64, &f64)| (a - b).abs() <= SCORE_TOLERANCE * a.abs().max(1.0);
+        if found.len() == expected.scores.len() && found.iter().zip(&expected.scores).all(alike) {
+            return Ok(());
+        }
+        Err(format!(
+            "statements.golden: the scores are {found:.6?}, and the training computed {:.6?}; \
+             fit the weights again (`clip-in-training statements`)",
+            expected.scores
+        ))
+    }
 }
+
+/// Largest difference between a golden score and the one that is computed of the same vectors, relative above 1.
+const SCORE_TOLERANCE: f64 = 1e-5;
 
 /// Compares one embedding with the golden one; returns 1 − cosine.
 ///

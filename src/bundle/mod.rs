@@ -16,9 +16,9 @@ use std::path::{Path, PathBuf};
 pub use files::sha256;
 pub use golden_features::{GoldenFeatures, GoldenMaps, Sampled};
 pub use manifest::{
-    Cleaning, Element, FORMAT_VERSION, FeatureOutput, FeatureParity, FeaturesSide, ImageInput,
-    ImageSide, Layout, MAX_PIXELS, Manifest, PadTo, Parity, ParityPair, Positions, Similarity,
-    SimilarityKind, TextInput, TextSide, Variant,
+    Cleaning, Element, FORMAT_VERSION, FeatureOutput, FeatureParity, FeaturesSide, GoldenScores,
+    ImageInput, ImageSide, Layout, MAX_PIXELS, Manifest, PadTo, Parity, ParityPair, Positions,
+    Similarity, SimilarityKind, StatementsSide, TextInput, TextSide, Variant,
 };
 pub use models_root::{ModelsRoot, NotInRoot};
 use serde::Deserialize;

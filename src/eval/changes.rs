@@ -1,6 +1,7 @@
 //! Which statement about a change is true: the source of an edit is the golden sample, as `reference` of `/v1/compare`.
 //!
-//! Every formula is an outcome of its own, so that what the server uses stands beside the plain cosine and each part alone.
+//! Every formula is an outcome of its own, so that what the server uses stands beside the plain cosine, each part alone, and
+//! the sum without fitted weights.
 
 use std::path::Path;
 
@@ -14,7 +15,7 @@ use super::texts::Texts;
 use super::{Broken, Dataset, Scoring, Vectors};
 use crate::dataset::parquet::Holds;
 use crate::inspection::statements::{
-    self, Feature, Features, Statement, features, standardised_sums,
+    self, Feature, Features, Statement, features, scores, standardised_sums,
 };
 use crate::matching::cosine;
 
@@ -24,6 +25,8 @@ const TRUE: &str = "true_statement";
 const TOP_1: &str = "top_1";
 /// The control: how near picture and statement are, without the golden sample.
 const WITHOUT_REFERENCE: &str = "without_reference";
+/// What the server uses for bundles without fitted weights.
+const WITHOUT_WEIGHTS: &str = "without_weights";
 
 /// An edit with its statements, by their indices in the data set.
 struct Case {
@@ -206,13 +209,16 @@ impl Scoring for Changes {
 
 /// The names of the outcomes besides the server's.
 fn outcomes() -> impl Iterator<Item = &'static str> {
-    std::iter::once(WITHOUT_REFERENCE).chain(KNOWN.map(Feature::name))
+    [WITHOUT_WEIGHTS, WITHOUT_REFERENCE]
+        .into_iter()
+        .chain(ALONE.map(Feature::name))
 }
 
-/// What can be computed of embeddings alone.
-const KNOWN: [Feature; 3] = [
+/// The features that can rank statements alone: [`Feature::Same`] cannot.
+const ALONE: [Feature; 4] = [
     Feature::TextDifference,
     Feature::Direction,
+    Feature::ChangeAlong,
     Feature::NotOfReference,
 ];
 
@@ -230,28 +236,24 @@ fn item(case: &Case, vectors: &Vectors) -> Option<ScoredItem> {
         })
     });
     let said = said.collect::<Option<Vec<_>>>()?;
-    let pictures = statements::Pictures {
-        picture,
-        reference,
-        patches: None,
-        second_look: None,
-    };
+    let pictures = statements::Pictures { picture, reference };
     let found = features(&pictures, &said).ok()?;
     let plain = said
         .iter()
         .map(|said| f64::from(cosine(picture, said.text)))
         .collect();
-    let mut scores = vec![
-        (TOP_1, standardised_sums(&found)),
+    let mut ranked = vec![
+        (TOP_1, scores(&found, vectors.weights.as_ref())),
+        (WITHOUT_WEIGHTS, standardised_sums(&found)),
         (WITHOUT_REFERENCE, plain),
     ];
-    for feature in KNOWN {
-        scores.push((feature.name(), column(&found, feature)));
+    for feature in ALONE {
+        ranked.push((feature.name(), column(&found, feature)));
     }
     Some(ScoredItem {
         id: case.id.clone(),
         group: case.group.clone(),
-        outcomes: scores
+        outcomes: ranked
             .into_iter()
             .map(|(name, scores)| (name.to_owned(), first(&scores, case.is_true).into()))
             .collect(),
@@ -259,11 +261,8 @@ fn item(case: &Case, vectors: &Vectors) -> Option<ScoredItem> {
 }
 
 fn column(found: &[Features], feature: Feature) -> Vec<f64> {
-    let value = |features: &Features| features.get(feature as usize).copied().flatten();
-    found
-        .iter()
-        .map(|features| value(features).unwrap_or(0.0))
-        .collect()
+    let value = |features: &Features| features.get(feature as usize).copied();
+    found.iter().filter_map(value).collect()
 }
 
 /// Whether a statement is before all others; a tie is wrong.
@@ -288,6 +287,7 @@ mod tests {
         let vectors = Vectors {
             images: images.map(unit).into(),
             texts: texts.map(unit).into(),
+            weights: None,
         };
         let said = |text, reference_text| Said {
             text,

@@ -55,6 +55,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::engine::Embedding;
+use crate::inspection::statements::Weights;
 
 use self::pictures::Pictures;
 use self::scoring::Scored;
@@ -84,10 +85,14 @@ trait Scoring: Send + Sync {
     fn score(&self, vectors: &Vectors) -> Scored;
 }
 
-/// Embeddings by their index in [`Dataset`]; None where embedding failed.
+/// What scoring needs of a model.
 struct Vectors {
+    /// Embeddings by their index in [`Dataset`]; None where embedding failed.
     images: Vec<Option<Embedding>>,
+    /// As `images`.
     texts: Vec<Option<Embedding>>,
+    /// How the model ranks statements about a change.
+    weights: Option<Weights>,
 }
 
 impl Vectors {

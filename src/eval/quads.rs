@@ -93,6 +93,7 @@ mod tests {
         let vectors = Vectors {
             images: images.map(unit).into(),
             texts: texts.map(unit).into(),
+            weights: None,
         };
         let quad = Quad {
             id: "1".to_owned(),

@@ -11,7 +11,7 @@ use super::embedding::{Encoder, Images};
 use super::report::{SCHEMA_VERSION, metrics};
 use super::texts::Texts;
 use super::{Broken, Dataset, ModelOfReport, Report, ScoredItem, Vectors, lengths};
-use crate::bundle::sha256;
+use crate::bundle::{StatementsSide, sha256};
 use crate::engine::{EngineSettings, Model};
 
 /// Settings of an evaluation.
@@ -61,6 +61,11 @@ pub async fn run(
     let mut vectors = Vectors {
         images: embeddings,
         texts: embedded.embeddings,
+        weights: model
+            .manifest()
+            .statements
+            .as_ref()
+            .map(StatementsSide::weights),
     };
     let scored = scoring.score(&vectors);
     if scored.items.is_empty() {

@@ -169,6 +169,7 @@ fn manifest(
             batch_dependent: false,
         }],
         features: None,
+        statements: None,
         tokenizer: tokenizer_file::FILE.to_owned(),
         golden: GOLDEN.to_owned(),
         samples: None,

@@ -33,7 +33,15 @@ from tests.bench.textile import CLIENTS, ask
 
 LAYOUTS = {"same layout": (), "laid down anew": ("--rejittered",)}
 STATEMENTS = {"nine": "nine statements", "all": "all single changes"}
-FORMULAS = ("top_1", "text_difference", "direction", "not_of_reference", "without_reference")
+FORMULAS = (
+    "top_1",
+    "without_weights",
+    "text_difference",
+    "direction",
+    "change_along",
+    "not_of_reference",
+    "without_reference",
+)
 ATTRIBUTE = "top_1/"
 CAPTIONS = ("short", "long")
 

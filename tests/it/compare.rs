@@ -1,5 +1,7 @@
 //! `/v1/compare`: drawn parts with the demo model, whose changes are known.
 
+use std::fs;
+
 use image::{GenericImageView, Rgb, RgbImage};
 use reqwest::blocking::multipart::{Form, Part};
 use serde_json::{Value, json};
@@ -290,7 +292,12 @@ fn a_picture_alone_and_among_others_is_the_same() {
         {
             assert_eq!(a["index"], b["index"]);
             // Standard deviations over three statements: the cosines themselves are within 1e-5.
-            for part in ["text_difference", "direction", "not_of_reference"] {
+            for part in [
+                "text_difference",
+                "direction",
+                "change_along",
+                "not_of_reference",
+            ] {
                 let off = number(&a["parts"][part]) - number(&b["parts"][part]);
                 assert!(off.abs() < 1e-5, "{part}: {off}");
             }
@@ -319,7 +326,7 @@ fn statements_are_ranked_by_what_is_true_of_the_difference() {
     let (_, other) = sample(2);
     let body = json!({
         "references": [good],
-        "images": [changed],
+        "images": [changed, good],
         "statements": [
             {"text": other, "reference_text": said_of_good},
             {"text": said, "reference_text": said_of_good},
@@ -339,6 +346,22 @@ fn statements_are_ranked_by_what_is_true_of_the_difference() {
         .map(|one| number(&one["score"]))
         .collect();
     assert!(scores.is_sorted_by(|a, b| a >= b), "{scores:?}");
+    let manifest: Value =
+        serde_json::from_slice(&fs::read(demo().join("bundle.json")).unwrap()).unwrap();
+    let weights = manifest["statements"]["weights"].as_object().unwrap();
+    for one in statements.as_array().unwrap() {
+        let weighted = weights
+            .iter()
+            .map(|(name, weight)| number(weight) * number(&one["parts"][name]));
+        let off = weighted.sum::<f64>() - number(&one["score"]);
+        assert!(off.abs() < 1e-9, "{one}");
+    }
+    // Of the good part itself it is true that nothing has changed.
+    let unchanged = &answer["results"][1]["statements"];
+    assert_eq!(
+        (&unchanged[0]["index"], &unchanged[0]["parts"]["same"]),
+        (&json!(2), &json!(1.0))
+    );
     assert!(
         number(&statements[0]["parts"]["direction"]) > number(&statements[2]["parts"]["direction"])
     );

@@ -301,6 +301,16 @@ fn a_wrong_section_is_refused_with_its_field() {
         ("/features/golden_tolerance", json!(0), "golden_tolerance"),
         ("/features/graph", json!("../features.onnx"), "`..`"),
         ("/files/features.onnx", json!("00"), "features.onnx"),
+        (
+            "/statements/weights/direction",
+            json!(1e9),
+            "statements.weights.direction",
+        ),
+        (
+            "/statements/weights",
+            json!({"same": 1.0}),
+            "text_difference",
+        ),
     ]
     .into_iter()
     .enumerate()

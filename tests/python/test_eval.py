@@ -379,10 +379,13 @@ def test_changes_are_judged_by_the_formulas_of_compare(setting, written):
         nearer = along @ picture
         direction = along @ change / (np.linalg.norm(along, axis=1) * np.linalg.norm(change))
         scores = {
+            # The bundle has no weights.
             "top_1": standardised(nearer) + standardised(direction),
+            "without_weights": standardised(nearer) + standardised(direction),
             "without_reference": texts @ picture,
             "text_difference": nearer,
             "direction": direction,
+            "change_along": along @ change / np.linalg.norm(along, axis=1),
             "not_of_reference": -along @ reference,
         }
         expected[f"edits.parquet:{number}"] = {name: first(values, true) for name, values in scores.items()}

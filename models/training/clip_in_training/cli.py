@@ -20,6 +20,7 @@ from clip_in_training.export.arguments import export_arguments, names
 from clip_in_training.finetune.recipe import TuningRecipe, is_tuning_recipe, parse_tuning_recipe
 from clip_in_training.scratch.changes_command import changes_arguments, draw_changes
 from clip_in_training.scratch.recipe import Recipe, load_recipe
+from clip_in_training.statements.command import run_statements, statements_arguments
 
 TUNES = ("distil", "finetune", "ablation")
 """Commands for recipes with a [backbone] only."""
@@ -76,7 +77,11 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--resume", action="store_true", help="continue from the last checkpoint of the run folder"
     )
-    train.add_argument("--start", type=Path, help="use this stage_a.pt instead of training stage A")
+    train.add_argument(
+        "--start",
+        type=Path,
+        help="use this stage_a.pt, or the image tower of this bundle, instead of training stage A",
+    )
 
     for name, help_text in STAGES_HELP.items():
         stage = command(name, help_text)
@@ -150,6 +155,7 @@ def parser() -> argparse.ArgumentParser:
     reference.add_argument("--out", type=Path, required=True, help="the bundle's directory")
 
     adapt_arguments(commands)
+    statements_arguments(commands)
     return root
 
 
@@ -344,4 +350,5 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "features": _features,
     "adapt": run_adapt,
     "replay": run_replay,
+    "statements": run_statements,
 }

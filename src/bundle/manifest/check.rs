@@ -53,6 +53,9 @@ impl Manifest {
         if let Some(features) = &self.features {
             features.check()?;
         }
+        if let Some(statements) = &self.statements {
+            statements.check()?;
+        }
         match self.variants.first() {
             Some(first) if first.precision == "fp32" => Ok(()),
             _ => Err("variants: the first one must be fp32".to_owned()),

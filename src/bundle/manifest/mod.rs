@@ -4,6 +4,7 @@ mod check;
 mod features_side;
 mod graph;
 mod image_side;
+mod statements_side;
 mod text_side;
 mod variant;
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use self::features_side::{FeatureOutput, FeatureParity, FeaturesSide, MAX_PIXELS};
 pub use self::graph::Element;
 pub use self::image_side::{ImageInput, ImageSide, Layout};
+pub use self::statements_side::{GoldenScores, StatementsSide};
 pub use self::text_side::{Cleaning, PadTo, Positions, TextInput, TextSide};
 pub use self::variant::{Parity, ParityPair, Variant};
 
@@ -44,6 +46,9 @@ pub struct Manifest {
     /// The graph of features for inspection, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub features: Option<FeaturesSide>,
+    /// How statements about a change are ranked, if that was fitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statements: Option<StatementsSide>,
     /// File name of the tokenizer.
     pub tokenizer: String,
     /// File name of the golden embeddings.

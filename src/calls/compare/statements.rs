@@ -8,10 +8,11 @@ use utoipa::ToSchema;
 
 use super::parts::Parts;
 use crate::api::ApiError;
+use crate::bundle::StatementsSide;
 use crate::engine::{EmbedOptions, Encoding, ImageSource, Item, Model};
 use crate::inspection::InspectionError;
 use crate::inspection::statements::{
-    Feature, Features, Pictures, Statement, features, standardised_sums,
+    Feature, Features, Pictures, Statement, Weights, features, scores,
 };
 use crate::references::Learnt;
 use crate::telemetry::Step;
@@ -41,8 +42,9 @@ pub struct Judged {
     /// The statement, shared by all images.
     #[schema(value_type = String)]
     pub text: Arc<str>,
-    /// Ranks the statements of one request: the text difference and the direction, each in standard deviations of the
-    /// statements, added. A single statement has 0.
+    /// Ranks the statements of one request: the parts, weighted by what the bundle says, so that exp(score) is in proportion
+    /// to the probability that this statement is the true one. Of a bundle without weights, the text difference and the
+    /// direction, each in standard deviations of the statements, added; a single statement has 0.
     pub score: f64,
     /// What the score and other uses are made from, by name.
     #[schema(value_type = std::collections::HashMap<String, f64>)]
@@ -85,12 +87,23 @@ pub async fn judge(
         .collect();
     let (learnt, its_model, images) = (learnt.clone(), model.clone(), images.len());
     let cost = 10 * (images * said.len()) as u64;
+    let weights = model
+        .manifest()
+        .statements
+        .as_ref()
+        .map(StatementsSide::weights);
     let work = move || {
         let (pictures, texts) = encodings.split_at(images.min(encodings.len()));
         let statements = statements(texts, &with_reference);
         let one = |picture: &Encoding| {
             let started = Instant::now();
-            let found = of_image(&picture.embedding, &learnt, &statements, &names);
+            let found = of_image(
+                &picture.embedding,
+                &learnt,
+                &statements,
+                &names,
+                weights.as_ref(),
+            );
             its_model
                 .metrics()
                 .compare
@@ -139,15 +152,14 @@ fn of_image(
     learnt: &Learnt,
     statements: &[Statement<'_>],
     names: &[Arc<str>],
+    weights: Option<&Weights>,
 ) -> Result<Vec<Judged>, InspectionError> {
     let pictures = Pictures {
         picture,
         reference: &learnt.embedding,
-        patches: None,
-        second_look: None,
     };
     let found = features(&pictures, statements)?;
-    let scores = standardised_sums(&found);
+    let scores = scores(&found, weights);
     let judged = scores
         .into_iter()
         .zip(&found)
@@ -166,9 +178,12 @@ fn of_image(
     Ok(judged)
 }
 
-/// The features that are known, by name.
+/// The features, by name.
 fn parts(features: &Features) -> Parts {
     let named = Feature::ALL.iter().zip(features);
-    let known = named.filter_map(|(feature, value)| Some((feature.name().to_owned(), (*value)?)));
-    Parts(known.collect())
+    Parts(
+        named
+            .map(|(feature, value)| (feature.name().to_owned(), *value))
+            .collect(),
+    )
 }

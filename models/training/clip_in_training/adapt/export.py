@@ -19,6 +19,7 @@ from clip_in_training.common.created import created
 from clip_in_training.common.errors import ExportError
 from clip_in_training.export.files import checksums, whole_or_not_at_all, write_json
 from clip_in_training.export.precision_table import BEGIN, update_card
+from clip_in_training.statements.golden import with_golden_scores
 
 ADAPTERS = "adapters.safetensors"
 KEY = "adapted"
@@ -79,6 +80,8 @@ def write_adapted(
             for graph in sorted({variant[tower] for variant in content["variants"]}):
                 put_products(source / graph, folder / graph, matrices)
         _golden(folder / content["golden"], products)
+        if "statements" in content:
+            content["statements"] = with_golden_scores(content["statements"], folder, content["golden"])
         parity = _measure(source, folder, content, products, checks, threads)
         _adapters(folder / ADAPTERS, products)
         content["name"] = name or content["name"]

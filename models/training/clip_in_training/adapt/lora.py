@@ -19,6 +19,7 @@ from clip_in_training.common.created import created
 from clip_in_training.common.errors import ExportError
 from clip_in_training.common.whole_file import replace_text
 from clip_in_training.export.files import checksums, write_json
+from clip_in_training.statements.golden import with_golden_scores
 
 REPLAYED, PROTECTED = 30, 20
 """Drawn edits of each category, to train on and to check with."""
@@ -73,6 +74,7 @@ def adapt_by_lora(inputs: Inputs, settings: LoraSettings, force: bool) -> dict[s
     print(left_out(before) + report(entry))
     manifest["provenance"][KEY] = [{**entry, "weights": "those of model.safetensors", "created": created()}]
     _keep_features(inputs, folder, manifest)
+    _keep_statements(inputs, folder, manifest)
     put_adaptation(folder, manifest["provenance"][KEY])
     manifest["files"] = checksums(folder)
     write_json(folder / "bundle.json", manifest)
@@ -178,6 +180,12 @@ def _entry(
         "replay": f"{10 * REPLAYED} drawn edits",
         "curve": curve,
     }
+
+
+def _keep_statements(inputs: Inputs, folder: Path, manifest: dict[str, Any]) -> None:
+    """The weights of statements are those of the old bundle; their golden scores are of the new vectors."""
+    if "statements" in inputs.manifest:
+        manifest["statements"] = with_golden_scores(inputs.manifest["statements"], folder, manifest["golden"])
 
 
 def _keep_features(inputs: Inputs, folder: Path, manifest: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """Writes a bundle from a run folder atomically: graphs, parity checks, provenance."""
 
+import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +26,7 @@ from clip_in_training.scratch.model.dual_encoder import DualEncoder, parameter_c
 from clip_in_training.scratch.recipe import LossRecipe, Recipe
 from clip_in_training.scratch.scenes.attributes import ATTRIBUTES
 from clip_in_training.scratch.tokenizer.encode import END_ID, PAD_ID, START_ID, load_tokenizer
-from clip_in_training.scratch.train.run import TOKENIZER
+from clip_in_training.scratch.train.run import START, TOKENIZER
 from clip_in_training.scratch.train.stage_b import NAME as STAGE_B
 
 SAMPLE_SEED = 20_000
@@ -76,6 +77,8 @@ def _write(recipe: Recipe, recipe_name: str, recipe_text: str, run: Path, state:
     export_graphs(model, folder)
 
     source = provenance(recipe_name, recipe_text, fingerprint(root), state["clock"])
+    if (run / START).is_file():
+        source["started_from"] = json.loads((run / START).read_text(encoding="utf-8"))
     content = manifest(_interface(recipe, model), source)
     write_json(folder / "bundle.json", content)
     # From here on the reference is what a user of the bundle gets: the stored weights, reloaded.
@@ -110,6 +113,7 @@ def _write(recipe: Recipe, recipe_name: str, recipe_text: str, run: Path, state:
             "seed": recipe.seed,
             "steps_a": recipe.stage_a.steps,
             "steps_b": recipe.stage_b.steps,
+            "start": _started_from(source),
             "batch_pairs": recipe.stage_b.pairs,
             "losses": _describe(recipe.stage_b.losses),
             "wall": source["training_seconds"] / 60,
@@ -124,6 +128,17 @@ def _write(recipe: Recipe, recipe_name: str, recipe_text: str, run: Path, state:
     content["files"] = checksums(folder)
     write_json(folder / "bundle.json", content)
     return benchmarks
+
+
+def _started_from(source: dict) -> str:
+    """A sentence of the card; empty if the run trained its own stage A."""
+    start = source.get("started_from")
+    if start is None:
+        return ""
+    return (
+        f"In place of stage A this run began with the {start['part']} of {start['name']} "
+        f"(weights `{start['weights'][:16]}`), which an earlier run had trained. "
+    )
 
 
 def _interface(recipe: Recipe, model: DualEncoder) -> Interface:

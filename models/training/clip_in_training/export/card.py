@@ -20,7 +20,7 @@ tell a scene from the same scene with one thing changed.
 
 {edits:,} training edits, the same number of each of these kinds: {categories} (fingerprint `{fingerprint}`), seed {seed}. Stage A ({steps_a} steps)
 teaches the image encoder the drawn attributes and where the characters of a code are; stage B ({steps_b} steps, {batch_pairs} edits a batch) trains both with:
-{losses}. It took {wall:.0f} minutes on the wall and {cpu:.0f} core-minutes on CPU (two cores, {precision}). The recipe is in
+{losses}. {start}It took {wall:.0f} minutes on the wall and {cpu:.0f} core-minutes on CPU (two cores, {precision}). The recipe is in
 `bundle.json` under `provenance`.
 
 ## How well it does

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from clip_in_training.common.recipe import OptimiserRecipe, RecipeError, from_table, parse_toml, read_recipe
+from clip_in_training.common.robustness import RobustnessRecipe
 from clip_in_training.scratch.scenes.attributes import ALL_CATEGORIES, CATEGORIES
 from clip_in_training.scratch.scenes.setting import ALL, NARROW, SEEN, Setting
 from clip_in_training.scratch.scenes.setting import CATEGORIES as LANGUAGES
@@ -60,6 +61,8 @@ class AugmentRecipe:
     """Largest relative change of brightness."""
     contrast: float = 0.1
     """Largest relative change of contrast."""
+    robustness: RobustnessRecipe = field(default_factory=lambda: RobustnessRecipe(share=0.0))
+    """Blur, gamma, noise and JPEG; `share` 0 leaves them out. Rotation, zoom and occluder are not used here."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from clip_in_training.common.recipe import OptimiserRecipe, RecipeError, from_table, parse_toml, read_recipe
 from clip_in_training.scratch.scenes.wide.edits import WIDE_CATEGORIES
-from clip_in_training.small.augment import RobustnessRecipe
+from clip_in_training.common.robustness import RobustnessRecipe
 from clip_in_training.small.pictures.edits import CATEGORIES as COMPOSED
 
 

@@ -2,28 +2,13 @@
 
 use crate::inspection::error::InspectionError;
 
-/// The vectors that statements are judged by, all of one length and in the model's joint space.
+/// The vectors that statements are judged by, both of one length and in the model's joint space.
 #[derive(Debug, Clone, Copy)]
 pub struct Pictures<'a> {
     /// Embedding of the picture.
     pub picture: &'a [f32],
     /// Embedding of the reference; of several, their mean.
     pub reference: &'a [f32],
-    /// What the patches say, where the model has patch embeddings.
-    pub patches: Option<ChangedPatches<'a>>,
-    /// Embeddings of the changed box, cut out of the picture and of the reference at full resolution: a second look.
-    pub second_look: Option<(&'a [f32], &'a [f32])>,
-}
-
-/// Patch embeddings of both pictures, one vector after the other, position by position, after registration.
-#[derive(Debug, Clone, Copy)]
-pub struct ChangedPatches<'a> {
-    /// Of the picture.
-    pub picture: &'a [f32],
-    /// Of the reference.
-    pub reference: &'a [f32],
-    /// How much each patch has changed, 0 or more, such as the anomaly map there.
-    pub change: &'a [f32],
 }
 
 /// A text about the picture.
@@ -35,32 +20,30 @@ pub struct Statement<'a> {
     pub reference_text: Option<&'a [f32]>,
 }
 
-/// What can be asked of a statement.
+/// What can be asked of a statement. I and Iᵣ are the unit vectors of the picture and of the reference, T and Tᵣ those of the
+/// statement and of what is true of the reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Feature {
-    /// cos(I, T) − cos(I, Tᵣ): the picture is closer to the statement than to what is true of the reference.
+    /// I · (T − Tᵣ): the picture is closer to the statement than to what is true of the reference.
     TextDifference,
     /// cos(I − Iᵣ, T − Tᵣ): the pictures differ in the direction in which the texts do (StyleGAN-NADA, arXiv 2108.00946).
     Direction,
-    /// The same for the patches, each weighed by how much it has changed.
-    ChangedDirection,
-    /// The largest change of a patch along T − Tᵣ.
-    StrongestPatch,
-    /// cos(Iᵣ, Tᵣ) − cos(Iᵣ, T): the statement is not true of the reference.
+    /// (I − Iᵣ) · (T − Tᵣ) / |T − Tᵣ|: how far the picture has moved in the direction in which the texts differ.
+    ChangeAlong,
+    /// −Iᵣ · (T − Tᵣ): the statement is not true of the reference.
     NotOfReference,
-    /// The direction once more, in the changed box cut out at full resolution.
-    SecondLook,
+    /// 1 where the statement is what is true of the reference ("nothing has changed"), so that all else is 0; 0 elsewhere.
+    Same,
 }
 
 impl Feature {
     /// All features, in the order of their values.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 5] = [
         Self::TextDifference,
         Self::Direction,
-        Self::ChangedDirection,
-        Self::StrongestPatch,
+        Self::ChangeAlong,
         Self::NotOfReference,
-        Self::SecondLook,
+        Self::Same,
     ];
 
     /// Its name in answers and in a bundle.
@@ -69,21 +52,26 @@ impl Feature {
         match self {
             Self::TextDifference => "text_difference",
             Self::Direction => "direction",
-            Self::ChangedDirection => "changed_direction",
-            Self::StrongestPatch => "strongest_patch",
+            Self::ChangeAlong => "change_along",
             Self::NotOfReference => "not_of_reference",
-            Self::SecondLook => "second_look",
+            Self::Same => "same",
         }
     }
 }
 
-/// The features of one statement, in the order of [`Feature::ALL`]; `None` where the vectors for one were not given.
-pub type Features = [Option<f64>; Feature::ALL.len()];
+/// The features of one statement, in the order of [`Feature::ALL`].
+pub type Features = [f64; Feature::ALL.len()];
+
+/// A difference of texts that is shorter than this is none.
+const NO_LENGTH: f64 = 1e-12;
 
 /// Computes the features of every statement.
 ///
 /// A statement without a `reference_text` is measured against the mean of all statements' texts: what they have in common
 /// is true of both pictures. Of a single one nothing is subtracted.
+///
+/// # Errors
+/// If a vector has another length than the picture's, or a number that is not finite.
 pub fn features(
     pictures: &Pictures<'_>,
     statements: &[Statement<'_>],
@@ -97,16 +85,6 @@ pub fn features(
     check("the embedding of the reference", pictures.reference, length)?;
     let (picture, reference) = (unit(pictures.picture), unit(pictures.reference));
     let change = minus(&picture, &reference);
-    let patches = pictures
-        .patches
-        .map(|patches| PatchChanges::new(&patches, length))
-        .transpose()?;
-    let look = pictures.second_look.map(|(picture, reference)| {
-        check("the embedding of the changed box", picture, length)?;
-        check("the embedding of the reference's box", reference, length)?;
-        Ok::<_, InspectionError>(minus(&unit(picture), &unit(reference)))
-    });
-    let look = look.transpose()?;
     let mut texts = Vec::with_capacity(statements.len());
     for statement in statements {
         check("the embedding of a statement", statement.text, length)?;
@@ -129,51 +107,49 @@ pub fn features(
             None => vec![0.0; length],
         };
         let along = minus(text, &other);
+        let along_length = dot(&along, &along).sqrt();
+        let change_along = match along_length > NO_LENGTH {
+            true => dot(&change, &along) / along_length,
+            false => 0.0,
+        };
         Ok([
-            Some(dot(&picture, &along)),
-            Some(cosine(&change, &along)),
-            patches
-                .as_ref()
-                .map(|patches| cosine(&patches.pooled, &along)),
-            patches.as_ref().map(|patches| patches.strongest(&along)),
-            Some(-dot(&reference, &along)),
-            look.as_ref().map(|look| cosine(look, &along)),
+            dot(&picture, &along),
+            cosine(&change, &along),
+            change_along,
+            -dot(&reference, &along),
+            f64::from(u8::from(along_length <= NO_LENGTH)),
         ])
     };
     statements.iter().zip(&texts).map(one).collect()
 }
 
-/// A logistic regression on the features, fitted at export and kept in the bundle.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Logistic {
-    /// Added to the sum.
-    pub bias: f64,
-    /// For each of [`Feature::ALL`]: mean, standard deviation (above 0) and weight. What is missing counts as its mean.
-    pub terms: [Term; Feature::ALL.len()],
-}
-
-/// One term of a [`Logistic`].
+/// The weight of each feature, in the order of [`Feature::ALL`]: a conditional logistic regression (McFadden 1974) that is
+/// fitted at export and kept in the bundle. All weights are finite.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Term {
-    /// Mean of the feature where the weights were fitted.
-    pub mean: f64,
-    /// Its standard deviation there, above 0.
-    pub spread: f64,
-    /// Its weight.
-    pub weight: f64,
+pub struct Weights(pub [f64; Feature::ALL.len()]);
+
+impl Weights {
+    /// The weighted sum. exp(score) is in proportion to the probability that this statement is the true one among those
+    /// that are asked for.
+    #[must_use]
+    pub fn score(&self, features: &Features) -> f64 {
+        self.0
+            .iter()
+            .zip(features)
+            .map(|(weight, value)| weight * value)
+            .sum()
+    }
 }
 
-impl Logistic {
-    /// That the statement is true of the change, 0..1.
-    #[must_use]
-    pub fn probability(&self, features: &Features) -> f64 {
-        let term = |(term, value): (&Term, &Option<f64>)| {
-            value.map_or(0.0, |value| {
-                term.weight * (value - term.mean) / term.spread.max(f64::MIN_POSITIVE)
-            })
-        };
-        let sum = self.bias + self.terms.iter().zip(features).map(term).sum::<f64>();
-        1.0 / (1.0 + (-sum).exp())
+/// The scores that rank statements: by weights, or, without, [`standardised_sums`].
+#[must_use]
+pub fn scores(features: &[Features], weights: Option<&Weights>) -> Vec<f64> {
+    match weights {
+        Some(weights) => features
+            .iter()
+            .map(|features| weights.score(features))
+            .collect(),
+        None => standardised_sums(features),
     }
 }
 
@@ -184,10 +160,7 @@ pub fn standardised_sums(features: &[Features]) -> Vec<f64> {
     let mut sums = vec![0.0; features.len()];
     for feature in [Feature::TextDifference, Feature::Direction] {
         let index = feature as usize;
-        let values: Vec<_> = features
-            .iter()
-            .map(|features| features[index].unwrap_or(0.0))
-            .collect();
+        let values: Vec<_> = features.iter().map(|features| features[index]).collect();
         let count = values.len().max(1) as f64;
         let mean = values.iter().sum::<f64>() / count;
         let spread = (values
@@ -203,53 +176,6 @@ pub fn standardised_sums(features: &[Features]) -> Vec<f64> {
         }
     }
     sums
-}
-
-struct PatchChanges {
-    changes: Vec<Vec<f64>>,
-    /// Mean of the changes, weighed by the map.
-    pooled: Vec<f64>,
-}
-
-impl PatchChanges {
-    fn new(patches: &ChangedPatches<'_>, length: usize) -> Result<Self, InspectionError> {
-        let count = patches.change.len();
-        check("the change of each patch", patches.change, count.max(1))?;
-        check(
-            "the patches of the picture",
-            patches.picture,
-            count.saturating_mul(length),
-        )?;
-        check(
-            "the patches of the reference",
-            patches.reference,
-            count.saturating_mul(length),
-        )?;
-        let pairs = patches
-            .picture
-            .chunks_exact(length)
-            .zip(patches.reference.chunks_exact(length));
-        let changes: Vec<_> = pairs
-            .map(|(picture, reference)| minus(&unit(picture), &unit(reference)))
-            .collect();
-        let mut pooled = vec![0.0; length];
-        for (change, weight) in changes.iter().zip(patches.change) {
-            let weight = f64::from(weight.max(0.0));
-            pooled
-                .iter_mut()
-                .zip(change)
-                .for_each(|(sum, value)| *sum += weight * value);
-        }
-        Ok(Self { changes, pooled })
-    }
-
-    fn strongest(&self, along: &[f64]) -> f64 {
-        let length = dot(along, along).sqrt().max(f64::MIN_POSITIVE);
-        self.changes
-            .iter()
-            .map(|change| dot(change, along) / length)
-            .fold(f64::NEG_INFINITY, f64::max)
-    }
 }
 
 fn check(what: &'static str, vector: &[f32], expected: usize) -> Result<(), InspectionError> {

@@ -1,7 +1,9 @@
 """Small changes of an image that leave its captions true."""
 
 import numpy as np
+from PIL import Image
 
+from clip_in_training.common.robustness import exposed
 from clip_in_training.scratch.recipe import AugmentRecipe
 
 
@@ -13,6 +15,7 @@ def augment(
     Input and output are uint8 [batch, size, size, 3]. The second output is int64 [batch, 2]: how far the content of
     each image moved down and to the right, in pixels. Because of the shifts the towers learn to read a thing at any
     place of a stride. Nothing is flipped and no hue is changed, since captions mention left, right and colours.
+    Then some are blurred, made noisier, exposed differently or compressed, as `recipe.robustness` says.
     """
     batch, size = pixels.shape[:2]
     shifted = np.empty_like(pixels)
@@ -26,4 +29,6 @@ def augment(
         columns = np.clip(place + right, 0, size - 1)
         curve = np.clip(levels * gain + bias, 0, 255).astype(np.uint8)
         shifted[index] = curve[pixels[index][rows][:, columns]]
+        if recipe.robustness.share > 0:
+            shifted[index] = exposed(Image.fromarray(shifted[index]), recipe.robustness, random)
     return shifted, -offsets

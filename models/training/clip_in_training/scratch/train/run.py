@@ -1,9 +1,10 @@
 """A complete training: data, tokenizer, stage A, stage B, in one run folder.
 
 A run folder holds recipe.toml, tokenizer.json, stage_a.pt and stage_b.pt (checkpoints), stage_a.jsonl and
-stage_b.jsonl (one line per step), and log/ (TensorBoard).
+stage_b.jsonl (one line per step), log/ (TensorBoard), and start.json if the run began with the tower of another one.
 """
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +17,11 @@ from clip_in_training.common.loop import Work, run_stage
 from clip_in_training.common.optimiser import decayed_groups
 from clip_in_training.common.processes import Processes
 from clip_in_training.common.run_folder import keep_recipe
+from clip_in_training.common.whole_file import replace_text
 from clip_in_training.scratch.data.examples import Examples, load_edits, load_scenes
 from clip_in_training.scratch.data.shards import shards
 from clip_in_training.scratch.model.attribute_heads import AttributeHeads
-from clip_in_training.scratch.model.bundle import load_bundle
+from clip_in_training.scratch.model.bundle import load_bundle, read_manifest
 from clip_in_training.scratch.model.dual_encoder import DualEncoder, parameter_count
 from clip_in_training.scratch.recipe import Recipe
 from clip_in_training.scratch.scenes.attributes import ATTRIBUTES, CODE
@@ -30,6 +32,8 @@ from clip_in_training.scratch.train.stage_a import StageA
 from clip_in_training.scratch.train.stage_b import StageB
 
 TOKENIZER = "tokenizer.json"
+START = "start.json"
+"""What stage B began with, if this run has no stage A of its own."""
 
 
 @dataclass
@@ -78,7 +82,9 @@ def train(
     start: Path | None = None,
     stop_at: int | None = None,
 ) -> None:
-    """Runs both stages. `start` takes the finished stage A of another run instead of training one."""
+    """Runs both stages. `start` takes the finished stage A of another run, or a bundle's image tower, instead of
+    training one.
+    """
     work = prepare(recipe, recipe_text, run, resume)
     print(
         f"{len(work.edits)} edits, vocabulary {work.tokenize.vocabulary_size}, parameters: "
@@ -107,6 +113,9 @@ def take_stage_a(work: Training, path: Path) -> None:
     if path.is_dir():
         model, _, _ = load_bundle(path)
         work.model.image_tower.load_state_dict(model.image_tower.state_dict())
+        known = read_manifest(path)
+        told = {"name": known["name"], "weights": known["files"]["model.safetensors"]}
+        replace_text(work.run / START, json.dumps({**told, "part": "image tower"}, indent=1) + "\n")
         return
     state = checkpoint.load(path)
     if "model" in state["modules"]:

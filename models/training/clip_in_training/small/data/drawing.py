@@ -16,7 +16,7 @@ from clip_in_training.scratch.scenes.layout import PLAIN, Variety
 from clip_in_training.scratch.scenes.setting import ALL, SEEN, WIDE, Setting
 from clip_in_training.scratch.scenes.wide.captions import stated_attributes
 from clip_in_training.scratch.scenes.wide.edits import WIDE_CATEGORIES
-from clip_in_training.small.augment import vary
+from clip_in_training.common.robustness import vary
 from clip_in_training.small.pictures.backgrounds import floor
 from clip_in_training.small.pictures.edits import CATEGORIES as COMPOSED
 from clip_in_training.small.pictures.generate import edit_pair as composed_pair

@@ -1,7 +1,7 @@
 """Writes composed scenes and their edits to Parquet, in the columns of the drawn scenes; one seed, one result.
 
 The columns are those of `scratch.scenes.generate`, so that the same trainers read both. `source_keep` and
-`target_keep` say where the changed things are, so that nothing is put over them (`small.augment`).
+`target_keep` say where the changed things are, so that nothing is put over them (`common.robustness`).
 """
 
 import json

@@ -146,9 +146,10 @@ def measure(
 
 
 def _never_drawn(manifest: dict[str, Any], bundle: Path) -> bool:
-    """Whether the recipe in the manifest says so."""
-    recipe = parse_toml(manifest.get("provenance", {}).get("recipe_text", ""), f"the recipe in {bundle}")
-    return recipe.get("data", {}).get("held_out") is True
+    """Whether the recipe in the manifest says so. Of what the run started from it says nothing."""
+    provenance = manifest.get("provenance", {})
+    recipe = parse_toml(provenance.get("recipe_text", ""), f"the recipe in {bundle}")
+    return recipe.get("data", {}).get("held_out") is True and "started_from" not in provenance
 
 
 def _outcome(graphs: Graphs, drawn: Sequence[EditPair], seed: int):

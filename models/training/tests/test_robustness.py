@@ -9,14 +9,14 @@ import pytest
 from PIL import Image
 
 from clip_in_training.common.errors import DataError
+from clip_in_training.common.robustness import RobustnessRecipe, moved_box, vary
 from clip_in_training.scratch.scenes.attributes import sample_attributes
 from clip_in_training.scratch.scenes.boxes import kept_boxes, part_boxes
 from clip_in_training.scratch.scenes.drawing import draw
 from clip_in_training.scratch.scenes.generate import edit_pair, generate_edits
 from clip_in_training.scratch.scenes.layout import Layout, Variety
 from clip_in_training.scratch.scenes.setting import CATEGORIES, Setting
-from clip_in_training.small import augment, typefaces
-from clip_in_training.small.augment import RobustnessRecipe, moved_box, vary
+from clip_in_training.small import typefaces
 from clip_in_training.small.pictures.backgrounds import floor
 
 NOTHING = RobustnessRecipe(share=0.0)
@@ -240,4 +240,4 @@ def test_variations_take_little_time():
     began = time.process_time()
     vary(pixels, RobustnessRecipe(), np.random.default_rng(1), [[(0.4, 0.4, 0.6, 0.6)]] * 64)
     assert (time.process_time() - began) / 64 < 0.1
-    assert augment.RobustnessRecipe().share == 0.5
+    assert RobustnessRecipe().share == 0.5
