@@ -166,10 +166,16 @@ $(VENV)/.installed: models/training/pyproject.toml models/training/requirements.
 small-sources: python ## pictures and words that the small model's training reads: files of Debian's packages into .cache/small (15 MB; Debian 12)
 	$(PY) -m clip_in_training.small.fetch .cache/small
 
-train-demo: python ## generate scenes, train the demo model, export it to models/demo (under an hour on two cores)
+train-demo: python ## generate scenes, train the demo model in two runs, export it to models/demo (an hour and a half on two cores)
 	$(TRAIN) generate --recipe models/recipes/demo.toml
 	$(TRAIN) train --recipe models/recipes/demo.toml --resume
-	$(TRAIN) export --recipe models/recipes/demo.toml --out models/demo
+	$(TRAIN) export --recipe models/recipes/demo.toml --out runs/demo/bundle
+	$(TRAIN) generate --recipe models/recipes/demo-wide.toml
+	$(TRAIN) train --recipe models/recipes/demo-wide.toml --continue-from runs/demo/bundle --resume
+	$(TRAIN) export --recipe models/recipes/demo-wide.toml --out models/demo
+	$(TRAIN) features --bundle models/demo
+	$(TRAIN) replay --bundle models/demo
+	$(TRAIN) statements --bundle models/demo
 	$(TRAIN) card --bundle models/demo --write
 
 evaluate-demo: python ## measure models/demo on fresh scenes: intervals, both directions, false alarms, what no edit changes (EVALUATE="--write": into its card)
@@ -186,6 +192,7 @@ train-small: train-small-text small-sources ## clip-in-small as a whole: text to
 	$(PY) -m clip_in_training.small.train.run --recipe models/recipes/small.toml
 	$(PY) -m clip_in_training.small.export --recipe models/recipes/small.toml --out runs/small/bundle
 	$(TRAIN) features --bundle runs/small/bundle
+	$(TRAIN) statements --bundle runs/small/bundle
 
 BUNDLE ?= models/demo
 evaluate-small: python ## measure BUNDLE (models/demo) on fresh scenes and write its goals to the documentation: other words, worse pictures, what is held out (GOALS="--pairs 5")

@@ -5,7 +5,7 @@ use std::path::Path;
 use reqwest::blocking::multipart::{Form, Part};
 use serde_json::{Value, json};
 
-use crate::support::parts::{SCRATCH, Shot, png};
+use crate::support::parts::{SCRATCH, Shot, encode, png};
 use crate::support::server::models::{DEMO, named, serve};
 use crate::support::server::{Server, assert_alike, base64, demo, failure, success};
 
@@ -261,6 +261,56 @@ fn what_cannot_be_a_reference_is_refused() {
     let third = failure(put(&server, "c", &json!({"images": images(1..2)})));
     assert_eq!((third.0, third.1.as_str()), (409, "too_many_references"));
     success(put(&server, "b", &json!({"images": images(2..3)})));
+}
+
+/// A strip of a line camera: woven stripes with a little noise, and a scratch of 40 x 8 pixels if wanted.
+fn strip(seed: u64, scratched: bool) -> Vec<u8> {
+    let mut noise = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let pixel = |x: u32, y: u32| {
+        noise ^= noise << 13;
+        noise ^= noise >> 7;
+        noise ^= noise << 17;
+        let woven = 130.0 + 25.0 * (f64::from(x) / 9.0).sin() * (f64::from(y) / 7.0).cos();
+        let on_scratch = scratched && (5000..5040).contains(&x) && (90..98).contains(&y);
+        let value = woven + (noise % 7) as f64 - if on_scratch { 70.0 } else { 0.0 };
+        image::Rgb([value as u8, value as u8, (value * 0.9) as u8])
+    };
+    encode(&image::RgbImage::from_fn(8192, 200, pixel))
+}
+
+#[test]
+fn a_line_scan_is_compared_in_its_own_shape() {
+    let state = tempfile::tempdir().unwrap();
+    let server = start(state.path());
+    let images: Vec<_> = (1..=10).map(|seed| base64(&strip(seed, false))).collect();
+    let made = success(put(
+        &server,
+        "strip",
+        &json!({"images": images, "resolution": 960}),
+    ));
+    assert_eq!(made["compared_size"], json!([6144, 144]));
+    let (good, bad) = (
+        compare(&server, "strip", strip(11, false)),
+        compare(&server, "strip", strip(12, true)),
+    );
+    let score = |answer: &Value| answer["results"][0]["changed"]["score"].as_f64().unwrap();
+    assert!(
+        score(&bad) > score(&good) + 3.0,
+        "{} {}",
+        score(&bad),
+        score(&good)
+    );
+    let region = &bad["results"][0]["regions"][0];
+    let side = |name: &str| region[name].as_f64().unwrap();
+    let middle = (
+        side("x") + side("width") / 2.0,
+        side("y") + side("height") / 2.0,
+    );
+    assert!(
+        (middle.0 - 5020.0).abs() < 30.0 && (middle.1 - 94.0).abs() < 30.0,
+        "{region}"
+    );
+    assert!(side("width") < 250.0, "{region}");
 }
 
 #[test]

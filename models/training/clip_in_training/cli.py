@@ -82,6 +82,12 @@ def parser() -> argparse.ArgumentParser:
         type=Path,
         help="use this stage_a.pt, or the image tower of this bundle, instead of training stage A",
     )
+    train.add_argument(
+        "--continue-from",
+        type=Path,
+        metavar="BUNDLE",
+        help="go on training both towers of this bundle, with its tokenizer, instead of training from nothing",
+    )
 
     for name, help_text in STAGES_HELP.items():
         stage = command(name, help_text)
@@ -206,7 +212,7 @@ def _train(options: argparse.Namespace, recipe: Recipe, text: str) -> None:
     from clip_in_training.scratch.train.run import train
 
     run = options.run or Path("runs") / options.recipe.stem
-    train(recipe, text, run, options.resume, options.start)
+    train(recipe, text, run, options.resume, options.start, continued=options.continue_from)
     print(
         f"trained; now: python -m clip_in_training export --recipe {options.recipe} --run {run} --out BUNDLE"
     )

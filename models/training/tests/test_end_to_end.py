@@ -173,6 +173,47 @@ def test_the_bundle_is_complete_and_agrees_with_itself(bundle):
     assert model.scale().item() == pytest.approx(manifest["similarity"]["logit_scale"])
 
 
+def test_a_bundle_is_trained_further_in_another_language(work, bundle):
+    """Stage B alone, from both towers and the tokenizer of a bundle; the new bundle says what it began with."""
+    text = RECIPE.format(data=(work / "wide").as_posix())
+    text = text.replace("[tokenizer]", 'language = "wide"\nnarrow_pairs_per_category = 2\n[tokenizer]')
+    text = text.replace("steps = 6", "steps = 2")
+    text += "[augment.robustness]\nshare = 1.0\n"
+    (work / "wide.toml").write_text(text, encoding="utf-8")
+    run, out = work / "further", work / "further-out"
+    recipe = ["--recipe", str(work / "wide.toml")]
+    assert main(["generate", *recipe]) == 0
+    names = sorted(path.name for path in (work / "wide" / "train").glob("*.parquet"))
+    assert names == ["edits-00000.parquet", "edits-narrow-00000.parquet"]
+    assert main(["train", *recipe, "--run", str(run), "--continue-from", str(bundle)]) == 0
+    assert not (run / "stage_a.pt").exists()
+    assert (run / "tokenizer.json").read_bytes() == (bundle / "tokenizer.json").read_bytes()
+
+    assert main(["export", *recipe, "--run", str(run), "--out", str(out)]) == 0
+    old, new = (json.loads((folder / "bundle.json").read_text()) for folder in (bundle, out))
+    assert new["provenance"]["started_from"] == {
+        "name": "toy",
+        "recipe": "toy.toml",
+        "weights": old["files"]["model.safetensors"],
+        "part": "towers",
+    }
+    assert "began with the towers of toy" in (out / "model-card.md").read_text(encoding="utf-8")
+    # Two steps of training have moved both towers a little; towers from nothing would be others altogether.
+    weights = [load_file(folder / "model.safetensors") for folder in (bundle, out)]
+    for tower in ("image_tower", "text_tower"):
+        pairs = [(a.float(), weights[1][n].float()) for n, a in weights[0].items() if n.startswith(tower)]
+        moved = sum((a - b).square().sum() for a, b in pairs) / sum(a.square().sum() for a, _ in pairs)
+        assert 0 < moved < 0.1, tower
+
+
+def test_a_bundle_of_another_architecture_is_not_trained_further(work, bundle):
+    text = (work / "toy.toml").read_text().replace("hidden = 32", "hidden = 40")
+    (work / "other.toml").write_text(text)
+    recipe, text = load_recipe(work / "other.toml")
+    with pytest.raises(CheckpointError, match="another architecture"):
+        train(recipe, text, work / "other-run", continued=bundle)
+
+
 def test_patch_output_and_dynamic_axes(bundle):
     model, _, tokenize = load_bundle(bundle)
     graphs = Graphs(bundle / "image.onnx", bundle / "text.onnx", tokenize, threads=1)

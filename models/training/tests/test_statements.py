@@ -1,4 +1,4 @@
-"""Weights of statements: the features against the server's, the fit against known weights, the command on a bundle."""
+"""Weights of statements: the features as the server has them, the fit of known weights, and the command."""
 
 import json
 import shutil

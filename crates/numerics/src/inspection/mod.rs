@@ -21,7 +21,6 @@ pub mod registration;
 mod scale;
 pub mod statements;
 pub mod text_map;
-pub mod tiles;
 mod transform;
 mod warp;
 

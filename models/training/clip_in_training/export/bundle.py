@@ -136,8 +136,8 @@ def _started_from(source: dict) -> str:
     if start is None:
         return ""
     return (
-        f"In place of stage A this run began with the {start['part']} of {start['name']} "
-        f"(weights `{start['weights'][:16]}`), which an earlier run had trained. "
+        f"In place of stage A this run began with the {start['part']} of {start['name']} (recipe {start['recipe']}, "
+        f"weights `{start['weights'][:16]}`), which an earlier run had trained. "
     )
 
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from clip_in_training.common.recipe import OptimiserRecipe, RecipeError, from_table, parse_toml, read_recipe
-from clip_in_training.scratch.scenes.wide.edits import WIDE_CATEGORIES
 from clip_in_training.common.robustness import RobustnessRecipe
+from clip_in_training.scratch.scenes.wide.edits import WIDE_CATEGORIES
 from clip_in_training.small.pictures.edits import CATEGORIES as COMPOSED
 
 

@@ -1,1 +1,1 @@
-"""Which statement about a change is true: the weights that `/v1/compare` ranks statements with, fitted on drawn parts."""
+"""Which statement about a change is true: the weights that `/v1/compare` ranks by, fitted on drawn parts."""

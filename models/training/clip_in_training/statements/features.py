@@ -1,4 +1,4 @@
-"""What can be asked of a statement about a picture beside its golden sample: the reference for the server's numbers."""
+"""What can be asked of a statement about a picture beside its golden sample: the reference of the server."""
 
 import numpy as np
 

@@ -5,6 +5,7 @@ stage_b.jsonl (one line per step), log/ (TensorBoard), and start.json if the run
 """
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import torch
 
 from clip_in_training.common import checkpoint
 from clip_in_training.common.clock import Clock
+from clip_in_training.common.errors import CheckpointError
 from clip_in_training.common.loop import Work, run_stage
 from clip_in_training.common.optimiser import decayed_groups
 from clip_in_training.common.processes import Processes
@@ -50,9 +52,11 @@ class Training:
     clock: Clock
 
 
-def prepare(recipe: Recipe, recipe_text: str, run: Path, resume: bool) -> Training:
-    """Loads the data and builds everything from the recipe's seed. Raises an error if the run folder holds another
-    recipe.
+def prepare(
+    recipe: Recipe, recipe_text: str, run: Path, resume: bool, continued: Path | None = None
+) -> Training:
+    """Loads the data and builds everything from the recipe's seed, or with the tokenizer and the towers of the bundle
+    `continued`. Raises an error if the run folder holds another recipe.
     """
     clock = Clock()
     keep_recipe(run, recipe_text, same=resume)
@@ -64,11 +68,15 @@ def prepare(recipe: Recipe, recipe_text: str, run: Path, resume: bool) -> Traini
     size = recipe.data.image_size
     edits = load_edits(folder, size, ATTRIBUTES)
     scenes = load_scenes(folder, size, ATTRIBUTES) if shards(folder, "scenes") else None
-    if not (resume and (run / TOKENIZER).is_file()):
+    if continued is not None:
+        shutil.copyfile(continued / read_manifest(continued)["tokenizer"], run / TOKENIZER)
+    elif not (resume and (run / TOKENIZER).is_file()):
         captions = (text for kind in (edits.short, edits.long) for row in kind for text in row)
         save_tokenizer(train_tokenizer(captions, recipe.tokenizer.vocabulary_size), run / TOKENIZER)
     tokenize = load_tokenizer(run / TOKENIZER, recipe.text_tower.context_length)
     model = DualEncoder(recipe, tokenize.vocabulary_size)
+    if continued is not None:
+        _take_bundle(model, continued, run)
     model.image_tower.to(memory_format=torch.channels_last)
     heads = AttributeHeads(recipe.image_tower, ATTRIBUTES, CODE)
     return Training(recipe, run, edits, scenes, tokenize, model, heads, clock)
@@ -81,18 +89,19 @@ def train(
     resume: bool = False,
     start: Path | None = None,
     stop_at: int | None = None,
+    continued: Path | None = None,
 ) -> None:
     """Runs both stages. `start` takes the finished stage A of another run, or a bundle's image tower, instead of
-    training one.
+    training one. `continued` is a bundle that stage B goes on training: both towers and the tokenizer.
     """
-    work = prepare(recipe, recipe_text, run, resume)
+    work = prepare(recipe, recipe_text, run, resume, continued)
     print(
         f"{len(work.edits)} edits, vocabulary {work.tokenize.vocabulary_size}, parameters: "
         f"image {parameter_count(work.model.image_tower):,}, text {parameter_count(work.model.text_tower):,}"
     )
     if start is not None:
         take_stage_a(work, start)
-    else:
+    elif continued is None:
         run_stage_a(work, resume)
     run_stage_b(work, resume, stop_at)
 
@@ -113,9 +122,7 @@ def take_stage_a(work: Training, path: Path) -> None:
     if path.is_dir():
         model, _, _ = load_bundle(path)
         work.model.image_tower.load_state_dict(model.image_tower.state_dict())
-        known = read_manifest(path)
-        told = {"name": known["name"], "weights": known["files"]["model.safetensors"]}
-        replace_text(work.run / START, json.dumps({**told, "part": "image tower"}, indent=1) + "\n")
+        _note_start(path, "image tower", work.run)
         return
     state = checkpoint.load(path)
     if "model" in state["modules"]:
@@ -124,6 +131,30 @@ def take_stage_a(work: Training, path: Path) -> None:
         work.model.image_tower.load_state_dict(state["modules"]["image_tower"])
     work.heads.load_state_dict(state["modules"]["heads"])
     work.clock.restore(**state["clock"])
+
+
+def _take_bundle(model: DualEncoder, bundle: Path, run: Path) -> None:
+    """Loads both towers of a bundle of the same architecture. Raises `CheckpointError` for another one."""
+    start, _, _ = load_bundle(bundle)
+    try:
+        model.load_state_dict(start.state_dict())
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{bundle} has another architecture than the recipe: {str(error)[:300]}"
+        ) from error
+    _note_start(bundle, "towers", run)
+
+
+def _note_start(bundle: Path, part: str, run: Path) -> None:
+    """The export tells what a run began with."""
+    known = read_manifest(bundle)
+    told = {
+        "name": known["name"],
+        "recipe": known["provenance"]["recipe"],
+        "weights": known["files"]["model.safetensors"],
+        "part": part,
+    }
+    replace_text(run / START, json.dumps(told, indent=1) + "\n")
 
 
 def run_stage_b(work: Training, resume: bool, stop_at: int | None = None) -> None:

@@ -7,6 +7,7 @@ from random import Random
 import numpy as np
 
 from clip_in_training.common.errors import DataError
+from clip_in_training.common.robustness import vary
 from clip_in_training.scratch.data.examples import CODE_LENGTH, place_row
 from clip_in_training.scratch.losses.attributes import UNKNOWN
 from clip_in_training.scratch.scenes.attributes import ATTRIBUTES, NONE
@@ -16,7 +17,6 @@ from clip_in_training.scratch.scenes.layout import PLAIN, Variety
 from clip_in_training.scratch.scenes.setting import ALL, SEEN, WIDE, Setting
 from clip_in_training.scratch.scenes.wide.captions import stated_attributes
 from clip_in_training.scratch.scenes.wide.edits import WIDE_CATEGORIES
-from clip_in_training.common.robustness import vary
 from clip_in_training.small.pictures.backgrounds import floor
 from clip_in_training.small.pictures.edits import CATEGORIES as COMPOSED
 from clip_in_training.small.pictures.generate import edit_pair as composed_pair
