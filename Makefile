@@ -170,9 +170,9 @@ train-demo: python ## generate scenes, train the demo model in two runs, export 
 	$(TRAIN) generate --recipe models/recipes/demo.toml
 	$(TRAIN) train --recipe models/recipes/demo.toml --resume
 	$(TRAIN) export --recipe models/recipes/demo.toml --out runs/demo/bundle
-	$(TRAIN) generate --recipe models/recipes/demo-wide.toml
-	$(TRAIN) train --recipe models/recipes/demo-wide.toml --continue-from runs/demo/bundle --resume
-	$(TRAIN) export --recipe models/recipes/demo-wide.toml --out models/demo
+	$(TRAIN) generate --recipe models/recipes/demo-all-edits.toml
+	$(TRAIN) train --recipe models/recipes/demo-all-edits.toml --continue-from runs/demo/bundle --resume
+	$(TRAIN) export --recipe models/recipes/demo-all-edits.toml --out models/demo
 	$(TRAIN) features --bundle models/demo
 	$(TRAIN) replay --bundle models/demo
 	$(TRAIN) statements --bundle models/demo

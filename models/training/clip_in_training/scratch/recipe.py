@@ -21,8 +21,6 @@ class DataRecipe:
     """Height and width of the drawn scenes and of the encoder's input, pixels."""
     seed: int = 1
     train_pairs_per_category: int = 4000
-    narrow_pairs_per_category: int = 0
-    """Besides the training edits of the wide language: edits in the narrow one, so that its sentences stay known."""
     train_scenes: int = 0
     """Single scenes (no edit) for the attribute pre-training, besides the edits."""
     test_pairs_per_category: int = 150

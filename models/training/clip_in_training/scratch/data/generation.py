@@ -7,7 +7,6 @@ from pathlib import Path
 from clip_in_training.common.whole_file import replace_text
 from clip_in_training.scratch.recipe import DataRecipe, Recipe
 from clip_in_training.scratch.scenes.generate import generate_edits, generate_scenes
-from clip_in_training.scratch.scenes.setting import CATEGORIES, NARROW
 
 DONE = "drawn.json"
 """Written last. It records what is in the folder, so that the same recipe does not draw again."""
@@ -20,10 +19,7 @@ def generate(recipe: Recipe, force: bool = False) -> None:
     wanted = {k: v for k, v in dataclasses.asdict(data).items() if k not in ("workers", "category_weights")}
     done = root / DONE
     # Folders from before there were these keys hold what the defaults mean.
-    defaults = {
-        name: getattr(DataRecipe(), name)
-        for name in ("language", "held_out", "japanese", "narrow_pairs_per_category")
-    }
+    defaults = {name: getattr(DataRecipe(), name) for name in ("language", "held_out", "japanese")}
     if not force and done.is_file() and defaults | json.loads(done.read_text(encoding="utf-8")) == wanted:
         print(f"{root} already holds this recipe's data (--force draws it again)")
         return
@@ -37,16 +33,6 @@ def generate(recipe: Recipe, force: bool = False) -> None:
     ):
         generate_edits(
             root / split, pairs, split=split, categories=data.categories, setting=setting, **common
-        )
-    if data.narrow_pairs_per_category:
-        generate_edits(
-            root / "train",
-            data.narrow_pairs_per_category,
-            split="train",
-            categories=CATEGORIES[NARROW],
-            setting=dataclasses.replace(setting, language=NARROW, japanese=0.0),
-            stem="edits-narrow",
-            **common,
         )
     generate_scenes(root / "test", data.test_scenes, split="test", setting=setting, **common)
     if data.train_scenes:

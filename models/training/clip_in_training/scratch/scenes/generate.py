@@ -294,12 +294,10 @@ def generate_edits(
     split: str = "train",
     categories: Sequence[str] = ALL_CATEGORIES,
     setting: Setting = TODAY,
-    stem: str = "edits",
 ) -> None:
     """Write ``edits-00000.parquet`` and so on: ``pairs_per_category`` edits of each category, interleaved.
 
-    Files of an earlier run in ``out_dir`` whose names begin with ``stem`` are replaced. ``size`` is in pixels,
-    ``shard_rows`` in rows a file.
+    Files of an earlier run in ``out_dir`` are replaced. ``size`` is in pixels, ``shard_rows`` in rows a file.
     Raises ValueError for an unknown split.
     """
     stream(seed, split, "", 0)
@@ -309,7 +307,7 @@ def generate_edits(
         for category in categories
     ]
     schema = _columns(EDIT_SCHEMA, setting, ("source_keep", "target_keep"))
-    write_shards(_edit_row, tasks, Path(out_dir), stem, schema, shard_rows, workers)
+    write_shards(_edit_row, tasks, Path(out_dir), "edits", schema, shard_rows, workers)
 
 
 def generate_scenes(
