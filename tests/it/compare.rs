@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::parts::{SCRATCH, SIDE, Shot, drawn, encode, png};
 use crate::support::server::models::{serve, without_features};
-use crate::support::server::{Server, assert_alike, base64, failure, success};
+use crate::support::server::{Server, assert_alike, base64, demo, failure, success};
 
 fn ok(seed: u64) -> Shot {
     Shot {

@@ -7,7 +7,7 @@ from typing import Any
 from clip_in_training.common.arguments import count
 
 HELP = "Fit the weights that `/v1/compare` ranks statements with, and write them into a bundle."
-PARTS = 300
+PARTS = 150
 
 
 def statements_arguments(commands: Any) -> None:
