@@ -55,18 +55,25 @@ impl Golden {
             );
             return Err(BundleError::Content { path, reason });
         }
-        if let Some(side) = &bundle.manifest.statements {
-            golden.check_scores(side).map_err(|reason| {
-                let path = bundle.root().join("bundle.json");
-                BundleError::Content { path, reason }
-            })?;
-        }
         Ok(golden)
     }
 
     /// Computes the scores of statements from the golden embeddings and compares them with those of the training, so that
-    /// the server ranks statements as the weights were fitted.
-    fn check_scores(&self, side: &StatementsSide) -> Result<(), String> {
+    /// the server ranks statements as the weights were fitted. A bundle without weights has none.
+    ///
+    /// # Errors
+    /// [`BundleError::Content`] if they differ.
+    pub fn check_scores(&self, bundle: &Bundle) -> Result<(), BundleError> {
+        let Some(side) = &bundle.manifest.statements else {
+            return Ok(());
+        };
+        self.scores_agree(side).map_err(|reason| {
+            let path = bundle.root().join("bundle.json");
+            BundleError::Content { path, reason }
+        })
+    }
+
+    fn scores_agree(&self, side: &StatementsSide) -> Result<(), String> {
         let Some(expected) = &side.golden else {
             return Ok(());
         };

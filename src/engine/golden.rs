@@ -36,6 +36,8 @@ pub fn check_golden(
             distances.push((text.text.clone(), distance));
         }
     }
+    // After the embeddings: if these are others, so are the scores, and the embeddings say more.
+    golden.check_scores(bundle)?;
     Ok(distances)
 }
 

@@ -253,6 +253,16 @@ fn a_changed_bundle_is_refused_with_the_file_name() {
     );
     restore("golden/golden.json");
 
+    // weights that the golden scores were not computed with
+    let mut changed = manifest.clone();
+    changed["statements"]["weights"]["direction"] = json!(1.0);
+    fs::write(copy.path().join("bundle.json"), changed.to_string()).unwrap();
+    let (good, said) = verify();
+    assert!(
+        !good && said.contains("statements.golden: the scores are"),
+        "{said}"
+    );
+
     // for invalid manifests the error names the field
     for (pointer, value, word) in [
         ("/format_version", json!(99), "format_version"),

@@ -27,7 +27,10 @@ fn with_weights(folder: &Path, graph: &str, location: &str, listed: &[&str]) -> 
     for place in places.collect::<Vec<_>>() {
         graph[place..place + 11].copy_from_slice(location.as_bytes());
     }
-    let root = bundle(folder, |manifest| manifest["name"] = json!("external"));
+    let root = bundle(folder, |manifest| {
+        manifest["name"] = json!("external");
+        without_weights(manifest);
+    });
     fs::write(root.join("text.onnx"), graph).unwrap();
     let weights = root.join(location);
     fs::create_dir_all(weights.parent().unwrap()).unwrap();

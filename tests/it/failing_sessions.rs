@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::support::server::models::{bundle, serve, wait_for};
+use crate::support::server::models::{bundle, serve, wait_for, without_weights};
 use crate::support::server::{Server, base64, distance, embeddings, failure, success};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -18,7 +18,7 @@ fn with_text_encoder(folder: &Path, graph: &str) -> PathBuf {
     let graph = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/fixtures")
         .join(graph);
-    let root = bundle(folder, |_| {});
+    let root = bundle(folder, without_weights);
     fs::copy(graph, root.join("text.onnx")).unwrap();
     let golden = root.join("golden/golden.json");
     let mut content: Value = serde_json::from_slice(&fs::read(&golden).unwrap()).unwrap();

@@ -9,7 +9,7 @@ use crate::inspection::statements::{Feature, Weights};
 #[serde(deny_unknown_fields)]
 pub struct StatementsSide {
     weights: ByName,
-    /// Scores that the training computed; [`Golden::read`](crate::bundle::Golden::read) computes them again.
+    /// Scores that the training computed; [`Golden::check_scores`](crate::bundle::golden::Golden::check_scores) computes them again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub golden: Option<GoldenScores>,
 }

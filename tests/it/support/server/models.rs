@@ -32,10 +32,16 @@ pub fn named(folder: &Path, name: &str) -> PathBuf {
     bundle(folder, |manifest| manifest["name"] = json!(name))
 }
 
-/// The demo model without its graph of features.
+/// Leaves the weights of statements out: they belong to the demo's own texts.
+pub fn without_weights(manifest: &mut Value) {
+    manifest.as_object_mut().unwrap().remove("statements");
+}
+
+/// The demo model without its graph of features, and without weights of statements.
 pub fn without_features(folder: &Path, name: &str) -> PathBuf {
     bundle(folder, |manifest| {
         manifest["name"] = json!(name);
+        without_weights(manifest);
         manifest.as_object_mut().unwrap().remove("features");
         let files = manifest["files"].as_object_mut().unwrap();
         files.retain(|file, _| !file.contains("features"));
