@@ -77,15 +77,25 @@ impl Reviews {
         let mut data = held(&mut change, asked).await?;
         let missing = asked.limit.saturating_sub(data.len());
         if missing > 0 {
+            // A planted item takes one of the places: what is claimed and not shown would be kept from others.
+            let mut room = missing;
             for id in candidates(&mut change, asked, missing).await? {
-                leases::take(&mut change, (asked.line, asked.session), &id, now).await?;
                 if asked.planted > 0.0 && fastrand::f64() < asked.planted {
                     let planted =
                         planted_items::unanswered(&mut change, asked.line, asked.who).await?;
                     if let Some(planted) = planted {
                         leases::take(&mut change, (asked.line, asked.session), &planted, now)
                             .await?;
+                        room -= 1;
                     }
+                }
+                if room == 0 {
+                    break;
+                }
+                leases::take(&mut change, (asked.line, asked.session), &id, now).await?;
+                room -= 1;
+                if room == 0 {
+                    break;
                 }
             }
             data = held(&mut change, asked).await?;

@@ -204,14 +204,14 @@ async fn planted_items_measure_reviewers_and_count_nowhere_else() {
         let planted = reviews.plant(&line, &all[0], "boss", answer).await.unwrap();
         let twice = reviews.plant(&line, &all[0], "boss", answer).await.unwrap();
         assert_eq!(twice.id, planted.id);
-        // It comes with the next inspection, to each reviewer once.
+        // It comes before the next inspection, to each reviewer once.
         let asked = |who, session| Claim {
             who,
             planted: 1.0,
             ..claim(&line, session)
         };
         let got = ids(&reviews.claim(&asked("ann", "a")).await.unwrap());
-        assert_eq!(got, [all[1].clone(), planted.id.clone()]);
+        assert_eq!(got, [planted.id.clone(), all[1].clone()]);
         let (image, kind) = reviews.image(&planted.id, 0).await.unwrap();
         assert_eq!((&image[..], kind.as_str()), (&b"image 0"[..], "image/png"));
         let judge = |said, who| {
@@ -231,6 +231,21 @@ async fn planted_items_measure_reviewers_and_count_nowhere_else() {
             ids(&reviews.claim(&asked("ann", "b")).await.unwrap()),
             all[1..]
         );
+        // It takes a place: what a claim holds is what it shows.
+        reviews.release(&line, "b").await.unwrap();
+        let one = Claim {
+            limit: 1,
+            ..asked("cy", "c")
+        };
+        assert_eq!(
+            ids(&reviews.claim(&one).await.unwrap()),
+            [planted.id.as_str()]
+        );
+        assert_eq!(
+            ids(&reviews.claim(&asked("ann", "d")).await.unwrap()),
+            all[1..]
+        );
+        reviews.release(&line, "c").await.unwrap();
         let counted = reviews.planted(&line).await.unwrap();
         assert_eq!(
             (counted[0].answers, counted[0].right, counted[0].in_queue),
