@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::support::server::models::{DEMO, bundle, load, named, names, with_admin};
+use crate::support::server::models::{
+    DEMO, bundle, load, named, names, with_admin, without_weights,
+};
 use crate::support::server::{demo, failure, program, success};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
