@@ -23,7 +23,7 @@ def with_golden_scores(section: dict[str, Any], folder: Path, golden: str) -> di
     kept = {key: value for key, value in section.items() if key != "golden"}
     if len(known["images"]) <= PICTURE:
         return kept
-    images = [np.asarray(known["images"][place]["embedding"]) for place in (PICTURE, REFERENCE)]
+    picture, reference = (np.asarray(known["images"][place]["embedding"]) for place in (PICTURE, REFERENCE))
     texts = np.asarray([entry["embedding"] for entry in known["texts"]])
     others = np.repeat(texts[REFERENCE_TEXT : REFERENCE_TEXT + 1], len(texts), axis=0)
     weights = np.array([section["weights"][name] for name in FEATURES])
@@ -32,6 +32,6 @@ def with_golden_scores(section: dict[str, Any], folder: Path, golden: str) -> di
         "reference": REFERENCE,
         "texts": list(range(len(texts))),
         "reference_text": REFERENCE_TEXT,
-        "scores": (features(*images, texts, others) @ weights).tolist(),
+        "scores": (features(picture, reference, texts, others) @ weights).tolist(),
     }
     return kept
