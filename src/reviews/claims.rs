@@ -80,6 +80,9 @@ impl Reviews {
             // A planted item takes one of the places: what is claimed and not shown would be kept from others.
             let mut room = missing;
             for id in candidates(&mut change, asked, missing).await? {
+                if room == 0 {
+                    break;
+                }
                 if asked.planted > 0.0 && fastrand::f64() < asked.planted {
                     let planted =
                         planted_items::unanswered(&mut change, asked.line, asked.who).await?;
@@ -89,13 +92,9 @@ impl Reviews {
                         room -= 1;
                     }
                 }
-                if room == 0 {
-                    break;
-                }
-                leases::take(&mut change, (asked.line, asked.session), &id, now).await?;
-                room -= 1;
-                if room == 0 {
-                    break;
+                if room > 0 {
+                    leases::take(&mut change, (asked.line, asked.session), &id, now).await?;
+                    room -= 1;
                 }
             }
             data = held(&mut change, asked).await?;

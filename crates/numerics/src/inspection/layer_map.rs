@@ -1,9 +1,9 @@
 //! What is unlike the OK parts, from all layers of a comparison, in the pixels of the posted picture.
 
 use super::error::InspectionError;
-use super::map::AnomalyMap;
+use super::map::{AnomalyMap, STANDS_OUT};
 use super::reference::PatchMap;
-use super::regions::{Region, STANDS_OUT, regions};
+use super::regions::{Region, regions};
 use super::text_map::Placed;
 use super::transform::Transform;
 

@@ -3,8 +3,10 @@
 use super::error::InspectionError;
 use super::plane::Plane;
 use super::reference::PatchMap;
-use super::regions::STANDS_OUT;
 use super::transform::Transform;
+
+/// The value of a map from which on a pixel stands out.
+pub const STANDS_OUT: f32 = 1.0;
 
 /// The most pixels of a map.
 pub const MOST_PIXELS: usize = 1 << 26;

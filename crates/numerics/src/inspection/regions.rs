@@ -1,10 +1,7 @@
 //! Places that stand out, as boxes.
 
 use super::components::components;
-use super::map::AnomalyMap;
-
-/// The value of a map from which on a pixel stands out.
-pub const STANDS_OUT: f32 = 1.0;
+use super::map::{AnomalyMap, STANDS_OUT};
 
 /// A place of a picture that stands out.
 #[derive(Debug, Clone, Copy, PartialEq)]

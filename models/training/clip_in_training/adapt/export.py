@@ -19,7 +19,7 @@ from clip_in_training.common.created import created
 from clip_in_training.common.errors import ExportError
 from clip_in_training.export.files import checksums, whole_or_not_at_all, write_json
 from clip_in_training.export.precision_table import BEGIN, update_card
-from clip_in_training.statements.golden import with_golden_scores
+from clip_in_training.export.statements.golden import with_golden_scores
 
 ADAPTERS = "adapters.safetensors"
 KEY = "adapted"

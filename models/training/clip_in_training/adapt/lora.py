@@ -19,7 +19,7 @@ from clip_in_training.common.created import created
 from clip_in_training.common.errors import ExportError
 from clip_in_training.common.whole_file import replace_text
 from clip_in_training.export.files import checksums, write_json
-from clip_in_training.statements.golden import with_golden_scores
+from clip_in_training.export.statements.golden import with_golden_scores
 
 REPLAYED, PROTECTED = 30, 20
 """Drawn edits of each category, to train on and to check with."""

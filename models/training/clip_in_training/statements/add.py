@@ -8,8 +8,8 @@ from typing import Any
 from clip_in_training.adapt.encoders import fp32_encoders
 from clip_in_training.adapt.inputs import open_bundle
 from clip_in_training.export.files import write_json
-from clip_in_training.statements.features import FEATURES
-from clip_in_training.statements.golden import with_golden_scores
+from clip_in_training.export.statements.features import FEATURES
+from clip_in_training.export.statements.golden import with_golden_scores
 from clip_in_training.statements.questions import draw_questions, read_questions
 from clip_in_training.statements.weights import fit, top_1
 

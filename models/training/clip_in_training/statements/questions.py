@@ -10,11 +10,11 @@ import numpy as np
 from PIL import Image
 
 from clip_in_training.adapt.encoders import Encoders
+from clip_in_training.export.statements.features import features
 from clip_in_training.scratch.data.changes import write_changes
 from clip_in_training.scratch.data.shards import read_rows
 from clip_in_training.scratch.scenes.setting import Setting
 from clip_in_training.scratch.scenes.single_changes import ALL, NINE
-from clip_in_training.statements.features import features
 
 IMAGES = ("source_image", "edited_image")
 STATEMENTS = ("statements", "statements_long")

@@ -62,8 +62,9 @@ impl Feature {
 /// The features of one statement, in the order of [`Feature::ALL`].
 pub type Features = [f64; Feature::ALL.len()];
 
-/// A difference of texts that is shorter than this is none.
-const NO_LENGTH: f64 = 1e-12;
+/// A difference of unit vectors that is shorter than this is none: the same text has slightly different vectors in different
+/// batches, by up to about 1e-3 at half precision.
+const NO_LENGTH: f64 = 1e-3;
 
 /// Computes the features of every statement.
 ///
@@ -107,17 +108,16 @@ pub fn features(
             None => vec![0.0; length],
         };
         let along = minus(text, &other);
-        let along_length = dot(&along, &along).sqrt();
-        let change_along = match along_length > NO_LENGTH {
-            true => dot(&change, &along) / along_length,
-            false => 0.0,
-        };
+        if length_of(&along) <= NO_LENGTH {
+            return Ok([0.0, 0.0, 0.0, 0.0, 1.0]);
+        }
+        let direction = cosine(&change, &along);
         Ok([
             dot(&picture, &along),
-            cosine(&change, &along),
-            change_along,
+            direction,
+            direction * length_of(&change),
             -dot(&reference, &along),
-            f64::from(u8::from(along_length <= NO_LENGTH)),
+            0.0,
         ])
     };
     statements.iter().zip(&texts).map(one).collect()
@@ -212,6 +212,10 @@ fn minus(a: &[f64], b: &[f64]) -> Vec<f64> {
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+fn length_of(vector: &[f64]) -> f64 {
+    dot(vector, vector).sqrt()
 }
 
 /// 0 where one of them has no length.

@@ -41,6 +41,10 @@ fn the_true_statement_is_first_by_every_feature() {
     let found = features(&CASE, &statements(Some(&OK))).expect("the lengths are equal");
     // "Nothing has changed": all differences are 0, and that is said.
     assert_eq!(found[0], [0.0, 0.0, 0.0, 0.0, 1.0]);
+    // The same text from another batch has nearly the same vector.
+    let again = OK.map(|value| value + 1e-5);
+    let nearly = features(&CASE, &statements(Some(&again))).expect("the lengths are equal");
+    assert_eq!(nearly[0], found[0]);
     assert_eq!(found[1][Feature::Same as usize], 0.0);
     // The length of the change along a direction is that of the change times its cosine.
     let change = ((0.9_f64 - 0.95).powi(2) + 0.4_f64.powi(2)).sqrt();

@@ -10,8 +10,10 @@ of the statement and of what is true of the golden sample, said the same way; D 
 - direction: cos(I - I', D) (StyleGAN-NADA, arXiv 2108.00946)
 - change_along: (I - I')·D / |D|, the length of the change along D
 - not_of_reference: -I'·D
-- same: 1 where the statement is what is true of the golden sample, so that D is 0; else 0
+- same: 1 where the statement is what is true of the golden sample (|D| up to 0.001), and all else is 0; else 0
 """
+SAME = 1e-3
+"""The same text has slightly different vectors in different batches, most at half precision."""
 ZERO = 1e-12
 
 
@@ -27,17 +29,12 @@ def features(
     others = texts.mean(axis=0) if reference_texts is None else _unit(reference_texts)
     along, change = texts - others, picture - reference
     lengths = np.linalg.norm(along, axis=1)
-    moved, divisor = along @ change, np.where(lengths > ZERO, lengths, 1.0)
-    length = np.linalg.norm(change)
+    same = lengths <= SAME
+    along[same] = 0.0
+    change_along = along @ change / np.where(same, 1.0, lengths)
+    direction = change_along / max(float(np.linalg.norm(change)), ZERO)
     return np.stack(
-        [
-            along @ picture,
-            moved / divisor / length if length > ZERO else np.zeros_like(moved),
-            moved / divisor,
-            -(along @ reference),
-            (lengths <= ZERO).astype(np.float64),
-        ],
-        axis=1,
+        [along @ picture, direction, change_along, -(along @ reference), same.astype(np.float64)], axis=1
     )
 
 

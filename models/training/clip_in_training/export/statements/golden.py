@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from clip_in_training.statements.features import FEATURES, features
+from clip_in_training.export.statements.features import FEATURES, features
 
 REFERENCE, PICTURE = 0, 1
 """Indices among the golden images: the golden sample, and the picture that the statements are about."""
