@@ -58,8 +58,7 @@ impl StatementsSide {
     pub(super) fn check(&self) -> Result<(), String> {
         let weights = Feature::ALL.iter().zip(self.weights().0);
         for (feature, weight) in weights {
-            // With such a weight no score would be a number.
-            if !(weight.abs() <= LARGEST) {
+            if !weight.is_finite() || weight.abs() > LARGEST {
                 return Err(format!(
                     "statements.weights.{}: {weight} is outside -{LARGEST}..{LARGEST}",
                     feature.name()
@@ -70,5 +69,5 @@ impl StatementsSide {
     }
 }
 
-/// Largest absolute weight.
+/// Largest absolute weight: with a larger one a score might be no number.
 const LARGEST: f64 = 1e6;
