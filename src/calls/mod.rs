@@ -25,8 +25,9 @@ pub use classify::{
     Classification, Classified, ClassifyCall, Decision, LabelScore, Labels, classify,
 };
 pub use compare::{
-    Against, Changed, CompareCall, Compared, ComparedImage, Judged, Lies, LiesStatus, NotCompared,
-    Parts, Said, UsedReference, compare, compare_one, compare_unwritten, scored_by_now,
+    Against, Changed, CompareCall, Compared, ComparedImage, Given, Judged, Lies, LiesStatus,
+    NotCompared, Parts, Said, UsedReference, against, compare, compare_one, compare_unwritten,
+    scored_by_now,
 };
 pub use embed::{EmbedCall, Embeddings, embed, embed_each};
 pub use explain::{ExplainCall, ExplainedImage, Explanation, Explanations, Method, explain};

@@ -57,6 +57,14 @@ impl ImageSource {
         }
     }
 
+    /// Bytes that it takes as it was posted.
+    pub fn posted_bytes(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Base64(text) => text.len(),
+        }
+    }
+
     /// The first bytes of the file, at most `most` of them; none for invalid base64.
     pub fn head(&self, most: usize) -> Cow<'_, [u8]> {
         match self {

@@ -3,30 +3,46 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use sha2::{Digest, Sha256};
 
-use super::definition::{Definition, Photograph};
+use super::definition::{Definition, LEARNT_BYTES};
 use super::error::ReferenceError;
 use super::learn::learn;
 use super::learnt::Learnt;
 use crate::engine::{EmbedOptions, Model};
+use crate::named::Storable;
 use crate::preprocess::ImageOptions;
 
-/// References that are kept. Each takes some megabytes: see [`super::definition::LEARNT_BYTES`].
+/// References of the usual number of pixels that are kept; fewer of those that have more.
 const MOST: usize = 16;
 
-/// What a reference depends on: the model's content, how the images are read, and a digest of the images.
+/// What a reference depends on: the model's content, how the images are read, and a digest of the images and of what is
+/// looked at in them.
 type Key = (String, ImageOptions, [u8; 32]);
 
 /// The last references of requests.
 #[derive(Debug)]
-pub struct Inline(Cache<Key, Arc<Learnt>>);
+pub struct Inline(Cache<Key, Arc<Learnt>, Bytes>);
+
+/// Counts the bytes of what was learnt.
+#[derive(Debug, Clone)]
+struct Bytes;
+
+impl Weighter<Key, Arc<Learnt>> for Bytes {
+    fn weight(&self, _: &Key, learnt: &Arc<Learnt>) -> u64 {
+        learnt.bytes() as u64
+    }
+}
 
 impl Default for Inline {
     fn default() -> Self {
-        Self(Cache::new(MOST))
+        Self(Cache::with_weighter(
+            MOST,
+            (MOST * LEARNT_BYTES) as u64,
+            Bytes,
+        ))
     }
 }
 
@@ -37,32 +53,38 @@ impl Inline {
     /// [`ReferenceError`] with the image, as `images[i]`.
     pub async fn learnt(
         &self,
-        images: &[Bytes],
+        definition: Definition,
         model: &Arc<Model>,
         options: EmbedOptions,
     ) -> Result<Arc<Learnt>, ReferenceError> {
-        let key = key(images, model, options.images);
+        let key = key(&definition, model);
         if let Some(learnt) = self.0.get(&key) {
             return Ok(learnt);
         }
-        let definition = Definition {
-            images: images.iter().cloned().map(Photograph).collect(),
-            image_options: options.images,
-            ..Definition::default()
-        };
         let learnt = Arc::new(learn(model, &definition, options).await?);
         self.0.insert(key, learnt.clone());
         Ok(learnt)
     }
 }
 
-fn key(images: &[Bytes], model: &Model, options: ImageOptions) -> Key {
+fn key(definition: &Definition, model: &Model) -> Key {
+    let places = &definition.places;
     let mut hash = Sha256::new();
-    for image in images {
+    for image in definition.images.iter().chain(&places.mask) {
         // Lengths separate images.
-        hash.update(image.len().to_le_bytes());
-        hash.update(image);
+        hash.update(image.0.len().to_le_bytes());
+        hash.update(&image.0);
     }
+    let (has_mask, resolution) = (places.mask.is_some(), definition.resolution);
+    let how = format!(
+        "{has_mask} {resolution:?} {:?} {:?}",
+        places.regions, places.ignore
+    );
+    hash.update(how);
     let fingerprint = model.fingerprint().to_owned();
-    (fingerprint, options, hash.finalize().into())
+    (
+        fingerprint,
+        definition.image_options,
+        hash.finalize().into(),
+    )
 }

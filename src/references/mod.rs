@@ -19,8 +19,6 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 pub use definition::{Definition, Photograph, Places, RESOLUTIONS, check_resolution};
 pub use error::ReferenceError;
 pub use frame::Frame;
@@ -233,10 +231,10 @@ impl References {
     /// [`ReferenceError`].
     pub async fn learnt_inline(
         &self,
-        images: &[Bytes],
+        definition: Definition,
         model: &Arc<Model>,
         options: EmbedOptions,
     ) -> Result<Arc<Learnt>, ReferenceError> {
-        self.inline.learnt(images, model, options).await
+        self.inline.learnt(definition, model, options).await
     }
 }

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
+use image::{Rgb, RgbImage};
 use prost::Message as _;
 use serde_json::{Value, json};
 
 use crate::support::grpc_client::{RawClient, Region, code_of, runtime};
-use crate::support::parts::{Shot, png};
+use crate::support::parts::{FEW_PIXELS, SIDE, Shot, encode, png};
 use crate::support::server::{Server, base64, success};
 
 /// The messages of the call, as a client generates them.
@@ -22,6 +23,10 @@ struct CompareRequest {
     statements: Vec<Statement>,
     #[prost(int32, tag = "6")]
     map: i32,
+    #[prost(uint32, tag = "9")]
+    resolution: u32,
+    #[prost(bytes = "vec", tag = "10")]
+    mask: Vec<u8>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -147,7 +152,18 @@ fn grpc_answers_what_rest_answers() {
             },
         ],
         map,
+        ..CompareRequest::default()
     };
+    let left = RgbImage::from_fn(SIDE, SIDE, |x, _| {
+        Rgb([if x < SIDE / 2 { 255 } else { 0 }; 3])
+    });
+    let mask = encode(&left);
+    let mut masked = body.clone();
+    masked["mask"] = json!(base64(&mask));
+    masked["resolution"] = json!(FEW_PIXELS);
+    let masked = success(server.post("/v1/compare", &masked));
+    let masked_score = &masked["results"][0]["changed"]["score"];
+    assert_ne!(masked_score, &expected["changed"]["score"]);
     runtime().block_on(async {
         let mut client = RawClient::connect(&server.url, false).await;
         let path = "/clip_in.v1.ClipIn/Compare";
@@ -190,7 +206,21 @@ fn grpc_answers_what_rest_answers() {
             }
             assert_eq!(base64(&found.map), expected["map"]);
         }
+        let looked = CompareRequest {
+            resolution: FEW_PIXELS,
+            mask: mask.clone(),
+            ..request("", 0, std::slice::from_ref(&image))
+        };
+        let answer = client.unary(path, looked.encode_to_vec().into()).await;
+        let answer = CompareResponse::decode(answer.unwrap()).unwrap();
+        let changed = answer.results[0].changed.as_ref().unwrap();
+        near(changed.score, masked_score);
+        let of_a_stored_one = CompareRequest {
+            resolution: FEW_PIXELS,
+            ..request("plate", 0, std::slice::from_ref(&image))
+        };
         for (wrong, code) in [
+            (of_a_stored_one, "invalid_request"),
             (
                 request("", 9, std::slice::from_ref(&image)),
                 "invalid_request",

@@ -24,6 +24,7 @@ mod cohere_embed;
 mod command_line;
 mod compare;
 mod compare_grpc;
+mod compare_looks;
 mod compression;
 mod computed_before_use;
 mod concurrency;

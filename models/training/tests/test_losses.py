@@ -7,6 +7,7 @@ import torch
 
 from clip_in_training.common.losses.hard_negative import HardNegativeLoss, negclip
 from clip_in_training.scratch.losses.attributes import UNKNOWN, attribute_loss
+from clip_in_training.scratch.losses.changed_captions import changed_caption_loss
 from clip_in_training.scratch.losses.joint import Encoded, JointLoss
 from clip_in_training.scratch.losses.patches import BEST, patch_loss
 from clip_in_training.scratch.recipe import LossRecipe
@@ -114,6 +115,19 @@ def test_attribute_loss_leaves_out_unknown_labels():
     nothing = attribute_loss({"colour": colour, "count": count}, torch.full((2, 2), UNKNOWN))
     assert nothing.item() == 0
     nothing.backward()
+
+
+def test_changed_caption_loss_is_the_cross_entropy_of_the_first_caption():
+    images, texts = unit(3, WIDTH, seed=6), unit(7, WIDTH, seed=7)
+    owner = torch.tensor(
+        [0, 0, 0, 1, 2, 2, 2]
+    )  # The second image has its own caption alone: nothing to choose.
+    expected = torch.zeros((), dtype=torch.float64)
+    for image, (first, last) in enumerate([(0, 3), (3, 4), (4, 7)]):
+        logits = SCALE * torch.stack([dot(images[image], texts[row]) for row in range(first, last)])
+        expected = expected + (logits.logsumexp(0) - logits[0]) / 3
+    loss = changed_caption_loss(images, texts, owner, torch.tensor(SCALE, dtype=torch.float64))
+    same_with_gradients(loss, expected, [images, texts])
 
 
 def test_joint_loss_is_the_weighted_sum():

@@ -4,22 +4,30 @@ use bytes::Bytes;
 
 use super::{convert, proto};
 use crate::api::ApiError;
-use crate::calls::{Against, Compared, ComparedImage, Judged, LiesStatus, Parts, Said};
-use crate::error_code::Code;
+use crate::calls::{
+    self, Against, Compared, ComparedImage, Given, Judged, LiesStatus, Parts, Said,
+};
+use crate::references::{Photograph, Places};
 
 /// What is compared with: a name or images.
 ///
 /// # Errors
 /// 400 `invalid_request` for both.
-pub fn against(name: String, images: Vec<Bytes>) -> Result<Against, ApiError> {
-    match convert::name(name) {
-        Some(_) if !images.is_empty() => {
-            let message = "either a stored reference or images of good parts, not both";
-            Err(ApiError::new(Code::InvalidRequest, message).at("reference"))
-        }
-        Some(name) => Ok(Against::Named(name)),
-        None => Ok(Against::Images(convert::images(images))),
-    }
+pub fn against(
+    name: String,
+    images: Vec<Bytes>,
+    resolution: u32,
+    mask: Bytes,
+) -> Result<Against, ApiError> {
+    let given = Given {
+        images: convert::images(images),
+        places: Places {
+            mask: (!mask.is_empty()).then_some(Photograph(mask)),
+            ..Places::default()
+        },
+        resolution: (resolution != 0).then_some(resolution),
+    };
+    calls::against(convert::name(name), given)
 }
 
 /// A statement.

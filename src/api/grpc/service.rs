@@ -173,7 +173,12 @@ impl ClipIn for Service {
         let call = CompareCall {
             model: convert::name(request.model),
             learnt_by: None,
-            against: compare::against(request.reference, request.references)?,
+            against: compare::against(
+                request.reference,
+                request.references,
+                request.resolution,
+                request.mask,
+            )?,
             images: convert::images(request.images),
             statements: request.statements.into_iter().map(compare::said).collect(),
             map: convert::map_kind(request.map)?,

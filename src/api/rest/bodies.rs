@@ -70,7 +70,7 @@ pub fn compare(body: &[u8]) -> Result<Vec<Item>, ApiError> {
     let call = compare::from_json(body)?;
     let given = match call.against {
         Against::Named(_) => Vec::new(),
-        Against::Images(images) => images,
+        Against::Images(given) => given.images,
     };
     let images = call.images.into_iter().chain(given).map(Item::Image);
     let texts = call.statements.into_iter();

@@ -2,7 +2,6 @@
 
 use axum::extract::Request;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
 use super::image_option_fields::with_image_options;
@@ -19,7 +18,8 @@ use crate::inspection::masks::Polygon;
 use crate::preprocess::ImageOptions;
 use crate::references::{Definition, Photograph, Places, check_resolution};
 
-const A_RESOLUTION: &str = "a resolution is a whole number of pixels, from 128 to 960";
+/// What a field `resolution` should have been.
+pub const A_RESOLUTION: &str = "a resolution is a whole number of pixels, from 128 to 960";
 
 with_image_options! {
     /// Images of good parts.
@@ -100,10 +100,7 @@ pub async fn read(state: &AppState, request: Request) -> Result<Read, ApiError> 
     }
     form.was_parsed();
     // While they are learnt, the images and the mask are in memory twice.
-    let bytes = images.iter().map(|image: &ImageSource| match image {
-        ImageSource::Bytes(bytes) => bytes.len(),
-        ImageSource::Base64(text) => text.len(),
-    });
+    let bytes = images.iter().map(ImageSource::posted_bytes);
     let bytes = bytes.sum::<usize>() + definition.places.mask_bytes();
     form.grows_to(bytes.saturating_mul(2))?;
     definition.places.check()?;
@@ -148,8 +145,10 @@ fn from_fields(form: &RequestForm) -> Result<(Definition, Vec<ImageSource>), Api
         match field {
             Field::Image(bytes) => images.push(ImageSource::Bytes(bytes)),
             Field::Named("model", value) => definition.model = Some(value.to_owned()),
-            Field::Named("regions", value) => definition.places.regions = json("regions", value)?,
-            Field::Named("ignore", value) => definition.places.ignore = json("ignore", value)?,
+            Field::Named("regions", value) => {
+                definition.places.regions = polygons("regions", value)?
+            }
+            Field::Named("ignore", value) => definition.places.ignore = polygons("ignore", value)?,
             Field::Named("resolution", value) => {
                 definition.resolution = Some(value_of("resolution", value, A_RESOLUTION)?);
             }
@@ -174,7 +173,8 @@ pub fn mask_of(given: Option<String>) -> Result<Option<Photograph>, ApiError> {
     given.map(decoded).transpose()
 }
 
-fn json<T: DeserializeOwned>(name: &str, text: &str) -> Result<T, ApiError> {
+/// Polygons in a field of a form.
+pub fn polygons(name: &str, text: &str) -> Result<Vec<Polygon>, ApiError> {
     let wrong = |error: serde_json::Error| {
         let message = format!("polygons are JSON such as [[[0, 0], [9, 0], [9, 9]]]: {error}");
         ApiError::new(Code::InvalidRequest, message).at(name)

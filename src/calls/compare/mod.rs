@@ -1,18 +1,19 @@
 //! Compares pictures with a reference: whether they are changed, where, and which statement about the change is true.
 
 mod cost;
+mod given;
 mod one;
 mod parts;
 mod statements;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
+pub use self::given::{Given, against};
 pub use self::one::{Changed, Lies, LiesStatus, NotCompared, compare_one, compare_unwritten};
 pub use self::parts::Parts;
 pub use self::statements::{Judged, Said};
@@ -25,9 +26,6 @@ use crate::monitors::camera::Figures;
 use crate::quoted::quoted;
 use crate::references::{Learnt, Reference};
 use crate::tokenize::TokenCount;
-
-/// Reference images that a request may bring along: learning them takes some seconds. More belong under a name.
-const MOST_INLINE: usize = 32;
 
 /// Pictures of a request that are compared at a time, so that other requests have their turns.
 const AT_A_TIME: usize = 2;
@@ -56,8 +54,8 @@ pub struct CompareCall {
 pub enum Against {
     /// A stored reference, by name.
     Named(String),
-    /// Images of good parts; at least one.
-    Images(Vec<ImageSource>),
+    /// Images of good parts.
+    Images(Given),
 }
 
 /// The results, in the order of the images.
@@ -126,7 +124,7 @@ pub async fn compare(state: &AppState, call: CompareCall) -> Result<Compared, Ap
         ..
     } = call;
     let given = match against {
-        Against::Named(_) => Vec::new(),
+        Against::Named(_) => Given::default(),
         Against::Images(given) => given,
     };
     let (given, images, _fetched) = fetched(state, &model, given, images, options).await?;
@@ -144,12 +142,10 @@ pub async fn compare(state: &AppState, call: CompareCall) -> Result<Compared, Ap
             (learnt, used)
         }
         None => {
-            let given = in_bytes(given)?;
-            let learnt = state
-                .references
-                .learnt_inline(&given, &model, options)
-                .await;
-            let learnt = learnt.map_err(|error| as_reference(error.into()))?;
+            let definition = given.definition(options.images)?;
+            let references = &state.references;
+            let learnt = references.learnt_inline(definition, &model, options).await;
+            let learnt = learnt.map_err(|error| given::as_reference(error.into()))?;
             let used = UsedReference {
                 name: None,
                 version: None,
@@ -213,19 +209,11 @@ fn check(state: &AppState, call: &CompareCall) -> Result<(), ApiError> {
     }
     let given = match &call.against {
         Against::Named(_) => 0,
-        Against::Images(images) => images.len(),
+        Against::Images(given) => {
+            given.check()?;
+            given.images.len()
+        }
     };
-    if matches!(&call.against, Against::Images(images) if images.is_empty()) {
-        let message = "a reference is needed: the name of a stored one, or images of good parts";
-        return Err(ApiError::new(Code::NoReference, message).at("references"));
-    }
-    if given > MOST_INLINE {
-        let message = format!(
-            "the request has {given} reference images; at most {MOST_INLINE} are allowed; \
-             store more under a name, with PUT /v1/references/{{name}}"
-        );
-        return Err(ApiError::new(Code::TooManyItems, message).at("references"));
-    }
     let texts = call.statements.iter().map(Said::texts).sum::<usize>();
     check_items(call.images.len() + given + texts, state.max_items)
 }
@@ -258,38 +246,16 @@ fn model_of(
     Ok((model, Some(known)))
 }
 
-/// The error about a reference image of the request, under its name there.
-fn as_reference(mut error: ApiError) -> ApiError {
-    if let Some(param) = &mut error.param
-        && let Some(place) = param.strip_prefix("images")
-    {
-        *param = format!("references{place}");
-    }
-    error
-}
-
-/// Reference images as bytes.
-fn in_bytes(images: Vec<ImageSource>) -> Result<Vec<Bytes>, ApiError> {
-    let one = |(i, image): (usize, ImageSource)| match image {
-        ImageSource::Bytes(bytes) => Ok(bytes),
-        base64 => {
-            let bytes = base64.bytes().map(|bytes| Bytes::from(bytes.into_owned()));
-            bytes.map_err(|error| ApiError::from(error).at(format!("references[{i}]")))
-        }
-    };
-    images.into_iter().enumerate().map(one).collect()
-}
-
 /// Reference images and images, those that were named by URL fetched. The last value counts them towards the budget.
 async fn fetched(
     state: &AppState,
     model: &Model,
-    mut given: Vec<ImageSource>,
+    mut given: Given,
     mut images: Vec<ImageSource>,
     options: EmbedOptions,
 ) -> Result<
     (
-        Vec<ImageSource>,
+        Given,
         Vec<ImageSource>,
         Option<by_url::Fetched<(bool, usize)>>,
     ),
@@ -303,7 +269,7 @@ async fn fetched(
         let urls = urls.filter_map(|(i, image)| Some(((is_reference, i), image.url()?.to_owned())));
         urls.collect::<Vec<_>>()
     };
-    let mut all = urls(true, &given);
+    let mut all = urls(true, &given.images);
     all.extend(urls(false, &images));
     if all.is_empty() {
         return Ok((given, images, None));
@@ -317,7 +283,7 @@ async fn fetched(
     })?;
     for ((is_reference, i), image) in found.images.drain(..) {
         let list = if is_reference {
-            &mut given
+            &mut given.images
         } else {
             &mut images
         };

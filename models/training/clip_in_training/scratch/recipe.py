@@ -138,6 +138,8 @@ class LossRecipe:
     """Cross-entropy on the attributes, as in stage A."""
     patches: float = 0.0
     """CLIP loss of the best-fitting patch and the short caption, for heat maps."""
+    changed_captions: float = 0.0
+    """Cross-entropy of an image's own caption among `changed_captions` others, as NegCLIP has them."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,9 @@ class StageBRecipe:
     """Edits per batch; each has two images and four captions."""
     keep_pairs_together: bool = True
     """False puts the images of an edit into different batches, as in ordinary CLIP training (no hard negatives)."""
+    changed_captions: int = 5
+    """Most captions, beside its own one, that an image is asked for the loss of that name: each says another value of
+    one attribute in the same words."""
     optimiser: OptimiserRecipe = field(default_factory=OptimiserRecipe)
     losses: LossRecipe = field(default_factory=LossRecipe)
 
@@ -222,6 +227,11 @@ def _check(recipe: Recipe, origin: str) -> None:
         )
     if recipe.stage_b.losses.hard_negative not in ("symmetric", "triplet", "negclip"):
         raise RecipeError(f"{origin}: `stage_b.losses.hard_negative` must be symmetric, triplet or negclip")
+    changed = recipe.stage_b.losses.changed_captions > 0
+    if changed and (recipe.stage_b.changed_captions < 1 or recipe.data.language != NARROW):
+        raise RecipeError(
+            f"{origin}: `stage_b.losses.changed_captions` needs at least one caption and the narrow language"
+        )
     if recipe.text_tower.positions not in ("rope", "absolute"):
         raise RecipeError(f"{origin}: `text_tower.positions` must be rope or absolute")
     if len(recipe.image_tower.widths) != len(recipe.image_tower.blocks):

@@ -327,6 +327,13 @@ pub struct CompareRequest {
     pub refuse_long_texts: bool,
     #[prost(message, optional, tag = "8")]
     pub image_options: ::core::option::Option<ImageOptions>,
+    /// Only with `references`: the side of a square, in pixels, 128 to 960. Pictures are compared with as many pixels as it has;
+    /// the model's own by default.
+    #[prost(uint32, tag = "9")]
+    pub resolution: u32,
+    /// Only with `references`: a picture of the size of the first one. Only where it is bright (grey 128 and above) is compared.
+    #[prost(bytes = "bytes", tag = "10")]
+    pub mask: ::prost::bytes::Bytes,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Changed {

@@ -1,6 +1,7 @@
 //! The request of `/v1/compare`, in any form.
 
 use axum::extract::Request;
+use bytes::Bytes;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -11,14 +12,17 @@ use crate::api::rest::item_list::{Entry, EntryList};
 use crate::api::rest::json_body;
 use crate::api::rest::map_field::MapField;
 use crate::api::rest::png::wants_png;
+use crate::api::rest::reference_form::{A_RESOLUTION, mask_of, polygons};
 use crate::api::rest::request_form::{Content, Field, RequestForm, value_of};
 use crate::api::rest::schemas::{ImageFile, Images, Statements};
 use crate::api::{ApiError, AppState};
 use crate::bounded;
-use crate::calls::{Against, CompareCall, MapKind, Said};
+use crate::calls::{self, Against, CompareCall, Given, MapKind, Said};
 use crate::engine::{EmbedOptions, ImageSource};
 use crate::error_code::Code;
+use crate::inspection::masks::Polygon;
 use crate::preprocess::ImageOptions;
+use crate::references::{Photograph, Places};
 
 with_image_options! {
     /// Images to compare with a reference, in JSON.
@@ -31,6 +35,19 @@ with_image_options! {
         /// Images of good parts, instead of a stored reference.
         #[schema(value_type = Option<Images>)]
         references: Option<EntryList>,
+        /// Only with `references`: polygons of corners [x, y] in pixels of the first one. Only what lies inside one of them is compared.
+        #[schema(value_type = Option<Vec<Vec<[f64; 2]>>>)]
+        regions: Option<Vec<Polygon>>,
+        /// Only with `references`: polygons of corners [x, y] in pixels of the first one. What lies inside one of them is not compared.
+        #[schema(value_type = Option<Vec<Vec<[f64; 2]>>>)]
+        ignore: Option<Vec<Polygon>>,
+        /// Only with `references`: a picture of the size of the first one. Only where it is bright (grey 128 and above) is compared.
+        #[schema(value_type = Option<ImageSource>)]
+        mask: Option<String>,
+        /// Only with `references`: the side of a square, in pixels. Pictures are compared with as many pixels as it has, in their
+        /// own shape; the model's own by default.
+        #[schema(minimum = 128, maximum = 960)]
+        resolution: Option<u32>,
         /// The images to compare.
         #[serde(alias = "image")]
         #[schema(value_type = Images)]
@@ -57,6 +74,18 @@ with_image_options! {
         /// Images of good parts, as files; or, as a text, the name of a stored reference.
         #[schema(inline, required = false)]
         reference: Vec<ImageFile>,
+        /// Polygons as JSON: `[[[x, y], …], …]`. Only with reference images, as in JSON.
+        #[schema(required = false)]
+        regions: String,
+        /// Polygons as JSON: `[[[x, y], …], …]`. Only with reference images, as in JSON.
+        #[schema(required = false)]
+        ignore: String,
+        /// A picture of the size of the first reference image. Only with reference images, as in JSON.
+        #[schema(inline, required = false)]
+        mask: ImageFile,
+        /// The side of a square, in pixels. Only with reference images, as in JSON.
+        #[schema(required = false, minimum = 128, maximum = 960)]
+        resolution: u32,
         /// Texts about the difference; may be in the query instead.
         #[schema(required = false)]
         statement: Vec<String>,
@@ -89,11 +118,16 @@ pub async fn read(state: &AppState, request: Request) -> Result<Read, ApiError> 
     let as_picture = wants_png(request.headers());
     let mut form = RequestForm::read(state, request).await?;
     let given = form.take_references();
+    let mask = form.take_mask()?;
     let mut call = match &form.content {
         Content::Json(body) => bounded::within(state.max_items, || from_json(body))?,
-        Content::Multipart(_) | Content::Image(_) => from_fields(&form, given)?,
+        Content::Multipart(_) | Content::Image(_) => from_fields(&form, given, mask)?,
     };
     form.was_parsed();
+    if let Against::Images(given) = &call.against {
+        // While they are learnt, the images and the mask are in memory twice.
+        form.grows_to(given.bytes().saturating_mul(2))?;
+    }
     call.options = EmbedOptions {
         truncate: call.options.truncate,
         images: call.options.images,
@@ -124,11 +158,19 @@ pub fn from_json(body: &[u8]) -> Result<CompareCall, ApiError> {
         images: ImageOptions::from(&json),
         ..EmbedOptions::default()
     };
-    let given = json.references.map(|list| images("references", list));
+    let given = Given {
+        images: images("references", json.references.unwrap_or_default())?,
+        places: Places {
+            regions: json.regions.unwrap_or_default(),
+            ignore: json.ignore.unwrap_or_default(),
+            mask: mask_of(json.mask)?,
+        },
+        resolution: json.resolution,
+    };
     Ok(CompareCall {
         model: json.model,
         learnt_by: None,
-        against: against(json.reference, given.transpose()?)?,
+        against: calls::against(json.reference, given)?,
         images: images("images", json.images.unwrap_or_default())?,
         statements: json.statements.unwrap_or_default().0,
         map: kind(json.map)?,
@@ -152,20 +194,17 @@ fn kind(map: Option<MapField>) -> Result<Option<MapKind>, ApiError> {
     map.map_or(Ok(None), |map| map.kind(MapKind::Colours))
 }
 
-/// Either a name or images.
-fn against(name: Option<String>, images: Option<Vec<ImageSource>>) -> Result<Against, ApiError> {
-    match (name, images) {
-        (Some(_), Some(_)) => {
-            let message = "either a stored reference or images of good parts, not both";
-            Err(ApiError::new(Code::InvalidRequest, message).at("reference"))
-        }
-        (Some(name), None) => Ok(Against::Named(name)),
-        (None, images) => Ok(Against::Images(images.unwrap_or_default())),
-    }
-}
-
-/// Query parameters and the fields of a form, without the images that are called `reference`.
-fn from_fields(form: &RequestForm, given: Vec<bytes::Bytes>) -> Result<CompareCall, ApiError> {
+/// Query parameters and the fields of a form, without the images that are called `reference`, and the mask.
+fn from_fields(
+    form: &RequestForm,
+    references: Vec<Bytes>,
+    mask: Option<Bytes>,
+) -> Result<CompareCall, ApiError> {
+    let mut given = Given {
+        images: references.into_iter().map(ImageSource::Bytes).collect(),
+        ..Given::default()
+    };
+    given.places.mask = mask.map(Photograph);
     let (mut name, mut model, mut map) = (None, None, None);
     let (mut images, mut statements) = (Vec::new(), Vec::<Said>::new());
     let mut options = EmbedOptions::default();
@@ -193,18 +232,19 @@ fn from_fields(form: &RequestForm, given: Vec<bytes::Bytes>) -> Result<CompareCa
                 })?;
                 before.reference_text = Some(value.to_owned());
             }
+            "regions" => given.places.regions = polygons(field, value)?,
+            "ignore" => given.places.ignore = polygons(field, value)?,
+            "resolution" => given.resolution = Some(value_of(field, value, A_RESOLUTION)?),
             "map" => map = Some(MapField::of(value)),
             "truncate" => options.truncate = value_of(field, value, "truncate is true or false")?,
             // Unknown fields are ignored, as in JSON.
             _ => request_options::image_option(&mut options.images, field, value)?,
         }
     }
-    let given: Vec<_> = given.into_iter().map(ImageSource::Bytes).collect();
-    let given = (!given.is_empty()).then_some(given);
     Ok(CompareCall {
         model,
         learnt_by: None,
-        against: against(name, given)?,
+        against: calls::against(name, given)?,
         images,
         statements,
         map: kind(map)?,

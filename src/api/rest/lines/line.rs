@@ -175,10 +175,7 @@ pub async fn put(
         mask: mask_of(asked.mask)?,
     };
     // While they are learnt, the images and the mask are in memory twice.
-    let bytes = references.iter().map(|image| match image {
-        ImageSource::Bytes(bytes) => bytes.len(),
-        ImageSource::Base64(text) => text.len(),
-    });
+    let bytes = references.iter().map(ImageSource::posted_bytes);
     let bytes = bytes.sum::<usize>() + places.mask_bytes();
     form.grows_to(bytes.saturating_mul(2))?;
     places.check()?;

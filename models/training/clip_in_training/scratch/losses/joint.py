@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from clip_in_training.common.losses.hard_negative import HardNegativeLoss
 from clip_in_training.scratch.losses.attributes import attribute_loss
+from clip_in_training.scratch.losses.changed_captions import changed_caption_loss
 from clip_in_training.scratch.losses.patches import patch_loss
 from clip_in_training.scratch.recipe import LossRecipe
 
@@ -26,10 +27,12 @@ class Encoded:
     attribute_logits: dict[str, Tensor] | None
     labels: Tensor
     scale: Tensor
+    changed: tuple[Tensor, Tensor] | None = None
+    """Captions of other values, and the image that each is asked of, as `changed_caption_loss` wants them."""
 
 
 class JointLoss(nn.Module):
-    """L_short, L_long and L_HN of CLIP-IN, and two terms of the demo model, weighted by the recipe."""
+    """L_short, L_long and L_HN of CLIP-IN, and three terms of the demo model, weighted by the recipe."""
 
     def __init__(self, weights: LossRecipe):
         super().__init__()
@@ -63,6 +66,8 @@ class JointLoss(nn.Module):
             terms["attributes"] = attribute_loss(encoded.attribute_logits, encoded.labels)
         if self.weights.patches > 0 and encoded.patches is not None and encoded.short is not None:
             terms["patches"] = patch_loss(encoded.patches, encoded.short.detach(), encoded.scale.detach())
+        if self.weights.changed_captions > 0 and encoded.changed is not None:
+            terms["changed_captions"] = changed_caption_loss(encoded.images, *encoded.changed, encoded.scale)
         if not terms:
             raise ValueError("every term of [stage_b.losses] is zero; give at least one a weight")
         weighted = torch.stack([getattr(self.weights, name) * term for name, term in terms.items()]).sum()

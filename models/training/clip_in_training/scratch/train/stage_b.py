@@ -8,12 +8,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from clip_in_training.scratch.data.augment import augment
+from clip_in_training.scratch.data.changed_captions import questions
 from clip_in_training.scratch.data.examples import Examples
 from clip_in_training.scratch.data.order import Order
 from clip_in_training.scratch.losses.joint import Encoded, JointLoss
 from clip_in_training.scratch.model.attribute_heads import AttributeHeads
 from clip_in_training.scratch.model.dual_encoder import DualEncoder
 from clip_in_training.scratch.recipe import Recipe
+from clip_in_training.scratch.scenes.attributes import ATTRIBUTES
 from clip_in_training.scratch.tokenizer.encode import TextEncoder, pad
 from clip_in_training.scratch.train.stage import ScratchStage
 
@@ -37,7 +39,7 @@ class StageB(ScratchStage):
         modules = {"model": model, "heads": heads}
         super().__init__(NAME, stage.steps, stage.optimiser, recipe.precision, modules)
         self.recipe, self.edits, self.model, self.heads = recipe, edits, model, heads
-        self.loss = JointLoss(recipe.stage_b.losses)
+        self.loss, self.tokenize = JointLoss(recipe.stage_b.losses), tokenize
         self.ids = {
             "short": [[tokenize.ids(text) for text in row] for row in edits.short],
             "long": [[tokenize.ids(text) for text in row] for row in edits.long],
@@ -67,12 +69,22 @@ class StageB(ScratchStage):
             if self.loss.needs(kind)
         }
         pixels, _ = augment(pixels, self.recipe.augment, random)
+        labels = np.stack([self.edits.labels[row, side] for row, side in entries])
+        if self.loss.weights.changed_captions > 0:
+            ids |= self._changed(labels, step)
         return {
             "pixels": torch.from_numpy(pixels),
-            "labels": torch.from_numpy(np.stack([self.edits.labels[row, side] for row, side in entries])),
+            "labels": torch.from_numpy(labels),
             "names": [f"edit {row}, side {side}" for row, side in entries],
             **ids,
         }
+
+    def _changed(self, labels: np.ndarray, step: int) -> dict[str, Tensor]:
+        """Captions of other values, and the image that each is asked of."""
+        random = np.random.default_rng([self.recipe.seed, STREAM, step, 1])
+        asked = questions(list(labels), ATTRIBUTES, self.recipe.stage_b.changed_captions, random)
+        owner = torch.repeat_interleave(torch.tensor([len(texts) for texts in asked]))
+        return {"changed": self.tokenize([text for texts in asked for text in texts]), "owner": owner}
 
     def terms(self, batch: dict[str, Any]) -> dict[str, Tensor]:
         """Every loss term of a batch and their weighted sum."""
@@ -87,5 +99,8 @@ class StageB(ScratchStage):
             attribute_logits=self.heads(seen.features) if weights.attributes > 0 else None,
             labels=batch["labels"],
             scale=self.model.scale(),
+            changed=(self.model.encode_text(batch["changed"]), batch["owner"])
+            if "changed" in batch
+            else None,
         )
         return {**self.loss(encoded), "logit_scale": encoded.scale}
