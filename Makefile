@@ -166,10 +166,13 @@ $(VENV)/.installed: models/training/pyproject.toml models/training/requirements.
 small-sources: python ## pictures and words that the small model's training reads: files of Debian's packages into .cache/small (15 MB; Debian 12)
 	$(PY) -m clip_in_training.small.fetch .cache/small
 
-train-demo: python ## generate scenes, train the demo model, export it to models/demo (about an hour on two cores)
+train-demo: python ## generate scenes, train the demo model in two parts, export it to models/demo (an hour and a half on two cores)
 	$(TRAIN) generate --recipe models/recipes/demo.toml
 	$(TRAIN) train --recipe models/recipes/demo.toml --resume
-	$(TRAIN) export --recipe models/recipes/demo.toml --out models/demo
+	$(TRAIN) export --recipe models/recipes/demo.toml --out runs/demo/bundle
+	$(TRAIN) generate --recipe models/recipes/demo-further.toml
+	$(TRAIN) train --recipe models/recipes/demo-further.toml --continue-from runs/demo/bundle --resume
+	$(TRAIN) export --recipe models/recipes/demo-further.toml --out models/demo
 	$(TRAIN) features --bundle models/demo
 	$(TRAIN) replay --bundle models/demo
 	$(TRAIN) statements --bundle models/demo

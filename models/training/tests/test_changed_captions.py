@@ -56,3 +56,12 @@ def test_a_recipe_that_cannot_ask_is_refused(wrong):
     text = f'name = "x"\ndescription = "y"\n[data]\n{wrong or ""}\n[stage_b]\n{captions}'
     with pytest.raises(RecipeError, match="changed_captions"):
         parse_recipe(f"{text}[stage_b.losses]\nchanged_captions = 0.5\n")
+
+
+def test_the_wide_language_says_the_same_scene_in_other_words():
+    scene = sample_attributes(Random(5))
+    narrow, wide = (
+        {captions_of_a_value(scene, 3, Random(seed), share)[0] for seed in range(100)} for share in (0.0, 1.0)
+    )
+    assert len(wide - narrow) > 80
+    assert any(text.islower() for text in wide), "no keywords without a capital"

@@ -154,6 +154,8 @@ class StageBRecipe:
     changed_captions: int = 5
     """Most captions, beside its own one, that an image is asked for the loss of that name: each says another value of
     one attribute in the same words."""
+    wide_wording: float = 0.0
+    """Share of these captions in the wide language: templates, synonyms, digits, keywords, typing errors."""
     optimiser: OptimiserRecipe = field(default_factory=OptimiserRecipe)
     losses: LossRecipe = field(default_factory=LossRecipe)
 
@@ -232,6 +234,8 @@ def _check(recipe: Recipe, origin: str) -> None:
         raise RecipeError(
             f"{origin}: `stage_b.losses.changed_captions` needs at least one caption and the narrow language"
         )
+    if not 0 <= recipe.stage_b.wide_wording <= 1:
+        raise RecipeError(f"{origin}: `stage_b.wide_wording` must be from 0 to 1")
     if recipe.text_tower.positions not in ("rope", "absolute"):
         raise RecipeError(f"{origin}: `text_tower.positions` must be rope or absolute")
     if len(recipe.image_tower.widths) != len(recipe.image_tower.blocks):

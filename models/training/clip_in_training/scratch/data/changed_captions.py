@@ -15,6 +15,7 @@ from clip_in_training.scratch.losses.attributes import UNKNOWN
 from clip_in_training.scratch.scenes.attributes import NOT_APPLICABLE
 from clip_in_training.scratch.scenes.captions import choose_said, short_caption
 from clip_in_training.scratch.scenes.single_changes import single_changes
+from clip_in_training.scratch.scenes.wide.captions import short_caption as wide_caption
 
 _ALONE = 0.5
 """Share of the questions that say the attribute, object and colour only; the others are as long as captions are."""
@@ -30,10 +31,11 @@ def attributes_of(labels: np.ndarray, table: dict[str, list[str]]) -> dict[str, 
     return known
 
 
-def captions_of_a_value(scene: dict[str, str], others: int, random: Random) -> list[str]:
+def captions_of_a_value(scene: dict[str, str], others: int, random: Random, wide: float = 0.0) -> list[str]:
     """`others` + 1 short captions in the same words, the true one first: each says another value of one attribute.
 
-    The attribute is drawn, each equally often. Where it has fewer values there are fewer captions.
+    The attribute is drawn, each equally often. Where it has fewer values there are fewer captions. `wide`: the share
+    of questions in the wide language: templates, synonyms, digits, keywords and typing errors.
     """
     found = single_changes(scene, random)
     asked = random.choice(sorted({change.edited for change in found}))
@@ -41,14 +43,23 @@ def captions_of_a_value(scene: dict[str, str], others: int, random: Random) -> l
     targets = random.sample(targets, min(others, len(targets)))
     enough = {"enough": 0.0} if random.random() < _ALONE else {}
     said, wording = choose_said(scene, random, asked, **enough), random.getrandbits(62)
-    return [short_caption(attributes, said, Random(wording)) for attributes in (scene, *targets)]
+    caption = short_caption
+    if random.random() < wide:
+        caption, said = wide_caption, said | {"color"}
+    texts = [caption(attributes, said, Random(wording)) for attributes in (scene, *targets)]
+    # A typing error can make one word of two.
+    return [texts[0], *(text for text in texts[1:] if text != texts[0])]
 
 
 def questions(
-    labels: Sequence[np.ndarray], table: dict[str, list[str]], others: int, random: np.random.Generator
+    labels: Sequence[np.ndarray],
+    table: dict[str, list[str]],
+    others: int,
+    random: np.random.Generator,
+    wide: float = 0.0,
 ) -> list[list[str]]:
     """`captions_of_a_value` for each row of labels."""
     return [
-        captions_of_a_value(attributes_of(row, table), others, Random(int(random.integers(2**62))))
+        captions_of_a_value(attributes_of(row, table), others, Random(int(random.integers(2**62))), wide)
         for row in labels
     ]

@@ -82,7 +82,8 @@ class StageB(ScratchStage):
     def _changed(self, labels: np.ndarray, step: int) -> dict[str, Tensor]:
         """Captions of other values, and the image that each is asked of."""
         random = np.random.default_rng([self.recipe.seed, STREAM, step, 1])
-        asked = questions(list(labels), ATTRIBUTES, self.recipe.stage_b.changed_captions, random)
+        stage = self.recipe.stage_b
+        asked = questions(list(labels), ATTRIBUTES, stage.changed_captions, random, stage.wide_wording)
         owner = torch.repeat_interleave(torch.tensor([len(texts) for texts in asked]))
         return {"changed": self.tokenize([text for texts in asked for text in texts]), "owner": owner}
 
