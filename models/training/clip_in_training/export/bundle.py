@@ -169,6 +169,7 @@ def _describe(losses: LossRecipe) -> str:
         "hard_negative_long": f"L_HN ({losses.hard_negative}) on long captions",
         "attributes": "attribute loss",
         "patches": "patch loss",
+        "changed_captions": "the loss of changed captions",
     }
     terms = [f"{getattr(losses, key):g} x {name}" for key, name in names.items() if getattr(losses, key) > 0]
     return " + ".join(terms)
