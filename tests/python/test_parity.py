@@ -6,6 +6,7 @@ contains no ONNX Runtime and none of the server's code.
 
 import base64
 import io
+import itertools
 import json
 import urllib.request
 
@@ -106,10 +107,12 @@ def test_images_agree_with_pytorch_and_pillow(server, reference):
     items = [{"image": base64.b64encode(image).decode()} for image in images]
     found = np.concatenate([ask(server, items[i : i + 50]) for i in range(0, IMAGES, 50)])
     agreement = cosines(found, expected)
-    worst = int(agreement.argmin())
-    assert agreement.min() >= 0.9999, (
-        f"image {worst} ({ENCODINGS[worst % len(ENCODINGS)]}): {agreement[worst]}"
-    )
+    for index, (found, (name, options)) in enumerate(
+        zip(agreement, itertools.cycle(ENCODINGS), strict=False)
+    ):
+        # Two decoders of JPEG differ by a level or two.
+        least = 0.9998 if name == "JPEG" else 0.999999
+        assert found >= least, f"image {index} ({name}, {options}): {found}"
 
 
 def test_texts_agree_with_pytorch(server, reference):

@@ -121,7 +121,11 @@ def parser() -> argparse.ArgumentParser:
     goals.add_argument("--pairs", type=count, default=30, help="edits of each kind and seed (default: 30)")
     goals.add_argument("--scenes", type=count, default=100, help="single scenes a seed (default: 100)")
     goals.add_argument("--goals-only", action="store_true", help="measure nothing: the goals without values")
-    goals.add_argument("--out", type=Path, help="also write the page to this Markdown file")
+    goals.add_argument(
+        "--out",
+        type=Path,
+        help="also write the page to this Markdown file; what is written by hand at its end stays",
+    )
 
     ablation = command(
         "ablation", "Fine-tune every variant of [ablation] with several seeds and compare them."
@@ -275,9 +279,8 @@ def _card(options: argparse.Namespace) -> None:
 
 
 def _goals(options: argparse.Namespace) -> None:
-    from clip_in_training.common.whole_file import replace_text
     from clip_in_training.export.evaluate.drawn.card import SEEDS
-    from clip_in_training.export.evaluate.goals.page import goals_only, page
+    from clip_in_training.export.evaluate.goals.page import goals_only, page, write_page
 
     text = (
         goals_only()
@@ -286,7 +289,7 @@ def _goals(options: argparse.Namespace) -> None:
     )
     print(f"\n{text}")
     if options.out:
-        replace_text(options.out, text)
+        write_page(options.out, text)
 
 
 def _ablation(options: argparse.Namespace, recipe: TuningRecipe, text: str) -> None:

@@ -18,7 +18,7 @@ from clip_in_training.export.evaluate.graphs import Graphs
 from clip_in_training.export.files import checksums
 from clip_in_training.scratch.model.bundle import read_manifest
 from clip_in_training.scratch.recipe import kept_recipe
-from clip_in_training.scratch.scenes.attributes import CATEGORIES
+from clip_in_training.scratch.scenes.attributes import ALL_CATEGORIES, CATEGORIES
 from clip_in_training.scratch.scenes.generate import single_scene, stream
 from clip_in_training.scratch.tokenizer.encode import load_tokenizer
 
@@ -128,7 +128,15 @@ def test_one_scene_alone_is_asked_for_every_attribute(graphs):
 def test_the_command_puts_its_tables_into_the_card(tmp_path, capsys):
     bundle = tmp_path / "demo"
     shutil.copytree(DEMO, bundle)
-    assert kept_recipe(read_manifest(bundle)).data.categories == CATEGORIES
+    manifest = read_manifest(bundle)
+    assert kept_recipe(manifest).data.categories == ALL_CATEGORIES
+    assert "`light: x ↔ y`" not in (bundle / "model-card.md").read_text(encoding="utf-8")
+    # A model that was trained on edits of the nine categories alone.
+    text = manifest["provenance"]["recipe_text"]
+    manifest["provenance"]["recipe_text"] = text.replace(
+        "[data]\n", f"[data]\ncategories = {json.dumps(CATEGORIES)}\n"
+    )
+    (bundle / "bundle.json").write_text(json.dumps(manifest), encoding="utf-8")
     before = (bundle / "model-card.md").read_text(encoding="utf-8")
     assert main(["card", "--bundle", str(bundle), "--pairs", "2", "--scenes", "2", "--write"]) == 0
     printed = capsys.readouterr().out

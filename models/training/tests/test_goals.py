@@ -12,7 +12,7 @@ from clip_in_training.export.evaluate.drawn import card
 from clip_in_training.export.evaluate.drawn.interval import difference
 from clip_in_training.export.evaluate.goals import page
 from clip_in_training.export.evaluate.goals.measure import HELD_OUT, Measured, Share, together
-from clip_in_training.export.evaluate.goals.page import HEAD
+from clip_in_training.export.evaluate.goals.page import BY_HAND, HEAD
 from clip_in_training.export.evaluate.goals.rows import ELSEWHERE, Goal, rows
 from clip_in_training.export.evaluate.goals.wordings import WORDINGS, letter_doubled, letter_missing
 from clip_in_training.export.evaluate.goals.worse_pictures import SHIFTS, occluded
@@ -147,9 +147,11 @@ def test_any_bundle_is_read_by_its_manifest(tmp_path):
 def test_the_command_prints_the_page_and_writes_it(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(card, "SEEDS", (101,))
     out = tmp_path / "page.md"
+    out.write_text(f"an earlier page\n\n{BY_HAND}\n\nBy hand.\n", encoding="utf-8")
     options = ["--pairs", "1", "--scenes", "6", "--out", str(out)]
     assert main(["goals", "--bundle", str(DEMO), *options]) == 0
-    text = out.read_text(encoding="utf-8")
+    text, _, by_hand = out.read_text(encoding="utf-8").partition(f"\n{BY_HAND}")
+    assert "an earlier page" not in text and by_hand == "\n\nBy hand.\n"
     assert text in capsys.readouterr().out
     measured = [
         line for line in text.splitlines() if line.startswith("| ") and line.endswith(("yes |", "**no** |"))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from clip_in_training.common.whole_file import replace_text
 from clip_in_training.export.evaluate.drawn.interval import percent
 from clip_in_training.export.evaluate.drawn.tables import table
 from clip_in_training.export.evaluate.goals.measure import HELD_OUT, Measured, Share, measure, nothing_yet
@@ -21,7 +22,17 @@ HELD_OUT_TEXT = (
     "object, synonyms, and one family of templates. A recipe with `data.held_out = true` never draws it. "
     "`models/demo` has seen the held-out scenes, and neither the held-out words nor the held-out templates."
 )
+BY_HAND = "<!-- written by hand from here on -->"
 HEAD = ["what, in %", "value", "95 % interval", "goal", "held"]
+
+
+def write_page(path: Path, text: str) -> None:
+    """Writes the page. What stands behind `BY_HAND` in an earlier one stays."""
+    kept = ""
+    if path.is_file():
+        _, found, by_hand = path.read_text(encoding="utf-8").partition(BY_HAND)
+        kept = f"\n{found}{by_hand}" if found else ""
+    replace_text(path, text + kept)
 
 
 def goals_only() -> str:
@@ -49,7 +60,7 @@ def page(bundles: Sequence[Path], seeds: Sequence[int], pairs: int, scenes: int)
     seeds_of = ", ".join(map(str, seeds))
     parts = [
         TITLE,
-        f"`make evaluate-small` printed this page for {names[0]}: {summary}. Do not edit it.",
+        f"`make evaluate-small` printed this page for {names[0]}: {summary}. Do not edit it above the part on clip-in-small.",
         table([*HEAD, *beside], lines),
         METHOD.format(seeds=seeds_of, pairs=pairs, scenes=scenes),
         "## By category, wording, picture and attribute",
