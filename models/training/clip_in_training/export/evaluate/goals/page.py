@@ -60,7 +60,8 @@ def page(bundles: Sequence[Path], seeds: Sequence[int], pairs: int, scenes: int)
     seeds_of = ", ".join(map(str, seeds))
     parts = [
         TITLE,
-        f"`make evaluate-small` printed this page for {names[0]}: {summary}. Do not edit it above the part on clip-in-small.",
+        f"`make evaluate-small` printed this page for {names[0]}: {summary}. "
+        "Do not edit it above the part on clip-in-small.",
         table([*HEAD, *beside], lines),
         METHOD.format(seeds=seeds_of, pairs=pairs, scenes=scenes),
         "## By category, wording, picture and attribute",
