@@ -40,6 +40,15 @@ class Structure:
         _, products = self.behind(self.outputs[:1], PRODUCTS)
         return [node.name for node in products]
 
+    def before_projection(self) -> list[str]:
+        """The Gemm whose result, after activations alone, is projected to the embedding: it reads one vector an image.
+        Nothing where several products are added there, as in a transformer.
+        """
+        last = [node for node in self.nodes if node.name in self.projection()]
+        values = [name for node in last for name in node.input if name not in self.weights]
+        _, products = self.behind(values, PRODUCTS)
+        return [node.name for node in products if node.op_type == "Gemm"] if len(products) == 1 else []
+
     def angles(self) -> list[str]:
         """The cosines and sines of positions, and the nodes that they are computed from."""
         trigonometric = [node for node in self.nodes if node.op_type in ("Cos", "Sin")]
