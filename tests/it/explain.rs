@@ -141,8 +141,13 @@ fn the_largest_value_lies_in_the_object_that_the_text_names() {
             assert_eq!((map_width, map_height), (width, height));
             let (x, y) = peak(width, &map);
             let (from_x, from_y) = ((width - SIDE) / 2, (height - SIDE) / 2);
+            // Where the scene is a part of what the encoder sees, objects are as large as a few of its 8 x 8 patches: the
+            // largest value may lie half a patch outside.
+            let is_small = (width, height) == (640, 600);
+            let room = if is_small { width.min(height) / 16 } else { 0 };
             let inside = |at: usize, from: usize, first: usize, last: usize| {
-                (from + first * SIDE / 100..=from + last * SIDE / 100).contains(&at)
+                let (first, last) = (from + first * SIDE / 100, from + last * SIDE / 100);
+                (first.saturating_sub(room)..=last + room).contains(&at)
             };
             assert!(
                 inside(x, from_x, left, right) && inside(y, from_y, top, bottom),
@@ -150,10 +155,7 @@ fn the_largest_value_lies_in_the_object_that_the_text_names() {
             );
             // The strongest region holds the largest value. A small object on much grey may not stand out.
             let regions = explanation["regions"].as_array().unwrap();
-            assert!(
-                !regions.is_empty() || (width, height) == (640, 600),
-                "{text}"
-            );
+            assert!(!regions.is_empty() || is_small, "{text}");
             for region in regions.iter().take(1) {
                 let number = |name: &str| region[name].as_u64().unwrap() as usize;
                 let (first_x, first_y) = (number("x"), number("y"));
