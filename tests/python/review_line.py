@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
@@ -107,6 +108,16 @@ def expect_part(page, number):
 
 def expect_saved(page):
     expect(page.locator("#saved")).to_have_attribute("data-state", "saved")
+
+
+def wait_until(page, expression: str, arg=None, seconds: float = 30) -> None:
+    """Asks again and again from outside. `wait_for_function` asks within the page, whose Content Security Policy forbids
+    that from the second time on.
+    """
+    ends = time.monotonic() + seconds
+    while not page.evaluate(expression, arg):
+        assert time.monotonic() < ends, f"not true after {seconds} s: {expression}"
+        page.wait_for_timeout(50)
 
 
 def is_shown(page) -> dict:

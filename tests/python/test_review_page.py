@@ -17,6 +17,7 @@ from tests.python.review_line import (
     reviewing,
     said,
     verdicts,
+    wait_until,
 )
 
 
@@ -100,13 +101,14 @@ def test_the_next_parts_are_loaded_ahead(server, browser):
         page.on("requestfinished", lambda request: loaded.add(request.url.removeprefix(server)))
         page.reload()
         expect_part(page, 0)
-        page.wait_for_function(
+        wait_until(
+            page,
             """(ids) => {
                 const loaded = performance.getEntriesByType("resource").filter((one) => one.responseEnd > 0);
                 const has = (id, kind) => loaded.some((one) => one.name.includes(`/${id}/${kind}`));
                 return ids.every((id) => has(id, "image") && has(id, "reference"));
             }""",
-            arg=ids[:4],
+            ids[:4],
         )
         page.wait_for_timeout(300)
         # No picture can be loaded from here on; those that are loaded are shown in the same moment.

@@ -12,6 +12,7 @@ from tests.python.review_line import (
     plate,
     reviewing,
     verdicts,
+    wait_until,
 )
 
 
@@ -126,7 +127,7 @@ def test_the_history_of_a_part(server, browser):
         entry = page.locator("#part-inspections li")
         expect(entry).to_have_count(1)
         expect(entry.locator(".verdicts")).to_contain_text("NG dent · a dent at the edge")
-        page.wait_for_function("document.querySelector('#part-inspections img').naturalWidth === 240")
+        wait_until(page, "document.querySelector('#part-inspections img').naturalWidth === 240")
         page.keyboard.press("o")
         expect_saved(page)
         page.locator("#to-history").click()
