@@ -111,8 +111,8 @@ def expect_saved(page):
 
 
 def wait_until(page, expression: str, arg=None, seconds: float = 30) -> None:
-    """Asks again and again from outside. `wait_for_function` asks within the page, whose Content Security Policy forbids
-    that from the second time on.
+    """Asks again and again from outside. `wait_for_function` asks within the page, whose Content Security Policy
+    forbids that from the second time on.
     """
     ends = time.monotonic() + seconds
     while not page.evaluate(expression, arg):

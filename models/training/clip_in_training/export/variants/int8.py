@@ -9,8 +9,8 @@ of the speed.
 - The output of a MatMul stays in fp32: it is computed in 32 bits, and rounding it again only loses precision. The
   output of a Gemm is rounded, because ONNX Runtime would otherwise unpack its weights on each run.
 - Not quantised: the convolution on pixels and the projection to the embedding. Together they cause a third of the
-  loss and take a few percent of the time. Nor is a Gemm just before the projection: in the demo's image tower it causes
-  a quarter of what is left (1 - cosine 3.7e-4 in place of 2.8e-4 in the mean) and takes no time that could be measured.
+  loss and take a few percent of the time. Nor is a Gemm just before the projection: in the demo's image tower it
+  causes a quarter of what is left (1 - cosine 3.7e-4 in place of 2.8e-4) and takes no time that could be measured.
 - Activations are uint8 and weights int8, with one scale per channel. Over the full range this is exact only with
   VNNI instructions. Without them, two products are added in 16 bits, which saturates (1 - cosine up to 0.12,
   measured). So if the exporting processor has no VNNI, weights have seven bits, which every processor computes

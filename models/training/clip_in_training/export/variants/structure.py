@@ -41,7 +41,7 @@ class Structure:
         return [node.name for node in products]
 
     def before_projection(self) -> list[str]:
-        """The Gemm whose result, after activations alone, is projected to the embedding: it reads one vector an image.
+        """The Gemm whose result, after activations alone, is projected to the embedding: it reads a vector an image.
         Nothing where several products are added there, as in a transformer.
         """
         last = [node for node in self.nodes if node.name in self.projection()]
