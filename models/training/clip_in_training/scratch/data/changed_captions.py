@@ -41,8 +41,11 @@ def captions_of_a_value(scene: dict[str, str], others: int, random: Random, wide
     asked = random.choice(sorted({change.edited for change in found}))
     targets = [change.target for change in found if change.edited == asked]
     targets = random.sample(targets, min(others, len(targets)))
-    enough = {"enough": 0.0} if random.random() < _ALONE else {}
-    said, wording = choose_said(scene, random, asked, **enough), random.getrandbits(62)
+    if random.random() < _ALONE:
+        said = choose_said(scene, random, asked, enough=0.0)
+    else:
+        said = choose_said(scene, random, asked)
+    wording = random.getrandbits(62)
     caption = short_caption
     if random.random() < wide:
         caption, said = wide_caption, said | {"color"}
