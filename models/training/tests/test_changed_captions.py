@@ -8,6 +8,7 @@ import pytest
 
 from clip_in_training.scratch.data.changed_captions import attributes_of, captions_of_a_value, questions
 from clip_in_training.scratch.data.examples import label_row
+from clip_in_training.scratch.data.shards import DataError
 from clip_in_training.scratch.recipe import RecipeError, parse_recipe
 from clip_in_training.scratch.scenes.attributes import ATTRIBUTES, sample_attributes
 
@@ -21,7 +22,7 @@ def test_labels_name_the_whole_scene():
 
 def test_a_scene_without_a_label_is_refused():
     labels = np.full(len(ATTRIBUTES), -100)
-    with pytest.raises(ValueError, match="object"):
+    with pytest.raises(DataError, match="object"):
         attributes_of(labels, ATTRIBUTES)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -15,8 +16,10 @@ from clip_in_training.export.inputs import scenes
 from clip_in_training.export.precision_table import BEGIN, END
 from clip_in_training.export.reference.clip_tokenizer import SPECIAL
 from clip_in_training.export.variants import add
+from clip_in_training.export.variants.structure import Structure
 from clip_in_training.scratch.tokenizer.encode import load_tokenizer
 
+DEMO = Path(__file__).parents[2] / "demo"
 CONFIG = {
     "embed_dim": 24,
     "vision_cfg": {"image_size": 64, "layers": 2, "width": 64, "patch_size": 16},
@@ -164,3 +167,15 @@ def test_an_imported_bundle_is_refused(plain, tmp_path, capsys):
     content["provenance"] = {"imported_from": "somewhere"}
     (folder / "bundle.json").write_text(json.dumps(content))
     assert "was not trained here" in refused(folder, "int8", capsys)
+
+
+def test_the_gemm_before_the_projection_is_found_where_it_reads_one_vector_an_image():
+    image, text = (onnx.load(DEMO / f"{tower}.onnx").graph for tower in ("image", "text"))
+    assert Structure(image).before_projection() == ["/tower/join/Gemm"]
+    assert Structure(text).before_projection() == []
+    quantised = onnx.load(DEMO / "image.int8.onnx").graph
+    joins = [
+        node for node in quantised.node if node.name.startswith("/tower/join/Gemm") and node.op_type == "Gemm"
+    ]
+    unpacked = {name for node in quantised.node if node.op_type == "DequantizeLinear" for name in node.output}
+    assert joins and not any(unpacked.intersection(node.input[1:]) for node in joins)

@@ -44,7 +44,7 @@ class Structure:
         """The Gemm whose result, after activations alone, is projected to the embedding: it reads a vector an image.
         Nothing where several products are added there, as in a transformer.
         """
-        last = [node for node in self.nodes if node.name in self.projection()]
+        _, last = self.behind(self.outputs[:1], PRODUCTS)
         values = [name for node in last for name in node.input if name not in self.weights]
         _, products = self.behind(values, PRODUCTS)
         return [node.name for node in products if node.op_type == "Gemm"] if len(products) == 1 else []

@@ -11,8 +11,8 @@ from random import Random
 
 import numpy as np
 
+from clip_in_training.scratch.data.shards import DataError
 from clip_in_training.scratch.losses.attributes import UNKNOWN
-from clip_in_training.scratch.scenes.attributes import NOT_APPLICABLE
 from clip_in_training.scratch.scenes.captions import choose_said, short_caption
 from clip_in_training.scratch.scenes.single_changes import single_changes
 from clip_in_training.scratch.scenes.wide.captions import short_caption as wide_caption
@@ -22,12 +22,12 @@ _ALONE = 0.5
 
 
 def attributes_of(labels: np.ndarray, table: dict[str, list[str]]) -> dict[str, str]:
-    """The scene of a row of labels: attribute -> value. Raises ValueError if the row lacks one."""
+    """The scene of a row of labels: attribute -> value. Raises `DataError` if the row lacks one."""
     known = {}
     for (name, values), label in zip(table.items(), labels, strict=True):
-        if label == UNKNOWN and NOT_APPLICABLE not in values:
-            raise ValueError(f"the attribute {name!r} of a scene is unknown; draw the data anew")
-        known[name] = NOT_APPLICABLE if label == UNKNOWN else values[label]
+        if label == UNKNOWN:
+            raise DataError(f"the attribute {name!r} of a scene is unknown; draw the data again")
+        known[name] = values[label]
     return known
 
 

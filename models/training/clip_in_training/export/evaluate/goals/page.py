@@ -61,7 +61,7 @@ def page(bundles: Sequence[Path], seeds: Sequence[int], pairs: int, scenes: int)
     parts = [
         TITLE,
         f"`make evaluate-small` printed this page for {names[0]}: {summary}. "
-        "Do not edit it above the part on clip-in-small.",
+        "The next measurement replaces all of it but what is written by hand at its end.",
         table([*HEAD, *beside], lines),
         METHOD.format(seeds=seeds_of, pairs=pairs, scenes=scenes),
         "## By category, wording, picture and attribute",
