@@ -18,8 +18,7 @@ use crate::inspection::masks::Polygon;
 use crate::preprocess::ImageOptions;
 use crate::references::{Definition, Photograph, Places, check_resolution};
 
-/// What a field `resolution` should have been.
-pub const A_RESOLUTION: &str = "a resolution is a whole number of pixels, from 128 to 960";
+const A_RESOLUTION: &str = "a resolution is a whole number of pixels, from 128 to 960";
 
 with_image_options! {
     /// Images of good parts.
@@ -99,10 +98,7 @@ pub async fn read(state: &AppState, request: Request) -> Result<Read, ApiError> 
         definition.places.mask = Some(Photograph(mask));
     }
     form.was_parsed();
-    // While they are learnt, the images and the mask are in memory twice.
-    let bytes = images.iter().map(ImageSource::posted_bytes);
-    let bytes = bytes.sum::<usize>() + definition.places.mask_bytes();
-    form.grows_to(bytes.saturating_mul(2))?;
+    form.will_learn(&images, &definition.places)?;
     definition.places.check()?;
     check_resolution(definition.resolution)?;
     Ok(Read {
@@ -126,11 +122,7 @@ fn from_json(body: &[u8]) -> Result<(Definition, Vec<ImageSource>), ApiError> {
     });
     let definition = Definition {
         model: json.model,
-        places: Places {
-            regions: json.regions.unwrap_or_default(),
-            ignore: json.ignore.unwrap_or_default(),
-            mask: mask_of(json.mask)?,
-        },
+        places: places_of(json.regions, json.ignore, json.mask)?,
         image_options,
         resolution: json.resolution,
         ..Definition::default()
@@ -145,24 +137,51 @@ fn from_fields(form: &RequestForm) -> Result<(Definition, Vec<ImageSource>), Api
         match field {
             Field::Image(bytes) => images.push(ImageSource::Bytes(bytes)),
             Field::Named("model", value) => definition.model = Some(value.to_owned()),
-            Field::Named("regions", value) => {
-                definition.places.regions = polygons("regions", value)?
-            }
-            Field::Named("ignore", value) => definition.places.ignore = polygons("ignore", value)?,
-            Field::Named("resolution", value) => {
-                definition.resolution = Some(value_of("resolution", value, A_RESOLUTION)?);
-            }
-            // Unknown fields are ignored, as in JSON.
             Field::Named(name, value) => {
-                request_options::image_option(&mut definition.image_options, name, value)?;
+                let Definition {
+                    places, resolution, ..
+                } = &mut definition;
+                if !is_look(name, value, places, resolution)? {
+                    // Unknown fields are ignored, as in JSON.
+                    request_options::image_option(&mut definition.image_options, name, value)?;
+                }
             }
         }
     }
     Ok((definition, images))
 }
 
+/// The places of a JSON body.
+pub fn places_of(
+    regions: Option<Vec<Polygon>>,
+    ignore: Option<Vec<Polygon>>,
+    mask: Option<String>,
+) -> Result<Places, ApiError> {
+    Ok(Places {
+        regions: regions.unwrap_or_default(),
+        ignore: ignore.unwrap_or_default(),
+        mask: mask_of(mask)?,
+    })
+}
+
+/// Reads a field of a form that says where or how finely to look. False for any other field.
+pub fn is_look(
+    field: &str,
+    value: &str,
+    places: &mut Places,
+    resolution: &mut Option<u32>,
+) -> Result<bool, ApiError> {
+    match field {
+        "regions" => places.regions = polygons(field, value)?,
+        "ignore" => places.ignore = polygons(field, value)?,
+        "resolution" => *resolution = Some(value_of(field, value, A_RESOLUTION)?),
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
 /// The picture in the field `mask` of JSON.
-pub fn mask_of(given: Option<String>) -> Result<Option<Photograph>, ApiError> {
+fn mask_of(given: Option<String>) -> Result<Option<Photograph>, ApiError> {
     let decoded = |text| {
         let mask = ImageSource::Base64(text);
         let bytes = mask
@@ -174,7 +193,7 @@ pub fn mask_of(given: Option<String>) -> Result<Option<Photograph>, ApiError> {
 }
 
 /// Polygons in a field of a form.
-pub fn polygons(name: &str, text: &str) -> Result<Vec<Polygon>, ApiError> {
+fn polygons(name: &str, text: &str) -> Result<Vec<Polygon>, ApiError> {
     let wrong = |error: serde_json::Error| {
         let message = format!("polygons are JSON such as [[[0, 0], [9, 0], [9, 9]]]: {error}");
         ApiError::new(Code::InvalidRequest, message).at(name)

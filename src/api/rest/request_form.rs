@@ -13,9 +13,10 @@ use crate::api::chunks::Chunks;
 use crate::api::contract::request_options;
 use crate::api::unpacked::coding_of;
 use crate::api::{ApiError, AppState, Caller};
-use crate::engine::{EmbedOptions, Lane};
+use crate::engine::{EmbedOptions, ImageSource, Lane};
 use crate::error_code::Code;
 use crate::quoted::quoted;
+use crate::references::Places;
 
 /// A request's content, read completely.
 #[derive(Debug)]
@@ -168,6 +169,15 @@ impl RequestForm {
     /// 429 if the byte budget is used up.
     pub fn grows_to(&mut self, bytes: usize) -> Result<(), ApiError> {
         self.body.grows_to(bytes)
+    }
+
+    /// Counts reference images and the bytes of a mask: while they are learnt, they are in memory twice.
+    ///
+    /// # Errors
+    /// 429 if the byte budget is used up.
+    pub fn will_learn(&mut self, images: &[ImageSource], places: &Places) -> Result<(), ApiError> {
+        let bytes = images.iter().map(ImageSource::posted_bytes).sum::<usize>();
+        self.grows_to((bytes + places.mask_bytes()).saturating_mul(2))
     }
 
     /// Takes the images out of a form that are called `reference`: files. A text of that name is the name of a reference.

@@ -24,7 +24,7 @@ pub struct Given {
 
 impl Given {
     /// Whether it says where or how finely to look. That is part of a stored reference, so it stands beside images alone.
-    pub fn says_how(&self) -> Option<&'static str> {
+    fn says_how(&self) -> Option<&'static str> {
         let places = &self.places;
         let said = [
             ("resolution", self.resolution.is_some()),
@@ -34,12 +34,6 @@ impl Given {
         ];
         said.into_iter()
             .find_map(|(field, is_said)| is_said.then_some(field))
-    }
-
-    /// Bytes of the images and the mask as they were posted.
-    pub fn bytes(&self) -> usize {
-        let images = self.images.iter().map(ImageSource::posted_bytes);
-        images.sum::<usize>() + self.places.mask_bytes()
     }
 
     /// Checks what can be checked before an image is decoded.

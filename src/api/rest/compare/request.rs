@@ -12,7 +12,7 @@ use crate::api::rest::item_list::{Entry, EntryList};
 use crate::api::rest::json_body;
 use crate::api::rest::map_field::MapField;
 use crate::api::rest::png::wants_png;
-use crate::api::rest::reference_form::{A_RESOLUTION, mask_of, polygons};
+use crate::api::rest::reference_form::{is_look, places_of};
 use crate::api::rest::request_form::{Content, Field, RequestForm, value_of};
 use crate::api::rest::schemas::{ImageFile, Images, Statements};
 use crate::api::{ApiError, AppState};
@@ -22,7 +22,7 @@ use crate::engine::{EmbedOptions, ImageSource};
 use crate::error_code::Code;
 use crate::inspection::masks::Polygon;
 use crate::preprocess::ImageOptions;
-use crate::references::{Photograph, Places};
+use crate::references::Photograph;
 
 with_image_options! {
     /// Images to compare with a reference, in JSON.
@@ -125,8 +125,7 @@ pub async fn read(state: &AppState, request: Request) -> Result<Read, ApiError> 
     };
     form.was_parsed();
     if let Against::Images(given) = &call.against {
-        // While they are learnt, the images and the mask are in memory twice.
-        form.grows_to(given.bytes().saturating_mul(2))?;
+        form.will_learn(&given.images, &given.places)?;
     }
     call.options = EmbedOptions {
         truncate: call.options.truncate,
@@ -160,11 +159,7 @@ pub fn from_json(body: &[u8]) -> Result<CompareCall, ApiError> {
     };
     let given = Given {
         images: images("references", json.references.unwrap_or_default())?,
-        places: Places {
-            regions: json.regions.unwrap_or_default(),
-            ignore: json.ignore.unwrap_or_default(),
-            mask: mask_of(json.mask)?,
-        },
+        places: places_of(json.regions, json.ignore, json.mask)?,
         resolution: json.resolution,
     };
     Ok(CompareCall {
@@ -232,11 +227,9 @@ fn from_fields(
                 })?;
                 before.reference_text = Some(value.to_owned());
             }
-            "regions" => given.places.regions = polygons(field, value)?,
-            "ignore" => given.places.ignore = polygons(field, value)?,
-            "resolution" => given.resolution = Some(value_of(field, value, A_RESOLUTION)?),
             "map" => map = Some(MapField::of(value)),
             "truncate" => options.truncate = value_of(field, value, "truncate is true or false")?,
+            _ if is_look(field, value, &mut given.places, &mut given.resolution)? => {}
             // Unknown fields are ignored, as in JSON.
             _ => request_options::image_option(&mut options.images, field, value)?,
         }

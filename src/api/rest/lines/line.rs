@@ -16,7 +16,7 @@ use crate::api::json_answer::Json;
 use crate::api::rest::error_responses::{InferenceErrors, LookupErrors, RoleErrors, StoreErrors};
 use crate::api::rest::item_list::EntryList;
 use crate::api::rest::json_body;
-use crate::api::rest::reference_form::mask_of;
+use crate::api::rest::reference_form::places_of;
 use crate::api::rest::request_form::{Content, RequestForm};
 use crate::api::rest::request_headers::RequestHeaders;
 use crate::api::rest::schemas::Images;
@@ -27,7 +27,7 @@ use crate::engine::ImageSource;
 use crate::error_code::Code;
 use crate::inspection::masks::Polygon;
 use crate::lines::{Promised, Shares, Statement, Store};
-use crate::references::{Places, check_resolution};
+use crate::references::check_resolution;
 
 /// Bytes of a report of a calibration in an answer, about.
 const REPORT: usize = 32 * OBJECT;
@@ -169,15 +169,8 @@ pub async fn put(
     let asked: LineRequest = bounded::within(state.max_items, || json_body::parse(body))?;
     form.was_parsed();
     let references = images_of("references", asked.references.unwrap_or_default())?;
-    let places = Places {
-        regions: asked.regions.unwrap_or_default(),
-        ignore: asked.ignore.unwrap_or_default(),
-        mask: mask_of(asked.mask)?,
-    };
-    // While they are learnt, the images and the mask are in memory twice.
-    let bytes = references.iter().map(ImageSource::posted_bytes);
-    let bytes = bytes.sum::<usize>() + places.mask_bytes();
-    form.grows_to(bytes.saturating_mul(2))?;
+    let places = places_of(asked.regions, asked.ignore, asked.mask)?;
+    form.will_learn(&references, &places)?;
     places.check()?;
     check_resolution(asked.resolution)?;
     let call = PutLine {
